@@ -1,0 +1,146 @@
+//! What comes out of deciding: a value that leaves nothing to choose when it is carried out.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::facts::Facts;
+use super::interlocks::{self, Effect, Objection};
+use super::policy::Policy;
+
+/// A reason Kaspi lets a merchant write (KASPI_API §5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum CancelReason {
+    /// The goods are not there.
+    MerchantOutOfStock,
+    /// The buyer asked for it.
+    BuyerCancellationByMerchant,
+    /// The buyer cannot be reached.
+    BuyerNotReachable,
+}
+
+impl CancelReason {
+    /// All three.
+    pub const ALL: [Self; 3] = [
+        Self::MerchantOutOfStock,
+        Self::BuyerCancellationByMerchant,
+        Self::BuyerNotReachable,
+    ];
+
+    /// The wire's word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::MerchantOutOfStock => "MERCHANT_OUT_OF_STOCK",
+            Self::BuyerCancellationByMerchant => "BUYER_CANCELLATION_BY_MERCHANT",
+            Self::BuyerNotReachable => "BUYER_NOT_REACHABLE",
+        }
+    }
+
+    /// Reads the wire's word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == word)
+    }
+}
+
+/// Longest comment Kaspi takes with a cancel, in characters (KASPI_API §5).
+pub const COMMENT_CHARS_MAX: usize = 1000;
+
+/// What to do with an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Promise the goods.
+    Accept,
+    /// Refuse the order.
+    Cancel {
+        /// Why, in Kaspi's words.
+        reason: CancelReason,
+        /// What the buyer reads.
+        comment: String,
+    },
+    /// Leave it to a person.
+    Hold,
+    /// Look again at that time.
+    Wait {
+        /// When.
+        until: Timestamp,
+    },
+}
+
+impl Verdict {
+    /// One word: `accept`, `cancel`, `hold` or `wait`.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Accept => "accept",
+            Self::Cancel { .. } => "cancel",
+            Self::Hold => "hold",
+            Self::Wait { .. } => "wait",
+        }
+    }
+}
+
+/// A decision with all its reasons.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// What to do.
+    pub verdict: Verdict,
+    /// What the rule alone would have done.
+    pub proposed: Verdict,
+    /// The rule that spoke.
+    pub rule: String,
+    /// Every interlock that objected, none hidden by another.
+    pub objections: Vec<Objection>,
+}
+
+impl Decision {
+    /// Whether the two say the same, times of waiting and the words of an objection aside: then
+    /// nothing new is written.
+    pub fn same_as(&self, other: &Self) -> bool {
+        let names = |decision: &Self| -> Vec<(interlocks::Name, &'static str)> {
+            decision
+                .objections
+                .iter()
+                .map(|o| (o.interlock, o.effect.word()))
+                .collect()
+        };
+        let same_verdict = match (&self.verdict, &other.verdict) {
+            (Verdict::Wait { .. }, Verdict::Wait { .. }) => true,
+            (mine, theirs) => mine == theirs,
+        };
+        same_verdict
+            && self.rule == other.rule
+            && self.proposed.word() == other.proposed.word()
+            && names(self) == names(other)
+    }
+}
+
+/// Decides one order: the first matching rule proposes, every interlock may turn the proposal
+/// into a hold or a wait. Pure, total, and the same for the same input.
+pub fn decide(facts: &Facts, policy: &Policy, now: Timestamp) -> Decision {
+    let (rule, proposed) = policy.rules.propose(facts, policy, now);
+    let objections = interlocks::check_all(facts, policy, &proposed, now);
+    let verdict = settle(&proposed, &objections, now);
+    Decision {
+        verdict,
+        proposed,
+        rule: rule.to_owned(),
+        objections,
+    }
+}
+
+/// A hold outweighs a wait; the longest wait wins; nothing can turn back into an action.
+fn settle(proposed: &Verdict, objections: &[Objection], now: Timestamp) -> Verdict {
+    let mut verdict = proposed.clone();
+    for objection in objections {
+        verdict = match (objection.effect, verdict) {
+            (Effect::Hold, _) | (Effect::Wait { .. }, Verdict::Hold) => Verdict::Hold,
+            (Effect::Wait { until }, Verdict::Wait { until: other }) => Verdict::Wait {
+                until: until.max(other),
+            },
+            (Effect::Wait { until }, _) => Verdict::Wait {
+                until: until.max(now),
+            },
+        };
+    }
+    verdict
+}

@@ -1,0 +1,145 @@
+//! Everything a decision looks at, gathered at one moment and stored with the decision.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::order::{Line, Order, UnitType};
+use super::stock::{LineStock, UnknownStock};
+
+/// A line with the stock seen for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineFacts {
+    /// What was ordered.
+    pub line: Line,
+    /// What was known of its stock.
+    pub stock: LineStock,
+    /// Units the whole order wants from the same level: two lines may name one SKU.
+    pub wanted: i64,
+}
+
+impl LineFacts {
+    /// Units missing, 0 when covered; `None` while the stock is unknown.
+    pub fn shortage(&self) -> Option<i64> {
+        match &self.stock {
+            LineStock::Known(level) => Some((self.wanted - level.available().max(0)).max(0)),
+            LineStock::Unknown(_) => None,
+        }
+    }
+
+    /// Units missing even if no accept still under way took effect.
+    pub fn certain_shortage(&self) -> Option<i64> {
+        match &self.stock {
+            LineStock::Known(level) => {
+                Some((self.wanted - level.available_at_most().max(0)).max(0))
+            }
+            LineStock::Unknown(_) => None,
+        }
+    }
+
+    /// Why the stock is unknown, if it is.
+    pub fn unknown(&self) -> Option<&UnknownStock> {
+        match &self.stock {
+            LineStock::Known(_) => None,
+            LineStock::Unknown(why) => Some(why),
+        }
+    }
+
+    /// Whether the line is weighed or measured, or of a unit not known here.
+    pub fn is_measured(&self) -> bool {
+        self.line.unit != UnitType::Pieces
+    }
+}
+
+/// The lines with their stock, or why they are not known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LinesFacts {
+    /// All lines.
+    Known(Vec<LineFacts>),
+    /// They could not be read.
+    Unreadable(String),
+}
+
+/// Counts over the shop's recent decisions, for the cancel budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Counters {
+    /// Orders accepted or cancelled within the budget's window.
+    pub decided: u64,
+    /// Of those, cancelled by the merchant (or for the merchant, past the deadline).
+    pub cancelled: u64,
+    /// Cancels within the last hour, those still pending counted in.
+    pub cancelled_last_hour: u64,
+    /// Accepts within the last hour.
+    pub accepted_last_hour: u64,
+}
+
+/// When a shortage of this order was seen, without a break since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShortageSeen {
+    /// First complete scan that showed it.
+    pub since: Timestamp,
+    /// Number of complete scans that showed it.
+    pub scans: u32,
+}
+
+/// Many SKUs fell to zero at once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Collapse {
+    /// SKUs that fell from some to none in one import.
+    pub fell: u64,
+    /// SKUs that had some before it.
+    pub had: u64,
+    /// Source of that import.
+    pub source: String,
+    /// When it came in.
+    pub at: Timestamp,
+}
+
+/// What is known of the world around the order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Surroundings {
+    /// The shop's counts.
+    pub counters: Counters,
+    /// The worst import that is still in force, if any fell sharply.
+    pub collapse: Option<Collapse>,
+    /// When every holder of stock was last read completely (a sweep of all accepted states).
+    pub swept_at: Option<Timestamp>,
+    /// Difference between Kaspi's clock and ours, in seconds; `None` before the first answer.
+    pub clock_skew_s: Option<i64>,
+    /// Who paused the shop and why, if it is paused.
+    pub paused: Option<String>,
+}
+
+/// All that a decision looks at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// The order.
+    pub order: Order,
+    /// Its lines with their stock.
+    pub lines: LinesFacts,
+    /// Its shortage's history.
+    pub shortage: Option<ShortageSeen>,
+    /// The rest.
+    pub around: Surroundings,
+}
+
+impl Facts {
+    /// The lines, none while they are unreadable.
+    pub fn lines(&self) -> &[LineFacts] {
+        match &self.lines {
+            LinesFacts::Known(lines) => lines,
+            LinesFacts::Unreadable(_) => &[],
+        }
+    }
+
+    /// Whether a line is known to be short.
+    pub fn is_short(&self) -> bool {
+        self.lines()
+            .iter()
+            .any(|line| line.shortage().is_some_and(|units| units > 0))
+    }
+
+    /// Time since the order could first be handled: its approval, or its creation.
+    pub fn age(&self, now: Timestamp) -> jiff::SignedDuration {
+        now.duration_since(self.order.approved_at.unwrap_or(self.order.created_at))
+    }
+}

@@ -1,0 +1,88 @@
+//! Identifiers as types, so that an order's id cannot be passed where its code is wanted.
+
+use std::fmt;
+
+/// An identifier was empty or only white space.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{kind} is empty")]
+pub struct EmptyId {
+    kind: &'static str,
+}
+
+macro_rules! text_id {
+    ($(#[$doc:meta])* $name:ident, $kind:literal) => {
+        $(#[$doc])*
+        #[derive(
+            Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+        )]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// Takes the trimmed text; refuses an empty one.
+            pub fn new(text: impl AsRef<str>) -> Result<Self, EmptyId> {
+                let text = text.as_ref().trim();
+                if text.is_empty() {
+                    return Err(EmptyId { kind: $kind });
+                }
+                Ok(Self(text.to_owned()))
+            }
+
+            /// The text as it travels on the wire and lies in the database.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+text_id!(
+    /// Kaspi's opaque order id, the one in paths and bodies (KASPI_API §2); never computed here.
+    OrderId,
+    "order id"
+);
+text_id!(
+    /// The order number people say (KASPI_API §2, `code`).
+    OrderCode,
+    "order code"
+);
+text_id!(
+    /// Kaspi's opaque id of one order entry (KASPI_API §4).
+    EntryId,
+    "entry id"
+);
+text_id!(
+    /// The merchant's own article, `offer.code` (KASPI_API §4.1).
+    Sku,
+    "SKU"
+);
+text_id!(
+    /// A shop's name in the configuration.
+    ShopName,
+    "shop name"
+);
+text_id!(
+    /// The sending point of an order, `<merchantUid>_PP1` (KASPI_API §2).
+    PickupPoint,
+    "pickup point"
+);
+text_id!(
+    /// Id of a master product, by which a missing SKU is looked up (KASPI_API §4.2).
+    MasterProduct,
+    "master product"
+);
+
+impl PickupPoint {
+    /// The part after the merchant's number: `PP1` of `10000001_PP1`; the whole where there is none.
+    pub fn short(&self) -> &str {
+        self.0
+            .rsplit_once('_')
+            .map_or(self.as_str(), |(_, point)| point)
+    }
+}

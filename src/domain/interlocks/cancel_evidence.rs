@@ -1,0 +1,34 @@
+//! A cancel rests on a complete, fresh reading of every order that holds stock (R8): a buyer may
+//! have given units back.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Name, Objection, cancels_for_stock};
+use crate::domain::decision::Verdict;
+use crate::domain::facts::Facts;
+use crate::domain::policy::Policy;
+
+/// How soon to look again for the sweep.
+const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(5);
+
+pub(super) fn check(
+    facts: &Facts,
+    policy: &Policy,
+    proposed: &Verdict,
+    now: Timestamp,
+) -> Option<Objection> {
+    if !cancels_for_stock(proposed) {
+        return None;
+    }
+    let limit = policy.limits.sweep_max_age;
+    let why = match facts.around.swept_at {
+        Some(at) if now.duration_since(at) <= limit => return None,
+        Some(at) => format!("accepted orders were last read at {at}, over {limit:#} ago"),
+        None => "accepted orders were not read completely yet".to_owned(),
+    };
+    Objection::wait(
+        Name::CancelEvidence,
+        now.saturating_add(LOOK_AGAIN).unwrap_or(now),
+        why,
+    )
+}

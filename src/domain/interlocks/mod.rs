@@ -1,0 +1,182 @@
+//! Interlocks dispose of what rules propose: fixed in code, one file each, never silently off.
+//! They only ever turn a verdict into a hold or a wait, and all of them run, so that an
+//! explanation shows every obstacle at once.
+
+mod cancel_budget;
+mod cancel_evidence;
+mod clock_skew;
+mod lines;
+mod overdrawn;
+mod paused;
+mod rate_caps;
+mod shortage_confirmed;
+mod shortage_real;
+mod status;
+mod stock_age;
+mod stock_collapse;
+mod unknown_stock;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::decision::Verdict;
+use super::facts::Facts;
+use super::policy::Policy;
+
+/// Which interlock spoke; the text form is stored, logged and documented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Name {
+    /// The order no longer waits for the merchant.
+    Status,
+    /// Its lines could not be read, or hold weighed goods.
+    Lines,
+    /// Stock of a line is unknown.
+    UnknownStock,
+    /// Stock of a line is too old.
+    StockAge,
+    /// A cancel for stock that is there.
+    ShortageReal,
+    /// A shortage not yet seen for long enough.
+    ShortageConfirmed,
+    /// Not every holder of the stock was read lately.
+    CancelEvidence,
+    /// Too large a share of orders cancelled.
+    CancelBudget,
+    /// Too many actions within an hour.
+    RateCaps,
+    /// Many SKUs fell to zero at once.
+    StockCollapse,
+    /// More was promised than there is.
+    Overdrawn,
+    /// Kaspi's clock and ours differ.
+    ClockSkew,
+    /// A person paused the shop.
+    Paused,
+}
+
+impl Name {
+    /// The stored word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Status => "status",
+            Self::Lines => "lines",
+            Self::UnknownStock => "unknown_stock",
+            Self::StockAge => "stock_age",
+            Self::ShortageReal => "shortage_real",
+            Self::ShortageConfirmed => "shortage_confirmed",
+            Self::CancelEvidence => "cancel_evidence",
+            Self::CancelBudget => "cancel_budget",
+            Self::RateCaps => "rate_caps",
+            Self::StockCollapse => "stock_collapse",
+            Self::Overdrawn => "overdrawn",
+            Self::ClockSkew => "clock_skew",
+            Self::Paused => "paused",
+        }
+    }
+}
+
+/// What an objection turns the verdict into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// A hold.
+    Hold,
+    /// A wait.
+    Wait {
+        /// Until then.
+        until: Timestamp,
+    },
+}
+
+impl Effect {
+    /// One word.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Hold => "hold",
+            Self::Wait { .. } => "wait",
+        }
+    }
+}
+
+/// One interlock's objection, with its reason in words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Objection {
+    /// Who objects.
+    pub interlock: Name,
+    /// What follows.
+    pub effect: Effect,
+    /// Why, with the figures it rests on.
+    pub why: String,
+}
+
+impl Objection {
+    #[expect(clippy::unnecessary_wraps, reason = "every check ends in one")]
+    fn hold(interlock: Name, why: String) -> Option<Self> {
+        Some(Self {
+            interlock,
+            effect: Effect::Hold,
+            why,
+        })
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "every check ends in one")]
+    fn wait(interlock: Name, until: Timestamp, why: String) -> Option<Self> {
+        Some(Self {
+            interlock,
+            effect: Effect::Wait { until },
+            why,
+        })
+    }
+}
+
+/// One interlock: what it looks at and what it may answer.
+type Check = fn(&Facts, &Policy, &Verdict, Timestamp) -> Option<Objection>;
+
+const CHECKS: [Check; 13] = [
+    status::check,
+    lines::check,
+    unknown_stock::check,
+    stock_age::check,
+    shortage_real::check,
+    shortage_confirmed::check,
+    cancel_evidence::check,
+    cancel_budget::check,
+    rate_caps::check,
+    stock_collapse::check,
+    overdrawn::check,
+    clock_skew::check,
+    paused::check,
+];
+
+/// Runs every interlock against what the rules propose. A proposal to hold or wait needs none.
+pub fn check_all(
+    facts: &Facts,
+    policy: &Policy,
+    proposed: &Verdict,
+    now: Timestamp,
+) -> Vec<Objection> {
+    if matches!(proposed, Verdict::Hold | Verdict::Wait { .. }) {
+        return Vec::new();
+    }
+    CHECKS
+        .iter()
+        .filter_map(|check| check(facts, policy, proposed, now))
+        .collect()
+}
+
+/// Whether the proposal cancels because stock is said to be short.
+const fn cancels_for_stock(proposed: &Verdict) -> bool {
+    use super::decision::CancelReason;
+    matches!(
+        proposed,
+        Verdict::Cancel {
+            reason: CancelReason::MerchantOutOfStock,
+            ..
+        }
+    )
+}
+
+const fn cancels(proposed: &Verdict) -> bool {
+    matches!(proposed, Verdict::Cancel { .. })
+}

@@ -1,0 +1,18 @@
+//! What Qabyl knows and decides, with no I/O, no clock and no async anywhere below this line.
+//!
+//! Read in this order: [`order`] (what Kaspi tells), [`stock`] (what the merchant has),
+//! [`facts`] (both at one moment), [`rules`] (what is proposed), [`interlocks`] (what may stop
+//! it), [`decision`] (what comes out), [`action`] (how it is carried out), [`reconcile`] (what a
+//! fresh reading of an order means for all of that).
+
+pub mod action;
+pub mod decision;
+pub mod facts;
+pub mod ids;
+pub mod interlocks;
+pub mod money;
+pub mod order;
+pub mod policy;
+pub mod reconcile;
+pub mod rules;
+pub mod stock;

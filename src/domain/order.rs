@@ -1,0 +1,239 @@
+//! An order as Kaspi tells it, without anything personal (KASPI_API §2–4).
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::ids::{EntryId, MasterProduct, OrderCode, OrderId, PickupPoint, Sku};
+use super::money::Money;
+
+/// Declares an enum of the wire's words with a catch-all that keeps an unknown word as it came.
+macro_rules! wire_words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(from = "String", into = "String")]
+        pub enum $name {
+            $($(#[$vdoc])* $variant,)+
+            /// A word not known when this was written: kept, and never guessed at.
+            Other(String),
+        }
+
+        impl $name {
+            /// The wire's word.
+            pub fn as_str(&self) -> &str {
+                match self {
+                    $(Self::$variant => $word,)+
+                    Self::Other(word) => word,
+                }
+            }
+        }
+
+        impl From<String> for $name {
+            fn from(word: String) -> Self {
+                match word.as_str() {
+                    $($word => Self::$variant,)+
+                    _ => Self::Other(word),
+                }
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(word: &str) -> Self {
+                Self::from(word.to_owned())
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(value: $name) -> Self {
+                value.as_str().to_owned()
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+
+wire_words!(
+    /// The bucket an order lies in (KASPI_API §3, `state`).
+    State {
+        /// Waits for the merchant.
+        New = "NEW",
+        /// Accepted, waits for a signature.
+        SignRequired = "SIGN_REQUIRED",
+        /// Accepted, picked up at the shop.
+        Pickup = "PICKUP",
+        /// Accepted, delivered by the shop.
+        Delivery = "DELIVERY",
+        /// Accepted, delivered by Kaspi.
+        KaspiDelivery = "KASPI_DELIVERY",
+        /// Over.
+        Archive = "ARCHIVE",
+    }
+);
+
+wire_words!(
+    /// How far an order is (KASPI_API §3, `status`).
+    Status {
+        /// The only status from which an order may be accepted.
+        ApprovedByBank = "APPROVED_BY_BANK",
+        /// Accepted.
+        AcceptedByMerchant = "ACCEPTED_BY_MERCHANT",
+        /// Handed over and done.
+        Completed = "COMPLETED",
+        /// Cancelled by anyone.
+        Cancelled = "CANCELLED",
+        /// A cancel under way, the goods perhaps in transit.
+        Cancelling = "CANCELLING",
+        /// The buyer wants to give it back.
+        ReturnRequested = "KASPI_DELIVERY_RETURN_REQUESTED",
+        /// The merchant agreed to take it back.
+        ReturnAccepted = "RETURN_ACCEPTED_BY_MERCHANT",
+        /// Given back.
+        Returned = "RETURNED",
+    }
+);
+
+impl Status {
+    /// How late in an order's life the status is; an older rank read later is a stale reading and
+    /// never overwrites a newer one (R11). `None` for a word that is not known.
+    pub fn rank(&self) -> Option<u8> {
+        match self {
+            Self::ApprovedByBank => Some(0),
+            Self::AcceptedByMerchant => Some(1),
+            Self::Cancelling => Some(2),
+            Self::Completed => Some(3),
+            Self::ReturnRequested => Some(4),
+            Self::ReturnAccepted => Some(5),
+            Self::Returned => Some(6),
+            Self::Cancelled => Some(7),
+            Self::Other(_) => None,
+        }
+    }
+
+    /// Whether nothing can follow that changes stock or needs the merchant.
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Completed | Self::Cancelled | Self::Returned)
+    }
+}
+
+wire_words!(
+    /// How the goods travel (KASPI_API §3, `deliveryMode`).
+    DeliveryMode {
+        /// In the city.
+        Local = "DELIVERY_LOCAL",
+        /// Pickup at the shop or a postomat.
+        Pickup = "DELIVERY_PICKUP",
+        /// To the door in another town.
+        RegionalTodoor = "DELIVERY_REGIONAL_TODOOR",
+        /// To a point in another town.
+        RegionalPickup = "DELIVERY_REGIONAL_PICKUP",
+    }
+);
+
+wire_words!(
+    /// How the buyer pays (KASPI_API §2, `paymentMode`).
+    PaymentMode {
+        /// With a credit.
+        Credit = "PAY_WITH_CREDIT",
+        /// At once.
+        Prepaid = "PREPAID",
+    }
+);
+
+wire_words!(
+    /// What one unit of a line is (KASPI_API §4, `unitType`); absent means pieces.
+    UnitType {
+        /// Whole pieces.
+        Pieces = "PIECES",
+        /// Weighed or measured.
+        Measurable = "MEASURABLE",
+        /// Pieces sold by measure.
+        MeasurablePieces = "MEASURABLE_PIECES",
+    }
+);
+
+/// An order's attributes that matter for deciding; times are instants, money is in tiyn.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// Opaque id.
+    pub id: OrderId,
+    /// Number people say.
+    pub code: OrderCode,
+    /// Bucket.
+    pub state: State,
+    /// Progress.
+    pub status: Status,
+    /// When the buyer placed it.
+    pub created_at: Timestamp,
+    /// When the bank approved it; may be long after `created_at` (KASPI_API §2, late approval).
+    pub approved_at: Option<Timestamp>,
+    /// Sum of the order.
+    pub total: Money,
+    /// How it is paid.
+    pub payment_mode: Option<PaymentMode>,
+    /// Credit term in months.
+    pub credit_term_months: Option<i64>,
+    /// How it travels.
+    pub delivery_mode: Option<DeliveryMode>,
+    /// Whether Kaspi carries it.
+    pub kaspi_delivery: Option<bool>,
+    /// Whether it must be packed within 60 minutes (KASPI_API §3).
+    pub express: bool,
+    /// Whether the buyer must sign.
+    pub signature_required: bool,
+    /// Whether it is a pre-order, for which accepting needs no stock now.
+    pub pre_order: bool,
+    /// Point it is sent from, which is the warehouse.
+    pub pickup_point: Option<PickupPoint>,
+    /// Promised delivery.
+    pub planned_delivery_at: Option<Timestamp>,
+    /// When the courier took it: from then on the goods are off the shelf.
+    pub handed_over_at: Option<Timestamp>,
+    /// Why it was cancelled, in Kaspi's words, some of which cannot be written (KASPI_API §3).
+    pub cancellation_reason: Option<String>,
+}
+
+impl Order {
+    /// Whether it waits for the merchant: `NEW` and `APPROVED_BY_BANK` (KASPI_API §2).
+    pub fn awaits_merchant(&self) -> bool {
+        self.state == State::New && self.status == Status::ApprovedByBank
+    }
+}
+
+/// One line of an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// Opaque entry id.
+    pub entry: EntryId,
+    /// Its number in the order.
+    pub number: i64,
+    /// The merchant's SKU; `None` when Kaspi told none, which makes the stock unknown, never zero.
+    pub sku: Option<Sku>,
+    /// Units ordered, at least 1.
+    pub quantity: u32,
+    /// What a unit is.
+    pub unit: UnitType,
+    /// Price of one unit.
+    pub unit_price: Money,
+    /// Total of the line.
+    pub total: Money,
+    /// Product name as Kaspi shows it.
+    pub name: Option<String>,
+    /// Category code.
+    pub category: Option<String>,
+    /// Master product, by which a missing SKU is looked up.
+    pub master_product: Option<MasterProduct>,
+}
+
+/// The lines of an order, or why they are not known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Lines {
+    /// All of them, at least one.
+    Known(Vec<Line>),
+    /// They could not be read; the text says why.
+    Unreadable(String),
+}

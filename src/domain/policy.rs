@@ -1,0 +1,75 @@
+//! The merchant's rules and limits as one value that a decision is made under.
+
+use jiff::SignedDuration;
+use serde::Serialize;
+
+use super::rules::Rules;
+
+/// The interlocks' limits (DESIGN §8); `None` means the merchant switched that one off.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Limits {
+    /// A shortage must have been seen for this long before it cancels.
+    pub cancel_confirm_after: Option<SignedDuration>,
+    /// Largest share of cancelled among decided orders, 0..=1.
+    pub cancel_budget_share: Option<f64>,
+    /// The share counts from this many decided orders on.
+    pub cancel_budget_from: u64,
+    /// Cancels allowed within an hour.
+    pub cancels_per_hour_max: Option<u64>,
+    /// Accepts allowed within an hour.
+    pub accepts_per_hour_max: Option<u64>,
+    /// Oldest stock level that may be acted on.
+    pub stock_max_age: Option<SignedDuration>,
+    /// Share of SKUs falling to zero in one import from which the feed is held to be broken.
+    pub stock_collapse_share: Option<f64>,
+    /// Oldest complete sweep on which a cancel may rest.
+    pub sweep_max_age: SignedDuration,
+    /// Largest difference between Kaspi's clock and ours under which a cancel may be decided.
+    pub clock_skew_max: SignedDuration,
+    /// Time a shop has to accept or cancel, from the approval (KASPI_API §3).
+    pub deadline: SignedDuration,
+}
+
+impl Default for Limits {
+    /// The safe ones.
+    fn default() -> Self {
+        Self {
+            cancel_confirm_after: Some(SignedDuration::from_mins(10)),
+            cancel_budget_share: Some(0.04),
+            cancel_budget_from: 50,
+            cancels_per_hour_max: Some(10),
+            accepts_per_hour_max: None,
+            stock_max_age: Some(SignedDuration::from_hours(12)),
+            stock_collapse_share: Some(0.5),
+            sweep_max_age: SignedDuration::from_mins(5),
+            clock_skew_max: SignedDuration::from_mins(5),
+            deadline: SignedDuration::from_hours(3),
+        }
+    }
+}
+
+/// What a decision is made under. Its digest is stored with each decision.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// The merchant's ordered rules.
+    pub rules: Rules,
+    /// The interlocks' limits.
+    pub limits: Limits,
+    digest: String,
+}
+
+impl Policy {
+    /// Joins rules and limits; `digest` names them, and changes whenever either does.
+    pub fn new(rules: Rules, limits: Limits, digest: String) -> Self {
+        Self {
+            rules,
+            limits,
+            digest,
+        }
+    }
+
+    /// Names this policy in stored decisions.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+}

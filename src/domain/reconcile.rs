@@ -1,0 +1,87 @@
+//! What a fresh reading of an order means for its action and its reservation.
+
+use super::action::{Kind, State as ActionState};
+use super::order::{Order, Status};
+
+/// The live action of an order, as far as a reading can judge it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveAction {
+    /// What was asked.
+    pub kind: Kind,
+    /// Where it stands.
+    pub state: ActionState,
+    /// Whether a POST ever left for it.
+    pub attempted: bool,
+}
+
+/// What becomes of the live action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ActionEnd {
+    /// Nothing yet.
+    Keep,
+    /// Kaspi shows its effect.
+    Confirmed,
+    /// A POST left, and the order went another way.
+    Refused,
+    /// Nothing was sent, and nothing need be.
+    Superseded,
+}
+
+/// What becomes of the order's reservations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holding {
+    /// As they are: promised by a decision, or none.
+    Keep,
+    /// The order is accepted: its units are promised, whoever accepted it.
+    Reserve,
+    /// The units left the shelf.
+    Consume,
+    /// The order is off before the units left the shelf.
+    Release,
+}
+
+/// Whether the reading is newer than what is stored: a lower rank is a stale reading (R11).
+pub fn overtakes(stored: &Status, read: &Status) -> bool {
+    match (stored.rank(), read.rank()) {
+        (Some(stored), Some(read)) => read >= stored,
+        // A word without a rank is kept as news; and any word that is known replaces it.
+        _ => true,
+    }
+}
+
+/// What the reading means for the live action.
+pub fn action_end(order: &Order, live: &LiveAction) -> ActionEnd {
+    let missed = if live.attempted {
+        ActionEnd::Refused
+    } else {
+        ActionEnd::Superseded
+    };
+    match (&live.kind, &order.status) {
+        (_, Status::ApprovedByBank | Status::Other(_)) => ActionEnd::Keep,
+        (Kind::Accept, Status::Cancelled | Status::Cancelling) => missed,
+        (Kind::Accept, _) if live.attempted => ActionEnd::Confirmed,
+        (Kind::Accept, _) => ActionEnd::Superseded,
+        (Kind::Cancel { .. }, Status::Cancelled | Status::Cancelling) if live.attempted => {
+            ActionEnd::Confirmed
+        }
+        // Accepted by a person while our cancel may be on its way: it could still cancel
+        // (KASPI_API §5), so it stays open until a reading after settle.
+        (Kind::Cancel { .. }, Status::AcceptedByMerchant) if live.attempted => ActionEnd::Keep,
+        (Kind::Cancel { .. }, _) => missed,
+    }
+}
+
+/// What the reading means for the units.
+pub fn holding(order: &Order) -> Holding {
+    match order.status {
+        Status::Cancelled => Holding::Release,
+        Status::Completed | Status::ReturnRequested | Status::ReturnAccepted | Status::Returned => {
+            Holding::Consume
+        }
+        Status::AcceptedByMerchant | Status::Cancelling if order.handed_over_at.is_some() => {
+            Holding::Consume
+        }
+        Status::AcceptedByMerchant => Holding::Reserve,
+        Status::ApprovedByBank | Status::Cancelling | Status::Other(_) => Holding::Keep,
+    }
+}

@@ -1,0 +1,147 @@
+//! The questions a rule can ask. Adding one: a variant here, its answer in `holds`, its name in the
+//! loader beside the other rule words, a line in `docs/RULES.md`.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use super::{Condition, Range, line_holds};
+use crate::domain::facts::{Facts, LineFacts};
+use crate::domain::money::Money;
+use crate::domain::policy::Policy;
+use crate::domain::stock::{Level, LineStock};
+
+/// A question about an order.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Criterion {
+    /// Must be packed within 60 minutes.
+    Express(bool),
+    /// A pre-order.
+    Preorder(bool),
+    /// Needs the buyer's signature.
+    Signature(bool),
+    /// Carried by Kaspi.
+    KaspiDelivery(bool),
+    /// Time since it was approved (or created).
+    Age(Range<SignedDuration>),
+    /// Time left until the merchant's deadline; negative once it has passed.
+    DeadlineIn(Range<SignedDuration>),
+    /// Sum of the order.
+    Total(Range<Money>),
+    /// Units in all lines together.
+    Quantity(Range<i64>),
+    /// Number of lines.
+    Lines(Range<i64>),
+    /// One of these delivery modes, in Kaspi's words.
+    DeliveryMode(Vec<String>),
+    /// One of these payment modes, in Kaspi's words.
+    PaymentMode(Vec<String>),
+    /// Leaves from one of these points, whole (`10000001_PP1`) or short (`PP1`).
+    PickupPoint(Vec<String>),
+    /// At least one line answers so.
+    AnyLine(Condition<LineCriterion>),
+    /// Every line answers so, and there is at least one.
+    AllLines(Condition<LineCriterion>),
+}
+
+/// A question about one line.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LineCriterion {
+    /// One of these SKUs.
+    Sku(Vec<String>),
+    /// In one of these categories.
+    Category(Vec<String>),
+    /// Units ordered on the line.
+    Quantity(Range<i64>),
+    /// Weighed or measured goods.
+    Measured(bool),
+    /// Whether stock is known for it.
+    StockKnown(bool),
+    /// Units on hand; never answers yes while stock is unknown, nor do the next three.
+    OnHand(Range<i64>),
+    /// Units promised.
+    Reserved(Range<i64>),
+    /// Units free.
+    Available(Range<i64>),
+    /// Units missing.
+    Shortage(Range<i64>),
+}
+
+impl Criterion {
+    /// The answer for these facts.
+    pub fn holds(&self, facts: &Facts, policy: &Policy, now: Timestamp) -> bool {
+        let order = &facts.order;
+        match self {
+            Self::Express(wanted) => order.express == *wanted,
+            Self::Preorder(wanted) => order.pre_order == *wanted,
+            Self::Signature(wanted) => order.signature_required == *wanted,
+            Self::KaspiDelivery(wanted) => order.kaspi_delivery == Some(*wanted),
+            Self::Age(range) => range.contains(facts.age(now)),
+            Self::DeadlineIn(range) => range.contains(policy.limits.deadline - facts.age(now)),
+            Self::Total(range) => range.contains(order.total),
+            Self::Quantity(range) => range.contains(
+                facts
+                    .lines()
+                    .iter()
+                    .map(|l| i64::from(l.line.quantity))
+                    .sum(),
+            ),
+            Self::Lines(range) => {
+                range.contains(i64::try_from(facts.lines().len()).unwrap_or(i64::MAX))
+            }
+            Self::DeliveryMode(words) => order
+                .delivery_mode
+                .as_ref()
+                .is_some_and(|mode| has(words, mode.as_str())),
+            Self::PaymentMode(words) => order
+                .payment_mode
+                .as_ref()
+                .is_some_and(|mode| has(words, mode.as_str())),
+            Self::PickupPoint(points) => order
+                .pickup_point
+                .as_ref()
+                .is_some_and(|point| has(points, point.as_str()) || has(points, point.short())),
+            Self::AnyLine(condition) => {
+                facts.lines().iter().any(|line| line_holds(condition, line))
+            }
+            Self::AllLines(condition) => {
+                !facts.lines().is_empty()
+                    && facts.lines().iter().all(|line| line_holds(condition, line))
+            }
+        }
+    }
+}
+
+impl LineCriterion {
+    /// The answer for this line.
+    pub fn holds(&self, line: &LineFacts) -> bool {
+        let level = |ask: &dyn Fn(&Level) -> bool| match &line.stock {
+            LineStock::Known(level) => ask(level),
+            LineStock::Unknown(_) => false,
+        };
+        match self {
+            Self::Sku(skus) => line
+                .line
+                .sku
+                .as_ref()
+                .is_some_and(|sku| has(skus, sku.as_str())),
+            Self::Category(codes) => line
+                .line
+                .category
+                .as_ref()
+                .is_some_and(|code| has(codes, code)),
+            Self::Quantity(range) => range.contains(i64::from(line.line.quantity)),
+            Self::Measured(wanted) => line.is_measured() == *wanted,
+            Self::StockKnown(wanted) => line.unknown().is_none() == *wanted,
+            Self::OnHand(range) => level(&|level| range.contains(level.on_hand)),
+            Self::Reserved(range) => level(&|level| range.contains(level.reserved())),
+            Self::Available(range) => level(&|level| range.contains(level.available())),
+            Self::Shortage(range) => line.shortage().is_some_and(|units| range.contains(units)),
+        }
+    }
+}
+
+fn has(words: &[String], word: &str) -> bool {
+    words.iter().any(|known| known == word)
+}

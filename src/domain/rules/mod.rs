@@ -1,0 +1,150 @@
+//! The merchant's ordered rules: data, not a script. The first rule that matches speaks.
+
+mod criterion;
+mod range;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+pub use criterion::{Criterion, LineCriterion};
+pub use range::Range;
+
+use super::decision::{CancelReason, Verdict};
+use super::facts::{Facts, LineFacts};
+use super::policy::Policy;
+
+/// A condition over anything that can be asked: `T` is one question, a criterion of an order or of
+/// a line.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Condition<T> {
+    /// Every part holds; an empty list holds always.
+    All(Vec<Condition<T>>),
+    /// At least one part holds; an empty list never does.
+    Any(Vec<Condition<T>>),
+    /// The part does not hold.
+    Not(Box<Condition<T>>),
+    /// One question.
+    Test(T),
+}
+
+impl<T> Condition<T> {
+    /// The condition that always holds.
+    pub const fn always() -> Self {
+        Self::All(Vec::new())
+    }
+
+    /// Whether it holds whatever the order.
+    pub fn is_always(&self) -> bool {
+        match self {
+            Self::All(parts) => parts.iter().all(Self::is_always),
+            Self::Any(parts) => parts.iter().any(Self::is_always),
+            Self::Not(_) | Self::Test(_) => false,
+        }
+    }
+
+    /// Evaluates it with `ask` answering each question.
+    pub fn holds(&self, ask: &mut impl FnMut(&T) -> bool) -> bool {
+        match self {
+            Self::All(parts) => parts.iter().all(|part| part.holds(ask)),
+            Self::Any(parts) => parts.iter().any(|part| part.holds(ask)),
+            Self::Not(part) => !part.holds(ask),
+            Self::Test(question) => ask(question),
+        }
+    }
+
+    /// Visits every question, for an explanation.
+    pub fn each<'a>(&'a self, visit: &mut impl FnMut(&'a T)) {
+        match self {
+            Self::All(parts) | Self::Any(parts) => parts.iter().for_each(|part| part.each(visit)),
+            Self::Not(part) => part.each(visit),
+            Self::Test(question) => visit(question),
+        }
+    }
+}
+
+/// What a rule proposes when it matches.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Accept.
+    Accept,
+    /// Cancel.
+    Cancel {
+        /// Why, in Kaspi's words.
+        reason: CancelReason,
+        /// What the buyer reads.
+        comment: String,
+    },
+    /// Leave it to a person.
+    Hold,
+    /// Look again after this long.
+    Wait(SignedDuration),
+}
+
+impl Outcome {
+    fn verdict(&self, now: Timestamp) -> Verdict {
+        match self {
+            Self::Accept => Verdict::Accept,
+            Self::Cancel { reason, comment } => Verdict::Cancel {
+                reason: *reason,
+                comment: comment.clone(),
+            },
+            Self::Hold => Verdict::Hold,
+            Self::Wait(time) => Verdict::Wait {
+                until: now.saturating_add(*time).unwrap_or(now),
+            },
+        }
+    }
+}
+
+/// One rule.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Rule {
+    /// Unique name, told in every decision it makes.
+    pub name: String,
+    /// When it speaks.
+    pub when: Condition<Criterion>,
+    /// What it says.
+    pub then: Outcome,
+    /// What the merchant noted beside it.
+    pub note: Option<String>,
+    /// A rule that is switched off is skipped.
+    pub enabled: bool,
+}
+
+/// The name told when no rule matched: the order is then held.
+pub const NO_RULE: &str = "(no rule matched)";
+
+/// An ordered list of rules.
+#[derive(Debug, Clone, PartialEq, Serialize, Default)]
+pub struct Rules {
+    /// In the order in which they are asked.
+    pub list: Vec<Rule>,
+}
+
+impl Rules {
+    /// The first matching rule's name and what it proposes; a hold when none matches.
+    pub fn propose<'a>(
+        &'a self,
+        facts: &Facts,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> (&'a str, Verdict) {
+        self.list
+            .iter()
+            .filter(|rule| rule.enabled)
+            .find(|rule| {
+                rule.when
+                    .holds(&mut |question| question.holds(facts, policy, now))
+            })
+            .map_or((NO_RULE, Verdict::Hold), |rule| {
+                (rule.name.as_str(), rule.then.verdict(now))
+            })
+    }
+}
+
+/// Whether a line condition holds for one line.
+fn line_holds(condition: &Condition<LineCriterion>, line: &LineFacts) -> bool {
+    condition.holds(&mut |question| question.holds(line))
+}

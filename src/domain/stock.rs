@@ -1,0 +1,89 @@
+//! Stock as the ledger sees it at one moment.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::ids::Sku;
+
+/// What a feed's numbers mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Semantics {
+    /// What lies on the shelf: every open reservation is taken off it.
+    Physical,
+    /// Accepted orders are already taken off as of its timestamp: only later reservations count.
+    Available,
+}
+
+/// What is known of one SKU at one warehouse. The ledger never clips: `available` may be negative.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Level {
+    /// Warehouse the number is for; empty means the shop's one common pool.
+    pub warehouse: String,
+    /// Units, as the source told.
+    pub on_hand: i64,
+    /// Units promised to orders that Kaspi shows as accepted.
+    pub reserved_confirmed: i64,
+    /// Units promised to orders whose accept is not yet seen in Kaspi.
+    pub reserved_pending: i64,
+    /// Units never to be sold.
+    pub safety_stock: i64,
+    /// The moment the number speaks of.
+    pub as_of: Timestamp,
+    /// Where it came from.
+    pub source: String,
+}
+
+impl Level {
+    /// All units promised.
+    pub fn reserved(&self) -> i64 {
+        self.reserved_confirmed
+            .saturating_add(self.reserved_pending)
+    }
+
+    /// `on_hand − reserved − safety_stock`; may be negative (R9).
+    pub fn available(&self) -> i64 {
+        self.on_hand
+            .saturating_sub(self.reserved())
+            .saturating_sub(self.safety_stock)
+    }
+
+    /// What would be available if no accept still under way took effect: a shortage against this
+    /// is certain.
+    pub fn available_at_most(&self) -> i64 {
+        self.available().saturating_add(self.reserved_pending)
+    }
+}
+
+/// Stock for one line: known, or unknown with the reason. Unknown is never zero.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LineStock {
+    /// A level applies to this line.
+    Known(Level),
+    /// Nothing is known.
+    Unknown(UnknownStock),
+}
+
+/// Why nothing is known of a line's stock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum UnknownStock {
+    /// Kaspi told no SKU.
+    #[error("Kaspi told no SKU for this line")]
+    NoSku,
+    /// The SKU is in no stock source.
+    #[error("SKU {0} is in no stock source")]
+    NotListed(Sku),
+    /// The SKU is listed for other warehouses only.
+    #[error("SKU {sku} is listed for {listed} only, and the order leaves from {wanted}")]
+    OtherWarehouse {
+        /// The SKU.
+        sku: Sku,
+        /// Where it is listed.
+        listed: String,
+        /// Where the order leaves from.
+        wanted: String,
+    },
+    /// The source gave no usable number.
+    #[error("the source gave no usable number for SKU {0}")]
+    NoNumber(Sku),
+}
