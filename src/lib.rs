@@ -2,3 +2,4 @@
 //! the merchant's rules, and carries the decision out. See `docs/ARCHITECTURE.md`.
 
 pub mod domain;
+pub mod store;

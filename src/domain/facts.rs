@@ -118,6 +118,9 @@ pub struct Facts {
     pub lines: LinesFacts,
     /// Its shortage's history.
     pub shortage: Option<ShortageSeen>,
+    /// The action that was once sent for it, `accept` or `cancel`: never followed by the other.
+    #[serde(default)]
+    pub sent: Option<String>,
     /// The rest.
     pub around: Surroundings,
 }

@@ -10,6 +10,7 @@ pub mod decision;
 pub mod facts;
 pub mod ids;
 pub mod interlocks;
+pub mod ledger;
 pub mod money;
 pub mod order;
 pub mod policy;

@@ -2,6 +2,7 @@
 //! They only ever turn a verdict into a hold or a wait, and all of them run, so that an
 //! explanation shows every obstacle at once.
 
+mod already_sent;
 mod cancel_budget;
 mod cancel_evidence;
 mod clock_skew;
@@ -29,6 +30,8 @@ use super::policy::Policy;
 pub enum Name {
     /// The order no longer waits for the merchant.
     Status,
+    /// The other action was sent for it before.
+    AlreadySent,
     /// Its lines could not be read, or hold weighed goods.
     Lines,
     /// Stock of a line is unknown.
@@ -60,6 +63,7 @@ impl Name {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Status => "status",
+            Self::AlreadySent => "already_sent",
             Self::Lines => "lines",
             Self::UnknownStock => "unknown_stock",
             Self::StockAge => "stock_age",
@@ -133,8 +137,9 @@ impl Objection {
 /// One interlock: what it looks at and what it may answer.
 type Check = fn(&Facts, &Policy, &Verdict, Timestamp) -> Option<Objection>;
 
-const CHECKS: [Check; 13] = [
+const CHECKS: [Check; 14] = [
     status::check,
+    already_sent::check,
     lines::check,
     unknown_stock::check,
     stock_age::check,

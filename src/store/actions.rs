@@ -1,0 +1,564 @@
+//! Actions on their way: what is due, each POST's row before it is sent, its outcome after.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+use sqlx::FromRow;
+
+use super::deciding::{DecidingInput, skus};
+use super::observe::{close_reservations, kind_of};
+use super::orders::parse_order;
+use super::{Store, StoreError, WriteTx, at, ms};
+use crate::domain::action::{Kind, Outcome, Patience, State as ActionState};
+use crate::domain::decision::{Decision, Verdict, decide};
+use crate::domain::facts::Facts;
+use crate::domain::ids::{OrderId, ShopName};
+use crate::domain::ledger::Take;
+use crate::domain::order::Order;
+use crate::domain::policy::Policy;
+
+/// An action that wants attention now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Due {
+    /// Its row.
+    pub action: i64,
+    /// The order, as stored.
+    pub order: Order,
+    /// What is asked.
+    pub kind: Kind,
+    /// Where it stands.
+    pub state: ActionState,
+    /// POSTs used.
+    pub attempts: u32,
+    /// Whether a person asked for it.
+    pub by_person: bool,
+    /// When it was decided.
+    pub made_at: Timestamp,
+    /// When the list that last showed the order as NEW was asked for.
+    pub listed_at: Option<Timestamp>,
+    /// How the last POST ended.
+    pub last_outcome: Option<String>,
+}
+
+/// A POST that may now be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Begun {
+    /// The action it serves.
+    pub due: Due,
+    /// Its row.
+    pub attempt: i64,
+    /// Its number, from 1.
+    pub n: u32,
+}
+
+/// A POST that ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ended {
+    /// What was begun.
+    pub begun: Begun,
+    /// What the answer proves.
+    pub outcome: Outcome,
+    /// Spread of the pause after it, 0..=1.
+    pub jitter: f64,
+}
+
+#[derive(FromRow)]
+struct Row {
+    id: i64,
+    body: String,
+    kind: String,
+    reason: Option<String>,
+    comment: Option<String>,
+    state: String,
+    attempts: i64,
+    origin: String,
+    made_at: i64,
+    listed_at: Option<i64>,
+    last_outcome: Option<String>,
+}
+
+const DUE: &str = "
+SELECT a.id, o.body, a.kind, a.reason, a.comment, a.state, a.attempts, a.origin, a.made_at, o.listed_at,
+  (SELECT outcome FROM attempts t WHERE t.action_id = a.id ORDER BY n DESC LIMIT 1) AS last_outcome
+FROM actions a JOIN orders o ON o.shop = a.shop AND o.id = a.order_id
+WHERE a.shop = ? AND a.state IN ('pending', 'sent', 'unknown') AND a.due_at <= ?
+ORDER BY a.state = 'pending' DESC, a.kind = 'accept' DESC, o.created_at, o.id LIMIT ?";
+
+fn due(row: Row) -> Result<Due, StoreError> {
+    Ok(Due {
+        action: row.id,
+        order: parse_order(&row.body)?,
+        kind: kind_of(&row.kind, row.reason.as_deref(), row.comment.as_deref())?,
+        state: ActionState::parse(&row.state)
+            .ok_or_else(|| StoreError::corrupt("an action's state", row.state))?,
+        attempts: u32::try_from(row.attempts).unwrap_or(u32::MAX),
+        by_person: row.origin == "person",
+        made_at: at(row.made_at)?,
+        listed_at: row.listed_at.map(at).transpose()?,
+        last_outcome: row.last_outcome,
+    })
+}
+
+pub(super) async fn insert(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    order: &OrderId,
+    decision: i64,
+    verdict: &Verdict,
+    origin: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let (reason, comment) = match verdict {
+        Verdict::Accept => (None, None),
+        Verdict::Cancel { reason, comment } => (Some(reason.as_str()), Some(comment.as_str())),
+        Verdict::Hold | Verdict::Wait { .. } => return Ok(()),
+    };
+    sqlx::query(
+        "INSERT INTO actions (shop, order_id, decision_id, kind, reason, comment, origin, state, made_at,
+           due_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'pending', ?8, ?8)",
+    )
+    .bind(shop.as_str())
+    .bind(order.as_str())
+    .bind(decision)
+    .bind(verdict.word())
+    .bind(reason)
+    .bind(comment)
+    .bind(origin)
+    .bind(ms(now))
+    .execute(tx.conn()?)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn close(
+    tx: &mut WriteTx<'_>,
+    action: i64,
+    state: ActionState,
+    why: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE actions SET state = ?, closed_at = ?, why = ?, due_at = NULL WHERE id = ?")
+        .bind(state.as_str())
+        .bind(ms(now))
+        .bind(why)
+        .bind(action)
+        .execute(tx.conn()?)
+        .await?;
+    Ok(())
+}
+
+async fn hold(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    order: &OrderId,
+    why: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE orders SET held_by = 'qabyl', held_why = ? WHERE shop = ? AND id = ?")
+        .bind(why)
+        .bind(shop.as_str())
+        .bind(order.as_str())
+        .execute(tx.conn()?)
+        .await?;
+    tx.audit(
+        now,
+        "qabyl",
+        (shop, Some(order)),
+        "order.held",
+        json!({ "why": why }),
+    )
+    .await
+}
+
+/// What to check again before a POST leaves.
+pub struct Recheck<'a> {
+    /// The rules and limits in force.
+    pub policy: &'a Policy,
+    /// How the ledger is to be read.
+    pub input: DecidingInput,
+    /// An accept decided longer ago than this is decided again first; a cancel always is.
+    pub accept_fresh_for: SignedDuration,
+}
+
+impl Store {
+    /// Live actions that are due.
+    pub async fn due_actions(
+        &self,
+        shop: &ShopName,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Due>, StoreError> {
+        let mut reader = self.read().await?;
+        let rows: Vec<Row> = sqlx::query_as(DUE)
+            .bind(shop.as_str())
+            .bind(ms(now))
+            .bind(limit)
+            .fetch_all(&mut *reader)
+            .await?;
+        rows.into_iter().map(due).collect()
+    }
+
+    /// When the next live action is due; `None` when there is none.
+    pub async fn next_due(&self, shop: &ShopName) -> Result<Option<Timestamp>, StoreError> {
+        let mut reader = self.read().await?;
+        let next: Option<i64> = sqlx::query_scalar(
+            "SELECT MIN(due_at) FROM actions WHERE shop = ? AND state IN ('pending', 'sent', 'unknown')",
+        )
+        .bind(shop.as_str())
+        .fetch_one(&mut *reader)
+        .await?;
+        next.map(at).transpose()
+    }
+
+    /// Actions with a POST whose effect is still to be seen.
+    pub async fn unconfirmed(&self, shop: &ShopName) -> Result<u64, StoreError> {
+        let mut reader = self.read().await?;
+        let count: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM actions WHERE shop = ? AND state IN ('sent', 'unknown')",
+        )
+        .bind(shop.as_str())
+        .fetch_one(&mut *reader)
+        .await?;
+        Ok(count.unsigned_abs())
+    }
+
+    /// POSTs that never got an outcome, as after a crash: their outcome is unknown (R13), and their
+    /// order is read once `settle` has passed.
+    pub async fn recover(
+        &self,
+        shop: &ShopName,
+        settle: SignedDuration,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let mut tx = self.write().await?;
+        let due = now.saturating_add(settle).unwrap_or(Timestamp::MAX);
+        let lost = sqlx::query(
+            "UPDATE actions SET state = 'unknown', due_at = ? WHERE shop = ? AND state IN ('sent', 'unknown')
+             AND id IN (SELECT action_id FROM attempts WHERE ended_at IS NULL)",
+        )
+        .bind(ms(due))
+        .bind(shop.as_str())
+        .execute(tx.conn()?)
+        .await?
+        .rows_affected();
+        if lost > 0 {
+            sqlx::query(
+                "UPDATE attempts SET ended_at = ?, outcome = 'unknown', detail = 'no outcome was recorded'
+                 WHERE ended_at IS NULL AND action_id IN (SELECT id FROM actions WHERE shop = ?)",
+            )
+            .bind(ms(now))
+            .bind(shop.as_str())
+            .execute(tx.conn()?)
+            .await?;
+            tx.audit(
+                now,
+                "qabyl",
+                (shop, None),
+                "actions.recovered",
+                json!({ "unknown": lost }),
+            )
+            .await?;
+        }
+        tx.commit().await?;
+        Ok(lost)
+    }
+
+    /// Writes the rows of POSTs about to leave. What no longer stands is withdrawn instead, and is
+    /// missing from the answer.
+    pub async fn begin_attempts(
+        &self,
+        shop: &ShopName,
+        wanted: &[Due],
+        recheck: &Recheck<'_>,
+        now: Timestamp,
+    ) -> Result<Vec<Begun>, StoreError> {
+        let mut tx = self.write().await?;
+        let mut begun = Vec::with_capacity(wanted.len());
+        for due in wanted {
+            if !still_due(&mut tx, due, now).await? {
+                continue;
+            }
+            if !due.by_person
+                && let Some(why) = overtaken(&mut tx, shop, due, recheck, now).await?
+            {
+                withdraw(&mut tx, shop, due, &why, now).await?;
+                continue;
+            }
+            begun.push(begin(&mut tx, shop, due, now).await?);
+        }
+        tx.commit().await?;
+        Ok(begun)
+    }
+
+    /// Writes the outcomes of POSTs.
+    pub async fn end_attempts(
+        &self,
+        shop: &ShopName,
+        ended: &[Ended],
+        patience: &Patience,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        for ended in ended {
+            end(&mut tx, shop, ended, patience, now).await?;
+        }
+        tx.commit().await
+    }
+
+    /// Ends an action that a reading shows without effect, and leaves its order to a person. Its
+    /// reservation stays: that person may accept the order.
+    pub async fn refuse(
+        &self,
+        shop: &ShopName,
+        due: &Due,
+        why: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        close(&mut tx, due.action, ActionState::Refused, why, now).await?;
+        hold(&mut tx, shop, &due.order.id, why, now).await?;
+        tx.commit().await
+    }
+
+    /// Puts an action off without an attempt.
+    pub async fn put_off(&self, action: i64, until: Option<Timestamp>) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        sqlx::query("UPDATE actions SET due_at = ? WHERE id = ? AND closed_at IS NULL")
+            .bind(until.map(ms))
+            .bind(action)
+            .execute(tx.conn()?)
+            .await?;
+        tx.commit().await
+    }
+}
+
+async fn still_due(tx: &mut WriteTx<'_>, due: &Due, now: Timestamp) -> Result<bool, StoreError> {
+    let found: Option<i64> = sqlx::query_scalar(
+        "SELECT a.id FROM actions a JOIN orders o ON o.shop = a.shop AND o.id = a.order_id
+         WHERE a.id = ? AND a.state = ? AND a.attempts = ? AND a.due_at <= ?
+           AND ((o.state = 'NEW' AND o.status = 'APPROVED_BY_BANK')
+             OR (a.origin = 'person' AND a.kind = 'cancel' AND o.status = 'ACCEPTED_BY_MERCHANT'))",
+    )
+    .bind(due.action)
+    .bind(due.state.as_str())
+    .bind(due.attempts)
+    .bind(ms(now))
+    .fetch_optional(tx.conn()?)
+    .await?;
+    Ok(found.is_some())
+}
+
+/// Why the decision would be another one today, if it would.
+async fn overtaken(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    due: &Due,
+    recheck: &Recheck<'_>,
+    now: Timestamp,
+) -> Result<Option<String>, StoreError> {
+    let fresh = now.duration_since(due.made_at) <= recheck.accept_fresh_for;
+    // An accept that was sent is never turned around; one just decided need not be decided twice.
+    if due.kind == Kind::Accept && (due.attempts > 0 || fresh) {
+        return Ok(None);
+    }
+    let Some((order, lines)) = tx.order_and_lines(shop, &due.order.id).await? else {
+        return Ok(Some("the order is gone".to_owned()));
+    };
+    let names: Vec<&str> = skus(&lines).collect();
+    let mut ledger = tx
+        .ledger(recheck.input.semantics, recheck.input.safety_stock, &names)
+        .await?;
+    ledger.promise(&own_promises(tx, shop, &due.order.id).await?);
+    let mut around = tx.surroundings(shop, &recheck.input, now).await?;
+    // The action itself is counted there already.
+    let counters = &mut around.counters;
+    counters.decided = counters.decided.saturating_sub(1);
+    let (all, hour) = match due.kind {
+        Kind::Accept => (&mut 0, &mut counters.accepted_last_hour),
+        Kind::Cancel { .. } => (&mut counters.cancelled, &mut counters.cancelled_last_hour),
+    };
+    *all = all.saturating_sub(1);
+    *hour = hour.saturating_sub(1);
+    let facts = Facts {
+        lines: ledger.facts(&lines, order.pickup_point.as_ref()),
+        order,
+        shortage: tx.shortage(shop, &due.order.id).await?,
+        sent: None,
+        around,
+    };
+    let decision = decide(&facts, recheck.policy, now);
+    Ok((decision.verdict.word() != due.kind.word()).then(|| words(&decision)))
+}
+
+fn words(decision: &Decision) -> String {
+    let why: Vec<&str> = decision.objections.iter().map(|o| o.why.as_str()).collect();
+    let because = if why.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", why.join("; "))
+    };
+    format!(
+        "rule '{}' now says {}{because}",
+        decision.rule,
+        decision.verdict.word()
+    )
+}
+
+/// The order's own open promises, as negative takes: they do not stand in its own way.
+async fn own_promises(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    order: &OrderId,
+) -> Result<Vec<Take>, StoreError> {
+    let rows: Vec<(String, String, i64)> = sqlx::query_as(
+        "SELECT sku, warehouse, quantity FROM reservations
+         WHERE shop = ? AND order_id = ? AND state = 'active'",
+    )
+    .bind(shop.as_str())
+    .bind(order.as_str())
+    .fetch_all(tx.conn()?)
+    .await?;
+    rows.into_iter()
+        .map(|(sku, warehouse, quantity)| {
+            let sku = crate::domain::ids::Sku::new(&sku)
+                .map_err(|_| StoreError::corrupt("a SKU", sku.clone()))?;
+            Ok(Take {
+                sku,
+                warehouse,
+                quantity: -quantity,
+            })
+        })
+        .collect()
+}
+
+/// Takes an action back. One that was never sent is superseded and its units are free again; one
+/// that was sent is left to a person, as its effect may still come.
+async fn withdraw(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    due: &Due,
+    why: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if due.attempts > 0 {
+        close(tx, due.action, ActionState::Refused, why, now).await?;
+        hold(tx, shop, &due.order.id, why, now).await?;
+    } else {
+        close(tx, due.action, ActionState::Superseded, why, now).await?;
+        close_reservations(
+            tx,
+            shop,
+            &due.order,
+            "released",
+            now,
+            "withdrawn before sending",
+            now,
+        )
+        .await?;
+    }
+    let detail = json!({ "action": due.action, "kind": due.kind.word(), "why": why });
+    tx.audit(
+        now,
+        "qabyl",
+        (shop, Some(&due.order.id)),
+        "action.withdrawn",
+        detail,
+    )
+    .await
+}
+
+async fn begin(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    due: &Due,
+    now: Timestamp,
+) -> Result<Begun, StoreError> {
+    let (attempt, n): (i64, i64) = sqlx::query_as(
+        "INSERT INTO attempts (action_id, n, begun_at)
+         VALUES (?1, (SELECT COUNT(*) + 1 FROM attempts WHERE action_id = ?1), ?2) RETURNING id, n",
+    )
+    .bind(due.action)
+    .bind(ms(now))
+    .fetch_one(tx.conn()?)
+    .await?;
+    sqlx::query("UPDATE actions SET state = 'sent', attempts = attempts + 1 WHERE id = ?")
+        .bind(due.action)
+        .execute(tx.conn()?)
+        .await?;
+    let detail = json!({ "action": due.action, "kind": due.kind.word(), "n": n });
+    tx.audit(
+        now,
+        "qabyl",
+        (shop, Some(&due.order.id)),
+        "attempt.begun",
+        detail,
+    )
+    .await?;
+    Ok(Begun {
+        due: due.clone(),
+        attempt,
+        n: u32::try_from(n).unwrap_or(u32::MAX),
+    })
+}
+
+async fn end(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    ended: &Ended,
+    patience: &Patience,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let due = &ended.begun.due;
+    let (detail, next, state) = match &ended.outcome {
+        Outcome::Applied => (
+            None,
+            patience.due_after(now, ended.begun.n, 0.0),
+            ActionState::Sent,
+        ),
+        Outcome::Unknown(why) => (
+            Some(why),
+            patience.due_after(now, ended.begun.n, ended.jitter),
+            ActionState::Unknown,
+        ),
+        // A definite no is read back at once: the reading says what it means.
+        Outcome::Rejected(why) | Outcome::Denied(why) => (Some(why), now, ActionState::Unknown),
+        Outcome::Snoozed { until, why } => (Some(why), *until, snoozed(due)),
+    };
+    sqlx::query("UPDATE attempts SET ended_at = ?, outcome = ?, detail = ? WHERE id = ? AND ended_at IS NULL")
+        .bind(ms(now))
+        .bind(ended.outcome.word())
+        .bind(detail)
+        .bind(ended.begun.attempt)
+        .execute(tx.conn()?)
+        .await?;
+    let unused = i64::from(matches!(ended.outcome, Outcome::Snoozed { .. }));
+    sqlx::query(
+        "UPDATE actions SET state = ?, due_at = ?, attempts = attempts - ?
+         WHERE id = ? AND closed_at IS NULL",
+    )
+    .bind(state.as_str())
+    .bind(ms(next))
+    .bind(unused)
+    .bind(due.action)
+    .execute(tx.conn()?)
+    .await?;
+    let detail = json!({
+        "action": due.action, "n": ended.begun.n, "outcome": ended.outcome.word(), "detail": detail,
+    });
+    tx.audit(
+        now,
+        "qabyl",
+        (shop, Some(&due.order.id)),
+        "attempt.ended",
+        detail,
+    )
+    .await
+}
+
+/// A POST that was not handled leaves the action where it was before.
+fn snoozed(due: &Due) -> ActionState {
+    if due.attempts == 0 {
+        ActionState::Pending
+    } else {
+        ActionState::Unknown
+    }
+}

@@ -1,0 +1,424 @@
+//! What a deciding pass reads, and what it writes, in one transaction: decision, reservation, action
+//! and audit together (R1).
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+use sqlx::FromRow;
+
+use super::observe::{Origin, insert_reservations};
+use super::orders::{parse_line, parse_order};
+use super::{Store, StoreError, WriteTx, at, ms};
+use crate::domain::decision::{Decision, Verdict};
+use crate::domain::facts::{Counters, Facts, ShortageSeen, Surroundings};
+use crate::domain::ids::{OrderId, ShopName};
+use crate::domain::ledger::{Ledger, Take};
+use crate::domain::order::{Lines, Order};
+use crate::domain::stock::Semantics;
+
+/// What the pass needs to know beside the database.
+#[derive(Debug, Clone, Copy)]
+pub struct DecidingInput {
+    /// What the stock numbers mean.
+    pub semantics: Semantics,
+    /// Units of each SKU kept back.
+    pub safety_stock: i64,
+    /// Window of the cancel budget.
+    pub budget_window: SignedDuration,
+    /// Kaspi's clock minus ours, in seconds.
+    pub clock_skew_s: Option<i64>,
+}
+
+/// An order to be decided.
+#[derive(Debug, Clone)]
+pub struct Candidate {
+    /// The order.
+    pub order: Order,
+    /// Its lines.
+    pub lines: Lines,
+    /// Its shortage so far.
+    pub shortage: Option<ShortageSeen>,
+    /// The newest decision, with its policy's digest.
+    pub previous: Option<(Decision, String)>,
+    /// The action once sent for it.
+    pub sent: Option<String>,
+    shortage_scan: Option<i64>,
+}
+
+/// A deciding pass under way: nothing it records counts before [`Deciding::commit`].
+pub struct Deciding<'s> {
+    tx: WriteTx<'s>,
+    shop: ShopName,
+    now: Timestamp,
+    scan: i64,
+    /// Orders to decide, oldest first.
+    pub candidates: Vec<Candidate>,
+    /// Stock of all their SKUs.
+    pub ledger: Ledger,
+    /// The world around them.
+    pub around: Surroundings,
+}
+
+/// A decision to be written.
+pub struct NewDecision<'a> {
+    /// What it rests on.
+    pub facts: &'a Facts,
+    /// The decision.
+    pub decision: &'a Decision,
+    /// The policy's digest.
+    pub policy_digest: &'a str,
+    /// Units an accept takes; empty in a dry run.
+    pub takes: &'a [Take],
+    /// Whether it is to be carried out.
+    pub act: bool,
+}
+
+#[derive(FromRow)]
+struct Row {
+    body: String,
+    lines_state: String,
+    lines_problem: Option<String>,
+    shortage_since: Option<i64>,
+    shortage_scans: i64,
+    shortage_scan: Option<i64>,
+    decision: Option<String>,
+    policy_digest: Option<String>,
+    sent: Option<String>,
+    id: String,
+}
+
+const CANDIDATES: &str = "
+SELECT o.id, o.body, o.lines_state, o.lines_problem, o.shortage_since, o.shortage_scans, o.shortage_scan,
+       d.body AS decision, d.policy_digest,
+       (SELECT MAX(kind) FROM actions a WHERE a.shop = o.shop AND a.order_id = o.id AND a.attempts > 0) AS sent
+FROM orders o
+JOIN (SELECT id, window_from FROM scans WHERE shop = ?1 AND kind = 'new' AND complete = 1
+      ORDER BY id DESC LIMIT 1) s
+LEFT JOIN decisions d ON d.id =
+  (SELECT MAX(id) FROM decisions WHERE shop = o.shop AND order_id = o.id AND actor = 'qabyl')
+WHERE o.shop = ?1 AND o.state = 'NEW' AND o.status = 'APPROVED_BY_BANK' AND o.held_by IS NULL
+  AND o.lines_state <> 'unread'
+  AND (o.listed_scan = s.id OR (o.listed_scan IS NOT NULL AND o.created_at < s.window_from))
+  AND NOT EXISTS (SELECT 1 FROM actions a WHERE a.shop = o.shop AND a.order_id = o.id
+                  AND a.state IN ('pending', 'sent', 'unknown'))
+ORDER BY o.created_at, o.id LIMIT ?2";
+
+impl Store {
+    /// Starts a deciding pass over the orders that wait, `limit` at most. `None` when none does, or
+    /// no complete scan is there to decide from (R7).
+    pub async fn begin_deciding(
+        &self,
+        shop: &ShopName,
+        input: &DecidingInput,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<Option<Deciding<'_>>, StoreError> {
+        let mut tx = self.write().await?;
+        let scan: Option<i64> = sqlx::query_scalar(
+            "SELECT MAX(id) FROM scans WHERE shop = ? AND kind = 'new' AND complete = 1",
+        )
+        .bind(shop.as_str())
+        .fetch_one(tx.conn()?)
+        .await?;
+        let rows: Vec<Row> = sqlx::query_as(CANDIDATES)
+            .bind(shop.as_str())
+            .bind(limit)
+            .fetch_all(tx.conn()?)
+            .await?;
+        let (Some(scan), false) = (scan, rows.is_empty()) else {
+            tx.commit().await?;
+            return Ok(None);
+        };
+        let mut lines = lines_of(&mut tx, shop, &rows).await?;
+        let mut candidates = Vec::with_capacity(rows.len());
+        for row in rows {
+            let lines = lines.remove(&row.id).unwrap_or_default();
+            candidates.push(candidate(row, lines)?);
+        }
+        let skus: Vec<&str> = candidates.iter().flat_map(|c| skus(&c.lines)).collect();
+        let ledger = tx
+            .ledger(input.semantics, input.safety_stock, &skus)
+            .await?;
+        let around = tx.surroundings(shop, input, now).await?;
+        Ok(Some(Deciding {
+            tx,
+            shop: shop.clone(),
+            now,
+            scan,
+            candidates,
+            ledger,
+            around,
+        }))
+    }
+}
+
+type LinesById = std::collections::HashMap<String, Vec<crate::domain::order::Line>>;
+
+async fn lines_of(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    rows: &[Row],
+) -> Result<LinesById, StoreError> {
+    let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
+    let found: Vec<(String, String)> = sqlx::query_as(
+        "SELECT order_id, body FROM lines WHERE shop = ? AND order_id IN (SELECT value FROM json_each(?))
+         ORDER BY order_id, number, entry",
+    )
+    .bind(shop.as_str())
+    .bind(json!(ids).to_string())
+    .fetch_all(tx.conn()?)
+    .await?;
+    let mut lines = LinesById::new();
+    for (order, body) in found {
+        lines.entry(order).or_default().push(parse_line(&body)?);
+    }
+    Ok(lines)
+}
+
+fn candidate(row: Row, lines: Vec<crate::domain::order::Line>) -> Result<Candidate, StoreError> {
+    let lines = match row.lines_state.as_str() {
+        "known" => Lines::Known(lines),
+        _ => Lines::Unreadable(row.lines_problem.unwrap_or_default()),
+    };
+    let shortage = row
+        .shortage_since
+        .map(|since| -> Result<ShortageSeen, StoreError> {
+            let scans = u32::try_from(row.shortage_scans).unwrap_or(u32::MAX);
+            Ok(ShortageSeen {
+                since: at(since)?,
+                scans,
+            })
+        })
+        .transpose()?;
+    let previous = match (row.decision, row.policy_digest) {
+        (Some(body), Some(digest)) => serde_json::from_str(&body).ok().map(|d| (d, digest)),
+        _ => None,
+    };
+    let order = parse_order(&row.body)?;
+    Ok(Candidate {
+        order,
+        lines,
+        shortage,
+        previous,
+        sent: row.sent,
+        shortage_scan: row.shortage_scan,
+    })
+}
+
+pub(super) fn skus(lines: &Lines) -> impl Iterator<Item = &str> {
+    let lines = match lines {
+        Lines::Known(lines) => lines.as_slice(),
+        Lines::Unreadable(_) => &[],
+    };
+    lines
+        .iter()
+        .filter_map(|line| line.sku.as_ref())
+        .map(super::super::domain::ids::Sku::as_str)
+}
+
+impl Deciding<'_> {
+    /// What is known of one candidate's shortage once this pass has seen it: counted once for each
+    /// complete scan, forgotten as soon as it is covered.
+    pub async fn note_shortage(
+        &mut self,
+        index: usize,
+        is_short: bool,
+    ) -> Result<Option<ShortageSeen>, StoreError> {
+        let candidate = &self.candidates[index];
+        let id = candidate.order.id.clone();
+        let seen = match (is_short, candidate.shortage) {
+            (false, None) => return Ok(None),
+            (true, Some(seen)) if candidate.shortage_scan == Some(self.scan) => {
+                return Ok(Some(seen));
+            }
+            (false, Some(_)) => None,
+            (true, None) => Some(ShortageSeen {
+                since: self.now,
+                scans: 1,
+            }),
+            (true, Some(seen)) => Some(ShortageSeen {
+                since: seen.since,
+                scans: seen.scans.saturating_add(1),
+            }),
+        };
+        sqlx::query(
+            "UPDATE orders SET shortage_since = ?, shortage_scans = ?, shortage_scan = ?
+             WHERE shop = ? AND id = ?",
+        )
+        .bind(seen.map(|seen| ms(seen.since)))
+        .bind(seen.map_or(0, |seen| i64::from(seen.scans)))
+        .bind(seen.map(|_| self.scan))
+        .bind(self.shop.as_str())
+        .bind(id.as_str())
+        .execute(self.tx.conn()?)
+        .await?;
+        Ok(seen)
+    }
+
+    /// Writes a decision with its reservation and its action.
+    pub async fn record(&mut self, new: &NewDecision<'_>) -> Result<i64, StoreError> {
+        let (shop, now) = (self.shop.clone(), self.now);
+        record(&mut self.tx, &shop, new, "qabyl", now).await
+    }
+
+    /// Makes the pass count.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        self.tx.commit().await
+    }
+}
+
+pub(super) async fn record(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    new: &NewDecision<'_>,
+    actor: &str,
+    now: Timestamp,
+) -> Result<i64, StoreError> {
+    let order = &new.facts.order;
+    let json = |value: serde_json::Result<String>| {
+        value.map_err(|_| StoreError::corrupt("a decision", order.code.as_str()))
+    };
+    let wait_until = match new.decision.verdict {
+        Verdict::Wait { until } => Some(ms(until)),
+        _ => None,
+    };
+    let id: i64 = sqlx::query_scalar(
+        "INSERT INTO decisions (shop, order_id, at, verdict, wait_until, rule, actor, policy_digest, body, facts)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+    )
+    .bind(shop.as_str())
+    .bind(order.id.as_str())
+    .bind(ms(now))
+    .bind(new.decision.verdict.word())
+    .bind(wait_until)
+    .bind(&new.decision.rule)
+    .bind(actor)
+    .bind(new.policy_digest)
+    .bind(json(serde_json::to_string(new.decision))?)
+    .bind(json(serde_json::to_string(new.facts))?)
+    .fetch_one(tx.conn()?)
+    .await?;
+    if new.act {
+        insert_reservations(tx, shop, order, new.takes, Origin::Decision, now).await?;
+        let origin = if actor == "qabyl" { "engine" } else { "person" };
+        super::actions::insert(tx, shop, &order.id, id, &new.decision.verdict, origin, now).await?;
+    }
+    let detail = json!({
+        "decision": id, "verdict": new.decision.verdict.word(), "rule": new.decision.rule,
+        "policy": new.policy_digest, "acts": new.act,
+    });
+    tx.audit(now, actor, (shop, Some(&order.id)), "order.decided", detail)
+        .await?;
+    Ok(id)
+}
+
+const COUNTERS: &str = "
+SELECT
+ (SELECT COUNT(*) FROM orders o WHERE o.shop = ?1 AND o.first_seen_at >= ?2 AND (
+    o.status <> 'APPROVED_BY_BANK' OR EXISTS (SELECT 1 FROM actions a WHERE a.shop = o.shop
+      AND a.order_id = o.id AND a.state IN ('pending', 'sent', 'unknown')))) AS decided,
+ (SELECT COUNT(*) FROM orders o WHERE o.shop = ?1 AND o.first_seen_at >= ?2 AND (
+    o.cancellation_reason = 'MERCHANT_OUT_OF_STOCK' OR EXISTS (SELECT 1 FROM actions a WHERE a.shop = o.shop
+      AND a.order_id = o.id AND a.kind = 'cancel' AND a.state IN ('pending', 'sent', 'unknown', 'confirmed'))))
+    AS cancelled,
+ (SELECT COUNT(*) FROM actions WHERE shop = ?1 AND made_at > ?3 AND kind = 'cancel' AND state <> 'superseded')
+    AS cancelled_last_hour,
+ (SELECT COUNT(*) FROM actions WHERE shop = ?1 AND made_at > ?3 AND kind = 'accept' AND state <> 'superseded')
+    AS accepted_last_hour";
+
+#[derive(FromRow)]
+struct CountersRow {
+    decided: i64,
+    cancelled: i64,
+    cancelled_last_hour: i64,
+    accepted_last_hour: i64,
+}
+
+impl WriteTx<'_> {
+    pub(super) async fn surroundings(
+        &mut self,
+        shop: &ShopName,
+        input: &DecidingInput,
+        now: Timestamp,
+    ) -> Result<Surroundings, StoreError> {
+        let since = now
+            .saturating_sub(input.budget_window)
+            .unwrap_or(Timestamp::MIN);
+        let hour = now
+            .saturating_sub(SignedDuration::from_hours(1))
+            .unwrap_or(Timestamp::MIN);
+        let row: CountersRow = sqlx::query_as(COUNTERS)
+            .bind(shop.as_str())
+            .bind(ms(since))
+            .bind(ms(hour))
+            .fetch_one(self.conn()?)
+            .await?;
+        let swept: Option<i64> = sqlx::query_scalar(
+            "SELECT MAX(started_at) FROM scans WHERE shop = ? AND kind = 'sweep' AND complete = 1",
+        )
+        .bind(shop.as_str())
+        .fetch_one(self.conn()?)
+        .await?;
+        let paused: Option<Option<String>> =
+            sqlx::query_scalar("SELECT paused_why FROM shops WHERE name = ?")
+                .bind(shop.as_str())
+                .fetch_optional(self.conn()?)
+                .await?;
+        Ok(Surroundings {
+            counters: Counters {
+                decided: row.decided.unsigned_abs(),
+                cancelled: row.cancelled.unsigned_abs(),
+                cancelled_last_hour: row.cancelled_last_hour.unsigned_abs(),
+                accepted_last_hour: row.accepted_last_hour.unsigned_abs(),
+            },
+            collapse: self.collapse().await?,
+            swept_at: swept.map(at).transpose()?,
+            clock_skew_s: input.clock_skew_s,
+            paused: paused.flatten(),
+        })
+    }
+
+    /// One order's shortage so far.
+    pub(super) async fn shortage(
+        &mut self,
+        shop: &ShopName,
+        id: &OrderId,
+    ) -> Result<Option<ShortageSeen>, StoreError> {
+        let row: Option<(Option<i64>, i64)> = sqlx::query_as(
+            "SELECT shortage_since, shortage_scans FROM orders WHERE shop = ? AND id = ?",
+        )
+        .bind(shop.as_str())
+        .bind(id.as_str())
+        .fetch_optional(self.conn()?)
+        .await?;
+        let Some((Some(since), scans)) = row else {
+            return Ok(None);
+        };
+        Ok(Some(ShortageSeen {
+            since: at(since)?,
+            scans: u32::try_from(scans).unwrap_or(u32::MAX),
+        }))
+    }
+
+    /// The order and lines of one order, as stored.
+    pub(super) async fn order_and_lines(
+        &mut self,
+        shop: &ShopName,
+        id: &OrderId,
+    ) -> Result<Option<(Order, Lines)>, StoreError> {
+        let row: Option<(String, String, Option<String>)> = sqlx::query_as(
+            "SELECT body, lines_state, lines_problem FROM orders WHERE shop = ? AND id = ?",
+        )
+        .bind(shop.as_str())
+        .bind(id.as_str())
+        .fetch_optional(self.conn()?)
+        .await?;
+        let Some((body, state, problem)) = row else {
+            return Ok(None);
+        };
+        let lines = match state.as_str() {
+            "known" => Lines::Known(super::orders::known_lines(self, shop, id).await?),
+            _ => Lines::Unreadable(problem.unwrap_or_else(|| "not read yet".to_owned())),
+        };
+        Ok(Some((parse_order(&body)?, lines)))
+    }
+}

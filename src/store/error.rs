@@ -1,0 +1,90 @@
+//! What can go wrong with the database, by what the caller does next.
+
+use std::path::PathBuf;
+
+/// A database error. Only its own layer is told; the source carries the rest.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Another process works on this database.
+    #[error("{} is in use by process {pid}, started {started}: stop it first, or use another database", path.display())]
+    Held {
+        /// The database.
+        path: PathBuf,
+        /// Its holder.
+        pid: u32,
+        /// When that process started.
+        started: String,
+    },
+    /// Another process took the database over; this one must stop.
+    #[error("the database was taken over by process {pid}; this process stops")]
+    LeaseLost {
+        /// The new holder.
+        pid: i64,
+    },
+    /// The file cannot be opened or used as it must.
+    #[error("cannot open {}: {why}", path.display())]
+    Open {
+        /// The database.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        why: String,
+    },
+    /// A schema change could not be made.
+    #[error("the database's schema could not be brought up to date")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// A COMMIT failed: it may or may not have happened.
+    #[error("a write ended without a clear answer")]
+    Commit(#[source] sqlx::Error),
+    /// A statement failed; nothing was written.
+    #[error("the database refused a statement: {0}")]
+    Statement(#[from] sqlx::Error),
+    /// A stored value is not what was written.
+    #[error("the database holds {what} that makes no sense: '{value}'")]
+    Corrupt {
+        /// Which value.
+        what: &'static str,
+        /// Its text.
+        value: String,
+    },
+    /// There is no such order.
+    #[error("there is no order {0} in the database")]
+    NoOrder(String),
+    /// What was asked for does not fit the order's state.
+    #[error("{0}")]
+    Refused(String),
+    /// Used after its end.
+    #[error("the write had already ended")]
+    Closed,
+}
+
+impl StoreError {
+    pub(super) fn corrupt(what: &'static str, value: impl Into<String>) -> Self {
+        Self::Corrupt {
+            what,
+            value: value.into(),
+        }
+    }
+
+    /// The stable code of this error, a heading in the runbook.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Held { .. } => "D001",
+            Self::LeaseLost { .. } => "D002",
+            Self::Open { .. } => "D003",
+            Self::Migrate(_) => "D004",
+            Self::Commit(_) | Self::Statement(_) | Self::Closed => "D005",
+            Self::Corrupt { .. } => "D006",
+            Self::NoOrder(_) => "D007",
+            Self::Refused(_) => "D008",
+        }
+    }
+
+    /// Whether going on is pointless: the process must end.
+    pub const fn is_fatal(&self) -> bool {
+        matches!(
+            self,
+            Self::LeaseLost { .. } | Self::Held { .. } | Self::Migrate(_)
+        )
+    }
+}

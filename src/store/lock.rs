@@ -1,0 +1,78 @@
+//! One process per database (R14): an advisory lock on a file of its own, never on the database,
+//! whose other locks it would break.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use super::StoreError;
+
+/// Who holds a lock, as written into its file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// Process id.
+    pub pid: u32,
+    /// When it started, RFC 3339.
+    pub started: String,
+}
+
+/// A held lock; freed when dropped or when the process dies.
+#[derive(Debug)]
+pub(super) struct Lock {
+    _file: File,
+}
+
+/// The lock's file beside the database.
+pub(super) fn path_for(database: &Path) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push(".lock");
+    PathBuf::from(name)
+}
+
+/// Takes the lock, or says who holds it.
+pub(super) fn take(database: &Path, now: Timestamp) -> Result<Lock, StoreError> {
+    let path = path_for(database);
+    let open = |why: std::io::Error| StoreError::Open {
+        path: path.clone(),
+        why: why.to_string(),
+    };
+    let mut file = private(&path).map_err(open)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(std::fs::TryLockError::WouldBlock) => {
+            let holder = read(&mut file);
+            return Err(StoreError::Held {
+                path: database.to_owned(),
+                pid: holder.as_ref().map_or(0, |holder| holder.pid),
+                started: holder.map_or_else(|| "at an unknown time".to_owned(), |h| h.started),
+            });
+        }
+        Err(std::fs::TryLockError::Error(why)) => return Err(open(why)),
+    }
+    let holder = format!("{}\n{now}\n", std::process::id());
+    file.set_len(0).map_err(open)?;
+    file.seek(SeekFrom::Start(0)).map_err(open)?;
+    file.write_all(holder.as_bytes()).map_err(open)?;
+    Ok(Lock { _file: file })
+}
+
+fn read(file: &mut File) -> Option<Holder> {
+    let mut text = String::new();
+    file.read_to_string(&mut text).ok()?;
+    let (pid, started) = text.split_once('\n')?;
+    Some(Holder {
+        pid: pid.parse().ok()?,
+        started: started.trim().to_owned(),
+    })
+}
+
+/// Opens or makes a file that its owner alone may read.
+pub(super) fn private(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}

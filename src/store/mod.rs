@@ -1,0 +1,151 @@
+//! The only module with SQL. One writer, a few readers, one database file.
+//!
+//! A write is a [`WriteTx`]: `BEGIN IMMEDIATE` … `COMMIT` spoken by hand on one connection. Whatever
+//! does not end in a clean commit throws that connection away, so that no half-open transaction can
+//! ever swallow a later commit, and the next write starts from what is really on disk.
+
+mod actions;
+mod audit;
+mod deciding;
+mod error;
+mod lock;
+mod observe;
+mod open;
+mod orders;
+mod people;
+mod scans;
+mod shops;
+mod stock;
+mod view;
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use sqlx::pool::PoolConnection;
+use sqlx::{Connection, Sqlite, SqliteConnection, SqlitePool};
+use tokio::sync::{Mutex, MutexGuard};
+
+pub use actions::{Begun, Due, Ended, Recheck};
+pub use audit::AuditRow;
+pub use deciding::{Candidate, Deciding, DecidingInput, NewDecision};
+pub use error::StoreError;
+pub use lock::Holder;
+pub use observe::{Observed, Reading};
+pub use orders::{LinesWanted, Straggler};
+pub use scans::{Scan, ScanKind};
+pub use shops::ShopState;
+pub use stock::{ImportReport, StockRow, StockView};
+pub use view::{ActionView, AttemptView, DecisionView, OrderFilter, OrderView, Totals};
+
+/// Who opens the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// The one process that polls and acts; takes the lock and a new epoch.
+    Daemon,
+    /// A command that reads, or writes a person's word, beside a running daemon.
+    Tool,
+}
+
+/// The open database.
+#[derive(Debug)]
+pub struct Store {
+    path: PathBuf,
+    writer: Mutex<Option<SqliteConnection>>,
+    readers: SqlitePool,
+    epoch: i64,
+    _lock: Option<lock::Lock>,
+}
+
+impl Store {
+    /// This process's epoch: 0 for a tool.
+    pub fn epoch(&self) -> i64 {
+        self.epoch
+    }
+
+    /// The database's path.
+    pub fn path(&self) -> &std::path::Path {
+        &self.path
+    }
+
+    /// Starts a write. The database is locked for other writers until it ends.
+    async fn write(&self) -> Result<WriteTx<'_>, StoreError> {
+        let mut slot = self.writer.lock().await;
+        let mut connection = match slot.take() {
+            Some(connection) => connection,
+            None => open::writer(&self.path).await?,
+        };
+        sqlx::query("BEGIN IMMEDIATE")
+            .execute(&mut connection)
+            .await?;
+        if self.epoch > 0 {
+            let (epoch, pid): (i64, i64) =
+                sqlx::query_as("SELECT epoch, pid FROM lease WHERE one = 1")
+                    .fetch_one(&mut connection)
+                    .await?;
+            if epoch != self.epoch {
+                return Err(StoreError::LeaseLost { pid });
+            }
+        }
+        Ok(WriteTx {
+            slot,
+            connection: Some(connection),
+            epoch: self.epoch,
+        })
+    }
+
+    async fn read(&self) -> Result<PoolConnection<Sqlite>, StoreError> {
+        Ok(self.readers.acquire().await?)
+    }
+
+    /// Whether the database answers a read, for health checks.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        let mut reader = self.read().await?;
+        sqlx::query("SELECT epoch FROM lease")
+            .execute(&mut *reader)
+            .await?;
+        Ok(())
+    }
+
+    /// Closes all connections, writing the log back into the file.
+    pub async fn close(self) {
+        self.readers.close().await;
+        if let Some(connection) = self.writer.into_inner() {
+            // A failure here loses nothing: what was committed is in the log.
+            let _ = connection.close().await;
+        }
+    }
+}
+
+/// One write. Dropped without [`WriteTx::commit`], it leaves nothing behind.
+struct WriteTx<'s> {
+    slot: MutexGuard<'s, Option<SqliteConnection>>,
+    connection: Option<SqliteConnection>,
+    epoch: i64,
+}
+
+impl WriteTx<'_> {
+    fn conn(&mut self) -> Result<&mut SqliteConnection, StoreError> {
+        self.connection.as_mut().ok_or(StoreError::Closed)
+    }
+
+    /// Makes the write durable. An error leaves it open whether it is: read the row again (R13).
+    async fn commit(mut self) -> Result<(), StoreError> {
+        let mut connection = self.connection.take().ok_or(StoreError::Closed)?;
+        sqlx::query("COMMIT")
+            .execute(&mut connection)
+            .await
+            .map_err(StoreError::Commit)?;
+        *self.slot = Some(connection);
+        Ok(())
+    }
+}
+
+/// Epoch milliseconds, as stored.
+fn ms(at: Timestamp) -> i64 {
+    at.as_millisecond()
+}
+
+/// From stored epoch milliseconds.
+fn at(ms: i64) -> Result<Timestamp, StoreError> {
+    Timestamp::from_millisecond(ms).map_err(|_| StoreError::corrupt("a time", ms.to_string()))
+}

@@ -1,0 +1,515 @@
+//! The one place where a reading of Kaspi enters the database: the order's row, the end of its
+//! action and the fate of its reservation, in one transaction (R5).
+
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::Timestamp;
+use serde_json::json;
+use sqlx::FromRow;
+
+use super::{Store, StoreError, WriteTx, actions, ms, orders};
+use crate::domain::action::{Kind, State as ActionState};
+use crate::domain::decision::CancelReason;
+use crate::domain::ids::ShopName;
+use crate::domain::ledger::Take;
+use crate::domain::order::{Line, Lines, Order, Status};
+use crate::domain::reconcile::{self, ActionEnd, Holding, LiveAction};
+use crate::domain::stock::Semantics;
+
+/// One order as just read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// The order.
+    pub order: Order,
+    /// Its lines, where the answer carried them.
+    pub lines: Option<Vec<Line>>,
+    /// When the request was sent.
+    pub asked_at: Timestamp,
+}
+
+/// What readings changed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Observed {
+    /// Orders seen for the first time.
+    pub new: usize,
+    /// Orders that changed.
+    pub changed: usize,
+    /// Actions that ended: order code, action, its end.
+    pub ended: Vec<(String, &'static str, ActionState)>,
+    /// Reservations released.
+    pub released: u64,
+}
+
+impl Observed {
+    /// Whether anything is different from before.
+    pub fn is_news(&self) -> bool {
+        self.new + self.changed > 0 || !self.ended.is_empty() || self.released > 0
+    }
+}
+
+#[derive(FromRow)]
+struct Known {
+    id: String,
+    status: String,
+    body: String,
+    lines_state: String,
+    held_total: i64,
+    held_active: i64,
+    held_unconfirmed: i64,
+    action: Option<i64>,
+    kind: Option<String>,
+    reason: Option<String>,
+    comment: Option<String>,
+    state: Option<String>,
+    attempts: Option<i64>,
+}
+
+const KNOWN: &str = "
+SELECT o.id, o.status, o.body, o.lines_state,
+  (SELECT COUNT(*) FROM reservations r WHERE r.shop = o.shop AND r.order_id = o.id AND r.state <> 'released')
+    AS held_total,
+  (SELECT COUNT(*) FROM reservations r WHERE r.shop = o.shop AND r.order_id = o.id AND r.state = 'active')
+    AS held_active,
+  (SELECT COUNT(*) FROM reservations r WHERE r.shop = o.shop AND r.order_id = o.id AND r.state = 'active'
+    AND r.confirmed_at IS NULL) AS held_unconfirmed,
+  a.id AS action, a.kind, a.reason, a.comment, a.state, a.attempts
+FROM json_each(?2) j JOIN orders o ON o.shop = ?1 AND o.id = j.value
+LEFT JOIN actions a ON a.shop = o.shop AND a.order_id = o.id AND a.state IN ('pending', 'sent', 'unknown')";
+
+async fn known(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    ids: &[&str],
+) -> Result<HashMap<String, Known>, StoreError> {
+    let rows: Vec<Known> = sqlx::query_as(KNOWN)
+        .bind(shop.as_str())
+        .bind(json!(ids).to_string())
+        .fetch_all(tx.conn()?)
+        .await?;
+    Ok(rows.into_iter().map(|row| (row.id.clone(), row)).collect())
+}
+
+/// Takes readings in. Stale ones (an older rank, R11) change nothing.
+pub(super) async fn observe(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    readings: &[Reading],
+    now: Timestamp,
+) -> Result<Observed, StoreError> {
+    let ids: Vec<&str> = readings
+        .iter()
+        .map(|reading| reading.order.id.as_str())
+        .collect();
+    let known = known(tx, shop, &ids).await?;
+    let mut observed = Observed::default();
+    let mut unchanged = Vec::new();
+    for reading in readings {
+        let order = &reading.order;
+        match known.get(order.id.as_str()) {
+            None => {
+                insert(tx, shop, reading, now).await?;
+                observed.new += 1;
+                if let Some(lines) = &reading.lines {
+                    orders::put_lines(tx, shop, &order.id, lines).await?;
+                }
+                hold(tx, shop, order, None, now, &mut observed).await?;
+            }
+            Some(row)
+                if !reconcile::overtakes(&Status::from(row.status.as_str()), &order.status) => {}
+            Some(row) => {
+                let body = body(order)?;
+                if row.body == body {
+                    unchanged.push(order.id.as_str());
+                } else {
+                    update(tx, shop, reading, &body, now).await?;
+                    observed.changed += 1;
+                }
+                let lines_new = row.lines_state == "unread" && reading.lines.is_some();
+                if let (true, Some(lines)) = (lines_new, &reading.lines) {
+                    orders::put_lines(tx, shop, &order.id, lines).await?;
+                }
+                end_action(tx, shop, order, row, now, &mut observed).await?;
+                hold(tx, shop, order, Some(row), now, &mut observed).await?;
+            }
+        }
+    }
+    touch(tx, shop, &unchanged, now).await?;
+    Ok(observed)
+}
+
+fn body(order: &Order) -> Result<String, StoreError> {
+    serde_json::to_string(order).map_err(|_| StoreError::corrupt("an order", order.code.as_str()))
+}
+
+async fn insert(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    reading: &Reading,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let order = &reading.order;
+    sqlx::query(
+        "INSERT INTO orders (shop, id, code, state, status, created_at, cancellation_reason, body,
+           first_seen_at, seen_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9)",
+    )
+    .bind(shop.as_str())
+    .bind(order.id.as_str())
+    .bind(order.code.as_str())
+    .bind(order.state.as_str())
+    .bind(order.status.as_str())
+    .bind(ms(order.created_at))
+    .bind(order.cancellation_reason.as_deref())
+    .bind(body(order)?)
+    .bind(ms(now))
+    .execute(tx.conn()?)
+    .await?;
+    Ok(())
+}
+
+async fn update(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    reading: &Reading,
+    body: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let order = &reading.order;
+    sqlx::query(
+        "UPDATE orders SET code = ?3, state = ?4, status = ?5, created_at = ?6,
+           cancellation_reason = ?7, body = ?8, seen_at = ?9 WHERE shop = ?1 AND id = ?2",
+    )
+    .bind(shop.as_str())
+    .bind(order.id.as_str())
+    .bind(order.code.as_str())
+    .bind(order.state.as_str())
+    .bind(order.status.as_str())
+    .bind(ms(order.created_at))
+    .bind(order.cancellation_reason.as_deref())
+    .bind(body)
+    .bind(ms(now))
+    .execute(tx.conn()?)
+    .await?;
+    Ok(())
+}
+
+async fn touch(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    ids: &[&str],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "UPDATE orders SET seen_at = ? WHERE shop = ? AND id IN (SELECT value FROM json_each(?))",
+    )
+    .bind(ms(now))
+    .bind(shop.as_str())
+    .bind(json!(ids).to_string())
+    .execute(tx.conn()?)
+    .await?;
+    Ok(())
+}
+
+/// Marks which orders a `NEW` list showed, and when its page was asked for.
+pub(super) async fn mark_listed(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    readings: &[Reading],
+    scan: Option<i64>,
+) -> Result<(), StoreError> {
+    let mut pages: BTreeMap<i64, Vec<&str>> = BTreeMap::new();
+    for reading in readings {
+        pages
+            .entry(ms(reading.asked_at))
+            .or_default()
+            .push(reading.order.id.as_str());
+    }
+    for (asked_at, ids) in pages {
+        sqlx::query(
+            "UPDATE orders SET listed_at = ?1, listed_scan = COALESCE(?2, listed_scan)
+             WHERE shop = ?3 AND id IN (SELECT value FROM json_each(?4))",
+        )
+        .bind(asked_at)
+        .bind(scan)
+        .bind(shop.as_str())
+        .bind(json!(ids).to_string())
+        .execute(tx.conn()?)
+        .await?;
+    }
+    Ok(())
+}
+
+async fn end_action(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    order: &Order,
+    row: &Known,
+    now: Timestamp,
+    observed: &mut Observed,
+) -> Result<(), StoreError> {
+    let Some((action, live)) = live(row)? else {
+        return Ok(());
+    };
+    let state = match reconcile::action_end(order, &live) {
+        ActionEnd::Keep => return Ok(()),
+        ActionEnd::Confirmed => ActionState::Confirmed,
+        ActionEnd::Refused => ActionState::Refused,
+        ActionEnd::Superseded => ActionState::Superseded,
+    };
+    let why = format!("Kaspi shows {} + {}", order.state, order.status);
+    actions::close(tx, action, state, &why, now).await?;
+    let detail =
+        json!({ "action": action, "kind": live.kind.word(), "end": state.as_str(), "why": why });
+    tx.audit(
+        now,
+        "qabyl",
+        (shop, Some(&order.id)),
+        "action.ended",
+        detail,
+    )
+    .await?;
+    observed
+        .ended
+        .push((order.code.as_str().to_owned(), live.kind.word(), state));
+    Ok(())
+}
+
+fn live(row: &Known) -> Result<Option<(i64, LiveAction)>, StoreError> {
+    let (Some(id), Some(kind), Some(state)) = (row.action, &row.kind, &row.state) else {
+        return Ok(None);
+    };
+    let kind = kind_of(kind, row.reason.as_deref(), row.comment.as_deref())?;
+    let state =
+        ActionState::parse(state).ok_or_else(|| StoreError::corrupt("an action's state", state))?;
+    let attempted = row.attempts.unwrap_or(0) > 0;
+    Ok(Some((
+        id,
+        LiveAction {
+            kind,
+            state,
+            attempted,
+        },
+    )))
+}
+
+pub(super) fn kind_of(
+    kind: &str,
+    reason: Option<&str>,
+    comment: Option<&str>,
+) -> Result<Kind, StoreError> {
+    match (kind, reason.and_then(CancelReason::parse)) {
+        ("accept", None) => Ok(Kind::Accept),
+        ("cancel", Some(reason)) => Ok(Kind::Cancel {
+            reason,
+            comment: comment.unwrap_or_default().to_owned(),
+        }),
+        _ => Err(StoreError::corrupt("an action", kind)),
+    }
+}
+
+/// Gives the order's units the fate its status asks for.
+async fn hold(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    order: &Order,
+    row: Option<&Known>,
+    now: Timestamp,
+    observed: &mut Observed,
+) -> Result<(), StoreError> {
+    let (total, active, unconfirmed) = row.map_or((0, 0, 0), |row| {
+        (row.held_total, row.held_active, row.held_unconfirmed)
+    });
+    match reconcile::holding(order) {
+        Holding::Release if active > 0 => {
+            let why = order.cancellation_reason.as_deref().unwrap_or("cancelled");
+            observed.released +=
+                close_reservations(tx, shop, order, "released", now, why, now).await?;
+        }
+        Holding::Consume if active > 0 => {
+            let left = order.handed_over_at.unwrap_or(now);
+            close_reservations(
+                tx,
+                shop,
+                order,
+                "consumed",
+                left,
+                order.status.as_str(),
+                now,
+            )
+            .await?;
+        }
+        Holding::Reserve if unconfirmed > 0 => {
+            sqlx::query(
+                "UPDATE reservations SET confirmed_at = ? WHERE shop = ? AND order_id = ?
+                 AND state = 'active' AND confirmed_at IS NULL",
+            )
+            .bind(ms(now))
+            .bind(shop.as_str())
+            .bind(order.id.as_str())
+            .execute(tx.conn()?)
+            .await?;
+        }
+        Holding::Reserve if total == 0 => reserve_seen(tx, shop, order, None, now).await?,
+        Holding::Consume if total == 0 && order.handed_over_at.is_some() => {
+            reserve_seen(tx, shop, order, order.handed_over_at, now).await?;
+        }
+        Holding::Keep | Holding::Release | Holding::Consume | Holding::Reserve => {}
+    }
+    Ok(())
+}
+
+/// Promises the units of an order that somebody else accepted (R6), already handed over at `left`
+/// where it was. Nothing while its lines are not known: reading them comes back here.
+async fn reserve_seen(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    order: &Order,
+    left: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let lines = orders::known_lines(tx, shop, &order.id).await?;
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let skus: Vec<&str> = lines
+        .iter()
+        .filter_map(|line| line.sku.as_ref())
+        .map(super::super::domain::ids::Sku::as_str)
+        .collect();
+    let ledger = tx.ledger(Semantics::Physical, 0, &skus).await?;
+    let takes = ledger.takes(&Lines::Known(lines.clone()), order.pickup_point.as_ref());
+    insert_reservations(tx, shop, order, &takes, Origin::Observed { left }, now).await?;
+    let detail = json!({ "units": takes.iter().map(|take| take.quantity).sum::<i64>() });
+    tx.audit(
+        now,
+        "qabyl",
+        (shop, Some(&order.id)),
+        "reservation.observed",
+        detail,
+    )
+    .await
+}
+
+/// Where a reservation comes from.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Origin {
+    /// Our own decision; Kaspi does not show it yet.
+    Decision,
+    /// Kaspi shows the order as accepted, and its goods as gone since `left`.
+    Observed {
+        /// When the courier took them.
+        left: Option<Timestamp>,
+    },
+}
+
+pub(super) async fn insert_reservations(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    order: &Order,
+    takes: &[Take],
+    origin: Origin,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let (word, confirmed, left) = match origin {
+        Origin::Decision => ("decision", None, None),
+        Origin::Observed { left } => ("observed", Some(ms(now)), left.map(ms)),
+    };
+    for take in takes {
+        sqlx::query(
+            "INSERT INTO reservations (shop, order_id, sku, warehouse, quantity, state, origin, made_at,
+               confirmed_at, closed_at, why)
+             VALUES (?1, ?2, ?3, ?4, ?5, IIF(?9 IS NULL, 'active', 'consumed'), ?6, ?7, ?8, ?9,
+               IIF(?9 IS NULL, NULL, 'handed over'))",
+        )
+        .bind(shop.as_str())
+        .bind(order.id.as_str())
+        .bind(take.sku.as_str())
+        .bind(&take.warehouse)
+        .bind(take.quantity)
+        .bind(word)
+        .bind(ms(now))
+        .bind(confirmed)
+        .bind(left)
+        .execute(tx.conn()?)
+        .await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn close_reservations(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    order: &Order,
+    state: &str,
+    closed_at: Timestamp,
+    why: &str,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    let done = sqlx::query(
+        "UPDATE reservations SET state = ?, closed_at = ?, why = ?
+         WHERE shop = ? AND order_id = ? AND state = 'active'",
+    )
+    .bind(state)
+    .bind(ms(closed_at))
+    .bind(why)
+    .bind(shop.as_str())
+    .bind(order.id.as_str())
+    .execute(tx.conn()?)
+    .await?
+    .rows_affected();
+    if done > 0 {
+        let detail = json!({ "state": state, "why": why, "rows": done });
+        tx.audit(
+            now,
+            "qabyl",
+            (shop, Some(&order.id)),
+            "reservation.closed",
+            detail,
+        )
+        .await?;
+    }
+    Ok(done)
+}
+
+impl Store {
+    /// Takes in the reading of one order.
+    pub async fn record_reading(
+        &self,
+        shop: &ShopName,
+        reading: Reading,
+        now: Timestamp,
+    ) -> Result<Observed, StoreError> {
+        let mut tx = self.write().await?;
+        let observed = observe(&mut tx, shop, &[reading], now).await?;
+        tx.commit().await?;
+        Ok(observed)
+    }
+
+    /// Takes in the lines read for an order, and what they mean for its reservation.
+    pub async fn record_lines(
+        &self,
+        shop: &ShopName,
+        read: &[(Order, Result<Lines, String>)],
+        retry_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        for (order, lines) in read {
+            match lines {
+                Ok(Lines::Known(lines)) => {
+                    orders::put_lines(&mut tx, shop, &order.id, lines).await?;
+                }
+                Ok(Lines::Unreadable(why)) => {
+                    orders::lines_failed(&mut tx, shop, &order.id, Some(why), retry_at).await?;
+                }
+                Err(_) => orders::lines_failed(&mut tx, shop, &order.id, None, retry_at).await?,
+            }
+            let known = known(&mut tx, shop, &[order.id.as_str()]).await?;
+            let row = known.get(order.id.as_str());
+            hold(&mut tx, shop, order, row, now, &mut Observed::default()).await?;
+        }
+        tx.commit().await
+    }
+}

@@ -1,0 +1,169 @@
+//! Orders and their lines.
+
+use jiff::Timestamp;
+use sqlx::FromRow;
+
+use super::{Store, StoreError, WriteTx, ms};
+use crate::domain::ids::{OrderId, ShopName};
+use crate::domain::order::{Line, Order};
+
+/// An order whose lines are to be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinesWanted {
+    /// The order.
+    pub order: Order,
+}
+
+/// An order that a list no longer shows where it was: to be read on its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Straggler {
+    /// Its id.
+    pub id: OrderId,
+    /// Its code.
+    pub code: String,
+}
+
+pub(super) fn parse_order(body: &str) -> Result<Order, StoreError> {
+    serde_json::from_str(body).map_err(|_| StoreError::corrupt("an order", body))
+}
+
+pub(super) async fn put_lines(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    order: &OrderId,
+    lines: &[Line],
+) -> Result<(), StoreError> {
+    for line in lines {
+        let body = serde_json::to_string(line)
+            .map_err(|_| StoreError::corrupt("a line", line.entry.as_str()))?;
+        sqlx::query(
+            "INSERT INTO lines (shop, order_id, entry, number, sku, quantity, body)
+             VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        )
+        .bind(shop.as_str())
+        .bind(order.as_str())
+        .bind(line.entry.as_str())
+        .bind(line.number)
+        .bind(line.sku.as_ref().map(super::super::domain::ids::Sku::as_str))
+        .bind(line.quantity)
+        .bind(body)
+        .execute(tx.conn()?)
+        .await?;
+    }
+    sqlx::query(
+        "UPDATE orders SET lines_state = 'known', lines_problem = NULL WHERE shop = ? AND id = ?",
+    )
+    .bind(shop.as_str())
+    .bind(order.as_str())
+    .execute(tx.conn()?)
+    .await?;
+    Ok(())
+}
+
+/// Marks lines as unreadable with a reason, or merely to be asked for again later.
+pub(super) async fn lines_failed(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    order: &OrderId,
+    why: Option<&str>,
+    retry_at: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE orders SET lines_due_at = ?1,
+           lines_state = IIF(?2 IS NULL, lines_state, 'unreadable'),
+           lines_problem = COALESCE(?2, lines_problem)
+         WHERE shop = ?3 AND id = ?4 AND lines_state <> 'known'",
+    )
+    .bind(ms(retry_at))
+    .bind(why)
+    .bind(shop.as_str())
+    .bind(order.as_str())
+    .execute(tx.conn()?)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn known_lines(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    order: &OrderId,
+) -> Result<Vec<Line>, StoreError> {
+    let bodies: Vec<String> = sqlx::query_scalar(
+        "SELECT body FROM lines WHERE shop = ? AND order_id = ? ORDER BY number, entry",
+    )
+    .bind(shop.as_str())
+    .bind(order.as_str())
+    .fetch_all(tx.conn()?)
+    .await?;
+    bodies.iter().map(|body| parse_line(body)).collect()
+}
+
+pub(super) fn parse_line(body: &str) -> Result<Line, StoreError> {
+    serde_json::from_str(body).map_err(|_| StoreError::corrupt("a line", body))
+}
+
+#[derive(FromRow)]
+struct StragglerRow {
+    id: String,
+    code: String,
+}
+
+impl Store {
+    /// Open orders whose lines are still to be read: those that wait for the merchant first, then
+    /// those accepted elsewhere, which hold stock too.
+    pub async fn lines_wanted(
+        &self,
+        shop: &ShopName,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<LinesWanted>, StoreError> {
+        let mut reader = self.read().await?;
+        let bodies: Vec<String> = sqlx::query_scalar(
+            "SELECT body FROM orders WHERE shop = ? AND lines_state <> 'known' AND lines_due_at <= ?
+               AND status IN ('APPROVED_BY_BANK', 'ACCEPTED_BY_MERCHANT')
+             ORDER BY status = 'APPROVED_BY_BANK' DESC, created_at, id LIMIT ?",
+        )
+        .bind(shop.as_str())
+        .bind(ms(now))
+        .bind(limit)
+        .fetch_all(&mut *reader)
+        .await?;
+        bodies
+            .iter()
+            .map(|body| {
+                Ok(LinesWanted {
+                    order: parse_order(body)?,
+                })
+            })
+            .collect()
+    }
+
+    /// Orders stored as waiting for the merchant that the last complete list, asked for after
+    /// them, did not show: the buyer or a person was first.
+    pub async fn vanished(
+        &self,
+        shop: &ShopName,
+        limit: u32,
+    ) -> Result<Vec<Straggler>, StoreError> {
+        let mut reader = self.read().await?;
+        let rows: Vec<StragglerRow> = sqlx::query_as(
+            "SELECT o.id, o.code FROM orders o
+             JOIN (SELECT id, started_at, window_from FROM scans
+                   WHERE shop = ?1 AND kind = 'new' AND complete = 1 ORDER BY id DESC LIMIT 1) s
+             WHERE o.shop = ?1 AND o.state = 'NEW' AND o.status = 'APPROVED_BY_BANK'
+               AND o.listed_scan < s.id AND o.created_at >= s.window_from AND o.seen_at < s.started_at
+             ORDER BY o.seen_at LIMIT ?2",
+        )
+        .bind(shop.as_str())
+        .bind(limit)
+        .fetch_all(&mut *reader)
+        .await?;
+        rows.into_iter()
+            .map(|row| {
+                let id = OrderId::new(&row.id)
+                    .map_err(|_| StoreError::corrupt("an order id", row.id.clone()))?;
+                Ok(Straggler { id, code: row.code })
+            })
+            .collect()
+    }
+}

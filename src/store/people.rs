@@ -1,0 +1,236 @@
+//! What a person says about one order: hold, release, accept, cancel. It goes through the same
+//! decisions and actions as the engine's own.
+
+use jiff::Timestamp;
+use serde_json::json;
+use sqlx::FromRow;
+
+use super::deciding::{self, DecidingInput, NewDecision, skus};
+use super::observe::close_reservations;
+use super::{Store, StoreError, WriteTx, actions};
+use crate::domain::action::State as ActionState;
+use crate::domain::decision::{Decision, Verdict};
+use crate::domain::facts::Facts;
+use crate::domain::ids::{OrderId, ShopName};
+use crate::domain::order::{Order, Status};
+
+/// The policy named in a person's decision.
+const PERSON: &str = "person";
+
+#[derive(FromRow)]
+struct Live {
+    id: i64,
+    kind: String,
+    state: String,
+    attempts: i64,
+}
+
+impl Store {
+    /// The shop and id of the order with this code; `shop` narrows it where two shops share codes.
+    pub async fn find_order(
+        &self,
+        code: &str,
+        shop: Option<&str>,
+    ) -> Result<(ShopName, OrderId), StoreError> {
+        let mut reader = self.read().await?;
+        let found: Vec<(String, String)> = sqlx::query_as(
+            "SELECT shop, id FROM orders WHERE code = ?1 AND (?2 IS NULL OR shop = ?2)",
+        )
+        .bind(code)
+        .bind(shop)
+        .fetch_all(&mut *reader)
+        .await?;
+        match &found[..] {
+            [(shop, id)] => Ok((
+                ShopName::new(shop).map_err(|_| StoreError::corrupt("a shop", shop))?,
+                OrderId::new(id).map_err(|_| StoreError::corrupt("an order id", id))?,
+            )),
+            [] => Err(StoreError::NoOrder(code.to_owned())),
+            _ => Err(StoreError::Refused(format!(
+                "several shops have an order {code}: name one with --shop"
+            ))),
+        }
+    }
+
+    /// Keeps an order from being decided until it is released. An action not sent yet is withdrawn.
+    pub async fn hold_order(
+        &self,
+        shop: &ShopName,
+        id: &OrderId,
+        why: &str,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        let (order, _) = stored(&mut tx, shop, id).await?;
+        withdraw_unsent(&mut tx, shop, &order, now).await?;
+        sqlx::query("UPDATE orders SET held_by = ?, held_why = ? WHERE shop = ? AND id = ?")
+            .bind(actor)
+            .bind(why)
+            .bind(shop.as_str())
+            .bind(id.as_str())
+            .execute(tx.conn()?)
+            .await?;
+        tx.audit(
+            now,
+            actor,
+            (shop, Some(id)),
+            "order.held",
+            json!({ "why": why }),
+        )
+        .await?;
+        tx.commit().await
+    }
+
+    /// Lets the engine decide the order again.
+    pub async fn release_order(
+        &self,
+        shop: &ShopName,
+        id: &OrderId,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        let done = sqlx::query(
+            "UPDATE orders SET held_by = NULL, held_why = NULL
+             WHERE shop = ? AND id = ? AND held_by IS NOT NULL",
+        )
+        .bind(shop.as_str())
+        .bind(id.as_str())
+        .execute(tx.conn()?)
+        .await?
+        .rows_affected();
+        if done == 0 {
+            return Err(StoreError::Refused(
+                "the order is not held by a person; a rule's hold ends when the rule's reason does, \
+                 or with `qabyl accept` or `qabyl cancel`"
+                    .to_owned(),
+            ));
+        }
+        tx.audit(now, actor, (shop, Some(id)), "order.released", json!({}))
+            .await?;
+        tx.commit().await
+    }
+
+    /// Has a person's accept or cancel carried out by the act stage.
+    pub async fn order_by_person(
+        &self,
+        shop: &ShopName,
+        id: &OrderId,
+        verdict: &Verdict,
+        input: &DecidingInput,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        let (order, lines) = stored(&mut tx, shop, id).await?;
+        let allowed = order.awaits_merchant()
+            || (matches!(verdict, Verdict::Cancel { .. })
+                && order.status == Status::AcceptedByMerchant);
+        if !allowed {
+            return Err(StoreError::Refused(format!(
+                "order {} is {} + {}: it can no longer be {}ed",
+                order.code,
+                order.state,
+                order.status,
+                verdict.word()
+            )));
+        }
+        withdraw_unsent(&mut tx, shop, &order, now).await?;
+        let names: Vec<&str> = skus(&lines).collect();
+        let ledger = tx
+            .ledger(input.semantics, input.safety_stock, &names)
+            .await?;
+        let facts = Facts {
+            lines: ledger.facts(&lines, order.pickup_point.as_ref()),
+            shortage: tx.shortage(shop, id).await?,
+            around: tx.surroundings(shop, input, now).await?,
+            sent: None,
+            order,
+        };
+        let takes = match verdict {
+            Verdict::Accept if !tx.has_reservation(shop, id).await? => {
+                ledger.takes(&lines, facts.order.pickup_point.as_ref())
+            }
+            _ => Vec::new(),
+        };
+        let decision = Decision {
+            verdict: verdict.clone(),
+            proposed: verdict.clone(),
+            rule: format!("{actor} said so"),
+            objections: Vec::new(),
+        };
+        let new = NewDecision {
+            facts: &facts,
+            decision: &decision,
+            policy_digest: PERSON,
+            takes: &takes,
+            act: true,
+        };
+        deciding::record(&mut tx, shop, &new, actor, now).await?;
+        sqlx::query("UPDATE orders SET held_by = NULL, held_why = NULL WHERE shop = ? AND id = ?")
+            .bind(shop.as_str())
+            .bind(id.as_str())
+            .execute(tx.conn()?)
+            .await?;
+        tx.commit().await
+    }
+}
+
+async fn stored(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    id: &OrderId,
+) -> Result<(Order, crate::domain::order::Lines), StoreError> {
+    tx.order_and_lines(shop, id)
+        .await?
+        .ok_or_else(|| StoreError::NoOrder(id.as_str().to_owned()))
+}
+
+/// Withdraws a live action that was not sent; one that was sent stands in the way.
+async fn withdraw_unsent(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    order: &Order,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let live: Option<Live> = sqlx::query_as(
+        "SELECT id, kind, state, attempts FROM actions WHERE shop = ? AND order_id = ?
+         AND state IN ('pending', 'sent', 'unknown')",
+    )
+    .bind(shop.as_str())
+    .bind(order.id.as_str())
+    .fetch_optional(tx.conn()?)
+    .await?;
+    let Some(live) = live else { return Ok(()) };
+    if live.attempts > 0 || live.state != "pending" {
+        return Err(StoreError::Refused(format!(
+            "order {} has a {} whose outcome is not known yet: wait for its read-back \
+             (`qabyl explain {}`)",
+            order.code, live.kind, order.code
+        )));
+    }
+    actions::close(
+        tx,
+        live.id,
+        ActionState::Superseded,
+        "a person decided",
+        now,
+    )
+    .await?;
+    close_reservations(tx, shop, order, "released", now, "a person decided", now).await?;
+    Ok(())
+}
+
+impl WriteTx<'_> {
+    async fn has_reservation(&mut self, shop: &ShopName, id: &OrderId) -> Result<bool, StoreError> {
+        let count: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM reservations WHERE shop = ? AND order_id = ? AND state <> 'released'",
+        )
+        .bind(shop.as_str())
+        .bind(id.as_str())
+        .fetch_one(self.conn()?)
+        .await?;
+        Ok(count > 0)
+    }
+}

@@ -1,0 +1,130 @@
+//! Readings of lists, kept so that a decision can rest on a complete one (R7).
+
+use jiff::Timestamp;
+use sqlx::FromRow;
+
+use super::observe::{self, Observed, Reading};
+use super::{Store, StoreError, at, ms};
+use crate::domain::ids::ShopName;
+
+/// Scans kept for each shop and kind; older ones are dropped as new ones come.
+const SCANS_KEPT: i64 = 500;
+
+/// What was listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScanKind {
+    /// `NEW` + `APPROVED_BY_BANK`.
+    New,
+    /// The accepted and archived states.
+    Sweep,
+}
+
+impl ScanKind {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Sweep => "sweep",
+        }
+    }
+}
+
+/// One reading of a list, over one span of `creationDate`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scan {
+    /// What was listed.
+    pub kind: ScanKind,
+    /// When the first request was sent.
+    pub started_at: Timestamp,
+    /// When the last answer was in.
+    pub finished_at: Timestamp,
+    /// Start of the span.
+    pub from: Timestamp,
+    /// End of the span.
+    pub to: Timestamp,
+    /// Why it is not complete, if it is not.
+    pub problem: Option<String>,
+}
+
+#[derive(FromRow)]
+struct Row {
+    started_at: i64,
+    finished_at: i64,
+    window_from: i64,
+    window_to: i64,
+}
+
+impl Store {
+    /// Stores a scan with all it read in one transaction.
+    pub async fn record_scan(
+        &self,
+        shop: &ShopName,
+        scan: &Scan,
+        readings: &[Reading],
+        now: Timestamp,
+    ) -> Result<Observed, StoreError> {
+        let mut tx = self.write().await?;
+        let observed = observe::observe(&mut tx, shop, readings, now).await?;
+        let id: i64 = sqlx::query_scalar(
+            "INSERT INTO scans (shop, kind, started_at, finished_at, window_from, window_to, complete,
+               orders, problem) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        )
+        .bind(shop.as_str())
+        .bind(scan.kind.word())
+        .bind(ms(scan.started_at))
+        .bind(ms(scan.finished_at))
+        .bind(ms(scan.from))
+        .bind(ms(scan.to))
+        .bind(scan.problem.is_none())
+        .bind(i64::try_from(readings.len()).unwrap_or(i64::MAX))
+        .bind(scan.problem.as_deref())
+        .fetch_one(tx.conn()?)
+        .await?;
+        if scan.kind == ScanKind::New {
+            observe::mark_listed(
+                &mut tx,
+                shop,
+                readings,
+                scan.problem.is_none().then_some(id),
+            )
+            .await?;
+        }
+        sqlx::query("DELETE FROM scans WHERE shop = ? AND kind = ? AND id <= ?")
+            .bind(shop.as_str())
+            .bind(scan.kind.word())
+            .bind(id - SCANS_KEPT)
+            .execute(tx.conn()?)
+            .await?;
+        tx.commit().await?;
+        Ok(observed)
+    }
+
+    /// The last complete scan reaching back to `from` or further.
+    pub async fn last_complete_scan(
+        &self,
+        shop: &ShopName,
+        kind: ScanKind,
+        from: Timestamp,
+    ) -> Result<Option<Scan>, StoreError> {
+        let mut reader = self.read().await?;
+        let row: Option<Row> = sqlx::query_as(
+            "SELECT started_at, finished_at, window_from, window_to FROM scans
+             WHERE shop = ? AND kind = ? AND complete = 1 AND window_from <= ? ORDER BY id DESC LIMIT 1",
+        )
+        .bind(shop.as_str())
+        .bind(kind.word())
+        .bind(ms(from))
+        .fetch_optional(&mut *reader)
+        .await?;
+        row.map(|row| {
+            Ok(Scan {
+                kind,
+                started_at: at(row.started_at)?,
+                finished_at: at(row.finished_at)?,
+                from: at(row.window_from)?,
+                to: at(row.window_to)?,
+                problem: None,
+            })
+        })
+        .transpose()
+    }
+}

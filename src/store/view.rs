@@ -1,0 +1,332 @@
+//! What commands and the status page show.
+
+use jiff::Timestamp;
+use sqlx::FromRow;
+
+use super::orders::{parse_line, parse_order};
+use super::{Store, StoreError, at};
+use crate::domain::decision::Decision;
+use crate::domain::facts::Facts;
+use crate::domain::ids::ShopName;
+use crate::domain::order::{Line, Order};
+
+/// Which orders to list.
+#[derive(Debug, Clone, Default)]
+pub struct OrderFilter {
+    /// Of one shop.
+    pub shop: Option<String>,
+    /// With one code.
+    pub code: Option<String>,
+    /// In one of Kaspi's states.
+    pub state: Option<String>,
+    /// In one of Kaspi's statuses.
+    pub status: Option<String>,
+    /// Created at or after.
+    pub since: Option<i64>,
+    /// Only those that need a person.
+    pub held: bool,
+    /// At most so many, newest first.
+    pub limit: u32,
+}
+
+/// A decision as stored.
+#[derive(Debug, Clone)]
+pub struct DecisionView {
+    /// Its row.
+    pub id: i64,
+    /// When.
+    pub at: Timestamp,
+    /// `qabyl` or a person.
+    pub actor: String,
+    /// The decision.
+    pub decision: Decision,
+    /// What it rested on.
+    pub facts: Facts,
+    /// The policy's digest.
+    pub policy_digest: String,
+}
+
+/// One POST.
+#[derive(Debug, Clone)]
+pub struct AttemptView {
+    /// From 1.
+    pub n: i64,
+    /// When it was about to leave.
+    pub begun_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// What the answer proves.
+    pub outcome: Option<String>,
+    /// Its words.
+    pub detail: Option<String>,
+}
+
+/// An action with its POSTs.
+#[derive(Debug, Clone)]
+pub struct ActionView {
+    /// `accept` or `cancel`.
+    pub kind: String,
+    /// Why, for a cancel.
+    pub reason: Option<String>,
+    /// Where it stands.
+    pub state: String,
+    /// When it was decided.
+    pub made_at: Timestamp,
+    /// When it is looked at next.
+    pub due_at: Option<Timestamp>,
+    /// When it ended.
+    pub closed_at: Option<Timestamp>,
+    /// Why it ended.
+    pub why: Option<String>,
+    /// Its POSTs.
+    pub attempts: Vec<AttemptView>,
+}
+
+/// An order as Qabyl knows it.
+#[derive(Debug, Clone)]
+pub struct OrderView {
+    /// Its shop.
+    pub shop: String,
+    /// The order.
+    pub order: Order,
+    /// Its lines.
+    pub lines: Vec<Line>,
+    /// Why the lines are not known.
+    pub lines_problem: Option<String>,
+    /// When it was last read.
+    pub seen_at: Timestamp,
+    /// Who holds it and why.
+    pub held: Option<(String, String)>,
+    /// Its newest decision.
+    pub decision: Option<DecisionView>,
+    /// Its actions, oldest first.
+    pub actions: Vec<ActionView>,
+}
+
+#[derive(FromRow)]
+struct Row {
+    shop: String,
+    id: String,
+    body: String,
+    lines_problem: Option<String>,
+    seen_at: i64,
+    held_by: Option<String>,
+    held_why: Option<String>,
+    decision_id: Option<i64>,
+    decision_at: Option<i64>,
+    actor: Option<String>,
+    decision: Option<String>,
+    facts: Option<String>,
+    policy_digest: Option<String>,
+}
+
+const ORDERS: &str = "
+SELECT o.shop, o.id, o.body, o.lines_problem, o.seen_at, o.held_by, o.held_why, d.id AS decision_id,
+       d.at AS decision_at, d.actor, d.body AS decision, d.facts, d.policy_digest
+FROM orders o
+LEFT JOIN decisions d ON d.id = (SELECT MAX(id) FROM decisions WHERE shop = o.shop AND order_id = o.id)
+WHERE (?1 IS NULL OR o.shop = ?1) AND (?2 IS NULL OR o.code = ?2) AND (?3 IS NULL OR o.state = ?3)
+  AND (?4 IS NULL OR o.status = ?4) AND (?5 IS NULL OR o.created_at >= ?5)
+  AND (?6 = 0 OR (o.state = 'NEW' AND (o.held_by IS NOT NULL OR d.verdict = 'hold' OR EXISTS (
+     SELECT 1 FROM actions a WHERE a.shop = o.shop AND a.order_id = o.id
+       AND a.state IN ('sent', 'unknown') AND a.due_at IS NULL))))
+ORDER BY o.created_at DESC, o.id DESC LIMIT ?7";
+
+#[derive(FromRow)]
+struct ActionRow {
+    id: i64,
+    kind: String,
+    reason: Option<String>,
+    state: String,
+    made_at: i64,
+    due_at: Option<i64>,
+    closed_at: Option<i64>,
+    why: Option<String>,
+}
+
+#[derive(FromRow)]
+struct AttemptRow {
+    n: i64,
+    begun_at: i64,
+    ended_at: Option<i64>,
+    outcome: Option<String>,
+    detail: Option<String>,
+}
+
+/// Counts for a summary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Totals {
+    /// Orders known.
+    pub orders: i64,
+    /// Accepted, as Kaspi shows.
+    pub accepted: i64,
+    /// Cancelled by a confirmed action of ours.
+    pub cancelled: i64,
+    /// Waiting for the merchant with a hold.
+    pub held: i64,
+    /// Waiting for the merchant with a wait.
+    pub waiting: i64,
+    /// Waiting for the merchant and not decided.
+    pub undecided: i64,
+    /// POSTs whose outcome is not known yet, or not yet seen.
+    pub open_actions: i64,
+    /// Live actions that only a person can end.
+    pub stuck: i64,
+}
+
+const TOTALS: &str = "
+WITH o AS (SELECT o.*, d.verdict AS verdict FROM orders o LEFT JOIN decisions d ON d.id =
+  (SELECT MAX(id) FROM decisions WHERE shop = o.shop AND order_id = o.id) WHERE ?1 IS NULL OR o.shop = ?1),
+w AS (SELECT * FROM o WHERE state = 'NEW' AND status = 'APPROVED_BY_BANK'),
+a AS (SELECT * FROM actions WHERE ?1 IS NULL OR shop = ?1)
+SELECT (SELECT COUNT(*) FROM o) AS orders,
+ (SELECT COUNT(*) FROM a WHERE kind = 'accept' AND state = 'confirmed') AS accepted,
+ (SELECT COUNT(*) FROM a WHERE kind = 'cancel' AND state = 'confirmed') AS cancelled,
+ (SELECT COUNT(*) FROM w WHERE held_by IS NOT NULL OR verdict = 'hold') AS held,
+ (SELECT COUNT(*) FROM w WHERE held_by IS NULL AND verdict = 'wait') AS waiting,
+ (SELECT COUNT(*) FROM w WHERE held_by IS NULL AND verdict IS NULL) AS undecided,
+ (SELECT COUNT(*) FROM a WHERE state IN ('pending', 'sent', 'unknown')) AS open_actions,
+ (SELECT COUNT(*) FROM a WHERE state IN ('pending', 'sent', 'unknown') AND due_at IS NULL) AS stuck";
+
+impl Store {
+    /// Counts, of one shop or of all.
+    pub async fn totals(&self, shop: Option<&ShopName>) -> Result<Totals, StoreError> {
+        let mut reader = self.read().await?;
+        let row: TotalsRow = sqlx::query_as(TOTALS)
+            .bind(shop.map(ShopName::as_str))
+            .fetch_one(&mut *reader)
+            .await?;
+        Ok(Totals {
+            orders: row.orders,
+            accepted: row.accepted,
+            cancelled: row.cancelled,
+            held: row.held,
+            waiting: row.waiting,
+            undecided: row.undecided,
+            open_actions: row.open_actions,
+            stuck: row.stuck,
+        })
+    }
+
+    /// Orders with their newest decision and all their actions, newest order first.
+    pub async fn orders(&self, filter: &OrderFilter) -> Result<Vec<OrderView>, StoreError> {
+        let mut reader = self.read().await?;
+        let rows: Vec<Row> = sqlx::query_as(ORDERS)
+            .bind(filter.shop.as_deref())
+            .bind(filter.code.as_deref())
+            .bind(filter.state.as_deref())
+            .bind(filter.status.as_deref())
+            .bind(filter.since)
+            .bind(filter.held)
+            .bind(filter.limit)
+            .fetch_all(&mut *reader)
+            .await?;
+        let mut views = Vec::with_capacity(rows.len());
+        for row in rows {
+            let lines: Vec<String> = sqlx::query_scalar(
+                "SELECT body FROM lines WHERE shop = ? AND order_id = ? ORDER BY number, entry",
+            )
+            .bind(&row.shop)
+            .bind(&row.id)
+            .fetch_all(&mut *reader)
+            .await?;
+            let actions = actions(&mut reader, &row.shop, &row.id).await?;
+            views.push(OrderView {
+                order: parse_order(&row.body)?,
+                lines: lines
+                    .iter()
+                    .map(|body| parse_line(body))
+                    .collect::<Result<_, _>>()?,
+                seen_at: at(row.seen_at)?,
+                decision: decision(&row)?,
+                held: row.held_by.zip(row.held_why),
+                lines_problem: row.lines_problem,
+                shop: row.shop,
+                actions,
+            });
+        }
+        Ok(views)
+    }
+}
+
+#[derive(FromRow)]
+struct TotalsRow {
+    orders: i64,
+    accepted: i64,
+    cancelled: i64,
+    held: i64,
+    waiting: i64,
+    undecided: i64,
+    open_actions: i64,
+    stuck: i64,
+}
+
+fn decision(row: &Row) -> Result<Option<DecisionView>, StoreError> {
+    let (Some(id), Some(when), Some(actor), Some(body), Some(facts), Some(digest)) = (
+        row.decision_id,
+        row.decision_at,
+        &row.actor,
+        &row.decision,
+        &row.facts,
+        &row.policy_digest,
+    ) else {
+        return Ok(None);
+    };
+    Ok(Some(DecisionView {
+        id,
+        at: at(when)?,
+        actor: actor.clone(),
+        decision: serde_json::from_str(body)
+            .map_err(|_| StoreError::corrupt("a decision", body))?,
+        facts: serde_json::from_str(facts).map_err(|_| StoreError::corrupt("facts", facts))?,
+        policy_digest: digest.clone(),
+    }))
+}
+
+async fn actions(
+    reader: &mut sqlx::SqliteConnection,
+    shop: &str,
+    order: &str,
+) -> Result<Vec<ActionView>, StoreError> {
+    let rows: Vec<ActionRow> = sqlx::query_as(
+        "SELECT id, kind, reason, state, made_at, due_at, closed_at, why FROM actions
+         WHERE shop = ? AND order_id = ? ORDER BY id",
+    )
+    .bind(shop)
+    .bind(order)
+    .fetch_all(&mut *reader)
+    .await?;
+    let mut views = Vec::with_capacity(rows.len());
+    for row in rows {
+        let attempts: Vec<AttemptRow> = sqlx::query_as(
+            "SELECT n, begun_at, ended_at, outcome, detail FROM attempts WHERE action_id = ? ORDER BY n",
+        )
+        .bind(row.id)
+        .fetch_all(&mut *reader)
+        .await?;
+        views.push(ActionView {
+            kind: row.kind,
+            reason: row.reason,
+            state: row.state,
+            made_at: at(row.made_at)?,
+            due_at: row.due_at.map(at).transpose()?,
+            closed_at: row.closed_at.map(at).transpose()?,
+            why: row.why,
+            attempts: attempts
+                .into_iter()
+                .map(attempt)
+                .collect::<Result<_, _>>()?,
+        });
+    }
+    Ok(views)
+}
+
+fn attempt(row: AttemptRow) -> Result<AttemptView, StoreError> {
+    Ok(AttemptView {
+        n: row.n,
+        begun_at: at(row.begun_at)?,
+        ended_at: row.ended_at.map(at).transpose()?,
+        outcome: row.outcome,
+        detail: row.detail,
+    })
+}
