@@ -15,6 +15,19 @@ pub enum Semantics {
     Available,
 }
 
+/// One row of a stock source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StockRow {
+    /// The SKU.
+    pub sku: Sku,
+    /// The warehouse, empty for the common pool.
+    pub warehouse: String,
+    /// Units; `None` when the source gave no usable number.
+    pub on_hand: Option<u32>,
+    /// The moment it speaks of.
+    pub as_of: Timestamp,
+}
+
 /// What is known of one SKU at one warehouse. The ledger never clips: `available` may be negative.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Level {

@@ -34,7 +34,7 @@ pub use observe::{Observed, Reading};
 pub use orders::{LinesWanted, Straggler};
 pub use scans::{Scan, ScanKind};
 pub use shops::ShopState;
-pub use stock::{ImportReport, StockRow, StockView};
+pub use stock::{ImportReport, StockView};
 pub use view::{ActionView, AttemptView, DecisionView, OrderFilter, OrderView, Totals};
 
 /// Who opens the database.

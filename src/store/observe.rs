@@ -474,6 +474,22 @@ pub(super) async fn close_reservations(
 }
 
 impl Store {
+    /// Takes in readings that belong to no list of new orders.
+    pub async fn record_readings(
+        &self,
+        shop: &ShopName,
+        readings: &[Reading],
+        now: Timestamp,
+    ) -> Result<Observed, StoreError> {
+        if readings.is_empty() {
+            return Ok(Observed::default());
+        }
+        let mut tx = self.write().await?;
+        let observed = observe(&mut tx, shop, readings, now).await?;
+        tx.commit().await?;
+        Ok(observed)
+    }
+
     /// Takes in the reading of one order.
     pub async fn record_reading(
         &self,
@@ -481,10 +497,7 @@ impl Store {
         reading: Reading,
         now: Timestamp,
     ) -> Result<Observed, StoreError> {
-        let mut tx = self.write().await?;
-        let observed = observe(&mut tx, shop, &[reading], now).await?;
-        tx.commit().await?;
-        Ok(observed)
+        self.record_readings(shop, &[reading], now).await
     }
 
     /// Takes in the lines read for an order, and what they mean for its reservation.

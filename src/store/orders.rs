@@ -44,7 +44,11 @@ pub(super) async fn put_lines(
         .bind(order.as_str())
         .bind(line.entry.as_str())
         .bind(line.number)
-        .bind(line.sku.as_ref().map(super::super::domain::ids::Sku::as_str))
+        .bind(
+            line.sku
+                .as_ref()
+                .map(super::super::domain::ids::Sku::as_str),
+        )
         .bind(line.quantity)
         .bind(body)
         .execute(tx.conn()?)
@@ -135,6 +139,47 @@ impl Store {
                     order: parse_order(body)?,
                 })
             })
+            .collect()
+    }
+
+    /// When the oldest order was placed that holds stock or has a request under way.
+    pub async fn oldest_holder(&self, shop: &ShopName) -> Result<Option<Timestamp>, StoreError> {
+        let mut reader = self.read().await?;
+        let oldest: Option<i64> = sqlx::query_scalar(
+            "SELECT MIN(created_at) FROM orders o WHERE shop = ?1 AND (
+               id IN (SELECT order_id FROM reservations WHERE shop = ?1 AND state = 'active')
+               OR id IN (SELECT order_id FROM actions WHERE shop = ?1 AND state IN ('sent', 'unknown')))",
+        )
+        .bind(shop.as_str())
+        .fetch_one(&mut *reader)
+        .await?;
+        oldest.map(super::at).transpose()
+    }
+
+    /// Orders that hold stock as accepted, or have a cancel under way, and were not seen since
+    /// `since`: no list of the accepted states showed them.
+    pub async fn gone(
+        &self,
+        shop: &ShopName,
+        since: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<OrderId>, StoreError> {
+        let mut reader = self.read().await?;
+        let ids: Vec<String> = sqlx::query_scalar(
+            "SELECT id FROM orders WHERE shop = ?1 AND seen_at < ?2 AND (
+               id IN (SELECT order_id FROM reservations
+                      WHERE shop = ?1 AND state = 'active' AND confirmed_at IS NOT NULL)
+               OR id IN (SELECT order_id FROM actions WHERE shop = ?1 AND kind = 'cancel'
+                         AND state IN ('sent', 'unknown')))
+             ORDER BY seen_at, id LIMIT ?3",
+        )
+        .bind(shop.as_str())
+        .bind(ms(since))
+        .bind(limit)
+        .fetch_all(&mut *reader)
+        .await?;
+        ids.iter()
+            .map(|id| OrderId::new(id).map_err(|_| StoreError::corrupt("an order id", id)))
             .collect()
     }
 

@@ -10,23 +10,10 @@ use super::{Store, StoreError, WriteTx, at, ms};
 use crate::domain::facts::Collapse;
 use crate::domain::ids::Sku;
 use crate::domain::ledger::{Ledger, Listing, Promised};
-use crate::domain::stock::Semantics;
+use crate::domain::stock::{Semantics, StockRow};
 
 /// Fewer SKUs than this falling to zero at once say nothing about the feed: small shops sell out.
 const COLLAPSE_SKUS_MIN: i64 = 3;
-
-/// One row of a stock source.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StockRow {
-    /// The SKU.
-    pub sku: Sku,
-    /// The warehouse, empty for the common pool.
-    pub warehouse: String,
-    /// Units; `None` when the source gave no usable number.
-    pub on_hand: Option<u32>,
-    /// The moment it speaks of.
-    pub as_of: Timestamp,
-}
 
 /// What an import did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,76 @@
+//! The only source of time: passed in everywhere, so that a test can turn it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+/// Time.
+#[derive(Clone, Debug)]
+pub enum Clock {
+    /// The system's.
+    System,
+    /// A test's: it moves only when told to, or when somebody sleeps.
+    Simulated(Arc<SimulatedTime>),
+}
+
+/// A test's time.
+#[derive(Debug)]
+pub struct SimulatedTime {
+    state: Mutex<(Timestamp, Duration)>,
+}
+
+impl SimulatedTime {
+    /// Starts at `now`.
+    pub fn new(now: Timestamp) -> Arc<Self> {
+        Arc::new(Self {
+            state: Mutex::new((now, Duration::from_secs(1))),
+        })
+    }
+
+    /// Lets `by` pass.
+    pub fn advance(&self, by: Duration) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.0 = state.0.saturating_add(by).unwrap_or(state.0);
+        state.1 += by;
+    }
+
+    /// Sets the wall clock, as a person would; the monotonic one does not move.
+    pub fn set(&self, now: Timestamp) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).0 = now;
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the clock that others are handed"
+)]
+impl Clock {
+    /// The wall clock.
+    pub fn now(&self) -> Timestamp {
+        match self {
+            Self::System => Timestamp::now(),
+            Self::Simulated(time) => time.state.lock().unwrap_or_else(PoisonError::into_inner).0,
+        }
+    }
+
+    /// Time that only ever grows, for intervals; its start means nothing.
+    pub fn ticks(&self) -> Duration {
+        static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+        match self {
+            Self::System => START.get_or_init(Instant::now).elapsed() + Duration::from_secs(1),
+            Self::Simulated(time) => time.state.lock().unwrap_or_else(PoisonError::into_inner).1,
+        }
+    }
+
+    /// Waits; simulated time passes at once.
+    pub async fn sleep(&self, time: Duration) {
+        match self {
+            Self::System => tokio::time::sleep(time).await,
+            Self::Simulated(simulated) => {
+                simulated.advance(time);
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+}

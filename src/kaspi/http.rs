@@ -1,0 +1,176 @@
+//! HTTP by reqwest with its unsafe defaults switched off: no redirects (they carry the token to other
+//! hosts), no retries of its own, no reuse of idle connections for writes (a POST on a dead one and
+//! a POST that was read look the same), no proxy from the environment.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
+use secrecy::ExposeSecret as _;
+
+use super::transport::{Method, Transport, TransportError, WireRequest, WireResponse};
+use crate::clock::Clock;
+
+/// How to reach Kaspi.
+#[derive(Debug, Clone)]
+pub struct HttpSettings {
+    /// Base URL without a slash at its end, `https://kaspi.kz/shop/api`.
+    pub base_url: String,
+    /// Time to connect.
+    pub connect_timeout: Duration,
+    /// Time for the whole request.
+    pub request_timeout: Duration,
+    /// Largest answer in bytes, decoded.
+    pub body_max_bytes: u64,
+    /// Proxy URL.
+    pub proxy: Option<String>,
+}
+
+/// The client could not be built.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The proxy's URL is not one.
+    #[error("the shop's proxy is not a usable URL")]
+    Proxy,
+    /// TLS could not be set up.
+    #[error("HTTPS could not be set up: {0}; install the package ca-certificates")]
+    Tls(String),
+}
+
+/// Sends requests over HTTP/1.1.
+pub struct HttpTransport {
+    reads: reqwest::Client,
+    writes: reqwest::Client,
+    base_url: String,
+    body_max_bytes: u64,
+    clock: Clock,
+}
+
+/// Installs the cryptography for HTTPS, once in a process. Call it first in `main` and in tests.
+pub fn install_crypto() {
+    // Fails only when it is installed already, which is what is wanted.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+impl HttpTransport {
+    /// Builds the two clients, one for reads and one for writes.
+    pub fn new(settings: &HttpSettings, clock: Clock) -> Result<Self, BuildError> {
+        install_crypto();
+        let builder = || -> Result<reqwest::ClientBuilder, BuildError> {
+            let builder = reqwest::Client::builder()
+                .redirect(reqwest::redirect::Policy::none())
+                .retry(reqwest::retry::never())
+                .http1_only()
+                .connect_timeout(settings.connect_timeout)
+                .timeout(settings.request_timeout)
+                .https_only(!settings.base_url.starts_with("http://"));
+            match &settings.proxy {
+                None => Ok(builder.no_proxy()),
+                Some(url) => {
+                    let proxy = reqwest::Proxy::all(url).map_err(|_| BuildError::Proxy)?;
+                    Ok(builder.no_proxy().proxy(proxy))
+                }
+            }
+        };
+        let build = |builder: reqwest::ClientBuilder| {
+            builder
+                .build()
+                .map_err(|error| BuildError::Tls(error.without_url().to_string()))
+        };
+        Ok(Self {
+            reads: build(builder()?)?,
+            writes: build(builder()?.pool_max_idle_per_host(0))?,
+            base_url: settings.base_url.clone(),
+            body_max_bytes: settings.body_max_bytes,
+            clock,
+        })
+    }
+
+    async fn exchange(&self, request: &WireRequest) -> Result<WireResponse, TransportError> {
+        let url = format!("{}{}", self.base_url, request.path);
+        let builder = match request.method {
+            Method::Get => self.reads.get(url),
+            Method::Post => self.writes.post(url),
+        };
+        let mut builder = builder.query(&request.query).headers(headers(request)?);
+        if let Some(body) = &request.body {
+            builder = builder.body(body.clone());
+        }
+        if request
+            .good_until
+            .is_some_and(|until| self.clock.ticks() > until)
+        {
+            return Err(TransportError::NotSent(
+                "its order was read too long ago".to_owned(),
+            ));
+        }
+        let mut response = builder.send().await.map_err(|error| classify(error))?;
+        let text = |name: reqwest::header::HeaderName| {
+            response
+                .headers()
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+                .map(str::to_owned)
+        };
+        let mut answer = WireResponse {
+            status: response.status().as_u16(),
+            retry_after: text(RETRY_AFTER),
+            date: text(reqwest::header::DATE),
+            body: Vec::new(),
+        };
+        while let Some(chunk) = response.chunk().await.map_err(|error| classify(error))? {
+            answer.body.extend_from_slice(&chunk);
+            if u64::try_from(answer.body.len()).unwrap_or(u64::MAX) > self.body_max_bytes {
+                return Err(TransportError::TooLarge {
+                    limit: self.body_max_bytes,
+                });
+            }
+        }
+        Ok(answer)
+    }
+}
+
+fn headers(request: &WireRequest) -> Result<HeaderMap, TransportError> {
+    let bad = |name: &str| TransportError::NotSent(format!("the value for {name} cannot be sent"));
+    let mut headers = HeaderMap::new();
+    let mut token =
+        HeaderValue::from_str(request.token.expose_secret()).map_err(|_| bad("X-Auth-Token"))?;
+    token.set_sensitive(true);
+    headers.insert("X-Auth-Token", token);
+    for (name, value) in &request.headers {
+        headers.insert(*name, HeaderValue::from_str(value).map_err(|_| bad(name))?);
+    }
+    Ok(headers)
+}
+
+/// Only a failure to connect proves that nothing was sent.
+fn classify(error: reqwest::Error) -> TransportError {
+    let error = error.without_url();
+    if error.is_connect() {
+        return TransportError::NotSent(root(&error));
+    }
+    if error.is_timeout() {
+        TransportError::Timeout
+    } else {
+        TransportError::Broken(root(&error))
+    }
+}
+
+/// The innermost cause, which is the one that says something.
+fn root(error: &dyn std::error::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
+}
+
+impl Transport for HttpTransport {
+    fn send<'a>(
+        &'a self,
+        request: &'a WireRequest,
+    ) -> Pin<Box<dyn Future<Output = Result<WireResponse, TransportError>> + Send + 'a>> {
+        Box::pin(self.exchange(request))
+    }
+}

@@ -1,0 +1,157 @@
+//! The only module that knows Kaspi's HTTP and JSON (KASPI_API). Reading and writing are apart: a
+//! [`Reader`] cannot change anything, and a [`Writer`] exists only where a shop is to act.
+
+mod breaker;
+mod convert;
+mod error;
+mod gate;
+mod http;
+mod reader;
+mod retry_after;
+mod transport;
+mod wire;
+mod writer;
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use secrecy::SecretString;
+
+pub use error::ApiError;
+pub use gate::{BreakerState, GateSettings, GateView};
+pub use http::{BuildError, HttpSettings, HttpTransport, install_crypto};
+pub use reader::{ListQuery, OrderRead, Page, Reader, UnreadableOrder};
+pub use transport::{Method, Transport, TransportError, WireRequest, WireResponse};
+pub use writer::Writer;
+
+use crate::clock::Clock;
+
+/// Content type of every orders request (KASPI_API §1).
+const JSON_API: &str = "application/vnd.api+json";
+
+/// The shop's token, replaceable while requests go on.
+#[derive(Clone, Debug)]
+pub struct Credentials(Arc<RwLock<SecretString>>);
+
+impl Credentials {
+    /// Holds a token.
+    pub fn new(token: SecretString) -> Self {
+        Self(Arc::new(RwLock::new(token)))
+    }
+
+    /// Puts a new token in the place of the old one.
+    pub fn replace(&self, token: SecretString) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = token;
+    }
+
+    fn get(&self) -> SecretString {
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+/// What one shop's client needs.
+#[derive(Debug, Clone)]
+pub struct ClientSettings {
+    /// Pace and concurrency.
+    pub gate: GateSettings,
+    /// Repeats of one read, at most.
+    pub retries_max: u32,
+    /// `User-Agent`, always sent (KASPI_API §1).
+    pub user_agent: String,
+    /// `X-Merchant-Uid`, sent when set (KASPI_API §1).
+    pub merchant_uid: Option<String>,
+    /// Feeds the spread of pauses.
+    pub seed: u64,
+}
+
+/// One shop's client: its reader and its writer share pace, breaker and clock.
+#[derive(Clone)]
+pub struct Client {
+    shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    settings: ClientSettings,
+    credentials: Credentials,
+    transport: Arc<dyn Transport>,
+    clock: Clock,
+    gate: gate::Gate,
+    random: std::sync::Mutex<fastrand::Rng>,
+}
+
+impl Client {
+    /// Joins a transport with a shop's token and limits.
+    pub fn new(
+        settings: ClientSettings,
+        credentials: Credentials,
+        transport: Arc<dyn Transport>,
+        clock: Clock,
+    ) -> Self {
+        let random = std::sync::Mutex::new(fastrand::Rng::with_seed(settings.seed));
+        let gate = gate::Gate::new(&settings.gate, clock.clone());
+        Self {
+            shared: Arc::new(Shared {
+                settings,
+                credentials,
+                transport,
+                clock,
+                gate,
+                random,
+            }),
+        }
+    }
+
+    /// What may be read.
+    pub fn reader(&self) -> Reader {
+        Reader::new(Arc::clone(&self.shared))
+    }
+
+    /// What may be changed. Make one only for a shop in mode `act`, and hand it only to the act stage.
+    pub fn writer(&self) -> Writer {
+        Writer::new(Arc::clone(&self.shared))
+    }
+
+    /// How the client is doing, for the status page.
+    pub fn view(&self) -> GateView {
+        self.shared.gate.view()
+    }
+}
+
+impl Shared {
+    fn jitter(&self) -> f64 {
+        self.random
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .f64()
+    }
+
+    /// A request with every header Kaspi wants (KASPI_API §1).
+    fn request(
+        &self,
+        method: Method,
+        path: String,
+        query: Vec<(String, String)>,
+        body: Option<Vec<u8>>,
+    ) -> WireRequest {
+        let mut headers = vec![
+            ("Content-Type", JSON_API.to_owned()),
+            ("Accept", JSON_API.to_owned()),
+            ("User-Agent", self.settings.user_agent.clone()),
+        ];
+        if let Some(uid) = &self.settings.merchant_uid {
+            headers.push(("X-Merchant-Uid", uid.clone()));
+        }
+        let token = self.credentials.get();
+        WireRequest {
+            method,
+            path,
+            query,
+            headers,
+            token,
+            body,
+            good_until: None,
+        }
+    }
+}

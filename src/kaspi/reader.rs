@@ -1,0 +1,349 @@
+//! Reading orders. A read may be repeated, within a budget; it changes nothing.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::gate::Shut;
+use super::transport::{Method, WireResponse};
+use super::{ApiError, Shared, convert, wire};
+use crate::domain::ids::{MasterProduct, OrderId, Sku};
+use crate::domain::order::{Line, Lines, Order, State, Status};
+
+/// First pause before a repeat; doubled each time.
+const RETRY_BASE: Duration = Duration::from_secs(1);
+/// Longest pause within one call.
+const RETRY_CAP: Duration = Duration::from_secs(8);
+/// A pause up to this long is waited for within the call.
+const WAIT_FOR_MAX: SignedDuration = SignedDuration::from_secs(5);
+/// SKUs of master products remembered.
+const PRODUCTS_KEPT: usize = 10_000;
+
+/// One page of a list (KASPI_API §2).
+#[derive(Debug, Clone)]
+pub struct ListQuery {
+    /// Bucket.
+    pub state: Option<State>,
+    /// Progress.
+    pub status: Option<Status>,
+    /// Created at or after.
+    pub from: Timestamp,
+    /// Created at or before; at most 14 days after `from`.
+    pub to: Timestamp,
+    /// From 0.
+    pub page: u32,
+    /// 1..=100.
+    pub size: u32,
+    /// Whether to ask for the entries too.
+    pub include_entries: bool,
+}
+
+/// An order of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderRead {
+    /// The order.
+    pub order: Order,
+    /// Its lines where the list carried all of them.
+    pub lines: Option<Vec<Line>>,
+}
+
+/// An order that was not understood: it is told, never lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnreadableOrder {
+    /// Its id, if that was understood.
+    pub id: Option<String>,
+    /// Its code, if that was understood.
+    pub code: Option<String>,
+    /// Which field was wrong.
+    pub why: String,
+}
+
+/// A page.
+#[derive(Debug, Clone, Default)]
+pub struct Page {
+    /// Orders understood.
+    pub orders: Vec<OrderRead>,
+    /// Orders that were not.
+    pub unreadable: Vec<UnreadableOrder>,
+    /// Pages in all, as Kaspi counts.
+    pub page_count: Option<u32>,
+    /// Orders in all, as Kaspi counts.
+    pub total_count: Option<u64>,
+}
+
+/// Reads one shop's orders.
+#[derive(Clone)]
+pub struct Reader {
+    shared: Arc<Shared>,
+    products: Arc<Mutex<HashMap<MasterProduct, Sku>>>,
+}
+
+impl Reader {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            shared,
+            products: Arc::default(),
+        }
+    }
+
+    /// Kaspi's clock minus ours, from the last answer's `Date`.
+    pub fn skew(&self) -> Option<SignedDuration> {
+        self.shared.gate.skew()
+    }
+
+    /// One page of orders.
+    pub async fn list(&self, query: &ListQuery) -> Result<Page, ApiError> {
+        let mut pairs = vec![
+            ("page[number]".to_owned(), query.page.to_string()),
+            ("page[size]".to_owned(), query.size.to_string()),
+            (
+                "filter[orders][creationDate][$ge]".to_owned(),
+                query.from.as_millisecond().to_string(),
+            ),
+            (
+                "filter[orders][creationDate][$le]".to_owned(),
+                query.to.as_millisecond().to_string(),
+            ),
+        ];
+        if let Some(state) = &query.state {
+            pairs.push((
+                "filter[orders][state]".to_owned(),
+                state.as_str().to_owned(),
+            ));
+        }
+        if let Some(status) = &query.status {
+            pairs.push((
+                "filter[orders][status]".to_owned(),
+                status.as_str().to_owned(),
+            ));
+        }
+        if query.include_entries {
+            pairs.push(("include[orders]".to_owned(), "entries".to_owned()));
+        }
+        self.get("/v2/orders".to_owned(), pairs, convert::page)
+            .await
+    }
+
+    /// One order as it is now; `None` when Kaspi knows none with this id.
+    pub async fn order(&self, id: &OrderId) -> Result<Option<Order>, ApiError> {
+        let path = format!("/v2/orders/{}", segment(id.as_str()));
+        let answer = self
+            .get(path, Vec::new(), |bytes| {
+                let single: wire::Single<wire::Order> = convert::parse(bytes)?;
+                let order = single.data.as_ref().map(convert::order).transpose()?;
+                match order {
+                    Some(order) if order.id != *id => {
+                        Err(format!("asked for order {id}, got {}", order.id))
+                    }
+                    order => Ok(order),
+                }
+            })
+            .await;
+        match answer {
+            Err(ApiError::NotFound) => Ok(None),
+            answer => answer,
+        }
+    }
+
+    /// The order with this code, as people say it.
+    pub async fn by_code(&self, code: &str) -> Result<Option<Order>, ApiError> {
+        let query = vec![("filter[orders][code]".to_owned(), code.to_owned())];
+        let page = self
+            .get("/v2/orders".to_owned(), query, convert::page)
+            .await?;
+        Ok(page
+            .orders
+            .into_iter()
+            .map(|read| read.order)
+            .find(|order| order.code.as_str() == code))
+    }
+
+    /// The lines of an order, with each SKU looked up by its master product where the entry tells
+    /// none (KASPI_API §4).
+    pub async fn lines(&self, id: &OrderId) -> Result<Lines, ApiError> {
+        let path = format!("/v2/orders/{}/entries", segment(id.as_str()));
+        let read = self
+            .get(path, Vec::new(), |bytes| {
+                Ok(match convert::parse::<wire::EntryList>(bytes) {
+                    Ok(list) => convert::lines(&list.data),
+                    // A whole JSON text of another shape is this order's matter, not an outage.
+                    Err(why) if serde_json::from_slice::<serde_json::Value>(bytes).is_ok() => {
+                        Lines::Unreadable(why)
+                    }
+                    Err(why) => return Err(why),
+                })
+            })
+            .await;
+        let mut lines = match read {
+            Err(ApiError::NotFound) => {
+                return Ok(Lines::Unreadable("Kaspi shows no entries (404)".to_owned()));
+            }
+            Err(error) => return Err(error),
+            Ok(Lines::Known(lines)) => lines,
+            Ok(unreadable) => return Ok(unreadable),
+        };
+        for line in &mut lines {
+            if let (None, Some(product)) = (&line.sku, &line.master_product) {
+                line.sku = self.sku_of(product).await?;
+            }
+        }
+        Ok(Lines::Known(lines))
+    }
+
+    async fn sku_of(&self, product: &MasterProduct) -> Result<Option<Sku>, ApiError> {
+        let known = |products: &Mutex<HashMap<MasterProduct, Sku>>| {
+            products
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .get(product)
+                .cloned()
+        };
+        if let Some(sku) = known(&self.products) {
+            return Ok(Some(sku));
+        }
+        let path = format!(
+            "/v2/masterproducts/{}/merchantProduct",
+            segment(product.as_str())
+        );
+        let answer = self
+            .get(path, Vec::new(), |bytes| {
+                let single: wire::Single<wire::MerchantProduct> = convert::parse(bytes)?;
+                Ok(single
+                    .data
+                    .and_then(|data| data.attributes.code)
+                    .and_then(|code| Sku::new(code).ok()))
+            })
+            .await;
+        let sku = match answer {
+            Err(ApiError::NotFound) => None,
+            answer => answer?,
+        };
+        if let Some(sku) = &sku {
+            let mut products = self.products.lock().unwrap_or_else(PoisonError::into_inner);
+            if products.len() >= PRODUCTS_KEPT {
+                products.clear();
+            }
+            products.insert(product.clone(), sku.clone());
+        }
+        Ok(sku)
+    }
+
+    /// Sends a read, and again after an outage while the budget lasts.
+    async fn get<T>(
+        &self,
+        path: String,
+        query: Vec<(String, String)>,
+        parse: impl Fn(&[u8]) -> Result<T, String>,
+    ) -> Result<T, ApiError> {
+        let request = self.shared.request(Method::Get, path, query, None);
+        let mut tried = 0;
+        loop {
+            let error = match self.try_get(&request, &parse).await {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            let wait = match &error {
+                ApiError::Outage(_)
+                    if tried < self.shared.settings.retries_max && self.shared.gate.may_retry() =>
+                {
+                    let cap = (RETRY_BASE * 2_u32.pow(tried.min(10))).min(RETRY_CAP);
+                    cap.mul_f64(self.shared.jitter())
+                }
+                ApiError::Snooze { until } | ApiError::Breaker { until } if tried < 2 => {
+                    let left = until.duration_since(self.shared.clock.now());
+                    if left > WAIT_FOR_MAX {
+                        return Err(error);
+                    }
+                    Duration::try_from(left).unwrap_or_default()
+                }
+                _ => return Err(error),
+            };
+            tried += 1;
+            self.shared.clock.sleep(wait).await;
+        }
+    }
+
+    async fn try_get<T>(
+        &self,
+        request: &super::WireRequest,
+        parse: &impl Fn(&[u8]) -> Result<T, String>,
+    ) -> Result<T, ApiError> {
+        let permit = self
+            .shared
+            .gate
+            .enter(Method::Get)
+            .await
+            .map_err(|shut| match shut {
+                Shut::Paused { until } => ApiError::Snooze { until },
+                Shut::Breaker { until } => ApiError::Breaker { until },
+            })?;
+        let answer = self.shared.transport.send(request).await;
+        drop(permit);
+        self.shared.gate.learn(&answer);
+        let answer = answer.map_err(|error| ApiError::Outage(error.to_string()))?;
+        self.judge(&answer)?;
+        parse(&answer.body).map_err(|why| {
+            if serde_json::from_slice::<serde_json::Value>(&answer.body).is_ok() {
+                ApiError::Unreadable(why)
+            } else {
+                ApiError::Outage(format!(
+                    "HTTP {} with a body that is not JSON",
+                    answer.status
+                ))
+            }
+        })
+    }
+
+    fn judge(&self, answer: &WireResponse) -> Result<(), ApiError> {
+        match answer.status {
+            200..=299 => Ok(()),
+            401 => Err(ApiError::Token),
+            403 => Err(ApiError::Forbidden),
+            404 => Err(ApiError::NotFound),
+            429 => {
+                let until = self
+                    .shared
+                    .gate
+                    .paused_until()
+                    .unwrap_or_else(|| self.shared.clock.now());
+                Err(ApiError::Snooze { until })
+            }
+            status @ (300..=399 | 408 | 500..) => Err(ApiError::Outage(format!("HTTP {status}"))),
+            status => Err(ApiError::Parameters {
+                status,
+                title: title(&answer.body),
+            }),
+        }
+    }
+}
+
+/// Kaspi's words for an error, shortened and on one line.
+pub(super) fn title(body: &[u8]) -> String {
+    let errors: wire::Errors = serde_json::from_slice(body).unwrap_or_default();
+    let title = errors
+        .errors
+        .into_iter()
+        .find_map(|error| error.title)
+        .unwrap_or_default();
+    title
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(200)
+        .collect()
+}
+
+/// One path segment, percent-encoded.
+fn segment(text: &str) -> String {
+    use std::fmt::Write as _;
+    text.bytes()
+        .fold(String::with_capacity(text.len()), |mut out, byte| {
+            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+                out.push(char::from(byte));
+            } else {
+                let _ = write!(out, "%{byte:02X}");
+            }
+            out
+        })
+}

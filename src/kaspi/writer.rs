@@ -1,0 +1,153 @@
+//! Changing orders: one POST a call, never repeated here. Only a failure to connect proves that
+//! nothing was sent; everything unclear is an outcome unknown (KASPI_API §5).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+use super::gate::Shut;
+use super::transport::{Method, TransportError, WireResponse};
+use super::{Shared, reader, wire};
+use crate::domain::action::Outcome;
+use crate::domain::decision::CancelReason;
+use crate::domain::ids::{OrderCode, OrderId};
+
+/// When to try again what never left.
+const NOT_SENT_PAUSE: SignedDuration = SignedDuration::from_secs(3);
+
+/// Accepts and cancels one shop's orders.
+pub struct Writer {
+    shared: Arc<Shared>,
+}
+
+impl Writer {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// Accepts an order. Not sent any more after `good_until` ticks.
+    pub async fn accept(
+        &self,
+        id: &OrderId,
+        code: &OrderCode,
+        good_until: Option<Duration>,
+    ) -> Outcome {
+        let attributes = wire::WriteAttributes {
+            code: code.as_str(),
+            status: "ACCEPTED_BY_MERCHANT",
+            cancellation_reason: None,
+            cancellation_comment: None,
+        };
+        self.post(id, attributes, good_until).await
+    }
+
+    /// Cancels an order. Not sent any more after `good_until` ticks.
+    pub async fn cancel(
+        &self,
+        id: &OrderId,
+        code: &OrderCode,
+        reason: CancelReason,
+        comment: &str,
+        good_until: Option<Duration>,
+    ) -> Outcome {
+        let attributes = wire::WriteAttributes {
+            code: code.as_str(),
+            status: "CANCELLED",
+            cancellation_reason: Some(reason.as_str()),
+            cancellation_comment: Some(comment),
+        };
+        self.post(id, attributes, good_until).await
+    }
+
+    async fn post(
+        &self,
+        id: &OrderId,
+        attributes: wire::WriteAttributes<'_>,
+        good_until: Option<Duration>,
+    ) -> Outcome {
+        let write = wire::Write {
+            data: wire::WriteData {
+                kind: "orders",
+                id: id.as_str(),
+                attributes,
+            },
+        };
+        let body = match serde_json::to_vec(&write) {
+            Ok(body) => body,
+            Err(error) => {
+                return Outcome::Rejected(format!("the request could not be written: {error}"));
+            }
+        };
+        let mut request = self.shared.request(
+            Method::Post,
+            "/v2/orders".to_owned(),
+            Vec::new(),
+            Some(body),
+        );
+        request.good_until = good_until;
+        let permit = match self.shared.gate.enter(Method::Post).await {
+            Ok(permit) => permit,
+            Err(Shut::Paused { until }) => {
+                return Outcome::Snoozed {
+                    until,
+                    why: "Kaspi asked to wait".to_owned(),
+                };
+            }
+            Err(Shut::Breaker { until }) => {
+                return Outcome::Snoozed {
+                    until,
+                    why: "held back after several outages".to_owned(),
+                };
+            }
+        };
+        let answer = self.shared.transport.send(&request).await;
+        drop(permit);
+        self.shared.gate.learn(&answer);
+        match answer {
+            Ok(answer) => self.judge(&answer),
+            Err(TransportError::NotSent(why)) => {
+                let now = self.shared.clock.now();
+                Outcome::Snoozed {
+                    until: now.saturating_add(NOT_SENT_PAUSE).unwrap_or(now),
+                    why,
+                }
+            }
+            Err(error) => Outcome::Unknown(error.to_string()),
+        }
+    }
+
+    fn judge(&self, answer: &WireResponse) -> Outcome {
+        let said = |what: &str| {
+            let title = reader::title(&answer.body);
+            if title.is_empty() {
+                format!("HTTP {}{what}", answer.status)
+            } else {
+                format!("HTTP {}: {title}", answer.status)
+            }
+        };
+        match answer.status {
+            200..=299 if is_empty_or_json(&answer.body) => Outcome::Applied,
+            200..=299 => Outcome::Unknown(said(" with a body that is not JSON")),
+            401 | 403 => Outcome::Denied(said("")),
+            429 => {
+                let until = self
+                    .shared
+                    .gate
+                    .paused_until()
+                    .unwrap_or_else(|| self.shared.clock.now());
+                Outcome::Snoozed {
+                    until,
+                    why: said(""),
+                }
+            }
+            300..=399 | 408 | 500.. => Outcome::Unknown(said("")),
+            _ => Outcome::Rejected(said("")),
+        }
+    }
+}
+
+fn is_empty_or_json(body: &[u8]) -> bool {
+    body.iter().all(u8::is_ascii_whitespace)
+        || serde_json::from_slice::<serde_json::Value>(body).is_ok()
+}

@@ -1,0 +1,416 @@
+//! act: the only stage that can change Kaspi. No POST leaves without its committed row, and none is
+//! repeated before the order was read again.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use jiff::{SignedDuration, Timestamp};
+use tokio_util::sync::CancellationToken;
+
+use super::{Ctx, Mode, StageError};
+use crate::domain::action::{Kind, Outcome, State};
+use crate::domain::order::{Order, Status};
+use crate::kaspi::{ApiError, Writer};
+use crate::store::{Begun, Due, Ended, Reading, Recheck};
+
+/// When an order that could not be read is read again.
+const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(5);
+
+/// Actions fetched from the database in one go.
+const FETCH: u32 = 256;
+
+/// With no more stale sightings than this, orders are read singly rather than listed again.
+const SINGLES_MAX: usize = 2;
+
+/// What an act pass did.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// POSTs sent.
+    pub sent: usize,
+    /// Of those, answered 2xx.
+    pub applied: usize,
+    /// Orders read back.
+    pub looked: usize,
+    /// Actions that need a fresh list of new orders before they may leave.
+    pub wants_poll: bool,
+    /// Why it stopped early, if it did.
+    pub stopped: Option<String>,
+}
+
+/// Something under way, and how it ended.
+enum Landed {
+    Looked {
+        due: Due,
+        asked_at: Timestamp,
+        answer: Result<Option<Order>, ApiError>,
+    },
+    Posted(Ended),
+}
+
+/// Carries due actions out, until none is due or `stop` is asked for. What is under way then ends
+/// before this returns.
+///
+/// # Errors
+/// What the database said. Kaspi's answers are outcomes, not errors.
+pub async fn run_once(
+    ctx: &Ctx,
+    writer: &Writer,
+    stop: &CancellationToken,
+) -> Result<Report, StageError> {
+    let mut pass = Pass {
+        ctx,
+        writer,
+        report: Report::default(),
+        handled: HashSet::new(),
+        ready: Vec::new(),
+    };
+    let lost = ctx
+        .store
+        .recover(&ctx.shop, ctx.settings.patience.settle, ctx.clock.now())
+        .await?;
+    if lost > 0 {
+        tracing::warn!(
+            event = "actions.recovered", shop = %ctx.shop, actions = lost,
+            "requests were under way when work stopped; their orders are read before anything else"
+        );
+    }
+    let mut flights: FuturesUnordered<BoxFuture<'_, Landed>> = FuturesUnordered::new();
+    let slots = ctx.settings.max_in_flight.max(1);
+    loop {
+        if pass.may_go_on(stop).await? {
+            pass.fetch(&mut flights, slots).await?;
+            pass.launch(&mut flights, slots).await?;
+        }
+        let Some(first) = flights.next().await else {
+            break;
+        };
+        let mut landed = vec![first];
+        while let Some(Some(next)) = futures_util::FutureExt::now_or_never(flights.next()) {
+            landed.push(next);
+        }
+        pass.land(landed).await?;
+    }
+    Ok(pass.report)
+}
+
+struct Pass<'a> {
+    ctx: &'a Ctx,
+    writer: &'a Writer,
+    report: Report,
+    /// Each action is taken up once in a pass.
+    handled: HashSet<i64>,
+    /// Actions with a fresh sighting, and when it was asked for.
+    ready: Vec<(Due, Timestamp)>,
+}
+
+impl<'a> Pass<'a> {
+    /// Whether new requests may leave: nobody paused the shop, and Kaspi lets it in.
+    async fn may_go_on(&mut self, stop: &CancellationToken) -> Result<bool, StageError> {
+        if self.report.stopped.is_some() {
+            return Ok(false);
+        }
+        let state = self.ctx.store.shop_state(&self.ctx.shop).await?;
+        self.report.stopped = if self.ctx.mode != Mode::Act {
+            Some("the shop's mode is not act".to_owned())
+        } else if stop.is_cancelled() {
+            Some("stopping".to_owned())
+        } else if let Some(why) = state.paused {
+            Some(format!("paused: {why}"))
+        } else {
+            state.denied.map(|(_, why)| why)
+        };
+        Ok(self.report.stopped.is_none())
+    }
+
+    /// Takes up due actions: those with a fresh sighting are ready, the others' orders are read.
+    async fn fetch(
+        &mut self,
+        flights: &mut FuturesUnordered<BoxFuture<'a, Landed>>,
+        slots: usize,
+    ) -> Result<(), StageError> {
+        if !self.ready.is_empty() || flights.len() >= slots {
+            return Ok(());
+        }
+        let now = self.ctx.clock.now();
+        let due = self
+            .ctx
+            .store
+            .due_actions(&self.ctx.shop, now, FETCH)
+            .await?;
+        let mut due: Vec<Due> = due
+            .into_iter()
+            .filter(|due| !self.handled.contains(&due.action))
+            .collect();
+        let limit = self.ctx.settings.sighting_age_max;
+        let is_stale = |due: &Due| plain_accept(due) && !is_fresh(due.listed_at, limit, now);
+        let stale = due.iter().filter(|due| is_stale(due)).count();
+        if stale > SINGLES_MAX {
+            // One list costs less than many single reads, and shows them all.
+            self.report.wants_poll = true;
+            due.retain(|due| !is_stale(due));
+        }
+        for due in due {
+            match due.listed_at {
+                Some(listed_at) if plain_accept(&due) && is_fresh(Some(listed_at), limit, now) => {
+                    self.handled.insert(due.action);
+                    self.ready.push((due, listed_at));
+                }
+                _ if flights.len() < slots => {
+                    self.handled.insert(due.action);
+                    flights.push(self.look(due));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn look(&self, due: Due) -> BoxFuture<'a, Landed> {
+        let ctx = self.ctx;
+        Box::pin(async move {
+            let asked_at = ctx.clock.now();
+            let answer = ctx.reader.order(&due.order.id).await;
+            Landed::Looked {
+                due,
+                asked_at,
+                answer,
+            }
+        })
+    }
+
+    /// Writes the attempts of what is ready, then sends them.
+    async fn launch(
+        &mut self,
+        flights: &mut FuturesUnordered<BoxFuture<'a, Landed>>,
+        slots: usize,
+    ) -> Result<(), StageError> {
+        let room = slots.saturating_sub(flights.len()).min(self.ready.len());
+        if room == 0 {
+            return Ok(());
+        }
+        let now = self.ctx.clock.now();
+        let ticks = self.ctx.clock.ticks();
+        let limit = self.ctx.settings.sighting_age_max;
+        let mut wanted = Vec::with_capacity(room);
+        let mut good_until = Vec::with_capacity(room);
+        for (due, sighted) in self.ready.drain(..room) {
+            if !is_fresh(Some(sighted), limit, now) {
+                self.report.wants_poll = true;
+                continue;
+            }
+            let left = limit - now.duration_since(sighted);
+            good_until.push((
+                due.action,
+                ticks + Duration::try_from(left).unwrap_or_default(),
+            ));
+            wanted.push(due);
+        }
+        let policy = self.ctx.policy();
+        let recheck = Recheck {
+            policy: &policy,
+            input: self.ctx.deciding_input(),
+            accept_fresh_for: self.ctx.settings.sighting_age_max,
+        };
+        let begun = self
+            .ctx
+            .store
+            .begin_attempts(&self.ctx.shop, &wanted, &recheck, now)
+            .await?;
+        for begun in begun {
+            let until = good_until
+                .iter()
+                .find(|(action, _)| *action == begun.due.action);
+            let until = until.map_or(ticks, |(_, until)| *until);
+            self.report.sent += 1;
+            flights.push(self.post(begun, until));
+        }
+        Ok(())
+    }
+
+    fn post(&self, begun: Begun, good_until: Duration) -> BoxFuture<'a, Landed> {
+        let (ctx, writer) = (self.ctx, self.writer);
+        Box::pin(async move {
+            let order = &begun.due.order;
+            let outcome = match &begun.due.kind {
+                Kind::Accept => {
+                    writer
+                        .accept(&order.id, &order.code, Some(good_until))
+                        .await
+                }
+                Kind::Cancel { reason, comment } => {
+                    writer
+                        .cancel(&order.id, &order.code, *reason, comment, Some(good_until))
+                        .await
+                }
+            };
+            let jitter = ctx.jitter();
+            Landed::Posted(Ended {
+                begun,
+                outcome,
+                jitter,
+            })
+        })
+    }
+
+    async fn land(&mut self, landed: Vec<Landed>) -> Result<(), StageError> {
+        let mut ended = Vec::new();
+        for landed in landed {
+            match landed {
+                Landed::Posted(one) => ended.push(one),
+                Landed::Looked {
+                    due,
+                    asked_at,
+                    answer,
+                } => self.looked(due, asked_at, answer).await?,
+            }
+        }
+        if ended.is_empty() {
+            return Ok(());
+        }
+        let now = self.ctx.clock.now();
+        self.ctx
+            .store
+            .end_attempts(&self.ctx.shop, &ended, &self.ctx.settings.patience, now)
+            .await?;
+        for ended in &ended {
+            self.posted(ended).await?;
+        }
+        Ok(())
+    }
+
+    async fn posted(&mut self, ended: &Ended) -> Result<(), StageError> {
+        let due = &ended.begun.due;
+        let detail = match &ended.outcome {
+            Outcome::Applied => {
+                self.report.applied += 1;
+                ""
+            }
+            Outcome::Rejected(why) | Outcome::Denied(why) | Outcome::Unknown(why) => why.as_str(),
+            Outcome::Snoozed { why, .. } => why.as_str(),
+        };
+        tracing::info!(
+            event = "attempt.ended", shop = %self.ctx.shop, order.code = %due.order.code,
+            action = due.kind.word(), attempt.n = ended.begun.n, outcome = ended.outcome.word(), detail,
+            "request ended"
+        );
+        if let Outcome::Denied(why) = &ended.outcome {
+            let now = self.ctx.clock.now();
+            self.ctx
+                .store
+                .set_denied(&self.ctx.shop, Some(why), now)
+                .await?;
+            tracing::error!(
+                event = "shop.denied", shop = %self.ctx.shop, code = "K401",
+                hint = "make a new token in the cabinet: Settings, API token, Generate; or call 2323",
+                "Kaspi refuses this shop: {why}"
+            );
+        }
+        Ok(())
+    }
+
+    /// What a reading of the order means for its action.
+    async fn looked(
+        &mut self,
+        due: Due,
+        asked_at: Timestamp,
+        answer: Result<Option<Order>, ApiError>,
+    ) -> Result<(), StageError> {
+        self.report.looked += 1;
+        let now = self.ctx.clock.now();
+        let later = now.saturating_add(LOOK_AGAIN).unwrap_or(now);
+        let order = match answer {
+            Ok(Some(order)) => order,
+            Ok(None) => return self.refuse(&due, "Kaspi knows no such order").await,
+            Err(error) => {
+                self.ctx.note_access(Some(&error)).await?;
+                self.ctx.store.put_off(due.action, Some(later)).await?;
+                return Ok(());
+            }
+        };
+        let reading = Reading {
+            order: order.clone(),
+            lines: None,
+            asked_at,
+        };
+        let observed = self
+            .ctx
+            .store
+            .record_reading(&self.ctx.shop, reading, now)
+            .await?;
+        if observed
+            .ended
+            .iter()
+            .any(|(code, ..)| code == order.code.as_str())
+        {
+            return Ok(());
+        }
+        let cancels_accepted = due.by_person
+            && matches!(due.kind, Kind::Cancel { .. })
+            && order.status == Status::AcceptedByMerchant;
+        if order.awaits_merchant() || cancels_accepted {
+            if due.attempts == 0 {
+                self.ready.push((due, asked_at));
+                return Ok(());
+            }
+            return self.repeat(due, asked_at).await;
+        }
+        if order.status == Status::AcceptedByMerchant && due.attempts > 0 {
+            return self
+                .refuse(
+                    &due,
+                    "a cancel was sent, and Kaspi shows the order as accepted",
+                )
+                .await;
+        }
+        let slow = now.saturating_add(LOOK_AGAIN * 12).unwrap_or(now);
+        self.ctx.store.put_off(due.action, Some(slow)).await?;
+        Ok(())
+    }
+
+    /// The last POST had no effect: the same again, or a person.
+    async fn repeat(&mut self, due: Due, asked_at: Timestamp) -> Result<(), StageError> {
+        if due.last_outcome.as_deref() == Some("rejected") {
+            return self
+                .refuse(&due, "Kaspi refused, and shows the order as it was")
+                .await;
+        }
+        if due.attempts >= self.ctx.settings.patience.attempts_max {
+            tracing::error!(
+                event = "action.stuck", shop = %self.ctx.shop, order.code = %due.order.code, code = "A002",
+                attempts = due.attempts, hint = "handle the order in the cabinet before its deadline",
+                "the request has no effect, however often it is sent"
+            );
+            self.ctx.store.put_off(due.action, None).await?;
+            return Ok(());
+        }
+        self.ready.push((due, asked_at));
+        Ok(())
+    }
+
+    async fn refuse(&self, due: &Due, why: &str) -> Result<(), StageError> {
+        tracing::error!(
+            event = "action.refused", shop = %self.ctx.shop, order.code = %due.order.code, code = "A001",
+            action = due.kind.word(), hint = "look at the order in the cabinet before its deadline", "{why}"
+        );
+        self.ctx
+            .store
+            .refuse(&self.ctx.shop, due, why, self.ctx.clock.now())
+            .await?;
+        Ok(())
+    }
+}
+
+/// An accept not sent yet: the list that shows its order is sighting enough (R4).
+fn plain_accept(due: &Due) -> bool {
+    due.kind == Kind::Accept && due.state == State::Pending && due.attempts == 0
+}
+
+fn is_fresh(sighted: Option<Timestamp>, limit: SignedDuration, now: Timestamp) -> bool {
+    sighted.is_some_and(|at| {
+        let age = now.duration_since(at);
+        age >= -LOOK_AGAIN && age <= limit
+    })
+}

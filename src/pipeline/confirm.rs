@@ -1,0 +1,197 @@
+//! confirm: what became of orders once accepted, by anyone: one request per hundred, single reads
+//! only for those no list shows.
+
+use futures_util::stream::{self, StreamExt as _};
+use jiff::{SignedDuration, Timestamp};
+
+use super::listing::{self, Wanted};
+use super::{Ctx, StageError};
+use crate::domain::ids::OrderId;
+use crate::domain::order::State;
+use crate::kaspi::ApiError;
+use crate::store::{Observed, Reading, Scan, ScanKind};
+
+/// Where an accepted order may lie (KASPI_API §3).
+const ACCEPTED: [State; 4] = [
+    State::SignRequired,
+    State::Pickup,
+    State::Delivery,
+    State::KaspiDelivery,
+];
+
+/// More orders than this gone from the accepted states are looked for in the archive's list rather
+/// than one by one.
+const SINGLES_MAX: usize = 3;
+
+/// Orders read singly in one pass, at most.
+const STRAGGLERS: u32 = 200;
+
+/// Furthest back a sweep reaches for the oldest order that still holds stock.
+const REACH_MAX: SignedDuration = SignedDuration::from_hours(60 * 24);
+
+/// What a sweep did.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// Whether it was due at all.
+    pub swept: bool,
+    /// Orders listed.
+    pub listed: usize,
+    /// Orders read singly.
+    pub singles: usize,
+    /// What they changed.
+    pub observed: Observed,
+    /// Why it is not complete, if it is not.
+    pub problem: Option<String>,
+}
+
+/// Sweeps the accepted states when the last sweep is older than the period, or at once when `now_please`.
+///
+/// # Errors
+/// What Kaspi or the database said; what was read before it is stored all the same.
+pub async fn run_once(ctx: &Ctx, now_please: bool) -> Result<Report, StageError> {
+    let started_at = ctx.clock.now();
+    if !now_please && !is_due(ctx, started_at).await? {
+        return Ok(Report::default());
+    }
+    let mut report = Report {
+        swept: true,
+        ..Report::default()
+    };
+    let to = ctx.kaspi_now();
+    let lookback = to.saturating_sub(ctx.settings.lookback).unwrap_or(to);
+    let furthest = to.saturating_sub(REACH_MAX).unwrap_or(to);
+    let oldest = ctx
+        .store
+        .oldest_holder(&ctx.shop)
+        .await?
+        .unwrap_or(lookback);
+    let span = (oldest.min(lookback).max(furthest), to);
+
+    let mut failed = sweep(ctx, &ACCEPTED, span, &mut report).await?;
+    if failed.is_none() && report.problem.is_none() {
+        let gone = ctx.store.gone(&ctx.shop, started_at, STRAGGLERS).await?;
+        if gone.len() > SINGLES_MAX {
+            failed = sweep(ctx, &[State::Archive], span, &mut report).await?;
+        }
+    }
+    if failed.is_none() {
+        failed = read_stragglers(ctx, started_at, &mut report).await?;
+    }
+    if let Some(error) = &failed {
+        report.problem.get_or_insert_with(|| error.to_string());
+    }
+    let now = ctx.clock.now();
+    let record = Scan {
+        kind: ScanKind::Sweep,
+        started_at,
+        finished_at: now,
+        from: span.0,
+        to,
+        problem: report.problem.clone(),
+    };
+    ctx.store.record_scan(&ctx.shop, &record, &[], now).await?;
+    for (code, action, end) in &report.observed.ended {
+        tracing::info!(
+            event = "action.ended", shop = %ctx.shop, order.code = %code, action, outcome = end.as_str(),
+            "Kaspi's answer to the action was read back"
+        );
+    }
+    ctx.note_access(failed.as_ref()).await?;
+    failed.map_or(Ok(report), |error| Err(error.into()))
+}
+
+async fn is_due(ctx: &Ctx, now: Timestamp) -> Result<bool, StageError> {
+    let last = ctx
+        .store
+        .last_complete_scan(&ctx.shop, ScanKind::Sweep, Timestamp::MAX)
+        .await?;
+    Ok(last.is_none_or(|scan| now.duration_since(scan.started_at) >= ctx.settings.sweep_every))
+}
+
+async fn sweep(
+    ctx: &Ctx,
+    states: &[State],
+    (from, to): (Timestamp, Timestamp),
+    report: &mut Report,
+) -> Result<Option<ApiError>, StageError> {
+    let mut lists = stream::iter(states)
+        .map(async |state| {
+            let wanted = Wanted {
+                state: state.clone(),
+                status: None,
+                from,
+                to,
+                include_entries: false,
+            };
+            listing::read(ctx, &wanted).await
+        })
+        .buffered(ctx.settings.max_in_flight.max(1));
+    let mut failed = None;
+    let mut readings: Vec<Reading> = Vec::new();
+    while let Some((listed, error)) = lists.next().await {
+        readings.extend(listed.readings.into_values());
+        if report.problem.is_none() {
+            report.problem = listed.problem;
+        }
+        failed = failed.or(error);
+    }
+    report.listed += readings.len();
+    let observed = ctx
+        .store
+        .record_readings(&ctx.shop, &readings, ctx.clock.now())
+        .await?;
+    merge(&mut report.observed, observed);
+    Ok(failed)
+}
+
+/// Reads singly what lists should have shown and did not: orders that hold stock, and orders that
+/// left the list of new ones.
+async fn read_stragglers(
+    ctx: &Ctx,
+    started_at: Timestamp,
+    report: &mut Report,
+) -> Result<Option<ApiError>, StageError> {
+    let mut ids = ctx.store.gone(&ctx.shop, started_at, STRAGGLERS).await?;
+    ids.extend(
+        ctx.store
+            .vanished(&ctx.shop, STRAGGLERS)
+            .await?
+            .into_iter()
+            .map(|s| s.id),
+    );
+    let mut answers = stream::iter(ids)
+        .map(async |id: OrderId| {
+            let asked_at = ctx.clock.now();
+            let answer = ctx.reader.order(&id).await;
+            (asked_at, answer)
+        })
+        .buffer_unordered(ctx.settings.max_in_flight.max(1));
+    let mut failed = None;
+    while let Some((asked_at, answer)) = answers.next().await {
+        match answer {
+            Ok(Some(order)) => {
+                report.singles += 1;
+                let reading = Reading {
+                    order,
+                    lines: None,
+                    asked_at,
+                };
+                let observed = ctx
+                    .store
+                    .record_readings(&ctx.shop, &[reading], ctx.clock.now())
+                    .await?;
+                merge(&mut report.observed, observed);
+            }
+            Ok(None) => report.singles += 1,
+            Err(error) => failed = Some(error),
+        }
+    }
+    Ok(failed)
+}
+
+fn merge(into: &mut Observed, from: Observed) {
+    into.new += from.new;
+    into.changed += from.changed;
+    into.ended.extend(from.ended);
+    into.released += from.released;
+}

@@ -1,0 +1,194 @@
+//! decide: from what is stored to decisions, reservations and actions, in one transaction.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{Ctx, Mode, StageError};
+use crate::domain::decision::{Decision, Verdict, decide};
+use crate::domain::facts::Facts;
+use crate::store::{Candidate, Deciding, NewDecision};
+
+/// Orders decided in one transaction; a longer queue is taken in several.
+const BATCH: u32 = 1_000;
+
+/// What a deciding pass did.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// Orders looked at.
+    pub looked_at: usize,
+    /// Decisions written.
+    pub written: usize,
+    /// Of those, accepts.
+    pub accepts: usize,
+    /// Of those, cancels.
+    pub cancels: usize,
+    /// Earliest time at which a waiting order is to be looked at again.
+    pub next_at: Option<Timestamp>,
+    /// Whether a cancel waits only for a fresh sweep of accepted orders.
+    pub wants_sweep: bool,
+}
+
+/// Decides every order that waits, oldest first.
+///
+/// # Errors
+/// What the database said; then nothing of the pass counts.
+pub async fn run_once(ctx: &Ctx) -> Result<Report, StageError> {
+    let mut report = Report::default();
+    if ctx.mode == Mode::Observe {
+        return Ok(report);
+    }
+    loop {
+        let written = report.written;
+        let now = ctx.clock.now();
+        let Some(mut pass) = ctx
+            .store
+            .begin_deciding(&ctx.shop, &ctx.deciding_input(), BATCH, now)
+            .await?
+        else {
+            return Ok(report);
+        };
+        let full = pass.candidates.len() == BATCH as usize;
+        let lines = decide_all(ctx, &mut pass, now, &mut report).await?;
+        pass.commit().await?;
+        lines.iter().for_each(|line| line.log(ctx));
+        // A full batch hid orders behind it; those just acted on make room for them.
+        if !full || report.written == written || ctx.mode != Mode::Act {
+            return Ok(report);
+        }
+    }
+}
+
+/// What is logged of a decision, once it counts.
+struct Line {
+    code: String,
+    decision: Decision,
+    age: Duration,
+    id: i64,
+    acts: bool,
+}
+
+impl Line {
+    fn log(&self, ctx: &Ctx) {
+        let why: Vec<&str> = self
+            .decision
+            .objections
+            .iter()
+            .map(|o| o.why.as_str())
+            .collect();
+        tracing::info!(
+            event = "order.decided", shop = %ctx.shop, order.code = %self.code, decision.id = self.id,
+            verdict = self.decision.verdict.word(), rule = %self.decision.rule, acts = self.acts,
+            age_s = self.age.as_secs(), why = %why.join("; "), "order decided"
+        );
+    }
+}
+
+async fn decide_all(
+    ctx: &Ctx,
+    pass: &mut Deciding<'_>,
+    now: Timestamp,
+    report: &mut Report,
+) -> Result<Vec<Line>, StageError> {
+    let policy = ctx.policy();
+    let mut lines = Vec::new();
+    for index in 0..pass.candidates.len() {
+        let candidate = pass.candidates[index].clone();
+        let mut facts = gather(pass, &candidate);
+        facts.shortage = pass.note_shortage(index, facts.is_short()).await?;
+        let decision = decide(&facts, &policy, now);
+        report.looked_at += 1;
+        note_wait(&decision, report);
+        let acts = ctx.mode == Mode::Act;
+        let takes = match decision.verdict {
+            Verdict::Accept => pass
+                .ledger
+                .takes(&candidate.lines, facts.order.pickup_point.as_ref()),
+            _ => Vec::new(),
+        };
+        count(&decision, pass, report);
+        pass.ledger.promise(&takes);
+        if is_known(&candidate, &decision, policy.digest(), now, acts) {
+            continue;
+        }
+        let id = pass
+            .record(&NewDecision {
+                facts: &facts,
+                decision: &decision,
+                policy_digest: policy.digest(),
+                takes: &takes,
+                act: acts,
+            })
+            .await?;
+        report.written += 1;
+        let age = Duration::try_from(facts.age(now)).unwrap_or_default();
+        lines.push(Line {
+            code: facts.order.code.as_str().to_owned(),
+            decision,
+            age,
+            id,
+            acts,
+        });
+    }
+    Ok(lines)
+}
+
+fn gather(pass: &Deciding<'_>, candidate: &Candidate) -> Facts {
+    Facts {
+        order: candidate.order.clone(),
+        lines: pass
+            .ledger
+            .facts(&candidate.lines, candidate.order.pickup_point.as_ref()),
+        shortage: candidate.shortage,
+        sent: candidate.sent.clone(),
+        around: pass.around.clone(),
+    }
+}
+
+/// Whether writing the decision would say nothing new. An accept or cancel that acts is always
+/// written: it has no live action, or the order would not be a candidate.
+fn is_known(
+    candidate: &Candidate,
+    decision: &Decision,
+    digest: &str,
+    now: Timestamp,
+    acts: bool,
+) -> bool {
+    let Some((previous, known_digest)) = &candidate.previous else {
+        return false;
+    };
+    let lapsed = matches!(previous.verdict, Verdict::Wait { until } if until <= now)
+        && decision.objections.is_empty();
+    let carried_out = acts && matches!(decision.verdict, Verdict::Accept | Verdict::Cancel { .. });
+    previous.same_as(decision) && known_digest == digest && !lapsed && !carried_out
+}
+
+fn note_wait(decision: &Decision, report: &mut Report) {
+    use crate::domain::interlocks::Name;
+    if let Verdict::Wait { until } = decision.verdict {
+        report.next_at = Some(report.next_at.map_or(until, |next| next.min(until)));
+        report.wants_sweep |= decision
+            .objections
+            .iter()
+            .any(|o| matches!(o.interlock, Name::CancelEvidence | Name::ShortageReal));
+    }
+}
+
+/// Counts an action of this pass, so that the next order meets the caps with it counted.
+fn count(decision: &Decision, pass: &mut Deciding<'_>, report: &mut Report) {
+    let counters = &mut pass.around.counters;
+    match decision.verdict {
+        Verdict::Accept => {
+            counters.decided += 1;
+            counters.accepted_last_hour += 1;
+            report.accepts += 1;
+        }
+        Verdict::Cancel { .. } => {
+            counters.decided += 1;
+            counters.cancelled += 1;
+            counters.cancelled_last_hour += 1;
+            report.cancels += 1;
+        }
+        Verdict::Hold | Verdict::Wait { .. } => {}
+    }
+}

@@ -1,0 +1,175 @@
+//! The stages, one file each, named as the arrows of the picture in `docs/ARCHITECTURE.md`. Each is
+//! an idempotent `run_once` that takes what it needs from the database and leaves what it did
+//! there: the path after a crash is the path of every day.
+
+pub mod act;
+pub mod confirm;
+pub mod decide;
+mod listing;
+pub mod poll;
+
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::clock::Clock;
+use crate::domain::action::Patience;
+use crate::domain::ids::ShopName;
+use crate::domain::policy::Policy;
+use crate::domain::stock::Semantics;
+use crate::kaspi::{ApiError, Reader};
+use crate::store::{DecidingInput, Store, StoreError};
+
+/// What a stage may do in a shop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Read orders only.
+    Observe,
+    /// Also decide: a dry run.
+    Propose,
+    /// Also carry decisions out.
+    Act,
+}
+
+/// The stages' limits, each from the configuration.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// How far back new orders are listed.
+    pub lookback: SignedDuration,
+    /// How often all 14 days are listed.
+    pub deep_every: SignedDuration,
+    /// How often accepted orders are listed.
+    pub sweep_every: SignedDuration,
+    /// Pages read of one list, at most.
+    pub pages_max: u32,
+    /// Whether lists are asked to carry the entries.
+    pub include_entries: bool,
+    /// Requests under way at once.
+    pub max_in_flight: usize,
+    /// Oldest list on which an accept may be sent.
+    pub sighting_age_max: SignedDuration,
+    /// Limits of repeating.
+    pub patience: Patience,
+    /// What the stock numbers mean.
+    pub semantics: Semantics,
+    /// Units of each SKU kept back.
+    pub safety_stock: i64,
+    /// Window of the cancel budget.
+    pub budget_window: SignedDuration,
+}
+
+/// What the stages of one shop share.
+pub struct Ctx {
+    /// The shop.
+    pub shop: ShopName,
+    /// What may be done in it.
+    pub mode: Mode,
+    /// The database.
+    pub store: Arc<Store>,
+    /// The only source of time.
+    pub clock: Clock,
+    /// Reads Kaspi.
+    pub reader: Reader,
+    /// Limits.
+    pub settings: Settings,
+    policy: RwLock<Arc<Policy>>,
+    random: Mutex<fastrand::Rng>,
+}
+
+impl Ctx {
+    /// Joins a shop's parts; `seed` feeds the spread of pauses.
+    pub fn new(
+        (shop, mode): (ShopName, Mode),
+        store: Arc<Store>,
+        clock: Clock,
+        reader: Reader,
+        (settings, policy): (Settings, Arc<Policy>),
+        seed: u64,
+    ) -> Self {
+        let random = Mutex::new(fastrand::Rng::with_seed(seed));
+        Self {
+            shop,
+            mode,
+            store,
+            clock,
+            reader,
+            settings,
+            policy: RwLock::new(policy),
+            random,
+        }
+    }
+
+    /// The policy in force.
+    pub fn policy(&self) -> Arc<Policy> {
+        Arc::clone(&self.policy.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts another policy in force, from the next decision on.
+    pub fn set_policy(&self, policy: Arc<Policy>) {
+        *self.policy.write().unwrap_or_else(PoisonError::into_inner) = policy;
+    }
+
+    /// A number in 0..1.
+    fn jitter(&self) -> f64 {
+        self.random
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .f64()
+    }
+
+    /// Kaspi's time, as far as its answers told.
+    fn kaspi_now(&self) -> Timestamp {
+        let skew = self.reader.skew().unwrap_or_default();
+        self.clock
+            .now()
+            .saturating_add(skew)
+            .unwrap_or_else(|_| self.clock.now())
+    }
+
+    /// What a deciding pass needs beside the database.
+    pub fn deciding_input(&self) -> DecidingInput {
+        DecidingInput {
+            semantics: self.settings.semantics,
+            safety_stock: self.settings.safety_stock,
+            budget_window: self.settings.budget_window,
+            clock_skew_s: self.reader.skew().map(|skew| skew.as_secs()),
+        }
+    }
+
+    /// Records whether Kaspi lets this shop in, as an answer showed.
+    async fn note_access(&self, answer: Option<&ApiError>) -> Result<(), StoreError> {
+        let denied = match answer {
+            None => None,
+            Some(error) if error.is_denied() => Some(error.to_string()),
+            Some(_) => return Ok(()),
+        };
+        let now = self.clock.now();
+        if self
+            .store
+            .set_denied(&self.shop, denied.as_deref(), now)
+            .await?
+        {
+            match (denied, answer) {
+                (Some(why), Some(error)) => tracing::error!(
+                    event = "shop.denied", shop = %self.shop, code = error.code(), hint = error.hint(),
+                    "Kaspi refuses this shop: {why}"
+                ),
+                _ => {
+                    tracing::info!(event = "shop.admitted", shop = %self.shop, "Kaspi lets this shop in again")
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why a stage stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum StageError {
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Kaspi.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+}

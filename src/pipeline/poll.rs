@@ -1,0 +1,172 @@
+//! poll: new orders and their lines, from Kaspi into the database.
+
+use futures_util::stream::{self, StreamExt as _};
+use jiff::SignedDuration;
+
+use super::{Ctx, StageError, listing};
+use crate::domain::order::{Lines, Order, State, Status};
+use crate::kaspi::ApiError;
+use crate::store::{Observed, Scan, ScanKind};
+
+/// Furthest back Kaspi lists an order in one go (KASPI_API §2).
+const DEEP: SignedDuration = SignedDuration::from_hours(14 * 24);
+
+/// A clock found wrong by more than this while listing makes the list worthless: its window was wrong.
+const SKEW_NEWS: SignedDuration = SignedDuration::from_secs(60);
+
+/// Orders whose lines are read in one go.
+const LINES_BATCH: u32 = 2_000;
+
+/// When lines that could not be read are asked for again.
+const LINES_RETRY: SignedDuration = SignedDuration::from_secs(15);
+
+/// What a poll did.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// Orders listed.
+    pub listed: usize,
+    /// What they changed.
+    pub observed: Observed,
+    /// Orders whose lines were read.
+    pub lines_read: usize,
+    /// Orders whose lines could not be read this time.
+    pub lines_failed: usize,
+    /// Why the list is not complete, if it is not.
+    pub problem: Option<String>,
+}
+
+impl Report {
+    /// Whether there is something new to decide.
+    pub fn is_news(&self) -> bool {
+        self.observed.is_news() || self.lines_read > 0
+    }
+}
+
+/// Lists the orders that wait for the merchant, stores them, then reads the lines still missing.
+///
+/// # Errors
+/// What Kaspi or the database said; what was read before it is stored all the same.
+pub async fn run_once(ctx: &Ctx) -> Result<Report, StageError> {
+    let mut report = Report::default();
+    list(ctx, &mut report).await?;
+    read_lines(ctx, &mut report).await?;
+    Ok(report)
+}
+
+async fn list(ctx: &Ctx, report: &mut Report) -> Result<(), StageError> {
+    for _ in 0..2 {
+        let skew = ctx.reader.skew().unwrap_or_default();
+        let error = list_once(ctx, report).await?;
+        let moved = ctx.reader.skew().unwrap_or_default() - skew;
+        if moved.abs() > SKEW_NEWS {
+            tracing::warn!(
+                event = "clock.skew", shop = %ctx.shop, skew_s = moved.as_secs(),
+                "this machine's clock is off Kaspi's; Kaspi's is used for listing. Set the clock."
+            );
+            continue;
+        }
+        ctx.note_access(error.as_ref()).await?;
+        return error.map_or(Ok(()), |error| Err(error.into()));
+    }
+    Ok(())
+}
+
+async fn list_once(ctx: &Ctx, report: &mut Report) -> Result<Option<ApiError>, StageError> {
+    let started_at = ctx.clock.now();
+    let to = ctx.kaspi_now();
+    let deep_from = to.saturating_sub(DEEP).unwrap_or(to);
+    let last_deep = ctx
+        .store
+        .last_complete_scan(
+            &ctx.shop,
+            ScanKind::New,
+            deep_from
+                .saturating_add(ctx.settings.deep_every * 2)
+                .unwrap_or(to),
+        )
+        .await?;
+    let is_deep = last_deep
+        .is_none_or(|scan| started_at.duration_since(scan.started_at) >= ctx.settings.deep_every);
+    let from = if is_deep {
+        deep_from
+    } else {
+        to.saturating_sub(ctx.settings.lookback).unwrap_or(to)
+    };
+    let wanted = listing::Wanted {
+        state: State::New,
+        status: Some(Status::ApprovedByBank),
+        from,
+        to,
+        include_entries: ctx.settings.include_entries,
+    };
+    let (listed, error) = listing::read(ctx, &wanted).await;
+    for (code, why) in &listed.unreadable {
+        tracing::error!(
+            event = "order.unreadable", shop = %ctx.shop, order.code = %code, code = "K006",
+            hint = "look at the order in the cabinet before its deadline", "an order could not be read: {why}"
+        );
+    }
+    let now = ctx.clock.now();
+    let scan = Scan {
+        kind: ScanKind::New,
+        started_at,
+        finished_at: now,
+        from,
+        to,
+        problem: listed.problem,
+    };
+    let readings: Vec<_> = listed.readings.into_values().collect();
+    report.listed = readings.len();
+    report.problem.clone_from(&scan.problem);
+    let observed = ctx
+        .store
+        .record_scan(&ctx.shop, &scan, &readings, now)
+        .await?;
+    report.observed.new += observed.new;
+    report.observed.changed += observed.changed;
+    report.observed.ended.extend(observed.ended);
+    report.observed.released += observed.released;
+    Ok(error)
+}
+
+async fn read_lines(ctx: &Ctx, report: &mut Report) -> Result<(), StageError> {
+    let wanted = ctx
+        .store
+        .lines_wanted(&ctx.shop, ctx.clock.now(), LINES_BATCH)
+        .await?;
+    let mut answers = stream::iter(wanted)
+        .map(async |wanted| {
+            let answer = ctx.reader.lines(&wanted.order.id).await;
+            (wanted.order, answer)
+        })
+        .buffer_unordered(ctx.settings.max_in_flight.max(1))
+        .ready_chunks(64);
+    while let Some(chunk) = answers.next().await {
+        let mut denied = None;
+        let mut read: Vec<(Order, Result<Lines, String>)> = Vec::with_capacity(chunk.len());
+        for (order, answer) in chunk {
+            match &answer {
+                Ok(_) => report.lines_read += 1,
+                Err(_) => report.lines_failed += 1,
+            }
+            let lines = answer.map_err(|error| {
+                let text = error.to_string();
+                if error.is_denied() {
+                    denied = Some(error);
+                }
+                text
+            });
+            read.push((order, lines));
+        }
+        let now = ctx.clock.now();
+        let retry_at = now.saturating_add(LINES_RETRY).unwrap_or(now);
+        ctx.store
+            .record_lines(&ctx.shop, &read, retry_at, now)
+            .await?;
+        if let Some(error) = denied {
+            ctx.note_access(Some(&error)).await?;
+            return Err(error.into());
+        }
+    }
+    Ok(())
+}
