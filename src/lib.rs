@@ -1,1 +1,3 @@
 //! Qabyl.
+
+pub mod sandbox;
