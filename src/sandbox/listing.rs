@@ -104,7 +104,7 @@ impl World {
             ListOrder::CreatedAsc => {}
             ListOrder::CreatedDesc => found.reverse(),
             ListOrder::Scattered => {
-                found.sort_by_key(|order| mix(self.settings.seed, &["list", order.code()]));
+                found.sort_by_cached_key(|order| mix(self.settings.seed, &["list", order.code()]));
             }
         }
         found

@@ -9,6 +9,7 @@
 
 mod answer;
 mod catalogue;
+mod control;
 mod customer;
 mod faults;
 mod http;

@@ -16,7 +16,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     http::{Incoming, read_request, write_reply},
-    message::Wire,
+    message::{Reply, Request, Wire},
     world::World,
 };
 
@@ -97,6 +97,13 @@ impl Shared {
     fn world(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Reads the clock under the lock, so that the world's time never runs backwards.
+    fn handle(&self, request: &Request) -> Reply {
+        let mut world = self.world();
+        let now = (self.clock)();
+        world.handle(now, request)
+    }
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>, tasks: TaskTracker) {
@@ -144,8 +151,7 @@ async fn converse(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
             }
             Incoming::Closed => return Ok(()),
         };
-        let now = (shared.clock)();
-        let reply = shared.world().handle(now, &request);
+        let reply = shared.handle(&request);
         if !reply.delay.is_zero() {
             tokio::time::sleep(reply.delay).await;
         }

@@ -6,7 +6,7 @@ use fastrand::Rng;
 use jiff::Timestamp;
 
 use super::{
-    faults::{Fault, Faults},
+    faults::Fault,
     ledger::{Cause, EffectRow, Ledger, RequestRow},
     message::{Reply, Request},
     order::{Order, OrderSeed},
@@ -41,19 +41,19 @@ pub struct World {
     pub(super) orders: Vec<Order>,
     /// By creation time in ms, then by place in `orders`.
     pub(super) by_created: BTreeSet<(i64, usize)>,
-    by_code: HashMap<String, usize>,
+    pub(super) by_code: HashMap<String, usize>,
     by_id: HashMap<String, usize>,
     /// Entry id → order and line.
     pub(super) by_entry: HashMap<String, (usize, usize)>,
     /// Master product id → SKU and name; `None` = not linked to an offer of the merchant.
     pub(super) by_master: HashMap<String, Option<(String, String)>>,
-    queue: BTreeMap<(Timestamp, u64), Event>,
+    pub(super) queue: BTreeMap<(Timestamp, u64), Event>,
     queued: u64,
-    scripts: Vec<Script>,
+    pub(super) scripts: Vec<Script>,
     pub(super) down: bool,
     rng: Rng,
     requests: u64,
-    ledger: Ledger,
+    pub(super) ledger: Ledger,
 }
 
 impl World {
@@ -194,67 +194,6 @@ impl World {
     pub(super) fn schedule(&mut self, due: Timestamp, event: Event) {
         self.queued += 1;
         self.queue.insert((due, self.queued), event);
-    }
-
-    /// Every order placed, visible or not, in the order of placing.
-    pub fn orders(&self) -> &[Order] {
-        &self.orders
-    }
-
-    /// One order by its number.
-    pub fn order(&self, code: &str) -> Option<&Order> {
-        self.by_code.get(code).map(|index| &self.orders[*index])
-    }
-
-    /// Units of every SKU in orders now accepted or completed, by whomever.
-    pub fn units_promised_by_sku(&self) -> BTreeMap<String, u64> {
-        let mut units = BTreeMap::new();
-        let promised =
-            |order: &&Order| matches!(order.status, Status::AcceptedByMerchant | Status::Completed);
-        for line in self.orders.iter().filter(promised).flat_map(Order::lines) {
-            *units.entry(line.sku.clone()).or_default() += u64::from(line.quantity);
-        }
-        units
-    }
-
-    /// What has happened so far.
-    pub fn ledger(&self) -> &Ledger {
-        &self.ledger
-    }
-
-    /// When the next due thing is due, for a simulation's clock.
-    pub fn next_due(&self) -> Option<Timestamp> {
-        self.queue.keys().next().map(|(due, _)| *due)
-    }
-
-    /// The settings in force.
-    pub fn settings(&self) -> &Settings {
-        &self.settings
-    }
-
-    /// Replaces the tokens that are let in.
-    pub fn set_tokens<T: Into<String>>(&mut self, tokens: impl IntoIterator<Item = T>) {
-        self.settings.tokens = tokens.into_iter().map(Into::into).collect();
-    }
-
-    /// While down, every request is dropped before any effect.
-    pub fn set_down(&mut self, down: bool) {
-        self.down = down;
-    }
-
-    /// Replaces the random faults.
-    pub fn set_faults(&mut self, faults: Faults) {
-        self.settings.faults = faults;
-    }
-
-    /// Orders a fault in advance; earlier scripts are used up first.
-    pub fn script(&mut self, script: Script) {
-        self.scripts.push(script);
-    }
-
-    /// How many scripted faults are still waiting for their request.
-    pub fn scripts_left(&self) -> u32 {
-        self.scripts.iter().map(|script| script.times).sum()
     }
 
     pub(super) fn index(&self, code: &str) -> Option<usize> {
