@@ -5,5 +5,6 @@ pub mod clock;
 pub mod domain;
 pub mod kaspi;
 pub mod pipeline;
+pub mod sandbox;
 pub mod stock;
 pub mod store;

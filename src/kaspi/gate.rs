@@ -178,29 +178,26 @@ impl Gate {
         let now = self.clock.now();
         let ticks = self.clock.ticks();
         let mut state = self.state();
-        match answer {
-            Ok(answer) => {
-                if let Some(date) = answer.date.as_deref().and_then(retry_after::http_date) {
-                    state.skew = Some(date.duration_since(now));
-                }
-                if answer.status == 429 {
-                    let kaspi_now = now
-                        .saturating_add(state.skew.unwrap_or_default())
-                        .unwrap_or(now);
-                    let pause = retry_after::pause(answer.retry_after.as_deref(), kaspi_now);
-                    state.paused_until = Some(ticks + pause);
-                }
-                if answer.status >= 500 || answer.status == 408 {
-                    state.outages += 1;
-                    state.breaker.failed(ticks);
-                } else {
-                    state.breaker.answered();
-                }
+        if let Ok(answer) = answer {
+            if let Some(date) = answer.date.as_deref().and_then(retry_after::http_date) {
+                state.skew = Some(date.duration_since(now));
             }
-            Err(_) => {
+            if answer.status == 429 {
+                let kaspi_now = now
+                    .saturating_add(state.skew.unwrap_or_default())
+                    .unwrap_or(now);
+                let pause = retry_after::pause(answer.retry_after.as_deref(), kaspi_now);
+                state.paused_until = Some(ticks + pause);
+            }
+            if answer.status >= 500 || answer.status == 408 {
                 state.outages += 1;
                 state.breaker.failed(ticks);
+            } else {
+                state.breaker.answered();
             }
+        } else {
+            state.outages += 1;
+            state.breaker.failed(ticks);
         }
     }
 

@@ -105,7 +105,7 @@ impl HttpTransport {
                 "its order was read too long ago".to_owned(),
             ));
         }
-        let mut response = builder.send().await.map_err(|error| classify(error))?;
+        let mut response = builder.send().await.map_err(classify)?;
         let text = |name: reqwest::header::HeaderName| {
             response
                 .headers()
@@ -119,7 +119,7 @@ impl HttpTransport {
             date: text(reqwest::header::DATE),
             body: Vec::new(),
         };
-        while let Some(chunk) = response.chunk().await.map_err(|error| classify(error))? {
+        while let Some(chunk) = response.chunk().await.map_err(classify)? {
             answer.body.extend_from_slice(&chunk);
             if u64::try_from(answer.body.len()).unwrap_or(u64::MAX) > self.body_max_bytes {
                 return Err(TransportError::TooLarge {

@@ -10,7 +10,7 @@ const ABSENT: Duration = Duration::from_secs(5);
 /// Never sooner.
 const SHORTEST: Duration = Duration::from_secs(1);
 /// Never later: a server's slip must not stop a shop for a day.
-const LONGEST: Duration = Duration::from_secs(15 * 60);
+const LONGEST: Duration = Duration::from_mins(15);
 
 /// The pause an answer asks for, from `now` by Kaspi's clock.
 pub(super) fn pause(header: Option<&str>, now: Timestamp) -> Duration {

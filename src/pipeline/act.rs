@@ -43,11 +43,11 @@ pub struct Report {
 /// Something under way, and how it ended.
 enum Landed {
     Looked {
-        due: Due,
+        due: Box<Due>,
         asked_at: Timestamp,
         answer: Result<Option<Order>, ApiError>,
     },
-    Posted(Ended),
+    Posted(Box<Ended>),
 }
 
 /// Carries due actions out, until none is due or `stop` is asked for. What is under way then ends
@@ -170,6 +170,7 @@ impl<'a> Pass<'a> {
 
     fn look(&self, due: Due) -> BoxFuture<'a, Landed> {
         let ctx = self.ctx;
+        let due = Box::new(due);
         Box::pin(async move {
             let asked_at = ctx.clock.now();
             let answer = ctx.reader.order(&due.order.id).await;
@@ -247,11 +248,11 @@ impl<'a> Pass<'a> {
                 }
             };
             let jitter = ctx.jitter();
-            Landed::Posted(Ended {
+            Landed::Posted(Box::new(Ended {
                 begun,
                 outcome,
                 jitter,
-            })
+            }))
         })
     }
 
@@ -259,12 +260,12 @@ impl<'a> Pass<'a> {
         let mut ended = Vec::new();
         for landed in landed {
             match landed {
-                Landed::Posted(one) => ended.push(one),
+                Landed::Posted(one) => ended.push(*one),
                 Landed::Looked {
                     due,
                     asked_at,
                     answer,
-                } => self.looked(due, asked_at, answer).await?,
+                } => self.looked(*due, asked_at, answer).await?,
             }
         }
         if ended.is_empty() {
@@ -288,8 +289,10 @@ impl<'a> Pass<'a> {
                 self.report.applied += 1;
                 ""
             }
-            Outcome::Rejected(why) | Outcome::Denied(why) | Outcome::Unknown(why) => why.as_str(),
-            Outcome::Snoozed { why, .. } => why.as_str(),
+            Outcome::Rejected(why)
+            | Outcome::Denied(why)
+            | Outcome::Unknown(why)
+            | Outcome::Snoozed { why, .. } => why.as_str(),
         };
         tracing::info!(
             event = "attempt.ended", shop = %self.ctx.shop, order.code = %due.order.code,

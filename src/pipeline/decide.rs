@@ -51,7 +51,9 @@ pub async fn run_once(ctx: &Ctx) -> Result<Report, StageError> {
         let full = pass.candidates.len() == BATCH as usize;
         let lines = decide_all(ctx, &mut pass, now, &mut report).await?;
         pass.commit().await?;
-        lines.iter().for_each(|line| line.log(ctx));
+        for line in &lines {
+            line.log(ctx);
+        }
         // A full batch hid orders behind it; those just acted on make room for them.
         if !full || report.written == written || ctx.mode != Mode::Act {
             return Ok(report);

@@ -155,7 +155,7 @@ impl Ctx {
                     "Kaspi refuses this shop: {why}"
                 ),
                 _ => {
-                    tracing::info!(event = "shop.admitted", shop = %self.shop, "Kaspi lets this shop in again")
+                    tracing::info!(event = "shop.admitted", shop = %self.shop, "Kaspi lets this shop in again");
                 }
             }
         }

@@ -121,7 +121,7 @@ fn columns(header: &StringRecord, found: &mut Findings<'_>) -> Option<Columns> {
         let name = name.trim().to_lowercase();
         match COLUMNS.iter().position(|column| *column == name) {
             Some(column) if at[column].is_some() => {
-                found.add(1, format!("column {name} stands twice"))
+                found.add(1, format!("column {name} stands twice"));
             }
             Some(column) => at[column] = Some(index),
             None => {

@@ -1,0 +1,122 @@
+//! What others do to an order: the buyer, people in the cabinet, couriers, Kaspi.
+
+use jiff::Timestamp;
+
+use super::{
+    ledger::Cause,
+    order::OrderSeed,
+    terms::{State, Status},
+    world::{Event, World},
+};
+
+/// Something others do, now or at a given time.
+#[derive(Debug, Clone)]
+pub enum Happening {
+    /// An order is placed.
+    Placed(Box<OrderSeed>),
+    /// The buyer cancels this order.
+    BuyerCancels(String),
+    /// A person accepts this order in the cabinet.
+    CabinetAccepts(String),
+    /// A person cancels this order in the cabinet.
+    CabinetCancels(String),
+    /// The courier takes this order.
+    HandedOver(String),
+    /// The buyer has received this order.
+    Completed(String),
+}
+
+impl World {
+    /// Lets something happen when the world reaches `at`; if the order no longer allows it
+    /// by then, nothing happens.
+    pub fn at(&mut self, at: Timestamp, happening: Happening) {
+        self.schedule(at, Event::Happening(happening));
+    }
+
+    pub(super) fn happen(&mut self, happening: Happening, at: Timestamp) -> bool {
+        match happening {
+            Happening::Placed(seed) => self.place(*seed),
+            Happening::BuyerCancels(code) => self.buyer_cancels(&code, at),
+            Happening::CabinetAccepts(code) => self.cabinet_accepts(&code, at),
+            Happening::CabinetCancels(code) => self.cabinet_cancels(&code, at),
+            Happening::HandedOver(code) => self.hand_over(&code, at),
+            Happening::Completed(code) => self.complete(&code, at),
+        }
+    }
+
+    /// The buyer cancels, which they can until the hand-over. Returns whether it happened.
+    pub fn buyer_cancels(&mut self, code: &str, now: Timestamp) -> bool {
+        self.cancelled_by(code, "BUYER_CANCELLATION_HIMSELF", Cause::Buyer, now)
+    }
+
+    /// A person accepts in the cabinet. Returns whether it happened.
+    pub fn cabinet_accepts(&mut self, code: &str, now: Timestamp) -> bool {
+        self.index(code)
+            .is_some_and(|index| self.accept(index, Cause::Cabinet, None, now))
+    }
+
+    /// A person cancels in the cabinet, as out of stock. Returns whether it happened.
+    pub fn cabinet_cancels(&mut self, code: &str, now: Timestamp) -> bool {
+        self.cancelled_by(code, "MERCHANT_OUT_OF_STOCK", Cause::Cabinet, now)
+    }
+
+    fn cancelled_by(&mut self, code: &str, reason: &str, cause: Cause, now: Timestamp) -> bool {
+        let Some(index) = self.index(code) else {
+            return false;
+        };
+        let order = &self.orders[index];
+        let open = matches!(
+            order.status,
+            Status::ApprovedByBank | Status::AcceptedByMerchant
+        );
+        if !open || order.handed_over_at.is_some() {
+            return false;
+        }
+        self.cancel(index, reason, cause, None, now);
+        true
+    }
+
+    /// The courier takes an accepted order: `courierTransmissionDate` is set. Returns whether
+    /// it happened.
+    pub fn hand_over(&mut self, code: &str, now: Timestamp) -> bool {
+        let Some(index) = self.index(code) else {
+            return false;
+        };
+        let order = &mut self.orders[index];
+        let ready = order.status == Status::AcceptedByMerchant && order.handed_over_at.is_none();
+        if ready {
+            order.handed_over_at = Some(now);
+        }
+        ready
+    }
+
+    /// The buyer has received an accepted order: `ARCHIVE`, `COMPLETED`. Returns whether it
+    /// happened.
+    pub fn complete(&mut self, code: &str, now: Timestamp) -> bool {
+        let Some(index) = self.index(code) else {
+            return false;
+        };
+        let accepted = self.orders[index].status == Status::AcceptedByMerchant;
+        if accepted {
+            self.change(
+                index,
+                State::Archive,
+                Status::Completed,
+                Cause::Kaspi,
+                None,
+                now,
+            );
+        }
+        accepted
+    }
+
+    /// Puts an order into any state and status, known to the page or not. Returns `false` when
+    /// there is no such order.
+    pub fn force(&mut self, code: &str, state: State, status: Status, now: Timestamp) -> bool {
+        let Some(index) = self.index(code) else {
+            return false;
+        };
+        self.change(index, state, status, Cause::Forced, None, now);
+        true
+    }
+}

@@ -1,0 +1,102 @@
+//! Which endpoint a request is for, and which order it is about.
+
+use serde_json::Value;
+
+use super::message::{Method, Request};
+
+/// The endpoints told apart in the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EndpointKind {
+    /// `GET /v2/orders` by filters.
+    List,
+    /// `GET /v2/orders` by `filter[orders][code]`.
+    ByCode,
+    /// `GET /v2/orders/{id}`.
+    Order,
+    /// `GET /v2/orders/{id}/entries`.
+    Entries,
+    /// `GET /v2/masterproducts/{id}/merchantProduct`.
+    MerchantProduct,
+    /// `GET /v2/orderentries/{id}/product`.
+    EntryProduct,
+    /// `POST /v2/orders`.
+    Write,
+    /// Anything else.
+    Unknown,
+}
+
+/// What a write asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum WriteKind {
+    /// `ACCEPTED_BY_MERCHANT`.
+    Accept,
+    /// `CANCELLED`.
+    Cancel,
+    /// Any other status, or none.
+    Other,
+}
+
+/// A request taken apart.
+pub(super) struct Call {
+    pub(super) kind: EndpointKind,
+    /// The id in the path, or in the body of a write.
+    pub(super) id: Option<String>,
+    /// The body of a write, where it is JSON.
+    pub(super) body: Option<Value>,
+    pub(super) write: Option<WriteKind>,
+}
+
+/// The parameter that finds one order by its number.
+pub(super) const CODE_FILTER: &str = "filter[orders][code]";
+
+impl Call {
+    pub(super) fn read(request: &Request) -> Self {
+        let path = request
+            .path
+            .strip_prefix("/shop/api/v2/")
+            .unwrap_or_default();
+        let parts: Vec<&str> = path.split('/').collect();
+        let (kind, id) = match (request.method, parts.as_slice()) {
+            (Method::Get, ["orders"]) if request.parameter(CODE_FILTER).is_some() => {
+                (EndpointKind::ByCode, None)
+            }
+            (Method::Get, ["orders"]) => (EndpointKind::List, None),
+            (Method::Get, ["orders", id]) => (EndpointKind::Order, Some(*id)),
+            (Method::Get, ["orders", id, "entries"]) => (EndpointKind::Entries, Some(*id)),
+            (Method::Get, ["masterproducts", id, "merchantProduct"]) => {
+                (EndpointKind::MerchantProduct, Some(*id))
+            }
+            (Method::Get, ["orderentries", id, "product"]) => {
+                (EndpointKind::EntryProduct, Some(*id))
+            }
+            (Method::Post, ["orders"]) => return Self::read_write(request),
+            _ => (EndpointKind::Unknown, None),
+        };
+        Self {
+            kind,
+            id: id.map(str::to_owned),
+            body: None,
+            write: None,
+        }
+    }
+
+    fn read_write(request: &Request) -> Self {
+        let body: Option<Value> = serde_json::from_slice(&request.body).ok();
+        let text = |pointer| {
+            body.as_ref()
+                .and_then(|body| body.pointer(pointer))
+                .and_then(Value::as_str)
+        };
+        let write = match text("/data/attributes/status") {
+            Some("ACCEPTED_BY_MERCHANT") => WriteKind::Accept,
+            Some("CANCELLED") => WriteKind::Cancel,
+            _ => WriteKind::Other,
+        };
+        Self {
+            kind: EndpointKind::Write,
+            id: text("/data/id").map(str::to_owned),
+            write: Some(write),
+            body,
+        }
+    }
+}

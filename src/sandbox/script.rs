@@ -1,0 +1,74 @@
+//! Faults ordered in advance.
+
+use super::{faults::Fault, message::Method};
+
+/// A fault ordered in advance for the next requests that match; comes before random ones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Script {
+    /// Only this method; `None` = any the fault makes sense for.
+    pub method: Option<Method>,
+    /// Only a path that contains this text.
+    pub path_contains: Option<String>,
+    /// Only requests about this order.
+    pub code: Option<String>,
+    /// How many requests; each match uses one up.
+    pub times: u32,
+    /// What goes wrong.
+    pub fault: Fault,
+}
+
+impl Script {
+    /// The fault once, on any request it makes sense for.
+    pub fn once(fault: Fault) -> Self {
+        Self {
+            method: None,
+            path_contains: None,
+            code: None,
+            times: 1,
+            fault,
+        }
+    }
+
+    /// The same, on this method only.
+    #[must_use]
+    pub fn on(self, method: Method) -> Self {
+        Self {
+            method: Some(method),
+            ..self
+        }
+    }
+
+    /// The same, on paths that contain this text only.
+    #[must_use]
+    pub fn path(self, text: &str) -> Self {
+        Self {
+            path_contains: Some(text.to_owned()),
+            ..self
+        }
+    }
+
+    /// The same, on requests about this order only.
+    #[must_use]
+    pub fn order(self, code: &str) -> Self {
+        Self {
+            code: Some(code.to_owned()),
+            ..self
+        }
+    }
+
+    /// The same, for so many requests.
+    #[must_use]
+    pub fn times(self, times: u32) -> Self {
+        Self { times, ..self }
+    }
+
+    pub(super) fn matches(&self, method: Method, path: &str, code: Option<&str>) -> bool {
+        self.fault.applies_to(method)
+            && self.method.is_none_or(|only| only == method)
+            && self
+                .path_contains
+                .as_deref()
+                .is_none_or(|text| path.contains(text))
+            && self.code.as_deref().is_none_or(|only| code == Some(only))
+    }
+}

@@ -1,0 +1,180 @@
+//! A real port in front of a [`World`].
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    http::{Incoming, read_request, write_reply},
+    message::{Reply, Request, Wire},
+    world::World,
+};
+
+/// Where the server gets the time from.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// How long the listener rests when it cannot accept, e.g. out of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// A running sandbox. Stops when dropped; [`Server::shutdown`] also waits for the end.
+pub struct Server {
+    addr: SocketAddr,
+    shared: Arc<Shared>,
+    tasks: TaskTracker,
+}
+
+/// What every connection needs.
+struct Shared {
+    world: Mutex<World>,
+    clock: Clock,
+    stop: CancellationToken,
+}
+
+impl Server {
+    /// Listens on `addr` (port 0 = any free one). Must be called inside a Tokio runtime with
+    /// I/O and time enabled. Errors are those of binding the address.
+    pub fn start(addr: SocketAddr, world: World, clock: Clock) -> io::Result<Self> {
+        let listener = std::net::TcpListener::bind(addr)?;
+        listener.set_nonblocking(true)?;
+        let listener = TcpListener::from_std(listener)?;
+        let addr = listener.local_addr()?;
+        let stop = CancellationToken::new();
+        let shared = Arc::new(Shared {
+            world: Mutex::new(world),
+            clock,
+            stop,
+        });
+        let tasks = TaskTracker::new();
+        tasks.spawn(accept(listener, Arc::clone(&shared), tasks.clone()));
+        Ok(Self {
+            addr,
+            shared,
+            tasks,
+        })
+    }
+
+    /// The address listened on.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// The base address of the API, for a client's `base_url`.
+    pub fn base_url(&self) -> String {
+        format!("http://{}/shop/api", self.addr)
+    }
+
+    /// The world behind the port. Every answer waits while the guard is held: do not keep it
+    /// across an await.
+    pub fn world(&self) -> MutexGuard<'_, World> {
+        self.shared.world()
+    }
+
+    /// Stops listening, drops every connection and waits until all is over.
+    pub async fn shutdown(self) {
+        self.shared.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.shared.stop.cancel();
+    }
+}
+
+impl Shared {
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads the clock under the lock, so that the world's time never runs backwards.
+    fn handle(&self, request: &Request) -> Reply {
+        let mut world = self.world();
+        let now = (self.clock)();
+        world.handle(now, request)
+    }
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>, tasks: TaskTracker) {
+    let stop = shared.stop.clone();
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                tasks.spawn(serve(stream, Arc::clone(&shared)));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the sandbox cannot accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, shared: Arc<Shared>) {
+    let ended = tokio::select! {
+        () = shared.stop.cancelled() => return,
+        ended = converse(stream, &shared) => ended,
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a sandbox connection broke");
+    }
+}
+
+/// Answers one request after another until either side closes.
+async fn converse(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut buffer = Vec::new();
+    loop {
+        let (request, keep_alive) = match read_request(&mut stream, &mut buffer).await? {
+            Incoming::Request {
+                request,
+                keep_alive,
+            } => (request, keep_alive),
+            Incoming::Unfit(reply) => {
+                write_reply(&mut stream, &reply, (shared.clock)(), false).await?;
+                return stream.shutdown().await;
+            }
+            Incoming::Closed => return Ok(()),
+        };
+        let reply = shared.handle(&request);
+        if !reply.delay.is_zero() {
+            tokio::time::sleep(reply.delay).await;
+        }
+        match reply.wire {
+            Wire::DropBefore | Wire::DropAfter => return Ok(()),
+            Wire::Hang => return outlast(&mut stream).await,
+            Wire::Truncate => {
+                write_reply(&mut stream, &reply, (shared.clock)(), false).await?;
+                return stream.shutdown().await;
+            }
+            Wire::Whole => {
+                write_reply(&mut stream, &reply, (shared.clock)(), keep_alive).await?;
+                if !keep_alive {
+                    return stream.shutdown().await;
+                }
+            }
+        }
+    }
+}
+
+/// Stays silent until the client gives up.
+async fn outlast(stream: &mut TcpStream) -> io::Result<()> {
+    let mut ignored = [0_u8; 1024];
+    while stream.read(&mut ignored).await? > 0 {}
+    Ok(())
+}
