@@ -45,7 +45,7 @@ enum Landed {
     Looked {
         due: Box<Due>,
         asked_at: Timestamp,
-        answer: Result<Option<Order>, ApiError>,
+        answer: Box<Result<Option<Order>, ApiError>>,
     },
     Posted(Box<Ended>),
 }
@@ -173,7 +173,7 @@ impl<'a> Pass<'a> {
         let due = Box::new(due);
         Box::pin(async move {
             let asked_at = ctx.clock.now();
-            let answer = ctx.reader.order(&due.order.id).await;
+            let answer = Box::new(ctx.reader.order(&due.order.id).await);
             Landed::Looked {
                 due,
                 asked_at,
@@ -265,7 +265,7 @@ impl<'a> Pass<'a> {
                     due,
                     asked_at,
                     answer,
-                } => self.looked(*due, asked_at, answer).await?,
+                } => self.looked(*due, asked_at, *answer).await?,
             }
         }
         if ended.is_empty() {

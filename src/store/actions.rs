@@ -229,6 +229,18 @@ impl Store {
         settle: SignedDuration,
         now: Timestamp,
     ) -> Result<u64, StoreError> {
+        let mut reader = self.read().await?;
+        let open: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM attempts t JOIN actions a ON a.id = t.action_id
+             WHERE t.ended_at IS NULL AND a.shop = ?",
+        )
+        .bind(shop.as_str())
+        .fetch_one(&mut *reader)
+        .await?;
+        drop(reader);
+        if open == 0 {
+            return Ok(0);
+        }
         let mut tx = self.write().await?;
         let due = now.saturating_add(settle).unwrap_or(Timestamp::MAX);
         let lost = sqlx::query(
@@ -240,7 +252,7 @@ impl Store {
         .execute(tx.conn()?)
         .await?
         .rows_affected();
-        if lost > 0 {
+        if open > 0 {
             sqlx::query(
                 "UPDATE attempts SET ended_at = ?, outcome = 'unknown', detail = 'no outcome was recorded'
                  WHERE ended_at IS NULL AND action_id IN (SELECT id FROM actions WHERE shop = ?)",

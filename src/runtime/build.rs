@@ -1,0 +1,178 @@
+//! From a configuration to running parts: the one place where they are put together.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use secrecy::SecretString;
+use sha2::{Digest as _, Sha256};
+
+use crate::clock::Clock;
+use crate::config::{self, Config, Limit};
+use crate::domain::action::Patience;
+use crate::domain::ids::ShopName;
+use crate::domain::policy::{Limits, Policy};
+use crate::domain::rules::Rules;
+use crate::domain::stock::Semantics;
+use crate::kaspi::{
+    Client, ClientSettings, Credentials, GateSettings, HttpSettings, HttpTransport, Transport, Writer,
+};
+use crate::pipeline::{Ctx, Mode, Settings};
+use crate::store::{DecidingInput, Store};
+
+/// One shop, ready to run.
+pub struct ShopParts {
+    /// What its stages share.
+    pub ctx: Arc<Ctx>,
+    /// Present in mode `act` alone.
+    pub writer: Option<Writer>,
+    /// For the status page.
+    pub client: Client,
+    /// For a rotated token.
+    pub credentials: Credentials,
+}
+
+/// Why the parts could not be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// A shop's name cannot be one.
+    #[error("a shop has an empty name")]
+    ShopName,
+    /// The HTTP client.
+    #[error("shop {shop}: {source}")]
+    Http {
+        /// The shop.
+        shop: String,
+        /// What is wrong.
+        #[source]
+        source: crate::kaspi::BuildError,
+    },
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] crate::store::StoreError),
+}
+
+fn signed(time: Duration) -> SignedDuration {
+    SignedDuration::try_from(time).unwrap_or(SignedDuration::MAX)
+}
+
+fn limit<T: Copy, U>(limit: Limit<T>, convert: impl FnOnce(T) -> U) -> Option<U> {
+    limit.as_option().copied().map(convert)
+}
+
+/// The limits as the domain takes them.
+pub fn limits(config: &Config) -> Limits {
+    let i = &config.interlocks;
+    Limits {
+        cancel_confirm_after: limit(i.cancel_confirm_after, signed),
+        cancel_budget_share: limit(i.cancel_budget_share, |share| share),
+        cancel_budget_from: i.cancel_budget_from,
+        cancels_per_hour_max: limit(i.cancels_per_hour_max, |cancels| cancels),
+        accepts_per_hour_max: limit(config.actions.accepts_per_hour_max, |accepts| accepts),
+        stock_max_age: limit(i.stock_max_age, signed),
+        stock_collapse_share: limit(i.stock_collapse_share, |share| share),
+        // A sweep that is late by more than three periods is no evidence any more.
+        sweep_max_age: signed(config.confirm.sweep_every * 3).max(SignedDuration::from_mins(1)),
+        deadline: signed(config.schedule.deadline),
+        ..Limits::default()
+    }
+}
+
+/// Joins rules and limits under a digest that names both.
+pub fn policy(rules: Rules, limits: Limits) -> Policy {
+    let text = serde_json::json!({ "rules": rules, "limits": limits }).to_string();
+    let digest = Sha256::digest(text.as_bytes());
+    let digest: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    Policy::new(rules, limits, digest)
+}
+
+/// How the ledger is to be read.
+pub fn deciding_input(config: &Config) -> DecidingInput {
+    DecidingInput {
+        semantics: semantics(config),
+        safety_stock: i64::from(config.stock.safety_stock),
+        budget_window: signed(config.interlocks.cancel_budget_window),
+        clock_skew_s: None,
+    }
+}
+
+/// What the stock numbers mean.
+pub const fn semantics(config: &Config) -> Semantics {
+    match config.stock.semantics {
+        config::StockSemantics::Physical => Semantics::Physical,
+        config::StockSemantics::Available => Semantics::Available,
+    }
+}
+
+fn settings(config: &Config) -> Settings {
+    Settings {
+        lookback: signed(config.poll.lookback),
+        deep_every: signed(config.confirm.deep_scan_every),
+        sweep_every: signed(config.confirm.sweep_every),
+        pages_max: config.kaspi.pages_max,
+        include_entries: config.kaspi.include_entries,
+        max_in_flight: config.kaspi.max_in_flight,
+        sighting_age_max: signed(config.actions.sighting_age_max),
+        patience: Patience {
+            settle: signed(config.actions.settle),
+            attempts_max: config.actions.attempts_max,
+            retry_base: signed(config.actions.retry_base),
+            retry_cap: signed(config.actions.retry_cap),
+        },
+        semantics: semantics(config),
+        safety_stock: i64::from(config.stock.safety_stock),
+        budget_window: signed(config.interlocks.cancel_budget_window),
+    }
+}
+
+/// An HTTP transport for one shop.
+pub fn http(config: &Config, shop: &config::Shop, clock: &Clock) -> Result<Arc<dyn Transport>, BuildError> {
+    let settings = HttpSettings {
+        base_url: config.kaspi.base_url.clone(),
+        connect_timeout: config.kaspi.connect_timeout,
+        request_timeout: config.kaspi.request_timeout,
+        body_max_bytes: config.kaspi.body_max_bytes,
+        proxy: shop.proxy.clone(),
+    };
+    let transport = HttpTransport::new(&settings, clock.clone())
+        .map_err(|source| BuildError::Http { shop: shop.name.clone(), source })?;
+    Ok(Arc::new(transport))
+}
+
+/// Puts one shop's parts together over a transport.
+pub async fn shop(
+    config: &Config,
+    shop: &config::Shop,
+    token: SecretString,
+    transport: Arc<dyn Transport>,
+    (store, clock, policy): (Arc<Store>, Clock, Arc<Policy>),
+    seed: u64,
+) -> Result<ShopParts, BuildError> {
+    let name = ShopName::new(&shop.name).map_err(|_| BuildError::ShopName)?;
+    let mode = match shop.mode {
+        config::Mode::Observe => Mode::Observe,
+        config::Mode::Propose => Mode::Propose,
+        config::Mode::Act => Mode::Act,
+    };
+    let credentials = Credentials::new(token);
+    let client = Client::new(
+        ClientSettings {
+            gate: GateSettings {
+                rate_per_second: config.kaspi.rate_per_second,
+                max_in_flight: config.kaspi.max_in_flight,
+            },
+            retries_max: config.kaspi.retries_max,
+            user_agent: config.kaspi.user_agent.clone(),
+            merchant_uid: shop.merchant_uid.clone(),
+            seed,
+        },
+        credentials.clone(),
+        transport,
+        clock.clone(),
+    );
+    store.add_shop(&name).await?;
+    let writer = (mode == Mode::Act).then(|| client.writer());
+    let ctx =
+        Ctx::new((name, mode), store, clock, client.reader(), (settings(config), policy), seed);
+    Ok(ShopParts { ctx: Arc::new(ctx), writer, client, credentials })
+}

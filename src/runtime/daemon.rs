@@ -1,0 +1,274 @@
+//! The daemon: one loop a stage and shop. A bell or a due time starts a run; cron only rings bells.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Notify;
+use tokio_cron_scheduler::{Job, JobScheduler};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::build::ShopParts;
+use super::status::Board;
+use crate::pipeline::{Ctx, StageError, act, confirm, decide, poll};
+
+/// A stage looks by itself this often, bell or not: other processes write into the database too.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// A poll runs by itself when no bell rang for so long: the dead man's handle of cron.
+const POLL_AT_LEAST: Duration = Duration::from_secs(60);
+/// A shop that Kaspi refuses is asked for this often.
+const DENIED_EVERY: Duration = Duration::from_secs(30);
+/// Longest pause after failures in a row.
+const PAUSE_LONGEST: Duration = Duration::from_secs(15);
+/// Sweeps that were asked for follow each other no closer than this.
+const SWEEP_SPACING: Duration = Duration::from_secs(3);
+
+/// The bells of one shop.
+#[derive(Default)]
+struct Bells {
+    poll: Notify,
+    decide: Notify,
+    act: Notify,
+    confirm: Notify,
+    sweep_please: AtomicBool,
+}
+
+/// What came of a stage's run: when to run again at the latest.
+struct Again(Duration);
+
+/// Runs all shops until `stop`, then lets what is under way end.
+///
+/// # Errors
+/// A database error that makes going on pointless, as told by the stage that met it.
+pub async fn run(
+    shops: Vec<ShopParts>,
+    schedule: &str,
+    board: Arc<Board>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let tracker = TaskTracker::new();
+    let fatal: Arc<std::sync::Mutex<Option<String>>> = Arc::default();
+    let mut cron = JobScheduler::new().await?;
+    for shop in shops {
+        let bells = Arc::new(Bells::default());
+        let rung = Arc::clone(&bells);
+        cron.add(Job::new(schedule, move |_, _| rung.poll.notify_one())?).await?;
+        spawn_stages(shop, bells, &Spawner { tracker: &tracker, board: &board, stop: &stop, fatal: &fatal });
+    }
+    cron.start().await?;
+    stop.cancelled().await;
+    cron.shutdown().await?;
+    tracker.close();
+    tracker.wait().await;
+    let told = fatal.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+    told.map_or(Ok(()), |why| Err(anyhow::anyhow!(why)))
+}
+
+struct Spawner<'a> {
+    tracker: &'a TaskTracker,
+    board: &'a Arc<Board>,
+    stop: &'a CancellationToken,
+    fatal: &'a Arc<std::sync::Mutex<Option<String>>>,
+}
+
+fn spawn_stages(shop: ShopParts, bells: Arc<Bells>, spawner: &Spawner<'_>) {
+    let ctx = shop.ctx;
+    let stage = |name: &'static str| Stage {
+        name,
+        ctx: Arc::clone(&ctx),
+        board: Arc::clone(spawner.board),
+        stop: spawner.stop.clone(),
+        fatal: Arc::clone(spawner.fatal),
+    };
+    let (poll, decide, confirm) = (stage("poll"), stage("decide"), stage("confirm"));
+    let b = Arc::clone(&bells);
+    spawner.tracker.spawn(async move {
+        let ctx = Arc::clone(&poll.ctx);
+        poll.repeat(&b.poll, async || poll_once(&ctx, &b).await).await;
+    });
+    let b = Arc::clone(&bells);
+    spawner.tracker.spawn(async move {
+        let ctx = Arc::clone(&decide.ctx);
+        decide.repeat(&b.decide, async || decide_once(&ctx, &b).await).await;
+    });
+    let b = Arc::clone(&bells);
+    spawner.tracker.spawn(async move {
+        let ctx = Arc::clone(&confirm.ctx);
+        confirm.repeat(&b.confirm, async || confirm_once(&ctx, &b).await).await;
+    });
+    if let Some(writer) = shop.writer {
+        let act = stage("act");
+        spawner.tracker.spawn(async move {
+            let ctx = Arc::clone(&act.ctx);
+            let stop = act.stop.clone();
+            act.repeat(&bells.act, async || {
+                let report = act::run_once(&ctx, &writer, &stop).await?;
+                if report.wants_poll {
+                    bells.poll.notify_one();
+                }
+                if report.sent > 0 || report.looked > 0 {
+                    bells.sweep_please.store(true, Ordering::Relaxed);
+                    bells.confirm.notify_one();
+                    bells.decide.notify_one();
+                }
+                Ok(Again(LOOK_EVERY))
+            })
+            .await;
+        });
+    }
+}
+
+async fn poll_once(ctx: &Ctx, bells: &Bells) -> Result<Again, StageError> {
+    let report = poll::run_once(ctx).await?;
+    if report.is_news() {
+        tracing::info!(
+            event = "poll.news", shop = %ctx.shop, listed = report.listed, new = report.observed.new,
+            changed = report.observed.changed, lines_read = report.lines_read, "new orders were read"
+        );
+    }
+    if let Some(problem) = &report.problem {
+        tracing::warn!(event = "poll.incomplete", shop = %ctx.shop, "nothing is decided from this list: {problem}");
+    }
+    bells.decide.notify_one();
+    bells.act.notify_one();
+    Ok(Again(if report.lines_failed > 0 || report.problem.is_some() { LOOK_EVERY * 5 } else { POLL_AT_LEAST }))
+}
+
+async fn decide_once(ctx: &Ctx, bells: &Bells) -> Result<Again, StageError> {
+    let report = decide::run_once(ctx).await?;
+    if report.accepts + report.cancels > 0 {
+        bells.act.notify_one();
+    }
+    if report.wants_sweep {
+        bells.sweep_please.store(true, Ordering::Relaxed);
+        bells.confirm.notify_one();
+    }
+    Ok(Again(LOOK_EVERY * 2))
+}
+
+async fn confirm_once(ctx: &Ctx, bells: &Bells) -> Result<Again, StageError> {
+    let please = bells.sweep_please.swap(false, Ordering::Relaxed);
+    let report = match confirm::run_once(ctx, please).await {
+        Ok(report) => report,
+        Err(error) => {
+            bells.sweep_please.fetch_or(please, Ordering::Relaxed);
+            return Err(error);
+        }
+    };
+    if report.observed.is_news() {
+        bells.decide.notify_one();
+    }
+    if report.swept {
+        // Orders accepted elsewhere hold stock once their lines are read.
+        if report.observed.new > 0 {
+            bells.poll.notify_one();
+        }
+        ctx.clock.sleep(SWEEP_SPACING).await;
+    }
+    Ok(Again(LOOK_EVERY))
+}
+
+struct Stage {
+    name: &'static str,
+    ctx: Arc<Ctx>,
+    board: Arc<Board>,
+    stop: CancellationToken,
+    fatal: Arc<std::sync::Mutex<Option<String>>>,
+}
+
+impl Stage {
+    /// Runs until stopped: at once, then at each bell, and by itself when it says so.
+    async fn repeat<F: Future<Output = Result<Again, StageError>>>(
+        &self,
+        bell: &Notify,
+        mut run: impl FnMut() -> F,
+    ) {
+        let mut failures: u32 = 0;
+        let mut told: HashMap<String, Timestamp> = HashMap::new();
+        while !self.stop.is_cancelled() {
+            let shop = self.ctx.shop.as_str();
+            let started = self.ctx.clock.now();
+            self.board.update(shop, self.name, |stage| stage.running_since = Some(started));
+            let result = run().await;
+            self.report(&result, &mut told);
+            let wait = match result {
+                Ok(Again(wait)) => {
+                    failures = 0;
+                    wait
+                }
+                Err(error) => {
+                    if let StageError::Store(store) = &error
+                        && store.is_fatal()
+                    {
+                        *self.fatal.lock().unwrap_or_else(std::sync::PoisonError::into_inner) =
+                            Some(store.to_string());
+                        self.stop.cancel();
+                        return;
+                    }
+                    failures = failures.saturating_add(1);
+                    pause_after(&error, failures, self.ctx.clock.now())
+                }
+            };
+            // After a failure the bell is not answered: it would shorten the pause.
+            let deaf = failures > 0;
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                () = self.ctx.clock.sleep(wait) => {}
+                () = bell.notified(), if !deaf => {}
+            }
+        }
+    }
+
+    fn report(&self, result: &Result<Again, StageError>, told: &mut HashMap<String, Timestamp>) {
+        let shop = self.ctx.shop.as_str();
+        let now = self.ctx.clock.now();
+        let (error, hint, code) = match result {
+            Ok(_) => (None, None, ""),
+            Err(StageError::Api(error)) => (Some(error.to_string()), Some(error.hint()), error.code()),
+            Err(StageError::Store(error)) => {
+                let cause = std::error::Error::source(error).map(ToString::to_string);
+                let text = cause.map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"));
+                (Some(text), Some("check the disk's free space and the database file's owner"), error.code())
+            }
+        };
+        self.board.update(shop, self.name, |stage| {
+            stage.runs += 1;
+            stage.last_run = Some(now);
+            stage.running_since = None;
+            if error.is_none() {
+                stage.last_ok = Some(now);
+            }
+            stage.last_error.clone_from(&error);
+            stage.hint = hint.map(str::to_owned);
+        });
+        let Some(error) = error else {
+            if !told.is_empty() {
+                told.clear();
+                tracing::info!(event = "stage.recovered", shop, stage = self.name, "works again");
+            }
+            return;
+        };
+        // The same trouble is told once in five minutes, not at every try.
+        let fresh = |at: &Timestamp| now.duration_since(*at) < SignedDuration::from_mins(5);
+        if told.get(code).is_some_and(fresh) {
+            return;
+        }
+        told.insert(code.to_owned(), now);
+        tracing::warn!(event = "stage.failed", shop, stage = self.name, code, hint, "{error}");
+    }
+}
+
+fn pause_after(error: &StageError, failures: u32, now: Timestamp) -> Duration {
+    use crate::kaspi::ApiError;
+    match error {
+        StageError::Api(error) if error.is_denied() => DENIED_EVERY,
+        StageError::Api(ApiError::Snooze { until } | ApiError::Breaker { until }) => {
+            Duration::try_from(until.duration_since(now)).unwrap_or_default().max(Duration::from_millis(200))
+        }
+        _ => (Duration::from_millis(500) * 2_u32.pow(failures.min(6))).min(PAUSE_LONGEST),
+    }
+}

@@ -1,0 +1,125 @@
+//! One full pass over a shop until nothing is due: what `qabyl once` does, with the daemon's stages.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio_util::sync::CancellationToken;
+
+use super::build::ShopParts;
+use crate::kaspi::ApiError;
+use crate::pipeline::{StageError, act, confirm, decide, poll};
+
+/// First pause after an outage; doubled up to the longest.
+const PAUSE_FIRST: SignedDuration = SignedDuration::from_millis(500);
+const PAUSE_LONGEST: SignedDuration = SignedDuration::from_secs(8);
+
+/// How a pass ended.
+#[derive(Debug, Clone, Default)]
+pub struct Summary {
+    /// Orders listed last.
+    pub listed: usize,
+    /// Decisions written.
+    pub decided: usize,
+    /// POSTs sent.
+    pub sent: usize,
+    /// Whether Kaspi refuses the shop.
+    pub denied: Option<String>,
+    /// What was still failing at the end, if anything was.
+    pub failing: Option<String>,
+    /// Whether time ran out with something due.
+    pub timed_out: bool,
+}
+
+/// Runs the stages until nothing is due, or `timeout` has passed.
+///
+/// # Errors
+/// What the database said; Kaspi's failures are in the summary.
+pub async fn run(
+    shop: &ShopParts,
+    timeout: Duration,
+    stop: &CancellationToken,
+) -> Result<Summary, StageError> {
+    let clock = &shop.ctx.clock;
+    let deadline = clock.now().saturating_add(timeout).unwrap_or(Timestamp::MAX);
+    let mut summary = Summary::default();
+    let mut pause = PAUSE_FIRST;
+    let mut wants_sweep = true;
+    loop {
+        let round = match round(shop, &mut summary, wants_sweep, stop).await {
+            Ok(round) => {
+                pause = PAUSE_FIRST;
+                summary.failing = None;
+                round
+            }
+            Err(StageError::Api(error)) if error.is_denied() => {
+                summary.denied = Some(format!("{error}; {}", error.hint()));
+                return Ok(summary);
+            }
+            Err(StageError::Api(error)) => {
+                tracing::warn!(
+                    event = "once.retry", shop = %shop.ctx.shop, code = error.code(), hint = error.hint(), "{error}"
+                );
+                let until = again_at(&error, clock.now(), pause);
+                pause = (pause * 2).min(PAUSE_LONGEST);
+                summary.failing = Some(error.to_string());
+                Round { next_at: Some(until), wants_sweep: true }
+            }
+            Err(error) => return Err(error),
+        };
+        wants_sweep = round.wants_sweep;
+        let Some(next_at) = round.next_at else { return Ok(summary) };
+        let now = clock.now();
+        if next_at > deadline || now >= deadline || stop.is_cancelled() {
+            summary.timed_out = now >= deadline || summary.failing.is_some();
+            return Ok(summary);
+        }
+        if let Ok(wait) = Duration::try_from(next_at.duration_since(now)) {
+            clock.sleep(wait).await;
+        }
+    }
+}
+
+fn again_at(error: &ApiError, now: Timestamp, pause: SignedDuration) -> Timestamp {
+    match error {
+        ApiError::Snooze { until } | ApiError::Breaker { until } => (*until).max(now),
+        _ => now.saturating_add(pause).unwrap_or(now),
+    }
+}
+
+struct Round {
+    /// When something is due next; `None` when nothing is.
+    next_at: Option<Timestamp>,
+    wants_sweep: bool,
+}
+
+async fn round(
+    shop: &ShopParts,
+    summary: &mut Summary,
+    wants_sweep: bool,
+    stop: &CancellationToken,
+) -> Result<Round, StageError> {
+    let ctx = &shop.ctx;
+    let polled = poll::run_once(ctx).await?;
+    summary.listed = polled.listed;
+    confirm::run_once(ctx, wants_sweep).await?;
+    let decided = decide::run_once(ctx).await?;
+    summary.decided += decided.written;
+    let mut acted = act::Report::default();
+    if let Some(writer) = &shop.writer {
+        acted = act::run_once(ctx, writer, stop).await?;
+        summary.sent += acted.sent;
+        if acted.sent > 0 {
+            confirm::run_once(ctx, true).await?;
+        }
+    }
+    let now = ctx.clock.now();
+    let due = match &shop.writer {
+        Some(_) if acted.stopped.is_none() => ctx.store.next_due(&ctx.shop).await?,
+        _ => None,
+    };
+    let lines = (polled.lines_failed > 0).then_some(now + SignedDuration::from_secs(15));
+    let at_once = (acted.sent > 0 || acted.looked > 0 || acted.wants_poll || polled.problem.is_some())
+        .then_some(now);
+    let next_at = [due, decided.next_at, lines, at_once].into_iter().flatten().min();
+    Ok(Round { next_at, wants_sweep: decided.wants_sweep })
+}
