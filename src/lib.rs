@@ -8,3 +8,4 @@ pub mod pipeline;
 pub mod sandbox;
 pub mod stock;
 pub mod store;
+pub mod rules_file;
