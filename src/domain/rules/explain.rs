@@ -197,7 +197,7 @@ fn line_answer(condition: &Condition<LineCriterion>, line: &LineFacts, page: &mu
     page.block(&title, line_holds(condition, line), |page| {
         for part in parts {
             page.condition(part, &|question| question.holds(line), &|question, page| {
-                page.line(&line_asked(question, line), question.holds(line))
+                page.line(&line_asked(question, line), question.holds(line));
             });
         }
     });
