@@ -89,6 +89,7 @@ fn order(seed: u32, now: Timestamp) -> Facts {
             cancellation_reason: None,
         },
         lines: LinesFacts::Known(lines),
+        sent: None,
         shortage: Some(ShortageSeen {
             since: ago(11),
             scans: 3,

@@ -93,6 +93,7 @@ pub(crate) fn facts(lines: Vec<LineFacts>) -> Facts {
     Facts {
         order: order(),
         lines: LinesFacts::Known(lines),
+        sent: None,
         shortage: Some(ShortageSeen {
             since: ago(11),
             scans: 3,

@@ -58,6 +58,9 @@ fn an_accept_is_stopped_by_each_alone() {
     accept(Name::Status, |facts, _| {
         facts.order.status = Status::Other("APPROVED_TWICE".to_owned());
     });
+    accept(Name::AlreadySent, |facts, _| {
+        facts.sent = Some("cancel".to_owned());
+    });
     accept(Name::Lines, |facts, _| {
         facts.lines = LinesFacts::Unreadable("500".to_owned());
     });
@@ -90,6 +93,9 @@ fn an_accept_is_stopped_by_each_alone() {
 #[test]
 fn a_cancel_is_held_by_each_alone() {
     let hold = |name, bend| stops(CANCEL_ALL, 0, name, &Verdict::Hold, bend);
+    hold(Name::AlreadySent, |facts, _| {
+        facts.sent = Some("accept".to_owned());
+    });
     hold(Name::ShortageReal, |facts, _| {
         first(facts).stock = LineStock::Known(level(2));
     });
@@ -156,6 +162,7 @@ fn a_cancel_waits_for_each_alone() {
 /// Everything that may be wrong with a cancel at once.
 fn ruin(facts: &mut Facts, _: &mut Limits) {
     facts.order.status = Status::Cancelled;
+    facts.sent = Some("accept".to_owned());
     let mut promised = level(0);
     promised.reserved_confirmed = 2;
     promised.as_of = ago(24 * 60);
@@ -188,6 +195,7 @@ fn all_objections_are_told_at_once_and_a_hold_outweighs_a_wait() {
         names,
         [
             "status",
+            "already_sent",
             "lines",
             "stock_age",
             "shortage_confirmed",
@@ -224,6 +232,7 @@ fn a_relaxed_interlock_is_silent() {
         limits.stock_collapse_share = None;
         ruin(facts, limits);
         facts.order.status = Status::ApprovedByBank;
+        facts.sent = None;
         first(facts).line.unit = UnitType::Pieces;
         facts.around.swept_at = Some(ago(1));
         facts.around.clock_skew_s = None;

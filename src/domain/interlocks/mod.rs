@@ -141,7 +141,7 @@ impl Objection {
 /// One interlock: what it looks at and what it may answer.
 type Check = fn(&Facts, &Policy, &Verdict, Timestamp) -> Option<Objection>;
 
-const CHECKS: [Check; 14] = [
+const CHECKS: [Check; 15] = [
     status::check,
     already_sent::check,
     lines::check,
