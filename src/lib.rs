@@ -5,6 +5,7 @@ pub mod clock;
 pub mod domain;
 pub mod kaspi;
 pub mod pipeline;
+pub mod rules_file;
 pub mod sandbox;
 pub mod stock;
 pub mod store;

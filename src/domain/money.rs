@@ -100,7 +100,6 @@ impl fmt::Display for Money {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may stop at once")]
 mod tests {
     use super::*;
 

@@ -19,6 +19,9 @@ macro_rules! wire_words {
         }
 
         impl $name {
+            /// Every word known here.
+            pub const WORDS: &'static [&'static str] = &[$($word),+];
+
             /// The wire's word.
             pub fn as_str(&self) -> &str {
                 match self {

@@ -6,6 +6,7 @@ mod already_sent;
 mod cancel_budget;
 mod cancel_evidence;
 mod clock_skew;
+mod goods_there;
 mod lines;
 mod overdrawn;
 mod paused;
@@ -38,6 +39,8 @@ pub enum Name {
     UnknownStock,
     /// Stock of a line is too old.
     StockAge,
+    /// An accept of goods that are not there.
+    GoodsThere,
     /// A cancel for stock that is there.
     ShortageReal,
     /// A shortage not yet seen for long enough.
@@ -67,6 +70,7 @@ impl Name {
             Self::Lines => "lines",
             Self::UnknownStock => "unknown_stock",
             Self::StockAge => "stock_age",
+            Self::GoodsThere => "goods_there",
             Self::ShortageReal => "shortage_real",
             Self::ShortageConfirmed => "shortage_confirmed",
             Self::CancelEvidence => "cancel_evidence",
@@ -137,12 +141,13 @@ impl Objection {
 /// One interlock: what it looks at and what it may answer.
 type Check = fn(&Facts, &Policy, &Verdict, Timestamp) -> Option<Objection>;
 
-const CHECKS: [Check; 14] = [
+const CHECKS: [Check; 15] = [
     status::check,
     already_sent::check,
     lines::check,
     unknown_stock::check,
     stock_age::check,
+    goods_there::check,
     shortage_real::check,
     shortage_confirmed::check,
     cancel_evidence::check,

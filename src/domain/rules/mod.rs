@@ -1,12 +1,14 @@
 //! The merchant's ordered rules: data, not a script. The first rule that matches speaks.
 
 mod criterion;
+mod explain;
 mod range;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 pub use criterion::{Criterion, LineCriterion};
+pub use explain::{CriterionAnswer, explain};
 pub use range::Range;
 
 use super::decision::{CancelReason, Verdict};

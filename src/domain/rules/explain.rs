@@ -1,0 +1,279 @@
+//! A rule's condition in words, each question with what was found and its answer.
+
+use std::fmt::{Display, Write as _};
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use super::{Condition, Criterion, LineCriterion, Range, Rule, line_holds};
+use crate::domain::facts::{Facts, LineFacts};
+use crate::domain::ids::{PickupPoint, Sku};
+use crate::domain::order::{DeliveryMode, PaymentMode};
+use crate::domain::policy::Policy;
+use crate::domain::stock::{Level, LineStock};
+
+/// One question of a rule and its answer, as in `total 512 000 ₸ over 300 000 ₸: yes`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CriterionAnswer {
+    /// The question, what was found, and the answer in words.
+    pub text: String,
+    /// Whether the condition holds.
+    pub holds: bool,
+    /// How deep it lies: an answer sums up the deeper ones after it. A rule matches when every
+    /// answer of depth 0 holds.
+    pub depth: usize,
+}
+
+/// Every question of a rule, answered for these facts.
+pub fn explain(
+    rule: &Rule,
+    facts: &Facts,
+    policy: &Policy,
+    now: Timestamp,
+) -> Vec<CriterionAnswer> {
+    let mut page = Page::default();
+    if rule.when.is_always() {
+        page.line("every order", true);
+        return page.answers;
+    }
+    let asked = Asked { facts, policy, now };
+    asked.condition(&rule.when, &mut page);
+    page.answers
+}
+
+/// The answers written so far and how deep the next one lies.
+#[derive(Default)]
+struct Page {
+    answers: Vec<CriterionAnswer>,
+    depth: usize,
+}
+
+impl Page {
+    fn line(&mut self, what: &str, holds: bool) {
+        let answer = if holds { "yes" } else { "no" };
+        self.answers.push(CriterionAnswer {
+            text: format!("{what}: {answer}"),
+            holds,
+            depth: self.depth,
+        });
+    }
+
+    /// A line that sums up those that `deeper` writes.
+    fn block(&mut self, what: &str, holds: bool, deeper: impl FnOnce(&mut Self)) {
+        self.line(what, holds);
+        self.depth += 1;
+        deeper(self);
+        self.depth -= 1;
+    }
+
+    /// Writes a condition down; `ask` answers one question, `leaf` writes one.
+    fn condition<T>(
+        &mut self,
+        condition: &Condition<T>,
+        ask: &impl Fn(&T) -> bool,
+        leaf: &impl Fn(&T, &mut Self),
+    ) {
+        let holds = |part: &Condition<T>| part.holds(&mut |question| ask(question));
+        match condition {
+            Condition::All(parts) if self.depth == 0 => {
+                for part in parts {
+                    self.condition(part, ask, leaf);
+                }
+            }
+            Condition::All(parts) | Condition::Any(parts) => {
+                let all = matches!(condition, Condition::All(_));
+                let word = if all { "all" } else { "any" };
+                let title = format!("{word} of {}", parts.len());
+                self.block(&title, holds(condition), |page| {
+                    for part in parts {
+                        page.condition(part, ask, leaf);
+                    }
+                });
+            }
+            Condition::Not(part) => self.block("not", !holds(part), |page| {
+                page.condition(part, ask, leaf);
+            }),
+            Condition::Test(question) => leaf(question, self),
+        }
+    }
+}
+
+/// What the questions are asked about.
+struct Asked<'a> {
+    facts: &'a Facts,
+    policy: &'a Policy,
+    now: Timestamp,
+}
+
+impl Asked<'_> {
+    fn condition(&self, condition: &Condition<Criterion>, page: &mut Page) {
+        page.condition(
+            condition,
+            &|question| question.holds(self.facts, self.policy, self.now),
+            &|question, page| self.question(question, page),
+        );
+    }
+
+    fn question(&self, question: &Criterion, page: &mut Page) {
+        let holds = question.holds(self.facts, self.policy, self.now);
+        match question {
+            Criterion::AnyLine(lines) => self.lines("any line", lines, holds, page),
+            Criterion::AllLines(lines) => self.lines("every line", lines, holds, page),
+            plain => page.line(&self.asked(plain), holds),
+        }
+    }
+
+    fn lines(
+        &self,
+        title: &str,
+        condition: &Condition<LineCriterion>,
+        holds: bool,
+        page: &mut Page,
+    ) {
+        if self.facts.lines().is_empty() {
+            return page.line(&format!("{title} (no lines are known)"), holds);
+        }
+        page.block(title, holds, |page| {
+            for line in self.facts.lines() {
+                line_answer(condition, line, page);
+            }
+        });
+    }
+
+    fn asked(&self, question: &Criterion) -> String {
+        let order = &self.facts.order;
+        let age = self.facts.age(self.now);
+        let left = self.policy.limits.deadline - age;
+        match question {
+            Criterion::Express(wanted) => truth("express", Some(order.express), *wanted),
+            Criterion::Preorder(wanted) => truth("preorder", Some(order.pre_order), *wanted),
+            Criterion::Signature(wanted) => {
+                truth("signature", Some(order.signature_required), *wanted)
+            }
+            Criterion::KaspiDelivery(wanted) => {
+                truth("kaspi_delivery", order.kaspi_delivery, *wanted)
+            }
+            Criterion::Age(range) => ranged("age", &time(age), range, time),
+            Criterion::DeadlineIn(range) => ranged("deadline_in", &time(left), range, time),
+            Criterion::Total(range) => ranged("total", &order.total, range, |money| money),
+            Criterion::Quantity(range) => {
+                let units: i64 = (self.facts.lines().iter())
+                    .map(|line| i64::from(line.line.quantity))
+                    .sum();
+                ranged("quantity", &units, range, |units| units)
+            }
+            Criterion::Lines(range) => {
+                ranged("lines", &self.facts.lines().len(), range, |lines| lines)
+            }
+            Criterion::DeliveryMode(words) => {
+                let word = order.delivery_mode.as_ref().map(DeliveryMode::as_str);
+                listed("delivery_mode", word, words)
+            }
+            Criterion::PaymentMode(words) => {
+                let word = order.payment_mode.as_ref().map(PaymentMode::as_str);
+                listed("payment_mode", word, words)
+            }
+            Criterion::PickupPoint(words) => {
+                let word = order.pickup_point.as_ref().map(PickupPoint::as_str);
+                listed("pickup_point", word, words)
+            }
+            Criterion::AnyLine(_) => "any line".to_owned(),
+            Criterion::AllLines(_) => "every line".to_owned(),
+        }
+    }
+}
+
+fn line_answer(condition: &Condition<LineCriterion>, line: &LineFacts, page: &mut Page) {
+    let sku = line.line.sku.as_ref().map_or("no SKU", |sku| sku.as_str());
+    let title = format!("line {} ({sku})", line.line.number);
+    if let Condition::Test(question) = condition {
+        let asked = format!("{title}: {}", line_asked(question, line));
+        return page.line(&asked, question.holds(line));
+    }
+    let parts = match condition {
+        Condition::All(parts) => parts.as_slice(),
+        other => std::slice::from_ref(other),
+    };
+    page.block(&title, line_holds(condition, line), |page| {
+        for part in parts {
+            page.condition(part, &|question| question.holds(line), &|question, page| {
+                page.line(&line_asked(question, line), question.holds(line));
+            });
+        }
+    });
+}
+
+fn line_asked(question: &LineCriterion, line: &LineFacts) -> String {
+    let level = |name: &str, value: fn(&Level) -> i64, range: &Range<i64>| {
+        let value = match &line.stock {
+            LineStock::Known(level) => value(level).to_string(),
+            LineStock::Unknown(_) => "unknown".to_owned(),
+        };
+        ranged(name, &value, range, |units| units)
+    };
+    match question {
+        LineCriterion::Sku(words) => listed("sku", line.line.sku.as_ref().map(Sku::as_str), words),
+        LineCriterion::Category(words) => listed("category", line.line.category.as_deref(), words),
+        LineCriterion::Quantity(range) => {
+            ranged("quantity", &line.line.quantity, range, |units| units)
+        }
+        LineCriterion::Measured(wanted) => truth("measured", Some(line.is_measured()), *wanted),
+        LineCriterion::StockKnown(wanted) => {
+            let word = |known: bool| if known { "known" } else { "unknown" };
+            let found = word(line.unknown().is_none());
+            format!("stock {found}, asked for {}", word(*wanted))
+        }
+        LineCriterion::OnHand(range) => level("on_hand", |level| level.on_hand, range),
+        LineCriterion::Reserved(range) => level("reserved", Level::reserved, range),
+        LineCriterion::Available(range) => level("available", Level::available, range),
+        LineCriterion::Shortage(range) => {
+            let units = line
+                .shortage()
+                .map_or_else(|| "unknown".to_owned(), |units| units.to_string());
+            ranged("shortage", &units, range, |units| units)
+        }
+    }
+}
+
+fn truth(name: &str, found: Option<bool>, wanted: bool) -> String {
+    let found = match found {
+        Some(found) => found.to_string(),
+        None => "not told".to_owned(),
+    };
+    format!("{name} {found}, asked for {wanted}")
+}
+
+fn ranged<T: Copy, D: Display>(
+    name: &str,
+    found: &impl Display,
+    range: &Range<T>,
+    show: impl Fn(T) -> D,
+) -> String {
+    let mut text = format!("{name} {found}");
+    // Writing into a String cannot fail.
+    let _ = match range {
+        Range::Exactly(wanted) => write!(text, " exactly {}", show(*wanted)),
+        Range::Between { over, under } => {
+            let over = over.map(|bound| format!(" over {}", show(bound)));
+            let under = under.map(|bound| format!(" under {}", show(bound)));
+            let and = if over.is_some() && under.is_some() {
+                " and"
+            } else {
+                ""
+            };
+            let (over, under) = (over.unwrap_or_default(), under.unwrap_or_default());
+            write!(text, "{over}{and}{under}")
+        }
+    };
+    text
+}
+
+fn listed(name: &str, found: Option<&str>, words: &[String]) -> String {
+    let found = found.unwrap_or("not told");
+    format!("{name} {found} among {}", words.join(", "))
+}
+
+/// A time to the second, as `1h 20m`.
+fn time(time: SignedDuration) -> String {
+    format!("{:#}", SignedDuration::from_secs(time.as_secs()))
+}

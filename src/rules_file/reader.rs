@@ -1,0 +1,142 @@
+//! The reading hand: knows where it is in the text and writes down every problem it meets.
+//! Functions that take it answer `None` once they have recorded why.
+
+use std::ops;
+use std::path::Path;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::error::Problem;
+
+/// A value with its place in the text.
+pub(super) type Value<'t> = Spanned<DeValue<'t>>;
+/// A place in the text, in bytes.
+pub(super) type Place = ops::Range<usize>;
+
+/// One `key = value` of a table.
+pub(super) struct Entry<'t> {
+    pub(super) key: &'t str,
+    pub(super) at: Place,
+    pub(super) value: &'t Value<'t>,
+}
+
+/// The entries of a table in the order in which they were written.
+pub(super) fn entries<'t>(table: &'t DeTable<'t>) -> Vec<Entry<'t>> {
+    let mut entries: Vec<_> = table
+        .iter()
+        .map(|(key, value)| Entry {
+            key: key.get_ref().as_ref(),
+            at: key.span(),
+            value,
+        })
+        .collect();
+    entries.sort_by_key(|entry| entry.at.start);
+    entries
+}
+
+pub(super) struct Reader<'t> {
+    text: &'t str,
+    file: &'t Path,
+    problems: Vec<Problem>,
+    /// What every problem begins with while a rule is read: `rule 'short': `.
+    within: String,
+}
+
+impl<'t> Reader<'t> {
+    pub(super) fn new(text: &'t str, file: &'t Path) -> Self {
+        Self {
+            text,
+            file,
+            problems: Vec::new(),
+            within: String::new(),
+        }
+    }
+
+    /// Names the rule that is read from here on.
+    pub(super) fn enter(&mut self, rule: &str) {
+        self.within = format!("{rule}: ");
+    }
+
+    /// No rule is read from here on.
+    pub(super) fn leave(&mut self) {
+        self.within.clear();
+    }
+
+    /// Line of a place, from 1.
+    pub(super) fn line(&self, at: &Place) -> usize {
+        self.before(at).matches('\n').count() + 1
+    }
+
+    /// Writes a problem down.
+    pub(super) fn refuse(&mut self, at: &Place, what: &str, hint: Option<String>) {
+        let before = self.before(at);
+        let start = before.rfind('\n').map_or(0, |end| end + 1);
+        let column = before.get(start..).unwrap_or("").chars().count() + 1;
+        self.problems.push(Problem {
+            file: self.file.to_owned(),
+            line: self.line(at),
+            column,
+            what: format!("{}{what}", self.within),
+            hint,
+        });
+    }
+
+    /// Writes down that a value is of the wrong type.
+    pub(super) fn expected(&mut self, key: &str, wanted: &str, value: &Value<'_>) {
+        let what = format!("{key}: expected {wanted}, found {}", found(value));
+        self.refuse(&value.span(), &what, None);
+    }
+
+    /// Writes down that a word is not known, with the nearest known ones.
+    pub(super) fn unknown(&mut self, at: &Place, kind: &str, word: &str, known: &[&str]) {
+        let hint = nearest(word, known).map_or_else(
+            || format!("known here: {}", known.join(", ")),
+            |near| format!("did you mean '{near}'?"),
+        );
+        self.refuse(at, &format!("unknown {kind} '{word}'"), Some(hint));
+    }
+
+    /// The problems, in the order in which they stand in the text.
+    pub(super) fn finish(mut self) -> Vec<Problem> {
+        self.problems
+            .sort_by_key(|problem| (problem.line, problem.column));
+        self.problems
+    }
+
+    fn before(&self, at: &Place) -> &'t str {
+        let mut end = at.start.min(self.text.len());
+        while !self.text.is_char_boundary(end) {
+            end -= 1;
+        }
+        self.text.get(..end).unwrap_or("")
+    }
+}
+
+/// A value's type in words.
+pub(super) fn found(value: &Value<'_>) -> &'static str {
+    match value.get_ref() {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a number with a fraction",
+        DeValue::Boolean(true) => "true",
+        DeValue::Boolean(false) => "false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+/// The known word that was most likely meant.
+fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
+    let folded = word.to_lowercase();
+    known
+        .iter()
+        .map(|candidate| {
+            let distance = strsim::damerau_levenshtein(&folded, &candidate.to_lowercase());
+            (distance, *candidate)
+        })
+        .min_by_key(|(distance, _)| *distance)
+        .filter(|(distance, candidate)| *distance <= (candidate.chars().count() / 3).max(1))
+        .map(|(_, candidate)| candidate)
+}

@@ -1,0 +1,85 @@
+//! One `[[rule]]`.
+
+use toml::de::DeValue;
+
+use super::condition::order_condition;
+use super::outcome::outcome;
+use super::reader::{Place, Reader, Value, entries};
+use super::values::{text, truth};
+use crate::domain::rules::{Condition, Criterion, Outcome, Rule};
+
+const KEYS: [&str; 5] = ["name", "when", "then", "note", "enabled"];
+
+/// A rule as far as it could be read, and where it stands.
+pub(super) struct Draft {
+    pub(super) name: Option<String>,
+    /// Its name, or its head where it has none.
+    pub(super) at: Place,
+    pub(super) when: Option<Condition<Criterion>>,
+    pub(super) enabled: bool,
+    then: Option<Outcome>,
+    note: Option<String>,
+}
+
+impl Draft {
+    /// The rule, if every part of it could be read.
+    pub(super) fn finish(self) -> Option<Rule> {
+        Some(Rule {
+            name: self.name?,
+            when: self.when?,
+            then: self.then?,
+            note: self.note,
+            enabled: self.enabled,
+        })
+    }
+}
+
+/// Reads the rule that is number `number` in the file.
+pub(super) fn rule(reader: &mut Reader<'_>, number: usize, value: &Value<'_>) -> Draft {
+    let mut draft = Draft {
+        name: None,
+        at: value.span(),
+        when: Some(Condition::always()),
+        enabled: true,
+        then: None,
+        note: None,
+    };
+    reader.enter(&format!("rule {number}"));
+    let DeValue::Table(table) = value.get_ref() else {
+        reader.expected("rule", "a table", value);
+        draft.when = None;
+        return draft;
+    };
+    let entries = entries(table);
+    if let Some(entry) = entries.iter().find(|entry| entry.key == "name") {
+        draft.at = entry.value.span();
+        draft.name = text(reader, "name", entry.value);
+    } else {
+        let hint = "add name = \"…\": decisions are told by it".to_owned();
+        reader.refuse(&draft.at, "the rule has no name", Some(hint));
+    }
+    if let Some(name) = &draft.name {
+        reader.enter(&format!("rule '{name}'"));
+    }
+    let mut says = false;
+    for entry in entries {
+        match entry.key {
+            "name" => {}
+            "when" => draft.when = order_condition(reader, "when", entry.value),
+            "then" => {
+                says = true;
+                draft.then = outcome(reader, entry.value);
+            }
+            "note" => draft.note = text(reader, "note", entry.value),
+            "enabled" => {
+                draft.enabled = truth(reader, "enabled", entry.value).unwrap_or(true);
+            }
+            word => reader.unknown(&entry.at, "key", word, &KEYS),
+        }
+    }
+    if !says {
+        let hint = "add then = \"accept\", \"hold\", { cancel = … } or { wait = … }".to_owned();
+        reader.refuse(&draft.at, "the rule has no 'then'", Some(hint));
+    }
+    draft
+}

@@ -1,0 +1,267 @@
+//! Each interlock alone stops what would otherwise be done, and none hides another.
+
+use jiff::{SignedDuration, Timestamp};
+use qabyl::domain::decision::{Decision, Verdict, decide};
+use qabyl::domain::facts::{Collapse, Facts, LinesFacts, ShortageSeen};
+use qabyl::domain::interlocks::Name;
+use qabyl::domain::order::{Status, UnitType};
+use qabyl::domain::policy::{Limits, Policy};
+use qabyl::domain::stock::{LineStock, UnknownStock};
+
+use crate::facts::{ACCEPT_ALL, CANCEL_ALL, ago, first, level, load, now, policy, with_stock};
+
+type Bend = fn(&mut Facts, &mut Limits);
+
+fn decided(rules: &str, on_hand: i64, bend: Bend) -> Decision {
+    let mut facts = with_stock(on_hand);
+    let mut limits = Limits::default();
+    bend(&mut facts, &mut limits);
+    decide(
+        &facts,
+        &Policy::new(load(rules), limits, "test".to_owned()),
+        now(),
+    )
+}
+
+/// Asserts that this bend alone brings this one objection and this verdict.
+fn stops(rules: &str, on_hand: i64, name: Name, verdict: &Verdict, bend: Bend) {
+    let plain = decided(rules, on_hand, |_, _| {});
+    let found = decided(rules, on_hand, bend);
+    let names: Vec<_> = found.objections.iter().map(|o| o.interlock).collect();
+    assert_eq!(names, [name], "{:?}", found.objections);
+    assert_eq!(&found.verdict, verdict, "{name:?}");
+    assert!(!found.objections[0].why.is_empty());
+    assert_eq!(found.proposed.word(), plain.proposed.word(), "{name:?}");
+}
+
+fn wait(until: Timestamp) -> Verdict {
+    Verdict::Wait { until }
+}
+
+fn seconds_on(seconds: i64) -> Timestamp {
+    now() + SignedDuration::from_secs(seconds)
+}
+
+#[test]
+fn without_objections_the_rule_is_carried_out() {
+    let accepted = decided(ACCEPT_ALL, 10, |_, _| {});
+    assert_eq!(accepted.verdict, Verdict::Accept);
+    assert!(accepted.objections.is_empty());
+    let cancelled = decided(CANCEL_ALL, 0, |_, _| {});
+    assert_eq!(cancelled.verdict.word(), "cancel");
+    assert!(cancelled.objections.is_empty(), "{cancelled:?}");
+}
+
+#[test]
+fn an_accept_is_stopped_by_each_alone() {
+    let accept = |name, bend| stops(ACCEPT_ALL, 10, name, &Verdict::Hold, bend);
+    accept(Name::Status, |facts, _| {
+        facts.order.status = Status::Other("APPROVED_TWICE".to_owned());
+    });
+    accept(Name::AlreadySent, |facts, _| {
+        facts.sent = Some("cancel".to_owned());
+    });
+    accept(Name::Lines, |facts, _| {
+        facts.lines = LinesFacts::Unreadable("500".to_owned());
+    });
+    accept(Name::Lines, |facts, _| {
+        facts.lines = LinesFacts::Known(Vec::new());
+    });
+    accept(Name::Lines, |facts, _| {
+        first(facts).line.unit = UnitType::Measurable;
+    });
+    accept(Name::UnknownStock, |facts, _| {
+        first(facts).stock = LineStock::Unknown(UnknownStock::NoSku);
+    });
+    accept(Name::StockAge, |facts, _| {
+        let mut old = level(10);
+        old.as_of = ago(12 * 60 + 1);
+        first(facts).stock = LineStock::Known(old);
+    });
+    accept(Name::GoodsThere, |facts, _| {
+        first(facts).stock = LineStock::Known(level(1));
+    });
+    accept(Name::RateCaps, |facts, limits| {
+        limits.accepts_per_hour_max = Some(30);
+        facts.around.counters.accepted_last_hour = 30;
+    });
+    accept(Name::Paused, |facts, _| {
+        facts.around.paused = Some("stocktaking".to_owned());
+    });
+}
+
+#[test]
+fn a_cancel_is_held_by_each_alone() {
+    let hold = |name, bend| stops(CANCEL_ALL, 0, name, &Verdict::Hold, bend);
+    hold(Name::AlreadySent, |facts, _| {
+        facts.sent = Some("accept".to_owned());
+    });
+    hold(Name::ShortageReal, |facts, _| {
+        first(facts).stock = LineStock::Known(level(2));
+    });
+    hold(Name::CancelBudget, |facts, _| {
+        facts.around.counters.decided = 99;
+        facts.around.counters.cancelled = 4;
+    });
+    hold(Name::RateCaps, |facts, _| {
+        facts.around.counters.cancelled_last_hour = 10;
+    });
+    hold(Name::StockCollapse, |facts, _| {
+        facts.around.collapse = Some(Collapse {
+            fell: 51,
+            had: 100,
+            source: "stock.csv".to_owned(),
+            at: ago(20),
+        });
+    });
+    hold(Name::Overdrawn, |facts, _| {
+        let mut promised = level(1);
+        promised.reserved_confirmed = 2;
+        first(facts).stock = LineStock::Known(promised);
+    });
+    hold(Name::ClockSkew, |facts, _| {
+        facts.around.clock_skew_s = Some(-301);
+    });
+}
+
+#[test]
+fn a_cancel_waits_for_each_alone() {
+    let pending = |facts: &mut Facts, _: &mut Limits| {
+        let mut promised = level(2);
+        promised.reserved_pending = 1;
+        first(facts).stock = LineStock::Known(promised);
+    };
+    let soon = wait(seconds_on(5));
+    stops(CANCEL_ALL, 0, Name::ShortageReal, &soon, pending);
+    stops(CANCEL_ALL, 0, Name::CancelEvidence, &soon, |facts, _| {
+        facts.around.swept_at = None;
+    });
+    stops(CANCEL_ALL, 0, Name::CancelEvidence, &soon, |facts, _| {
+        facts.around.swept_at = Some(ago(6));
+    });
+    let confirmed = Name::ShortageConfirmed;
+    let in_six = wait(seconds_on(6 * 60));
+    stops(CANCEL_ALL, 0, confirmed, &in_six, |facts, _| {
+        facts.shortage = Some(ShortageSeen {
+            since: ago(4),
+            scans: 9,
+        });
+    });
+    let in_ten = wait(seconds_on(10 * 60));
+    stops(CANCEL_ALL, 0, confirmed, &in_ten, |facts, _| {
+        facts.shortage = None;
+    });
+    stops(CANCEL_ALL, 0, confirmed, &wait(now()), |facts, _| {
+        facts.shortage = Some(ShortageSeen {
+            since: ago(60),
+            scans: 1,
+        });
+    });
+}
+
+/// Everything that may be wrong with a cancel at once.
+fn ruin(facts: &mut Facts, _: &mut Limits) {
+    facts.order.status = Status::Cancelled;
+    facts.sent = Some("accept".to_owned());
+    let mut promised = level(0);
+    promised.reserved_confirmed = 2;
+    promised.as_of = ago(24 * 60);
+    first(facts).stock = LineStock::Known(promised);
+    first(facts).line.unit = UnitType::Measurable;
+    facts.shortage = None;
+    facts.around.swept_at = None;
+    facts.around.counters.decided = 99;
+    facts.around.counters.cancelled = 50;
+    facts.around.counters.cancelled_last_hour = 50;
+    facts.around.collapse = Some(Collapse {
+        fell: 100,
+        had: 100,
+        source: "stock.csv".to_owned(),
+        at: ago(20),
+    });
+    facts.around.clock_skew_s = Some(3600);
+    facts.around.paused = Some("fire".to_owned());
+}
+
+#[test]
+fn all_objections_are_told_at_once_and_a_hold_outweighs_a_wait() {
+    let ruined = decided(CANCEL_ALL, 0, ruin);
+    let names: Vec<_> = ruined
+        .objections
+        .iter()
+        .map(|o| o.interlock.as_str())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "status",
+            "already_sent",
+            "lines",
+            "stock_age",
+            "shortage_confirmed",
+            "cancel_evidence",
+            "cancel_budget",
+            "rate_caps",
+            "stock_collapse",
+            "overdrawn",
+            "clock_skew",
+            "paused"
+        ]
+    );
+    assert_eq!(ruined.verdict, Verdict::Hold);
+    assert_eq!(ruined.proposed.word(), "cancel");
+}
+
+#[test]
+fn the_longest_wait_wins() {
+    let both = decided(CANCEL_ALL, 0, |facts, _| {
+        facts.around.swept_at = None;
+        facts.shortage = None;
+    });
+    assert_eq!(both.objections.len(), 2);
+    assert_eq!(both.verdict, wait(seconds_on(600)));
+}
+
+#[test]
+fn a_relaxed_interlock_is_silent() {
+    let relaxed = decided(CANCEL_ALL, 0, |facts, limits| {
+        limits.cancel_confirm_after = None;
+        limits.cancel_budget_share = None;
+        limits.cancels_per_hour_max = None;
+        limits.stock_max_age = None;
+        limits.stock_collapse_share = None;
+        ruin(facts, limits);
+        facts.order.status = Status::ApprovedByBank;
+        facts.sent = None;
+        first(facts).line.unit = UnitType::Pieces;
+        facts.around.swept_at = Some(ago(1));
+        facts.around.clock_skew_s = None;
+        facts.around.paused = None;
+        if let LineStock::Known(level) = &mut first(facts).stock {
+            level.reserved_confirmed = 0;
+        }
+    });
+    assert_eq!(relaxed.verdict.word(), "cancel", "{relaxed:?}");
+}
+
+#[test]
+fn a_pre_order_may_be_accepted_without_stock() {
+    for stock in [
+        LineStock::Known(level(0)),
+        LineStock::Unknown(UnknownStock::NoSku),
+    ] {
+        let mut facts = with_stock(0);
+        facts.order.pre_order = true;
+        first(&mut facts).stock = stock;
+        let decision = decide(&facts, &policy(load(ACCEPT_ALL)), now());
+        assert_eq!(decision.verdict, Verdict::Accept, "{decision:?}");
+    }
+}
+
+#[test]
+fn where_no_rule_speaks_the_order_is_held() {
+    let rules = load("[[rule]]\nname = \"e\"\nwhen = { express = true }\nthen = \"accept\"\n");
+    let decision = decide(&with_stock(10), &policy(rules), now());
+    assert_eq!(decision.verdict, Verdict::Hold);
+    assert_eq!(decision.rule, "(no rule matched)");
+}
