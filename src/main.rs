@@ -1,2 +1,7 @@
-//! Entry point.
-fn main() {}
+//! The `qabyl` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    qabyl::cli::main()
+}

@@ -1,0 +1,147 @@
+//! The command line: one verb a file. Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 Kaspi
+//! refuses the shop, 4 something needs a person (with `--check`).
+
+mod args;
+mod audit;
+mod config;
+mod demo;
+mod doctor;
+mod explain;
+mod health;
+mod once;
+mod orders;
+mod people;
+mod rules;
+mod run;
+mod sandbox;
+mod shops;
+mod status;
+mod stock;
+mod table;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser as _;
+
+use args::{Cli, Command, ConfigCommand, OrdersCommand, RulesCommand, StockCommand};
+
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError, Loaded, Sources};
+use crate::store::{Access, Store, StoreError};
+
+/// What a command ends with.
+type Done = Result<ExitCode, Failure>;
+
+/// Failed.
+const FAILED: u8 = 1;
+/// Kaspi refuses a shop.
+const DENIED: u8 = 3;
+/// Something needs a person.
+const NEEDS_PERSON: u8 = 4;
+
+/// Why a command failed, with its exit code.
+#[derive(Debug)]
+struct Failure {
+    code: u8,
+    error: anyhow::Error,
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        let error = error.into();
+        let code = error.downcast_ref::<ConfigError>().map_or(FAILED, ConfigError::exit_code);
+        Self { code, error }
+    }
+}
+
+impl Failure {
+    /// A mistake in what was asked for, or in a configured file.
+    fn usage(error: impl Into<anyhow::Error>) -> Self {
+        Self { code: 2, error: error.into() }
+    }
+}
+
+/// Runs the command line.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    crate::kaspi::install_crypto();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            complain(&format!("the runtime could not be started: {error}"));
+            return ExitCode::from(FAILED);
+        }
+    };
+    match runtime.block_on(dispatch(cli)) {
+        Ok(code) => code,
+        Err(failure) => {
+            complain(&format!("{:#}", failure.error));
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+async fn dispatch(cli: Cli) -> Done {
+    let sources = || -> Result<Sources, Failure> {
+        Ok(Sources::from_process(cli.config.clone(), Vec::new())?)
+    };
+    match cli.command {
+        Command::Run => run::run(&Config::load(sources()?)?).await,
+        Command::Once(args) => once::run(&Config::load(sources()?)?, &args).await,
+        Command::Demo(args) => demo::run(&args).await,
+        Command::Sandbox(args) => sandbox::run(&args).await,
+        Command::Orders(OrdersCommand::List(args)) => orders::list(&partial(sources()?)?, &args).await,
+        Command::Orders(OrdersCommand::Show(args)) => orders::show(&partial(sources()?)?, &args).await,
+        Command::Explain(args) => explain::run(&partial(sources()?)?, &args).await,
+        Command::Accept(args) => people::accept(&partial(sources()?)?, &args).await,
+        Command::Cancel(args) => people::cancel(&partial(sources()?)?, &args).await,
+        Command::Hold(args) => people::hold(&partial(sources()?)?, &args).await,
+        Command::Release(args) => people::release(&partial(sources()?)?, &args).await,
+        Command::Pause(args) => people::pause(&Config::load(sources()?)?, &args).await,
+        Command::Resume(args) => people::resume(&Config::load(sources()?)?, &args).await,
+        Command::Stock(StockCommand::Import(args)) => stock::import(&partial(sources()?)?, &args).await,
+        Command::Stock(StockCommand::Set(args)) => stock::set(&partial(sources()?)?, &args).await,
+        Command::Stock(StockCommand::Show(args)) => stock::show(&partial(sources()?)?, &args).await,
+        Command::Rules(RulesCommand::Check(args)) => rules::check(&partial(sources()?)?, &args),
+        Command::Rules(RulesCommand::List(args)) => rules::list(&partial(sources()?)?, &args),
+        Command::Config(ConfigCommand::Check) => config::check(&Config::load(sources()?)?),
+        Command::Config(ConfigCommand::Dump) => config::dump(&partial(sources()?)?),
+        Command::Status(args) => status::run(&partial(sources()?)?, &args).await,
+        Command::Audit(args) => audit::run(&partial(sources()?)?, &args).await,
+        Command::Doctor(args) => doctor::run(&Config::load(sources()?)?, &args).await,
+        Command::Healthcheck => health::run(&partial(sources()?)?).await,
+    }
+}
+
+/// The configuration for a command that needs no shop.
+fn partial(sources: Sources) -> Result<Loaded, ConfigError> {
+    Config::load_partial(sources)
+}
+
+/// Opens the database beside a running daemon.
+async fn open(config: &Config) -> Result<Store, StoreError> {
+    Store::open(&config.database.path, Access::Tool, Clock::System.now()).await
+}
+
+/// Opens the database as its one worker.
+async fn open_as_daemon(config: &Config) -> Result<Arc<Store>, StoreError> {
+    Store::open(&config.database.path, Access::Daemon, Clock::System.now()).await.map(Arc::new)
+}
+
+/// Prints a command's result. A reader that went away is no failure.
+fn say(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{}", text.trim_end_matches('\n'));
+    let _ = out.flush();
+}
+
+fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "qabyl: {text}");
+}
+
+/// The person at the keyboard, for the audit.
+fn person(named: Option<&str>) -> String {
+    named.map_or_else(|| "person".to_owned(), |name| format!("person:{name}"))
+}

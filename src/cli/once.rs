@@ -1,0 +1,79 @@
+//! `qabyl once`
+
+use std::process::ExitCode;
+
+use futures_util::future::join_all;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use super::args::{Format, Once};
+use super::{DENIED, Done, FAILED, NEEDS_PERSON, open_as_daemon, say, shops, table};
+use crate::config::Loaded;
+use crate::runtime::{once, telemetry};
+
+pub(super) async fn run(loaded: &Loaded, args: &Once) -> Done {
+    telemetry::init(&loaded.config.log, telemetry::Target::Stderr)?;
+    let store = open_as_daemon(&loaded.config).await?;
+    let shops = shops::build(loaded, &store).await?;
+    let stop = super::run::stop_on_signal()?;
+    let passes = shops.iter().map(|shop| once::run(shop, args.timeout, &stop));
+    let ends = join_all(passes).await;
+    let mut rows = Vec::new();
+    let mut code = 0;
+    for (shop, end) in shops.iter().zip(ends) {
+        let summary = end?;
+        let totals = store.totals(Some(&shop.ctx.shop)).await?;
+        code = code.max(if summary.denied.is_some() {
+            DENIED
+        } else if summary.failing.is_some() {
+            FAILED
+        } else if args.check && totals.held + totals.stuck > 0 {
+            NEEDS_PERSON
+        } else {
+            0
+        });
+        rows.push((shop.ctx.shop.to_string(), summary, totals));
+    }
+    print(&rows, args);
+    stop_quietly(&stop);
+    Ok(ExitCode::from(code))
+}
+
+fn stop_quietly(stop: &CancellationToken) {
+    stop.cancel();
+}
+
+fn print(rows: &[(String, once::Summary, crate::store::Totals)], args: &Once) {
+    if args.shown.format == Format::Json {
+        let rows: Vec<_> = rows
+            .iter()
+            .map(|(shop, s, t)| {
+                json!({
+                    "shop": shop, "decided": s.decided, "sent": s.sent, "accepted": t.accepted,
+                    "cancelled": t.cancelled, "held": t.held, "waiting": t.waiting,
+                    "undecided": t.undecided, "open_actions": t.open_actions, "denied": s.denied,
+                    "failing": s.failing, "timed_out": s.timed_out,
+                })
+            })
+            .collect();
+        return say(&json!(rows).to_string());
+    }
+    let mut out = table::table(&[
+        "shop", "decided now", "sent now", "accepted", "cancelled", "held", "waiting", "open", "trouble",
+    ]);
+    for (shop, s, t) in rows {
+        let trouble = s.denied.clone().or_else(|| s.failing.clone()).unwrap_or_default();
+        out.add_row(vec![
+            shop.clone(),
+            s.decided.to_string(),
+            s.sent.to_string(),
+            t.accepted.to_string(),
+            t.cancelled.to_string(),
+            t.held.to_string(),
+            t.waiting.to_string(),
+            t.open_actions.to_string(),
+            trouble,
+        ]);
+    }
+    say(&out.to_string());
+}

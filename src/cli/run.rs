@@ -1,0 +1,109 @@
+//! `qabyl run`
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::{Done, Failure, open_as_daemon, shops};
+use crate::config::{Loaded, TokenSource};
+use crate::kaspi::Credentials;
+use crate::runtime::{Board, daemon, telemetry};
+
+/// How often a token's file is looked at.
+const TOKEN_EVERY: Duration = Duration::from_secs(2);
+
+pub(super) async fn run(loaded: &Loaded) -> Done {
+    let config = &loaded.config;
+    telemetry::init(&config.log, telemetry::Target::Stdout)?;
+    let store = open_as_daemon(config).await?;
+    let shops = shops::build(loaded, &store).await?;
+    let stop = stop_on_signal()?;
+    let board = Arc::new(Board::default());
+    let names: Vec<_> = shops.iter().map(|shop| (shop.ctx.shop.clone(), shop.client.clone())).collect();
+    let server = match config.http.listen {
+        None => None,
+        Some(address) => {
+            let state = crate::status::Shared::new(
+                Arc::clone(&store),
+                Arc::clone(&board),
+                names,
+                config.poll.lookback,
+            );
+            Some(crate::status::serve(address, state, stop.clone()).await.map_err(Failure::usage)?)
+        }
+    };
+    let watched = config
+        .shops
+        .iter()
+        .zip(&shops)
+        .map(|(shop, parts)| (loaded.token_source(shop), parts.credentials.clone()))
+        .collect();
+    let tokens = watch_tokens(watched, stop.clone());
+    tracing::info!(
+        event = "daemon.started", pid = std::process::id(), version = env!("CARGO_PKG_VERSION"),
+        shops = shops.len(), database = %config.database.path.display(), epoch = store.epoch(), "started"
+    );
+    let ended = {
+        let work = daemon::run(shops, &config.poll.schedule, board, stop.clone());
+        let (ended, ()) = tokio::join!(work, tokens);
+        ended
+    };
+    if let Some(server) = server {
+        server.await;
+    }
+    tracing::info!(event = "daemon.stopped", "stopped");
+    if let Ok(store) = Arc::try_unwrap(store) {
+        store.close().await;
+    }
+    ended?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Takes a new token up as soon as its file changes.
+async fn watch_tokens(shops: Vec<(TokenSource, Credentials)>, stop: CancellationToken) {
+    let mut seen: Vec<_> = shops.iter().map(|(source, _)| source.fingerprint()).collect();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(TOKEN_EVERY) => {}
+        }
+        for ((source, credentials), seen) in shops.iter().zip(&mut seen) {
+            if !source.changed_since(seen) {
+                continue;
+            }
+            match source.load() {
+                Ok(token) => {
+                    credentials.replace(SecretString::from(token.expose()));
+                    *seen = source.fingerprint();
+                    tracing::info!(event = "token.replaced", "a new token is in use");
+                }
+                Err(error) => tracing::warn!(event = "token.unreadable", "the old token stays in use: {error}"),
+            }
+        }
+    }
+}
+
+/// Stops at SIGTERM or SIGINT, letting what is under way end; a second one ends the process.
+pub(super) fn stop_on_signal() -> Result<CancellationToken, Failure> {
+    let stop = CancellationToken::new();
+    let mut term = signal(SignalKind::terminate())?;
+    let mut int = signal(SignalKind::interrupt())?;
+    let asked = stop.clone();
+    let tracker = tokio_util::task::TaskTracker::new();
+    tracker.spawn(async move {
+        let mut again = false;
+        loop {
+            tokio::select! { _ = term.recv() => {} _ = int.recv() => {} }
+            if again {
+                std::process::exit(130);
+            }
+            again = true;
+            asked.cancel();
+        }
+    });
+    Ok(stop)
+}

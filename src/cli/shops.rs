@@ -1,0 +1,51 @@
+//! Putting the configured shops together for `run` and `once`.
+
+use std::sync::Arc;
+
+use secrecy::SecretString;
+
+use super::Failure;
+use crate::clock::Clock;
+use crate::config::{Config, Loaded};
+use crate::domain::policy::Policy;
+use crate::domain::rules::Rules;
+use crate::rules_file;
+use crate::runtime::build::{self, ShopParts};
+use crate::store::Store;
+
+/// The rules in force: the configured file, or the embedded ones.
+pub(super) fn rules(config: &Config) -> Result<Rules, Failure> {
+    let Some(file) = &config.rules.file else { return Ok(rules_file::default_rules()) };
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        Failure::usage(anyhow::anyhow!("cannot read the rules file {}: {error}", file.display()))
+    })?;
+    rules_file::load(&text, file).map_err(Failure::usage)
+}
+
+/// Rules and limits joined.
+pub(super) fn policy(config: &Config) -> Result<Arc<Policy>, Failure> {
+    Ok(Arc::new(build::policy(rules(config)?, build::limits(config))))
+}
+
+/// All shops, ready to run.
+pub(super) async fn build(loaded: &Loaded, store: &Arc<Store>) -> Result<Vec<ShopParts>, Failure> {
+    let config = &loaded.config;
+    let policy = policy(config)?;
+    for name in config.relaxed() {
+        tracing::warn!(
+            event = "interlock.off", interlock = name,
+            "an interlock is switched off in the configuration"
+        );
+    }
+    let mut shops = Vec::with_capacity(config.shops.len());
+    for (index, shop) in config.shops.iter().enumerate() {
+        let token = loaded.token_source(shop).load().map_err(Failure::usage)?;
+        let token = SecretString::from(token.expose());
+        let clock = Clock::System;
+        let transport = build::http(config, shop, &clock).map_err(Failure::usage)?;
+        let seed = clock.now().as_nanosecond().unsigned_abs() as u64 ^ (index as u64) << 32;
+        let parts = (Arc::clone(store), clock, Arc::clone(&policy));
+        shops.push(build::shop(config, shop, token, transport, parts, seed).await?);
+    }
+    Ok(shops)
+}
