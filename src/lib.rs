@@ -1,1 +1,4 @@
 //! Qabyl.
+
+pub mod config;
+pub mod runtime;

@@ -1,0 +1,3 @@
+//! What keeps the daemon running.
+
+pub mod telemetry;
