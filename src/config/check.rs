@@ -44,7 +44,9 @@ type Value<'i> = Spanned<DeValue<'i>>;
 
 impl Check<'_> {
     fn origin(&self, span: &Range<usize>) -> Origin {
-        let Some(file) = self.file else { return Origin::Default };
+        let Some(file) = self.file else {
+            return Origin::Default;
+        };
         let before = self.text.get(..span.start).unwrap_or(self.text);
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         Origin::File {
@@ -75,7 +77,11 @@ impl Check<'_> {
                 other => {
                     let found = describe(other);
                     let fault = Fault::new(format!("expected a section, found {found}"));
-                    self.problem(&name.span(), section, fault.hint(format!("write [{section}]")));
+                    self.problem(
+                        &name.span(),
+                        section,
+                        fault.hint(format!("write [{section}]")),
+                    );
                 }
             }
         }
@@ -134,7 +140,9 @@ impl Check<'_> {
                 let fault = Fault::new(format!("another shop is named {name:?}"));
                 self.problem(&span, "shops.name", fault);
             }
-            let token = self.token(table).unwrap_or_else(|| (span, TOKEN_ENV_DEFAULT.to_owned()));
+            let token = self
+                .token(table)
+                .unwrap_or_else(|| (span, TOKEN_ENV_DEFAULT.to_owned()));
             if let Some(other) = tokens.insert(token.1, name) {
                 let fault = Fault::new(format!("shop {other:?} reads the same token"));
                 let hint = "give each shop its own token_file or token_env";
@@ -164,12 +172,17 @@ impl Check<'_> {
             let fault = Fault::new("token_file is given as well").hint("keep one of the two");
             self.problem(span, "shops.token_env", fault);
         }
-        file.map(|(span, file)| (span, format!("file {file}"))).or(variable)
+        file.map(|(span, file)| (span, format!("file {file}")))
+            .or(variable)
     }
 }
 
 fn header(section: &str) -> String {
-    if section == SHOPS { "[[shops]]".to_owned() } else { format!("[{section}]") }
+    if section == SHOPS {
+        "[[shops]]".to_owned()
+    } else {
+        format!("[{section}]")
+    }
 }
 
 fn text_of(table: &DeTable<'_>, name: &str) -> Option<(Range<usize>, String)> {
@@ -186,9 +199,10 @@ fn scalar(value: &DeValue<'_>) -> Scalar {
         DeValue::String(text) => Scalar::Text(text.to_string()),
         DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
             .map_or(Scalar::Other("a number too large"), Scalar::Int),
-        DeValue::Float(number) => {
-            number.as_str().parse().map_or(Scalar::Other("no number"), Scalar::Float)
-        }
+        DeValue::Float(number) => number
+            .as_str()
+            .parse()
+            .map_or(Scalar::Other("no number"), Scalar::Float),
         DeValue::Boolean(value) => Scalar::Flag(*value),
         DeValue::Datetime(_) => Scalar::Other("a date"),
         DeValue::Array(_) => Scalar::Other("a list"),

@@ -41,12 +41,7 @@ pub(super) fn render(config: &Config, origins: &BTreeMap<String, Origin>) -> Str
     out
 }
 
-fn write_keys(
-    out: &mut String,
-    section: &str,
-    values: &Table,
-    origins: &BTreeMap<String, Origin>,
-) {
+fn write_keys(out: &mut String, section: &str, values: &Table, origins: &BTreeMap<String, Origin>) {
     for key in schema::keys_of(section) {
         // `None` is not written by the serializer; for these keys it is the empty text.
         let value = match (values.get(key.name), section) {

@@ -21,7 +21,9 @@ impl Env {
         let mut vars: BTreeMap<String, String> = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
-        let beside = config_file.and_then(Path::parent).map(|parent| parent.join(".env"));
+        let beside = config_file
+            .and_then(Path::parent)
+            .map(|parent| parent.join(".env"));
         for file in beside.into_iter().chain([".env".into()]) {
             for (name, value) in read_dotenv(&file)? {
                 vars.entry(name).or_insert(value);
@@ -37,7 +39,9 @@ impl Env {
 
     /// The variables in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+        self.0
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 }
 
@@ -54,7 +58,10 @@ impl fmt::Debug for Env {
 }
 
 fn read_dotenv(file: &Path) -> Result<Vec<(String, String)>, ConfigError> {
-    let failed = |what: String| ConfigError::Dotenv { file: file.to_owned(), what };
+    let failed = |what: String| ConfigError::Dotenv {
+        file: file.to_owned(),
+        what,
+    };
     let lines = match dotenvy::from_path_iter(file) {
         Ok(lines) => lines,
         Err(dotenvy::Error::Io(error)) if error.kind() == io::ErrorKind::NotFound => {

@@ -47,7 +47,8 @@ impl Layers {
             let path = rest.to_lowercase().replacen("__", ".", 1);
             let origin = Origin::Variable(name.to_owned());
             if self.read_plain(&path, text, origin, variable) {
-                self.variables.insert(name.to_owned(), (path, text.trim().to_owned()));
+                self.variables
+                    .insert(name.to_owned(), (path, text.trim().to_owned()));
             }
         }
     }
@@ -76,8 +77,9 @@ impl Layers {
         }
         let Some(key) = schema::find(section, name) else {
             let known = schema::KEYS.iter();
-            let known: Vec<String> =
-                known.map(|key| format!("{}.{}", key.section, key.name)).collect();
+            let known: Vec<String> = known
+                .map(|key| format!("{}.{}", key.section, key.name))
+                .collect();
             let near = schema::nearest(path, known.iter().map(String::as_str));
             let near = near.and_then(|near| near.split_once('.'));
             let mut fault = Fault::new("unknown key");
@@ -96,7 +98,9 @@ impl Layers {
             return;
         }
         let bare = |name: &str| name.replace('_', "").to_lowercase();
-        let known = schema::KEYS.iter().map(|key| variable(key.section, key.name));
+        let known = schema::KEYS
+            .iter()
+            .map(|key| variable(key.section, key.name));
         if let Some(meant) = known.into_iter().find(|known| bare(known) == bare(name)) {
             let fault = Fault::new("unknown key").hint(format!("did you mean {meant}?"));
             self.problem(Origin::Variable(name.to_owned()), "", fault);
@@ -129,9 +133,17 @@ impl Layers {
             let (low, high) = (span::show(low), span::show(high));
             let blame_low = low_origin != Origin::Default;
             let (key, origin, what) = if blame_low {
-                (lower, low_origin, format!("must be at most {upper}, {high}, found {low}"))
+                (
+                    lower,
+                    low_origin,
+                    format!("must be at most {upper}, {high}, found {low}"),
+                )
             } else {
-                (upper, high_origin, format!("must be at least {lower}, {low}, found {high}"))
+                (
+                    upper,
+                    high_origin,
+                    format!("must be at least {lower}, {low}, found {high}"),
+                )
             };
             self.problem(origin, key, Fault::new(what));
         }
@@ -147,5 +159,9 @@ impl Layers {
 
 /// The variable of a key.
 fn variable(section: &str, name: &str) -> String {
-    format!("{PREFIX}{}__{}", section.to_uppercase(), name.to_uppercase())
+    format!(
+        "{PREFIX}{}__{}",
+        section.to_uppercase(),
+        name.to_uppercase()
+    )
 }

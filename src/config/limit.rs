@@ -52,7 +52,11 @@ pub trait LimitValue: Sized {
 impl LimitValue for Duration {
     fn from_text(text: &str) -> Option<Limit<Self>> {
         let value = span::parse(text)?;
-        Some(if value.is_zero() { Limit::Off } else { Limit::On(value) })
+        Some(if value.is_zero() {
+            Limit::Off
+        } else {
+            Limit::On(value)
+        })
     }
     fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         span::serialize(self, serializer)
@@ -121,7 +125,11 @@ impl<T: LimitValue> Visitor<'_> for LimitVisitor<T> {
     }
 
     fn visit_bool<E: Error>(self, value: bool) -> Result<Self::Value, E> {
-        if value { Err(E::custom("expected a limit or \"off\"")) } else { Ok(Limit::Off) }
+        if value {
+            Err(E::custom("expected a limit or \"off\""))
+        } else {
+            Ok(Limit::Off)
+        }
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
@@ -129,7 +137,9 @@ impl<T: LimitValue> Visitor<'_> for LimitVisitor<T> {
     }
 
     fn visit_i64<E: Error>(self, value: i64) -> Result<Self::Value, E> {
-        T::from_int(value).map(Limit::On).ok_or_else(|| E::custom("number out of range"))
+        T::from_int(value)
+            .map(Limit::On)
+            .ok_or_else(|| E::custom("number out of range"))
     }
 
     fn visit_u64<E: Error>(self, value: u64) -> Result<Self::Value, E> {
@@ -138,6 +148,8 @@ impl<T: LimitValue> Visitor<'_> for LimitVisitor<T> {
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<Self::Value, E> {
-        T::from_float(value).map(Limit::On).ok_or_else(|| E::custom("expected a whole number"))
+        T::from_float(value)
+            .map(Limit::On)
+            .ok_or_else(|| E::custom("expected a whole number"))
     }
 }

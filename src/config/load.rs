@@ -38,9 +38,16 @@ impl Sources {
         overrides: Vec<(String, String)>,
     ) -> Result<Self, ConfigError> {
         let search: Vec<PathBuf> = SEARCH.into_iter().map(PathBuf::from).collect();
-        let beside = file.as_ref().or_else(|| search.iter().find(|file| file.exists()));
+        let beside = file
+            .as_ref()
+            .or_else(|| search.iter().find(|file| file.exists()));
         let env = Env::capture(beside.map(PathBuf::as_path))?;
-        Ok(Self { file, search, env, overrides })
+        Ok(Self {
+            file,
+            search,
+            env,
+            overrides,
+        })
     }
 }
 
@@ -77,7 +84,9 @@ impl Config {
     pub fn load(sources: Sources) -> Result<Loaded, ConfigError> {
         let loaded = Self::load_partial(sources)?;
         if loaded.config.shops.is_empty() {
-            return Err(ConfigError::NoShops { file: loaded.files.first().cloned() });
+            return Err(ConfigError::NoShops {
+                file: loaded.files.first().cloned(),
+            });
         }
         Ok(loaded)
     }
@@ -101,8 +110,11 @@ impl Config {
         }
         let text = found.as_ref().map(|(_, text)| text.as_str());
         let mut config = merge(text, &layers, &sources.overrides)?;
-        let origins: BTreeMap<String, Origin> =
-            layers.values.into_iter().map(|(key, (_, origin))| (key, origin)).collect();
+        let origins: BTreeMap<String, Origin> = layers
+            .values
+            .into_iter()
+            .map(|(key, (_, origin))| (key, origin))
+            .collect();
         let file = found.map(|(file, _)| file);
         finish(&mut config, file.as_deref(), &origins, &sources.env);
         Ok(Loaded {
@@ -116,7 +128,10 @@ impl Config {
 }
 
 fn find(sources: &Sources) -> Result<Option<(PathBuf, String)>, ConfigError> {
-    let failed = |file: &Path, source| ConfigError::Read { file: file.to_owned(), source };
+    let failed = |file: &Path, source| ConfigError::Read {
+        file: file.to_owned(),
+        source,
+    };
     if let Some(file) = &sources.file {
         let text = std::fs::read_to_string(file).map_err(|error| failed(file, error))?;
         return Ok(Some((tidy(file), text)));
@@ -140,8 +155,11 @@ fn merge(
     layers: &Layers,
     flags: &[(String, String)],
 ) -> Result<Config, ConfigError> {
-    let variables =
-        layers.variables.iter().map(|(name, (_, text))| (name.clone(), text.clone())).collect();
+    let variables = layers
+        .variables
+        .iter()
+        .map(|(name, (_, text))| (name.clone(), text.clone()))
+        .collect();
     let mut builder = ::config::Config::builder()
         .add_source(File::from_str(DEFAULT_TOML, FileFormat::Toml))
         .add_source(File::from_str(file.unwrap_or_default(), FileFormat::Toml))
@@ -151,9 +169,13 @@ fn merge(
                 .separator("__")
                 .source(Some(variables)),
         );
-    let internal = |path: &str| ConfigError::Internal { path: path.to_owned() };
+    let internal = |path: &str| ConfigError::Internal {
+        path: path.to_owned(),
+    };
     for (path, text) in flags {
-        builder = builder.set_override(path, text.trim()).map_err(|_| internal(path))?;
+        builder = builder
+            .set_override(path, text.trim())
+            .map_err(|_| internal(path))?;
     }
     // The causes of these two are left out: they quote values.
     let merged = builder.build().map_err(|_| internal("the root"))?;
@@ -161,19 +183,18 @@ fn merge(
 }
 
 /// Paths made whole, and what follows from the absence of something.
-fn finish(
-    config: &mut Config,
-    file: Option<&Path>,
-    origins: &BTreeMap<String, Origin>,
-    env: &Env,
-) {
+fn finish(config: &mut Config, file: Option<&Path>, origins: &BTreeMap<String, Origin>, env: &Env) {
     let directory = file.and_then(Path::parent).unwrap_or(Path::new(""));
     let base = |key: &str| match origins.get(key) {
         Some(Origin::Variable(_) | Origin::Flag(_)) => Path::new(""),
         _ => directory,
     };
     config.database.path = base("database.path").join(&config.database.path);
-    config.rules.file = config.rules.file.take().map(|file| base("rules.file").join(file));
+    config.rules.file = config
+        .rules
+        .file
+        .take()
+        .map(|file| base("rules.file").join(file));
     let url = config.kaspi.base_url.trim().trim_end_matches('/').len();
     config.kaspi.base_url.truncate(url);
     for shop in &mut config.shops {
@@ -185,7 +206,9 @@ fn finish(
             shop.token_env = Some(TOKEN_ENV_DEFAULT.to_owned());
         }
     }
-    let has_token = env.get(TOKEN_ENV_DEFAULT).is_some_and(|token| !token.trim().is_empty());
+    let has_token = env
+        .get(TOKEN_ENV_DEFAULT)
+        .is_some_and(|token| !token.trim().is_empty());
     if config.shops.is_empty() && has_token {
         config.shops.push(Shop::from_environment());
     }

@@ -52,7 +52,12 @@ pub struct Problem {
 
 impl Problem {
     pub(super) fn new(origin: Origin, key: impl Into<String>, fault: Fault) -> Self {
-        Self { origin, key: key.into(), what: fault.what, hint: fault.hint }
+        Self {
+            origin,
+            key: key.into(),
+            what: fault.what,
+            hint: fault.hint,
+        }
     }
 }
 
@@ -64,7 +69,9 @@ impl fmt::Display for Problem {
             write!(f, "{}: ", self.key)?;
         }
         f.write_str(&self.what)?;
-        self.hint.as_ref().map_or(Ok(()), |hint| write!(f, "; {hint}"))
+        self.hint
+            .as_ref()
+            .map_or(Ok(()), |hint| write!(f, "; {hint}"))
     }
 }
 
@@ -115,10 +122,18 @@ impl ConfigError {
 
     /// The problems, when that is what went wrong.
     pub fn problems(&self) -> &[Problem] {
-        if let Self::Invalid(problems) = self { problems } else { &[] }
+        if let Self::Invalid(problems) = self {
+            problems
+        } else {
+            &[]
+        }
     }
 }
 
 fn lines(problems: &[Problem]) -> String {
-    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    problems
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("\n")
 }

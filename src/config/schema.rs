@@ -14,7 +14,11 @@ pub(super) struct Key {
 }
 
 const fn key(section: &'static str, name: &'static str, kind: Kind) -> Key {
-    Key { section, name, kind }
+    Key {
+        section,
+        name,
+        kind,
+    }
 }
 
 const fn span(min: Duration, max: Duration) -> Kind {
@@ -27,11 +31,11 @@ const fn count(min: i64, max: i64) -> Kind {
 
 const TICK: Duration = Duration::from_millis(100);
 const BRIEF: Duration = Duration::from_millis(10);
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3600);
-const DAY: Duration = Duration::from_secs(86_400);
-const YEAR: Duration = Duration::from_secs(365 * 86_400);
-const FORTNIGHT: Duration = Duration::from_secs(14 * 86_400);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
+const YEAR: Duration = Duration::from_hours(365 * 24);
+const FORTNIGHT: Duration = Duration::from_hours(14 * 24);
 const MANY: i64 = 1_000_000_000;
 
 /// The section name of the keys in a `[[shops]]` block.
@@ -42,7 +46,11 @@ pub(super) const KEYS: &[Key] = &[
     key("database", "path", Kind::Text(text::filled)),
     key("kaspi", "base_url", Kind::Text(text::base_url)),
     key("kaspi", "connect_timeout", span(TICK, MINUTE)),
-    key("kaspi", "request_timeout", span(TICK, Duration::from_secs(300))),
+    key(
+        "kaspi",
+        "request_timeout",
+        span(TICK, Duration::from_mins(5)),
+    ),
     key("kaspi", "rate_per_second", Kind::Rate { max: 1000.0 }),
     key("kaspi", "max_in_flight", count(1, 64)),
     key("kaspi", "user_agent", Kind::Text(text::header)),
@@ -61,11 +69,19 @@ pub(super) const KEYS: &[Key] = &[
     key("rules", "file", Kind::Text(text::anything)),
     key("stock", "semantics", Kind::Word(&["physical", "available"])),
     key("stock", "safety_stock", count(0, MANY)),
-    key("interlocks", "cancel_confirm_after", Kind::LimitSpan { max: DAY }),
+    key(
+        "interlocks",
+        "cancel_confirm_after",
+        Kind::LimitSpan { max: DAY },
+    ),
     key("interlocks", "cancel_budget_share", Kind::LimitShare),
     key("interlocks", "cancel_budget_window", span(HOUR, YEAR)),
     key("interlocks", "cancel_budget_from", count(0, MANY)),
-    key("interlocks", "cancels_per_hour_max", Kind::LimitCount { max: MANY }),
+    key(
+        "interlocks",
+        "cancels_per_hour_max",
+        Kind::LimitCount { max: MANY },
+    ),
     key("interlocks", "stock_max_age", Kind::LimitSpan { max: YEAR }),
     key("interlocks", "stock_collapse_share", Kind::LimitShare),
     key("actions", "settle", span(TICK, DAY)),
@@ -73,7 +89,11 @@ pub(super) const KEYS: &[Key] = &[
     key("actions", "sighting_age_max", span(TICK, HOUR)),
     key("actions", "retry_base", span(BRIEF, HOUR)),
     key("actions", "retry_cap", span(BRIEF, DAY)),
-    key("actions", "accepts_per_hour_max", Kind::LimitCount { max: MANY }),
+    key(
+        "actions",
+        "accepts_per_hour_max",
+        Kind::LimitCount { max: MANY },
+    ),
     key("schedule", "deadline", span(MINUTE, FORTNIGHT)),
 ];
 
@@ -109,7 +129,8 @@ pub(super) fn find(section: &str, name: &str) -> Option<&'static Key> {
 /// The section other than `section` that has a key of this name.
 pub(super) fn elsewhere(section: &str, name: &str) -> Option<&'static str> {
     let mut all = KEYS.iter().chain(SHOP_KEYS);
-    all.find(|key| key.name == name && key.section != section).map(|key| key.section)
+    all.find(|key| key.name == name && key.section != section)
+        .map(|key| key.section)
 }
 
 /// The known name nearest to a misspelt one, when one is near enough.

@@ -222,11 +222,23 @@ impl Config {
     pub fn relaxed(&self) -> Vec<&'static str> {
         let interlocks = &self.interlocks;
         [
-            ("cancel_confirm_after", interlocks.cancel_confirm_after.is_off()),
-            ("cancel_budget_share", interlocks.cancel_budget_share.is_off()),
-            ("cancels_per_hour_max", interlocks.cancels_per_hour_max.is_off()),
+            (
+                "cancel_confirm_after",
+                interlocks.cancel_confirm_after.is_off(),
+            ),
+            (
+                "cancel_budget_share",
+                interlocks.cancel_budget_share.is_off(),
+            ),
+            (
+                "cancels_per_hour_max",
+                interlocks.cancels_per_hour_max.is_off(),
+            ),
             ("stock_max_age", interlocks.stock_max_age.is_off()),
-            ("stock_collapse_share", interlocks.stock_collapse_share.is_off()),
+            (
+                "stock_collapse_share",
+                interlocks.stock_collapse_share.is_off(),
+            ),
         ]
         .into_iter()
         .filter_map(|(name, off)| off.then_some(name))

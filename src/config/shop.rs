@@ -31,7 +31,11 @@ pub struct Shop {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub merchant_uid: Option<String>,
     /// An HTTP proxy; may carry credentials, which are never shown.
-    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "redacted")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "redacted"
+    )]
     pub proxy: Option<String>,
 }
 
@@ -84,10 +88,17 @@ pub(super) fn redact(url: &str) -> String {
     if url.username().is_empty() && url.password().is_none() {
         return url.to_string();
     }
-    let starred = url.set_username("***").and_then(|()| url.set_password(None));
-    if starred.is_err() { "***".to_owned() } else { url.to_string() }
+    let starred = url
+        .set_username("***")
+        .and_then(|()| url.set_password(None));
+    if starred.is_err() {
+        "***".to_owned()
+    } else {
+        url.to_string()
+    }
 }
 
+#[allow(clippy::ref_option, reason = "serde hands the field over as it is")]
 fn redacted<S: Serializer>(proxy: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
     proxy.as_deref().map(redact).serialize(serializer)
 }

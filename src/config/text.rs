@@ -10,13 +10,20 @@ use super::value::Fault;
 
 type Checked = Result<(), Fault>;
 
-#[expect(clippy::unnecessary_wraps, reason = "stands in the schema beside checks that can fail")]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "stands in the schema beside checks that can fail"
+)]
 pub(super) fn anything(_: &str) -> Checked {
     Ok(())
 }
 
 pub(super) fn filled(text: &str) -> Checked {
-    if text.trim().is_empty() { Err(Fault::new("must not be empty")) } else { Ok(()) }
+    if text.trim().is_empty() {
+        Err(Fault::new("must not be empty"))
+    } else {
+        Ok(())
+    }
 }
 
 pub(super) fn base_url(text: &str) -> Checked {
@@ -42,7 +49,9 @@ pub(super) fn base_url(text: &str) -> Checked {
 
 /// Whether the token would leave this machine in the clear.
 pub(super) fn is_plain_and_remote(base_url: &str) -> bool {
-    let Ok(url) = Url::parse(base_url) else { return false };
+    let Ok(url) = Url::parse(base_url) else {
+        return false;
+    };
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     let address = host.parse::<IpAddr>();
     url.scheme() == "http"
@@ -55,7 +64,9 @@ pub(super) fn header(text: &str) -> Checked {
     if text.chars().all(|c| c == ' ' || c.is_ascii_graphic()) {
         return Ok(());
     }
-    Err(Fault::new("must be printable ASCII, as it is sent in a header"))
+    Err(Fault::new(
+        "must be printable ASCII, as it is sent in a header",
+    ))
 }
 
 pub(super) fn cron(text: &str) -> Checked {
@@ -66,10 +77,13 @@ pub(super) fn cron(text: &str) -> Checked {
         return Err(fault.hint(format!("with seconds first: \"0 {}\"", text.trim())));
     }
     if fields != 6 {
-        return Err(Fault::new(format!("{expected}, found {fields} in {text:?}")));
+        return Err(Fault::new(format!(
+            "{expected}, found {fields} in {text:?}"
+        )));
     }
     let job = Job::new(text, |_, _| {});
-    job.map(drop).map_err(|_| Fault::new(format!("{expected}, cannot read {text:?}")))
+    job.map(drop)
+        .map_err(|_| Fault::new(format!("{expected}, cannot read {text:?}")))
 }
 
 pub(super) fn listen(text: &str) -> Checked {
@@ -77,9 +91,13 @@ pub(super) fn listen(text: &str) -> Checked {
     if text.is_empty() || text.parse::<SocketAddr>().is_ok() {
         return Ok(());
     }
-    let fault =
-        Fault::new(format!("expected ADDRESS:PORT such as \"127.0.0.1:9464\", found {text:?}"));
-    let port = text.rsplit(':').next().and_then(|port| port.parse::<u16>().ok());
+    let fault = Fault::new(format!(
+        "expected ADDRESS:PORT such as \"127.0.0.1:9464\", found {text:?}"
+    ));
+    let port = text
+        .rsplit(':')
+        .next()
+        .and_then(|port| port.parse::<u16>().ok());
     Err(match port {
         Some(port) => fault.hint(format!("did you mean \"127.0.0.1:{port}\"?")),
         None => fault.hint("\"\" switches it off"),
@@ -99,10 +117,16 @@ pub(super) fn slug(text: &str) -> Checked {
     if !text.is_empty() && text.len() <= 64 && text.chars().all(allowed) {
         return Ok(());
     }
-    let fault = Fault::new(format!("must be of a-z 0-9 _ - (at most 64), found {text:?}"));
+    let fault = Fault::new(format!(
+        "must be of a-z 0-9 _ - (at most 64), found {text:?}"
+    ));
     let lower = text.to_lowercase().replace(' ', "-");
     let fits = !lower.is_empty() && lower.chars().all(allowed);
-    Err(if fits { fault.hint(format!("did you mean \"{lower}\"?")) } else { fault })
+    Err(if fits {
+        fault.hint(format!("did you mean \"{lower}\"?"))
+    } else {
+        fault
+    })
 }
 
 /// The value is never shown: it may be a token written in the wrong place.
@@ -122,8 +146,10 @@ pub(super) fn variable(text: &str) -> Checked {
     if starts_well && text.chars().all(allowed) {
         return Ok(());
     }
-    Err(Fault::new("expected the name of a variable such as \"KASPI_TOKEN\"")
-        .hint("the token itself does not belong in this file"))
+    Err(
+        Fault::new("expected the name of a variable such as \"KASPI_TOKEN\"")
+            .hint("the token itself does not belong in this file"),
+    )
 }
 
 pub(super) fn merchant_uid(text: &str) -> Checked {

@@ -49,7 +49,9 @@ pub enum TokenError {
         place: String,
     },
     /// More than one line, or characters that no header can carry.
-    #[error("shop {shop}: {place} holds something other than one token; leave only the token in it")]
+    #[error(
+        "shop {shop}: {place} holds something other than one token; leave only the token in it"
+    )]
     Malformed {
         /// The shop.
         shop: String,
@@ -97,11 +99,21 @@ impl TokenSource {
         let credential = credentials.as_ref().zip(shop.credential.as_ref());
         let credential = credential.map(|(directory, name)| directory.join(name));
         let variable = shop.token_env.as_ref().map(|name| {
-            let value = env.get(name).map(|value| SecretString::from(value.to_owned()));
+            let value = env
+                .get(name)
+                .map(|value| SecretString::from(value.to_owned()));
             (name.clone(), value)
         });
-        let files = credential.into_iter().chain(shop.token_file.clone()).collect();
-        Self { shop: shop.name.clone(), files, credentials, variable }
+        let files = credential
+            .into_iter()
+            .chain(shop.token_file.clone())
+            .collect();
+        Self {
+            shop: shop.name.clone(),
+            files,
+            credentials,
+            variable,
+        }
     }
 
     /// Every place, in the order they are looked at.
@@ -132,7 +144,10 @@ impl TokenSource {
         if let Some((name, Some(value))) = &self.variable {
             return self.accept(value.expose_secret(), || format!("${name}"));
         }
-        Err(TokenError::Missing { shop: self.shop.clone(), looked: self.places() })
+        Err(TokenError::Missing {
+            shop: self.shop.clone(),
+            looked: self.places(),
+        })
     }
 
     /// The state of the file the token is read from now.
@@ -152,16 +167,26 @@ impl TokenSource {
         let token = text.trim_start_matches('\u{feff}').trim();
         let shop = || self.shop.clone();
         if token.is_empty() {
-            return Err(TokenError::Empty { shop: shop(), place: place() });
+            return Err(TokenError::Empty {
+                shop: shop(),
+                place: place(),
+            });
         }
         if !token.chars().all(|c| c.is_ascii_graphic()) {
-            return Err(TokenError::Malformed { shop: shop(), place: place() });
+            return Err(TokenError::Malformed {
+                shop: shop(),
+                place: place(),
+            });
         }
         Ok(Token(SecretString::from(token.to_owned())))
     }
 
     fn warn_if_others_can_read(&self, file: &Path) {
-        if self.credentials.as_ref().is_some_and(|directory| file.starts_with(directory)) {
+        if self
+            .credentials
+            .as_ref()
+            .is_some_and(|directory| file.starts_with(directory))
+        {
             return;
         }
         if others_can_read(file) {

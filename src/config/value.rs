@@ -9,16 +9,28 @@ use super::{Limit, schema, span};
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Kind {
     Flag,
-    Count { min: i64, max: i64 },
+    Count {
+        min: i64,
+        max: i64,
+    },
     /// Above 0.
-    Rate { max: f64 },
-    Span { min: Duration, max: Duration },
+    Rate {
+        max: f64,
+    },
+    Span {
+        min: Duration,
+        max: Duration,
+    },
     Word(&'static [&'static str]),
     Text(fn(&str) -> Result<(), Fault>),
-    LimitSpan { max: Duration },
+    LimitSpan {
+        max: Duration,
+    },
     /// 0 to 1.
     LimitShare,
-    LimitCount { max: i64 },
+    LimitCount {
+        max: i64,
+    },
 }
 
 /// A value as written.
@@ -41,7 +53,10 @@ pub(super) struct Fault {
 
 impl Fault {
     pub(super) fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into(), hint: None }
+        Self {
+            what: what.into(),
+            hint: None,
+        }
     }
 
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -79,7 +94,10 @@ impl Scalar {
         typed.unwrap_or_else(|| Self::Text(text.to_owned()))
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "only compared with small bounds")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "only compared with small bounds"
+    )]
     fn as_float(&self) -> Option<f64> {
         match self {
             Self::Int(value) => Some(*value as f64),
@@ -89,7 +107,11 @@ impl Scalar {
     }
 
     fn as_text(&self) -> Option<&str> {
-        if let Self::Text(text) = self { Some(text) } else { None }
+        if let Self::Text(text) = self {
+            Some(text)
+        } else {
+            None
+        }
     }
 
     fn is_off(&self) -> bool {
@@ -107,7 +129,9 @@ pub(super) fn check(kind: Kind, found: &Scalar) -> Result<(), Fault> {
         Kind::Count { min, max } => check_count(found, min, max, ""),
         Kind::Rate { max } => match found.as_float() {
             Some(value) if value > 0.0 && value <= max => Ok(()),
-            Some(_) => Err(Fault::new(format!("must be above 0 and at most {max}, found {found}"))),
+            Some(_) => Err(Fault::new(format!(
+                "must be above 0 and at most {max}, found {found}"
+            ))),
             None => Err(Fault::expected("a number", found)),
         },
         Kind::Span { min, max } => check_span(found, min, max),
@@ -117,7 +141,11 @@ pub(super) fn check(kind: Kind, found: &Scalar) -> Result<(), Fault> {
             _ => Err(Fault::expected("text in quotes", found)),
         },
         Kind::LimitSpan { .. } | Kind::LimitShare | Kind::LimitCount { .. } => {
-            if found.is_off() { Ok(()) } else { check_limit(kind, found) }
+            if found.is_off() {
+                Ok(())
+            } else {
+                check_limit(kind, found)
+            }
         }
     }
 }
@@ -138,7 +166,11 @@ fn check_limit(kind: Kind, found: &Scalar) -> Result<(), Fault> {
                 let fault = Fault::new(format!("must be 0 to 1, found {found}"));
                 let percent = value / 100.0;
                 let is_percent = value > 1.0 && value <= 100.0;
-                Err(if is_percent { fault.hint(format!("{value} % is {percent}")) } else { fault })
+                Err(if is_percent {
+                    fault.hint(format!("{value} % is {percent}"))
+                } else {
+                    fault
+                })
             }
             None => Err(Fault::expected("a share such as 0.04 or \"off\"", found)),
         },
@@ -153,7 +185,10 @@ fn check_count(found: &Scalar, min: i64, max: i64, or_off: &str) -> Result<(), F
             let fault = Fault::expected(format_args!("a whole number{or_off}"), found);
             Err(fault.hint("leave out the quotes"))
         }
-        _ => Err(Fault::expected(format_args!("a whole number{or_off}"), found)),
+        _ => Err(Fault::expected(
+            format_args!("a whole number{or_off}"),
+            found,
+        )),
     }
 }
 

@@ -48,7 +48,9 @@ pub fn init(log: &Log, color: bool, target: Target) -> Result<(), TelemetryError
         Target::Stdout => BoxMakeWriter::new(io::stdout),
         Target::Stderr => BoxMakeWriter::new(io::stderr),
     };
-    let filter = EnvFilter::builder().parse(&log.filter).map_err(TelemetryError::Filter)?;
+    let filter = EnvFilter::builder()
+        .parse(&log.filter)
+        .map_err(TelemetryError::Filter)?;
     tracing_subscriber::registry()
         .with(lines(log.format, color, writer)?)
         .with(filter)
@@ -79,9 +81,11 @@ where
             .with_span_list(false)
             .with_writer(writer)
             .boxed()),
-        LogFormat::Text => {
-            Ok(fmt::layer().with_ansi(color).with_target(false).with_writer(writer).boxed())
-        }
+        LogFormat::Text => Ok(fmt::layer()
+            .with_ansi(color)
+            .with_target(false)
+            .with_writer(writer)
+            .boxed()),
         LogFormat::Journald => journal(),
     }
 }
@@ -97,10 +101,13 @@ where
 
 #[cfg(not(feature = "journald"))]
 fn journal<S>() -> Result<Boxed<S>, TelemetryError> {
-    Err(TelemetryError::Journal(io::Error::other("built without the journald feature")))
+    Err(TelemetryError::Journal(io::Error::other(
+        "built without the journald feature",
+    )))
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 mod tests {
     use std::sync::{Arc, Mutex};
 
