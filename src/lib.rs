@@ -1,11 +1,15 @@
 //! Qabyl (қабыл, "accepted"): takes a Kaspi.kz shop's new orders, decides each from local stock and
 //! the merchant's rules, and carries the decision out. See `docs/ARCHITECTURE.md`.
 
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod domain;
 pub mod kaspi;
 pub mod pipeline;
 pub mod rules_file;
+pub mod runtime;
 pub mod sandbox;
+pub mod status;
 pub mod stock;
 pub mod store;

@@ -312,13 +312,17 @@ pub(super) struct Audit {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text).map_err(|error| format!("{error}; expected a time such as 90s or 10m"))
+    humantime::parse_duration(text)
+        .map_err(|error| format!("{error}; expected a time such as 90s or 10m"))
 }
 
 fn reason(text: &str) -> Result<crate::domain::decision::CancelReason, String> {
     use crate::domain::decision::CancelReason;
     CancelReason::parse(text).ok_or_else(|| {
-        let all: Vec<&str> = CancelReason::ALL.iter().map(|reason| reason.as_str()).collect();
+        let all: Vec<&str> = CancelReason::ALL
+            .iter()
+            .map(|reason| reason.as_str())
+            .collect();
         format!("Kaspi takes {}", all.join(", "))
     })
 }

@@ -51,7 +51,9 @@ struct Failure {
 impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(error: E) -> Self {
         let error = error.into();
-        let code = error.downcast_ref::<ConfigError>().map_or(FAILED, ConfigError::exit_code);
+        let code = error
+            .downcast_ref::<ConfigError>()
+            .map_or(FAILED, ConfigError::exit_code);
         Self { code, error }
     }
 }
@@ -59,7 +61,10 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
 impl Failure {
     /// A mistake in what was asked for, or in a configured file.
     fn usage(error: impl Into<anyhow::Error>) -> Self {
-        Self { code: 2, error: error.into() }
+        Self {
+            code: 2,
+            error: error.into(),
+        }
     }
 }
 
@@ -67,7 +72,10 @@ impl Failure {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     crate::kaspi::install_crypto();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             complain(&format!("the runtime could not be started: {error}"));
@@ -92,8 +100,12 @@ async fn dispatch(cli: Cli) -> Done {
         Command::Once(args) => once::run(&Config::load(sources()?)?, &args).await,
         Command::Demo(args) => demo::run(&args).await,
         Command::Sandbox(args) => sandbox::run(&args).await,
-        Command::Orders(OrdersCommand::List(args)) => orders::list(&partial(sources()?)?, &args).await,
-        Command::Orders(OrdersCommand::Show(args)) => orders::show(&partial(sources()?)?, &args).await,
+        Command::Orders(OrdersCommand::List(args)) => {
+            orders::list(&partial(sources()?)?, &args).await
+        }
+        Command::Orders(OrdersCommand::Show(args)) => {
+            orders::show(&partial(sources()?)?, &args).await
+        }
         Command::Explain(args) => explain::run(&partial(sources()?)?, &args).await,
         Command::Accept(args) => people::accept(&partial(sources()?)?, &args).await,
         Command::Cancel(args) => people::cancel(&partial(sources()?)?, &args).await,
@@ -101,7 +113,9 @@ async fn dispatch(cli: Cli) -> Done {
         Command::Release(args) => people::release(&partial(sources()?)?, &args).await,
         Command::Pause(args) => people::pause(&Config::load(sources()?)?, &args).await,
         Command::Resume(args) => people::resume(&Config::load(sources()?)?, &args).await,
-        Command::Stock(StockCommand::Import(args)) => stock::import(&partial(sources()?)?, &args).await,
+        Command::Stock(StockCommand::Import(args)) => {
+            stock::import(&partial(sources()?)?, &args).await
+        }
         Command::Stock(StockCommand::Set(args)) => stock::set(&partial(sources()?)?, &args).await,
         Command::Stock(StockCommand::Show(args)) => stock::show(&partial(sources()?)?, &args).await,
         Command::Rules(RulesCommand::Check(args)) => rules::check(&partial(sources()?)?, &args),
@@ -127,7 +141,9 @@ async fn open(config: &Config) -> Result<Store, StoreError> {
 
 /// Opens the database as its one worker.
 async fn open_as_daemon(config: &Config) -> Result<Arc<Store>, StoreError> {
-    Store::open(&config.database.path, Access::Daemon, Clock::System.now()).await.map(Arc::new)
+    Store::open(&config.database.path, Access::Daemon, Clock::System.now())
+        .await
+        .map(Arc::new)
 }
 
 /// Prints a command's result. A reader that went away is no failure.

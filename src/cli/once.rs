@@ -12,11 +12,14 @@ use crate::config::Loaded;
 use crate::runtime::{once, telemetry};
 
 pub(super) async fn run(loaded: &Loaded, args: &Once) -> Done {
-    telemetry::init(&loaded.config.log, telemetry::Target::Stderr)?;
+    let color = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    telemetry::init(&loaded.config.log, color, telemetry::Target::Stderr)?;
     let store = open_as_daemon(&loaded.config).await?;
     let shops = shops::build(loaded, &store).await?;
     let stop = super::run::stop_on_signal()?;
-    let passes = shops.iter().map(|shop| once::run(shop, args.timeout, &stop));
+    let passes = shops
+        .iter()
+        .map(|shop| once::run(shop, args.timeout, &stop));
     let ends = join_all(passes).await;
     let mut rows = Vec::new();
     let mut code = 0;
@@ -59,10 +62,22 @@ fn print(rows: &[(String, once::Summary, crate::store::Totals)], args: &Once) {
         return say(&json!(rows).to_string());
     }
     let mut out = table::table(&[
-        "shop", "decided now", "sent now", "accepted", "cancelled", "held", "waiting", "open", "trouble",
+        "shop",
+        "decided now",
+        "sent now",
+        "accepted",
+        "cancelled",
+        "held",
+        "waiting",
+        "open",
+        "trouble",
     ]);
     for (shop, s, t) in rows {
-        let trouble = s.denied.clone().or_else(|| s.failing.clone()).unwrap_or_default();
+        let trouble = s
+            .denied
+            .clone()
+            .or_else(|| s.failing.clone())
+            .unwrap_or_default();
         out.add_row(vec![
             shop.clone(),
             s.decided.to_string(),

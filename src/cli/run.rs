@@ -18,22 +18,25 @@ const TOKEN_EVERY: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(loaded: &Loaded) -> Done {
     let config = &loaded.config;
-    telemetry::init(&config.log, telemetry::Target::Stdout)?;
+    let color = std::io::IsTerminal::is_terminal(&std::io::stdout());
+    telemetry::init(&config.log, color, telemetry::Target::Stdout)?;
     let store = open_as_daemon(config).await?;
     let shops = shops::build(loaded, &store).await?;
     let stop = stop_on_signal()?;
     let board = Arc::new(Board::default());
-    let names: Vec<_> = shops.iter().map(|shop| (shop.ctx.shop.clone(), shop.client.clone())).collect();
+    let names: Vec<_> = shops
+        .iter()
+        .map(|shop| (shop.ctx.shop.clone(), shop.client.clone()))
+        .collect();
     let server = match config.http.listen {
         None => None,
         Some(address) => {
-            let state = crate::status::Shared::new(
-                Arc::clone(&store),
-                Arc::clone(&board),
-                names,
-                config.poll.lookback,
-            );
-            Some(crate::status::serve(address, state, stop.clone()).await.map_err(Failure::usage)?)
+            let state = crate::status::Shared::new(Arc::clone(&store), Arc::clone(&board), names);
+            Some(
+                crate::status::serve(address, state, stop.clone())
+                    .await
+                    .map_err(Failure::usage)?,
+            )
         }
     };
     let watched = config
@@ -65,7 +68,10 @@ pub(super) async fn run(loaded: &Loaded) -> Done {
 
 /// Takes a new token up as soon as its file changes.
 async fn watch_tokens(shops: Vec<(TokenSource, Credentials)>, stop: CancellationToken) {
-    let mut seen: Vec<_> = shops.iter().map(|(source, _)| source.fingerprint()).collect();
+    let mut seen: Vec<_> = shops
+        .iter()
+        .map(|(source, _)| source.fingerprint())
+        .collect();
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -81,7 +87,10 @@ async fn watch_tokens(shops: Vec<(TokenSource, Credentials)>, stop: Cancellation
                     *seen = source.fingerprint();
                     tracing::info!(event = "token.replaced", "a new token is in use");
                 }
-                Err(error) => tracing::warn!(event = "token.unreadable", "the old token stays in use: {error}"),
+                Err(error) => tracing::warn!(
+                    event = "token.unreadable",
+                    "the old token stays in use: {error}"
+                ),
             }
         }
     }

@@ -15,16 +15,24 @@ use crate::store::Store;
 
 /// The rules in force: the configured file, or the embedded ones.
 pub(super) fn rules(config: &Config) -> Result<Rules, Failure> {
-    let Some(file) = &config.rules.file else { return Ok(rules_file::default_rules()) };
+    let Some(file) = &config.rules.file else {
+        return Ok(rules_file::default_rules());
+    };
     let text = std::fs::read_to_string(file).map_err(|error| {
-        Failure::usage(anyhow::anyhow!("cannot read the rules file {}: {error}", file.display()))
+        Failure::usage(anyhow::anyhow!(
+            "cannot read the rules file {}: {error}",
+            file.display()
+        ))
     })?;
     rules_file::load(&text, file).map_err(Failure::usage)
 }
 
 /// Rules and limits joined.
 pub(super) fn policy(config: &Config) -> Result<Arc<Policy>, Failure> {
-    Ok(Arc::new(build::policy(rules(config)?, build::limits(config))))
+    Ok(Arc::new(build::policy(
+        rules(config)?,
+        build::limits(config),
+    )))
 }
 
 /// All shops, ready to run.
@@ -33,7 +41,8 @@ pub(super) async fn build(loaded: &Loaded, store: &Arc<Store>) -> Result<Vec<Sho
     let policy = policy(config)?;
     for name in config.relaxed() {
         tracing::warn!(
-            event = "interlock.off", interlock = name,
+            event = "interlock.off",
+            interlock = name,
             "an interlock is switched off in the configuration"
         );
     }

@@ -15,7 +15,8 @@ use crate::domain::policy::{Limits, Policy};
 use crate::domain::rules::Rules;
 use crate::domain::stock::Semantics;
 use crate::kaspi::{
-    Client, ClientSettings, Credentials, GateSettings, HttpSettings, HttpTransport, Transport, Writer,
+    Client, ClientSettings, Credentials, GateSettings, HttpSettings, HttpTransport, Transport,
+    Writer,
 };
 use crate::pipeline::{Ctx, Mode, Settings};
 use crate::store::{DecidingInput, Store};
@@ -82,7 +83,11 @@ pub fn limits(config: &Config) -> Limits {
 pub fn policy(rules: Rules, limits: Limits) -> Policy {
     let text = serde_json::json!({ "rules": rules, "limits": limits }).to_string();
     let digest = Sha256::digest(text.as_bytes());
-    let digest: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let digest: String = digest
+        .iter()
+        .take(6)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     Policy::new(rules, limits, digest)
 }
 
@@ -126,7 +131,11 @@ fn settings(config: &Config) -> Settings {
 }
 
 /// An HTTP transport for one shop.
-pub fn http(config: &Config, shop: &config::Shop, clock: &Clock) -> Result<Arc<dyn Transport>, BuildError> {
+pub fn http(
+    config: &Config,
+    shop: &config::Shop,
+    clock: &Clock,
+) -> Result<Arc<dyn Transport>, BuildError> {
     let settings = HttpSettings {
         base_url: config.kaspi.base_url.clone(),
         connect_timeout: config.kaspi.connect_timeout,
@@ -134,8 +143,11 @@ pub fn http(config: &Config, shop: &config::Shop, clock: &Clock) -> Result<Arc<d
         body_max_bytes: config.kaspi.body_max_bytes,
         proxy: shop.proxy.clone(),
     };
-    let transport = HttpTransport::new(&settings, clock.clone())
-        .map_err(|source| BuildError::Http { shop: shop.name.clone(), source })?;
+    let transport =
+        HttpTransport::new(&settings, clock.clone()).map_err(|source| BuildError::Http {
+            shop: shop.name.clone(),
+            source,
+        })?;
     Ok(Arc::new(transport))
 }
 
@@ -172,7 +184,18 @@ pub async fn shop(
     );
     store.add_shop(&name).await?;
     let writer = (mode == Mode::Act).then(|| client.writer());
-    let ctx =
-        Ctx::new((name, mode), store, clock, client.reader(), (settings(config), policy), seed);
-    Ok(ShopParts { ctx: Arc::new(ctx), writer, client, credentials })
+    let ctx = Ctx::new(
+        (name, mode),
+        store,
+        clock,
+        client.reader(),
+        (settings(config), policy),
+        seed,
+    );
+    Ok(ShopParts {
+        ctx: Arc::new(ctx),
+        writer,
+        client,
+        credentials,
+    })
 }

@@ -12,8 +12,8 @@ use tokio_cron_scheduler::{Job, JobScheduler};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::board::Board;
 use super::build::ShopParts;
-use super::status::Board;
 use crate::pipeline::{Ctx, StageError, act, confirm, decide, poll};
 
 /// A stage looks by itself this often, bell or not: other processes write into the database too.
@@ -56,15 +56,28 @@ pub async fn run(
     for shop in shops {
         let bells = Arc::new(Bells::default());
         let rung = Arc::clone(&bells);
-        cron.add(Job::new(schedule, move |_, _| rung.poll.notify_one())?).await?;
-        spawn_stages(shop, bells, &Spawner { tracker: &tracker, board: &board, stop: &stop, fatal: &fatal });
+        cron.add(Job::new(schedule, move |_, _| rung.poll.notify_one())?)
+            .await?;
+        spawn_stages(
+            shop,
+            bells,
+            &Spawner {
+                tracker: &tracker,
+                board: &board,
+                stop: &stop,
+                fatal: &fatal,
+            },
+        );
     }
     cron.start().await?;
     stop.cancelled().await;
     cron.shutdown().await?;
     tracker.close();
     tracker.wait().await;
-    let told = fatal.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+    let told = fatal
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+        .take();
     told.map_or(Ok(()), |why| Err(anyhow::anyhow!(why)))
 }
 
@@ -88,17 +101,22 @@ fn spawn_stages(shop: ShopParts, bells: Arc<Bells>, spawner: &Spawner<'_>) {
     let b = Arc::clone(&bells);
     spawner.tracker.spawn(async move {
         let ctx = Arc::clone(&poll.ctx);
-        poll.repeat(&b.poll, async || poll_once(&ctx, &b).await).await;
+        poll.repeat(&b.poll, async || poll_once(&ctx, &b).await)
+            .await;
     });
     let b = Arc::clone(&bells);
     spawner.tracker.spawn(async move {
         let ctx = Arc::clone(&decide.ctx);
-        decide.repeat(&b.decide, async || decide_once(&ctx, &b).await).await;
+        decide
+            .repeat(&b.decide, async || decide_once(&ctx, &b).await)
+            .await;
     });
     let b = Arc::clone(&bells);
     spawner.tracker.spawn(async move {
         let ctx = Arc::clone(&confirm.ctx);
-        confirm.repeat(&b.confirm, async || confirm_once(&ctx, &b).await).await;
+        confirm
+            .repeat(&b.confirm, async || confirm_once(&ctx, &b).await)
+            .await;
     });
     if let Some(writer) = shop.writer {
         let act = stage("act");
@@ -135,7 +153,13 @@ async fn poll_once(ctx: &Ctx, bells: &Bells) -> Result<Again, StageError> {
     }
     bells.decide.notify_one();
     bells.act.notify_one();
-    Ok(Again(if report.lines_failed > 0 || report.problem.is_some() { LOOK_EVERY * 5 } else { POLL_AT_LEAST }))
+    Ok(Again(
+        if report.lines_failed > 0 || report.problem.is_some() {
+            LOOK_EVERY * 5
+        } else {
+            POLL_AT_LEAST
+        },
+    ))
 }
 
 async fn decide_once(ctx: &Ctx, bells: &Bells) -> Result<Again, StageError> {
@@ -192,7 +216,8 @@ impl Stage {
         while !self.stop.is_cancelled() {
             let shop = self.ctx.shop.as_str();
             let started = self.ctx.clock.now();
-            self.board.update(shop, self.name, |stage| stage.running_since = Some(started));
+            self.board
+                .update(shop, self.name, |stage| stage.running_since = Some(started));
             let result = run().await;
             self.report(&result, &mut told);
             let wait = match result {
@@ -204,7 +229,10 @@ impl Stage {
                     if let StageError::Store(store) = &error
                         && store.is_fatal()
                     {
-                        *self.fatal.lock().unwrap_or_else(std::sync::PoisonError::into_inner) =
+                        *self
+                            .fatal
+                            .lock()
+                            .unwrap_or_else(std::sync::PoisonError::into_inner) =
                             Some(store.to_string());
                         self.stop.cancel();
                         return;
@@ -228,11 +256,18 @@ impl Stage {
         let now = self.ctx.clock.now();
         let (error, hint, code) = match result {
             Ok(_) => (None, None, ""),
-            Err(StageError::Api(error)) => (Some(error.to_string()), Some(error.hint()), error.code()),
+            Err(StageError::Api(error)) => {
+                (Some(error.to_string()), Some(error.hint()), error.code())
+            }
             Err(StageError::Store(error)) => {
                 let cause = std::error::Error::source(error).map(ToString::to_string);
-                let text = cause.map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"));
-                (Some(text), Some("check the disk's free space and the database file's owner"), error.code())
+                let text =
+                    cause.map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"));
+                (
+                    Some(text),
+                    Some("check the disk's free space and the database file's owner"),
+                    error.code(),
+                )
             }
         };
         self.board.update(shop, self.name, |stage| {
@@ -248,7 +283,12 @@ impl Stage {
         let Some(error) = error else {
             if !told.is_empty() {
                 told.clear();
-                tracing::info!(event = "stage.recovered", shop, stage = self.name, "works again");
+                tracing::info!(
+                    event = "stage.recovered",
+                    shop,
+                    stage = self.name,
+                    "works again"
+                );
             }
             return;
         };
@@ -258,7 +298,14 @@ impl Stage {
             return;
         }
         told.insert(code.to_owned(), now);
-        tracing::warn!(event = "stage.failed", shop, stage = self.name, code, hint, "{error}");
+        tracing::warn!(
+            event = "stage.failed",
+            shop,
+            stage = self.name,
+            code,
+            hint,
+            "{error}"
+        );
     }
 }
 
@@ -267,7 +314,9 @@ fn pause_after(error: &StageError, failures: u32, now: Timestamp) -> Duration {
     match error {
         StageError::Api(error) if error.is_denied() => DENIED_EVERY,
         StageError::Api(ApiError::Snooze { until } | ApiError::Breaker { until }) => {
-            Duration::try_from(until.duration_since(now)).unwrap_or_default().max(Duration::from_millis(200))
+            Duration::try_from(until.duration_since(now))
+                .unwrap_or_default()
+                .max(Duration::from_millis(200))
         }
         _ => (Duration::from_millis(500) * 2_u32.pow(failures.min(6))).min(PAUSE_LONGEST),
     }

@@ -1,9 +1,9 @@
 //! The composition root and everything that runs.
 
+mod board;
 pub mod build;
 pub mod daemon;
 pub mod once;
-mod status;
 pub mod telemetry;
 
-pub use status::{Board, StageStatus};
+pub use board::{Board, StageStatus};

@@ -40,7 +40,10 @@ pub async fn run(
     stop: &CancellationToken,
 ) -> Result<Summary, StageError> {
     let clock = &shop.ctx.clock;
-    let deadline = clock.now().saturating_add(timeout).unwrap_or(Timestamp::MAX);
+    let deadline = clock
+        .now()
+        .saturating_add(timeout)
+        .unwrap_or(Timestamp::MAX);
     let mut summary = Summary::default();
     let mut pause = PAUSE_FIRST;
     let mut wants_sweep = true;
@@ -62,12 +65,17 @@ pub async fn run(
                 let until = again_at(&error, clock.now(), pause);
                 pause = (pause * 2).min(PAUSE_LONGEST);
                 summary.failing = Some(error.to_string());
-                Round { next_at: Some(until), wants_sweep: true }
+                Round {
+                    next_at: Some(until),
+                    wants_sweep: true,
+                }
             }
             Err(error) => return Err(error),
         };
         wants_sweep = round.wants_sweep;
-        let Some(next_at) = round.next_at else { return Ok(summary) };
+        let Some(next_at) = round.next_at else {
+            return Ok(summary);
+        };
         let now = clock.now();
         if next_at > deadline || now >= deadline || stop.is_cancelled() {
             summary.timed_out = now >= deadline || summary.failing.is_some();
@@ -118,8 +126,15 @@ async fn round(
         _ => None,
     };
     let lines = (polled.lines_failed > 0).then_some(now + SignedDuration::from_secs(15));
-    let at_once = (acted.sent > 0 || acted.looked > 0 || acted.wants_poll || polled.problem.is_some())
-        .then_some(now);
-    let next_at = [due, decided.next_at, lines, at_once].into_iter().flatten().min();
-    Ok(Round { next_at, wants_sweep: decided.wants_sweep })
+    let at_once =
+        (acted.sent > 0 || acted.looked > 0 || acted.wants_poll || polled.problem.is_some())
+            .then_some(now);
+    let next_at = [due, decided.next_at, lines, at_once]
+        .into_iter()
+        .flatten()
+        .min();
+    Ok(Round {
+        next_at,
+        wants_sweep: decided.wants_sweep,
+    })
 }

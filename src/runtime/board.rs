@@ -31,7 +31,12 @@ pub struct Board {
 
 impl Board {
     /// Changes one stage's entry.
-    pub(super) fn update(&self, shop: &str, stage: &'static str, change: impl FnOnce(&mut StageStatus)) {
+    pub(super) fn update(
+        &self,
+        shop: &str,
+        stage: &'static str,
+        change: impl FnOnce(&mut StageStatus),
+    ) {
         let mut stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
         change(stages.entry((shop.to_owned(), stage)).or_default());
     }
@@ -39,6 +44,9 @@ impl Board {
     /// A copy of all entries.
     pub fn snapshot(&self) -> Vec<(String, &'static str, StageStatus)> {
         let stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
-        stages.iter().map(|((shop, stage), status)| (shop.clone(), *stage, status.clone())).collect()
+        stages
+            .iter()
+            .map(|((shop, stage), status)| (shop.clone(), *stage, status.clone()))
+            .collect()
     }
 }

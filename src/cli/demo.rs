@@ -1,0 +1,287 @@
+//! `qabyl demo`: the sandbox and a whole pass against it, with a database of its own, and a check of
+//! what Qabyl believes against what the sandbox holds.
+
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
+
+use super::args::Demo;
+use super::{Done, FAILED, orders, say, table};
+use crate::clock::Clock;
+use crate::config::{Config, Limit, Sources};
+use crate::domain::ids::Sku;
+use crate::domain::stock::StockRow;
+use crate::runtime::build::{self, ShopParts};
+use crate::runtime::{once, telemetry};
+use crate::sandbox::{LineSeed, OrderSeed, Seeded, Server, Settings, World, seed_orders};
+use crate::store::{Access, OrderFilter, OrderView, Store};
+
+const TOKEN: &str = "demo-token";
+const TIME_MAX: Duration = Duration::from_secs(25);
+/// With `--stay`, a new order comes in this often.
+const NEW_ORDER_EVERY: Duration = Duration::from_secs(7);
+
+pub(super) async fn run(args: &Demo) -> Done {
+    let clock = Clock::System;
+    let seeded = seed_orders(args.seed, usize::from(args.orders), clock.now());
+    let server = sandbox(args.seed, &seeded)?;
+    let folder = Folder::make(&clock)?;
+    let (config, shop) = configure(&server, &folder)?;
+    telemetry::init(&config.log, false, telemetry::Target::Stderr)?;
+    let store = Arc::new(Store::open(&config.database.path, Access::Daemon, clock.now()).await?);
+    store
+        .import_stock("demo", &rows(&seeded, &clock)?, true, "demo", clock.now())
+        .await?;
+    let policy = build::policy(crate::rules_file::default_rules(), build::limits(&config));
+    let transport = build::http(&config, &shop, &clock)?;
+    let parts = (Arc::clone(&store), clock.clone(), Arc::new(policy));
+    let shop = build::shop(
+        &config,
+        &shop,
+        SecretString::from(TOKEN),
+        transport,
+        parts,
+        args.seed,
+    )
+    .await?;
+    say(&format!(
+        "A sandbox at {} holds {} new orders; Qabyl takes them on.\n\
+         A shortage is to be seen twice, 2 s apart here, before it cancels.\n",
+        server.base_url(),
+        args.orders
+    ));
+    once::run(&shop, TIME_MAX, &CancellationToken::new()).await?;
+    let filter = OrderFilter {
+        limit: u32::from(args.orders) * 2,
+        ..OrderFilter::default()
+    };
+    let mut views = store.orders(&filter).await?;
+    views.reverse();
+    say(&show(&views).to_string());
+    let agrees = summary(&views, &server);
+    if args.stay {
+        stay(&shop, &server, args.seed).await?;
+    }
+    drop(shop);
+    server.shutdown().await;
+    Ok(ExitCode::from(if agrees { 0 } else { FAILED }))
+}
+
+fn sandbox(seed: u64, seeded: &Seeded) -> Result<Server, super::Failure> {
+    let mut world = World::new(Settings {
+        seed,
+        tokens: vec![TOKEN.to_owned()],
+        ..Settings::default()
+    });
+    for order in &seeded.orders {
+        world.place(order.clone());
+    }
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    Ok(Server::start(
+        address,
+        world,
+        Arc::new(|| Clock::System.now()),
+    )?)
+}
+
+/// A temporary folder, removed at the end.
+struct Folder(std::path::PathBuf);
+
+impl Folder {
+    fn make(clock: &Clock) -> std::io::Result<Self> {
+        let name = format!(
+            "qabyl-demo-{}-{}",
+            std::process::id(),
+            clock.now().as_millisecond()
+        );
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir(&path)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // A folder left behind in the temporary place harms nobody.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn configure(
+    server: &Server,
+    folder: &Folder,
+) -> Result<(Config, crate::config::Shop), super::Failure> {
+    let file = folder.0.join("qabyl.toml");
+    let text = format!(
+        "[database]\npath = \"demo.db\"\n[kaspi]\nbase_url = \"{}\"\nrate_per_second = 100\nmax_in_flight = 8\n\
+         [log]\nformat = \"text\"\nfilter = \"error\"\n[http]\nlisten = \"\"\n\
+         [interlocks]\ncancel_confirm_after = \"2s\"\ncancels_per_hour_max = 200\n\
+         [[shops]]\nname = \"demo\"\ntoken_env = \"QABYL_DEMO_TOKEN\"\nmode = \"act\"\n",
+        server.base_url()
+    );
+    std::fs::write(&file, text)?;
+    let sources = Sources {
+        file: Some(file),
+        ..Sources::default()
+    };
+    let mut config = Config::load(sources)?.config;
+    // The demo shows rules and stock at work, whatever share of its few orders is short.
+    config.interlocks.cancel_budget_share = Limit::Off;
+    let shop = config
+        .shops
+        .first()
+        .cloned()
+        .ok_or_else(|| anyhow::anyhow!("the demo has no shop"))?;
+    Ok((config, shop))
+}
+
+fn rows(seeded: &Seeded, clock: &Clock) -> Result<Vec<StockRow>, super::Failure> {
+    let row = |row: &crate::sandbox::StockRow| -> Result<StockRow, super::Failure> {
+        Ok(StockRow {
+            sku: Sku::new(&row.sku)?,
+            warehouse: String::new(),
+            on_hand: Some(row.on_hand),
+            as_of: clock.now(),
+        })
+    };
+    seeded.stock.iter().map(row).collect()
+}
+
+fn show(views: &[OrderView]) -> comfy_table::Table {
+    let mut out = table::table(&["order", "total", "units", "kind", "Qabyl", "why"]);
+    for view in views {
+        let units: u32 = view.lines.iter().map(|line| line.quantity).sum();
+        out.add_row(vec![
+            view.order.code.to_string(),
+            view.order.total.to_string(),
+            format!("{units} on {} lines", view.lines.len()),
+            kind(view),
+            orders::standing(view),
+            orders::reason(view),
+        ]);
+    }
+    out
+}
+
+fn kind(view: &OrderView) -> String {
+    let order = &view.order;
+    let mode = order
+        .delivery_mode
+        .as_ref()
+        .map_or("-", |mode| mode.as_str());
+    let mut words = vec![mode.trim_start_matches("DELIVERY_").to_lowercase()];
+    for (is, word) in [
+        (order.kaspi_delivery == Some(true), "Kaspi"),
+        (order.express, "express"),
+        (order.pre_order, "preorder"),
+        (order.signature_required, "signature"),
+        (order.credit_term_months.is_some(), "credit"),
+    ] {
+        if is {
+            words.push(word.to_owned());
+        }
+    }
+    words.join(", ")
+}
+
+/// Says what became of the orders, and whether the sandbox holds the same.
+fn summary(views: &[OrderView], server: &Server) -> bool {
+    let by = |kind: &str| -> BTreeSet<String> {
+        views
+            .iter()
+            .filter(|view| {
+                view.actions
+                    .iter()
+                    .any(|a| a.kind == kind && a.state == "confirmed")
+            })
+            .map(|view| view.order.code.as_str().to_owned())
+            .collect()
+    };
+    let (accepted, cancelled) = (by("accept"), by("cancel"));
+    let held = views
+        .iter()
+        .filter(|view| view.order.awaits_merchant())
+        .count();
+    let world = server.world();
+    let ledger = world.ledger();
+    let their_accepted: BTreeSet<String> = ledger
+        .accepted_codes()
+        .into_iter()
+        .map(|c| c.to_string())
+        .collect();
+    let their_cancelled: BTreeSet<String> = ledger
+        .cancelled_codes_by_api()
+        .into_iter()
+        .map(|c| c.to_string())
+        .collect();
+    let agrees = accepted == their_accepted
+        && cancelled == their_cancelled
+        && ledger.both_actions_sent().is_empty()
+        && ledger.blind_repeats().is_empty();
+    say(&format!(
+        "\n{} orders: {} accepted, {} cancelled, {held} held for a person.\n\
+         The sandbox's own ledger: {} accepted, {} cancelled, {} requests. {}",
+        views.len(),
+        accepted.len(),
+        cancelled.len(),
+        their_accepted.len(),
+        their_cancelled.len(),
+        ledger.requests_total(),
+        if agrees {
+            "They agree, order by order."
+        } else {
+            "THEY DISAGREE: this is a bug."
+        }
+    ));
+    agrees
+}
+
+/// Keeps both up, with new orders coming in, until Ctrl-C.
+async fn stay(shop: &ShopParts, server: &Server, seed: u64) -> Result<(), super::Failure> {
+    let stop = super::run::stop_on_signal()?;
+    let mut random = fastrand::Rng::with_seed(seed);
+    let skus: Vec<String> = server
+        .world()
+        .units_promised_by_sku()
+        .into_iter()
+        .map(|(sku, _)| sku.to_string())
+        .collect();
+    say("\nNew orders come in now; stop with Ctrl-C.");
+    let mut next = 970_000_001_u64;
+    while !stop.is_cancelled() {
+        let now = shop.ctx.clock.now();
+        let code = next.to_string();
+        next += 1;
+        let placed = now
+            .saturating_sub(SignedDuration::from_secs(1))
+            .unwrap_or(now);
+        if let Some(sku) = random.choice(&skus) {
+            let line = LineSeed::new(sku, random.u32(1..=3));
+            server
+                .world()
+                .place(OrderSeed::new(&code, placed).with_line(line));
+        }
+        once::run(shop, Duration::from_secs(5), &stop).await?;
+        let filter = OrderFilter {
+            code: Some(code),
+            limit: 1,
+            ..OrderFilter::default()
+        };
+        for view in shop.ctx.store.orders(&filter).await? {
+            say(&format!(
+                "{}  {}  {}",
+                view.order.code,
+                orders::standing(&view),
+                orders::reason(&view)
+            ));
+        }
+        tokio::select! { () = stop.cancelled() => {} () = tokio::time::sleep(NEW_ORDER_EVERY) => {} }
+    }
+    Ok(())
+}

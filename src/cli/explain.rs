@@ -1,0 +1,166 @@
+//! `qabyl explain CODE`: one screen that tells why.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use super::args::{Format, OneOrder};
+use super::orders::{as_json, find, lines_table, local, standing};
+use super::{Done, say, shops};
+use crate::config::Loaded;
+use crate::domain::facts::LineFacts;
+use crate::domain::policy::Policy;
+use crate::domain::rules;
+use crate::domain::stock::LineStock;
+use crate::store::{ActionView, DecisionView, OrderView};
+
+pub(super) async fn run(loaded: &Loaded, args: &OneOrder) -> Done {
+    let view = find(loaded, args).await?;
+    if args.shown.format == Format::Json {
+        say(&as_json(&view).to_string());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let policy = shops::policy(&loaded.config)?;
+    say(&page(&view, &policy));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn page(view: &OrderView, policy: &Policy) -> String {
+    let order = &view.order;
+    let mut out = String::new();
+    let _ = writeln!(
+        out,
+        "Order {} of shop {}, {}, placed {}\n\nWhat was ordered",
+        order.code,
+        view.shop,
+        order.total,
+        local(order.created_at)
+    );
+    match &view.lines_problem {
+        Some(problem) => _ = writeln!(out, "  lines could not be read: {problem}"),
+        None => _ = writeln!(out, "{}", lines_table(view)),
+    }
+    match &view.decision {
+        None => _ = writeln!(out, "\nNot decided yet: {}", standing(view)),
+        Some(decision) => write_decision(&mut out, decision, policy),
+    }
+    if let Some((who, why)) = &view.held {
+        let _ = writeln!(out, "\nHeld by {who}: {why}");
+    }
+    let _ = writeln!(out, "\nWhat was done");
+    if view.actions.is_empty() {
+        let _ = writeln!(out, "  nothing was sent to Kaspi");
+    }
+    for action in &view.actions {
+        write_action(&mut out, action);
+    }
+    let _ = write!(
+        out,
+        "\nWhat Kaspi says now (read {})\n  {} + {}{}",
+        local(view.seen_at),
+        order.state,
+        order.status,
+        order
+            .cancellation_reason
+            .as_ref()
+            .map_or_else(String::new, |reason| format!(", {reason}"))
+    );
+    out
+}
+
+fn write_decision(out: &mut String, view: &DecisionView, policy: &Policy) {
+    let _ = writeln!(out, "\nStock seen when it was decided, {}", local(view.at));
+    for line in view.facts.lines() {
+        let _ = writeln!(out, "  {}", stock_words(line));
+    }
+    let decision = &view.decision;
+    let _ = writeln!(
+        out,
+        "\nDecision {}: {} (by {}, policy {})\n  rule '{}' said {}",
+        view.id,
+        decision.verdict.word(),
+        view.actor,
+        view.policy_digest,
+        decision.rule,
+        decision.proposed.word()
+    );
+    if view.policy_digest == policy.digest()
+        && let Some(rule) = policy
+            .rules
+            .list
+            .iter()
+            .find(|rule| rule.name == decision.rule)
+    {
+        for answer in rules::explain(rule, &view.facts, policy, view.at) {
+            let _ = writeln!(
+                out,
+                "    {:indent$}{}",
+                "",
+                answer.text,
+                indent = answer.depth * 2
+            );
+        }
+    }
+    if decision.objections.is_empty() {
+        let _ = writeln!(out, "  no interlock objected");
+    }
+    for objection in &decision.objections {
+        let _ = writeln!(
+            out,
+            "  interlock {} asks to {}: {}",
+            objection.interlock.as_str(),
+            objection.effect.word(),
+            objection.why
+        );
+    }
+}
+
+fn stock_words(line: &LineFacts) -> String {
+    let sku = line.line.sku.as_ref().map_or("no SKU", |sku| sku.as_str());
+    match &line.stock {
+        LineStock::Unknown(why) => format!("{sku}: wants {}, stock unknown: {why}", line.wanted),
+        LineStock::Known(level) => format!(
+            "{sku}: wants {}, available {} = on hand {} − reserved {} − safety {} ({}, as of {})",
+            line.wanted,
+            level.available(),
+            level.on_hand,
+            level.reserved(),
+            level.safety_stock,
+            level.source,
+            local(level.as_of)
+        ),
+    }
+}
+
+fn write_action(out: &mut String, action: &ActionView) {
+    let reason = action
+        .reason
+        .as_ref()
+        .map_or_else(String::new, |reason| format!(" ({reason})"));
+    let _ = writeln!(out, "  {}{reason}: {}", action.kind, action.state);
+    for attempt in &action.attempts {
+        let answer = match (&attempt.outcome, &attempt.detail) {
+            (None, _) => "no answer yet".to_owned(),
+            (Some(outcome), None) => outcome.clone(),
+            (Some(outcome), Some(detail)) => format!("{outcome}: {detail}"),
+        };
+        let _ = writeln!(
+            out,
+            "    request {} at {}: {answer}",
+            attempt.n,
+            local(attempt.begun_at)
+        );
+    }
+    if let Some(why) = &action.why {
+        let when = action
+            .closed_at
+            .map_or_else(String::new, |at| format!(" at {}", local(at)));
+        let _ = writeln!(out, "    ended{when}: {why}");
+    } else if let Some(due) = action.due_at {
+        let _ = writeln!(out, "    looked at next at {}", local(due));
+    } else {
+        let _ = writeln!(
+            out,
+            "    left to a person: look at the order in the cabinet"
+        );
+    }
+}

@@ -1,0 +1,213 @@
+//! `qabyl orders list|show`
+
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use super::args::{Format, OneOrder, OrdersList};
+use super::{Done, Failure, NEEDS_PERSON, open, say, table};
+use crate::clock::Clock;
+use crate::config::Loaded;
+use crate::store::{OrderFilter, OrderView, StoreError};
+
+pub(super) async fn list(loaded: &Loaded, args: &OrdersList) -> Done {
+    let store = open(&loaded.config).await?;
+    let since = args
+        .since
+        .map(|age| Clock::System.now().saturating_sub(age))
+        .transpose()?
+        .map(jiff::Timestamp::as_millisecond);
+    let filter = OrderFilter {
+        shop: args.shop.clone(),
+        code: None,
+        state: args.state.clone(),
+        status: args.status.clone(),
+        since,
+        held: args.held,
+        limit: args.limit,
+    };
+    let mut orders = store.orders(&filter).await?;
+    if args.held {
+        // Oldest first is least time left first.
+        orders.reverse();
+    }
+    if args.shown.format == Format::Json {
+        say(&json!(orders.iter().map(as_json).collect::<Vec<_>>()).to_string());
+    } else {
+        say(&as_table(&orders).to_string());
+    }
+    let needs_person = args.check && !orders.is_empty();
+    Ok(ExitCode::from(if needs_person { NEEDS_PERSON } else { 0 }))
+}
+
+pub(super) async fn show(loaded: &Loaded, args: &OneOrder) -> Done {
+    let order = find(loaded, args).await?;
+    if args.shown.format == Format::Json {
+        say(&as_json(&order).to_string());
+        return Ok(ExitCode::SUCCESS);
+    }
+    say(&as_table(std::slice::from_ref(&order)).to_string());
+    say(&lines_table(&order).to_string());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The one order with this code.
+pub(super) async fn find(loaded: &Loaded, args: &OneOrder) -> Result<OrderView, Failure> {
+    let store = open(&loaded.config).await?;
+    let filter = OrderFilter {
+        shop: args.shop.clone(),
+        code: Some(args.code.clone()),
+        limit: 2,
+        ..OrderFilter::default()
+    };
+    let mut found = store.orders(&filter).await?;
+    match (found.pop(), found.is_empty()) {
+        (None, _) => Err(StoreError::NoOrder(args.code.clone()).into()),
+        (Some(order), true) => Ok(order),
+        (Some(_), false) => Err(anyhow::anyhow!(
+            "several shops have an order {}: name one with --shop",
+            args.code
+        )
+        .into()),
+    }
+}
+
+/// What is being done with an order, in one word.
+pub(super) fn standing(view: &OrderView) -> String {
+    if let Some((who, _)) = &view.held
+        && view.order.awaits_merchant()
+    {
+        return format!("held by {who}");
+    }
+    if let Some(action) = view.actions.last()
+        && view
+            .decision
+            .as_ref()
+            .is_none_or(|d| matches!(d.decision.verdict.word(), "accept" | "cancel"))
+    {
+        return format!("{} {}", action.kind, action.state);
+    }
+    match &view.decision {
+        Some(decision) if view.order.awaits_merchant() => {
+            decision.decision.verdict.word().to_owned()
+        }
+        _ if view.order.awaits_merchant() => "not decided yet".to_owned(),
+        _ => "decided elsewhere".to_owned(),
+    }
+}
+
+/// Why, in short.
+pub(super) fn reason(view: &OrderView) -> String {
+    if let Some((_, why)) = &view.held {
+        return why.clone();
+    }
+    let Some(decision) = &view.decision else {
+        return String::new();
+    };
+    let objections: Vec<&str> = decision
+        .decision
+        .objections
+        .iter()
+        .map(|objection| objection.why.as_str())
+        .collect();
+    if objections.is_empty() {
+        format!("rule '{}'", decision.decision.rule)
+    } else {
+        format!(
+            "rule '{}'; {}",
+            decision.decision.rule,
+            objections.join("; ")
+        )
+    }
+}
+
+fn as_table(orders: &[OrderView]) -> comfy_table::Table {
+    let mut out = table::table(&[
+        "code",
+        "created",
+        "total",
+        "delivery",
+        "Kaspi shows",
+        "Qabyl",
+        "why",
+    ]);
+    for view in orders {
+        let order = &view.order;
+        let delivery = order
+            .delivery_mode
+            .as_ref()
+            .map_or("-", |mode| mode.as_str());
+        out.add_row(vec![
+            order.code.to_string(),
+            local(order.created_at),
+            order.total.to_string(),
+            delivery.trim_start_matches("DELIVERY_").to_lowercase(),
+            format!("{} {}", order.state, order.status),
+            standing(view),
+            reason(view),
+        ]);
+    }
+    out
+}
+
+/// The lines of an order.
+pub(super) fn lines_table(view: &OrderView) -> comfy_table::Table {
+    let mut out = table::table(&["line", "SKU", "name", "units", "price"]);
+    for line in &view.lines {
+        out.add_row(vec![
+            line.number.to_string(),
+            line.sku
+                .as_ref()
+                .map_or_else(|| "not told".to_owned(), ToString::to_string),
+            line.name.clone().unwrap_or_default(),
+            format!("{} {}", line.quantity, line.unit.as_str().to_lowercase()),
+            line.unit_price.to_string(),
+        ]);
+    }
+    out
+}
+
+/// Almaty's time, which is the merchant's.
+pub(super) fn local(at: jiff::Timestamp) -> String {
+    let zone = jiff::tz::TimeZone::get("Asia/Almaty").unwrap_or(jiff::tz::TimeZone::UTC);
+    at.to_zoned(zone).strftime("%d.%m %H:%M:%S").to_string()
+}
+
+/// Everything known of an order.
+pub(super) fn as_json(view: &OrderView) -> Value {
+    let actions: Vec<Value> = view
+        .actions
+        .iter()
+        .map(|action| {
+            let attempts: Vec<Value> = action
+                .attempts
+                .iter()
+                .map(|a| {
+                    json!({
+                        "n": a.n, "begun_at": a.begun_at, "ended_at": a.ended_at,
+                        "outcome": a.outcome, "detail": a.detail,
+                    })
+                })
+                .collect();
+            json!({
+                "action": action.kind, "reason": action.reason, "state": action.state,
+                "made_at": action.made_at, "due_at": action.due_at, "closed_at": action.closed_at,
+                "why": action.why, "attempts": attempts,
+            })
+        })
+        .collect();
+    let decision = view.decision.as_ref().map(|decision| {
+        json!({
+            "id": decision.id, "at": decision.at, "by": decision.actor,
+            "verdict": decision.decision.verdict.word(), "rule": decision.decision.rule,
+            "objections": decision.decision.objections, "policy": decision.policy_digest,
+            "facts": decision.facts,
+        })
+    });
+    json!({
+        "shop": view.shop, "code": view.order.code, "order": view.order, "lines": view.lines,
+        "lines_problem": view.lines_problem, "seen_at": view.seen_at, "standing": standing(view),
+        "held": view.held.as_ref().map(|(by, why)| json!({ "by": by, "why": why })),
+        "decision": decision, "actions": actions,
+    })
+}

@@ -1,0 +1,129 @@
+//! `qabyl accept|cancel|hold|release CODE`, `qabyl pause|resume`
+
+use std::process::ExitCode;
+
+use super::args::{Cancel, Hold, OneOrder, Pause, Resume};
+use super::{Done, Failure, open, person, say};
+use crate::clock::Clock;
+use crate::config::{Config, Loaded};
+use crate::domain::decision::{COMMENT_CHARS_MAX, Verdict};
+use crate::domain::ids::ShopName;
+use crate::runtime::build;
+use crate::store::Store;
+
+pub(super) async fn accept(loaded: &Loaded, args: &OneOrder) -> Done {
+    order(&loaded.config, args, Verdict::Accept).await
+}
+
+pub(super) async fn cancel(loaded: &Loaded, args: &Cancel) -> Done {
+    if args.comment.chars().count() > COMMENT_CHARS_MAX {
+        return Err(Failure::usage(anyhow::anyhow!(
+            "the comment is longer than Kaspi's {COMMENT_CHARS_MAX} characters"
+        )));
+    }
+    let verdict = Verdict::Cancel {
+        reason: args.reason,
+        comment: args.comment.clone(),
+    };
+    order(&loaded.config, &args.order, verdict).await
+}
+
+async fn order(config: &Config, args: &OneOrder, verdict: Verdict) -> Done {
+    let store = open(config).await?;
+    let (shop, id) = store.find_order(&args.code, args.shop.as_deref()).await?;
+    let actor = person(args.actor.as_deref());
+    let input = build::deciding_input(config);
+    store
+        .order_by_person(&shop, &id, &verdict, &input, &actor, Clock::System.now())
+        .await?;
+    say(&format!(
+        "order {} will be {}ed by the daemon, or by the next `qabyl once` (shop {shop} must be in mode act)",
+        args.code,
+        verdict.word()
+    ));
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) async fn hold(loaded: &Loaded, args: &Hold) -> Done {
+    let store = open(&loaded.config).await?;
+    let (shop, id) = store
+        .find_order(&args.order.code, args.order.shop.as_deref())
+        .await?;
+    let actor = person(args.order.actor.as_deref());
+    store
+        .hold_order(&shop, &id, &args.why, &actor, Clock::System.now())
+        .await?;
+    say(&format!(
+        "order {} is held until `qabyl release {0}`",
+        args.order.code
+    ));
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) async fn release(loaded: &Loaded, args: &OneOrder) -> Done {
+    let store = open(&loaded.config).await?;
+    let (shop, id) = store.find_order(&args.code, args.shop.as_deref()).await?;
+    let actor = person(args.actor.as_deref());
+    store
+        .release_order(&shop, &id, &actor, Clock::System.now())
+        .await?;
+    say(&format!(
+        "order {} will be decided by the rules again",
+        args.code
+    ));
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) async fn pause(loaded: &Loaded, args: &Pause) -> Done {
+    switch(
+        &loaded.config,
+        args.shop.as_deref(),
+        Some(&args.why),
+        args.actor.as_deref(),
+    )
+    .await
+}
+
+pub(super) async fn resume(loaded: &Loaded, args: &Resume) -> Done {
+    switch(
+        &loaded.config,
+        args.shop.as_deref(),
+        None,
+        args.actor.as_deref(),
+    )
+    .await
+}
+
+async fn switch(
+    config: &Config,
+    shop: Option<&str>,
+    why: Option<&str>,
+    actor: Option<&str>,
+) -> Done {
+    let store: Store = open(config).await?;
+    let mut done = Vec::new();
+    for known in &config.shops {
+        if shop.is_none_or(|shop| shop == known.name) {
+            let name = ShopName::new(&known.name)?;
+            store
+                .set_paused(&name, why, &person(actor), Clock::System.now())
+                .await?;
+            done.push(known.name.as_str());
+        }
+    }
+    if done.is_empty() {
+        let names: Vec<&str> = config.shops.iter().map(|shop| shop.name.as_str()).collect();
+        return Err(Failure::usage(anyhow::anyhow!(
+            "there is no shop {}; configured: {}",
+            shop.unwrap_or_default(),
+            names.join(", ")
+        )));
+    }
+    let word = if why.is_some() {
+        "paused: nothing is sent"
+    } else {
+        "goes on"
+    };
+    say(&format!("{}: {word}", done.join(", ")));
+    Ok(ExitCode::SUCCESS)
+}

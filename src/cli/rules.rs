@@ -1,0 +1,54 @@
+//! `qabyl rules check|list`
+
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use super::args::{Format, RulesFile};
+use super::{Done, Failure, say, shops, table};
+use crate::config::Loaded;
+use crate::domain::rules::{Outcome, Rules};
+
+fn read(loaded: &Loaded, args: &RulesFile) -> Result<Rules, Failure> {
+    let mut config = loaded.config.clone();
+    if args.file.is_some() {
+        config.rules.file.clone_from(&args.file);
+    }
+    shops::rules(&config)
+}
+
+pub(super) fn check(loaded: &Loaded, args: &RulesFile) -> Done {
+    let rules = read(loaded, args)?;
+    say(&format!("{} rules, no mistake found", rules.list.len()));
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn list(loaded: &Loaded, args: &RulesFile) -> Done {
+    let rules = read(loaded, args)?;
+    if args.shown.format == Format::Json {
+        say(&json!(rules.list).to_string());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut out = table::table(&["", "rule", "then", "note"]);
+    for (index, rule) in rules.list.iter().enumerate() {
+        let then = match &rule.then {
+            Outcome::Accept => "accept".to_owned(),
+            Outcome::Cancel { reason, .. } => format!("cancel {}", reason.as_str()),
+            Outcome::Hold => "hold".to_owned(),
+            Outcome::Wait(time) => format!("wait {time:#}"),
+        };
+        let name = if rule.enabled {
+            rule.name.clone()
+        } else {
+            format!("{} (off)", rule.name)
+        };
+        out.add_row(vec![
+            (index + 1).to_string(),
+            name,
+            then,
+            rule.note.clone().unwrap_or_default(),
+        ]);
+    }
+    say(&out.to_string());
+    Ok(ExitCode::SUCCESS)
+}

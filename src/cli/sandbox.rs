@@ -1,0 +1,60 @@
+//! `qabyl sandbox`
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use super::args::Sandbox;
+use super::{Done, Failure, say};
+use crate::clock::Clock;
+use crate::sandbox::{Faults, Server, Settings, World, seed_orders, stock_csv};
+
+pub(super) async fn run(args: &Sandbox) -> Done {
+    let now = Clock::System.now();
+    let mut faults = Faults::default();
+    for fault in &args.faults {
+        faults.push(*fault);
+    }
+    let settings = Settings {
+        seed: args.seed,
+        tokens: vec![args.token.clone()],
+        latency: args.latency,
+        faults,
+        ..Settings::default()
+    };
+    let seeded = seed_orders(args.seed, args.orders, now);
+    if let Some(file) = &args.stock {
+        std::fs::write(file, stock_csv(&seeded.stock)).map_err(|error| {
+            Failure::usage(anyhow::anyhow!("cannot write {}: {error}", file.display()))
+        })?;
+    }
+    let mut world = World::new(settings);
+    for order in seeded.orders {
+        world.place(order);
+    }
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
+    let server =
+        Server::start(address, world, Arc::new(|| Clock::System.now())).map_err(|error| {
+            anyhow::anyhow!("cannot listen at {address}: {error}; choose another --port")
+        })?;
+    say(&format!(
+        "sandbox at {} with {} orders; token {}; stop with Ctrl-C",
+        server.base_url(),
+        args.orders,
+        args.token
+    ));
+    super::run::stop_on_signal()?.cancelled().await;
+    let world = server.world();
+    let ledger = world.ledger();
+    let told = format!(
+        "{} requests, {} accepted, {} cancelled, both actions sent for {} orders",
+        ledger.requests_total(),
+        ledger.accepted_codes().len(),
+        ledger.cancelled_codes_by_api().len(),
+        ledger.both_actions_sent().len()
+    );
+    drop(world);
+    say(&told);
+    server.shutdown().await;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,71 @@
+//! `qabyl status`
+
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use super::args::{Format, Status};
+use super::{Done, NEEDS_PERSON, open, orders, say, table};
+use crate::config::Loaded;
+use crate::domain::ids::ShopName;
+use crate::store::ScanKind;
+
+pub(super) async fn run(loaded: &Loaded, args: &Status) -> Done {
+    let store = open(&loaded.config).await?;
+    let mut rows = Vec::new();
+    let mut out = table::table(&[
+        "shop",
+        "mode",
+        "accepted",
+        "cancelled",
+        "held",
+        "waiting",
+        "undecided",
+        "open",
+        "last list",
+        "trouble",
+    ]);
+    let mut needs_person = false;
+    for shop in &loaded.config.shops {
+        let name = ShopName::new(&shop.name)?;
+        let totals = store.totals(Some(&name)).await?;
+        let state = store.shop_state(&name).await?;
+        let scan = store
+            .last_complete_scan(&name, ScanKind::New, jiff::Timestamp::MAX)
+            .await?;
+        let trouble = state
+            .denied
+            .map(|(since, why)| format!("{why} since {}", orders::local(since)))
+            .or(state.paused.map(|why| format!("paused: {why}")));
+        needs_person |= totals.held + totals.stuck > 0 || trouble.is_some();
+        out.add_row(vec![
+            shop.name.clone(),
+            format!("{:?}", shop.mode).to_lowercase(),
+            totals.accepted.to_string(),
+            totals.cancelled.to_string(),
+            totals.held.to_string(),
+            totals.waiting.to_string(),
+            totals.undecided.to_string(),
+            totals.open_actions.to_string(),
+            scan.as_ref()
+                .map_or_else(|| "never".to_owned(), |scan| orders::local(scan.started_at)),
+            trouble.clone().unwrap_or_default(),
+        ]);
+        rows.push(json!({
+            "shop": shop.name, "mode": shop.mode, "orders": totals.orders, "accepted": totals.accepted,
+            "cancelled": totals.cancelled, "held": totals.held, "waiting": totals.waiting,
+            "undecided": totals.undecided, "open_actions": totals.open_actions, "stuck": totals.stuck,
+            "last_complete_list": scan.map(|scan| scan.started_at), "trouble": trouble,
+        }));
+    }
+    if args.shown.format == Format::Json {
+        say(&json!(rows).to_string());
+    } else {
+        say(&out.to_string());
+    }
+    Ok(ExitCode::from(if args.check && needs_person {
+        NEEDS_PERSON
+    } else {
+        0
+    }))
+}

@@ -1,0 +1,132 @@
+//! `qabyl stock import|set|show`
+
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use super::args::{Format, StockImport, StockSet, StockShow};
+use super::{Done, open, orders, person, say, table};
+use crate::clock::Clock;
+use crate::config::Loaded;
+use crate::domain::ids::Sku;
+use crate::domain::stock::StockRow;
+use crate::runtime::build;
+use crate::stock::csv_file;
+
+pub(super) async fn import(loaded: &Loaded, args: &StockImport) -> Done {
+    let now = Clock::System.now();
+    let bytes = std::fs::read(&args.file)
+        .map_err(|error| anyhow::anyhow!("cannot read {}: {error}", args.file.display()))?;
+    let rows = csv_file::read(&bytes, &args.file, now)?;
+    let store = open(&loaded.config).await?;
+    let name = args
+        .file
+        .file_name()
+        .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let source = format!("csv:{name}");
+    let actor = person(args.actor.as_deref());
+    let report = store
+        .import_stock(&source, &rows, args.confirm_zeros, &actor, now)
+        .await?;
+    if args.shown.format == Format::Json {
+        say(&json!({
+            "rows": report.rows, "older": report.older, "had": report.had, "fell": report.fell,
+        })
+        .to_string());
+        return Ok(ExitCode::SUCCESS);
+    }
+    say(&format!(
+        "{} levels taken in from {}",
+        report.rows,
+        args.file.display()
+    ));
+    if report.older > 0 {
+        say(&format!(
+            "{} rows speak of an earlier moment than what is known and were left out",
+            report.older
+        ));
+    }
+    if report.fell > 0 {
+        say(&format!(
+            "{} of {} SKUs that had stock fell to zero; if that is so, say so with --confirm-zeros",
+            report.fell, report.had
+        ));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) async fn set(loaded: &Loaded, args: &StockSet) -> Done {
+    let now = Clock::System.now();
+    let row = StockRow {
+        sku: Sku::new(&args.sku)?,
+        warehouse: args.warehouse.trim().to_owned(),
+        on_hand: Some(args.on_hand),
+        as_of: now,
+    };
+    let store = open(&loaded.config).await?;
+    store
+        .import_stock("by hand", &[row], true, &person(args.actor.as_deref()), now)
+        .await?;
+    show(
+        loaded,
+        &StockShow {
+            skus: vec![args.sku.clone()],
+            shown: super::args::Shown {
+                format: args.shown.format,
+            },
+        },
+    )
+    .await
+}
+
+pub(super) async fn show(loaded: &Loaded, args: &StockShow) -> Done {
+    let store = open(&loaded.config).await?;
+    let skus: Vec<&str> = args.skus.iter().map(String::as_str).collect();
+    let wanted = (!skus.is_empty()).then_some(skus.as_slice());
+    let levels = store
+        .stock_levels(build::semantics(&loaded.config), wanted)
+        .await?;
+    let safety = i64::from(loaded.config.stock.safety_stock);
+    if args.shown.format == Format::Json {
+        let rows: Vec<_> = levels
+            .iter()
+            .map(|view| {
+                let (l, p) = (&view.listing, view.promised);
+                json!({
+                    "sku": l.sku, "warehouse": l.warehouse, "on_hand": l.on_hand,
+                    "reserved": p.confirmed + p.pending, "safety_stock": safety,
+                    "available": l.on_hand.map(|units| units - p.confirmed - p.pending - safety),
+                    "as_of": l.as_of, "source": l.source,
+                })
+            })
+            .collect();
+        say(&json!(rows).to_string());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut out = table::table(&[
+        "SKU",
+        "warehouse",
+        "on hand",
+        "reserved",
+        "available",
+        "as of",
+        "source",
+    ]);
+    for view in &levels {
+        let (l, p) = (&view.listing, view.promised);
+        let unknown = || "unknown".to_owned();
+        out.add_row(vec![
+            l.sku.to_string(),
+            l.warehouse.clone(),
+            l.on_hand.map_or_else(unknown, |units| units.to_string()),
+            (p.confirmed + p.pending).to_string(),
+            l.on_hand.map_or_else(unknown, |units| {
+                (units - p.confirmed - p.pending - safety).to_string()
+            }),
+            orders::local(l.as_of),
+            l.source.clone(),
+        ]);
+    }
+    say(&out.to_string());
+    Ok(ExitCode::SUCCESS)
+}

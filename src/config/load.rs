@@ -1,0 +1,215 @@
+//! From sources to a [`Config`]: find, check, merge, finish.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use ::config::{Environment, File, FileFormat};
+
+use super::env::Env;
+use super::layers::Layers;
+use super::problem::{ConfigError, Origin};
+use super::token::TokenSource;
+use super::{Config, DEFAULT_TOML, Shop, TOKEN_ENV_DEFAULT, check, dump};
+
+/// Where a configuration file is looked for when none is named.
+pub const SEARCH: [&str; 2] = ["/etc/qabyl/qabyl.toml", "./qabyl.toml"];
+
+/// Where the configuration comes from.
+#[derive(Debug, Clone)]
+pub struct Sources {
+    /// The file named by the user; must exist.
+    pub file: Option<PathBuf>,
+    /// Looked for in order when no file is named; the first that exists is read.
+    pub search: Vec<PathBuf>,
+    /// The environment, `.env` included.
+    pub env: Env,
+    /// Flags: dotted key and text.
+    pub overrides: Vec<(String, String)>,
+}
+
+impl Sources {
+    /// The sources of this process.
+    ///
+    /// # Errors
+    /// A `.env` that cannot be read.
+    pub fn from_process(
+        file: Option<PathBuf>,
+        overrides: Vec<(String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let search: Vec<PathBuf> = SEARCH.into_iter().map(PathBuf::from).collect();
+        let beside = file
+            .as_ref()
+            .or_else(|| search.iter().find(|file| file.exists()));
+        let env = Env::capture(beside.map(PathBuf::as_path))?;
+        Ok(Self {
+            file,
+            search,
+            env,
+            overrides,
+        })
+    }
+}
+
+/// A configuration and where it came from.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// The files read.
+    pub files: Vec<PathBuf>,
+    /// The names of the variables that set a key.
+    pub env_keys: Vec<String>,
+    pub(super) origins: BTreeMap<String, Origin>,
+    env: Env,
+}
+
+impl Loaded {
+    /// Where a shop's token is read from.
+    pub fn token_source(&self, shop: &Shop) -> TokenSource {
+        TokenSource::new(shop, &self.env)
+    }
+
+    /// The effective configuration as TOML, with where each changed value was written.
+    pub fn dump(&self) -> String {
+        dump::render(&self.config, &self.origins)
+    }
+}
+
+impl Config {
+    /// Reads the configuration for a command that works with shops.
+    ///
+    /// # Errors
+    /// An unreadable file, every wrong value at once, or no shop at all.
+    pub fn load(sources: Sources) -> Result<Loaded, ConfigError> {
+        let loaded = Self::load_partial(sources)?;
+        if loaded.config.shops.is_empty() {
+            return Err(ConfigError::NoShops {
+                file: loaded.files.first().cloned(),
+            });
+        }
+        Ok(loaded)
+    }
+
+    /// As [`Config::load`], for commands that need no shop.
+    ///
+    /// # Errors
+    /// An unreadable file, or every wrong value at once.
+    pub fn load_partial(sources: Sources) -> Result<Loaded, ConfigError> {
+        let found = find(&sources)?;
+        let mut layers = Layers::default();
+        check::read(DEFAULT_TOML, None, &mut layers);
+        if let Some((file, text)) = &found {
+            check::read(text, Some(file), &mut layers);
+        }
+        layers.read_variables(&sources.env);
+        layers.read_flags(&sources.overrides);
+        layers.check_together();
+        if !layers.problems.is_empty() {
+            return Err(ConfigError::Invalid(layers.problems));
+        }
+        let text = found.as_ref().map(|(_, text)| text.as_str());
+        let mut config = merge(text, &layers, &sources.overrides)?;
+        let origins: BTreeMap<String, Origin> = layers
+            .values
+            .into_iter()
+            .map(|(key, (_, origin))| (key, origin))
+            .collect();
+        let file = found.map(|(file, _)| file);
+        finish(&mut config, file.as_deref(), &origins, &sources.env);
+        Ok(Loaded {
+            config,
+            files: file.into_iter().collect(),
+            env_keys: layers.variables.into_keys().collect(),
+            origins,
+            env: sources.env,
+        })
+    }
+}
+
+fn find(sources: &Sources) -> Result<Option<(PathBuf, String)>, ConfigError> {
+    let failed = |file: &Path, source| ConfigError::Read {
+        file: file.to_owned(),
+        source,
+    };
+    if let Some(file) = &sources.file {
+        let text = std::fs::read_to_string(file).map_err(|error| failed(file, error))?;
+        return Ok(Some((tidy(file), text)));
+    }
+    for file in &sources.search {
+        match std::fs::read_to_string(file) {
+            Ok(text) => return Ok(Some((tidy(file), text))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(failed(file, error)),
+        }
+    }
+    Ok(None)
+}
+
+fn tidy(file: &Path) -> PathBuf {
+    file.strip_prefix("./").unwrap_or(file).to_owned()
+}
+
+fn merge(
+    file: Option<&str>,
+    layers: &Layers,
+    flags: &[(String, String)],
+) -> Result<Config, ConfigError> {
+    let variables = layers
+        .variables
+        .iter()
+        .map(|(name, (_, text))| (name.clone(), text.clone()))
+        .collect();
+    let mut builder = ::config::Config::builder()
+        .add_source(File::from_str(DEFAULT_TOML, FileFormat::Toml))
+        .add_source(File::from_str(file.unwrap_or_default(), FileFormat::Toml))
+        .add_source(
+            Environment::with_prefix("QABYL")
+                .prefix_separator("__")
+                .separator("__")
+                .source(Some(variables)),
+        );
+    let internal = |path: &str| ConfigError::Internal {
+        path: path.to_owned(),
+    };
+    for (path, text) in flags {
+        builder = builder
+            .set_override(path, text.trim())
+            .map_err(|_| internal(path))?;
+    }
+    // The causes of these two are left out: they quote values.
+    let merged = builder.build().map_err(|_| internal("the root"))?;
+    serde_path_to_error::deserialize(merged).map_err(|error| internal(&error.path().to_string()))
+}
+
+/// Paths made whole, and what follows from the absence of something.
+fn finish(config: &mut Config, file: Option<&Path>, origins: &BTreeMap<String, Origin>, env: &Env) {
+    let directory = file.and_then(Path::parent).unwrap_or(Path::new(""));
+    let base = |key: &str| match origins.get(key) {
+        Some(Origin::Variable(_) | Origin::Flag(_)) => Path::new(""),
+        _ => directory,
+    };
+    config.database.path = base("database.path").join(&config.database.path);
+    config.rules.file = config
+        .rules
+        .file
+        .take()
+        .map(|file| base("rules.file").join(file));
+    let url = config.kaspi.base_url.trim().trim_end_matches('/').len();
+    config.kaspi.base_url.truncate(url);
+    for shop in &mut config.shops {
+        if let Some(file) = shop.token_file.take() {
+            let is_bare = file.components().count() == 1 && !file.is_absolute();
+            shop.credential = file.to_str().filter(|_| is_bare).map(ToOwned::to_owned);
+            shop.token_file = Some(directory.join(file));
+        } else if shop.token_env.is_none() {
+            shop.token_env = Some(TOKEN_ENV_DEFAULT.to_owned());
+        }
+    }
+    let has_token = env
+        .get(TOKEN_ENV_DEFAULT)
+        .is_some_and(|token| !token.trim().is_empty());
+    if config.shops.is_empty() && has_token {
+        config.shops.push(Shop::from_environment());
+    }
+}

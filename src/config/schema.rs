@@ -1,0 +1,145 @@
+//! Every key with what it may hold; a test ties this table to `config/default.toml`.
+
+use std::time::Duration;
+
+use super::text;
+use super::value::Kind;
+
+/// One key of one section.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Key {
+    pub(super) section: &'static str,
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+}
+
+const fn key(section: &'static str, name: &'static str, kind: Kind) -> Key {
+    Key {
+        section,
+        name,
+        kind,
+    }
+}
+
+const fn span(min: Duration, max: Duration) -> Kind {
+    Kind::Span { min, max }
+}
+
+const fn count(min: i64, max: i64) -> Kind {
+    Kind::Count { min, max }
+}
+
+const TICK: Duration = Duration::from_millis(100);
+const BRIEF: Duration = Duration::from_millis(10);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
+const YEAR: Duration = Duration::from_hours(365 * 24);
+const FORTNIGHT: Duration = Duration::from_hours(14 * 24);
+const MANY: i64 = 1_000_000_000;
+
+/// The section name of the keys in a `[[shops]]` block.
+pub(super) const SHOPS: &str = "shops";
+
+/// In the order of `config/default.toml`.
+pub(super) const KEYS: &[Key] = &[
+    key("database", "path", Kind::Text(text::filled)),
+    key("kaspi", "base_url", Kind::Text(text::base_url)),
+    key("kaspi", "connect_timeout", span(TICK, MINUTE)),
+    key(
+        "kaspi",
+        "request_timeout",
+        span(TICK, Duration::from_mins(5)),
+    ),
+    key("kaspi", "rate_per_second", Kind::Rate { max: 1000.0 }),
+    key("kaspi", "max_in_flight", count(1, 64)),
+    key("kaspi", "user_agent", Kind::Text(text::header)),
+    key("kaspi", "include_entries", Kind::Flag),
+    key("kaspi", "body_max_bytes", count(1024, 256 * 1024 * 1024)),
+    key("kaspi", "pages_max", count(1, 10_000)),
+    key("kaspi", "retries_max", count(0, 20)),
+    key("kaspi", "allow_plain_http", Kind::Flag),
+    key("poll", "schedule", Kind::Text(text::cron)),
+    key("poll", "lookback", span(HOUR, FORTNIGHT)),
+    key("confirm", "sweep_every", span(TICK, DAY)),
+    key("confirm", "deep_scan_every", span(TICK, FORTNIGHT)),
+    key("http", "listen", Kind::Text(text::listen)),
+    key("log", "format", Kind::Word(&["json", "text", "journald"])),
+    key("log", "filter", Kind::Text(text::log_filter)),
+    key("rules", "file", Kind::Text(text::anything)),
+    key("stock", "semantics", Kind::Word(&["physical", "available"])),
+    key("stock", "safety_stock", count(0, MANY)),
+    key(
+        "interlocks",
+        "cancel_confirm_after",
+        Kind::LimitSpan { max: DAY },
+    ),
+    key("interlocks", "cancel_budget_share", Kind::LimitShare),
+    key("interlocks", "cancel_budget_window", span(HOUR, YEAR)),
+    key("interlocks", "cancel_budget_from", count(0, MANY)),
+    key(
+        "interlocks",
+        "cancels_per_hour_max",
+        Kind::LimitCount { max: MANY },
+    ),
+    key("interlocks", "stock_max_age", Kind::LimitSpan { max: YEAR }),
+    key("interlocks", "stock_collapse_share", Kind::LimitShare),
+    key("actions", "settle", span(TICK, DAY)),
+    key("actions", "attempts_max", count(1, 100)),
+    key("actions", "sighting_age_max", span(TICK, HOUR)),
+    key("actions", "retry_base", span(BRIEF, HOUR)),
+    key("actions", "retry_cap", span(BRIEF, DAY)),
+    key(
+        "actions",
+        "accepts_per_hour_max",
+        Kind::LimitCount { max: MANY },
+    ),
+    key("schedule", "deadline", span(MINUTE, FORTNIGHT)),
+];
+
+/// The keys of one `[[shops]]` block.
+pub(super) const SHOP_KEYS: &[Key] = &[
+    key(SHOPS, "name", Kind::Text(text::slug)),
+    key(SHOPS, "token_file", Kind::Text(text::token_file)),
+    key(SHOPS, "token_env", Kind::Text(text::variable)),
+    key(SHOPS, "mode", Kind::Word(&["observe", "propose", "act"])),
+    key(SHOPS, "merchant_uid", Kind::Text(text::merchant_uid)),
+    key(SHOPS, "proxy", Kind::Text(text::proxy)),
+];
+
+/// The sections, `shops` included, each once.
+pub(super) fn sections() -> Vec<&'static str> {
+    let mut names: Vec<&'static str> = KEYS.iter().map(|key| key.section).collect();
+    names.dedup();
+    names.push(SHOPS);
+    names
+}
+
+/// The keys of a section; empty when there is no such section.
+pub(super) fn keys_of(section: &str) -> Vec<&'static Key> {
+    let all = if section == SHOPS { SHOP_KEYS } else { KEYS };
+    all.iter().filter(|key| key.section == section).collect()
+}
+
+/// The key at a dotted path such as `kaspi.base_url`.
+pub(super) fn find(section: &str, name: &str) -> Option<&'static Key> {
+    keys_of(section).into_iter().find(|key| key.name == name)
+}
+
+/// The section other than `section` that has a key of this name.
+pub(super) fn elsewhere(section: &str, name: &str) -> Option<&'static str> {
+    let mut all = KEYS.iter().chain(SHOP_KEYS);
+    all.find(|key| key.name == name && key.section != section)
+        .map(|key| key.section)
+}
+
+/// The known name nearest to a misspelt one, when one is near enough.
+pub(super) fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let word = word.to_lowercase().replace('-', "_");
+    names
+        .into_iter()
+        .map(|name| (strsim::damerau_levenshtein(&word, name), name))
+        .filter(|(distance, name)| *distance <= (name.len() / 3).max(1))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}

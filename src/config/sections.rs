@@ -1,0 +1,260 @@
+//! The configuration as the rest of the program sees it: complete and valid.
+//!
+//! `config/default.toml` says what each key is for and why its default is what it is.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::de::{Deserializer, Error};
+use serde::{Deserialize, Serialize};
+
+use super::limit::Limit;
+use super::shop::Shop;
+use super::span;
+
+/// Everything that can be configured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where things are remembered.
+    pub database: Database,
+    /// How Kaspi is spoken to; every limit is per shop.
+    pub kaspi: Kaspi,
+    /// When and how far back orders are read.
+    pub poll: Poll,
+    /// When outcomes are read back.
+    pub confirm: Confirm,
+    /// The daemon's own HTTP surface.
+    pub http: Http,
+    /// The log.
+    pub log: Log,
+    /// The merchant's rules.
+    pub rules: Rules,
+    /// How stock numbers are to be understood.
+    pub stock: Stock,
+    /// What may turn a verdict into hold or wait.
+    pub interlocks: Interlocks,
+    /// How decisions are carried out.
+    pub actions: Actions,
+    /// Kaspi's deadline.
+    pub schedule: Schedule,
+    /// The shops; empty only when loaded with `load_partial`.
+    #[serde(default)]
+    pub shops: Vec<Shop>,
+}
+
+/// `[database]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    /// The SQLite file.
+    pub path: PathBuf,
+}
+
+/// `[kaspi]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kaspi {
+    /// Without `/v2` and without a slash at the end.
+    pub base_url: String,
+    /// Until the connection stands.
+    #[serde(with = "span")]
+    pub connect_timeout: Duration,
+    /// The whole request, answer included.
+    #[serde(with = "span")]
+    pub request_timeout: Duration,
+    /// Requests per second and shop; above 0.
+    pub rate_per_second: f64,
+    /// Requests at the same time, per shop; at least 1.
+    pub max_in_flight: usize,
+    /// Browser-like, or requests may hang.
+    pub user_agent: String,
+    /// Ask for order lines in the list itself.
+    pub include_entries: bool,
+    /// The longest answer read.
+    pub body_max_bytes: u64,
+    /// The most pages of one list.
+    pub pages_max: u32,
+    /// Repeats of a failed read.
+    pub retries_max: u32,
+    /// Whether `http://` may leave this machine.
+    pub allow_plain_http: bool,
+}
+
+/// `[poll]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Poll {
+    /// Cron with seconds, six fields.
+    pub schedule: String,
+    /// How far back creation dates are read; 1 hour to 14 days.
+    #[serde(with = "span")]
+    pub lookback: Duration,
+}
+
+/// `[confirm]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Confirm {
+    /// Between list sweeps.
+    #[serde(with = "span")]
+    pub sweep_every: Duration,
+    /// Between sweeps of the whole lookback.
+    #[serde(with = "span")]
+    pub deep_scan_every: Duration,
+}
+
+/// `[http]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Http {
+    /// Where to listen; `None` (written `""`) is off.
+    #[serde(deserialize_with = "address_or_empty")]
+    pub listen: Option<SocketAddr>,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    /// How lines look.
+    pub format: LogFormat,
+    /// As in `RUST_LOG`.
+    pub filter: String,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One flat JSON object per line.
+    Json,
+    /// For people.
+    Text,
+    /// The systemd journal, with fields.
+    Journald,
+}
+
+/// `[rules]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rules {
+    /// The merchant's rules; `None` (written `""`) is the embedded default.
+    #[serde(deserialize_with = "path_or_empty")]
+    pub file: Option<PathBuf>,
+}
+
+/// `[stock]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stock {
+    /// What a feed's numbers mean, unless the feed says so itself.
+    pub semantics: StockSemantics,
+    /// Units kept back of every SKU.
+    pub safety_stock: u32,
+}
+
+/// What a stock number means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StockSemantics {
+    /// What lies on the shelf.
+    Physical,
+    /// What is left after accepted orders were taken off.
+    Available,
+}
+
+/// `[interlocks]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Interlocks {
+    /// How far apart a shortage must be seen twice before a cancel.
+    pub cancel_confirm_after: Limit<Duration>,
+    /// The largest share of cancels among decided orders, 0 to 1.
+    pub cancel_budget_share: Limit<f64>,
+    /// Over which the share is counted.
+    #[serde(with = "span")]
+    pub cancel_budget_window: Duration,
+    /// Decided orders from which the share counts.
+    pub cancel_budget_from: u64,
+    /// The most cancels in an hour, per shop; 0 is never.
+    pub cancels_per_hour_max: Limit<u64>,
+    /// Older stock is unknown.
+    pub stock_max_age: Limit<Duration>,
+    /// The share of SKUs at zero at once that means a broken feed, 0 to 1.
+    pub stock_collapse_share: Limit<f64>,
+}
+
+/// `[actions]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Actions {
+    /// Before a POST of unknown outcome may be repeated.
+    #[serde(with = "span")]
+    pub settle: Duration,
+    /// POSTs for one action.
+    pub attempts_max: u32,
+    /// The oldest reading of an order that may be acted on.
+    #[serde(with = "span")]
+    pub sighting_age_max: Duration,
+    /// The first pause between attempts.
+    #[serde(with = "span")]
+    pub retry_base: Duration,
+    /// The longest pause between attempts.
+    #[serde(with = "span")]
+    pub retry_cap: Duration,
+    /// The most accepts in an hour, per shop; 0 is never.
+    pub accepts_per_hour_max: Limit<u64>,
+}
+
+/// `[schedule]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Schedule {
+    /// How long an order may wait before Kaspi cancels it.
+    #[serde(with = "span")]
+    pub deadline: Duration,
+}
+
+impl Config {
+    /// The interlocks that are off, for a warning at start-up.
+    pub fn relaxed(&self) -> Vec<&'static str> {
+        let interlocks = &self.interlocks;
+        [
+            (
+                "cancel_confirm_after",
+                interlocks.cancel_confirm_after.is_off(),
+            ),
+            (
+                "cancel_budget_share",
+                interlocks.cancel_budget_share.is_off(),
+            ),
+            (
+                "cancels_per_hour_max",
+                interlocks.cancels_per_hour_max.is_off(),
+            ),
+            ("stock_max_age", interlocks.stock_max_age.is_off()),
+            (
+                "stock_collapse_share",
+                interlocks.stock_collapse_share.is_off(),
+            ),
+        ]
+        .into_iter()
+        .filter_map(|(name, off)| off.then_some(name))
+        .collect()
+    }
+}
+
+fn address_or_empty<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SocketAddr>, D::Error> {
+    let text = String::deserialize(from)?;
+    if text.trim().is_empty() {
+        return Ok(None);
+    }
+    text.trim().parse().map(Some).map_err(D::Error::custom)
+}
+
+fn path_or_empty<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PathBuf>, D::Error> {
+    let text = String::deserialize(from)?;
+    Ok((!text.is_empty()).then(|| PathBuf::from(text)))
+}

@@ -1,0 +1,104 @@
+//! `[[shops]]`: one shop, its token's place and what may be done for it.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use reqwest::Url;
+use serde::{Deserialize, Serialize, Serializer};
+
+/// The variable a token comes from when a shop names no source.
+pub const TOKEN_ENV_DEFAULT: &str = "KASPI_TOKEN";
+
+/// One shop.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shop {
+    /// Lower-case letters, digits, `_` and `-`; unique.
+    pub name: String,
+    /// The file the token is in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_file: Option<PathBuf>,
+    /// The variable the token is in; set whenever `token_file` is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_env: Option<String>,
+    /// `token_file` as written when it is a bare name, looked for in `$CREDENTIALS_DIRECTORY`.
+    #[serde(skip)]
+    pub credential: Option<String>,
+    /// What may be done.
+    #[serde(default)]
+    pub mode: Mode,
+    /// Sent as `X-Merchant-Uid` when set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merchant_uid: Option<String>,
+    /// An HTTP proxy; may carry credentials, which are never shown.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "redacted"
+    )]
+    pub proxy: Option<String>,
+}
+
+/// What may be done for a shop.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Read only.
+    Observe,
+    /// Also decide: the dry run.
+    #[default]
+    Propose,
+    /// Also carry decisions out.
+    Act,
+}
+
+impl Shop {
+    /// The shop made from `KASPI_TOKEN` alone.
+    pub(super) fn from_environment() -> Self {
+        Self {
+            name: "main".to_owned(),
+            token_file: None,
+            token_env: Some(TOKEN_ENV_DEFAULT.to_owned()),
+            credential: None,
+            mode: Mode::Propose,
+            merchant_uid: None,
+            proxy: None,
+        }
+    }
+}
+
+impl fmt::Debug for Shop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shop")
+            .field("name", &self.name)
+            .field("token_file", &self.token_file)
+            .field("token_env", &self.token_env)
+            .field("mode", &self.mode)
+            .field("merchant_uid", &self.merchant_uid)
+            .field("proxy", &self.proxy.as_deref().map(redact))
+            .finish_non_exhaustive()
+    }
+}
+
+/// The same URL with its credentials starred out.
+pub(super) fn redact(url: &str) -> String {
+    let Ok(mut url) = Url::parse(url) else {
+        return "***".to_owned();
+    };
+    if url.username().is_empty() && url.password().is_none() {
+        return url.to_string();
+    }
+    let starred = url
+        .set_username("***")
+        .and_then(|()| url.set_password(None));
+    if starred.is_err() {
+        "***".to_owned()
+    } else {
+        url.to_string()
+    }
+}
+
+#[allow(clippy::ref_option, reason = "serde hands the field over as it is")]
+fn redacted<S: Serializer>(proxy: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
+    proxy.as_deref().map(redact).serialize(serializer)
+}

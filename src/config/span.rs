@@ -1,0 +1,26 @@
+//! Durations as text: `"500ms"`, `"20s"`, `"10m"`, `"12h"`, `"3d"`.
+
+use std::time::Duration;
+
+use serde::de::{Deserialize, Deserializer, Error};
+use serde::{Serialize, Serializer};
+
+/// Reads a duration; `None` when it is none or lacks a unit.
+pub fn parse(text: &str) -> Option<Duration> {
+    humantime::parse_duration(text.trim()).ok()
+}
+
+/// Writes a duration the way [`parse`] reads it.
+pub fn show(value: Duration) -> String {
+    let text = humantime::format_duration(value).to_string();
+    text.replace("days", "d").replace("day", "d")
+}
+
+pub(super) fn serialize<S: Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    show(*value).serialize(serializer)
+}
+
+pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(from)?;
+    parse(&text).ok_or_else(|| D::Error::custom("expected a duration such as \"10m\""))
+}

@@ -1,0 +1,83 @@
+use super::message;
+
+/// A file, and the one line it earns.
+#[rustfmt::skip]
+const MISTAKES: &[(&str, &str)] = &[
+    ("[kaspi]\nrequest_timout = \"5s\"", "2:1: kaspi.request_timout: unknown key; did you mean request_timeout?"),
+    ("[kaspi]\nschedule = \"x\"", "2:1: kaspi.schedule: unknown key; it belongs under [poll]"),
+    ("base_url = \"x\"", "1:1: base_url: unknown key; it belongs under [kaspi]"),
+    ("[kaspy]\n", "1:2: kaspy: unknown section; did you mean [kaspi]?"),
+    ("[[shop]]\nname = \"a\"", "1:3: shop: unknown section; did you mean [[shops]]?"),
+    ("[shops]\nname = \"a\"", "1:2: shops: expected [[shops]] blocks, found a table; write [[shops]]"),
+    ("log = \"info\"", "1:1: log: expected a section, found \"info\"; write [log]"),
+    ("[kaspi]\nmax_in_flight = \"2\"", "2:17: kaspi.max_in_flight: expected a whole number, found \"2\"; leave out the quotes"),
+    ("[kaspi]\nmax_in_flight = 0", "2:17: kaspi.max_in_flight: must be 1 to 64, found 0"),
+    ("[kaspi]\nrate_per_second = 0", "2:19: kaspi.rate_per_second: must be above 0 and at most 1000, found 0"),
+    ("[kaspi]\nrate_per_second = nan", "2:19: kaspi.rate_per_second: must be above 0 and at most 1000, found NaN"),
+    ("[kaspi]\ninclude_entries = \"yes\"", "2:19: kaspi.include_entries: expected true or false, found \"yes\""),
+    ("[kaspi]\nrequest_timeout = \"10 minuts\"", "2:19: kaspi.request_timeout: expected a duration such as \"10m\", found \"10 minuts\""),
+    ("[kaspi]\nrequest_timeout = 20", "2:19: kaspi.request_timeout: expected a duration such as \"10m\", found 20; did you mean \"20s\"?"),
+    ("[kaspi]\nconnect_timeout = \"30s\"", "2:19: kaspi.connect_timeout: must be at most kaspi.request_timeout, 20s, found 30s"),
+    ("[poll]\nlookback = \"30d\"", "2:12: poll.lookback: must be 1h to 14d, found \"30d\""),
+    ("[poll]\nschedule = \"*/5 * * * *\"", "2:12: poll.schedule: expected six cron fields (s m h day month weekday), found 5 in \"*/5 * * * *\"; with seconds first: \"0 */5 * * * *\""),
+    ("[poll]\nschedule = \"* * 25 * * *\"", "2:12: poll.schedule: expected six cron fields (s m h day month weekday), cannot read \"* * 25 * * *\""),
+    ("[http]\nlisten = \":9464\"", "2:10: http.listen: expected ADDRESS:PORT such as \"127.0.0.1:9464\", found \":9464\"; did you mean \"127.0.0.1:9464\"?"),
+    ("[log]\nformat = \"jsno\"", "2:10: log.format: expected \"json\", \"text\" or \"journald\", found \"jsno\"; did you mean \"json\"?"),
+    ("[log]\nfilter = \"qabyl=loud\"", "2:10: log.filter: expected a log filter, cannot read \"qabyl=loud\"; such as \"info\" or \"info,qabyl=debug\""),
+    ("[interlocks]\ncancel_budget_share = 4", "2:23: interlocks.cancel_budget_share: must be 0 to 1, found 4; 4 % is 0.04"),
+    ("[interlocks]\ncancels_per_hour_max = true", "2:24: interlocks.cancels_per_hour_max: expected a whole number or \"off\", found true"),
+    ("[interlocks]\nstock_max_age = \"soon\"", "2:17: interlocks.stock_max_age: expected a duration such as \"10m\" or \"off\", found \"soon\""),
+    ("[kaspi]\nbase_url = \"http://kaspi.kz/shop/api\"", "2:12: kaspi.base_url: http:// would send the token in the clear; use https://, or set kaspi.allow_plain_http = true"),
+    ("[kaspi]\nbase_url = \"kaspi.kz\"", "2:12: kaspi.base_url: expected a URL, relative URL without a base; such as \"https://kaspi.kz/shop/api\""),
+    ("[kaspi]\nbase_url = \"https://kaspi.kz/shop/api/v2\"", "2:12: kaspi.base_url: must not end in /v2; it is added where it belongs"),
+    ("[[shops]]\nname = \"Main Shop\"", "2:8: shops.name: must be of a-z 0-9 _ - (at most 64), found \"Main Shop\"; did you mean \"main-shop\"?"),
+    ("[[shops]]\nmode = \"act\"", "1:1: shops: name is missing; such as name = \"main\""),
+    ("[[shops]]\nname = \"a\"\nmode = \"acts\"", "3:8: shops.mode: expected \"observe\", \"propose\" or \"act\", found \"acts\"; did you mean \"act\"?"),
+    ("[[shops]]\nname = \"a\"\ntoken = \"hush\"", "3:1: shops.token: unknown key; put the token in a file of its own and write token_file = \"…\""),
+    ("[[shops]]\nname = \"a\"\ntoken_env = \"hush+=\"", "3:13: shops.token_env: expected the name of a variable such as \"KASPI_TOKEN\"; the token itself does not belong in this file"),
+    ("[[shops]]\nname = \"a\"\ntoken_file = \"t\"\ntoken_env = \"T\"", "4:13: shops.token_env: token_file is given as well; keep one of the two"),
+    ("[[shops]]\nname = \"a\"\ntoken_file = \"t\"\n[[shops]]\nname = \"a\"\ntoken_file = \"u\"", "5:8: shops.name: another shop is named \"a\""),
+    ("[[shops]]\nname = \"a\"\n[[shops]]\nname = \"b\"", "4:8: shops: shop \"a\" reads the same token; give each shop its own token_file or token_env"),
+    ("[[shops]]\nname = \"a\"\nproxy = \"user:hush@host\"", "3:9: shops.proxy: expected a proxy URL; http://HOST:PORT, with USER:PASSWORD@ if it asks"),
+    ("[[shops]]\nname = \"a\"\nmerchant_uid = 30000001", "3:16: shops.merchant_uid: expected text in quotes, found 30000001"),
+];
+
+#[test]
+fn every_mistake_says_where_what_and_how_to_mend_it() {
+    for (text, expected) in MISTAKES {
+        assert_eq!(message(text, &[]), format!("qabyl.toml:{expected}"));
+    }
+}
+
+#[test]
+fn all_mistakes_are_told_at_once_in_the_order_of_the_file() {
+    let text = "[log]\nformat = 1\n\n[kaspi]\nпол = 1\nretries_max = -1\n";
+    let env = [
+        ("QABYL__KASPI__REQUEST_TIMOUT", "5s"),
+        ("QABYL__POLL__LOOKBACK", "1m"),
+        ("QABYL_LOG_FILTER", "info"),
+        ("QABYL__SHOPS__MODE", "act"),
+        ("QABYL_CONFIG", "x"),
+    ];
+    let found = message(text, &env);
+    assert!(
+        found.starts_with("qabyl.toml:5:1: ") && !found.contains("QABYL_CONFIG"),
+        "{found}"
+    );
+    let tail = "\
+QABYL_LOG_FILTER: unknown key; did you mean QABYL__LOG__FILTER?
+QABYL__KASPI__REQUEST_TIMOUT: unknown key; did you mean QABYL__KASPI__REQUEST_TIMEOUT?
+QABYL__POLL__LOOKBACK: must be 1h to 14d, found \"1m\"
+QABYL__SHOPS__MODE: shops are configured in the file only; add a [[shops]] block";
+    assert!(found.ends_with(tail), "{found}");
+    let text = text.replace("пол = 1", "poll = 1");
+    let expected = "\
+qabyl.toml:2:10: log.format: expected \"json\", \"text\" or \"journald\", found 1
+qabyl.toml:5:1: kaspi.poll: unknown key
+qabyl.toml:6:15: kaspi.retries_max: must be 0 to 20, found -1";
+    assert_eq!(message(&text, &[]), expected);
+    assert_eq!(
+        message("[log\n", &[]),
+        "qabyl.toml:1:5: unclosed table, expected `]`"
+    );
+}

@@ -1,0 +1,213 @@
+//! Where a shop's token is, and reading it. Tokens are never shown.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::Shop;
+use super::env::Env;
+
+const HOW_TO_GET_ONE: &str = "make one in the Kaspi cabinet: Settings → API token → Generate";
+
+/// A shop's token.
+#[derive(Clone)]
+pub struct Token(SecretString);
+
+impl Token {
+    /// The text for the `X-Auth-Token` header; nothing else may have it.
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(***)")
+    }
+}
+
+/// Why there is no token. `Display` ends in what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    /// Nothing at any of the places.
+    #[error("shop {shop}: no token; looked at {}; {HOW_TO_GET_ONE}", looked.join(", then "))]
+    Missing {
+        /// The shop.
+        shop: String,
+        /// Every place, in order.
+        looked: Vec<String>,
+    },
+    /// A place with nothing but spaces in it.
+    #[error("shop {shop}: the token in {place} is empty; {HOW_TO_GET_ONE} and write it there")]
+    Empty {
+        /// The shop.
+        shop: String,
+        /// The place.
+        place: String,
+    },
+    /// More than one line, or characters that no header can carry.
+    #[error(
+        "shop {shop}: {place} holds something other than one token; leave only the token in it"
+    )]
+    Malformed {
+        /// The shop.
+        shop: String,
+        /// The place.
+        place: String,
+    },
+    /// A file that exists but cannot be read.
+    #[error("shop {shop}: cannot read the token in {}; let the daemon's user read it", file.display())]
+    Read {
+        /// The shop.
+        shop: String,
+        /// The file.
+        file: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// The state of a token's file: a different one means that the token should be read again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fingerprint(Option<(PathBuf, u64, Option<SystemTime>)>);
+
+/// The places a shop's token may be at, in order. Files are read anew at every load.
+#[derive(Clone)]
+pub struct TokenSource {
+    shop: String,
+    files: Vec<PathBuf>,
+    credentials: Option<PathBuf>,
+    variable: Option<(String, Option<SecretString>)>,
+}
+
+impl fmt::Debug for TokenSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenSource")
+            .field("shop", &self.shop)
+            .field("places", &self.places())
+            .finish_non_exhaustive()
+    }
+}
+
+impl TokenSource {
+    /// The places for a shop. The environment is the one captured at start.
+    pub fn new(shop: &Shop, env: &Env) -> Self {
+        let credentials = env.get("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+        let credential = credentials.as_ref().zip(shop.credential.as_ref());
+        let credential = credential.map(|(directory, name)| directory.join(name));
+        let variable = shop.token_env.as_ref().map(|name| {
+            let value = env
+                .get(name)
+                .map(|value| SecretString::from(value.to_owned()));
+            (name.clone(), value)
+        });
+        let files = credential
+            .into_iter()
+            .chain(shop.token_file.clone())
+            .collect();
+        Self {
+            shop: shop.name.clone(),
+            files,
+            credentials,
+            variable,
+        }
+    }
+
+    /// Every place, in the order they are looked at.
+    pub fn places(&self) -> Vec<String> {
+        let files = self.files.iter().map(|file| file.display().to_string());
+        let variable = self.variable.iter().map(|(name, _)| format!("${name}"));
+        files.chain(variable).collect()
+    }
+
+    /// Reads the token from the first place that has one.
+    ///
+    /// # Errors
+    /// No place has one, or the first that should have one is empty or unreadable.
+    pub fn load(&self) -> Result<Token, TokenError> {
+        for file in &self.files {
+            match std::fs::read_to_string(file) {
+                Ok(text) => {
+                    self.warn_if_others_can_read(file);
+                    return self.accept(&text, || file.display().to_string());
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(source) => {
+                    let (shop, file) = (self.shop.clone(), file.clone());
+                    return Err(TokenError::Read { shop, file, source });
+                }
+            }
+        }
+        if let Some((name, Some(value))) = &self.variable {
+            return self.accept(value.expose_secret(), || format!("${name}"));
+        }
+        Err(TokenError::Missing {
+            shop: self.shop.clone(),
+            looked: self.places(),
+        })
+    }
+
+    /// The state of the file the token is read from now.
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint(self.files.iter().find_map(|file| {
+            let meta = std::fs::metadata(file).ok()?;
+            Some((file.clone(), meta.len(), meta.modified().ok()))
+        }))
+    }
+
+    /// Whether the token should be read again.
+    pub fn changed_since(&self, then: &Fingerprint) -> bool {
+        self.fingerprint() != *then
+    }
+
+    fn accept(&self, text: &str, place: impl Fn() -> String) -> Result<Token, TokenError> {
+        let token = text.trim_start_matches('\u{feff}').trim();
+        let shop = || self.shop.clone();
+        if token.is_empty() {
+            return Err(TokenError::Empty {
+                shop: shop(),
+                place: place(),
+            });
+        }
+        if !token.chars().all(|c| c.is_ascii_graphic()) {
+            return Err(TokenError::Malformed {
+                shop: shop(),
+                place: place(),
+            });
+        }
+        Ok(Token(SecretString::from(token.to_owned())))
+    }
+
+    fn warn_if_others_can_read(&self, file: &Path) {
+        if self
+            .credentials
+            .as_ref()
+            .is_some_and(|directory| file.starts_with(directory))
+        {
+            return;
+        }
+        if others_can_read(file) {
+            tracing::warn!(
+                event = "config.token_readable",
+                shop = %self.shop,
+                file = %file.display(),
+                "other users can read the token; run chmod 600 {}",
+                file.display()
+            );
+        }
+    }
+}
+
+#[cfg(unix)]
+fn others_can_read(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(file).is_ok_and(|meta| meta.permissions().mode() & 0o044 != 0)
+}
+
+#[cfg(not(unix))]
+fn others_can_read(_: &Path) -> bool {
+    false
+}

@@ -1,0 +1,167 @@
+//! Logs: where they go, how they look, and what never gets into them.
+
+use std::io;
+
+use tracing::Subscriber;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, fmt};
+
+use crate::config::{Log, LogFormat};
+
+/// Where lines go; the journal ignores it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// For the daemon, whose output is its log.
+    Stdout,
+    /// For commands, whose output is their answer.
+    Stderr,
+}
+
+/// Why there are no logs.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// The filter cannot be read.
+    #[error("log.filter cannot be read; write something like \"info\" or \"info,qabyl=debug\"")]
+    Filter(#[source] tracing_subscriber::filter::ParseError),
+    /// No journal to write to.
+    #[error("the journal cannot be reached; set log.format to \"json\" or \"text\"")]
+    Journal(#[source] io::Error),
+    /// Logs were set up before.
+    #[error("logs are set up already")]
+    Twice(#[source] tracing_subscriber::util::TryInitError),
+}
+
+type Boxed<S> = Box<dyn Layer<S> + Send + Sync>;
+
+/// Starts logging for the whole process.
+///
+/// # Errors
+/// A filter that cannot be read, no journal, or a second call.
+pub fn init(log: &Log, color: bool, target: Target) -> Result<(), TelemetryError> {
+    let writer = match target {
+        Target::Stdout => BoxMakeWriter::new(io::stdout),
+        Target::Stderr => BoxMakeWriter::new(io::stderr),
+    };
+    let filter = EnvFilter::builder()
+        .parse(&log.filter)
+        .map_err(TelemetryError::Filter)?;
+    tracing_subscriber::registry()
+        .with(lines(log.format, color, writer)?)
+        .with(filter)
+        .with(caps())
+        .try_init()
+        .map_err(TelemetryError::Twice)
+}
+
+/// Libraries that put URLs, headers or statements into their chatter stay quiet whatever the
+/// filter says. A name covers every module that begins with it.
+fn caps() -> Targets {
+    Targets::new()
+        .with_default(LevelFilter::TRACE)
+        .with_targets(["hyper", "h2", "reqwest", "rustls"].map(|name| (name, LevelFilter::WARN)))
+        .with_targets(["sqlx", "tokio_cron", "tower"].map(|name| (name, LevelFilter::INFO)))
+}
+
+fn lines<S, W>(format: LogFormat, color: bool, writer: W) -> Result<Boxed<S>, TelemetryError>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+    W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
+{
+    match format {
+        LogFormat::Json => Ok(fmt::layer()
+            .json()
+            .flatten_event(true)
+            .with_current_span(true)
+            .with_span_list(false)
+            .with_writer(writer)
+            .boxed()),
+        LogFormat::Text => Ok(fmt::layer()
+            .with_ansi(color)
+            .with_target(false)
+            .with_writer(writer)
+            .boxed()),
+        LogFormat::Journald => journal(),
+    }
+}
+
+#[cfg(feature = "journald")]
+fn journal<S>() -> Result<Boxed<S>, TelemetryError>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+{
+    let layer = tracing_journald::layer().map_err(TelemetryError::Journal)?;
+    Ok(layer.with_field_prefix(None).boxed())
+}
+
+#[cfg(not(feature = "journald"))]
+fn journal<S>() -> Result<Boxed<S>, TelemetryError> {
+    Err(TelemetryError::Journal(io::Error::other(
+        "built without the journald feature",
+    )))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Buffer(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Buffer {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(format: LogFormat, filter: &str, emit: impl FnOnce()) -> String {
+        let buffer = Buffer::default();
+        let writer = buffer.clone();
+        let subscriber = tracing_subscriber::registry()
+            .with(lines(format, false, move || writer.clone()).unwrap())
+            .with(EnvFilter::builder().parse(filter).unwrap())
+            .with(caps());
+        tracing::subscriber::with_default(subscriber, emit);
+        let bytes = buffer.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn config_json_lines_are_flat() {
+        let text = logged(LogFormat::Json, "info", || {
+            tracing::info!(event = "order.accepted", order = "900000001", "accepted");
+        });
+        let line: serde_json::Value = serde_json::from_str(text.trim()).unwrap();
+        assert_eq!(line["event"], "order.accepted");
+        assert_eq!(line["order"], "900000001");
+        assert_eq!(line["message"], "accepted");
+        assert_eq!(line["level"], "INFO");
+        let at = line["timestamp"].as_str().unwrap();
+        assert!(at.parse::<jiff::Timestamp>().is_ok(), "{at}");
+    }
+
+    #[test]
+    fn config_libraries_stay_quiet_whatever_the_filter_says() {
+        let text = logged(LogFormat::Text, "trace", || {
+            tracing::debug!(target: "reqwest::connect", "secret url");
+            tracing::info!(target: "hyper_util::client", "secret url");
+            tracing::debug!(target: "sqlx::query", "select");
+            tracing::warn!(target: "rustls", "heard");
+            tracing::trace!(target: "qabyl::kaspi", "heard too");
+        });
+        assert_eq!(text.lines().count(), 2, "{text}");
+        assert!(!text.contains("secret") && text.contains("heard too"));
+    }
+}
