@@ -128,7 +128,9 @@ fn configure(
     std::fs::write(&file, text)?;
     let sources = Sources {
         file: Some(file),
-        ..Sources::default()
+        env: std::collections::BTreeMap::new().into(),
+        search: Vec::new(),
+        overrides: Vec::new(),
     };
     let mut config = Config::load(sources)?.config;
     // The demo shows rules and stock at work, whatever share of its few orders is short.
@@ -210,16 +212,8 @@ fn summary(views: &[OrderView], server: &Server) -> bool {
         .count();
     let world = server.world();
     let ledger = world.ledger();
-    let their_accepted: BTreeSet<String> = ledger
-        .accepted_codes()
-        .into_iter()
-        .map(|c| c.to_string())
-        .collect();
-    let their_cancelled: BTreeSet<String> = ledger
-        .cancelled_codes_by_api()
-        .into_iter()
-        .map(|c| c.to_string())
-        .collect();
+    let their_accepted: BTreeSet<String> = ledger.accepted_codes();
+    let their_cancelled: BTreeSet<String> = ledger.cancelled_codes_by_api();
     let agrees = accepted == their_accepted
         && cancelled == their_cancelled
         && ledger.both_actions_sent().is_empty()
@@ -246,12 +240,7 @@ fn summary(views: &[OrderView], server: &Server) -> bool {
 async fn stay(shop: &ShopParts, server: &Server, seed: u64) -> Result<(), super::Failure> {
     let stop = super::run::stop_on_signal()?;
     let mut random = fastrand::Rng::with_seed(seed);
-    let skus: Vec<String> = server
-        .world()
-        .units_promised_by_sku()
-        .into_iter()
-        .map(|(sku, _)| sku.to_string())
-        .collect();
+    let skus: Vec<String> = server.world().units_promised_by_sku().into_keys().collect();
     say("\nNew orders come in now; stop with Ctrl-C.");
     let mut next = 970_000_001_u64;
     while !stop.is_cancelled() {

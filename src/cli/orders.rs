@@ -170,7 +170,9 @@ pub(super) fn lines_table(view: &OrderView) -> comfy_table::Table {
 /// Almaty's time, which is the merchant's.
 pub(super) fn local(at: jiff::Timestamp) -> String {
     let zone = jiff::tz::TimeZone::get("Asia/Almaty").unwrap_or(jiff::tz::TimeZone::UTC);
-    at.to_zoned(zone).strftime("%d.%m %H:%M:%S").to_string()
+    at.to_zoned_datetime(zone)
+        .strftime("%d.%m %H:%M:%S")
+        .to_string()
 }
 
 /// Everything known of an order.

@@ -44,17 +44,20 @@ pub(super) async fn run(args: &Sandbox) -> Done {
         args.token
     ));
     super::run::stop_on_signal()?.cancelled().await;
+    let told = account(&server);
+    say(&told);
+    server.shutdown().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn account(server: &Server) -> String {
     let world = server.world();
     let ledger = world.ledger();
-    let told = format!(
+    format!(
         "{} requests, {} accepted, {} cancelled, both actions sent for {} orders",
         ledger.requests_total(),
         ledger.accepted_codes().len(),
         ledger.cancelled_codes_by_api().len(),
         ledger.both_actions_sent().len()
-    );
-    drop(world);
-    say(&told);
-    server.shutdown().await;
-    Ok(ExitCode::SUCCESS)
+    )
 }

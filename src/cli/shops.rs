@@ -52,7 +52,11 @@ pub(super) async fn build(loaded: &Loaded, store: &Arc<Store>) -> Result<Vec<Sho
         let token = SecretString::from(token.expose());
         let clock = Clock::System;
         let transport = build::http(config, shop, &clock).map_err(Failure::usage)?;
-        let seed = clock.now().as_nanosecond().unsigned_abs() as u64 ^ (index as u64) << 32;
+        let seed = clock
+            .now()
+            .as_millisecond()
+            .unsigned_abs()
+            .wrapping_add(index as u64);
         let parts = (Arc::clone(store), clock, Arc::clone(&policy));
         shops.push(build::shop(config, shop, token, transport, parts, seed).await?);
     }

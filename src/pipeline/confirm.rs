@@ -114,10 +114,10 @@ async fn sweep(
     (from, to): (Timestamp, Timestamp),
     report: &mut Report,
 ) -> Result<Option<ApiError>, StageError> {
-    let mut lists = stream::iter(states)
-        .map(async |state| {
+    let mut lists = stream::iter(states.to_vec())
+        .map(async |state: State| {
             let wanted = Wanted {
-                state: state.clone(),
+                state,
                 status: None,
                 from,
                 to,

@@ -1,5 +1,6 @@
 //! From a configuration to running parts: the one place where they are put together.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -83,11 +84,10 @@ pub fn limits(config: &Config) -> Limits {
 pub fn policy(rules: Rules, limits: Limits) -> Policy {
     let text = serde_json::json!({ "rules": rules, "limits": limits }).to_string();
     let digest = Sha256::digest(text.as_bytes());
-    let digest: String = digest
-        .iter()
-        .take(6)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let digest = digest.iter().take(6).fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    });
     Policy::new(rules, limits, digest)
 }
 

@@ -19,7 +19,7 @@ use crate::pipeline::{Ctx, StageError, act, confirm, decide, poll};
 /// A stage looks by itself this often, bell or not: other processes write into the database too.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A poll runs by itself when no bell rang for so long: the dead man's handle of cron.
-const POLL_AT_LEAST: Duration = Duration::from_secs(60);
+const POLL_AT_LEAST: Duration = Duration::from_mins(1);
 /// A shop that Kaspi refuses is asked for this often.
 const DENIED_EVERY: Duration = Duration::from_secs(30);
 /// Longest pause after failures in a row.
