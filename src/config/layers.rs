@@ -119,7 +119,6 @@ impl Layers {
             let fault = fault.hint("use https://, or set kaspi.allow_plain_http = true");
             self.problem(origin.clone(), "kaspi.base_url", fault);
         }
-        self.check_order("kaspi.connect_timeout", "kaspi.request_timeout");
         self.check_order("actions.retry_base", "actions.retry_cap");
     }
 

@@ -35,6 +35,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 const YEAR: Duration = Duration::from_hours(365 * 24);
+const CENTURY: Duration = Duration::from_hours(100 * 365 * 24);
 const FORTNIGHT: Duration = Duration::from_hours(14 * 24);
 const MANY: i64 = 1_000_000_000;
 
@@ -51,8 +52,8 @@ pub(super) const KEYS: &[Key] = &[
         "request_timeout",
         span(TICK, Duration::from_mins(5)),
     ),
-    key("kaspi", "rate_per_second", Kind::Rate { max: 1000.0 }),
-    key("kaspi", "max_in_flight", count(1, 64)),
+    key("kaspi", "rate_per_second", Kind::Rate { max: 1_000_000.0 }),
+    key("kaspi", "max_in_flight", count(1, 1024)),
     key("kaspi", "user_agent", Kind::Text(text::header)),
     key("kaspi", "include_entries", Kind::Flag),
     key("kaspi", "body_max_bytes", count(1024, 256 * 1024 * 1024)),
@@ -72,7 +73,7 @@ pub(super) const KEYS: &[Key] = &[
     key(
         "interlocks",
         "cancel_confirm_after",
-        Kind::LimitSpan { max: DAY },
+        Kind::LimitSpan { max: CENTURY },
     ),
     key("interlocks", "cancel_budget_share", Kind::LimitShare),
     key("interlocks", "cancel_budget_window", span(HOUR, YEAR)),
@@ -82,11 +83,11 @@ pub(super) const KEYS: &[Key] = &[
         "cancels_per_hour_max",
         Kind::LimitCount { max: MANY },
     ),
-    key("interlocks", "stock_max_age", Kind::LimitSpan { max: YEAR }),
+    key("interlocks", "stock_max_age", Kind::LimitSpan { max: CENTURY }),
     key("interlocks", "stock_collapse_share", Kind::LimitShare),
-    key("actions", "settle", span(TICK, DAY)),
-    key("actions", "attempts_max", count(1, 100)),
-    key("actions", "sighting_age_max", span(TICK, HOUR)),
+    key("actions", "settle", span(BRIEF, DAY)),
+    key("actions", "attempts_max", count(1, 10_000)),
+    key("actions", "sighting_age_max", span(TICK, DAY)),
     key("actions", "retry_base", span(BRIEF, HOUR)),
     key("actions", "retry_cap", span(BRIEF, DAY)),
     key(
