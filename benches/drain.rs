@@ -24,13 +24,19 @@ const IN_FLIGHT: u32 = 16;
 const SKUS: u32 = 40;
 
 fn main() -> anyhow::Result<()> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(drain())
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(drain())
 }
 
 async fn drain() -> anyhow::Result<()> {
     let clock = Clock::System;
     let now = clock.now();
-    let settings = Settings { latency: LATENCY, ..Settings::default() };
+    let settings = Settings {
+        latency: LATENCY,
+        ..Settings::default()
+    };
     let token = settings.tokens.first().cloned().unwrap_or_default();
     let mut world = World::new(settings);
     for number in 0..ORDERS {
@@ -52,21 +58,44 @@ async fn drain() -> anyhow::Result<()> {
         ),
     )?;
     let env = std::collections::BTreeMap::new().into();
-    let sources = Sources { file: Some(file), search: Vec::new(), env, overrides: Vec::new() };
+    let sources = Sources {
+        file: Some(file),
+        search: Vec::new(),
+        env,
+        overrides: Vec::new(),
+    };
     let config = Config::load(sources)?.config;
     let store = Arc::new(Store::open(&config.database.path, Access::Daemon, now).await?);
     let rows: Vec<StockRow> = (0..SKUS)
         .map(|sku| {
             let sku = Sku::new(format!("SKU-{sku}"))?;
-            Ok(StockRow { sku, warehouse: String::new(), on_hand: Some(ORDERS), as_of: now })
+            Ok(StockRow {
+                sku,
+                warehouse: String::new(),
+                on_hand: Some(ORDERS),
+                as_of: now,
+            })
         })
         .collect::<anyhow::Result<_>>()?;
-    store.import_stock("bench", &rows, true, "bench", now).await?;
+    store
+        .import_stock("bench", &rows, true, "bench", now)
+        .await?;
     let policy = build::policy(qabyl::rules_file::default_rules(), build::limits(&config));
-    let shop = config.shops.first().ok_or_else(|| anyhow::anyhow!("no shop"))?;
+    let shop = config
+        .shops
+        .first()
+        .ok_or_else(|| anyhow::anyhow!("no shop"))?;
     let transport = build::http(&config, shop, &clock)?;
     let parts = (Arc::clone(&store), clock.clone(), Arc::new(policy));
-    let shop = build::shop(&config, shop, SecretString::from(token), transport, parts, 1).await?;
+    let shop = build::shop(
+        &config,
+        shop,
+        SecretString::from(token),
+        transport,
+        parts,
+        1,
+    )
+    .await?;
 
     let started = clock.ticks();
     let stop = CancellationToken::new();
@@ -78,7 +107,10 @@ async fn drain() -> anyhow::Result<()> {
         let ledger = world.ledger();
         (ledger.accepted_codes().len(), ledger.requests_total())
     };
-    anyhow::ensure!(accepted == ORDERS as usize, "{accepted} of {ORDERS} orders were accepted");
+    anyhow::ensure!(
+        accepted == ORDERS as usize,
+        "{accepted} of {ORDERS} orders were accepted"
+    );
     let requests = u32::try_from(requests)?;
     let bound = LATENCY * requests / IN_FLIGHT;
     let ratio = took.as_secs_f64() / bound.as_secs_f64();

@@ -83,7 +83,11 @@ pub(super) const KEYS: &[Key] = &[
         "cancels_per_hour_max",
         Kind::LimitCount { max: MANY },
     ),
-    key("interlocks", "stock_max_age", Kind::LimitSpan { max: CENTURY }),
+    key(
+        "interlocks",
+        "stock_max_age",
+        Kind::LimitSpan { max: CENTURY },
+    ),
     key("interlocks", "stock_collapse_share", Kind::LimitShare),
     key("actions", "settle", span(BRIEF, DAY)),
     key("actions", "attempts_max", count(1, 10_000)),

@@ -14,7 +14,7 @@ use qabyl::domain::rules::{
 use qabyl::domain::stock::{Level, LineStock, UnknownStock};
 use qabyl::rules_file;
 
-use crate::facts::{ago, facts, level, line, now, policy};
+use crate::rules::facts::{ago, facts, level, line, now, policy};
 
 fn levels() -> impl Strategy<Value = Level> {
     (-3..12_i64, 0..4_i64, 0..4_i64, 0..3_i64, 0..900_i64).prop_map(

@@ -8,7 +8,7 @@ use qabyl::domain::money::Money;
 use qabyl::domain::rules::{Condition, Criterion, Outcome, Range};
 use qabyl::rules_file;
 
-use crate::facts::load;
+use crate::rules::facts::load;
 
 pub(crate) fn problems(text: &str) -> String {
     match rules_file::load(text, Path::new("rules.toml")) {

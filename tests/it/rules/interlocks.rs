@@ -8,7 +8,9 @@ use qabyl::domain::order::{Status, UnitType};
 use qabyl::domain::policy::{Limits, Policy};
 use qabyl::domain::stock::{LineStock, UnknownStock};
 
-use crate::facts::{ACCEPT_ALL, CANCEL_ALL, ago, first, level, load, now, policy, with_stock};
+use crate::rules::facts::{
+    ACCEPT_ALL, CANCEL_ALL, ago, first, level, load, now, policy, with_stock,
+};
 
 type Bend = fn(&mut Facts, &mut Limits);
 

@@ -1,6 +1,6 @@
 //! What the loader says of each mistake in a condition or an outcome, word for word.
 
-use crate::loader::problems;
+use crate::rules::loader::problems;
 
 /// Asserts what is said of a rule named `r` with this `when` on line 3.
 fn when(condition: &str, said: &str) {

@@ -5,7 +5,7 @@ use qabyl::domain::rules::explain;
 use qabyl::domain::stock::{LineStock, UnknownStock};
 use qabyl::rules_file;
 
-use crate::facts::{facts, level, line, load, now, policy, with_stock};
+use crate::rules::facts::{facts, level, line, load, now, policy, with_stock};
 
 /// The explanation of a rule with this condition, indented by depth.
 fn told(when: &str, facts: &Facts) -> Vec<String> {

@@ -1,0 +1,9 @@
+//! Everything that is tested through the crate's own surface, in one binary.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test may stop at once"
+)]
+
+mod rules;
+mod sandbox;

@@ -1,0 +1,114 @@
+//! The port, byte by byte.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use qabyl::clock::Clock;
+use qabyl::sandbox::{EndpointKind, Fault, Script, Server, Settings, Status};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use super::{ID, ORDERS, TOKEN, accept, after, at, now, order, world_with};
+
+async fn exchange(server: &Server, sent: &str) -> String {
+    let mut stream = TcpStream::connect(server.addr()).await.unwrap();
+    stream.write_all(sent.as_bytes()).await.unwrap();
+    let mut received = Vec::new();
+    let _ = stream.read_to_end(&mut received).await;
+    String::from_utf8(received).unwrap()
+}
+
+fn serve(settings: Settings) -> Server {
+    Server::start(
+        ([127, 0, 0, 1], 0).into(),
+        world_with(settings, order()),
+        Arc::new(|| after(60)),
+    )
+    .unwrap()
+}
+
+fn raw(line: &str, more: &str) -> String {
+    format!(
+        "{line} HTTP/1.1\r\nHost: x\r\nUser-Agent: t/1\r\nX-Auth-Token: {TOKEN}\r\n\
+         Content-Type: application/vnd.api+json\r\n{more}\r\n"
+    )
+}
+
+#[tokio::test]
+async fn the_port_speaks_http() {
+    let server = serve(Settings::default());
+    let query = format!(
+        "page%5Bnumber%5D=0&page%5Bsize%5D=10&filter%5Borders%5D%5BcreationDate%5D%5B%24ge%5D={}",
+        now().as_millisecond()
+    );
+    // Two requests on one connection, the second asking to close.
+    let list = raw(&format!("GET {ORDERS}?{query}"), "");
+    let sent = accept().body;
+    let sent = String::from_utf8(sent).unwrap();
+    let post = raw(
+        &format!("POST {ORDERS}"),
+        &format!("Connection: close\r\nContent-Length: {}\r\n", sent.len()),
+    );
+    let received = exchange(&server, &format!("{list}{post}{sent}")).await;
+    assert_eq!(
+        received.matches("HTTP/1.1 200 OK\r\n").count(),
+        2,
+        "{received}"
+    );
+    assert!(
+        received.contains("Date: Mon, 02 Mar 2026 12:01:00 GMT\r\n"),
+        "{received}"
+    );
+    assert!(received.contains("\"totalCount\":1"));
+    assert_eq!(at(&server.world()).1, Status::AcceptedByMerchant);
+    assert_eq!(server.world().ledger().requests_total(), 2);
+    let bad = exchange(&server, "PUT / HTTP/1.1\r\n\r\n").await;
+    assert!(bad.starts_with("HTTP/1.1 405 "), "{bad}");
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn the_port_misbehaves_on_demand() {
+    let server = serve(Settings::default());
+    let one = raw(&format!("GET {ORDERS}/{ID}"), "");
+    server.world().script(Script::once(Fault::Truncated));
+    let cut = exchange(&server, &one).await;
+    let (head, body) = cut.split_once("\r\n\r\n").unwrap();
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("Content-Length: "))
+        .unwrap();
+    assert_eq!(body.len(), length.parse::<usize>().unwrap() / 2);
+    server
+        .world()
+        .script(Script::once(Fault::DropAfter).path("/orders/"));
+    assert_eq!(exchange(&server, &one).await, "");
+    server.world().script(Script::once(Fault::Hang));
+    let hung = tokio::time::timeout(Duration::from_millis(100), exchange(&server, &one)).await;
+    assert!(hung.is_err());
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn many_connections_wait_side_by_side() {
+    let server = serve(Settings {
+        latency: Duration::from_millis(200),
+        ..Settings::default()
+    });
+    let one = raw(&format!("GET {ORDERS}/{ID}"), "Connection: close\r\n");
+    let started = Clock::System.ticks();
+    let all = futures_util::future::join_all((0..100).map(|_| exchange(&server, &one))).await;
+    let took = Clock::System.ticks().saturating_sub(started);
+    assert!(all.iter().all(|reply| reply.starts_with("HTTP/1.1 200 OK")));
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    assert_eq!(
+        server.world().ledger().requests_of(EndpointKind::Order),
+        100
+    );
+    let addr = server.addr();
+    drop(server);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(TcpStream::connect(addr).await.is_err());
+}
