@@ -107,6 +107,12 @@ impl Store {
                     .to_owned(),
             ));
         }
+        // Units kept for an accept that Kaspi refused go back: deciding again takes them anew.
+        let (order, _) = stored(&mut tx, shop, id).await?;
+        if order.awaits_merchant() && !tx.has_live_action(shop, id).await? {
+            let why = "released for another decision";
+            close_reservations(&mut tx, shop, &order, "released", now, why, now).await?;
+        }
         tx.audit(now, actor, (shop, Some(id)), "order.released", json!({}))
             .await?;
         tx.commit().await
@@ -223,6 +229,18 @@ async fn withdraw_unsent(
 }
 
 impl WriteTx<'_> {
+    async fn has_live_action(&mut self, shop: &ShopName, id: &OrderId) -> Result<bool, StoreError> {
+        let count: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM actions WHERE shop = ? AND order_id = ?
+             AND state IN ('pending', 'sent', 'unknown')",
+        )
+        .bind(shop.as_str())
+        .bind(id.as_str())
+        .fetch_one(self.conn()?)
+        .await?;
+        Ok(count > 0)
+    }
+
     async fn has_reservation(&mut self, shop: &ShopName, id: &OrderId) -> Result<bool, StoreError> {
         let count: i64 = sqlx::query_scalar(
             "SELECT COUNT(*) FROM reservations WHERE shop = ? AND order_id = ? AND state <> 'released'",

@@ -5,5 +5,8 @@
     reason = "a test may stop at once"
 )]
 
+mod backlog;
+mod faults;
 mod rules;
 mod sandbox;
+mod world;

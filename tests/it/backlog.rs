@@ -1,0 +1,97 @@
+//! 250 new orders over 40 SKUs with short stock, on three pages: decided in one go, and what it cost.
+
+use std::time::Duration;
+
+use qabyl::sandbox::{EndpointKind, EntriesForm, IncludeSupport, OrderSeed, Settings};
+
+use crate::world::{TestWorld, start, world};
+
+const ORDERS: u32 = 250;
+const SKUS: u32 = 40;
+/// Units of each SKU: about one order in eight finds none left.
+const ON_HAND: u32 = 10;
+
+async fn shop(include: IncludeSupport) -> TestWorld {
+    let settings = Settings {
+        include_support: include,
+        entries_form: EntriesForm::Data,
+        ..Settings::default()
+    };
+    let mut world = world(settings)
+        // The five that may be relaxed, relaxed: one pass is to decide every order.
+        .config("interlocks", "cancel_confirm_after", "\"0s\"")
+        .config("interlocks", "stock_max_age", "\"off\"")
+        .begin()
+        .await;
+    let levels: Vec<String> = (0..SKUS).map(|sku| format!("SKU-{sku:02}")).collect();
+    let levels: Vec<(&str, u32)> = levels.iter().map(|sku| (sku.as_str(), ON_HAND)).collect();
+    world.stock(&levels).await;
+    for number in 0..ORDERS {
+        let at = start() - Duration::from_secs(u64::from(ORDERS - number));
+        let order = OrderSeed::new(&format!("{}", 900_000_000 + number), at)
+            .line(&format!("SKU-{:02}", number % SKUS), 1 + number % 3);
+        world.place(order);
+    }
+    world
+}
+
+/// Runs one pass and returns accepted orders, cancelled orders and requests.
+async fn cost(include: IncludeSupport) -> (usize, usize, usize) {
+    let world = shop(include).await;
+    world.once().await;
+    let figures = {
+        let kaspi = world.kaspi();
+        let ledger = kaspi.ledger();
+        let pages = ledger.requests_of(EndpointKind::List);
+        assert!(pages >= 3, "three pages at least: {pages}");
+        (
+            ledger.accepted_codes().len(),
+            ledger.cancelled_codes_by_api().len(),
+            ledger.requests_total(),
+        )
+    };
+    assert_eq!(
+        figures.0 + figures.1,
+        ORDERS as usize,
+        "every order is decided"
+    );
+    assert!(figures.1 > 20, "some find nothing left: {}", figures.1);
+    world.finish().await;
+    figures
+}
+
+fn report(form: &str, (accepted, cancelled, requests): (usize, usize, usize), bound: f64) {
+    let spent = requests as f64;
+    let per_cancel = bound + 1.0;
+    let allowed = bound * accepted as f64 + per_cancel * cancelled as f64;
+    let per_accept = (spent - per_cancel * cancelled as f64) / accepted as f64;
+    println!(
+        "{form}: {accepted} accepted, {cancelled} cancelled, {requests} requests; \
+         {per_accept:.3} an accepted order (at most {bound}), {per_cancel} counted for a cancelled one"
+    );
+    assert!(
+        spent <= allowed,
+        "{requests} requests, and {allowed} were allowed"
+    );
+}
+
+#[tokio::test]
+async fn without_include() {
+    report("without include", cost(IncludeSupport::Ignored).await, 2.2);
+}
+
+#[tokio::test]
+async fn with_include() {
+    report("with include", cost(IncludeSupport::Yes).await, 1.3);
+}
+
+#[tokio::test]
+async fn the_same_pass_again_does_nothing() {
+    let world = shop(IncludeSupport::Yes).await;
+    world.once().await;
+    let effects = world.kaspi().ledger().effects().len();
+    let again = world.later(Duration::from_mins(5)).await;
+    assert_eq!((again.decided, again.sent), (0, 0));
+    assert_eq!(world.kaspi().ledger().effects().len(), effects);
+    world.finish().await;
+}

@@ -1,0 +1,118 @@
+//! Every fault of the sandbox, alone and together: orders end right, and nothing is sent twice.
+
+use std::time::Duration;
+
+use qabyl::sandbox::{Fault, Method, OrderSeed, Script, Settings};
+use rstest::rstest;
+
+use crate::world::{TestWorld, start, world};
+
+async fn shop(faults: &str, seed: u64) -> TestWorld {
+    let settings = Settings {
+        seed,
+        faults: faults.parse().unwrap(),
+        ..Settings::default()
+    };
+    let mut world = world(settings)
+        .config("kaspi", "request_timeout", "\"300ms\"")
+        .config("kaspi", "connect_timeout", "\"300ms\"")
+        .begin()
+        .await;
+    world.stock(&[("A", 8), ("B", 3), ("C", 0)]).await;
+    for number in 0..24_u32 {
+        let at = start() - Duration::from_secs(u64::from(100 - number));
+        let sku = ["A", "B", "C"][number as usize % 3];
+        world.place(OrderSeed::new(&format!("91{number:07}"), at).line(sku, 1));
+    }
+    world
+}
+
+/// Until the faults stop, passes follow one another as the daemon's would.
+async fn through(world: TestWorld) {
+    for _ in 0..6 {
+        world.later(Duration::from_mins(1)).await;
+    }
+    world.quiet().await;
+    {
+        let kaspi = world.kaspi();
+        let ledger = kaspi.ledger();
+        assert_eq!(ledger.accepted_codes().len(), 8 + 3, "every unit is sold");
+        assert_eq!(ledger.cancelled_codes_by_api().len(), 24 - 11);
+    }
+    world.finish().await;
+}
+
+#[rstest]
+#[case::dropped_before("post:drop_before=0.4")]
+#[case::dropped_after("post:drop_after=0.4")]
+#[case::hung("post:hang=0.15")]
+#[case::snoozed("http_429=0.3")]
+#[case::broken("http_500=0.2")]
+#[case::broken_after_effect("post:http_500_after=0.4")]
+#[case::bad_gateway("http_502_html=0.2")]
+#[case::html("html_200=0.2")]
+#[case::cut("truncated=0.2")]
+#[case::no_effect("post:no_effect=0.4")]
+#[case::late_effect("post:late_effect=0.5")]
+#[case::lists_lost("get:drop_before=0.2")]
+#[case::swarm(
+    "drop_before=0.05,drop_after=0.05,http_429=0.05,http_500=0.05,html_200=0.05,truncated=0.05,post:no_effect=0.1,post:late_effect=0.1"
+)]
+#[tokio::test]
+async fn orders_end_right_under(#[case] faults: &str) {
+    through(shop(faults, 11).await).await;
+}
+
+#[tokio::test]
+async fn a_lost_reply_is_read_back_and_not_sent_again() {
+    let world = shop("", 1).await;
+    let code = "910000000";
+    let lost = Script::once(Fault::DropAfter).on(Method::Post).order(code);
+    world.kaspi().script(lost);
+    world.once().await;
+    assert_eq!(world.posts(code), ["accept"]);
+    let view = world.view(code).await;
+    let outcomes: Vec<_> = view.actions[0]
+        .attempts
+        .iter()
+        .map(|attempt| attempt.outcome.as_deref())
+        .collect();
+    assert_eq!(outcomes, [Some("unknown")]);
+    assert_eq!(view.actions[0].state, "confirmed");
+    through(world).await;
+}
+
+#[tokio::test]
+async fn what_never_takes_effect_goes_to_a_person() {
+    let world = shop("", 1).await;
+    let code = "910000000";
+    let dead = Script::once(Fault::NoEffect).order(code).times(100);
+    world.kaspi().script(dead);
+    for _ in 0..30 {
+        world.later(Duration::from_mins(4)).await;
+    }
+    let posts = world.posts(code);
+    assert_eq!(posts.len(), 5, "attempts_max: {posts:?}");
+    assert!(posts.iter().all(|kind| kind == "accept"), "{posts:?}");
+    assert_eq!(world.store.totals(None).await.unwrap().stuck, 1);
+    // Only now it works: a person's doing in the cabinet is seen and ends the action.
+    let now = world.now();
+    world.kaspi().cabinet_accepts(code, now);
+    world.later(Duration::from_mins(2)).await;
+    assert_eq!(world.store.totals(None).await.unwrap().stuck, 0);
+    assert_eq!(
+        world.view(code).await.order.status.as_str(),
+        "ACCEPTED_BY_MERCHANT"
+    );
+}
+
+#[tokio::test]
+async fn an_outage_is_not_an_empty_list() {
+    let world = shop("", 1).await;
+    world.kaspi().set_down(true);
+    let summary = world.once().await;
+    assert!(summary.failing.is_some(), "{summary:?}");
+    assert_eq!(summary.decided, 0);
+    world.kaspi().set_down(false);
+    through(world).await;
+}

@@ -1,0 +1,298 @@
+//! One shop in a world that can be turned: a temporary database, the sandbox over real HTTP, and one
+//! clock for both. A test says what happens; [`TestWorld::finish`] judges what Kaspi and the ledger
+//! were left with.
+
+mod judge;
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, MutexGuard};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use qabyl::clock::{Clock, SimulatedTime};
+use qabyl::config::{Config, Sources};
+use qabyl::domain::ids::{ShopName, Sku};
+use qabyl::domain::stock::{Semantics, StockRow};
+use qabyl::runtime::build::{self, ShopParts};
+use qabyl::runtime::once;
+use qabyl::sandbox::{OrderSeed, Server, Settings, World};
+use qabyl::store::{Access, OrderFilter, OrderView, StockView, Store};
+use secrecy::SecretString;
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) const TOKEN: &str = "world-token";
+const SHOP: &str = "main";
+
+/// Limits that do not get in the way; a test turns on those it is about.
+const CONFIG: &str = r#"
+[database]
+path = "qabyl.db"
+[kaspi]
+rate_per_second = 100000
+max_in_flight = 8
+connect_timeout = "2s"
+request_timeout = "2s"
+[interlocks]
+cancel_confirm_after = "1m"
+cancel_budget_share = "off"
+cancels_per_hour_max = "off"
+stock_collapse_share = "off"
+[[shops]]
+name = "main"
+token_env = "UNUSED"
+mode = "act"
+"#;
+
+/// The moment every world begins.
+pub(crate) fn start() -> Timestamp {
+    "2026-03-02T06:00:00Z".parse().unwrap()
+}
+
+pub(crate) struct TestWorld {
+    pub(crate) time: Arc<SimulatedTime>,
+    pub(crate) server: Server,
+    pub(crate) store: Arc<Store>,
+    pub(crate) shop: ShopParts,
+    on_hand: BTreeMap<String, u32>,
+    config: Config,
+    _folder: TempDir,
+}
+
+/// A world that is being described.
+pub(crate) struct Described {
+    settings: Settings,
+    config: String,
+    rules: String,
+}
+
+impl Described {
+    /// Adds lines of configuration; a key given again replaces the world's own.
+    pub(crate) fn config(mut self, section: &str, key: &str, value: &str) -> Self {
+        let mut text: toml::Table = self.config.parse().unwrap();
+        let section = text
+            .entry(section)
+            .or_insert_with(|| toml::Table::new().into());
+        let value: toml::Table = format!("v = {value}").parse().unwrap();
+        let section = match section {
+            toml::Value::Array(sections) => sections[0].as_table_mut().unwrap(),
+            other => other.as_table_mut().unwrap(),
+        };
+        section.insert(key.to_owned(), value["v"].clone());
+        self.config = toml::to_string(&text).unwrap();
+        self
+    }
+
+    /// Rules in place of the default ones.
+    pub(crate) fn rules(mut self, text: &str) -> Self {
+        text.clone_into(&mut self.rules);
+        self
+    }
+
+    /// Starts it.
+    pub(crate) async fn begin(self) -> TestWorld {
+        let time = SimulatedTime::new(start());
+        let clock = Clock::Simulated(Arc::clone(&time));
+        let world = World::new(Settings {
+            tokens: vec![TOKEN.to_owned()],
+            ..self.settings
+        });
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let of_server = clock.clone();
+        let server = Server::start(address, world, Arc::new(move || of_server.now())).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let config = load(&self.config, &server, &folder);
+        let rules = if self.rules.is_empty() {
+            qabyl::rules_file::default_rules()
+        } else {
+            qabyl::rules_file::load(&self.rules, "rules.toml".as_ref()).unwrap()
+        };
+        let policy = build::policy(rules, build::limits(&config));
+        let store = Store::open(&config.database.path, Access::Daemon, clock.now()).await;
+        let store = Arc::new(store.unwrap());
+        let transport = build::http(&config, &config.shops[0], &clock).unwrap();
+        let parts = (Arc::clone(&store), clock.clone(), Arc::new(policy));
+        let token = SecretString::from(TOKEN);
+        let shop = build::shop(&config, &config.shops[0], token, transport, parts, 7).await;
+        TestWorld {
+            time,
+            server,
+            store,
+            shop: shop.unwrap(),
+            on_hand: BTreeMap::new(),
+            config,
+            _folder: folder,
+        }
+    }
+}
+
+fn load(text: &str, server: &Server, folder: &TempDir) -> Config {
+    let mut table: toml::Table = text.parse().unwrap();
+    let kaspi = table["kaspi"].as_table_mut().unwrap();
+    kaspi.insert("base_url".to_owned(), server.base_url().into());
+    let file = folder.path().join("qabyl.toml");
+    std::fs::write(&file, toml::to_string(&table).unwrap()).unwrap();
+    let sources = Sources {
+        file: Some(file),
+        search: Vec::new(),
+        env: BTreeMap::new().into(),
+        overrides: Vec::new(),
+    };
+    Config::load(sources).unwrap().config
+}
+
+/// A world whose Kaspi behaves like this.
+pub(crate) fn world(settings: Settings) -> Described {
+    Described {
+        settings,
+        config: CONFIG.to_owned(),
+        rules: String::new(),
+    }
+}
+
+impl TestWorld {
+    pub(crate) fn clock(&self) -> Clock {
+        Clock::Simulated(Arc::clone(&self.time))
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock().now()
+    }
+
+    pub(crate) fn kaspi(&self) -> MutexGuard<'_, World> {
+        self.server.world()
+    }
+
+    pub(crate) fn name(&self) -> &ShopName {
+        &self.shop.ctx.shop
+    }
+
+    /// Places an order.
+    pub(crate) fn place(&self, order: OrderSeed) {
+        assert!(self.kaspi().place(order), "the code is taken");
+    }
+
+    /// Places plain orders of one line each, a second apart: `(code, sku, quantity)`.
+    pub(crate) fn place_plain(&self, orders: &[(&str, &str, u32)]) {
+        for (code, sku, quantity) in orders {
+            self.place(OrderSeed::new(code, self.now()).line(sku, *quantity));
+            self.time.advance(Duration::from_secs(1));
+        }
+    }
+
+    /// Imports stock as a person vouches for it.
+    pub(crate) async fn stock(&mut self, levels: &[(&str, u32)]) {
+        let now = self.now();
+        let rows: Vec<StockRow> = levels
+            .iter()
+            .map(|(sku, on_hand)| StockRow {
+                sku: Sku::new(*sku).unwrap(),
+                warehouse: String::new(),
+                on_hand: Some(*on_hand),
+                as_of: now,
+            })
+            .collect();
+        self.store
+            .import_stock("test", &rows, true, "test", now)
+            .await
+            .unwrap();
+        let levels = levels.iter();
+        self.on_hand
+            .extend(levels.map(|(sku, units)| ((*sku).to_owned(), *units)));
+    }
+
+    /// One full pass, as `qabyl once` makes it.
+    pub(crate) async fn once(&self) -> once::Summary {
+        let stop = CancellationToken::new();
+        once::run(&self.shop, Duration::from_mins(30), &stop)
+            .await
+            .unwrap()
+    }
+
+    /// Lets time pass, then makes one full pass.
+    pub(crate) async fn later(&self, by: Duration) -> once::Summary {
+        self.time.advance(by);
+        self.once().await
+    }
+
+    /// All faults end; passes follow until nothing is open any more.
+    pub(crate) async fn quiet(&self) {
+        self.kaspi().set_faults(qabyl::sandbox::Faults::default());
+        for _ in 0..20 {
+            self.later(Duration::from_mins(2)).await;
+            let totals = self.store.totals(None).await.unwrap();
+            if totals.open_actions == 0 && totals.undecided == 0 && totals.waiting == 0 {
+                return;
+            }
+        }
+        panic!("not quiet: {:?}", self.store.totals(None).await.unwrap());
+    }
+
+    /// Every order as Qabyl knows it.
+    pub(crate) async fn views(&self) -> Vec<OrderView> {
+        let filter = OrderFilter {
+            limit: 100_000,
+            ..OrderFilter::default()
+        };
+        self.store.orders(&filter).await.unwrap()
+    }
+
+    pub(crate) async fn view(&self, code: &str) -> OrderView {
+        let views = self.views().await;
+        let mut found = views
+            .into_iter()
+            .filter(|view| view.order.code.as_str() == code);
+        found.next().expect("the order is known")
+    }
+
+    /// What Qabyl made of an order: the decision's verdict, its rule and its objections.
+    pub(crate) async fn why(&self, code: &str) -> String {
+        let view = self.view(code).await;
+        let Some(decision) = view.decision else {
+            return "undecided".to_owned();
+        };
+        let objections: Vec<String> = decision
+            .decision
+            .objections
+            .iter()
+            .map(|o| format!("{:?}: {}", o.interlock, o.why))
+            .collect();
+        format!(
+            "{} by '{}' {}",
+            decision.decision.verdict.word(),
+            decision.decision.rule,
+            objections.join("; ")
+        )
+    }
+
+    /// `STATE+STATUS` at Kaspi.
+    pub(crate) fn at_kaspi(&self, code: &str) -> String {
+        let world = self.kaspi();
+        let order = world.order(code).expect("the order was placed");
+        format!("{}+{}", order.state, order.status)
+    }
+
+    pub(crate) async fn levels(&self) -> Vec<StockView> {
+        self.store
+            .stock_levels(Semantics::Physical, None)
+            .await
+            .unwrap()
+    }
+
+    /// The POSTs about an order, as words.
+    pub(crate) fn posts(&self, code: &str) -> Vec<String> {
+        let world = self.kaspi();
+        let posts = world.ledger().posts_for(code);
+        posts
+            .iter()
+            .map(|post| format!("{:?}", post.kind).to_lowercase())
+            .collect()
+    }
+
+    /// Judges the end: see [`judge`].
+    pub(crate) async fn finish(self) {
+        judge::judge(&self).await;
+        self.server.shutdown().await;
+    }
+}
