@@ -103,6 +103,9 @@ pub struct Surroundings {
     pub collapse: Option<Collapse>,
     /// When every holder of stock was last read completely (a sweep of all accepted states).
     pub swept_at: Option<Timestamp>,
+    /// When the newest order accepted elsewhere was found whose lines are not read yet.
+    #[serde(default)]
+    pub unread_holder_at: Option<Timestamp>,
     /// Difference between Kaspi's clock and ours, in seconds; `None` before the first answer.
     pub clock_skew_s: Option<i64>,
     /// Who paused the shop and why, if it is paused.

@@ -5,9 +5,9 @@ use futures_util::stream::{self, StreamExt as _};
 use jiff::{SignedDuration, Timestamp};
 
 use super::listing::{self, Wanted};
-use super::{Ctx, StageError};
+use super::{Ctx, StageError, lines};
 use crate::domain::ids::OrderId;
-use crate::domain::order::State;
+use crate::domain::order::{State, Status};
 use crate::kaspi::ApiError;
 use crate::store::{Observed, Reading, Scan, ScanKind};
 
@@ -77,6 +77,10 @@ pub async fn run_once(ctx: &Ctx, now_please: bool) -> Result<Report, StageError>
     if failed.is_none() {
         failed = read_stragglers(ctx, started_at, &mut report).await?;
     }
+    if failed.is_none() {
+        // What people accepted holds stock too: how much, its lines say.
+        lines::read(ctx, &Status::AcceptedByMerchant).await?;
+    }
     if let Some(error) = &failed {
         report.problem.get_or_insert_with(|| error.to_string());
     }
@@ -121,7 +125,7 @@ async fn sweep(
                 status: None,
                 from,
                 to,
-                include_entries: false,
+                include_entries: ctx.settings.include_entries,
             };
             listing::read(ctx, &wanted).await
         })

@@ -169,10 +169,12 @@ fn note_wait(decision: &Decision, report: &mut Report) {
     use crate::domain::interlocks::Name;
     if let Verdict::Wait { until } = decision.verdict {
         report.next_at = Some(report.next_at.map_or(until, |next| next.min(until)));
-        report.wants_sweep |= decision
-            .objections
-            .iter()
-            .any(|o| matches!(o.interlock, Name::CancelEvidence | Name::ShortageReal));
+        report.wants_sweep |= decision.objections.iter().any(|o| {
+            matches!(
+                o.interlock,
+                Name::CancelEvidence | Name::HoldersRead | Name::ShortageReal
+            )
+        });
     }
 }
 

@@ -5,6 +5,7 @@
 pub mod act;
 pub mod confirm;
 pub mod decide;
+mod lines;
 mod listing;
 pub mod poll;
 

@@ -1,10 +1,9 @@
 //! poll: new orders and their lines, from Kaspi into the database.
 
-use futures_util::stream::{self, StreamExt as _};
 use jiff::SignedDuration;
 
-use super::{Ctx, StageError, listing};
-use crate::domain::order::{Lines, Order, State, Status};
+use super::{Ctx, StageError, lines, listing};
+use crate::domain::order::{State, Status};
 use crate::kaspi::ApiError;
 use crate::store::{Observed, Scan, ScanKind};
 
@@ -13,12 +12,6 @@ const DEEP: SignedDuration = SignedDuration::from_hours(14 * 24);
 
 /// A clock found wrong by more than this while listing makes the list worthless: its window was wrong.
 const SKEW_NEWS: SignedDuration = SignedDuration::from_secs(60);
-
-/// Orders whose lines are read in one go.
-const LINES_BATCH: u32 = 2_000;
-
-/// When lines that could not be read are asked for again.
-const LINES_RETRY: SignedDuration = SignedDuration::from_secs(15);
 
 /// What a poll did.
 #[derive(Debug, Clone, Default)]
@@ -49,7 +42,9 @@ impl Report {
 pub async fn run_once(ctx: &Ctx) -> Result<Report, StageError> {
     let mut report = Report::default();
     list(ctx, &mut report).await?;
-    read_lines(ctx, &mut report).await?;
+    let lines = lines::read(ctx, &Status::ApprovedByBank).await?;
+    report.lines_read = lines.read;
+    report.lines_failed = lines.failed;
     Ok(report)
 }
 
@@ -127,46 +122,4 @@ async fn list_once(ctx: &Ctx, report: &mut Report) -> Result<Option<ApiError>, S
     report.observed.ended.extend(observed.ended);
     report.observed.released += observed.released;
     Ok(error)
-}
-
-async fn read_lines(ctx: &Ctx, report: &mut Report) -> Result<(), StageError> {
-    let wanted = ctx
-        .store
-        .lines_wanted(&ctx.shop, ctx.clock.now(), LINES_BATCH)
-        .await?;
-    let mut answers = stream::iter(wanted)
-        .map(async |wanted| {
-            let answer = ctx.reader.lines(&wanted.order.id).await;
-            (wanted.order, answer)
-        })
-        .buffer_unordered(ctx.settings.max_in_flight.max(1))
-        .ready_chunks(64);
-    while let Some(chunk) = answers.next().await {
-        let mut denied = None;
-        let mut read: Vec<(Order, Result<Lines, String>)> = Vec::with_capacity(chunk.len());
-        for (order, answer) in chunk {
-            match &answer {
-                Ok(_) => report.lines_read += 1,
-                Err(_) => report.lines_failed += 1,
-            }
-            let lines = answer.map_err(|error| {
-                let text = error.to_string();
-                if error.is_denied() {
-                    denied = Some(error);
-                }
-                text
-            });
-            read.push((order, lines));
-        }
-        let now = ctx.clock.now();
-        let retry_at = now.saturating_add(LINES_RETRY).unwrap_or(now);
-        ctx.store
-            .record_lines(&ctx.shop, &read, retry_at, now)
-            .await?;
-        if let Some(error) = denied {
-            ctx.note_access(Some(&error)).await?;
-            return Err(error.into());
-        }
-    }
-    Ok(())
 }

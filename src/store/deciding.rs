@@ -358,6 +358,13 @@ impl WriteTx<'_> {
         .bind(shop.as_str())
         .fetch_one(self.conn()?)
         .await?;
+        let unread: Option<i64> = sqlx::query_scalar(
+            "SELECT MAX(first_seen_at) FROM orders
+             WHERE shop = ? AND status = 'ACCEPTED_BY_MERCHANT' AND lines_state = 'unread'",
+        )
+        .bind(shop.as_str())
+        .fetch_one(self.conn()?)
+        .await?;
         let paused: Option<Option<String>> =
             sqlx::query_scalar("SELECT paused_why FROM shops WHERE name = ?")
                 .bind(shop.as_str())
@@ -372,6 +379,7 @@ impl WriteTx<'_> {
             },
             collapse: self.collapse().await?,
             swept_at: swept.map(at).transpose()?,
+            unread_holder_at: unread.map(at).transpose()?,
             clock_skew_s: input.clock_skew_s,
             paused: paused.flatten(),
         })

@@ -5,7 +5,7 @@ use sqlx::FromRow;
 
 use super::{Store, StoreError, WriteTx, ms};
 use crate::domain::ids::{OrderId, ShopName};
-use crate::domain::order::{Line, Order};
+use crate::domain::order::{Line, Order, Status};
 
 /// An order whose lines are to be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,22 +113,22 @@ struct StragglerRow {
 }
 
 impl Store {
-    /// Open orders whose lines are still to be read: those that wait for the merchant first, then
-    /// those accepted elsewhere, which hold stock too.
+    /// Orders in this status whose lines are still to be read, oldest first.
     pub async fn lines_wanted(
         &self,
         shop: &ShopName,
+        status: &Status,
         now: Timestamp,
         limit: u32,
     ) -> Result<Vec<LinesWanted>, StoreError> {
         let mut reader = self.read().await?;
         let bodies: Vec<String> = sqlx::query_scalar(
             "SELECT body FROM orders WHERE shop = ? AND lines_state <> 'known' AND lines_due_at <= ?
-               AND status IN ('APPROVED_BY_BANK', 'ACCEPTED_BY_MERCHANT')
-             ORDER BY status = 'APPROVED_BY_BANK' DESC, created_at, id LIMIT ?",
+               AND status = ? ORDER BY created_at, id LIMIT ?",
         )
         .bind(shop.as_str())
         .bind(ms(now))
+        .bind(status.as_str())
         .bind(limit)
         .fetch_all(&mut *reader)
         .await?;

@@ -43,16 +43,16 @@ async fn through(world: TestWorld) {
 }
 
 #[rstest]
-#[case::dropped_before("post:drop_before=0.4")]
-#[case::dropped_after("post:drop_after=0.4")]
+#[case::dropped_before("post:drop_before=0.25")]
+#[case::dropped_after("post:drop_after=0.25")]
 #[case::hung("post:hang=0.15")]
 #[case::snoozed("http_429=0.3")]
 #[case::broken("http_500=0.2")]
-#[case::broken_after_effect("post:http_500_after=0.4")]
+#[case::broken_after_effect("post:http_500_after=0.25")]
 #[case::bad_gateway("http_502_html=0.2")]
 #[case::html("html_200=0.2")]
 #[case::cut("truncated=0.2")]
-#[case::no_effect("post:no_effect=0.4")]
+#[case::no_effect("post:no_effect=0.25")]
 #[case::late_effect("post:late_effect=0.5")]
 #[case::lists_lost("get:drop_before=0.2")]
 #[case::swarm(

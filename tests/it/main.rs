@@ -7,6 +7,8 @@
 
 mod backlog;
 mod faults;
+mod lists;
 mod rules;
 mod sandbox;
+mod stock_life;
 mod world;

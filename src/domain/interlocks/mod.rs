@@ -7,6 +7,7 @@ mod cancel_budget;
 mod cancel_evidence;
 mod clock_skew;
 mod goods_there;
+mod holders_read;
 mod lines;
 mod overdrawn;
 mod paused;
@@ -45,6 +46,8 @@ pub enum Name {
     ShortageReal,
     /// A shortage not yet seen for long enough.
     ShortageConfirmed,
+    /// What accepted orders hold is not known well enough to accept.
+    HoldersRead,
     /// Not every holder of the stock was read lately.
     CancelEvidence,
     /// Too large a share of orders cancelled.
@@ -73,6 +76,7 @@ impl Name {
             Self::GoodsThere => "goods_there",
             Self::ShortageReal => "shortage_real",
             Self::ShortageConfirmed => "shortage_confirmed",
+            Self::HoldersRead => "holders_read",
             Self::CancelEvidence => "cancel_evidence",
             Self::CancelBudget => "cancel_budget",
             Self::RateCaps => "rate_caps",
@@ -141,7 +145,7 @@ impl Objection {
 /// One interlock: what it looks at and what it may answer.
 type Check = fn(&Facts, &Policy, &Verdict, Timestamp) -> Option<Objection>;
 
-const CHECKS: [Check; 15] = [
+const CHECKS: [Check; 16] = [
     status::check,
     already_sent::check,
     lines::check,
@@ -150,6 +154,7 @@ const CHECKS: [Check; 15] = [
     goods_there::check,
     shortage_real::check,
     shortage_confirmed::check,
+    holders_read::check,
     cancel_evidence::check,
     cancel_budget::check,
     rate_caps::check,

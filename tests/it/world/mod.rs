@@ -12,8 +12,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use qabyl::clock::{Clock, SimulatedTime};
 use qabyl::config::{Config, Sources};
-use qabyl::domain::ids::{ShopName, Sku};
+use qabyl::domain::ids::Sku;
 use qabyl::domain::stock::{Semantics, StockRow};
+use qabyl::pipeline;
 use qabyl::runtime::build::{self, ShopParts};
 use qabyl::runtime::once;
 use qabyl::sandbox::{OrderSeed, Server, Settings, World};
@@ -23,7 +24,6 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) const TOKEN: &str = "world-token";
-const SHOP: &str = "main";
 
 /// Limits that do not get in the way; a test turns on those it is about.
 const CONFIG: &str = r#"
@@ -164,10 +164,6 @@ impl TestWorld {
         self.server.world()
     }
 
-    pub(crate) fn name(&self) -> &ShopName {
-        &self.shop.ctx.shop
-    }
-
     /// Places an order.
     pub(crate) fn place(&self, order: OrderSeed) {
         assert!(self.kaspi().place(order), "the code is taken");
@@ -183,6 +179,18 @@ impl TestWorld {
 
     /// Imports stock as a person vouches for it.
     pub(crate) async fn stock(&mut self, levels: &[(&str, u32)]) {
+        self.import(levels, true).await;
+        let levels = levels.iter();
+        self.on_hand
+            .extend(levels.map(|(sku, units)| ((*sku).to_owned(), *units)));
+    }
+
+    /// Imports stock as a feed tells it, true or not: what is really there stays as it was.
+    pub(crate) async fn feed(&self, levels: &[(&str, u32)]) {
+        self.import(levels, false).await;
+    }
+
+    async fn import(&self, levels: &[(&str, u32)], trusted: bool) {
         let now = self.now();
         let rows: Vec<StockRow> = levels
             .iter()
@@ -194,20 +202,32 @@ impl TestWorld {
             })
             .collect();
         self.store
-            .import_stock("test", &rows, true, "test", now)
+            .import_stock("test", &rows, trusted, "test", now)
             .await
             .unwrap();
-        let levels = levels.iter();
-        self.on_hand
-            .extend(levels.map(|(sku, units)| ((*sku).to_owned(), *units)));
     }
 
-    /// One full pass, as `qabyl once` makes it.
+    /// Looks and decides, and sends nothing yet.
+    pub(crate) async fn poll_and_decide(&self) {
+        let ctx = &self.shop.ctx;
+        pipeline::poll::run_once(ctx).await.unwrap();
+        pipeline::confirm::run_once(ctx, true).await.unwrap();
+        pipeline::decide::run_once(ctx).await.unwrap();
+    }
+
+    /// One full pass, as `qabyl once` makes it: waits are waited for.
     pub(crate) async fn once(&self) -> once::Summary {
+        self.pass(Duration::from_mins(30)).await
+    }
+
+    /// One pass that waits for nothing that is more than seconds away.
+    pub(crate) async fn brief(&self) -> once::Summary {
+        self.pass(Duration::from_secs(20)).await
+    }
+
+    async fn pass(&self, timeout: Duration) -> once::Summary {
         let stop = CancellationToken::new();
-        once::run(&self.shop, Duration::from_mins(30), &stop)
-            .await
-            .unwrap()
+        once::run(&self.shop, timeout, &stop).await.unwrap()
     }
 
     /// Lets time pass, then makes one full pass.
@@ -226,7 +246,16 @@ impl TestWorld {
                 return;
             }
         }
-        panic!("not quiet: {:?}", self.store.totals(None).await.unwrap());
+        let open = self
+            .views()
+            .await
+            .into_iter()
+            .filter(|v| v.actions.iter().any(|a| a.closed_at.is_none()));
+        panic!(
+            "not quiet: {:?} {:#?}",
+            self.store.totals(None).await.unwrap(),
+            open.map(|v| v.actions).collect::<Vec<_>>()
+        );
     }
 
     /// Every order as Qabyl knows it.

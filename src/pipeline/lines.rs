@@ -1,0 +1,69 @@
+//! Lines of orders that no list carried, asked for one order at a time.
+
+use futures_util::stream::{self, StreamExt as _};
+use jiff::SignedDuration;
+
+use super::{Ctx, StageError};
+use crate::domain::order::{Lines, Order, Status};
+
+/// Orders whose lines are read in one go.
+const BATCH: u32 = 2_000;
+
+/// When lines that could not be read are asked for again.
+const RETRY: SignedDuration = SignedDuration::from_secs(15);
+
+/// What a reading of lines did.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Report {
+    /// Orders whose lines were read.
+    pub(super) read: usize,
+    /// Orders whose lines could not be read this time.
+    pub(super) failed: usize,
+}
+
+/// Reads the lines that are missing and due, of orders in this status.
+///
+/// # Errors
+/// What the database said, and Kaspi's refusal; other failures are counted and tried again later.
+pub(super) async fn read(ctx: &Ctx, status: &Status) -> Result<Report, StageError> {
+    let mut report = Report::default();
+    let wanted = ctx
+        .store
+        .lines_wanted(&ctx.shop, status, ctx.clock.now(), BATCH)
+        .await?;
+    let mut answers = stream::iter(wanted)
+        .map(async |wanted| {
+            let answer = ctx.reader.lines(&wanted.order.id).await;
+            (wanted.order, answer)
+        })
+        .buffer_unordered(ctx.settings.max_in_flight.max(1))
+        .ready_chunks(64);
+    while let Some(chunk) = answers.next().await {
+        let mut denied = None;
+        let mut read: Vec<(Order, Result<Lines, String>)> = Vec::with_capacity(chunk.len());
+        for (order, answer) in chunk {
+            match &answer {
+                Ok(_) => report.read += 1,
+                Err(_) => report.failed += 1,
+            }
+            let lines = answer.map_err(|error| {
+                let text = error.to_string();
+                if error.is_denied() {
+                    denied = Some(error);
+                }
+                text
+            });
+            read.push((order, lines));
+        }
+        let now = ctx.clock.now();
+        let retry_at = now.saturating_add(RETRY).unwrap_or(now);
+        ctx.store
+            .record_lines(&ctx.shop, &read, retry_at, now)
+            .await?;
+        if let Some(error) = denied {
+            ctx.note_access(Some(&error)).await?;
+            return Err(error.into());
+        }
+    }
+    Ok(report)
+}

@@ -1,0 +1,183 @@
+//! What lists may do to a client: shift, lie, leave things out, name things nobody knows.
+
+use std::time::Duration;
+
+use qabyl::sandbox::{
+    EndpointKind, EntriesForm, IncludeSupport, LineSeed, ListOrder, OfferForm, OrderSeed, Settings,
+    State, Status, UnitType,
+};
+use rstest::rstest;
+
+use crate::world::{start, world};
+
+const DAY: Duration = Duration::from_hours(24);
+
+#[rstest]
+#[case(IncludeSupport::Yes, EntriesForm::LinksOnly)]
+#[case(IncludeSupport::Partial, EntriesForm::Data)]
+#[case(IncludeSupport::Ignored, EntriesForm::Mixed)]
+#[tokio::test]
+async fn lines_are_found_in_whatever_form(
+    #[case] include_support: IncludeSupport,
+    #[case] entries_form: EntriesForm,
+) {
+    let settings = Settings {
+        include_support,
+        entries_form,
+        list_order: ListOrder::Scattered,
+        ..Settings::default()
+    };
+    let mut world = world(settings).begin().await;
+    world.stock(&[("A", 200), ("B", 200)]).await;
+    for number in 0..130_u32 {
+        let at = start() - Duration::from_secs(u64::from(number) + 1);
+        let order = OrderSeed::new(&format!("92{number:07}"), at)
+            .line("A", 1)
+            .line("B", 1);
+        world.place(order);
+    }
+    world.once().await;
+    assert_eq!(world.kaspi().ledger().accepted_codes().len(), 130);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_line_without_an_offer_is_asked_for_by_its_product() {
+    let mut world = world(Settings::default()).begin().await;
+    world.stock(&[("OLD", 5)]).await;
+    let line = |offer| LineSeed {
+        offer,
+        ..LineSeed::new("OLD", 1)
+    };
+    world.place(OrderSeed::new("930000001", start()).with_line(line(OfferForm::Old)));
+    world.once().await;
+    assert_eq!(
+        world.at_kaspi("930000001"),
+        "KASPI_DELIVERY+ACCEPTED_BY_MERCHANT"
+    );
+    assert!(
+        world
+            .kaspi()
+            .ledger()
+            .requests_of(EndpointKind::MerchantProduct)
+            > 0
+    );
+    world.finish().await;
+}
+
+#[rstest]
+#[case::no_offer(OfferForm::Unlinked, UnitType::Pieces, "unknown stock")]
+#[case::weighed(OfferForm::Offer, UnitType::Measurable, "weigh")]
+#[case::weighed_pieces(OfferForm::Offer, UnitType::MeasurablePieces, "weigh")]
+#[tokio::test]
+async fn what_cannot_be_counted_is_held(
+    #[case] offer: OfferForm,
+    #[case] unit_type: UnitType,
+    #[case] why: &str,
+) {
+    let mut world = world(Settings::default()).begin().await;
+    world.stock(&[("A", 0)]).await;
+    let line = LineSeed {
+        offer,
+        unit_type,
+        ..LineSeed::new("A", 1)
+    };
+    world.place(OrderSeed::new("930000002", start()).with_line(line));
+    world.once().await;
+    world.later(Duration::from_mins(15)).await;
+    let told = world.why("930000002").await;
+    assert!(told.starts_with("hold") && told.contains(why), "{told}");
+    assert_eq!(world.posts("930000002"), [""; 0]);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn unknown_stock_is_never_zero() {
+    let mut world = world(Settings::default()).begin().await;
+    world.stock(&[("A", 1)]).await;
+    world.place_plain(&[("940000001", "NOT-IN-STOCK-LIST", 1)]);
+    world.once().await;
+    world.later(Duration::from_mins(30)).await;
+    let told = world.why("940000001").await;
+    assert!(
+        told.starts_with("hold") && told.contains("unknown stock"),
+        "{told}"
+    );
+    assert_eq!(world.posts("940000001"), [""; 0]);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn an_invented_state_is_kept_and_left_alone() {
+    let mut world = world(Settings::default()).begin().await;
+    world.stock(&[("A", 5)]).await;
+    world.place_plain(&[("940000002", "A", 1)]);
+    let now = world.now();
+    let invented = Status::Other("WAITING_FOR_THE_MOON".to_owned());
+    world.kaspi().force("940000002", State::New, invented, now);
+    world.place_plain(&[("940000003", "A", 1)]);
+    world.once().await;
+    assert_eq!(world.posts("940000002"), [""; 0]);
+    assert_eq!(world.posts("940000003"), ["accept"]);
+}
+
+#[tokio::test]
+async fn a_late_approval_is_found_days_after_its_creation() {
+    let mut world = world(Settings::default()).begin().await;
+    world.stock(&[("A", 5)]).await;
+    let seen = start() + Duration::from_hours(1);
+    world.place(
+        OrderSeed::new("950000001", start() - 2 * DAY)
+            .visible_at(seen)
+            .line("A", 1),
+    );
+    // Older than the lookback of three days: only the hourly deep scan reaches it.
+    world.place(
+        OrderSeed::new("950000002", start() - 10 * DAY)
+            .visible_at(seen)
+            .line("A", 1),
+    );
+    world.once().await;
+    assert_eq!(world.views().await.len(), 0);
+    world.later(Duration::from_mins(61)).await;
+    world.later(Duration::from_mins(61)).await;
+    assert_eq!(world.posts("950000001"), ["accept"]);
+    assert_eq!(world.posts("950000002"), ["accept"]);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn pages_that_shift_while_they_are_read_lose_nobody() {
+    let settings = Settings {
+        list_order: ListOrder::CreatedAsc,
+        ..Settings::default()
+    };
+    let mut world = world(settings)
+        .config("kaspi", "max_in_flight", "1")
+        .begin()
+        .await;
+    world.stock(&[("A", 1_000)]).await;
+    for number in 0..350_u32 {
+        let at = start() - Duration::from_secs(u64::from(1_000 - number));
+        world.place(OrderSeed::new(&format!("96{number:07}"), at).line("A", 1));
+    }
+    // Buyers change their minds between two pages.
+    for number in 0..50_u32 {
+        let happening = qabyl::sandbox::Happening::BuyerCancels(format!("96{:07}", number * 3));
+        world.kaspi().at(
+            start() + Duration::from_millis(u64::from(number)),
+            happening,
+        );
+    }
+    world.time.advance(Duration::from_millis(20));
+    world.once().await;
+    world.quiet().await;
+    let awaiting = world
+        .kaspi()
+        .orders()
+        .iter()
+        .filter(|o| o.status == Status::ApprovedByBank)
+        .count();
+    assert_eq!(awaiting, 0);
+    world.finish().await;
+}

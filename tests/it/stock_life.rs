@@ -1,0 +1,203 @@
+//! Units through their life: promised once, given back, taken by people, gone with the courier.
+
+use std::time::Duration;
+
+use qabyl::sandbox::{OrderSeed, Settings};
+
+use crate::world::{start, world};
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+#[tokio::test]
+async fn the_last_units_go_to_as_many_orders_as_there_are() {
+    let mut world = world(Settings::default()).begin().await;
+    world.stock(&[("A", 5)]).await;
+    let codes: Vec<String> = (0..20).map(|n| format!("9100000{n:02}")).collect();
+    for code in &codes {
+        world.place_plain(&[(code, "A", 1)]);
+    }
+    world.brief().await;
+    assert_eq!(world.kaspi().units_promised_by_sku()["A"], 5);
+    // Two buyers of accepted orders change their minds before the others are cancelled.
+    let accepted: Vec<String> = world
+        .kaspi()
+        .ledger()
+        .accepted_codes()
+        .into_iter()
+        .collect();
+    let now = world.now();
+    for code in &accepted[..2] {
+        assert!(world.kaspi().buyer_cancels(code, now));
+    }
+    world.later(2 * MINUTE).await;
+    world.quiet().await;
+    assert_eq!(
+        world.kaspi().ledger().accepted_codes().len(),
+        7,
+        "released units are sold again"
+    );
+    assert_eq!(world.kaspi().units_promised_by_sku()["A"], 5);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_shortage_is_seen_twice_before_it_cancels() {
+    let mut world = world(Settings::default())
+        .config("interlocks", "cancel_confirm_after", "\"10m\"")
+        .begin()
+        .await;
+    world.stock(&[("A", 0)]).await;
+    world.place_plain(&[("920000001", "A", 1)]);
+    world.shop.ctx.store.totals(None).await.unwrap();
+    let first = world.now();
+    world.once().await;
+    let posts = world.kaspi().ledger().posts_for("920000001");
+    assert_eq!(posts.len(), 1, "{posts:?}");
+    assert!(
+        posts[0].at.duration_since(first).as_secs() >= 600,
+        "{posts:?}"
+    );
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn goods_that_come_in_meanwhile_save_the_order() {
+    let mut world = world(Settings::default())
+        .config("interlocks", "cancel_confirm_after", "\"10m\"")
+        .rules("[[rule]]\nname = \"short\"\nwhen = { any_line = { shortage = { over = 0 } } }\nthen = { cancel = \"MERCHANT_OUT_OF_STOCK\", comment = \"Нет в наличии\" }\n\n[[rule]]\nname = \"rest\"\nthen = \"accept\"\n")
+        .begin()
+        .await;
+    world.stock(&[("A", 0)]).await;
+    world.place_plain(&[("920000002", "A", 1)]);
+    world.poll_and_decide().await;
+    assert!(
+        world.why("920000002").await.starts_with("wait"),
+        "{}",
+        world.why("920000002").await
+    );
+    world.stock(&[("A", 1)]).await;
+    world.later(15 * MINUTE).await;
+    assert_eq!(world.posts("920000002"), ["accept"]);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn orders_accepted_in_the_cabinet_take_their_units() {
+    let mut world = world(Settings::default()).begin().await;
+    world.stock(&[("A", 2)]).await;
+    let mut order = OrderSeed::new("930000001", start()).line("A", 2);
+    order.auto_accepted = true;
+    world.place(order);
+    world.time.advance(MINUTE);
+    world.place_plain(&[("930000002", "A", 1)]);
+    world.once().await;
+    world.quiet().await;
+    assert_eq!(world.posts("930000001"), [""; 0]);
+    assert_eq!(world.posts("930000002"), ["cancel"]);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn the_buyer_or_a_person_comes_first() {
+    let mut world = world(Settings::default()).begin().await;
+    world.stock(&[("A", 9), ("B", 0)]).await;
+    world.place_plain(&[
+        ("940000001", "A", 1),
+        ("940000002", "B", 1),
+        ("940000003", "A", 1),
+    ]);
+    world.poll_and_decide().await;
+    let now = world.now();
+    world.kaspi().buyer_cancels("940000001", now);
+    world.kaspi().cabinet_accepts("940000002", now);
+    world.kaspi().cabinet_cancels("940000003", now);
+    world.later(MINUTE).await;
+    world.quiet().await;
+    assert_eq!(
+        world.posts("940000002"),
+        [""; 0],
+        "never cancel what a person accepted"
+    );
+    for code in ["940000001", "940000003"] {
+        assert!(world.posts(code).len() <= 1, "{:?}", world.posts(code));
+    }
+    let level = &world.levels().await[0];
+    assert_eq!(
+        level.promised.confirmed + level.promised.pending,
+        0,
+        "{level:?}"
+    );
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn goods_gone_with_the_courier_are_counted_once() {
+    let mut world = world(Settings::default()).begin().await;
+    world.stock(&[("A", 3)]).await;
+    world.place_plain(&[("950000001", "A", 1)]);
+    world.once().await;
+    let now = world.now();
+    world.kaspi().hand_over("950000001", now);
+    world.later(2 * MINUTE).await;
+    // The shelf is counted again, without what the courier took.
+    world.stock(&[("A", 2)]).await;
+    world.place_plain(&[
+        ("950000002", "A", 1),
+        ("950000003", "A", 1),
+        ("950000004", "A", 1),
+    ]);
+    world.once().await;
+    world.quiet().await;
+    let accepted = world.kaspi().ledger().accepted_codes().len();
+    assert_eq!(accepted, 3, "one before the count, two after");
+}
+
+#[tokio::test]
+async fn a_feed_that_breaks_cancels_nothing() {
+    let mut world = world(Settings::default())
+        .config("interlocks", "stock_collapse_share", "0.5")
+        .begin()
+        .await;
+    let names: Vec<String> = (0..10).map(|n| format!("S{n}")).collect();
+    let full: Vec<(&str, u32)> = names.iter().map(|n| (n.as_str(), 5)).collect();
+    world.stock(&full).await;
+    world.time.advance(MINUTE);
+    world
+        .feed(&names.iter().map(|n| (n.as_str(), 0)).collect::<Vec<_>>())
+        .await;
+    world.place_plain(&[("960000001", "S1", 1)]);
+    world.later(15 * MINUTE).await;
+    world.later(15 * MINUTE).await;
+    assert_eq!(world.posts("960000001"), [""; 0]);
+    assert!(
+        world.why("960000001").await.contains("StockCollapse"),
+        "{}",
+        world.why("960000001").await
+    );
+    // The feed is whole again: the order goes out by itself.
+    world.stock(&full).await;
+    world.later(MINUTE).await;
+    assert_eq!(world.posts("960000001"), ["accept"]);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn stock_of_yesterday_decides_nothing() {
+    let mut world = world(Settings::default()).begin().await;
+    world.stock(&[("A", 0), ("B", 5)]).await;
+    world.time.advance(Duration::from_hours(13));
+    world.place_plain(&[("970000001", "A", 1), ("970000002", "B", 1)]);
+    world.later(15 * MINUTE).await;
+    for code in ["970000001", "970000002"] {
+        assert_eq!(world.posts(code), [""; 0]);
+        assert!(
+            world.why(code).await.contains("StockAge"),
+            "{}",
+            world.why(code).await
+        );
+    }
+    world.stock(&[("A", 1), ("B", 5)]).await;
+    world.later(MINUTE).await;
+    assert_eq!(world.posts("970000002"), ["accept"]);
+    world.finish().await;
+}
