@@ -60,17 +60,19 @@ async fn cost(include: IncludeSupport) -> (usize, usize, usize) {
     figures
 }
 
-fn report(form: &str, (accepted, cancelled, requests): (usize, usize, usize), bound: f64) {
-    let spent = requests as f64;
+#[expect(clippy::print_stdout, reason = "the figures are to be read")]
+fn report(form: &str, figures: (usize, usize, usize), bound: f64) {
+    let [accepted, cancelled, requests] =
+        [figures.0, figures.1, figures.2].map(|figure| f64::from(u32::try_from(figure).unwrap()));
     let per_cancel = bound + 1.0;
-    let allowed = bound * accepted as f64 + per_cancel * cancelled as f64;
-    let per_accept = (spent - per_cancel * cancelled as f64) / accepted as f64;
+    let allowed = bound * accepted + per_cancel * cancelled;
+    let per_accept = (requests - per_cancel * cancelled) / accepted;
     println!(
         "{form}: {accepted} accepted, {cancelled} cancelled, {requests} requests; \
          {per_accept:.3} an accepted order (at most {bound}), {per_cancel} counted for a cancelled one"
     );
     assert!(
-        spent <= allowed,
+        requests <= allowed,
         "{requests} requests, and {allowed} were allowed"
     );
 }
