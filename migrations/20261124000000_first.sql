@@ -59,6 +59,7 @@ CREATE TABLE orders (
 CREATE INDEX orders_code ON orders (code);
 CREATE INDEX orders_open ON orders (shop, state, status, created_at);
 CREATE INDEX orders_seen ON orders (shop, first_seen_at);
+CREATE INDEX orders_lines_wanted ON orders (shop, status, lines_due_at) WHERE lines_state <> 'known';
 
 CREATE TABLE lines (
   shop      TEXT NOT NULL,
@@ -133,6 +134,7 @@ CREATE TABLE reservations (
 ) STRICT;
 CREATE UNIQUE INDEX reservations_once ON reservations (shop, order_id, sku, warehouse)
   WHERE state <> 'released';
+CREATE INDEX reservations_active ON reservations (shop, order_id) WHERE state = 'active';
 CREATE INDEX reservations_sku ON reservations (sku, state);
 CREATE TRIGGER reservations_closed_once BEFORE UPDATE OF state ON reservations
 WHEN OLD.state <> 'active'
@@ -168,6 +170,7 @@ CREATE UNIQUE INDEX actions_one_live ON actions (shop, order_id)
   WHERE state IN ('pending', 'sent', 'unknown');
 CREATE INDEX actions_due ON actions (shop, due_at) WHERE state IN ('pending', 'sent', 'unknown');
 CREATE INDEX actions_of ON actions (shop, order_id, id);
+CREATE INDEX actions_made ON actions (shop, made_at);
 -- What was decided is not changed on its way out; a closed action stays closed.
 CREATE TRIGGER actions_sticky BEFORE UPDATE ON actions
 WHEN NEW.kind <> OLD.kind OR NEW.reason IS NOT OLD.reason OR NEW.comment IS NOT OLD.comment

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, join};
 use futures_util::stream::FuturesUnordered;
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
@@ -66,6 +66,7 @@ pub async fn run_once(
         report: Report::default(),
         handled: HashSet::new(),
         ready: Vec::new(),
+        ended: Vec::new(),
     };
     let lost = ctx
         .store
@@ -84,7 +85,10 @@ pub async fn run_once(
             pass.fetch(&mut flights, slots).await?;
             pass.launch(&mut flights, slots).await?;
         }
-        let Some(first) = flights.next().await else {
+        // The last outcomes are written while the next requests are on their way.
+        let (written, first) = join(pass.write_ends(), flights.next()).await;
+        written?;
+        let Some(first) = first else {
             break;
         };
         let mut landed = vec![first];
@@ -104,6 +108,8 @@ struct Pass<'a> {
     handled: HashSet<i64>,
     /// Actions with a fresh sighting, and when it was asked for.
     ready: Vec<(Due, Timestamp)>,
+    /// POSTs that ended and are not written yet.
+    ended: Vec<Ended>,
 }
 
 impl<'a> Pass<'a> {
@@ -257,10 +263,9 @@ impl<'a> Pass<'a> {
     }
 
     async fn land(&mut self, landed: Vec<Landed>) -> Result<(), StageError> {
-        let mut ended = Vec::new();
         for landed in landed {
             match landed {
-                Landed::Posted(one) => ended.push(*one),
+                Landed::Posted(one) => self.ended.push(*one),
                 Landed::Looked {
                     due,
                     asked_at,
@@ -268,6 +273,16 @@ impl<'a> Pass<'a> {
                 } => self.looked(*due, asked_at, *answer).await?,
             }
         }
+        // Trouble is written before anything else is sent: it may be a reason to stop.
+        let smooth = |ended: &Ended| ended.outcome == Outcome::Applied;
+        if self.ended.iter().all(smooth) {
+            return Ok(());
+        }
+        self.write_ends().await
+    }
+
+    async fn write_ends(&mut self) -> Result<(), StageError> {
+        let ended = std::mem::take(&mut self.ended);
         if ended.is_empty() {
             return Ok(());
         }

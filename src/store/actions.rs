@@ -165,8 +165,8 @@ async fn hold(
         (shop, Some(order)),
         "order.held",
         json!({ "why": why }),
-    )
-    .await
+    );
+    Ok(())
 }
 
 /// What to check again before a POST leaves.
@@ -267,8 +267,7 @@ impl Store {
                 (shop, None),
                 "actions.recovered",
                 json!({ "unknown": lost }),
-            )
-            .await?;
+            );
         }
         tx.commit().await?;
         Ok(lost)
@@ -474,8 +473,8 @@ async fn withdraw(
         (shop, Some(&due.order.id)),
         "action.withdrawn",
         detail,
-    )
-    .await
+    );
+    Ok(())
 }
 
 async fn begin(
@@ -503,8 +502,7 @@ async fn begin(
         (shop, Some(&due.order.id)),
         "attempt.begun",
         detail,
-    )
-    .await?;
+    );
     Ok(Begun {
         due: due.clone(),
         attempt,
@@ -562,8 +560,8 @@ async fn end(
         (shop, Some(&due.order.id)),
         "attempt.ended",
         detail,
-    )
-    .await
+    );
+    Ok(())
 }
 
 /// A POST that was not handled leaves the action where it was before.

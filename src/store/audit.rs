@@ -1,7 +1,7 @@
 //! The append-only trail: every write carries its row in the same transaction.
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::FromRow;
 
 use super::{Store, StoreError, WriteTx, at, ms};
@@ -25,27 +25,50 @@ pub struct AuditRow {
 }
 
 impl WriteTx<'_> {
-    /// Adds a row about an order.
-    pub(super) async fn audit(
+    /// Adds a row about a shop, or one of its orders.
+    pub(super) fn audit(
         &mut self,
         now: Timestamp,
         actor: &str,
-        subject: (&ShopName, Option<&OrderId>),
+        (shop, order): (&ShopName, Option<&OrderId>),
         event: &str,
         detail: Value,
-    ) -> Result<(), StoreError> {
-        let epoch = self.epoch;
+    ) {
+        self.audit_row(now, actor, (Some(shop), order), event, &detail);
+    }
+
+    /// Adds a row about a shop, one of its orders, or neither.
+    pub(super) fn audit_row(
+        &mut self,
+        now: Timestamp,
+        actor: &str,
+        (shop, order): (Option<&ShopName>, Option<&OrderId>),
+        event: &str,
+        detail: &Value,
+    ) {
+        self.audit.push(json!([
+            ms(now),
+            actor,
+            self.epoch,
+            shop.map(ShopName::as_str),
+            order.map(OrderId::as_str),
+            event,
+            detail.to_string(),
+        ]));
+    }
+
+    /// Writes the rows added so far: the last thing before the commit, in the same transaction.
+    pub(super) async fn write_audit(&mut self) -> Result<(), StoreError> {
+        if self.audit.is_empty() {
+            return Ok(());
+        }
+        let rows = Value::from(std::mem::take(&mut self.audit)).to_string();
         sqlx::query(
             "INSERT INTO audit (at, actor, epoch, shop, order_id, event, detail)
-             VALUES (?, ?, ?, ?, ?, ?, ?)",
+             SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
+             FROM json_each(?) ORDER BY key",
         )
-        .bind(ms(now))
-        .bind(actor)
-        .bind(epoch)
-        .bind(subject.0.as_str())
-        .bind(subject.1.map(OrderId::as_str))
-        .bind(event)
-        .bind(detail.to_string())
+        .bind(rows)
         .execute(self.conn()?)
         .await?;
         Ok(())

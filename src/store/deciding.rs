@@ -306,8 +306,7 @@ pub(super) async fn record(
         "decision": id, "verdict": new.decision.verdict.word(), "rule": new.decision.rule,
         "policy": new.policy_digest, "acts": new.act,
     });
-    tx.audit(now, actor, (shop, Some(&order.id)), "order.decided", detail)
-        .await?;
+    tx.audit(now, actor, (shop, Some(&order.id)), "order.decided", detail);
     Ok(id)
 }
 
@@ -360,7 +359,8 @@ impl WriteTx<'_> {
         .await?;
         let unread: Option<i64> = sqlx::query_scalar(
             "SELECT MAX(first_seen_at) FROM orders
-             WHERE shop = ? AND status = 'ACCEPTED_BY_MERCHANT' AND lines_state = 'unread'",
+             WHERE shop = ? AND status = 'ACCEPTED_BY_MERCHANT' AND lines_state <> 'known'
+               AND lines_state = 'unread'",
         )
         .bind(shop.as_str())
         .fetch_one(self.conn()?)

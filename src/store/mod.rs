@@ -90,6 +90,7 @@ impl Store {
             slot,
             connection: Some(connection),
             epoch: self.epoch,
+            audit: Vec::new(),
         })
     }
 
@@ -121,6 +122,8 @@ struct WriteTx<'s> {
     slot: MutexGuard<'s, Option<SqliteConnection>>,
     connection: Option<SqliteConnection>,
     epoch: i64,
+    /// Rows of the trail, written together just before the commit.
+    audit: Vec<serde_json::Value>,
 }
 
 impl WriteTx<'_> {
@@ -130,6 +133,7 @@ impl WriteTx<'_> {
 
     /// Makes the write durable. An error leaves it open whether it is: read the row again (R13).
     async fn commit(mut self) -> Result<(), StoreError> {
+        self.write_audit().await?;
         let mut connection = self.connection.take().ok_or(StoreError::Closed)?;
         sqlx::query("COMMIT")
             .execute(&mut connection)

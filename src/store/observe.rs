@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use sqlx::FromRow;
 
-use super::{Store, StoreError, WriteTx, actions, ms, orders};
+use super::{Store, StoreError, WriteTx, ms, orders};
 use crate::domain::action::{Kind, State as ActionState};
 use crate::domain::decision::CancelReason;
 use crate::domain::ids::ShopName;
@@ -103,6 +103,7 @@ pub(super) async fn observe(
     let known = known(tx, shop, &ids).await?;
     let mut observed = Observed::default();
     let mut unchanged = Vec::new();
+    let mut batch = Batch::default();
     for reading in readings {
         let order = &reading.order;
         match known.get(order.id.as_str()) {
@@ -121,18 +122,23 @@ pub(super) async fn observe(
                 if row.body == body {
                     unchanged.push(order.id.as_str());
                 } else {
-                    update(tx, shop, reading, &body, now).await?;
+                    batch.update(order, &body);
                     observed.changed += 1;
                 }
                 let lines_new = row.lines_state == "unread" && reading.lines.is_some();
                 if let (true, Some(lines)) = (lines_new, &reading.lines) {
                     orders::put_lines(tx, shop, &order.id, lines).await?;
                 }
-                end_action(tx, shop, order, row, now, &mut observed).await?;
-                hold(tx, shop, order, Some(row), now, &mut observed).await?;
+                end_action(tx, shop, order, row, now, (&mut batch, &mut observed))?;
+                if row.held_unconfirmed > 0 && reconcile::holding(order) == Holding::Reserve {
+                    batch.confirmed.push(order.id.to_string());
+                } else {
+                    hold(tx, shop, order, Some(row), now, &mut observed).await?;
+                }
             }
         }
     }
+    batch.write(tx, shop, now).await?;
     touch(tx, shop, &unchanged, now).await?;
     Ok(observed)
 }
@@ -166,30 +172,69 @@ async fn insert(
     Ok(())
 }
 
-async fn update(
-    tx: &mut WriteTx<'_>,
-    shop: &ShopName,
-    reading: &Reading,
-    body: &str,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let order = &reading.order;
-    sqlx::query(
-        "UPDATE orders SET code = ?3, state = ?4, status = ?5, created_at = ?6,
-           cancellation_reason = ?7, body = ?8, seen_at = ?9 WHERE shop = ?1 AND id = ?2",
-    )
-    .bind(shop.as_str())
-    .bind(order.id.as_str())
-    .bind(order.code.as_str())
-    .bind(order.state.as_str())
-    .bind(order.status.as_str())
-    .bind(ms(order.created_at))
-    .bind(order.cancellation_reason.as_deref())
-    .bind(body)
-    .bind(ms(now))
-    .execute(tx.conn()?)
-    .await?;
-    Ok(())
+/// Changes that many readings have in common, written in one statement each: a sweep brings hundreds.
+#[derive(Default)]
+struct Batch {
+    /// Order id to its columns; of two readings of one order the later one stays.
+    updated: BTreeMap<String, serde_json::Value>,
+    closed: Vec<serde_json::Value>,
+    /// Orders whose units Kaspi now shows as promised.
+    confirmed: Vec<String>,
+}
+
+impl Batch {
+    fn update(&mut self, order: &Order, body: &str) {
+        let columns = json!([
+            order.id.as_str(),
+            order.code.as_str(),
+            order.state.as_str(),
+            order.status.as_str(),
+            ms(order.created_at),
+            order.cancellation_reason,
+            body,
+        ]);
+        self.updated.insert(order.id.to_string(), columns);
+    }
+
+    async fn write(
+        self,
+        tx: &mut WriteTx<'_>,
+        shop: &ShopName,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let updated: Vec<_> = self.updated.into_values().collect();
+        let statements = [
+            (
+                json!(updated),
+                "UPDATE orders SET code = j.value ->> 1, state = j.value ->> 2, status = j.value ->> 3,
+                   created_at = j.value ->> 4, cancellation_reason = j.value ->> 5,
+                   body = j.value ->> 6, seen_at = ?3
+                 FROM json_each(?1) j WHERE shop = ?2 AND orders.id = j.value ->> 0",
+            ),
+            (
+                json!(self.closed),
+                "UPDATE actions SET state = j.value ->> 1, closed_at = ?3, why = j.value ->> 2, due_at = NULL
+                 FROM json_each(?1) j WHERE shop = ?2 AND actions.id = j.value ->> 0",
+            ),
+            (
+                json!(self.confirmed),
+                "UPDATE reservations SET confirmed_at = ?3 WHERE shop = ?2 AND state = 'active'
+                   AND confirmed_at IS NULL AND order_id IN (SELECT value FROM json_each(?1))",
+            ),
+        ];
+        for (rows, statement) in statements {
+            if rows.as_array().is_none_or(Vec::is_empty) {
+                continue;
+            }
+            sqlx::query(statement)
+                .bind(rows.to_string())
+                .bind(shop.as_str())
+                .bind(ms(now))
+                .execute(tx.conn()?)
+                .await?;
+        }
+        Ok(())
+    }
 }
 
 async fn touch(
@@ -241,13 +286,13 @@ pub(super) async fn mark_listed(
     Ok(())
 }
 
-async fn end_action(
+fn end_action(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
     order: &Order,
     row: &Known,
     now: Timestamp,
-    observed: &mut Observed,
+    (batch, observed): (&mut Batch, &mut Observed),
 ) -> Result<(), StoreError> {
     let Some((action, live)) = live(row)? else {
         return Ok(());
@@ -259,7 +304,7 @@ async fn end_action(
         ActionEnd::Superseded => ActionState::Superseded,
     };
     let why = format!("Kaspi shows {} + {}", order.state, order.status);
-    actions::close(tx, action, state, &why, now).await?;
+    batch.closed.push(json!([action, state.as_str(), why]));
     let detail =
         json!({ "action": action, "kind": live.kind.word(), "end": state.as_str(), "why": why });
     tx.audit(
@@ -268,8 +313,7 @@ async fn end_action(
         (shop, Some(&order.id)),
         "action.ended",
         detail,
-    )
-    .await?;
+    );
     observed
         .ended
         .push((order.code.as_str().to_owned(), live.kind.word(), state));
@@ -341,15 +385,9 @@ async fn hold(
             .await?;
         }
         Holding::Reserve if unconfirmed > 0 => {
-            sqlx::query(
-                "UPDATE reservations SET confirmed_at = ? WHERE shop = ? AND order_id = ?
-                 AND state = 'active' AND confirmed_at IS NULL",
-            )
-            .bind(ms(now))
-            .bind(shop.as_str())
-            .bind(order.id.as_str())
-            .execute(tx.conn()?)
-            .await?;
+            let mut batch = Batch::default();
+            batch.confirmed.push(order.id.to_string());
+            batch.write(tx, shop, now).await?;
         }
         Holding::Reserve if total == 0 => reserve_seen(tx, shop, order, None, now).await?,
         Holding::Consume if total == 0 && order.handed_over_at.is_some() => {
@@ -388,8 +426,8 @@ async fn reserve_seen(
         (shop, Some(&order.id)),
         "reservation.observed",
         detail,
-    )
-    .await
+    );
+    Ok(())
 }
 
 /// Where a reservation comes from.
@@ -467,8 +505,7 @@ pub(super) async fn close_reservations(
             (shop, Some(&order.id)),
             "reservation.closed",
             detail,
-        )
-        .await?;
+        );
     }
     Ok(done)
 }

@@ -77,8 +77,7 @@ impl Store {
             (shop, Some(id)),
             "order.held",
             json!({ "why": why }),
-        )
-        .await?;
+        );
         tx.commit().await
     }
 
@@ -113,8 +112,7 @@ impl Store {
             let why = "released for another decision";
             close_reservations(&mut tx, shop, &order, "released", now, why, now).await?;
         }
-        tx.audit(now, actor, (shop, Some(id)), "order.released", json!({}))
-            .await?;
+        tx.audit(now, actor, (shop, Some(id)), "order.released", json!({}));
         tx.commit().await
     }
 

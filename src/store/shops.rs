@@ -83,8 +83,7 @@ impl Store {
         } else {
             "shop.resumed"
         };
-        tx.audit(now, actor, (shop, None), event, json!({ "why": why }))
-            .await?;
+        tx.audit(now, actor, (shop, None), event, json!({ "why": why }));
         tx.commit().await
     }
 
@@ -111,8 +110,7 @@ impl Store {
         } else {
             "shop.admitted"
         };
-        tx.audit(now, "qabyl", (shop, None), event, json!({ "why": why }))
-            .await?;
+        tx.audit(now, "qabyl", (shop, None), event, json!({ "why": why }));
         tx.commit().await?;
         Ok(true)
     }

@@ -228,7 +228,11 @@ impl Store {
             .execute(tx.conn()?)
             .await?;
         }
-        tx.audit_stock(now, actor, source, &report).await?;
+        let detail = json!({
+            "source": source, "rows": report.rows, "older": report.older,
+            "had": report.had, "fell": report.fell,
+        });
+        tx.audit_row(now, actor, (None, None), "stock.imported", &detail);
         tx.commit().await?;
         Ok(report)
     }
@@ -257,28 +261,4 @@ async fn put(
     .execute(tx.conn()?)
     .await?;
     Ok(())
-}
-
-impl WriteTx<'_> {
-    async fn audit_stock(
-        &mut self,
-        now: Timestamp,
-        actor: &str,
-        source: &str,
-        report: &ImportReport,
-    ) -> Result<(), StoreError> {
-        let detail = json!({
-            "source": source, "rows": report.rows, "older": report.older,
-            "had": report.had, "fell": report.fell,
-        });
-        let epoch = self.epoch;
-        sqlx::query("INSERT INTO audit (at, actor, epoch, event, detail) VALUES (?, ?, ?, 'stock.imported', ?)")
-            .bind(ms(now))
-            .bind(actor)
-            .bind(epoch)
-            .bind(detail.to_string())
-            .execute(self.conn()?)
-            .await?;
-        Ok(())
-    }
 }
