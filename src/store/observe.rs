@@ -122,7 +122,7 @@ pub(super) async fn observe(
                 if row.body == body {
                     unchanged.push(order.id.as_str());
                 } else {
-                    batch.update(order, &body);
+                    batch.update(shop, order, &body);
                     observed.changed += 1;
                 }
                 let lines_new = row.lines_state == "unread" && reading.lines.is_some();
@@ -183,7 +183,7 @@ struct Batch {
 }
 
 impl Batch {
-    fn update(&mut self, order: &Order, body: &str) {
+    fn update(&mut self, shop: &ShopName, order: &Order, body: &str) {
         let columns = json!([
             order.id.as_str(),
             order.code.as_str(),
@@ -192,6 +192,7 @@ impl Batch {
             ms(order.created_at),
             order.cancellation_reason,
             body,
+            shop.as_str(),
         ]);
         self.updated.insert(order.id.to_string(), columns);
     }
@@ -203,18 +204,19 @@ impl Batch {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let updated: Vec<_> = self.updated.into_values().collect();
+        // Joined by key alone, so that the rows drive and the tables are searched.
         let statements = [
             (
                 json!(updated),
                 "UPDATE orders SET code = j.value ->> 1, state = j.value ->> 2, status = j.value ->> 3,
                    created_at = j.value ->> 4, cancellation_reason = j.value ->> 5,
                    body = j.value ->> 6, seen_at = ?3
-                 FROM json_each(?1) j WHERE shop = ?2 AND orders.id = j.value ->> 0",
+                 FROM json_each(?1) j WHERE shop = j.value ->> 7 AND orders.id = j.value ->> 0",
             ),
             (
                 json!(self.closed),
                 "UPDATE actions SET state = j.value ->> 1, closed_at = ?3, why = j.value ->> 2, due_at = NULL
-                 FROM json_each(?1) j WHERE shop = ?2 AND actions.id = j.value ->> 0",
+                 FROM json_each(?1) j WHERE actions.id = j.value ->> 0",
             ),
             (
                 json!(self.confirmed),
