@@ -8,6 +8,9 @@ use super::args::{Format, OneOrder, OrdersList};
 use super::{Done, Failure, NEEDS_PERSON, open, say, table};
 use crate::clock::Clock;
 use crate::config::Loaded;
+use crate::domain::decision::Verdict;
+use crate::domain::facts::{Facts, LineFacts, LinesFacts};
+use crate::domain::stock::LineStock;
 use crate::store::{OrderFilter, OrderView, StoreError};
 
 pub(super) async fn list(loaded: &Loaded, args: &OrdersList) -> Done {
@@ -104,21 +107,33 @@ pub(super) fn reason(view: &OrderView) -> String {
     let Some(decision) = &view.decision else {
         return String::new();
     };
-    let objections: Vec<&str> = decision
-        .decision
-        .objections
-        .iter()
-        .map(|objection| objection.why.as_str())
-        .collect();
-    if objections.is_empty() {
-        format!("rule '{}'", decision.decision.rule)
-    } else {
-        format!(
-            "rule '{}'; {}",
-            decision.decision.rule,
-            objections.join("; ")
-        )
+    let mut why = vec![format!("rule '{}'", decision.decision.rule)];
+    if decision.decision.verdict != Verdict::Accept {
+        why.extend(evidence(&decision.facts));
     }
+    let objections = decision.decision.objections.iter();
+    why.extend(objections.map(|objection| objection.why.clone()));
+    why.join("; ")
+}
+
+/// What the stock said about an order that was not simply accepted.
+fn evidence(facts: &Facts) -> Vec<String> {
+    if let LinesFacts::Unreadable(why) = &facts.lines {
+        return vec![format!("its lines could not be read: {why}")];
+    }
+    let of_line = |line: &LineFacts| {
+        let sku = line.line.sku.as_ref().map_or("?", |sku| sku.as_str());
+        match &line.stock {
+            LineStock::Unknown(why) => Some(why.to_string()),
+            LineStock::Known(level) if line.shortage() > Some(0) => Some(format!(
+                "{sku}: {} wanted, {} available",
+                line.wanted,
+                level.available()
+            )),
+            LineStock::Known(_) => None,
+        }
+    };
+    facts.lines().iter().filter_map(of_line).collect()
 }
 
 fn as_table(orders: &[OrderView]) -> comfy_table::Table {

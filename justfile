@@ -1,0 +1,31 @@
+# `just` lists these. Each is a plain command; `just` only saves typing.
+
+default:
+    @just --list
+
+# What must hold before a change lands.
+ci:
+    .ci/run
+
+test:
+    cargo test
+
+lint:
+    cargo fmt --check
+    cargo clippy --all-targets --locked -- -D warnings
+
+doc:
+    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked
+
+# Orders being accepted, cancelled and held, against the built-in sandbox.
+demo:
+    cargo run --release -- demo
+
+# Figures: decisions per second, and how fast a backlog drains.
+bench:
+    cargo bench --bench decide
+    cargo bench --bench drain
+
+# Licences, bans and sources of dependencies. `cargo install cargo-deny` takes some minutes once.
+deny:
+    cargo deny check bans licenses sources
