@@ -11,4 +11,5 @@ mod lists;
 mod rules;
 mod sandbox;
 mod stock_life;
+mod tidy;
 mod world;

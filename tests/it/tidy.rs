@@ -1,0 +1,225 @@
+//! The shape of the repository, as a test: what documents promise and what imports allow.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const LINES_MAX: usize = 600;
+const LINES_P90: usize = 300;
+const LINES_MEDIAN: usize = 150;
+/// A ratchet: lower it when a dependency goes, think twice before raising it.
+const DEPENDENCIES_MAX: usize = 30;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).expect(path)
+}
+
+/// Every Rust file below a folder, with its path from the root.
+fn sources(below: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().join(below)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path.strip_prefix(root()).unwrap().display().to_string();
+                found.push((name, fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// What stands between `before` and the next `"`, wherever `before` occurs.
+fn quoted<'a>(text: &'a str, before: &str) -> Vec<&'a str> {
+    let after = text.split(before).skip(1);
+    after.filter_map(|rest| rest.split('"').next()).collect()
+}
+
+fn is_code(word: &str) -> bool {
+    let digits = word.get(1..).unwrap_or_default();
+    word.len() == 4
+        && word.starts_with(|c: char| c.is_ascii_uppercase())
+        && digits.chars().all(|c| c.is_ascii_digit())
+}
+
+#[test]
+fn every_error_code_has_a_heading_and_the_reverse() {
+    let mut in_code = BTreeSet::new();
+    for (_, text) in sources("src") {
+        in_code.extend(
+            text.split('"')
+                .filter(|word| is_code(word))
+                .map(str::to_owned),
+        );
+    }
+    let runbook = read("docs/OPERATIONS.md");
+    let headings = runbook.lines().filter_map(|line| line.strip_prefix("## "));
+    let headings: BTreeSet<String> = headings
+        .filter_map(|heading| heading.split(' ').next())
+        .filter(|word| is_code(word))
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(
+        in_code, headings,
+        "codes in src/ and headings in docs/OPERATIONS.md"
+    );
+}
+
+#[test]
+fn every_event_is_in_the_catalogue_and_the_reverse() {
+    let mut in_code = BTreeSet::new();
+    for (name, text) in sources("src") {
+        let shipped = text.split("#[cfg(test)]").next().unwrap_or_default();
+        if !name.contains("/tests/") {
+            in_code.extend(quoted(shipped, "event = \"").into_iter().map(str::to_owned));
+        }
+    }
+    let catalogue = read("docs/LOGGING.md");
+    let listed = catalogue
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `"));
+    let listed: BTreeSet<String> = listed
+        .filter_map(|line| line.split('`').next())
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(
+        in_code, listed,
+        "events in src/ and rows in docs/LOGGING.md"
+    );
+}
+
+#[test]
+fn every_path_a_document_names_is_there() {
+    const PLACES: [&str; 8] = [
+        "src/",
+        "tests/",
+        "docs/",
+        "config/",
+        "migrations/",
+        "benches/",
+        "deploy/",
+        ".ci/",
+    ];
+    for document in [
+        "README.md",
+        "docs/ARCHITECTURE.md",
+        "docs/RULES.md",
+        "migrations/README.md",
+    ] {
+        for word in read(document).split('`').skip(1).step_by(2) {
+            let is_path = PLACES.iter().any(|place| word.starts_with(place)) && !word.contains(' ');
+            assert!(
+                !is_path || root().join(word).exists(),
+                "{document} names {word}, which is not there"
+            );
+        }
+    }
+}
+
+#[test]
+fn imports_follow_the_flow() {
+    // Who may be imported by whom: anything not named here is free.
+    const EDGES: [&str; 5] = ["kaspi", "store", "stock", "status", "sandbox"];
+    const ABOVE: [&str; 3] = ["pipeline", "runtime", "cli"];
+    for (name, text) in sources("src") {
+        let part = name.split('/').nth(1).unwrap_or_default();
+        let imports = |of: &str| text.contains(&format!("crate::{of}::"));
+        let forbidden: Vec<&str> = match part {
+            "domain" => [&EDGES[..], &ABOVE[..], &["config", "rules_file"]].concat(),
+            // The status page shows what the store holds and the stages report.
+            "status" => vec!["stock", "sandbox", "cli"],
+            edge if EDGES.contains(&edge) => {
+                let others = EDGES.iter().filter(|other| **other != edge).copied();
+                others.chain(ABOVE).collect()
+            }
+            "pipeline" => vec!["runtime", "cli", "sandbox", "status"],
+            "runtime" => vec!["cli", "sandbox"],
+            _ => Vec::new(),
+        };
+        for of in forbidden {
+            assert!(
+                !imports(of),
+                "{name} imports crate::{of}: see docs/ARCHITECTURE.md"
+            );
+        }
+        assert!(
+            !text.contains("sqlx::") || name.starts_with("src/store/"),
+            "{name} speaks SQL: that belongs to src/store/"
+        );
+        // The configuration checks addresses as their user will, and healthcheck asks ourselves.
+        let may_http = name.starts_with("src/kaspi/")
+            || name.starts_with("src/cli/")
+            || name.starts_with("src/config/");
+        assert!(
+            !text.contains("reqwest::") || may_http,
+            "{name} speaks HTTP"
+        );
+    }
+}
+
+#[test]
+fn files_stay_readable() {
+    let mut sizes = Vec::new();
+    for (name, text) in sources("src") {
+        let lines = text.lines().count();
+        assert!(
+            lines <= LINES_MAX,
+            "{name} has {lines} lines: split it at {LINES_MAX}"
+        );
+        sizes.push(lines);
+    }
+    sizes.sort_unstable();
+    let (median, p90) = (sizes[sizes.len() / 2], sizes[sizes.len() * 9 / 10]);
+    assert!(
+        median <= LINES_MEDIAN && p90 <= LINES_P90,
+        "median {median}, p90 {p90}"
+    );
+}
+
+#[test]
+fn migrations_are_named_by_their_time() {
+    for entry in fs::read_dir(root().join("migrations")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let is_sql = Path::new(name)
+            .extension()
+            .is_some_and(|extension| extension == "sql");
+        let stamped = name.len() > 15 && name[..14].chars().all(|c| c.is_ascii_digit());
+        assert!(!is_sql || stamped, "{name}: YYYYMMDDhhmmss_words.sql");
+    }
+}
+
+#[test]
+fn the_gate_runs_what_the_readme_says() {
+    let gate = read(".ci/run");
+    assert!(
+        gate.lines().any(|line| line == "cargo test"),
+        ".ci/run calls cargo test"
+    );
+    let readme = read("README.md");
+    assert!(
+        readme.contains("\ncargo test "),
+        "README.md names cargo test"
+    );
+}
+
+#[test]
+fn dependencies_stay_few() {
+    let manifest: toml::Table = read("Cargo.toml").parse().unwrap();
+    let count = manifest["dependencies"].as_table().unwrap().len();
+    assert!(count <= DEPENDENCIES_MAX, "{count} direct dependencies");
+}
+
+#[test]
+fn the_map_stays_a_map() {
+    let lines = read("docs/ARCHITECTURE.md").lines().count();
+    assert!(lines <= 200, "docs/ARCHITECTURE.md has {lines} lines");
+}
