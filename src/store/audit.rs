@@ -34,7 +34,7 @@ impl WriteTx<'_> {
         event: &str,
         detail: Value,
     ) {
-        self.audit_row(now, actor, (Some(shop), order), event, &detail);
+        self.audit_row(now, actor, (Some(shop), order), event, detail);
     }
 
     /// Adds a row about a shop, one of its orders, or neither.
@@ -44,17 +44,11 @@ impl WriteTx<'_> {
         actor: &str,
         (shop, order): (Option<&ShopName>, Option<&OrderId>),
         event: &str,
-        detail: &Value,
+        detail: Value,
     ) {
-        self.audit.push(json!([
-            ms(now),
-            actor,
-            self.epoch,
-            shop.map(ShopName::as_str),
-            order.map(OrderId::as_str),
-            event,
-            detail.to_string(),
-        ]));
+        let (shop, order) = (shop.map(ShopName::as_str), order.map(OrderId::as_str));
+        let head = json!([ms(now), actor, self.epoch, shop, order, event]);
+        self.audit.push((head, detail));
     }
 
     /// Writes the rows added so far: the last thing before the commit, in the same transaction.
@@ -62,10 +56,11 @@ impl WriteTx<'_> {
         if self.audit.is_empty() {
             return Ok(());
         }
-        let rows = Value::from(std::mem::take(&mut self.audit)).to_string();
+        let rows = json!(std::mem::take(&mut self.audit)).to_string();
         sqlx::query(
             "INSERT INTO audit (at, actor, epoch, shop, order_id, event, detail)
-             SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
+             SELECT value ->> '$[0][0]', value ->> '$[0][1]', value ->> '$[0][2]', value ->> '$[0][3]',
+               value ->> '$[0][4]', value ->> '$[0][5]', value -> '$[1]'
              FROM json_each(?) ORDER BY key",
         )
         .bind(rows)

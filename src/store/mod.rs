@@ -122,8 +122,8 @@ struct WriteTx<'s> {
     slot: MutexGuard<'s, Option<SqliteConnection>>,
     connection: Option<SqliteConnection>,
     epoch: i64,
-    /// Rows of the trail, written together just before the commit.
-    audit: Vec<serde_json::Value>,
+    /// Rows of the trail with their details, written together just before the commit.
+    audit: Vec<(serde_json::Value, serde_json::Value)>,
 }
 
 impl WriteTx<'_> {

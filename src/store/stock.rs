@@ -232,7 +232,7 @@ impl Store {
             "source": source, "rows": report.rows, "older": report.older,
             "had": report.had, "fell": report.fell,
         });
-        tx.audit_row(now, actor, (None, None), "stock.imported", &detail);
+        tx.audit_row(now, actor, (None, None), "stock.imported", detail);
         tx.commit().await?;
         Ok(report)
     }
