@@ -1,6 +1,6 @@
 //! The only module with SQL. One writer, a few readers, one database file.
 //!
-//! A write is a [`WriteTx`]: `BEGIN IMMEDIATE` … `COMMIT` spoken by hand on one connection. Whatever
+//! A write is a `WriteTx`: `BEGIN IMMEDIATE` … `COMMIT` spoken by hand on one connection. Whatever
 //! does not end in a clean commit throws that connection away, so that no half-open transaction can
 //! ever swallow a later commit, and the next write starts from what is really on disk.
 

@@ -7,6 +7,7 @@
 
 mod backlog;
 mod faults;
+mod fixtures;
 mod lists;
 mod rules;
 mod sandbox;

@@ -1,7 +1,7 @@
 //! Deciding, from the rules file to the decision: rules, interlocks, explanations, properties.
 
 mod explain;
-mod facts;
+pub(crate) mod facts;
 mod interlocks;
 mod loader;
 mod mistakes;
