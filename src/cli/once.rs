@@ -14,8 +14,9 @@ use crate::runtime::{once, telemetry};
 pub(super) async fn run(loaded: &Loaded, args: &Once) -> Done {
     let color = std::io::IsTerminal::is_terminal(&std::io::stderr());
     telemetry::init(&loaded.config.log, color, telemetry::Target::Stderr)?;
+    let ready = shops::ready(loaded)?;
     let store = open_as_daemon(&loaded.config).await?;
-    let shops = shops::build(loaded, &store).await?;
+    let shops = shops::build(loaded, ready, &store).await?;
     let stop = super::run::stop_on_signal()?;
     let passes = shops
         .iter()

@@ -37,9 +37,12 @@ async fn order(config: &Config, args: &OneOrder, verdict: Verdict) -> Done {
         .order_by_person(&shop, &id, &verdict, &input, &actor, Clock::System.now())
         .await?;
     say(&format!(
-        "order {} will be {}ed by the daemon, or by the next `qabyl once` (shop {shop} must be in mode act)",
+        "order {} will be {} by the daemon, or by the next `qabyl once` (shop {shop} must be in mode act)",
         args.code,
-        verdict.word()
+        match verdict {
+            Verdict::Accept => "accepted",
+            _ => "cancelled",
+        }
     ));
     Ok(ExitCode::SUCCESS)
 }

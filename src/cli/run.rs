@@ -20,8 +20,9 @@ pub(super) async fn run(loaded: &Loaded) -> Done {
     let config = &loaded.config;
     let color = std::io::IsTerminal::is_terminal(&std::io::stdout());
     telemetry::init(&config.log, color, telemetry::Target::Stdout)?;
+    let ready = shops::ready(loaded)?;
     let store = open_as_daemon(config).await?;
-    let shops = shops::build(loaded, &store).await?;
+    let shops = shops::build(loaded, ready, &store).await?;
     let stop = stop_on_signal()?;
     let board = Arc::new(Board::default());
     let names: Vec<_> = shops

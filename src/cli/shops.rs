@@ -6,7 +6,7 @@ use secrecy::SecretString;
 
 use super::Failure;
 use crate::clock::Clock;
-use crate::config::{Config, Loaded};
+use crate::config::{Config, Loaded, Token};
 use crate::domain::policy::Policy;
 use crate::domain::rules::Rules;
 use crate::rules_file;
@@ -35,10 +35,33 @@ pub(super) fn policy(config: &Config) -> Result<Arc<Policy>, Failure> {
     )))
 }
 
+/// Whether rules and tokens are there and whole: asked before anything is opened or made.
+pub(super) fn ready(loaded: &Loaded) -> Result<Ready, Failure> {
+    let policy = policy(&loaded.config)?;
+    let token = |shop| loaded.token_source(shop).load().map_err(Failure::usage);
+    let tokens = loaded
+        .config
+        .shops
+        .iter()
+        .map(token)
+        .collect::<Result<_, _>>()?;
+    Ok(Ready { policy, tokens })
+}
+
+/// What shops are built from.
+pub(super) struct Ready {
+    policy: Arc<Policy>,
+    /// In the order of the configured shops.
+    tokens: Vec<Token>,
+}
+
 /// All shops, ready to run.
-pub(super) async fn build(loaded: &Loaded, store: &Arc<Store>) -> Result<Vec<ShopParts>, Failure> {
+pub(super) async fn build(
+    loaded: &Loaded,
+    Ready { policy, tokens }: Ready,
+    store: &Arc<Store>,
+) -> Result<Vec<ShopParts>, Failure> {
     let config = &loaded.config;
-    let policy = policy(config)?;
     for name in config.relaxed() {
         tracing::warn!(
             event = "interlock.off",
@@ -47,8 +70,7 @@ pub(super) async fn build(loaded: &Loaded, store: &Arc<Store>) -> Result<Vec<Sho
         );
     }
     let mut shops = Vec::with_capacity(config.shops.len());
-    for (index, shop) in config.shops.iter().enumerate() {
-        let token = loaded.token_source(shop).load().map_err(Failure::usage)?;
+    for (index, (shop, token)) in config.shops.iter().zip(tokens).enumerate() {
         let token = SecretString::from(token.expose());
         let clock = Clock::System;
         let transport = build::http(config, shop, &clock).map_err(Failure::usage)?;

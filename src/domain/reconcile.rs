@@ -12,6 +12,8 @@ pub struct LiveAction {
     pub state: ActionState,
     /// Whether a POST ever left for it.
     pub attempted: bool,
+    /// Whether a person asked for a cancel knowing that the order was accepted.
+    pub of_accepted: bool,
 }
 
 /// What becomes of the live action.
@@ -66,7 +68,9 @@ pub fn action_end(order: &Order, live: &LiveAction) -> ActionEnd {
         }
         // Accepted by a person while our cancel may be on its way: it could still cancel
         // (KASPI_API §5), so it stays open until a reading after settle.
-        (Kind::Cancel { .. }, Status::AcceptedByMerchant) if live.attempted => ActionEnd::Keep,
+        (Kind::Cancel { .. }, Status::AcceptedByMerchant) if live.attempted || live.of_accepted => {
+            ActionEnd::Keep
+        }
         (Kind::Cancel { .. }, _) => missed,
     }
 }

@@ -30,21 +30,37 @@ const JSON_API: &str = "application/vnd.api+json";
 
 /// The shop's token, replaceable while requests go on.
 #[derive(Clone, Debug)]
-pub struct Credentials(Arc<RwLock<SecretString>>);
+pub struct Credentials(Arc<Held>);
+
+#[derive(Debug)]
+struct Held {
+    token: RwLock<SecretString>,
+    changed: tokio::sync::Notify,
+}
 
 impl Credentials {
     /// Holds a token.
     pub fn new(token: SecretString) -> Self {
-        Self(Arc::new(RwLock::new(token)))
+        Self(Arc::new(Held {
+            token: RwLock::new(token),
+            changed: tokio::sync::Notify::new(),
+        }))
     }
 
     /// Puts a new token in the place of the old one.
     pub fn replace(&self, token: SecretString) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = token;
+        *self.0.token.write().unwrap_or_else(PoisonError::into_inner) = token;
+        self.0.changed.notify_waiters();
+    }
+
+    /// Ends when a new token is put in place.
+    pub async fn changed(&self) {
+        self.0.changed.notified().await;
     }
 
     fn get(&self) -> SecretString {
         self.0
+            .token
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()

@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use super::board::Board;
 use super::build::ShopParts;
+use crate::kaspi::Credentials;
 use crate::pipeline::{Ctx, StageError, act, confirm, decide, poll};
 
 /// A stage looks by itself this often, bell or not: other processes write into the database too.
@@ -96,6 +97,7 @@ fn spawn_stages(shop: ShopParts, bells: Arc<Bells>, spawner: &Spawner<'_>) {
         board: Arc::clone(spawner.board),
         stop: spawner.stop.clone(),
         fatal: Arc::clone(spawner.fatal),
+        credentials: shop.credentials.clone(),
     };
     let (poll, decide, confirm) = (stage("poll"), stage("decide"), stage("confirm"));
     let b = Arc::clone(&bells);
@@ -202,6 +204,7 @@ struct Stage {
     board: Arc<Board>,
     stop: CancellationToken,
     fatal: Arc<std::sync::Mutex<Option<String>>>,
+    credentials: Credentials,
 }
 
 impl Stage {
@@ -241,12 +244,13 @@ impl Stage {
                     pause_after(&error, failures, self.ctx.clock.now())
                 }
             };
-            // After a failure the bell is not answered: it would shorten the pause.
+            // After a failure the bell is not answered: it would shorten the pause. A new token is.
             let deaf = failures > 0;
             tokio::select! {
                 () = self.stop.cancelled() => return,
                 () = self.ctx.clock.sleep(wait) => {}
                 () = bell.notified(), if !deaf => {}
+                () = self.credentials.changed() => {}
             }
         }
     }

@@ -64,8 +64,11 @@ pub fn init(log: &Log, color: bool, target: Target) -> Result<(), TelemetryError
 fn caps() -> Targets {
     Targets::new()
         .with_default(LevelFilter::TRACE)
-        .with_targets(["hyper", "h2", "reqwest", "rustls"].map(|name| (name, LevelFilter::WARN)))
-        .with_targets(["sqlx", "tokio_cron", "tower"].map(|name| (name, LevelFilter::INFO)))
+        .with_targets(
+            ["hyper", "h2", "reqwest", "rustls", "tokio_cron"]
+                .map(|name| (name, LevelFilter::WARN)),
+        )
+        .with_targets(["sqlx", "tower"].map(|name| (name, LevelFilter::INFO)))
 }
 
 fn lines<S, W>(format: LogFormat, color: bool, writer: W) -> Result<Boxed<S>, TelemetryError>

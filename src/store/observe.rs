@@ -62,6 +62,7 @@ struct Known {
     comment: Option<String>,
     state: Option<String>,
     attempts: Option<i64>,
+    of_accepted: Option<bool>,
 }
 
 const KNOWN: &str = "
@@ -72,7 +73,9 @@ SELECT o.id, o.status, o.body, o.lines_state,
     AS held_active,
   (SELECT COUNT(*) FROM reservations r WHERE r.shop = o.shop AND r.order_id = o.id AND r.state = 'active'
     AND r.confirmed_at IS NULL) AS held_unconfirmed,
-  a.id AS action, a.kind, a.reason, a.comment, a.state, a.attempts
+  a.id AS action, a.kind, a.reason, a.comment, a.state, a.attempts,
+  (SELECT a.origin = 'person' AND d.facts ->> '$.order.status' = 'ACCEPTED_BY_MERCHANT'
+   FROM decisions d WHERE d.id = a.decision_id) AS of_accepted
 FROM json_each(?2) j JOIN orders o ON o.shop = ?1 AND o.id = j.value
 LEFT JOIN actions a ON a.shop = o.shop AND a.order_id = o.id AND a.state IN ('pending', 'sent', 'unknown')";
 
@@ -336,6 +339,7 @@ fn live(row: &Known) -> Result<Option<(i64, LiveAction)>, StoreError> {
             kind,
             state,
             attempted,
+            of_accepted: row.of_accepted.unwrap_or(false),
         },
     )))
 }

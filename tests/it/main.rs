@@ -6,6 +6,7 @@
 )]
 
 mod backlog;
+mod cli;
 mod faults;
 mod fixtures;
 mod lists;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use qabyl::sandbox::{OrderSeed, Settings};
+use qabyl::sandbox::{OrderSeed, Settings, State, Status};
 
 use crate::world::{start, world};
 
@@ -199,5 +199,43 @@ async fn stock_of_yesterday_decides_nothing() {
     world.stock(&[("A", 1), ("B", 5)]).await;
     world.later(MINUTE).await;
     assert_eq!(world.posts("970000002"), ["accept"]);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_refused_accept_is_held_and_takes_its_units_anew_when_released() {
+    let mut world = world(Settings::default()).begin().await;
+    world.stock(&[("A", 1)]).await;
+    world.place_plain(&[("980000001", "A", 1)]);
+    world.poll_and_decide().await;
+    // Kaspi says no for a while, as it does for an order in some state of its own.
+    let now = world.now();
+    let closed = Status::Other("UNDER_REVIEW".to_owned());
+    world.kaspi().force("980000001", State::New, closed, now);
+    world.act().await;
+    let now = world.now();
+    world
+        .kaspi()
+        .force("980000001", State::New, Status::ApprovedByBank, now);
+    world.later(5 * MINUTE).await;
+    assert_eq!(world.posts("980000001").len(), 1, "a no is not argued with");
+    let held = world
+        .view("980000001")
+        .await
+        .held
+        .expect("held for a person");
+    assert!(held.1.contains("refused"), "{held:?}");
+    let (shop, id) = world.store.find_order("980000001", None).await.unwrap();
+    let now = world.now();
+    world
+        .store
+        .release_order(&shop, &id, "person", now)
+        .await
+        .unwrap();
+    world.later(MINUTE).await;
+    assert_eq!(
+        world.at_kaspi("980000001"),
+        "KASPI_DELIVERY+ACCEPTED_BY_MERCHANT"
+    );
     world.finish().await;
 }

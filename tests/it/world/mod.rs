@@ -258,6 +258,13 @@ impl TestWorld {
         );
     }
 
+    /// Sends what is decided, without another look.
+    pub(crate) async fn act(&self) {
+        let (ctx, stop) = (&self.shop.ctx, CancellationToken::new());
+        let writer = self.shop.writer.as_ref().unwrap();
+        pipeline::act::run_once(ctx, writer, &stop).await.unwrap();
+    }
+
     /// Every order as Qabyl knows it.
     pub(crate) async fn views(&self) -> Vec<OrderView> {
         let filter = OrderFilter {

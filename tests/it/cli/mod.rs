@@ -1,0 +1,144 @@
+//! The real binary, as a person or a script uses it.
+
+mod daemon;
+mod leaks;
+mod mistakes;
+mod people;
+mod walk;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::Arc;
+
+use qabyl::clock::Clock;
+use qabyl::sandbox::{OrderSeed, Server, Settings, World};
+use serde_json::Value;
+use tempfile::TempDir;
+
+pub(super) const TOKEN: &str = "cli-token-of-the-test";
+
+/// A folder with a configuration, and the sandbox it points to.
+pub(super) struct Desk {
+    folder: TempDir,
+    pub(super) server: Server,
+}
+
+/// What a command did.
+pub(super) struct Said {
+    pub(super) code: i32,
+    pub(super) out: String,
+    pub(super) err: String,
+}
+
+impl Said {
+    #[track_caller]
+    pub(super) fn ok(self) -> Self {
+        assert_eq!(self.code, 0, "{}\n{}", self.out, self.err);
+        self
+    }
+
+    #[track_caller]
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_str(&self.out).expect(&self.out)
+    }
+
+    /// Fails with this exit code, naming all of these.
+    #[track_caller]
+    pub(super) fn fails(&self, code: i32, naming: &[&str]) {
+        assert_eq!(self.code, code, "{}\n{}", self.out, self.err);
+        let told = format!("{}{}", self.out, self.err);
+        for word in naming {
+            assert!(told.contains(word), "expected `{word}` in:\n{told}");
+        }
+    }
+}
+
+impl Desk {
+    pub(super) fn new(settings: Settings) -> Self {
+        let world = World::new(Settings {
+            tokens: vec![TOKEN.to_owned()],
+            ..settings
+        });
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let server = Server::start(address, world, Arc::new(|| Clock::System.now())).unwrap();
+        let desk = Self {
+            folder: tempfile::tempdir().unwrap(),
+            server,
+        };
+        desk.write("token", TOKEN);
+        desk.write("qabyl.toml", &desk.config("act", ""));
+        desk
+    }
+
+    /// The contract's configuration, quick enough for tests; `more` goes at its end.
+    pub(super) fn config(&self, mode: &str, more: &str) -> String {
+        format!(
+            "[database]\npath = \"qabyl.db\"\n[kaspi]\nbase_url = \"{}\"\nrate_per_second = 1000\n\
+             connect_timeout = \"1s\"\nrequest_timeout = \"2s\"\n[poll]\nschedule = \"* * * * * *\"\n\
+             [http]\nlisten = \"\"\n[interlocks]\ncancel_confirm_after = \"0s\"\n\
+             cancel_budget_share = \"off\"\ncancels_per_hour_max = \"off\"\n[actions]\nsettle = \"1s\"\n[[shops]]\nname = \"main\"\n\
+             token_file = \"token\"\nmode = \"{mode}\"\n{more}",
+            self.server.base_url()
+        )
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(super) fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).unwrap();
+    }
+
+    pub(super) fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_qabyl"));
+        command.current_dir(self.folder.path()).args(args);
+        for name in [
+            "KASPI_TOKEN",
+            "RUST_LOG",
+            "CREDENTIALS_DIRECTORY",
+            "NOTIFY_SOCKET",
+        ] {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    /// Runs a command to its end, while the sandbox goes on answering.
+    pub(super) async fn qabyl(&self, args: &[&str]) -> Said {
+        let mut command = self.command(args);
+        let output = tokio::task::spawn_blocking(move || command.output());
+        said(&output.await.unwrap().unwrap())
+    }
+
+    pub(super) fn place(&self, code: &str, sku: &str, quantity: u32) {
+        let order = OrderSeed::new(code, Clock::System.now()).line(sku, quantity);
+        assert!(self.server.world().place(order));
+    }
+
+    pub(super) async fn stock(&self, text: &str) {
+        self.write("stock.csv", text);
+        self.qabyl(&["stock", "import", "stock.csv"]).await.ok();
+    }
+
+    pub(super) fn posts(&self, code: &str) -> usize {
+        self.server.world().ledger().posts_for(code).len()
+    }
+
+    pub(super) fn status(&self, code: &str) -> String {
+        self.server.world().order(code).unwrap().status.to_string()
+    }
+}
+
+pub(super) fn said(output: &Output) -> Said {
+    Said {
+        code: output.status.code().unwrap_or(-1),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}

@@ -1,0 +1,110 @@
+//! A person's word: carried out by the same machine, kept in the trail.
+
+use qabyl::sandbox::Settings;
+
+use super::Desk;
+
+const CODE: &str = "900000001";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_held_order_is_accepted_by_a_person() {
+    let desk = Desk::new(Settings::default());
+    desk.place(CODE, "UNKNOWN", 1);
+    desk.qabyl(&["once"]).await.ok();
+    assert_eq!(desk.posts(CODE), 0);
+    desk.qabyl(&["accept", CODE, "--as", "Aigerim"]).await.ok();
+    desk.qabyl(&["once"]).await.ok();
+    assert_eq!(desk.status(CODE), "ACCEPTED_BY_MERCHANT");
+    let audit = desk.qabyl(&["audit", "--order", CODE]).await.ok().out;
+    assert!(audit.contains("person:Aigerim"), "{audit}");
+    desk.qabyl(&["accept", CODE])
+        .await
+        .fails(1, &["ACCEPTED_BY_MERCHANT"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_reason_reaches_kaspi_as_it_was_given() {
+    let desk = Desk::new(Settings::default());
+    let reasons = [
+        "MERCHANT_OUT_OF_STOCK",
+        "BUYER_CANCELLATION_BY_MERCHANT",
+        "BUYER_NOT_REACHABLE",
+    ];
+    for (number, reason) in reasons.iter().enumerate() {
+        let code = format!("90000001{number}");
+        desk.place(&code, "UNKNOWN", 1);
+        desk.qabyl(&["once"]).await.ok();
+        desk.qabyl(&[
+            "cancel",
+            &code,
+            "--reason",
+            reason,
+            "--comment",
+            "так решили",
+        ])
+        .await
+        .ok();
+        desk.qabyl(&["once"]).await.ok();
+        let world = desk.server.world();
+        let order = world.order(&code).unwrap();
+        assert_eq!(order.cancellation_reason.as_deref(), Some(*reason));
+        assert_eq!(order.cancellation_comment.as_deref(), Some("так решили"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_accepted_order_can_still_be_cancelled_by_a_person() {
+    let desk = Desk::new(Settings::default());
+    desk.stock("sku,on_hand\nA,1\n").await;
+    desk.place(CODE, "A", 1);
+    desk.qabyl(&["once"]).await.ok();
+    assert_eq!(desk.status(CODE), "ACCEPTED_BY_MERCHANT");
+    desk.qabyl(&["cancel", CODE, "--reason", "BUYER_NOT_REACHABLE"])
+        .await
+        .ok();
+    desk.qabyl(&["once"]).await.ok();
+    assert_eq!(desk.status(CODE), "CANCELLED");
+    // Its unit is there for the next one.
+    desk.place("900000002", "A", 1);
+    desk.qabyl(&["once"]).await.ok();
+    assert_eq!(desk.status("900000002"), "ACCEPTED_BY_MERCHANT");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hold_keeps_and_release_lets_go() {
+    let desk = Desk::new(Settings::default());
+    desk.write("qabyl.toml", &desk.config("propose", ""));
+    desk.stock("sku,on_hand\nA,1\n").await;
+    desk.place(CODE, "A", 1);
+    desk.qabyl(&["once"]).await.ok();
+    desk.qabyl(&["hold", CODE, "--why", "the buyer will call"])
+        .await
+        .ok();
+    desk.write("qabyl.toml", &desk.config("act", ""));
+    desk.qabyl(&["once"]).await.ok();
+    assert_eq!(desk.posts(CODE), 0);
+    let listed = desk.qabyl(&["orders", "list", "--held"]).await.ok().out;
+    assert!(listed.contains("the buyer will call"), "{listed}");
+    desk.qabyl(&["release", CODE]).await.ok();
+    desk.qabyl(&["once"]).await.ok();
+    assert_eq!(desk.status(CODE), "ACCEPTED_BY_MERCHANT");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_stops_everything_until_resume() {
+    let desk = Desk::new(Settings::default());
+    desk.stock("sku,on_hand\nA,5\n").await;
+    desk.qabyl(&["once"]).await.ok();
+    desk.qabyl(&["pause", "--why", "stocktaking"]).await.ok();
+    desk.place(CODE, "A", 1);
+    desk.qabyl(&["once"]).await.ok();
+    assert_eq!(desk.posts(CODE), 0);
+    let status = desk.qabyl(&["status"]).await.ok().out;
+    assert!(status.contains("stocktaking"), "{status}");
+    desk.qabyl(&["pause", "--shop", "nobody"])
+        .await
+        .fails(2, &["nobody", "main"]);
+    desk.qabyl(&["resume"]).await.ok();
+    desk.qabyl(&["once"]).await.ok();
+    assert_eq!(desk.status(CODE), "ACCEPTED_BY_MERCHANT");
+}

@@ -1,0 +1,155 @@
+//! From an empty folder to decided orders, in the order of the README.
+
+use qabyl::sandbox::{EndpointKind, Fault, Method, Script, Settings};
+
+use super::Desk;
+
+const CODE: &str = "900000001";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_says_what_is_missing_and_what_is_well() {
+    let desk = Desk::new(Settings::default());
+    desk.qabyl(&["doctor"])
+        .await
+        .fails(1, &["stock", "qabyl stock import"]);
+    desk.stock("sku,on_hand\nA,5\n").await;
+    desk.qabyl(&["doctor"]).await.ok();
+    desk.server.world().set_tokens(["another"]);
+    let json = ["doctor", "--format", "json"];
+    let refused = desk.qabyl(&json).await;
+    refused.fails(3, &["K401", "Settings, API token, Generate"]);
+    desk.server.world().set_down(true);
+    desk.qabyl(&json).await.fails(1, &["K500", "2323"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn proposing_sends_nothing_and_acting_does() {
+    let desk = Desk::new(Settings::default());
+    desk.write("qabyl.toml", &desk.config("propose", ""));
+    desk.stock("sku,on_hand\nA,5\nB,0\n").await;
+    desk.place(CODE, "A", 1);
+    desk.place("900000002", "B", 1);
+    desk.place("900000003", "WHO-KNOWS", 1);
+    desk.qabyl(&["once"]).await.ok();
+    let posted = desk
+        .server
+        .world()
+        .ledger()
+        .requests_of(EndpointKind::Write);
+    assert_eq!(posted, 0, "a dry run");
+    let listed = desk.qabyl(&["orders", "list"]).await.ok().out;
+    assert!(
+        listed.contains("accept") && listed.contains("cancel"),
+        "{listed}"
+    );
+
+    desk.write("qabyl.toml", &desk.config("act", ""));
+    desk.qabyl(&["once"]).await.ok();
+    assert_eq!(desk.status(CODE), "ACCEPTED_BY_MERCHANT");
+    assert_eq!(desk.status("900000002"), "CANCELLED");
+    assert_eq!(desk.status("900000003"), "APPROVED_BY_BANK");
+    let held = desk
+        .qabyl(&["orders", "list", "--held", "--check", "--format", "json"])
+        .await;
+    assert_eq!(held.code, 4, "{}", held.out);
+    assert_eq!(held.json().as_array().unwrap().len(), 1);
+    desk.qabyl(&["status", "--check"]).await.fails(4, &["main"]);
+    desk.qabyl(&["once", "--check"]).await.fails(4, &["main"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn explain_tells_the_whole_story_on_one_screen() {
+    let desk = Desk::new(Settings::default());
+    desk.stock("sku,on_hand\nA,5\nB,1\n").await;
+    desk.place(CODE, "A", 2);
+    desk.place("900000002", "B", 3);
+    let lost = Script::once(Fault::DropAfter).on(Method::Post).order(CODE);
+    desk.server.world().script(lost);
+    desk.qabyl(&["once"]).await.ok();
+    let told = desk.qabyl(&["explain", CODE]).await.ok().out;
+    for part in [
+        "Order 900000001 of shop main",
+        "A",
+        "A: wants 2, available 5 = on hand 5 − reserved 0 − safety 0",
+        "rule 'everything else' said accept",
+        "no interlock objected",
+        "request 1 at",
+        "unknown: the connection broke",
+        "confirmed",
+        "What Kaspi says now",
+        "KASPI_DELIVERY + ACCEPTED_BY_MERCHANT",
+    ] {
+        assert!(told.contains(part), "`{part}` is missing:\n{told}");
+    }
+    assert!(told.lines().count() <= 40, "more than a screen:\n{told}");
+    let cancelled = desk.qabyl(&["explain", "900000002"]).await.ok().out;
+    for part in [
+        "wants 3, available 1",
+        "rule 'short' said cancel",
+        "MERCHANT_OUT_OF_STOCK",
+        "applied",
+    ] {
+        assert!(
+            cancelled.contains(part),
+            "`{part}` is missing:\n{cancelled}"
+        );
+    }
+    let json = desk
+        .qabyl(&["explain", CODE, "--format", "json"])
+        .await
+        .ok()
+        .json();
+    assert_eq!(json["code"], CODE, "{json}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn explain_names_the_interlock_that_objected() {
+    let desk = Desk::new(Settings::default());
+    let patient = desk.config("act", "").replace("\"0s\"", "\"10m\"");
+    desk.write("qabyl.toml", &patient);
+    desk.stock("sku,on_hand\nA,0\n").await;
+    desk.place(CODE, "A", 1);
+    desk.qabyl(&["once", "--timeout", "3s"]).await;
+    let told = desk.qabyl(&["explain", CODE]).await.ok().out;
+    assert!(
+        told.contains("interlock shortage_confirmed asks to wait"),
+        "{told}"
+    );
+    assert_eq!(desk.posts(CODE), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_token_is_three_and_says_what_to_do() {
+    let desk = Desk::new(Settings::default());
+    desk.server.world().set_tokens(["another"]);
+    let said = desk.qabyl(&["once"]).await;
+    said.fails(3, &["K401", "token"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_shop_down_leaves_the_other_at_work() {
+    let desk = Desk::new(Settings::default());
+    desk.write("other", "a-token-nobody-knows");
+    let two = desk.config(
+        "act",
+        "[[shops]]\nname = \"second\"\ntoken_file = \"other\"\nmode = \"act\"\n",
+    );
+    desk.write("qabyl.toml", &two);
+    desk.stock("sku,on_hand\nA,5\n").await;
+    desk.place(CODE, "A", 1);
+    let said = desk.qabyl(&["once"]).await;
+    assert_eq!(said.code, 3, "{}", said.err);
+    assert_eq!(desk.status(CODE), "ACCEPTED_BY_MERCHANT");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_token_may_come_from_a_dotenv_file() {
+    let desk = Desk::new(Settings::default());
+    let config = desk
+        .config("act", "")
+        .replace("token_file = \"token\"\n", "");
+    desk.write("qabyl.toml", &config);
+    desk.qabyl(&["once"]).await.fails(2, &["KASPI_TOKEN"]);
+    desk.write(".env", &format!("KASPI_TOKEN={}\n", super::TOKEN));
+    desk.qabyl(&["once"]).await.ok();
+}
