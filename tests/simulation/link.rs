@@ -1,0 +1,261 @@
+//! The wire between the client and the world: no sockets, and everything that can go wrong on one.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use fastrand::Rng;
+use jiff::Timestamp;
+use qabyl::clock::{Clock, SimulatedTime};
+use qabyl::kaspi::{Method, Transport, TransportError, WireRequest, WireResponse};
+use qabyl::sandbox::{self, Reply, Request, Wire, World};
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+
+use crate::plan::start;
+
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How far a replica may lag behind, in requests and in seconds.
+const SNAPSHOTS: usize = 4;
+const LAG_S_MAX: i64 = 60;
+
+type Answer = Result<WireResponse, TransportError>;
+
+/// Where the process dies.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Crash {
+    /// At this many requests from now.
+    pub(crate) after: u32,
+    /// Once Kaspi has handled that request, or before.
+    pub(crate) handled: bool,
+}
+
+struct State {
+    world: World,
+    rng: Rng,
+    crash: Option<Crash>,
+    lies: f64,
+    stale: f64,
+    /// The world as it was at earlier requests, and when.
+    past: VecDeque<(Timestamp, World)>,
+}
+
+/// One world and everything between it and us.
+pub(crate) struct Link {
+    state: Mutex<State>,
+    time: Arc<SimulatedTime>,
+    pub(crate) crashed: Notify,
+}
+
+impl Link {
+    pub(crate) fn new(
+        world: World,
+        time: Arc<SimulatedTime>,
+        seed: u64,
+        lies: f64,
+        stale: f64,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            state: Mutex::new(State {
+                world,
+                rng: Rng::with_seed(seed ^ 0x11AC),
+                crash: None,
+                lies,
+                stale,
+                past: VecDeque::new(),
+            }),
+            time,
+            crashed: Notify::new(),
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    /// Does something with the world, brought up to the true time.
+    pub(crate) fn world<T>(&self, act: impl FnOnce(&mut World, Timestamp) -> T) -> T {
+        let now = self.true_now();
+        let mut state = self.state();
+        state.world.advance(now);
+        act(&mut state.world, now)
+    }
+
+    /// Kaspi's clock: ours without the jumps.
+    pub(crate) fn true_now(&self) -> Timestamp {
+        start() + Clock::Simulated(Arc::clone(&self.time)).ticks()
+    }
+
+    pub(crate) fn crash_at(&self, crash: Crash) {
+        self.state().crash = Some(crash);
+    }
+
+    pub(crate) fn honest(&self) {
+        let mut state = self.state();
+        (state.lies, state.stale, state.crash) = (0.0, 0.0, None);
+    }
+
+    /// Whether the process dies at this point of this request.
+    fn dies(&self, handled: bool) -> bool {
+        let mut state = self.state();
+        let Some(crash) = &mut state.crash else {
+            return false;
+        };
+        if crash.handled != handled {
+            return false;
+        }
+        if crash.after > 0 {
+            crash.after -= 1;
+            return false;
+        }
+        state.crash = None;
+        drop(state);
+        self.crashed.notify_one();
+        true
+    }
+
+    fn handle(&self, request: &Request) -> Reply {
+        let now = self.true_now();
+        let mut state = self.state();
+        let state = &mut *state;
+        let reply = state.world.handle(now, request);
+        let is_list =
+            request.path.ends_with("/v2/orders") && request.method == sandbox::Method::Get;
+        let is_whole = reply.wire == Wire::Whole && reply.status == 200;
+        let reply = if is_whole
+            && request.method == sandbox::Method::Get
+            && state.rng.f64() < state.stale
+        {
+            // A replica that lags: asked for its answer, whatever it records is thrown away.
+            let near = |at: &Timestamp| now.duration_since(*at).as_secs() <= LAG_S_MAX;
+            let past = state.past.iter_mut().find(|(at, _)| near(at));
+            let past = past.map(|(_, past)| past.handle(now, request));
+            past.filter(|past| past.wire == Wire::Whole && past.status == 200)
+                .unwrap_or(reply)
+        } else if is_whole && is_list && state.rng.f64() < state.lies {
+            lie(reply, &mut state.rng)
+        } else {
+            reply
+        };
+        if state.stale > 0.0 {
+            // Without its faults, and never brought forward: it shows that moment.
+            let mut snapshot = state.world.clone();
+            snapshot.set_faults(sandbox::Faults::default());
+            state.past.push_back((now, snapshot));
+            if state.past.len() > SNAPSHOTS {
+                state.past.pop_front();
+            }
+        }
+        reply
+    }
+
+    async fn exchange(&self, request: &WireRequest) -> Answer {
+        let clock = Clock::Simulated(Arc::clone(&self.time));
+        if request
+            .good_until
+            .is_some_and(|until| clock.ticks() > until)
+        {
+            return Err(TransportError::NotSent(
+                "its order was read too long ago".to_owned(),
+            ));
+        }
+        if self.dies(false) {
+            return std::future::pending().await;
+        }
+        let latency = Duration::from_millis(self.state().rng.u64(5..300));
+        self.time.advance(latency);
+        let reply = self.handle(&as_sandbox(request));
+        if self.dies(true) {
+            return std::future::pending().await;
+        }
+        if reply.wire == Wire::Hang || reply.delay > REQUEST_TIMEOUT {
+            self.time.advance(REQUEST_TIMEOUT);
+            return Err(TransportError::Timeout);
+        }
+        self.time.advance(reply.delay);
+        match reply.wire {
+            Wire::Whole => Ok(self.response(reply)),
+            Wire::Truncate => Err(TransportError::Broken("the body ends too soon".to_owned())),
+            _ => Err(TransportError::Broken("connection closed".to_owned())),
+        }
+    }
+
+    fn response(&self, reply: Reply) -> WireResponse {
+        let header = |name: &str| {
+            let found = reply
+                .headers
+                .iter()
+                .find(|(key, _)| key.eq_ignore_ascii_case(name));
+            found.map(|(_, value)| value.clone())
+        };
+        let date = jiff::fmt::rfc2822::DateTimePrinter::new()
+            .timestamp_to_rfc9110_string(&self.true_now())
+            .unwrap();
+        WireResponse {
+            status: reply.status,
+            retry_after: header("retry-after"),
+            date: Some(date),
+            body: reply.body,
+        }
+    }
+}
+
+impl Transport for Link {
+    fn send<'a>(
+        &'a self,
+        request: &'a WireRequest,
+    ) -> Pin<Box<dyn Future<Output = Answer> + Send + 'a>> {
+        Box::pin(self.exchange(request))
+    }
+}
+
+fn as_sandbox(request: &WireRequest) -> Request {
+    let token = (
+        "x-auth-token".to_owned(),
+        request.token.expose_secret().to_owned(),
+    );
+    let headers = request
+        .headers
+        .iter()
+        .map(|(name, value)| (name.to_lowercase(), value.clone()));
+    Request {
+        method: match request.method {
+            Method::Get => sandbox::Method::Get,
+            Method::Post => sandbox::Method::Post,
+        },
+        path: format!("/shop/api{}", request.path),
+        query: request.query.clone(),
+        headers: headers.chain([token]).collect(),
+        body: request.body.clone().unwrap_or_default(),
+    }
+}
+
+/// A list that says more than it shows, shows an order twice, or leaves one out.
+fn lie(mut reply: Reply, rng: &mut Rng) -> Reply {
+    let Ok(mut body) = serde_json::from_slice::<Value>(&reply.body) else {
+        return reply;
+    };
+    let Some(data) = body["data"].as_array_mut() else {
+        return reply;
+    };
+    match rng.u8(..3) {
+        0 if !data.is_empty() => {
+            let place = rng.usize(..data.len());
+            data.remove(place);
+        }
+        1 if !data.is_empty() => {
+            let twice = data[rng.usize(..data.len())].clone();
+            data.push(twice);
+        }
+        _ => {
+            let total = body["meta"]["totalCount"].as_u64().unwrap_or(0);
+            body["meta"]["totalCount"] = json!(total + rng.u64(1..5));
+        }
+    }
+    reply.body = body.to_string().into_bytes();
+    reply
+}

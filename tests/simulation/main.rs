@@ -1,0 +1,126 @@
+//! Seeded schedules of faults, crashes and other people's doings against the real stages, the real
+//! schema and the sandbox's world, in one process and without real time.
+//!
+//! One seed is one story, the same to the bit each time. A failing seed prints the command that
+//! replays it; seeds that once failed are kept in `seeds.txt` and always run.
+//!
+//! `QABYL_SCHEDULES=N` runs so many; `QABYL_SEED=S` replays one and tells what happens in it.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test may stop at once, and says what it did"
+)]
+
+mod judge;
+mod link;
+mod plan;
+mod shop;
+mod story;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use qabyl::clock::Clock;
+
+/// Enough for every run of the tests; `QABYL_SCHEDULES` asks for more.
+const SCHEDULES: u64 = 150;
+
+fn asked(name: &str) -> Option<u64> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test is told what to run by its environment"
+    )]
+    let value = std::env::var(name).ok()?;
+    value.parse().ok()
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+}
+
+/// Runs one seed; a violation comes back as text.
+fn run(seed: u64, tell: bool) -> Result<story::Told, String> {
+    let told = runtime().block_on(story::run(seed, tell));
+    told.map_err(|why| {
+        format!(
+            "seed {seed}: {why}\nreplay: QABYL_SEED={seed} cargo test --test simulation one_schedule -- --nocapture"
+        )
+    })
+}
+
+#[test]
+fn schedules() {
+    let known = include_str!("seeds.txt")
+        .lines()
+        .filter_map(|line| line.parse().ok());
+    let fresh = 1..=asked("QABYL_SCHEDULES").unwrap_or(SCHEDULES);
+    let seeds: Vec<u64> = known.chain(fresh).collect();
+    let next = AtomicU64::new(0);
+    let started = Clock::System.ticks();
+    let worker = || {
+        let (mut sum, mut failed) = (story::Told::default(), Vec::new());
+        loop {
+            let place = usize::try_from(next.fetch_add(1, Ordering::Relaxed)).unwrap();
+            let Some(seed) = seeds.get(place) else { break };
+            match run(*seed, false) {
+                Ok(told) => sum.add(&told),
+                Err(why) => failed.push(why),
+            }
+        }
+        (sum, failed)
+    };
+    let workers = std::thread::available_parallelism().map_or(2, usize::from);
+    let (sum, failed) = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..workers).map(|_| scope.spawn(worker)).collect();
+        threads.into_iter().fold(
+            (story::Told::default(), Vec::new()),
+            |(mut sum, mut all), thread| {
+                let (told, failed) = thread.join().unwrap();
+                sum.add(&told);
+                all.extend(failed);
+                (sum, all)
+            },
+        )
+    });
+    let took = Clock::System.ticks().saturating_sub(started).as_secs_f64();
+    println!(
+        "{} schedules, {} violations; {} requests, {} POSTs, {} crashes, {} orders; {:.0} schedules a second",
+        seeds.len(),
+        failed.len(),
+        sum.requests,
+        sum.posts,
+        sum.crashes,
+        sum.orders,
+        f64::from(u32::try_from(seeds.len()).unwrap()) / took
+    );
+    let first: Vec<&String> = failed.iter().take(5).collect();
+    assert!(
+        failed.is_empty(),
+        "{} schedules failed; the first:\n{first:#?}",
+        failed.len()
+    );
+    assert!(
+        sum.posts > sum.orders / 4 && sum.crashes > 0,
+        "the schedules do something: {sum:?}"
+    );
+}
+
+#[test]
+fn one_schedule() {
+    let seed = asked("QABYL_SEED").unwrap_or(1);
+    if let Err(why) = run(seed, asked("QABYL_SEED").is_some()) {
+        panic!("{why}");
+    }
+}
+
+#[test]
+fn a_seed_replays_to_the_bit() {
+    for seed in [3, 7, 20] {
+        let (first, second) = (run(seed, false).unwrap(), run(seed, false).unwrap());
+        assert_eq!(first.digest, second.digest, "seed {seed}");
+        assert!(first.requests > 0);
+    }
+}

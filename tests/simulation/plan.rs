@@ -1,0 +1,157 @@
+//! What a seed stands for: which faults, how many orders, who else is about.
+
+use std::time::Duration;
+
+use fastrand::Rng;
+use jiff::Timestamp;
+use qabyl::sandbox::{
+    EntriesForm, Fault, FaultRate, Faults, IncludeSupport, LineSeed, ListOrder, OfferForm,
+    OrderSeed, Scope, Settings, SuccessForm,
+};
+
+pub(crate) const TOKEN: &str = "simulated-token";
+
+pub(crate) fn start() -> Timestamp {
+    "2026-03-02T06:00:00Z".parse().unwrap()
+}
+
+/// Everything chosen before the story begins.
+pub(crate) struct Plan {
+    pub(crate) settings: Settings,
+    pub(crate) faults: Faults,
+    /// `(SKU, units at the start)`.
+    pub(crate) stock: Vec<(String, u32)>,
+    pub(crate) orders: Vec<OrderSeed>,
+    pub(crate) steps: u32,
+    pub(crate) max_in_flight: usize,
+    /// How much of each is about in this story, 0 for none.
+    pub(crate) crashes: f64,
+    pub(crate) people: f64,
+    pub(crate) outages: f64,
+    pub(crate) clock_jumps: f64,
+    pub(crate) lies: f64,
+    pub(crate) stale: f64,
+    pub(crate) cancel_confirm_after: Duration,
+}
+
+/// A trouble is about in some stories only, each time in another strength: what all of them
+/// together would hide is seen where one is alone.
+fn some(rng: &mut Rng, share: f64, most: f64) -> f64 {
+    if rng.f64() < share {
+        rng.f64() * most
+    } else {
+        0.0
+    }
+}
+
+impl Plan {
+    pub(crate) fn of(seed: u64) -> Self {
+        let mut rng = Rng::with_seed(seed);
+        let rng = &mut rng;
+        let skus = rng.usize(3..=8);
+        let orders = rng.usize(5..=30);
+        let stock: Vec<(String, u32)> = (0..skus)
+            .map(|sku| {
+                (
+                    format!("S{sku}"),
+                    rng.u32(0..=u32::try_from(orders / 2).unwrap()),
+                )
+            })
+            .collect();
+        let orders = (0..orders).map(|number| order(rng, number, skus)).collect();
+        let faults = Fault::ALL
+            .into_iter()
+            .filter_map(|fault| {
+                let probability = some(rng, 0.3, 0.25);
+                (probability > 0.0).then_some(FaultRate {
+                    scope: Scope::Both,
+                    fault,
+                    probability,
+                })
+            })
+            .collect();
+        Self {
+            settings: settings(rng, seed),
+            faults,
+            stock,
+            orders,
+            steps: rng.u32(60..=200),
+            max_in_flight: *rng.choice(&[1, 1, 2, 8]).unwrap(),
+            crashes: some(rng, 0.5, 0.15),
+            people: some(rng, 0.5, 0.2),
+            outages: some(rng, 0.3, 0.05),
+            clock_jumps: some(rng, 0.2, 0.03),
+            lies: some(rng, 0.3, 0.2),
+            stale: some(rng, 0.3, 0.3),
+            cancel_confirm_after: Duration::from_secs(*rng.choice(&[0, 60, 600]).unwrap()),
+        }
+    }
+}
+
+fn settings(rng: &mut Rng, seed: u64) -> Settings {
+    Settings {
+        seed,
+        tokens: vec![TOKEN.to_owned()],
+        include_support: *rng
+            .choice(&[
+                IncludeSupport::Yes,
+                IncludeSupport::Ignored,
+                IncludeSupport::Partial,
+            ])
+            .unwrap(),
+        entries_form: *rng
+            .choice(&[EntriesForm::Mixed, EntriesForm::Data])
+            .unwrap(),
+        list_order: *rng
+            .choice(&[
+                ListOrder::CreatedAsc,
+                ListOrder::CreatedDesc,
+                ListOrder::Scattered,
+            ])
+            .unwrap(),
+        success: *rng
+            .choice(&[
+                SuccessForm::Echo200,
+                SuccessForm::Created201,
+                SuccessForm::NoContent204,
+            ])
+            .unwrap(),
+        late_by: Duration::from_secs(rng.u64(1..=100)),
+        retry_after: Duration::from_secs(rng.u64(1..=60)),
+        deadline: (rng.u8(..) < 60).then_some(Duration::from_hours(3)),
+        ..Settings::default()
+    }
+}
+
+fn order(rng: &mut Rng, number: usize, skus: usize) -> OrderSeed {
+    // Most come during the story, some were there before, a few are approved long after.
+    let placed = i64::from(rng.i32(-3600..7200));
+    let created = start() + jiff::SignedDuration::from_secs(placed);
+    let mut order = OrderSeed::new(&format!("{}", 900_000_000 + number), created);
+    for _ in 0..rng.usize(1..=3) {
+        let sku = if rng.u8(..) < 8 {
+            "NOBODY-KNOWS".to_owned()
+        } else {
+            format!("S{}", rng.usize(..skus))
+        };
+        if order.lines.iter().any(|line| line.sku == sku) {
+            continue;
+        }
+        let offer = match rng.u8(..) {
+            0..10 => OfferForm::Unlinked,
+            10..30 => OfferForm::Old,
+            _ => OfferForm::Offer,
+        };
+        order = order.with_line(LineSeed {
+            offer,
+            ..LineSeed::new(&sku, rng.u32(1..=3))
+        });
+    }
+    order.auto_accepted = rng.u8(..) < 15;
+    order.express = rng.u8(..) < 10;
+    order.pre_order = rng.u8(..) < 10;
+    if rng.u8(..) < 30 {
+        order = order.visible_at(created + jiff::SignedDuration::from_secs(rng.i64(1..7200)));
+    }
+    order
+}

@@ -1,0 +1,114 @@
+//! The process: store, client and stages over one database file; it can die at any request and start
+//! again.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use qabyl::clock::{Clock, SimulatedTime};
+use qabyl::config::{Config, Sources};
+use qabyl::pipeline::{StageError, act, confirm, decide, poll};
+use qabyl::runtime::build::{self, ShopParts};
+use qabyl::store::{Access, Store};
+use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
+
+use crate::link::{Link, REQUEST_TIMEOUT};
+use crate::plan::{Plan, TOKEN};
+
+/// One of the stages, or all in the order of `qabyl once`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    Poll,
+    Decide,
+    Act,
+    Confirm { please: bool },
+}
+
+/// How a step ended.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    Done,
+    Failed(StageError),
+    Crashed,
+}
+
+pub(crate) struct Process {
+    pub(crate) store: Arc<Store>,
+    pub(crate) shop: ShopParts,
+    time: Arc<SimulatedTime>,
+}
+
+pub(crate) fn config(folder: &Path, plan: &Plan) -> Config {
+    let text = format!(
+        "[database]\npath = \"sim.db\"\n[kaspi]\nbase_url = \"http://127.0.0.1:1/shop/api\"\n\
+         rate_per_second = 100\nmax_in_flight = {}\nrequest_timeout = \"{}s\"\n[interlocks]\n\
+         cancel_confirm_after = \"{}s\"\ncancel_budget_share = \"off\"\ncancels_per_hour_max = \"off\"\n\
+         stock_collapse_share = \"off\"\n[[shops]]\nname = \"sim\"\ntoken_env = \"UNUSED\"\nmode = \"act\"\n",
+        plan.max_in_flight,
+        REQUEST_TIMEOUT.as_secs(),
+        plan.cancel_confirm_after.as_secs()
+    );
+    let file = folder.join("qabyl.toml");
+    std::fs::write(&file, text).unwrap();
+    let env = std::collections::BTreeMap::new().into();
+    let sources = Sources {
+        file: Some(file),
+        search: Vec::new(),
+        env,
+        overrides: Vec::new(),
+    };
+    Config::load(sources).unwrap().config
+}
+
+impl Process {
+    pub(crate) async fn start(
+        config: &Config,
+        link: &Arc<Link>,
+        time: &Arc<SimulatedTime>,
+        seed: u64,
+    ) -> Self {
+        let clock = Clock::Simulated(Arc::clone(time));
+        let store = Store::open(&config.database.path, Access::Daemon, clock.now()).await;
+        let store = Arc::new(store.unwrap());
+        let policy = build::policy(qabyl::rules_file::default_rules(), build::limits(config));
+        let parts = (Arc::clone(&store), clock, Arc::new(policy));
+        let token = SecretString::from(TOKEN);
+        let transport: Arc<dyn qabyl::kaspi::Transport> = Arc::clone(link) as _;
+        let shop = build::shop(config, &config.shops[0], token, transport, parts, seed).await;
+        Self {
+            store,
+            shop: shop.unwrap(),
+            time: Arc::clone(time),
+        }
+    }
+
+    pub(crate) fn clock(&self) -> Clock {
+        Clock::Simulated(Arc::clone(&self.time))
+    }
+
+    /// Runs one stage until it ends, or the process dies in it.
+    pub(crate) async fn step(&self, step: Step, link: &Link) -> Ended {
+        let ctx = &self.shop.ctx;
+        let work = async {
+            match step {
+                Step::Poll => poll::run_once(ctx).await.map(drop),
+                Step::Decide => decide::run_once(ctx).await.map(drop),
+                Step::Confirm { please } => confirm::run_once(ctx, please).await.map(drop),
+                Step::Act => {
+                    let writer = self.shop.writer.as_ref().unwrap();
+                    act::run_once(ctx, writer, &CancellationToken::new())
+                        .await
+                        .map(drop)
+                }
+            }
+        };
+        let limit = Duration::from_secs(60);
+        tokio::select! {
+            biased;
+            done = work => done.map_or_else(Ended::Failed, |()| Ended::Done),
+            () = link.crashed.notified() => Ended::Crashed,
+            () = tokio::time::sleep(limit) => panic!("{step:?} hangs"),
+        }
+    }
+}

@@ -1,0 +1,397 @@
+//! One seed from its first order to the quiet after it.
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::time::Duration;
+
+use fastrand::Rng;
+use jiff::{SignedDuration, Timestamp};
+use qabyl::clock::SimulatedTime;
+use qabyl::config::Config;
+use qabyl::domain::decision::{CancelReason, Verdict};
+use qabyl::domain::ids::Sku;
+use qabyl::domain::stock::StockRow;
+use qabyl::runtime::build;
+use qabyl::sandbox::{Faults, Happening, World};
+
+use crate::judge::{self, Known};
+use crate::link::{Crash, Link};
+use crate::plan::{Plan, TOKEN, start};
+use crate::shop::{Ended, Process, Step, config};
+
+/// Rounds of all stages after the faults end, at most.
+const QUIET_ROUNDS: u32 = 120;
+
+/// What a story came to.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Told {
+    pub(crate) requests: usize,
+    pub(crate) posts: usize,
+    pub(crate) crashes: usize,
+    pub(crate) orders: usize,
+    /// Of everything that was asked, done and written.
+    pub(crate) digest: u64,
+}
+
+impl Told {
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.requests += other.requests;
+        self.posts += other.posts;
+        self.crashes += other.crashes;
+        self.orders += other.orders;
+    }
+}
+
+struct Story {
+    plan: Plan,
+    config: Config,
+    rng: Rng,
+    time: Arc<SimulatedTime>,
+    link: Arc<Link>,
+    process: Option<Process>,
+    known: Known,
+    crashes: usize,
+    lives: u64,
+    tell: bool,
+}
+
+/// # Errors
+/// The first invariant that does not hold.
+pub(crate) async fn run(seed: u64, tell: bool) -> Result<Told, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let mut plan = Plan::of(seed);
+    let time = SimulatedTime::new(start());
+    let mut world = World::new(plan.settings.clone());
+    world.set_faults(plan.faults.clone());
+    let orders = std::mem::take(&mut plan.orders);
+    let count = orders.len();
+    for order in orders {
+        if order.created_at <= start() {
+            world.place(order);
+        } else {
+            world.at(order.created_at, Happening::Placed(Box::new(order)));
+        }
+    }
+    // One second on the ticks has passed when the clock is made.
+    time.set(start() + SignedDuration::from_secs(1));
+    let link = Link::new(world, Arc::clone(&time), seed, plan.lies, plan.stale);
+    let config = config(folder.path(), &plan);
+    let process = Process::start(&config, &link, &time, seed).await;
+    let mut story = Story {
+        rng: Rng::with_seed(seed.wrapping_mul(0x9E37_79B9)),
+        known: Known::default(),
+        process: Some(process),
+        plan,
+        config,
+        time,
+        link,
+        crashes: 0,
+        lives: 0,
+        tell,
+    };
+    story.count_shelf(true).await;
+    for _ in 0..story.plan.steps {
+        story.happen().await?;
+        story.step().await;
+    }
+    story.quieten().await?;
+    let told = story.told(count).await;
+    judge::judge(&story.link, story.process(), &story.known).await?;
+    Ok(told)
+}
+
+impl Story {
+    fn process(&self) -> &Process {
+        self.process.as_ref().unwrap()
+    }
+
+    fn say(&self, what: impl FnOnce() -> String) {
+        if self.tell {
+            println!("{} {}", self.link.true_now(), what());
+        }
+    }
+
+    fn chance(&mut self, share: f64) -> bool {
+        self.rng.f64() < share
+    }
+
+    /// What others do between two steps.
+    async fn happen(&mut self) -> Result<(), String> {
+        let wait = match self.rng.u8(..) {
+            0..60 => 0,
+            60..200 => self.rng.u64(1..30_000),
+            _ => self.rng.u64(30_000..400_000),
+        };
+        self.time.advance(Duration::from_millis(wait));
+        if self.chance(self.plan.people) {
+            self.people().await;
+        }
+        if self.chance(self.plan.outages) {
+            self.outage();
+        }
+        if self.chance(self.plan.clock_jumps) {
+            let by = *self
+                .rng
+                .choice(&[-172_800, -3_600, -200, 0, 200, 3_600, 172_800])
+                .unwrap();
+            let now = self.link.true_now() + SignedDuration::from_secs(by);
+            self.time.set(now);
+            self.say(|| format!("clock jumps to {now}"));
+        }
+        if self.chance(0.05) {
+            self.count_shelf(false).await;
+        }
+        if self.chance(self.plan.crashes) {
+            let crash = Crash {
+                after: self.rng.u32(0..12),
+                handled: self.rng.bool(),
+            };
+            self.say(|| format!("will die: {crash:?}"));
+            self.link.crash_at(crash);
+        }
+        Ok(())
+    }
+
+    fn outage(&mut self) {
+        let kind = self.rng.u8(..4);
+        self.say(|| format!("outage {kind}"));
+        self.link.world(|world, _| match kind {
+            0 => world.set_down(true),
+            1 => world.set_tokens(["another"]),
+            _ => {
+                world.set_down(false);
+                world.set_tokens([TOKEN]);
+            }
+        });
+    }
+
+    /// The buyer, the cabinet, the courier, or a person at Qabyl's own command line.
+    async fn people(&mut self) {
+        let (roll, pick) = (self.rng.u8(..10), self.rng.usize(..));
+        let Some(code) = self.link.world(|world, now| {
+            let seen: Vec<&str> = world
+                .orders()
+                .iter()
+                .filter(|order| order.visible_at <= now)
+                .map(qabyl::sandbox::Order::code)
+                .collect();
+            (!seen.is_empty()).then(|| seen[pick % seen.len()].to_owned())
+        }) else {
+            return;
+        };
+        self.say(|| format!("person {roll} about {code}"));
+        let done = self.link.world(|world, now| match roll {
+            0 | 1 => world.buyer_cancels(&code, now),
+            2 => world.cabinet_accepts(&code, now),
+            3 => world.cabinet_cancels(&code, now),
+            4 | 5 => world.hand_over(&code, now),
+            6 => world.complete(&code, now),
+            _ => false,
+        });
+        if roll < 7 {
+            if done && roll == 3 {
+                self.known.by_hand.insert(code);
+            }
+            return;
+        }
+        self.command(&code, roll).await;
+    }
+
+    async fn command(&mut self, code: &str, roll: u8) {
+        let process = self.process.take().unwrap();
+        let (store, now) = (&process.store, process.clock().now());
+        if let Ok((shop, id)) = store.find_order(code, None).await {
+            let input = build::deciding_input(&self.config);
+            let verdict = match self.rng.u8(..3) {
+                0 => Verdict::Accept,
+                _ => Verdict::Cancel {
+                    reason: CancelReason::BuyerNotReachable,
+                    comment: "simulated".to_owned(),
+                },
+            };
+            let done = match roll {
+                7 => {
+                    store
+                        .hold_order(&shop, &id, "simulated", "person:sim", now)
+                        .await
+                }
+                8 => store.release_order(&shop, &id, "person:sim", now).await,
+                _ => {
+                    self.known.by_hand.insert(code.to_owned());
+                    store
+                        .order_by_person(&shop, &id, &verdict, &input, "person:sim", now)
+                        .await
+                }
+            };
+            self.say(|| format!("command about {code}: {done:?}"));
+        }
+        self.process = Some(process);
+    }
+
+    /// The shelf is counted and imported; sometimes more came in, sometimes a number is missing.
+    async fn count_shelf(&mut self, first: bool) {
+        let mut rows = Vec::new();
+        let left = self.link.world(|world, _| {
+            units(world, |order| {
+                order.handed_over_at.is_some() || order.status.as_str() == "COMPLETED"
+            })
+        });
+        let now = self.process().clock().now();
+        for (sku, start) in self.plan.stock.clone() {
+            let more = if !first && self.rng.u8(..) < 60 {
+                self.rng.u32(1..4)
+            } else {
+                0
+            };
+            let capacity =
+                self.known
+                    .arrive(&sku, if first { start } else { more }, self.link.true_now());
+            let on_hand = capacity.saturating_sub(left.get(&sku).copied().unwrap_or(0));
+            let on_hand = (self.rng.u8(..) > 8).then_some(on_hand);
+            rows.push(StockRow {
+                sku: Sku::new(&sku).unwrap(),
+                warehouse: String::new(),
+                on_hand,
+                as_of: now,
+            });
+        }
+        self.say(|| {
+            format!(
+                "counted {:?}",
+                rows.iter()
+                    .map(|r| (r.sku.as_str(), r.on_hand))
+                    .collect::<Vec<_>>()
+            )
+        });
+        let taken = self
+            .process()
+            .store
+            .import_stock("sim", &rows, true, "sim", now)
+            .await;
+        taken.unwrap();
+    }
+
+    async fn step(&mut self) {
+        let step = match self.rng.u8(..10) {
+            0..3 => Step::Poll,
+            3..6 => Step::Decide,
+            6..8 => Step::Act,
+            8 => Step::Confirm { please: true },
+            _ => Step::Confirm { please: false },
+        };
+        self.take(step).await;
+    }
+
+    async fn take(&mut self, step: Step) {
+        let ended = self.process().step(step, &self.link).await;
+        self.say(|| match &ended {
+            Ended::Failed(error) => format!("{step:?}: {error}"),
+            ended => format!("{step:?}: {ended:?}"),
+        });
+        if let Ended::Failed(qabyl::pipeline::StageError::Store(error)) = &ended {
+            panic!("the database: {error:?}");
+        }
+        if matches!(ended, Ended::Crashed) {
+            self.crashes += 1;
+            self.lives += 1;
+            drop(self.process.take());
+            let process = Process::start(&self.config, &self.link, &self.time, self.lives).await;
+            self.process = Some(process);
+        }
+    }
+
+    /// Every trouble ends; then nothing may stay undone.
+    async fn quieten(&mut self) -> Result<(), String> {
+        self.link.honest();
+        self.link.world(|world, _| {
+            world.set_faults(Faults::default());
+            world.set_down(false);
+            world.set_tokens([TOKEN]);
+        });
+        let now = self.link.true_now();
+        self.time.set(now);
+        self.count_shelf(false).await;
+        self.say(|| "all troubles end".to_owned());
+        let mut quiet = 0;
+        for _ in 0..QUIET_ROUNDS {
+            for step in [
+                Step::Poll,
+                Step::Confirm { please: true },
+                Step::Decide,
+                Step::Act,
+            ] {
+                self.take(step).await;
+            }
+            self.time.advance(Duration::from_secs(30));
+            let totals = self.process().store.totals(None).await.unwrap();
+            let pending = self
+                .link
+                .world(|world, _| world.next_due().is_some_and(|due| due < far(now)));
+            let open = totals.open_actions - totals.stuck + totals.undecided + totals.waiting;
+            quiet = if open == 0 && !pending { quiet + 1 } else { 0 };
+            if quiet == 4 {
+                return Ok(());
+            }
+        }
+        let totals = self.process().store.totals(None).await.unwrap();
+        Err(format!(
+            "not quiet {QUIET_ROUNDS} rounds after the last trouble: {totals:?}"
+        ))
+    }
+
+    async fn told(&self, orders: usize) -> Told {
+        let mut hasher = DefaultHasher::new();
+        let (requests, posts) = self.link.world(|world, _| {
+            let ledger = world.ledger();
+            for row in ledger.requests() {
+                format!("{row:?}").hash(&mut hasher);
+            }
+            format!("{:?}", ledger.effects()).hash(&mut hasher);
+            let posts = ledger
+                .requests()
+                .iter()
+                .filter(|row| row.write.is_some())
+                .count();
+            (ledger.requests_total(), posts)
+        });
+        for row in self
+            .process()
+            .store
+            .audit_rows(None, u32::MAX)
+            .await
+            .unwrap()
+        {
+            format!("{row:?}").hash(&mut hasher);
+        }
+        Told {
+            requests,
+            posts,
+            crashes: self.crashes,
+            orders,
+            digest: hasher.finish(),
+        }
+    }
+}
+
+/// Orders come within the first hours; what is due later is a deadline.
+fn far(now: Timestamp) -> Timestamp {
+    now + SignedDuration::from_mins(30)
+}
+
+/// Units of each SKU in the orders that `counts` picks.
+pub(crate) fn units(
+    world: &World,
+    counts: impl Fn(&qabyl::sandbox::Order) -> bool,
+) -> BTreeMap<String, u32> {
+    let mut units = BTreeMap::new();
+    for line in world
+        .orders()
+        .iter()
+        .filter(|order| counts(order))
+        .flat_map(|order| order.lines())
+    {
+        *units.entry(line.sku.clone()).or_default() += line.quantity;
+    }
+    units
+}
