@@ -68,6 +68,7 @@ pub async fn run_once(
         ready: Vec::new(),
         ended: Vec::new(),
     };
+    ctx.mind_clock().await?;
     let lost = ctx
         .store
         .recover(&ctx.shop, ctx.settings.patience.settle, ctx.clock.now())
@@ -150,6 +151,7 @@ impl<'a> Pass<'a> {
             .into_iter()
             .filter(|due| !self.handled.contains(&due.action))
             .collect();
+        self.put_off_unsettled(&mut due).await?;
         let limit = self.ctx.settings.sighting_age_max;
         let is_stale = |due: &Due| plain_accept(due) && !is_fresh(due.listed_at, limit, now);
         let stale = due.iter().filter(|due| is_stale(due)).count();
@@ -171,6 +173,22 @@ impl<'a> Pass<'a> {
                 _ => {}
             }
         }
+        Ok(())
+    }
+
+    /// Puts actions off whose last POST is too young to be judged, whatever the wall clock says. A
+    /// definite answer may be read back at once.
+    async fn put_off_unsettled(&self, due: &mut Vec<Due>) -> Result<(), StageError> {
+        let now = self.ctx.clock.now();
+        let young = |due: &Due| {
+            let is_open = matches!(due.last_outcome.as_deref(), Some("applied" | "unknown"));
+            self.ctx.unsettled(due.action).filter(|_| is_open)
+        };
+        for (action, left) in due.iter().filter_map(|due| Some((due.action, young(due)?))) {
+            let until = now.saturating_add(left).unwrap_or(now);
+            self.ctx.store.put_off(action, Some(until)).await?;
+        }
+        due.retain(|due| young(due).is_none());
         Ok(())
     }
 
@@ -292,6 +310,7 @@ impl<'a> Pass<'a> {
             .end_attempts(&self.ctx.shop, &ended, &self.ctx.settings.patience, now)
             .await?;
         for ended in &ended {
+            self.ctx.posted(ended.begun.due.action);
             self.posted(ended).await?;
         }
         Ok(())

@@ -19,9 +19,9 @@ const ACCEPTED: [State; 4] = [
     State::KaspiDelivery,
 ];
 
-/// More orders than this gone from the accepted states are looked for in the archive's list rather
-/// than one by one.
-const SINGLES_MAX: usize = 3;
+/// More orders than the archive has pages, and this, gone from the accepted states are looked for in
+/// the archive's list rather than one by one.
+const SINGLES_MAX: u64 = 2;
 
 /// Orders read singly in one pass, at most.
 const STRAGGLERS: u32 = 200;
@@ -49,6 +49,7 @@ pub struct Report {
 /// # Errors
 /// What Kaspi or the database said; what was read before it is stored all the same.
 pub async fn run_once(ctx: &Ctx, now_please: bool) -> Result<Report, StageError> {
+    ctx.mind_clock().await?;
     let started_at = ctx.clock.now();
     if !now_please && !is_due(ctx, started_at).await? {
         return Ok(Report::default());
@@ -70,7 +71,10 @@ pub async fn run_once(ctx: &Ctx, now_please: bool) -> Result<Report, StageError>
     let mut failed = sweep(ctx, &ACCEPTED, span, &mut report).await?;
     if failed.is_none() && report.problem.is_none() {
         let gone = ctx.store.gone(&ctx.shop, started_at, STRAGGLERS).await?;
-        if gone.len() > SINGLES_MAX {
+        // Whichever costs fewer requests.
+        let listed = ctx.store.archived(&ctx.shop, span.0).await? + gone.len() as u64;
+        let pages = listed.div_ceil(100) + SINGLES_MAX;
+        if gone.len() as u64 > pages {
             failed = sweep(ctx, &[State::Archive], span, &mut report).await?;
         }
     }

@@ -38,6 +38,7 @@ pub async fn run_once(ctx: &Ctx) -> Result<Report, StageError> {
     if ctx.mode == Mode::Observe {
         return Ok(report);
     }
+    ctx.mind_clock().await?;
     loop {
         let written = report.written;
         let now = ctx.clock.now();

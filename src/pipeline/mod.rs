@@ -9,7 +9,10 @@ mod lines;
 mod listing;
 pub mod poll;
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -75,6 +78,8 @@ pub struct Ctx {
     pub settings: Settings,
     policy: RwLock<Arc<Policy>>,
     random: Mutex<fastrand::Rng>,
+    /// Ticks at the end of each action's last POST.
+    posted: Mutex<HashMap<i64, Duration>>,
 }
 
 impl Ctx {
@@ -97,6 +102,7 @@ impl Ctx {
             settings,
             policy: RwLock::new(policy),
             random,
+            posted: Mutex::default(),
         }
     }
 
@@ -135,6 +141,35 @@ impl Ctx {
             budget_window: self.settings.budget_window,
             clock_skew_s: self.reader.skew().map(|skew| skew.as_secs()),
         }
+    }
+
+    /// Every stage begins so: times left in the future by a clock that ran ahead are put right.
+    async fn mind_clock(&self) -> Result<(), StoreError> {
+        if let Some(back) = self.store.mend_times(self.clock.now()).await? {
+            tracing::warn!(
+                event = "clock.stepped", shop = %self.shop, back_s = back.as_secs(),
+                "the clock was set back: times stored ahead of it are put right, evidence is gathered anew"
+            );
+        }
+        Ok(())
+    }
+
+    /// Remembers that a POST of this action ended now, on the clock that nobody can set.
+    fn posted(&self, action: i64) {
+        let mut posted = self.posted.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.clock.ticks();
+        let settle = Duration::try_from(self.settings.patience.settle).unwrap_or_default();
+        posted.retain(|_, at| now.saturating_sub(*at) < settle);
+        posted.insert(action, now);
+    }
+
+    /// How much of `settle` is left after this action's last POST: a wall clock that jumped ahead
+    /// does not shorten it.
+    fn unsettled(&self, action: i64) -> Option<Duration> {
+        let posted = self.posted.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = self.clock.ticks().saturating_sub(*posted.get(&action)?);
+        let settle = Duration::try_from(self.settings.patience.settle).unwrap_or_default();
+        settle.checked_sub(since).filter(|left| !left.is_zero())
     }
 
     /// Records whether Kaspi lets this shop in, as an answer showed.

@@ -41,6 +41,7 @@ impl Report {
 /// What Kaspi or the database said; what was read before it is stored all the same.
 pub async fn run_once(ctx: &Ctx) -> Result<Report, StageError> {
     let mut report = Report::default();
+    ctx.mind_clock().await?;
     list(ctx, &mut report).await?;
     let lines = lines::read(ctx, &Status::ApprovedByBank).await?;
     report.lines_read = lines.read;

@@ -352,10 +352,11 @@ impl WriteTx<'_> {
             .fetch_one(self.conn()?)
             .await?;
         let swept: Option<i64> = sqlx::query_scalar(
-            "SELECT MAX(started_at) FROM scans WHERE shop = ? AND kind = 'sweep' AND complete = 1",
+            "SELECT started_at FROM scans WHERE shop = ? AND kind = 'sweep' AND complete = 1
+             ORDER BY id DESC LIMIT 1",
         )
         .bind(shop.as_str())
-        .fetch_one(self.conn()?)
+        .fetch_optional(self.conn()?)
         .await?;
         let unread: Option<i64> = sqlx::query_scalar(
             "SELECT MAX(first_seen_at) FROM orders

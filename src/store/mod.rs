@@ -9,6 +9,7 @@ mod audit;
 mod deciding;
 mod error;
 mod lock;
+mod mend;
 mod observe;
 mod open;
 mod orders;

@@ -142,12 +142,13 @@ impl Store {
             .collect()
     }
 
-    /// When the oldest order was placed that holds stock or has a request under way.
+    /// When the oldest order was placed that is on its way, holds stock or has a request under way.
     pub async fn oldest_holder(&self, shop: &ShopName) -> Result<Option<Timestamp>, StoreError> {
         let mut reader = self.read().await?;
         let oldest: Option<i64> = sqlx::query_scalar(
             "SELECT MIN(created_at) FROM orders o WHERE shop = ?1 AND (
-               id IN (SELECT order_id FROM reservations WHERE shop = ?1 AND state = 'active')
+               status IN ('ACCEPTED_BY_MERCHANT', 'CANCELLING')
+               OR id IN (SELECT order_id FROM reservations WHERE shop = ?1 AND state = 'active')
                OR id IN (SELECT order_id FROM actions WHERE shop = ?1 AND state IN ('sent', 'unknown')))",
         )
         .bind(shop.as_str())
@@ -156,8 +157,8 @@ impl Store {
         oldest.map(super::at).transpose()
     }
 
-    /// Orders that hold stock as accepted, or have a cancel under way, and were not seen since
-    /// `since`: no list of the accepted states showed them.
+    /// Orders that are on their way, or have a cancel under way, and were not seen since `since`: no
+    /// list of the accepted states showed them.
     pub async fn gone(
         &self,
         shop: &ShopName,
@@ -167,7 +168,8 @@ impl Store {
         let mut reader = self.read().await?;
         let ids: Vec<String> = sqlx::query_scalar(
             "SELECT id FROM orders WHERE shop = ?1 AND seen_at < ?2 AND (
-               id IN (SELECT order_id FROM reservations
+               status IN ('ACCEPTED_BY_MERCHANT', 'CANCELLING')
+               OR id IN (SELECT order_id FROM reservations
                       WHERE shop = ?1 AND state = 'active' AND confirmed_at IS NOT NULL)
                OR id IN (SELECT order_id FROM actions WHERE shop = ?1 AND kind = 'cancel'
                          AND state IN ('sent', 'unknown')))
@@ -181,6 +183,19 @@ impl Store {
         ids.iter()
             .map(|id| OrderId::new(id).map_err(|_| StoreError::corrupt("an order id", id)))
             .collect()
+    }
+
+    /// Orders known to be over that were placed at `from` or later: so long is the archive's list.
+    pub async fn archived(&self, shop: &ShopName, from: Timestamp) -> Result<u64, StoreError> {
+        let mut reader = self.read().await?;
+        let count: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM orders WHERE shop = ? AND state = 'ARCHIVE' AND created_at >= ?",
+        )
+        .bind(shop.as_str())
+        .bind(ms(from))
+        .fetch_one(&mut *reader)
+        .await?;
+        Ok(count.unsigned_abs())
     }
 
     /// Orders stored as waiting for the merchant that the last complete list, asked for after

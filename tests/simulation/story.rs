@@ -59,7 +59,7 @@ struct Story {
 /// # Errors
 /// The first invariant that does not hold.
 pub(crate) async fn run(seed: u64, tell: bool) -> Result<Told, String> {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let mut plan = Plan::of(seed);
     let time = SimulatedTime::new(start());
     let mut world = World::new(plan.settings.clone());
@@ -394,4 +394,14 @@ pub(crate) fn units(
         *units.entry(line.sku.clone()).or_default() += line.quantity;
     }
     units
+}
+
+/// In memory where the machine has such a place: what is simulated here is not the disk.
+fn folder() -> tempfile::TempDir {
+    let memory = std::path::Path::new("/dev/shm");
+    if memory.is_dir() {
+        tempfile::tempdir_in(memory).unwrap()
+    } else {
+        tempfile::tempdir().unwrap()
+    }
 }

@@ -1,0 +1,67 @@
+//! A clock that ran ahead and was set right leaves times behind that lie in the future. They would
+//! hold work back, or pass for fresh, until the clock caught up with them.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use super::{Store, StoreError, ms};
+
+/// A clock that steps back by less than this is only being disciplined.
+const STEP: SignedDuration = SignedDuration::from_secs(60);
+
+/// Nothing is put off for longer than this.
+const PUT_OFF_MAX: SignedDuration = SignedDuration::from_hours(1);
+
+/// What is dated `?1` (now) or later, and what becomes of it. `?2` is the latest right due time.
+const MENDS: [&str; 7] = [
+    // Whether such a reading is old or new is not known: it is no evidence.
+    "DELETE FROM scans WHERE started_at > ?1 AND ?2 > 0",
+    "UPDATE orders SET listed_at = NULL WHERE listed_at > ?1 AND ?2 > 0",
+    "UPDATE orders SET lines_due_at = 0 WHERE lines_due_at > ?2 AND ?1 > 0",
+    "UPDATE orders SET shortage_since = NULL, shortage_scans = 0, shortage_scan = NULL
+     WHERE shortage_since > ?1 AND ?2 > 0",
+    "UPDATE actions SET due_at = ?1 WHERE due_at > ?2 AND closed_at IS NULL",
+    // A count of the shelf made meanwhile is not newer than the next one.
+    "UPDATE stock SET as_of = ?1 WHERE as_of > ?1 AND ?2 > 0",
+    "UPDATE reservations SET closed_at = ?1 WHERE closed_at > ?1 AND ?2 > 0",
+];
+
+impl Store {
+    /// Puts times right that lie in the future since the clock was set back. Gives the step back,
+    /// if there was one.
+    pub async fn mend_times(&self, now: Timestamp) -> Result<Option<SignedDuration>, StoreError> {
+        let latest = now.saturating_add(PUT_OFF_MAX).unwrap_or(now);
+        let mut reader = self.read().await?;
+        // Only stages write these rows, and each looks here first.
+        let newest: Option<i64> = sqlx::query_scalar(
+            "SELECT MAX(at) FROM (
+               SELECT MAX(started_at) AS at FROM (SELECT started_at FROM scans ORDER BY id DESC LIMIT 20)
+               UNION ALL
+               SELECT MAX(due_at) - (?2 - ?1) FROM actions WHERE state IN ('pending', 'sent', 'unknown'))",
+        )
+        .bind(ms(now))
+        .bind(ms(latest))
+        .fetch_one(&mut *reader)
+        .await?;
+        drop(reader);
+        let Some(newest) = newest.map(super::at).transpose()? else {
+            return Ok(None);
+        };
+        let back = newest.duration_since(now);
+        if back <= STEP {
+            return Ok(None);
+        }
+        let mut tx = self.write().await?;
+        for statement in MENDS {
+            sqlx::query(statement)
+                .bind(ms(now))
+                .bind(ms(latest))
+                .execute(tx.conn()?)
+                .await?;
+        }
+        let detail = json!({ "back_s": back.as_secs() });
+        tx.audit_row(now, "qabyl", (None, None), "clock.mended", detail);
+        tx.commit().await?;
+        Ok(Some(back))
+    }
+}
