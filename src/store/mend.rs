@@ -13,10 +13,11 @@ const STEP: SignedDuration = SignedDuration::from_secs(60);
 const PUT_OFF_MAX: SignedDuration = SignedDuration::from_hours(1);
 
 /// What is dated `?1` (now) or later, and what becomes of it. `?2` is the latest right due time.
-const MENDS: [&str; 7] = [
+const MENDS: [&str; 8] = [
     // Whether such a reading is old or new is not known: it is no evidence.
     "DELETE FROM scans WHERE started_at > ?1 AND ?2 > 0",
     "UPDATE orders SET listed_at = NULL WHERE listed_at > ?1 AND ?2 > 0",
+    "UPDATE orders SET seen_at = ?1, first_seen_at = MIN(first_seen_at, ?1) WHERE seen_at > ?1 AND ?2 > 0",
     "UPDATE orders SET lines_due_at = 0 WHERE lines_due_at > ?2 AND ?1 > 0",
     "UPDATE orders SET shortage_since = NULL, shortage_scans = 0, shortage_scan = NULL
      WHERE shortage_since > ?1 AND ?2 > 0",

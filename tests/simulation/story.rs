@@ -335,6 +335,16 @@ impl Story {
             }
         }
         let totals = self.process().store.totals(None).await.unwrap();
+        let filter = qabyl::store::OrderFilter {
+            limit: 1000,
+            ..Default::default()
+        };
+        for view in self.process().store.orders(&filter).await.unwrap() {
+            let open = view.actions.iter().any(|action| action.closed_at.is_none());
+            if open || (view.order.awaits_merchant() && view.held.is_none()) {
+                self.say(|| format!("open: {view:#?}"));
+            }
+        }
         Err(format!(
             "not quiet {QUIET_ROUNDS} rounds after the last trouble: {totals:?}"
         ))
