@@ -114,7 +114,8 @@ CREATE INDEX decisions_of ON decisions (shop, order_id, id);
 CREATE TRIGGER decisions_fixed BEFORE UPDATE ON decisions
 BEGIN SELECT RAISE (ABORT, 'a decision is never changed: write a new one'); END;
 
--- confirmed_at: when Kaspi was seen to hold the order as accepted.
+-- confirmed_at: when Kaspi was seen to hold the order as accepted. Consumed units left the shelf
+-- between left_after and closed_at.
 CREATE TABLE reservations (
   id            INTEGER PRIMARY KEY AUTOINCREMENT,
   shop          TEXT NOT NULL,
@@ -127,9 +128,11 @@ CREATE TABLE reservations (
   made_at       INTEGER NOT NULL,
   confirmed_at  INTEGER,
   closed_at     INTEGER,
+  left_after    INTEGER,
   why           TEXT,
   FOREIGN KEY (shop, order_id) REFERENCES orders (shop, id),
   CHECK ((state = 'active') = (closed_at IS NULL)),
+  CHECK ((state = 'consumed') = (left_after IS NOT NULL)),
   CHECK ((state = 'active') = (why IS NULL))
 ) STRICT;
 CREATE UNIQUE INDEX reservations_once ON reservations (shop, order_id, sku, warehouse)
@@ -193,7 +196,7 @@ CREATE TABLE attempts (
   n          INTEGER NOT NULL,
   begun_at   INTEGER NOT NULL,
   ended_at   INTEGER,
-  outcome    TEXT CHECK (outcome IN ('applied', 'rejected', 'snoozed', 'denied', 'unknown')),
+  outcome    TEXT CHECK (outcome IN ('applied', 'rejected', 'snoozed', 'not_sent', 'denied', 'unknown')),
   detail     TEXT,
   UNIQUE (action_id, n),
   CHECK ((ended_at IS NULL) = (outcome IS NULL))

@@ -95,11 +95,19 @@ pub enum Outcome {
     Applied,
     /// A definite no, such as 400: to be confirmed by a reading (R3).
     Rejected(String),
-    /// The request was not handled at all: 429 with its pause, or never sent. Not an attempt.
+    /// 429 with its pause: it left, so its action is sticky (R2), yet it was not handled and does
+    /// not count towards the attempts.
     Snoozed {
         /// When to look again, at the earliest.
         until: Timestamp,
         /// What was said.
+        why: String,
+    },
+    /// Proven: not a byte of it left this machine. Nothing happened.
+    NotSent {
+        /// When to try again, at the earliest.
+        until: Timestamp,
+        /// What was in the way.
         why: String,
     },
     /// 401 or 403: this shop's token or access (KASPI_API §6).
@@ -115,6 +123,7 @@ impl Outcome {
             Self::Applied => "applied",
             Self::Rejected(_) => "rejected",
             Self::Snoozed { .. } => "snoozed",
+            Self::NotSent { .. } => "not_sent",
             Self::Denied(_) => "denied",
             Self::Unknown(_) => "unknown",
         }

@@ -36,6 +36,14 @@ impl LineFacts {
         }
     }
 
+    /// The moment its stock speaks of, where that is known.
+    pub fn counted_at(&self) -> Option<Timestamp> {
+        match &self.stock {
+            LineStock::Known(level) => Some(level.as_of),
+            LineStock::Unknown(_) => None,
+        }
+    }
+
     /// Why the stock is unknown, if it is.
     pub fn unknown(&self) -> Option<&UnknownStock> {
         match &self.stock {

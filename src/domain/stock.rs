@@ -37,7 +37,8 @@ pub struct Level {
     pub on_hand: i64,
     /// Units promised to orders that Kaspi shows as accepted.
     pub reserved_confirmed: i64,
-    /// Units promised to orders whose accept is not yet seen in Kaspi.
+    /// Units promised to orders whose accept is not yet seen in Kaspi, and units that left the shelf
+    /// before or after it was counted, nobody knows which.
     pub reserved_pending: i64,
     /// Units never to be sold.
     pub safety_stock: i64,

@@ -89,13 +89,13 @@ impl Writer {
         let permit = match self.shared.gate.enter(Method::Post).await {
             Ok(permit) => permit,
             Err(Shut::Paused { until }) => {
-                return Outcome::Snoozed {
+                return Outcome::NotSent {
                     until,
                     why: "Kaspi asked to wait".to_owned(),
                 };
             }
             Err(Shut::Breaker { until }) => {
-                return Outcome::Snoozed {
+                return Outcome::NotSent {
                     until,
                     why: "held back after several outages".to_owned(),
                 };
@@ -108,7 +108,7 @@ impl Writer {
             Ok(answer) => self.judge(&answer),
             Err(TransportError::NotSent(why)) => {
                 let now = self.shared.clock.now();
-                Outcome::Snoozed {
+                Outcome::NotSent {
                     until: now.saturating_add(NOT_SENT_PAUSE).unwrap_or(now),
                     why,
                 }

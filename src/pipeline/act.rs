@@ -326,7 +326,8 @@ impl<'a> Pass<'a> {
             Outcome::Rejected(why)
             | Outcome::Denied(why)
             | Outcome::Unknown(why)
-            | Outcome::Snoozed { why, .. } => why.as_str(),
+            | Outcome::Snoozed { why, .. }
+            | Outcome::NotSent { why, .. } => why.as_str(),
         };
         tracing::info!(
             event = "attempt.ended", shop = %self.ctx.shop, order.code = %due.order.code,
@@ -414,10 +415,10 @@ impl<'a> Pass<'a> {
                 .refuse(&due, "Kaspi refused, and shows the order as it was")
                 .await;
         }
-        if due.attempts >= self.ctx.settings.patience.attempts_max {
+        if due.counted >= self.ctx.settings.patience.attempts_max {
             tracing::error!(
                 event = "action.stuck", shop = %self.ctx.shop, order.code = %due.order.code, code = "A002",
-                attempts = due.attempts, hint = "handle the order in the cabinet before its deadline",
+                attempts = due.counted, hint = "handle the order in the cabinet before its deadline",
                 "the request has no effect, however often it is sent"
             );
             self.ctx.store.put_off(due.action, None).await?;

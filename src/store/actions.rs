@@ -5,7 +5,7 @@ use serde_json::json;
 use sqlx::FromRow;
 
 use super::deciding::{DecidingInput, skus};
-use super::observe::{close_reservations, kind_of};
+use super::observe::{Fate, close_reservations, kind_of};
 use super::orders::parse_order;
 use super::{Store, StoreError, WriteTx, at, ms};
 use crate::domain::action::{Kind, Outcome, Patience, State as ActionState};
@@ -37,6 +37,8 @@ pub struct Due {
     pub listed_at: Option<Timestamp>,
     /// How the last POST ended.
     pub last_outcome: Option<String>,
+    /// POSTs that were handled, or may have been: those asked to come back later not counted.
+    pub counted: u32,
 }
 
 /// A POST that may now be sent.
@@ -74,11 +76,13 @@ struct Row {
     made_at: i64,
     listed_at: Option<i64>,
     last_outcome: Option<String>,
+    counted: i64,
 }
 
 const DUE: &str = "
 SELECT a.id, o.body, a.kind, a.reason, a.comment, a.state, a.attempts, a.origin, a.made_at, o.listed_at,
-  (SELECT outcome FROM attempts t WHERE t.action_id = a.id ORDER BY n DESC LIMIT 1) AS last_outcome
+  (SELECT outcome FROM attempts t WHERE t.action_id = a.id ORDER BY n DESC LIMIT 1) AS last_outcome,
+  (SELECT COUNT(*) FROM attempts t WHERE t.action_id = a.id AND outcome NOT IN ('snoozed', 'not_sent')) AS counted
 FROM actions a JOIN orders o ON o.shop = a.shop AND o.id = a.order_id
 WHERE a.shop = ? AND a.state IN ('pending', 'sent', 'unknown') AND a.due_at <= ?
 ORDER BY a.state = 'pending' DESC, a.kind = 'accept' DESC, o.created_at, o.id LIMIT ?";
@@ -95,6 +99,7 @@ fn due(row: Row) -> Result<Due, StoreError> {
         made_at: at(row.made_at)?,
         listed_at: row.listed_at.map(at).transpose()?,
         last_outcome: row.last_outcome,
+        counted: u32::try_from(row.counted).unwrap_or(u32::MAX),
     })
 }
 
@@ -459,8 +464,7 @@ async fn withdraw(
             tx,
             shop,
             &due.order,
-            "released",
-            now,
+            Fate::Released,
             "withdrawn before sending",
             now,
         )
@@ -531,7 +535,9 @@ async fn end(
         ),
         // A definite no is read back at once: the reading says what it means.
         Outcome::Rejected(why) | Outcome::Denied(why) => (Some(why), now, ActionState::Unknown),
-        Outcome::Snoozed { until, why } => (Some(why), *until, snoozed(due)),
+        Outcome::Snoozed { until, why } | Outcome::NotSent { until, why } => {
+            (Some(why), *until, before(due))
+        }
     };
     sqlx::query("UPDATE attempts SET ended_at = ?, outcome = ?, detail = ? WHERE id = ? AND ended_at IS NULL")
         .bind(ms(now))
@@ -540,7 +546,7 @@ async fn end(
         .bind(ended.begun.attempt)
         .execute(tx.conn()?)
         .await?;
-    let unused = i64::from(matches!(ended.outcome, Outcome::Snoozed { .. }));
+    let unused = i64::from(matches!(ended.outcome, Outcome::NotSent { .. }));
     sqlx::query(
         "UPDATE actions SET state = ?, due_at = ?, attempts = attempts - ?
          WHERE id = ? AND closed_at IS NULL",
@@ -565,7 +571,7 @@ async fn end(
 }
 
 /// A POST that was not handled leaves the action where it was before.
-fn snoozed(due: &Due) -> ActionState {
+fn before(due: &Due) -> ActionState {
     if due.attempts == 0 {
         ActionState::Pending
     } else {

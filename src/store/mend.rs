@@ -24,7 +24,8 @@ const MENDS: [&str; 8] = [
     "UPDATE actions SET due_at = ?1 WHERE due_at > ?2 AND closed_at IS NULL",
     // A count of the shelf made meanwhile is not newer than the next one.
     "UPDATE stock SET as_of = ?1 WHERE as_of > ?1 AND ?2 > 0",
-    "UPDATE reservations SET closed_at = ?1 WHERE closed_at > ?1 AND ?2 > 0",
+    "UPDATE reservations SET closed_at = MIN(closed_at, ?1), left_after = MIN(left_after, ?1)
+     WHERE (closed_at > ?1 OR left_after > ?1) AND ?2 > 0",
 ];
 
 impl Store {

@@ -62,11 +62,12 @@ struct Known {
     comment: Option<String>,
     state: Option<String>,
     attempts: Option<i64>,
+    seen_at: i64,
     of_accepted: Option<bool>,
 }
 
 const KNOWN: &str = "
-SELECT o.id, o.status, o.body, o.lines_state,
+SELECT o.id, o.status, o.body, o.lines_state, o.seen_at,
   (SELECT COUNT(*) FROM reservations r WHERE r.shop = o.shop AND r.order_id = o.id AND r.state <> 'released')
     AS held_total,
   (SELECT COUNT(*) FROM reservations r WHERE r.shop = o.shop AND r.order_id = o.id AND r.state = 'active')
@@ -375,20 +376,21 @@ async fn hold(
         Holding::Release if active > 0 => {
             let why = order.cancellation_reason.as_deref().unwrap_or("cancelled");
             observed.released +=
-                close_reservations(tx, shop, order, "released", now, why, now).await?;
+                close_reservations(tx, shop, order, Fate::Released, why, now).await?;
         }
         Holding::Consume if active > 0 => {
-            let left = order.handed_over_at.unwrap_or(now);
-            close_reservations(
-                tx,
-                shop,
-                order,
-                "consumed",
-                left,
-                order.status.as_str(),
-                now,
-            )
-            .await?;
+            let fate = match (order.handed_over_at, row) {
+                (Some(at), _) => Fate::Consumed { after: at, by: at },
+                (None, Some(row)) => Fate::Consumed {
+                    after: super::at(row.seen_at)?,
+                    by: now,
+                },
+                (None, None) => Fate::Consumed {
+                    after: now,
+                    by: now,
+                },
+            };
+            close_reservations(tx, shop, order, fate, order.status.as_str(), now).await?;
         }
         Holding::Reserve if unconfirmed > 0 => {
             let mut batch = Batch::default();
@@ -463,8 +465,8 @@ pub(super) async fn insert_reservations(
     for take in takes {
         sqlx::query(
             "INSERT INTO reservations (shop, order_id, sku, warehouse, quantity, state, origin, made_at,
-               confirmed_at, closed_at, why)
-             VALUES (?1, ?2, ?3, ?4, ?5, IIF(?9 IS NULL, 'active', 'consumed'), ?6, ?7, ?8, ?9,
+               confirmed_at, closed_at, left_after, why)
+             VALUES (?1, ?2, ?3, ?4, ?5, IIF(?9 IS NULL, 'active', 'consumed'), ?6, ?7, ?8, ?9, ?9,
                IIF(?9 IS NULL, NULL, 'handed over'))",
         )
         .bind(shop.as_str())
@@ -482,22 +484,42 @@ pub(super) async fn insert_reservations(
     Ok(())
 }
 
+/// What becomes of promised units.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Fate {
+    /// They may be promised again.
+    Released,
+    /// They left the shelf, some time within this span.
+    Consumed {
+        /// When they were last known to lie there.
+        after: Timestamp,
+        /// When they were known to be gone.
+        by: Timestamp,
+    },
+}
+
 pub(super) async fn close_reservations(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
     order: &Order,
-    state: &str,
-    closed_at: Timestamp,
+    fate: Fate,
     why: &str,
     now: Timestamp,
 ) -> Result<u64, StoreError> {
+    let (state, after, by) = match fate {
+        Fate::Released => ("released", None, now),
+        Fate::Consumed { after, by } => ("consumed", Some(after.min(by)), by),
+    };
     let done = sqlx::query(
-        "UPDATE reservations SET state = ?, closed_at = ?, why = ?
-         WHERE shop = ? AND order_id = ? AND state = 'active'",
+        "UPDATE reservations SET state = ?1, closed_at = ?2, left_after = ?3, why = ?4,
+           confirmed_at = IIF(?1 = 'consumed', COALESCE(confirmed_at, ?5), confirmed_at)
+         WHERE shop = ?6 AND order_id = ?7 AND state = 'active'",
     )
     .bind(state)
-    .bind(ms(closed_at))
+    .bind(ms(by))
+    .bind(after.map(ms))
     .bind(why)
+    .bind(ms(now))
     .bind(shop.as_str())
     .bind(order.id.as_str())
     .execute(tx.conn()?)

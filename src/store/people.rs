@@ -6,7 +6,7 @@ use serde_json::json;
 use sqlx::FromRow;
 
 use super::deciding::{self, DecidingInput, NewDecision, skus};
-use super::observe::close_reservations;
+use super::observe::{Fate, close_reservations};
 use super::{Store, StoreError, WriteTx, actions};
 use crate::domain::action::State as ActionState;
 use crate::domain::decision::{Decision, Verdict};
@@ -110,7 +110,7 @@ impl Store {
         let (order, _) = stored(&mut tx, shop, id).await?;
         if order.awaits_merchant() && !tx.has_live_action(shop, id).await? {
             let why = "released for another decision";
-            close_reservations(&mut tx, shop, &order, "released", now, why, now).await?;
+            close_reservations(&mut tx, shop, &order, Fate::Released, why, now).await?;
         }
         tx.audit(now, actor, (shop, Some(id)), "order.released", json!({}));
         tx.commit().await
@@ -222,7 +222,7 @@ async fn withdraw_unsent(
         now,
     )
     .await?;
-    close_reservations(tx, shop, order, "released", now, "a person decided", now).await?;
+    close_reservations(tx, shop, order, Fate::Released, "a person decided", now).await?;
     Ok(())
 }
 

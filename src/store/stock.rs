@@ -52,8 +52,8 @@ struct LevelRow {
 /// `?1` 1 for physical numbers, `?2` the wanted SKUs as a JSON array, or NULL for all.
 const LEVELS: &str = "
 SELECT s.sku, s.warehouse, s.on_hand, s.as_of, i.source,
-       COALESCE(SUM(r.quantity) FILTER (WHERE r.confirmed_at IS NOT NULL), 0) AS confirmed,
-       COALESCE(SUM(r.quantity) FILTER (WHERE r.confirmed_at IS NULL), 0) AS pending
+       COALESCE(SUM(r.quantity) FILTER (WHERE NOT (r.confirmed_at IS NULL OR (?1 = 1 AND r.state = 'consumed' AND r.left_after <= s.as_of))), 0) AS confirmed,
+       COALESCE(SUM(r.quantity) FILTER (WHERE (r.confirmed_at IS NULL OR (?1 = 1 AND r.state = 'consumed' AND r.left_after <= s.as_of))), 0) AS pending
 FROM stock s
 JOIN stock_imports i ON i.id = s.import_id
 LEFT JOIN reservations r ON r.sku = s.sku AND r.warehouse = s.warehouse AND (

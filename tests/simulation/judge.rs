@@ -12,6 +12,9 @@ use crate::shop::Process;
 /// Others' doings younger than this could not be known: the age a sweep may have, and a sighting.
 const UNSEEN: SignedDuration = SignedDuration::from_secs(5 * 60);
 
+/// From the decision to the arrival of its POST.
+const SENDING: SignedDuration = SignedDuration::from_secs(10);
+
 /// What the story knows and the ledger does not.
 #[derive(Default)]
 pub(crate) struct Known {
@@ -46,7 +49,7 @@ pub(crate) async fn judge(link: &Link, process: &Process, known: &Known) -> Resu
     link.world(|world, now| {
         never_both(world, known)?;
         no_blind_repeat(world, &views)?;
-        no_wrong_cancel(world, known)?;
+        no_wrong_cancel(world, known, &views)?;
         no_oversell(world, known)?;
         same_as_kaspi(world, &views, now)?;
         attempts_precede_posts(world, &views)
@@ -112,7 +115,7 @@ fn promised(
 }
 
 /// I3: at every cancel of ours, some line was short by what was known then.
-fn no_wrong_cancel(world: &World, known: &Known) -> Result<(), String> {
+fn no_wrong_cancel(world: &World, known: &Known, views: &[OrderView]) -> Result<(), String> {
     for row in world
         .ledger()
         .requests()
@@ -135,15 +138,19 @@ fn no_wrong_cancel(world: &World, known: &Known) -> Result<(), String> {
             |effect: &EffectRow| effect.to != Status::AcceptedByMerchant && effect.at > before;
         let held = promised(world, row.at, |effect| !frees(effect));
         let short = order.lines().iter().any(|line| {
-            let Some(capacity) = known.capacity(&line.sku, row.at) else {
+            let Some(capacity) = known.capacity(&line.sku, row.at - SENDING) else {
                 return false;
             };
             let held = held.get(line.sku.as_str()).copied().unwrap_or(0);
             i64::from(line.quantity) > capacity - held
         });
         if !short {
+            let view = views.iter().find(|view| view.order.code.as_str() == code);
+            let seen = view
+                .and_then(|view| view.decision.as_ref())
+                .map(|d| d.facts.lines().to_vec());
             return Err(format!(
-                "I3: {code} was cancelled at {} and stock covered it: {held:?}",
+                "I3: {code} was cancelled at {} and stock covered it: {held:?}; seen {seen:?}",
                 row.at
             ));
         }

@@ -97,8 +97,11 @@ pub(crate) async fn run(seed: u64, tell: bool) -> Result<Told, String> {
     }
     story.quieten().await?;
     let told = story.told(count).await;
-    judge::judge(&story.link, story.process(), &story.known).await?;
-    Ok(told)
+    let judged = judge::judge(&story.link, story.process(), &story.known).await;
+    if judged.is_err() {
+        story.lay_open().await;
+    }
+    judged.map(|()| told)
 }
 
 impl Story {
@@ -348,6 +351,37 @@ impl Story {
         Err(format!(
             "not quiet {QUIET_ROUNDS} rounds after the last trouble: {totals:?}"
         ))
+    }
+
+    /// Tells everything that was asked, done and written, in the order of time.
+    async fn lay_open(&self) {
+        self.link.world(|world, _| {
+            for row in world
+                .ledger()
+                .requests()
+                .iter()
+                .filter(|row| row.write.is_some())
+            {
+                self.say(|| format!("sent {row:?}"));
+            }
+            for row in world.ledger().effects() {
+                self.say(|| format!("effect {row:?}"));
+            }
+        });
+        for row in self
+            .process()
+            .store
+            .audit_rows(None, u32::MAX)
+            .await
+            .unwrap()
+        {
+            self.say(|| {
+                format!(
+                    "trail {} {:?} {} {} {}",
+                    row.at, row.code, row.actor, row.event, row.detail
+                )
+            });
+        }
     }
 
     async fn told(&self, orders: usize) -> Told {

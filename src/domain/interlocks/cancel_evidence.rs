@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Name, Objection, cancels_for_stock};
 use crate::domain::decision::Verdict;
-use crate::domain::facts::Facts;
+use crate::domain::facts::{Facts, LineFacts};
 use crate::domain::policy::Policy;
 
 /// How soon to look again for the sweep.
@@ -21,7 +21,16 @@ pub(super) fn check(
         return None;
     }
     let limit = policy.limits.sweep_max_age;
+    let short = facts
+        .lines()
+        .iter()
+        .filter(|line| line.shortage() > Some(0));
+    let counted = short.filter_map(LineFacts::counted_at).max();
     let why = match facts.around.swept_at {
+        // Goods may have left between that reading and the count: they would be missed twice.
+        Some(at) if counted.is_some_and(|counted| counted > at) => {
+            "stock was counted after accepted orders were last read".to_owned()
+        }
         Some(at) if now.duration_since(at) <= limit => return None,
         Some(at) => format!("accepted orders were last read at {at}, over {limit:#} ago"),
         None => "accepted orders were not read completely yet".to_owned(),

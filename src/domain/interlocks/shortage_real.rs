@@ -1,15 +1,18 @@
 //! A cancel for stock needs a line that is short for certain: not merely because of an accept that
-//! is still under way and may yet fail.
+//! is still under way and may yet fail, or of goods that may be counted as gone twice.
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Name, Objection, cancels_for_stock};
 use crate::domain::decision::Verdict;
-use crate::domain::facts::Facts;
+use crate::domain::facts::{Facts, ShortageSeen};
 use crate::domain::policy::Policy;
 
 /// How soon to look again when only accepts still under way stand between the order and its stock.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(5);
+
+/// For longer than this it is a person's matter.
+const WAIT_MAX: SignedDuration = SignedDuration::from_mins(15);
 
 pub(super) fn check(
     facts: &Facts,
@@ -33,9 +36,15 @@ pub(super) fn check(
     if certain {
         return None;
     }
+    let why = "the missing units rest on orders whose accept is not confirmed yet, or whose goods left at \
+               an unknown moment near the last count of the shelf: import stock anew";
+    let is_lasting = |seen: ShortageSeen| now.duration_since(seen.since) > WAIT_MAX;
+    if facts.shortage.is_some_and(is_lasting) {
+        return Objection::hold(Name::ShortageReal, why.to_owned());
+    }
     Objection::wait(
         Name::ShortageReal,
         now.saturating_add(LOOK_AGAIN).unwrap_or(now),
-        "the missing units are promised to orders whose accept is not confirmed yet".to_owned(),
+        why.to_owned(),
     )
 }
