@@ -126,6 +126,11 @@ async fn killed_again_and_again_it_ends_right() {
         .world()
         .set_faults(qabyl::sandbox::Faults::default());
     let daemon = Daemon::start(&desk);
+    let before = desk.server.world().ledger().requests_total();
+    until("it polls", || {
+        desk.server.world().ledger().requests_total() > before
+    })
+    .await;
     until("no order waits", || {
         codes
             .iter()
