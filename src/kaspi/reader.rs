@@ -1,6 +1,7 @@
 //! Reading orders. A read may be repeated, within a budget; it changes nothing.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -73,11 +74,21 @@ pub struct Page {
     pub total_count: Option<u64>,
 }
 
+impl Page {
+    /// Whether it holds as many orders as were asked for, so that another may follow.
+    pub fn is_full(&self, size: u32) -> bool {
+        let held = self.orders.len() + self.unreadable.len();
+        u32::try_from(held).unwrap_or(u32::MAX) >= size
+    }
+}
+
 /// Reads one shop's orders.
 #[derive(Clone)]
 pub struct Reader {
     shared: Arc<Shared>,
     products: Arc<Mutex<HashMap<MasterProduct, Sku>>>,
+    /// Kaspi answered 400 to `include[orders]`, and not without it.
+    include_refused: Arc<AtomicBool>,
 }
 
 impl Reader {
@@ -85,6 +96,7 @@ impl Reader {
         Self {
             shared,
             products: Arc::default(),
+            include_refused: Arc::default(),
         }
     }
 
@@ -119,11 +131,20 @@ impl Reader {
                 status.as_str().to_owned(),
             ));
         }
-        if query.include_entries {
-            pairs.push(("include[orders]".to_owned(), "entries".to_owned()));
+        let path = || "/v2/orders".to_owned();
+        if query.include_entries && !self.include_refused.load(Ordering::Relaxed) {
+            let mut with = pairs.clone();
+            with.push(("include[orders]".to_owned(), "entries".to_owned()));
+            let answer = self.get(path(), with, convert::page).await;
+            if !matches!(answer, Err(ApiError::Parameters { .. })) {
+                return answer;
+            }
+            // The one parameter that is not confirmed live: lists go on without it.
+            let plain = self.get(path(), pairs, convert::page).await;
+            self.include_refused.store(plain.is_ok(), Ordering::Relaxed);
+            return plain;
         }
-        self.get("/v2/orders".to_owned(), pairs, convert::page)
-            .await
+        self.get(path(), pairs, convert::page).await
     }
 
     /// One order as it is now; `None` when Kaspi knows none with this id.

@@ -1,6 +1,7 @@
 //! Reading a whole list: windows Kaspi allows, all pages, no order twice, and whether it is complete.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use jiff::{SignedDuration, Timestamp};
@@ -138,10 +139,13 @@ async fn read_round(
         .buffered(ctx.settings.max_in_flight.max(1))
         .try_collect()
         .await?;
+    let mut read: Vec<(Timestamp, Page)> = std::iter::once(first).chain(rest).collect();
+    read_beyond(ctx, &mut read, fetch, listed).await?;
     let mut ids = BTreeSet::new();
     let mut unreadable = 0;
-    listed.requests = listed.requests.saturating_add(pages.max(1));
-    for (asked_at, page) in std::iter::once(first).chain(rest) {
+    let requests = u32::try_from(read.len()).unwrap_or(u32::MAX);
+    listed.requests = listed.requests.saturating_add(requests);
+    for (asked_at, page) in read {
         for bad in page.unreadable {
             unreadable += 1;
             let name = bad
@@ -169,4 +173,42 @@ async fn read_round(
         is_whole: total.is_none_or(|total| seen >= total),
         ids,
     })
+}
+
+/// Counts may be missing or too small: after a full last page there may be another. One that brings
+/// nothing new, or that Kaspi does not know, is the end.
+async fn read_beyond<F: Future<Output = Result<(Timestamp, Page), ApiError>>>(
+    ctx: &Ctx,
+    read: &mut Vec<(Timestamp, Page)>,
+    fetch: impl Fn(u32) -> F,
+    listed: &mut Listed,
+) -> Result<(), ApiError> {
+    let ids = |page: &Page| -> BTreeSet<OrderId> {
+        page.orders
+            .iter()
+            .map(|read| read.order.id.clone())
+            .collect()
+    };
+    let mut known: BTreeSet<OrderId> = read.iter().flat_map(|(_, page)| ids(page)).collect();
+    while read.last().is_some_and(|(_, page)| page.is_full(PAGE_SIZE)) {
+        let next = u32::try_from(read.len()).unwrap_or(u32::MAX);
+        if next >= ctx.settings.pages_max {
+            listed.problem = Some(format!(
+                "the list does not end within kaspi.pages_max = {next} pages"
+            ));
+            return Ok(());
+        }
+        let page = match fetch(next).await {
+            Ok(page) => page,
+            Err(ApiError::Parameters { .. } | ApiError::NotFound) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let found = ids(&page.1);
+        if found.is_subset(&known) {
+            return Ok(());
+        }
+        known.extend(found);
+        read.push(page);
+    }
+    Ok(())
 }

@@ -338,7 +338,13 @@ async fn an_empty_list_is_a_list_and_a_page_of_html_is_an_outage() {
     ));
     assert_eq!(answer(401, "page.html").await, ApiError::Token);
     assert_eq!(answer(403, "page.html").await, ApiError::Forbidden);
-    let told = answer(400, "error_400.json").await.to_string();
+    let (refusing, _) = client(&[(400, "error_400.json"), (400, "error_400.json")]);
+    let told = refusing
+        .reader()
+        .list(&query())
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(told.contains("creationDate"), "{told}");
 }
 
@@ -450,5 +456,29 @@ async fn writes_say_exactly_what_the_page_says() {
         json!({"data": {"type": "orders", "id": ID, "attributes": {"code": "900000001",
             "status": "CANCELLED", "cancellationReason": "MERCHANT_OUT_OF_STOCK",
             "cancellationComment": "Нет в наличии"}}})
+    );
+}
+
+#[tokio::test]
+async fn a_list_goes_on_without_the_include_where_kaspi_refuses_it() {
+    let answers = [
+        (400, "error_400.json"),
+        (200, "orders_none.json"),
+        (200, "orders_none.json"),
+    ];
+    let (client, canned) = client(&answers);
+    let reader = client.reader();
+    reader.list(&query()).await.unwrap();
+    reader.list(&query()).await.unwrap();
+    let asked = canned.asked.lock().unwrap();
+    let includes = |n: usize| {
+        asked[n]
+            .query
+            .iter()
+            .any(|(name, _)| name == "include[orders]")
+    };
+    assert_eq!(
+        (includes(0), includes(1), includes(2)),
+        (true, false, false)
     );
 }

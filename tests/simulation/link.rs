@@ -38,6 +38,8 @@ struct State {
     world: World,
     rng: Rng,
     crash: Option<Crash>,
+    /// Nothing leaves a dead process.
+    dead: bool,
     lies: f64,
     stale: f64,
     /// The world as it was at earlier requests, and when.
@@ -64,6 +66,7 @@ impl Link {
                 world,
                 rng: Rng::with_seed(seed ^ 0x11AC),
                 crash: None,
+                dead: false,
                 lies,
                 stale,
                 past: VecDeque::new(),
@@ -94,6 +97,11 @@ impl Link {
         self.state().crash = Some(crash);
     }
 
+    /// Another process starts.
+    pub(crate) fn revive(&self) {
+        self.state().dead = false;
+    }
+
     pub(crate) fn honest(&self) {
         let mut state = self.state();
         (state.lies, state.stale, state.crash) = (0.0, 0.0, None);
@@ -102,6 +110,9 @@ impl Link {
     /// Whether the process dies at this point of this request.
     fn dies(&self, handled: bool) -> bool {
         let mut state = self.state();
+        if state.dead {
+            return true;
+        }
         let Some(crash) = &mut state.crash else {
             return false;
         };
@@ -113,6 +124,7 @@ impl Link {
             return false;
         }
         state.crash = None;
+        state.dead = true;
         drop(state);
         self.crashed.notify_one();
         true

@@ -16,6 +16,11 @@ use tokio_util::sync::CancellationToken;
 use crate::link::{Link, REQUEST_TIMEOUT};
 use crate::plan::{Plan, TOKEN};
 
+/// Real time in which a dying process's last write ends.
+const LAST_WORDS: Duration = Duration::from_millis(25);
+/// Real time that no step takes.
+const HANGS_AFTER: Duration = Duration::from_mins(1);
+
 /// One of the stages, or all in the order of `qabyl once`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
@@ -103,12 +108,17 @@ impl Process {
                 }
             }
         };
-        let limit = Duration::from_secs(60);
+        let mut work = std::pin::pin!(work);
         tokio::select! {
             biased;
-            done = work => done.map_or_else(Ended::Failed, |()| Ended::Done),
-            () = link.crashed.notified() => Ended::Crashed,
-            () = tokio::time::sleep(limit) => panic!("{step:?} hangs"),
+            done = &mut work => done.map_or_else(Ended::Failed, |()| Ended::Done),
+            () = link.crashed.notified() => {
+                // What the database was told before still happens, so that a seed replays; dying
+                // in mid-write is for the tests that kill the real binary.
+                let _ = tokio::time::timeout(LAST_WORDS, work).await;
+                Ended::Crashed
+            }
+            () = tokio::time::sleep(HANGS_AFTER) => panic!("{step:?} hangs"),
         }
     }
 }

@@ -98,7 +98,7 @@ pub(crate) async fn run(seed: u64, tell: bool) -> Result<Told, String> {
     story.quieten().await?;
     let told = story.told(count).await;
     let judged = judge::judge(&story.link, story.process(), &story.known).await;
-    if judged.is_err() {
+    if judged.is_err() || tell {
         story.lay_open().await;
     }
     judged.map(|()| told)
@@ -299,6 +299,7 @@ impl Story {
             self.crashes += 1;
             self.lives += 1;
             drop(self.process.take());
+            self.link.revive();
             let process = Process::start(&self.config, &self.link, &self.time, self.lives).await;
             self.process = Some(process);
         }
@@ -433,7 +434,7 @@ pub(crate) fn units(
         .orders()
         .iter()
         .filter(|order| counts(order))
-        .flat_map(|order| order.lines())
+        .flat_map(qabyl::sandbox::Order::lines)
     {
         *units.entry(line.sku.clone()).or_default() += line.quantity;
     }
