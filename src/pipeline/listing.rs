@@ -134,8 +134,17 @@ async fn read_round(
             "the list has {told} pages, over kaspi.pages_max = {pages}"
         ));
     }
-    let rest: Vec<(Timestamp, Page)> = stream::iter(1..pages)
-        .map(fetch)
+    // A full last page may be followed by another, whatever the counts say: asked for in one go.
+    let is_full_to_the_end =
+        total.is_some_and(|total| total > 0 && total.is_multiple_of(u64::from(PAGE_SIZE)));
+    let asked = (pages + u32::from(is_full_to_the_end)).min(ctx.settings.pages_max);
+    let rest: Vec<(Timestamp, Page)> = stream::iter(1..asked)
+        .map(async |page| match fetch(page).await {
+            Err(ApiError::Parameters { .. } | ApiError::NotFound) if page >= pages => {
+                Ok((ctx.clock.now(), Page::default()))
+            }
+            answer => answer,
+        })
         .buffered(ctx.settings.max_in_flight.max(1))
         .try_collect()
         .await?;
