@@ -134,21 +134,25 @@ pub(super) async fn insert(
     Ok(())
 }
 
+/// Ends an action. `false` when another stage has ended it meanwhile: then nothing is to follow.
 pub(super) async fn close(
     tx: &mut WriteTx<'_>,
     action: i64,
     state: ActionState,
     why: &str,
     now: Timestamp,
-) -> Result<(), StoreError> {
-    sqlx::query("UPDATE actions SET state = ?, closed_at = ?, why = ?, due_at = NULL WHERE id = ?")
-        .bind(state.as_str())
-        .bind(ms(now))
-        .bind(why)
-        .bind(action)
-        .execute(tx.conn()?)
-        .await?;
-    Ok(())
+) -> Result<bool, StoreError> {
+    let done = sqlx::query(
+        "UPDATE actions SET state = ?, closed_at = ?, why = ?, due_at = NULL
+         WHERE id = ? AND closed_at IS NULL",
+    )
+    .bind(state.as_str())
+    .bind(ms(now))
+    .bind(why)
+    .bind(action)
+    .execute(tx.conn()?)
+    .await?;
+    Ok(done.rows_affected() > 0)
 }
 
 async fn hold(
@@ -330,8 +334,9 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
-        close(&mut tx, due.action, ActionState::Refused, why, now).await?;
-        hold(&mut tx, shop, &due.order.id, why, now).await?;
+        if close(&mut tx, due.action, ActionState::Refused, why, now).await? {
+            hold(&mut tx, shop, &due.order.id, why, now).await?;
+        }
         tx.commit().await
     }
 
