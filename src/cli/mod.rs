@@ -11,6 +11,7 @@ mod health;
 mod once;
 mod orders;
 mod people;
+mod reload;
 mod rules;
 mod run;
 mod sandbox;

@@ -8,10 +8,10 @@ use secrecy::SecretString;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::{Done, Failure, open_as_daemon, shops};
+use super::{Done, FAILED, Failure, complain, open_as_daemon, reload, shops};
 use crate::config::{Loaded, TokenSource};
 use crate::kaspi::Credentials;
-use crate::runtime::{Board, daemon, telemetry};
+use crate::runtime::{Board, daemon, lifecycle, telemetry};
 
 /// How often a token's file is looked at.
 const TOKEN_EVERY: Duration = Duration::from_secs(2);
@@ -51,10 +51,15 @@ pub(super) async fn run(loaded: &Loaded) -> Done {
         event = "daemon.started", pid = std::process::id(), version = env!("CARGO_PKG_VERSION"),
         shops = shops.len(), database = %config.database.path.display(), epoch = store.epoch(), "started"
     );
+    let stages = shops.iter().map(daemon::stages_of).sum();
+    let contexts = shops.iter().map(|shop| Arc::clone(&shop.ctx)).collect();
     let ended = {
+        let manager =
+            lifecycle::tell_manager(Arc::clone(&board), Arc::clone(&store), stages, stop.clone());
+        let reloads = reload::watch(loaded, contexts, stop.clone());
         let work = daemon::run(shops, &config.poll.schedule, board, stop.clone());
-        let (ended, ()) = tokio::join!(work, tokens);
-        ended
+        let (ended, (), (), reloads) = tokio::join!(work, tokens, manager, reloads);
+        ended.and(reloads)
     };
     if let Some(server) = server {
         server.await;
@@ -109,7 +114,8 @@ pub(super) fn stop_on_signal() -> Result<CancellationToken, Failure> {
         loop {
             tokio::select! { _ = term.recv() => {} _ = int.recv() => {} }
             if again {
-                std::process::exit(130);
+                complain("stopped at once: orders with a request under way are read back at the next start");
+                std::process::exit(i32::from(FAILED));
             }
             again = true;
             asked.cancel();

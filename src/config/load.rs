@@ -70,6 +70,14 @@ impl Loaded {
         TokenSource::new(shop, &self.env)
     }
 
+    /// The same file again, with the environment as it is now.
+    ///
+    /// # Errors
+    /// A `.env` that cannot be read.
+    pub fn sources(&self) -> Result<Sources, ConfigError> {
+        Sources::from_process(self.files.first().cloned(), Vec::new())
+    }
+
     /// The effective configuration as TOML, with where each changed value was written.
     pub fn dump(&self) -> String {
         dump::render(&self.config, &self.origins)

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -21,6 +22,9 @@ pub struct StageStatus {
     pub last_error: Option<String>,
     /// What to do about it.
     pub hint: Option<String>,
+    /// Ticks after which a run under way, or the wait for the next one, has lasted too long.
+    #[serde(skip)]
+    pub overdue_at: Option<Duration>,
 }
 
 /// All stages.
@@ -41,6 +45,20 @@ impl Board {
         change(stages.entry((shop.to_owned(), stage)).or_default());
     }
 
+    /// Stages that have ended a run.
+    pub fn begun(&self) -> usize {
+        let stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
+        stages.values().filter(|stage| stage.runs > 0).count()
+    }
+
+    /// A stage that should have ended its run, or begun the next one, by now.
+    pub fn overdue(&self, ticks: Duration) -> Option<String> {
+        let stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
+        let late = |stage: &StageStatus| stage.overdue_at.is_some_and(|at| ticks > at);
+        let found = stages.iter().find(|(_, status)| late(status));
+        found.map(|((shop, stage), _)| format!("{shop}/{stage}"))
+    }
+
     /// A copy of all entries.
     pub fn snapshot(&self) -> Vec<(String, &'static str, StageStatus)> {
         let stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
@@ -48,5 +66,21 @@ impl Board {
             .iter()
             .map(|((shop, stage), status)| (shop.clone(), *stage, status.clone()))
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stage_is_overdue_only_past_its_time() {
+        let board = Board::default();
+        let at = Duration::from_secs(100);
+        board.update("main", "poll", |stage| stage.overdue_at = Some(at));
+        board.update("main", "act", |stage| stage.runs = 1);
+        assert_eq!((board.begun(), board.overdue(at)), (1, None));
+        let late = board.overdue(at + Duration::from_millis(1));
+        assert_eq!(late.as_deref(), Some("main/poll"));
     }
 }

@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 use tokio_cron_scheduler::{Job, JobScheduler};
@@ -25,8 +27,17 @@ const POLL_AT_LEAST: Duration = Duration::from_mins(1);
 const DENIED_EVERY: Duration = Duration::from_secs(30);
 /// Longest pause after failures in a row.
 const PAUSE_LONGEST: Duration = Duration::from_secs(15);
+/// A run that lasts longer hangs: the first reading of a large shop takes minutes, not this.
+const RUN_MAX: Duration = Duration::from_mins(30);
+/// How late a stage may begin its next run.
+const LATE_MAX: Duration = Duration::from_mins(1);
 /// Sweeps that were asked for follow each other no closer than this.
 const SWEEP_SPACING: Duration = Duration::from_secs(3);
+
+/// Stages of a shop: one more where it acts.
+pub fn stages_of(shop: &ShopParts) -> usize {
+    3 + usize::from(shop.writer.is_some())
+}
 
 /// The bells of one shop.
 #[derive(Default)]
@@ -219,9 +230,15 @@ impl Stage {
         while !self.stop.is_cancelled() {
             let shop = self.ctx.shop.as_str();
             let started = self.ctx.clock.now();
-            self.board
-                .update(shop, self.name, |stage| stage.running_since = Some(started));
-            let result = run().await;
+            let ends_by = self.ctx.clock.ticks() + RUN_MAX;
+            self.board.update(shop, self.name, |stage| {
+                stage.running_since = Some(started);
+                stage.overdue_at = Some(ends_by);
+            });
+            let Ok(result) = AssertUnwindSafe(run()).catch_unwind().await else {
+                self.panicked().await;
+                continue;
+            };
             self.report(&result, &mut told);
             let wait = match result {
                 Ok(Again(wait)) => {
@@ -244,6 +261,9 @@ impl Stage {
                     pause_after(&error, failures, self.ctx.clock.now())
                 }
             };
+            let next_by = self.ctx.clock.ticks() + wait + LATE_MAX;
+            self.board
+                .update(shop, self.name, |stage| stage.overdue_at = Some(next_by));
             // After a failure the bell is not answered: it would shorten the pause. A new token is.
             let deaf = failures > 0;
             tokio::select! {
@@ -252,6 +272,30 @@ impl Stage {
                 () = bell.notified(), if !deaf => {}
                 () = self.credentials.changed() => {}
             }
+        }
+    }
+
+    /// A fault in the program, not in the world: told, and the stage begins anew from the database.
+    async fn panicked(&self) {
+        let shop = self.ctx.shop.as_str();
+        let now = self.ctx.clock.now();
+        self.board.update(shop, self.name, |stage| {
+            stage.runs += 1;
+            stage.last_run = Some(now);
+            stage.running_since = None;
+            stage.last_error = Some("it panicked".to_owned());
+        });
+        tracing::error!(
+            event = "stage.panicked",
+            shop,
+            stage = self.name,
+            code = "R002",
+            hint = "report this with the lines before it; work goes on",
+            "a stage panicked and begins anew"
+        );
+        tokio::select! {
+            () = self.stop.cancelled() => {}
+            () = self.ctx.clock.sleep(PAUSE_LONGEST) => {}
         }
     }
 

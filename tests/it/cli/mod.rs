@@ -4,6 +4,7 @@ mod daemon;
 mod leaks;
 mod mistakes;
 mod people;
+mod service;
 mod walk;
 
 use std::net::{Ipv4Addr, SocketAddr};

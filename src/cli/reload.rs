@@ -1,0 +1,60 @@
+//! SIGHUP: rules and limits are read again, or the last good ones stay and the log says why.
+
+use std::sync::Arc;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::{Failure, shops};
+use crate::config::{Config, Loaded};
+use crate::domain::policy::Policy;
+use crate::pipeline::Ctx;
+
+/// Reloads at every SIGHUP until `stop`.
+pub(super) async fn watch(
+    loaded: &Loaded,
+    shops: Vec<Arc<Ctx>>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            _ = hangup.recv() => {}
+        }
+        match read_again(loaded) {
+            Ok((policy, needs_restart)) => put_in_force(&shops, &policy, needs_restart),
+            Err(failure) => tracing::error!(
+                event = "reload.refused",
+                code = "C001",
+                hint = "mend the file named here and send SIGHUP again; nothing has changed",
+                "the last good rules and limits stay in force: {:#}",
+                failure.error
+            ),
+        }
+    }
+}
+
+/// The policy the files ask for now, and whether something else changed that only a restart applies.
+fn read_again(loaded: &Loaded) -> Result<(Arc<Policy>, bool), Failure> {
+    let again = Config::load(loaded.sources()?)?;
+    let policy = shops::policy(&again.config)?;
+    Ok((policy, again.dump() != loaded.dump()))
+}
+
+fn put_in_force(shops: &[Arc<Ctx>], policy: &Arc<Policy>, needs_restart: bool) {
+    for ctx in shops {
+        let before = ctx.policy();
+        ctx.set_policy(Arc::clone(policy));
+        tracing::info!(
+            event = "reload.done", shop = %ctx.shop, before = before.digest(), policy = policy.digest(),
+            changed = before.digest() != policy.digest(), "rules and limits were read again"
+        );
+    }
+    if needs_restart {
+        tracing::warn!(
+            event = "reload.partly",
+            "the configuration changed: rules and interlocks are in force, the rest waits for a restart"
+        );
+    }
+}
