@@ -100,6 +100,7 @@ pub(super) const KEYS: &[Key] = &[
         Kind::LimitCount { max: MANY },
     ),
     key("schedule", "deadline", span(MINUTE, FORTNIGHT)),
+    key("schedule", "alert_before", span(MINUTE, FORTNIGHT)),
 ];
 
 /// The keys of one `[[shops]]` block.

@@ -215,6 +215,9 @@ pub struct Schedule {
     /// How long an order may wait before Kaspi cancels it.
     #[serde(with = "span")]
     pub deadline: Duration,
+    /// How long before it an order that still waits is told to a person.
+    #[serde(with = "span")]
+    pub alert_before: Duration,
 }
 
 impl Config {

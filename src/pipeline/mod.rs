@@ -3,6 +3,7 @@
 //! there: the path after a crash is the path of every day.
 
 pub mod act;
+pub mod alert;
 pub mod confirm;
 pub mod decide;
 mod lines;
@@ -60,6 +61,8 @@ pub struct Settings {
     pub safety_stock: i64,
     /// Window of the cancel budget.
     pub budget_window: SignedDuration,
+    /// How long before its deadline an order that still waits is told to a person.
+    pub alert_before: SignedDuration,
 }
 
 /// What the stages of one shop share.

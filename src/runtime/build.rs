@@ -127,6 +127,7 @@ fn settings(config: &Config) -> Settings {
         semantics: semantics(config),
         safety_stock: i64::from(config.stock.safety_stock),
         budget_window: signed(config.interlocks.cancel_budget_window),
+        alert_before: signed(config.schedule.alert_before),
     }
 }
 

@@ -17,7 +17,7 @@ use tokio_util::task::TaskTracker;
 use super::board::Board;
 use super::build::ShopParts;
 use crate::kaspi::Credentials;
-use crate::pipeline::{Ctx, StageError, act, confirm, decide, poll};
+use crate::pipeline::{Ctx, StageError, act, alert, confirm, decide, poll};
 
 /// A stage looks by itself this often, bell or not: other processes write into the database too.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -27,6 +27,8 @@ const POLL_AT_LEAST: Duration = Duration::from_mins(1);
 const DENIED_EVERY: Duration = Duration::from_secs(30);
 /// Longest pause after failures in a row.
 const PAUSE_LONGEST: Duration = Duration::from_secs(15);
+/// How often waiting orders are looked through.
+const ALERT_EVERY: Duration = Duration::from_secs(20);
 /// A run that lasts longer hangs: the first reading of a large shop takes minutes, not this.
 const RUN_MAX: Duration = Duration::from_mins(30);
 /// How late a stage may begin its next run.
@@ -36,7 +38,7 @@ const SWEEP_SPACING: Duration = Duration::from_secs(3);
 
 /// Stages of a shop: one more where it acts.
 pub fn stages_of(shop: &ShopParts) -> usize {
-    3 + usize::from(shop.writer.is_some())
+    4 + usize::from(shop.writer.is_some())
 }
 
 /// The bells of one shop.
@@ -122,6 +124,16 @@ fn spawn_stages(shop: ShopParts, bells: Arc<Bells>, spawner: &Spawner<'_>) {
         let ctx = Arc::clone(&decide.ctx);
         decide
             .repeat(&b.decide, async || decide_once(&ctx, &b).await)
+            .await;
+    });
+    let (alert, quiet) = (stage("alert"), Notify::new());
+    spawner.tracker.spawn(async move {
+        let ctx = Arc::clone(&alert.ctx);
+        alert
+            .repeat(&quiet, async || {
+                alert::run_once(&ctx).await?;
+                Ok(Again(ALERT_EVERY))
+            })
             .await;
     });
     let b = Arc::clone(&bells);

@@ -6,6 +6,7 @@
 
 mod actions;
 mod audit;
+mod deadline;
 mod deciding;
 mod error;
 mod lock;
@@ -28,6 +29,7 @@ use tokio::sync::{Mutex, MutexGuard};
 
 pub use actions::{Begun, Due, Ended, Recheck};
 pub use audit::AuditRow;
+pub use deadline::Waiting;
 pub use deciding::{Candidate, Deciding, DecidingInput, NewDecision};
 pub use error::StoreError;
 pub use lock::Holder;

@@ -239,3 +239,26 @@ async fn a_refused_accept_is_held_and_takes_its_units_anew_when_released() {
     );
     world.finish().await;
 }
+
+#[tokio::test]
+async fn an_order_near_its_deadline_is_told_once() {
+    let world = world(Settings::default()).begin().await;
+    world.place_plain(&[("990000001", "UNKNOWN", 1)]);
+    world.brief().await;
+    let alert = async || {
+        qabyl::pipeline::alert::run_once(&world.shop.ctx)
+            .await
+            .unwrap()
+    };
+    assert_eq!(alert().await, 0, "two hours are left");
+    world.time.advance(Duration::from_hours(2));
+    assert_eq!(alert().await, 1);
+    assert_eq!(alert().await, 0, "once");
+    let rows = world
+        .store
+        .audit_rows(Some("990000001"), 100)
+        .await
+        .unwrap();
+    let told = rows.iter().find(|row| row.event == "order.deadline_near");
+    assert!(told.unwrap().detail.contains("unknown stock"), "{told:?}");
+}

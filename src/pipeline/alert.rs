@@ -1,0 +1,32 @@
+//! alert: an order that still waits shortly before Kaspi's deadline is told to a person, once, whatever
+//! it waits for.
+
+use jiff::SignedDuration;
+
+use super::{Ctx, StageError};
+
+/// Tells of the orders whose deadline is near. Gives their number.
+///
+/// # Errors
+/// What the database said.
+pub async fn run_once(ctx: &Ctx) -> Result<usize, StageError> {
+    ctx.mind_clock().await?;
+    let deadline = ctx.policy().limits.deadline;
+    let allowed = (deadline - ctx.settings.alert_before).max(SignedDuration::ZERO);
+    let now = ctx.kaspi_now();
+    let since = now.saturating_sub(allowed).unwrap_or(now);
+    let near = ctx
+        .store
+        .near_deadline(&ctx.shop, since, ctx.clock.now())
+        .await?;
+    for order in &near {
+        let left = deadline - now.duration_since(order.waiting_since);
+        tracing::error!(
+            event = "order.deadline_near", shop = %ctx.shop, order.code = %order.code, code = "A003",
+            left_s = left.as_secs(), why = %order.why,
+            hint = "decide it now: qabyl accept or cancel with its code, or the cabinet",
+            "an order still waits, and Kaspi will cancel it at the merchant's cost"
+        );
+    }
+    Ok(near.len())
+}

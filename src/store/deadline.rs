@@ -1,0 +1,91 @@
+//! Orders that wait for too long, each told once.
+
+use jiff::Timestamp;
+use serde_json::json;
+use sqlx::FromRow;
+
+use super::orders::parse_order;
+use super::{Store, StoreError, ms};
+use crate::domain::ids::{OrderCode, ShopName};
+
+/// An order that still waits for the merchant.
+#[derive(Debug, Clone)]
+pub struct Waiting {
+    /// The number people say.
+    pub code: OrderCode,
+    /// Since when it could be handled: its approval, or its creation.
+    pub waiting_since: Timestamp,
+    /// What it waits for, as far as it is known.
+    pub why: String,
+}
+
+#[derive(FromRow)]
+struct Row {
+    body: String,
+    held_why: Option<String>,
+    verdict: Option<String>,
+    rule: Option<String>,
+}
+
+const WAITING: &str = "
+SELECT o.body, o.held_why, d.verdict, d.rule FROM orders o
+LEFT JOIN decisions d ON d.id = (SELECT MAX(id) FROM decisions WHERE shop = o.shop AND order_id = o.id)
+WHERE o.shop = ?1 AND o.state = 'NEW' AND o.status = 'APPROVED_BY_BANK' AND o.created_at <= ?2
+  AND NOT EXISTS (SELECT 1 FROM audit a WHERE a.shop = o.shop AND a.order_id = o.id
+                  AND a.event = 'order.deadline_near')
+ORDER BY o.created_at LIMIT 1000";
+
+impl Store {
+    /// Orders that wait since `since` or longer and were not told before; from now on they were.
+    pub async fn near_deadline(
+        &self,
+        shop: &ShopName,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> Result<Vec<Waiting>, StoreError> {
+        let mut reader = self.read().await?;
+        let rows: Vec<Row> = sqlx::query_as(WAITING)
+            .bind(shop.as_str())
+            .bind(ms(since))
+            .fetch_all(&mut *reader)
+            .await?;
+        drop(reader);
+        let mut near = Vec::new();
+        for row in rows {
+            let order = parse_order(&row.body)?;
+            let waiting_since = order.approved_at.unwrap_or(order.created_at);
+            if waiting_since > since {
+                continue;
+            }
+            let decided = row.verdict.zip(row.rule);
+            let why = row
+                .held_why
+                .or(decided.map(|(verdict, rule)| format!("{verdict}: rule '{rule}'")));
+            let why = why.unwrap_or_else(|| "not decided yet".to_owned());
+            near.push((
+                order.id,
+                Waiting {
+                    code: order.code,
+                    waiting_since,
+                    why,
+                },
+            ));
+        }
+        if near.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut tx = self.write().await?;
+        for (id, waiting) in &near {
+            let detail = json!({ "since": waiting.waiting_since, "why": waiting.why });
+            tx.audit(
+                now,
+                "qabyl",
+                (shop, Some(id)),
+                "order.deadline_near",
+                detail,
+            );
+        }
+        tx.commit().await?;
+        Ok(near.into_iter().map(|(_, waiting)| waiting).collect())
+    }
+}
