@@ -54,6 +54,10 @@ pub(super) enum Command {
     Config(ConfigCommand),
     /// How things stand
     Status(Status),
+    /// Copy the database, beside a running daemon
+    Backup(Backup),
+    /// Put a copy in place of a database that is gone
+    Restore(Restore),
     /// What happened, in order
     Audit(Audit),
     /// Check token, network, clock, database and stock, and say what to change
@@ -297,6 +301,18 @@ pub(super) struct Status {
     pub(super) check: bool,
     #[command(flatten)]
     pub(super) shown: Shown,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Backup {
+    /// The copy; must not be there yet
+    pub(super) file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Restore {
+    /// The copy
+    pub(super) file: PathBuf,
 }
 
 #[derive(Debug, Args)]

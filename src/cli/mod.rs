@@ -3,6 +3,7 @@
 
 mod args;
 mod audit;
+mod backup;
 mod config;
 mod demo;
 mod doctor;
@@ -124,6 +125,8 @@ async fn dispatch(cli: Cli) -> Done {
         Command::Config(ConfigCommand::Check) => config::check(&Config::load(sources()?)?),
         Command::Config(ConfigCommand::Dump) => config::dump(&partial(sources()?)?),
         Command::Status(args) => status::run(&partial(sources()?)?, &args).await,
+        Command::Backup(args) => backup::backup(&partial(sources()?)?, &args).await,
+        Command::Restore(args) => backup::restore(&partial(sources()?)?, &args).await,
         Command::Audit(args) => audit::run(&partial(sources()?)?, &args).await,
         Command::Doctor(args) => doctor::run(&Config::load(sources()?)?, &args).await,
         Command::Healthcheck => health::run(&partial(sources()?)?).await,

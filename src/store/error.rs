@@ -47,6 +47,14 @@ pub enum StoreError {
         /// Its text.
         value: String,
     },
+    /// The file is not a whole database.
+    #[error("{} is damaged: {what}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite found first.
+        what: String,
+    },
     /// There is no such order.
     #[error("there is no order {0} in the database")]
     NoOrder(String),
@@ -74,7 +82,7 @@ impl StoreError {
             Self::Open { .. } => "D003",
             Self::Migrate(_) => "D004",
             Self::Commit(_) | Self::Statement(_) | Self::Closed => "D005",
-            Self::Corrupt { .. } => "D006",
+            Self::Corrupt { .. } | Self::Damaged { .. } => "D006",
             Self::NoOrder(_) => "D007",
             Self::Refused(_) => "D008",
         }

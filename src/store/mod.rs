@@ -6,6 +6,7 @@
 
 mod actions;
 mod audit;
+mod backup;
 mod deadline;
 mod deciding;
 mod error;
@@ -29,6 +30,7 @@ use tokio::sync::{Mutex, MutexGuard};
 
 pub use actions::{Begun, Due, Ended, Recheck};
 pub use audit::AuditRow;
+pub use backup::restore;
 pub use deadline::Waiting;
 pub use deciding::{Candidate, Deciding, DecidingInput, NewDecision};
 pub use error::StoreError;

@@ -19,7 +19,7 @@ const SQLITE_OLDEST: (u32, u32, u32) = (3, 51, 3);
 /// How long a writer waits for another process's write.
 const BUSY: Duration = Duration::from_secs(10);
 
-fn options(path: &Path) -> SqliteConnectOptions {
+pub(super) fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .foreign_keys(true)
@@ -73,6 +73,9 @@ impl Store {
         drop(lock::private(path).map_err(failed)?);
         let mut connection = writer(path).await?;
         check_version(path, &mut connection).await?;
+        if access == Access::Daemon {
+            super::backup::check(path).await?;
+        }
         MIGRATIONS.run(&mut connection).await?;
         let epoch =
             match access {

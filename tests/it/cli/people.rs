@@ -108,3 +108,51 @@ async fn a_pause_stops_everything_until_resume() {
     desk.qabyl(&["once"]).await.ok();
     assert_eq!(desk.status(CODE), "ACCEPTED_BY_MERCHANT");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_put_back_catches_up_with_kaspi() {
+    let desk = Desk::new(Settings::default());
+    desk.stock("sku,on_hand\nA,2\n").await;
+    desk.place(CODE, "A", 1);
+    desk.qabyl(&["hold", CODE]).await;
+    desk.qabyl(&["backup", "copy.db"]).await.ok();
+    desk.qabyl(&["backup", "copy.db"])
+        .await
+        .fails(1, &["copy.db"]);
+    // After the copy an order is accepted; the database is lost with it.
+    desk.qabyl(&["once"]).await.ok();
+    assert_eq!(desk.posts(CODE), 1);
+    desk.qabyl(&["restore", "copy.db"])
+        .await
+        .fails(1, &["qabyl.db"]);
+    for name in ["qabyl.db", "qabyl.db-wal", "qabyl.db-shm"] {
+        let _ = std::fs::remove_file(desk.path(name));
+    }
+    desk.qabyl(&["restore", "copy.db"]).await.ok();
+    desk.place("900000002", "A", 1);
+    desk.place("900000003", "A", 1);
+    desk.qabyl(&["once"]).await.ok();
+    assert_eq!(desk.posts(CODE), 1, "not accepted twice");
+    assert_eq!(desk.status("900000002"), "ACCEPTED_BY_MERCHANT");
+    assert_eq!(
+        desk.status("900000003"),
+        "CANCELLED",
+        "its unit went to the first one"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_database_is_not_worked_on() {
+    let desk = Desk::new(Settings::default());
+    desk.stock("sku,on_hand\nA,2\n").await;
+    desk.qabyl(&["backup", "copy.db"]).await.ok();
+    for name in ["qabyl.db-wal", "qabyl.db-shm"] {
+        let _ = std::fs::remove_file(desk.path(name));
+    }
+    let mut bytes = std::fs::read(desk.path("copy.db")).unwrap();
+    bytes[8192..12288].fill(0xAA);
+    std::fs::write(desk.path("qabyl.db"), bytes).unwrap();
+    let said = desk.qabyl(&["once"]).await;
+    assert_eq!(said.code, 1, "{}", said.err);
+    assert_eq!(desk.server.world().ledger().requests_total(), 0);
+}
