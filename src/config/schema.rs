@@ -63,6 +63,7 @@ pub(super) const KEYS: &[Key] = &[
     key("poll", "schedule", Kind::Text(text::cron)),
     key("poll", "lookback", span(HOUR, FORTNIGHT)),
     key("confirm", "sweep_every", span(TICK, DAY)),
+    key("confirm", "cancel_sweep_age_max", span(TICK, HOUR)),
     key("confirm", "deep_scan_every", span(TICK, FORTNIGHT)),
     key("http", "listen", Kind::Text(text::listen)),
     key("log", "format", Kind::Word(&["json", "text", "journald"])),

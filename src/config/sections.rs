@@ -100,6 +100,9 @@ pub struct Confirm {
     /// Between list sweeps.
     #[serde(with = "span")]
     pub sweep_every: Duration,
+    /// How long ago accepted orders may have been read for a cancel to rest on it.
+    #[serde(with = "span")]
+    pub cancel_sweep_age_max: Duration,
     /// Between sweeps of the whole lookback.
     #[serde(with = "span")]
     pub deep_scan_every: Duration,

@@ -111,6 +111,9 @@ pub struct Surroundings {
     pub collapse: Option<Collapse>,
     /// When every holder of stock was last read completely (a sweep of all accepted states).
     pub swept_at: Option<Timestamp>,
+    /// When the last answer of that reading was in.
+    #[serde(default)]
+    pub swept_until: Option<Timestamp>,
     /// When the newest order accepted elsewhere was found whose lines are not read yet.
     #[serde(default)]
     pub unread_holder_at: Option<Timestamp>,

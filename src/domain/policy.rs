@@ -22,8 +22,10 @@ pub struct Limits {
     pub stock_max_age: Option<SignedDuration>,
     /// Share of SKUs falling to zero in one import from which the feed is held to be broken.
     pub stock_collapse_share: Option<f64>,
-    /// Oldest complete sweep on which a cancel may rest.
+    /// Oldest complete sweep, from its first request, on which anything may rest.
     pub sweep_max_age: SignedDuration,
+    /// How long ago the sweep on which a cancel rests may have ended.
+    pub cancel_sweep_age_max: SignedDuration,
     /// Largest difference between Kaspi's clock and ours under which a cancel may be decided.
     pub clock_skew_max: SignedDuration,
     /// Time a shop has to accept or cancel, from the approval (KASPI_API §3).
@@ -42,6 +44,7 @@ impl Default for Limits {
             stock_max_age: Some(SignedDuration::from_hours(12)),
             stock_collapse_share: Some(0.5),
             sweep_max_age: SignedDuration::from_mins(5),
+            cancel_sweep_age_max: SignedDuration::from_secs(5),
             clock_skew_max: SignedDuration::from_mins(5),
             deadline: SignedDuration::from_hours(3),
         }

@@ -10,7 +10,7 @@ use futures_util::stream::FuturesUnordered;
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
-use super::{Ctx, Mode, StageError};
+use super::{Ctx, Mode, StageError, confirm};
 use crate::domain::action::{Kind, Outcome, State};
 use crate::domain::order::{Order, Status};
 use crate::kaspi::{ApiError, Writer};
@@ -36,6 +36,8 @@ pub struct Report {
     pub looked: usize,
     /// Actions that need a fresh list of new orders before they may leave.
     pub wants_poll: bool,
+    /// Whether a cancel waits for accepted orders to be read again.
+    pub wants_sweep: bool,
     /// Why it stopped early, if it did.
     pub stopped: Option<String>,
 }
@@ -65,6 +67,7 @@ pub async fn run_once(
         writer,
         report: Report::default(),
         handled: HashSet::new(),
+        swept: None,
         ready: Vec::new(),
         ended: Vec::new(),
     };
@@ -107,6 +110,8 @@ struct Pass<'a> {
     report: Report,
     /// Each action is taken up once in a pass.
     handled: HashSet<i64>,
+    /// When this pass last read accepted orders, for cancels to rest on.
+    swept: Option<Timestamp>,
     /// Actions with a fresh sighting, and when it was asked for.
     ready: Vec<(Due, Timestamp)>,
     /// POSTs that ended and are not written yet.
@@ -152,6 +157,7 @@ impl<'a> Pass<'a> {
             .filter(|due| !self.handled.contains(&due.action))
             .collect();
         self.put_off_unsettled(&mut due).await?;
+        self.gather_evidence(&mut due, flights.is_empty()).await?;
         let limit = self.ctx.settings.sighting_age_max;
         let is_stale = |due: &Due| plain_accept(due) && !is_fresh(due.listed_at, limit, now);
         let stale = due.iter().filter(|due| is_stale(due)).count();
@@ -173,6 +179,43 @@ impl<'a> Pass<'a> {
                 _ => {}
             }
         }
+        Ok(())
+    }
+
+    /// A cancel rests on accepted orders read just before it (R8): one may have freed the units. All
+    /// other work goes first; then they are read, once for as many cancels as follow closely.
+    async fn gather_evidence(
+        &mut self,
+        due: &mut Vec<Due>,
+        is_idle: bool,
+    ) -> Result<(), StageError> {
+        let needs = |due: &Due| !due.by_person && matches!(due.kind, Kind::Cancel { .. });
+        if !due.iter().any(needs) {
+            return Ok(());
+        }
+        let limit = self.ctx.policy().limits.cancel_sweep_age_max;
+        let now = self.ctx.clock.now();
+        if is_fresh(self.swept, limit, now) {
+            return Ok(());
+        }
+        if !is_idle || !due.iter().all(needs) {
+            due.retain(|due| !needs(due));
+            return Ok(());
+        }
+        match confirm::run_once(self.ctx, true).await {
+            // Without it the cancels are put off; the stage for it meets the same failure and tells.
+            Ok(_) | Err(StageError::Api(_)) => {}
+            Err(error) => return Err(error),
+        }
+        let now = self.ctx.clock.now();
+        self.swept = Some(now);
+        // The reading may have ended some of them, or begun another round of deciding.
+        let still = self
+            .ctx
+            .store
+            .due_actions(&self.ctx.shop, now, FETCH)
+            .await?;
+        due.retain(|due| still.iter().any(|still| still.action == due.action));
         Ok(())
     }
 
@@ -239,12 +282,13 @@ impl<'a> Pass<'a> {
             input: self.ctx.deciding_input(),
             accept_fresh_for: self.ctx.settings.sighting_age_max,
         };
-        let begun = self
+        let launch = self
             .ctx
             .store
             .begin_attempts(&self.ctx.shop, &wanted, &recheck, now)
             .await?;
-        for begun in begun {
+        self.report.wants_sweep |= launch.wants_sweep;
+        for begun in launch.begun {
             let until = good_until
                 .iter()
                 .find(|(action, _)| *action == begun.due.action);

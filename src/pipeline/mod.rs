@@ -148,7 +148,8 @@ impl Ctx {
 
     /// Every stage begins so: times left in the future by a clock that ran ahead are put right.
     async fn mind_clock(&self) -> Result<(), StoreError> {
-        if let Some(back) = self.store.mend_times(self.clock.now()).await? {
+        let settle = self.settings.patience.settle;
+        if let Some(back) = self.store.mend_times(settle, self.clock.now()).await? {
             tracing::warn!(
                 event = "clock.stepped", shop = %self.shop, back_s = back.as_secs(),
                 "the clock was set back: times stored ahead of it are put right, evidence is gathered anew"

@@ -75,6 +75,7 @@ pub fn limits(config: &Config) -> Limits {
         stock_collapse_share: limit(i.stock_collapse_share, |share| share),
         // A sweep that is late by more than three periods is no evidence any more.
         sweep_max_age: signed(config.confirm.sweep_every * 3).max(SignedDuration::from_mins(1)),
+        cancel_sweep_age_max: signed(config.confirm.cancel_sweep_age_max),
         deadline: signed(config.schedule.deadline),
         ..Limits::default()
     }

@@ -153,7 +153,7 @@ fn spawn_stages(shop: ShopParts, bells: Arc<Bells>, spawner: &Spawner<'_>) {
                 if report.wants_poll {
                     bells.poll.notify_one();
                 }
-                if report.sent > 0 || report.looked > 0 {
+                if report.sent > 0 || report.looked > 0 || report.wants_sweep {
                     bells.sweep_please.store(true, Ordering::Relaxed);
                     bells.confirm.notify_one();
                     bells.decide.notify_one();

@@ -135,6 +135,6 @@ async fn round(
         .min();
     Ok(Round {
         next_at,
-        wants_sweep: decided.wants_sweep,
+        wants_sweep: decided.wants_sweep || acted.wants_sweep,
     })
 }

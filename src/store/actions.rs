@@ -4,17 +4,14 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use sqlx::FromRow;
 
-use super::deciding::{DecidingInput, skus};
-use super::observe::{Fate, close_reservations, kind_of};
+use super::observe::kind_of;
 use super::orders::parse_order;
+use super::recheck::{Launch, Recheck, Today, today, withdraw};
 use super::{Store, StoreError, WriteTx, at, ms};
 use crate::domain::action::{Kind, Outcome, Patience, State as ActionState};
-use crate::domain::decision::{Decision, Verdict, decide};
-use crate::domain::facts::Facts;
+use crate::domain::decision::Verdict;
 use crate::domain::ids::{OrderId, ShopName};
-use crate::domain::ledger::Take;
 use crate::domain::order::Order;
-use crate::domain::policy::Policy;
 
 /// An action that wants attention now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -155,7 +152,7 @@ pub(super) async fn close(
     Ok(done.rows_affected() > 0)
 }
 
-async fn hold(
+pub(super) async fn hold(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
     order: &OrderId,
@@ -176,16 +173,6 @@ async fn hold(
         json!({ "why": why }),
     );
     Ok(())
-}
-
-/// What to check again before a POST leaves.
-pub struct Recheck<'a> {
-    /// The rules and limits in force.
-    pub policy: &'a Policy,
-    /// How the ledger is to be read.
-    pub input: DecidingInput,
-    /// An accept decided longer ago than this is decided again first; a cancel always is.
-    pub accept_fresh_for: SignedDuration,
 }
 
 impl Store {
@@ -290,23 +277,29 @@ impl Store {
         wanted: &[Due],
         recheck: &Recheck<'_>,
         now: Timestamp,
-    ) -> Result<Vec<Begun>, StoreError> {
+    ) -> Result<Launch, StoreError> {
         let mut tx = self.write().await?;
-        let mut begun = Vec::with_capacity(wanted.len());
+        let mut launch = Launch::default();
         for due in wanted {
             if !still_due(&mut tx, due, now).await? {
                 continue;
             }
-            if !due.by_person
-                && let Some(why) = overtaken(&mut tx, shop, due, recheck, now).await?
-            {
-                withdraw(&mut tx, shop, due, &why, now).await?;
-                continue;
+            let today = if due.by_person {
+                Today::Same
+            } else {
+                today(&mut tx, shop, due, recheck, now).await?
+            };
+            match today {
+                Today::Same => launch.begun.push(begin(&mut tx, shop, due, now).await?),
+                Today::Later(until) => {
+                    launch.wants_sweep = true;
+                    put_off(&mut tx, due.action, Some(until)).await?;
+                }
+                Today::Other(why) => withdraw(&mut tx, shop, due, &why, now).await?,
             }
-            begun.push(begin(&mut tx, shop, due, now).await?);
         }
         tx.commit().await?;
-        Ok(begun)
+        Ok(launch)
     }
 
     /// Writes the outcomes of POSTs.
@@ -343,13 +336,22 @@ impl Store {
     /// Puts an action off without an attempt.
     pub async fn put_off(&self, action: i64, until: Option<Timestamp>) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
-        sqlx::query("UPDATE actions SET due_at = ? WHERE id = ? AND closed_at IS NULL")
-            .bind(until.map(ms))
-            .bind(action)
-            .execute(tx.conn()?)
-            .await?;
+        put_off(&mut tx, action, until).await?;
         tx.commit().await
     }
+}
+
+async fn put_off(
+    tx: &mut WriteTx<'_>,
+    action: i64,
+    until: Option<Timestamp>,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE actions SET due_at = ? WHERE id = ? AND closed_at IS NULL")
+        .bind(until.map(ms))
+        .bind(action)
+        .execute(tx.conn()?)
+        .await?;
+    Ok(())
 }
 
 async fn still_due(tx: &mut WriteTx<'_>, due: &Due, now: Timestamp) -> Result<bool, StoreError> {
@@ -366,124 +368,6 @@ async fn still_due(tx: &mut WriteTx<'_>, due: &Due, now: Timestamp) -> Result<bo
     .fetch_optional(tx.conn()?)
     .await?;
     Ok(found.is_some())
-}
-
-/// Why the decision would be another one today, if it would.
-async fn overtaken(
-    tx: &mut WriteTx<'_>,
-    shop: &ShopName,
-    due: &Due,
-    recheck: &Recheck<'_>,
-    now: Timestamp,
-) -> Result<Option<String>, StoreError> {
-    let fresh = now.duration_since(due.made_at) <= recheck.accept_fresh_for;
-    // An accept that was sent is never turned around; one just decided need not be decided twice.
-    if due.kind == Kind::Accept && (due.attempts > 0 || fresh) {
-        return Ok(None);
-    }
-    let Some((order, lines)) = tx.order_and_lines(shop, &due.order.id).await? else {
-        return Ok(Some("the order is gone".to_owned()));
-    };
-    let names: Vec<&str> = skus(&lines).collect();
-    let mut ledger = tx
-        .ledger(recheck.input.semantics, recheck.input.safety_stock, &names)
-        .await?;
-    ledger.promise(&own_promises(tx, shop, &due.order.id).await?);
-    let mut around = tx.surroundings(shop, &recheck.input, now).await?;
-    // The action itself is counted there already.
-    let counters = &mut around.counters;
-    counters.decided = counters.decided.saturating_sub(1);
-    let (all, hour) = match due.kind {
-        Kind::Accept => (&mut 0, &mut counters.accepted_last_hour),
-        Kind::Cancel { .. } => (&mut counters.cancelled, &mut counters.cancelled_last_hour),
-    };
-    *all = all.saturating_sub(1);
-    *hour = hour.saturating_sub(1);
-    let facts = Facts {
-        lines: ledger.facts(&lines, order.pickup_point.as_ref()),
-        order,
-        shortage: tx.shortage(shop, &due.order.id).await?,
-        sent: None,
-        around,
-    };
-    let decision = decide(&facts, recheck.policy, now);
-    Ok((decision.verdict.word() != due.kind.word()).then(|| words(&decision)))
-}
-
-fn words(decision: &Decision) -> String {
-    let why: Vec<&str> = decision.objections.iter().map(|o| o.why.as_str()).collect();
-    let because = if why.is_empty() {
-        String::new()
-    } else {
-        format!(" ({})", why.join("; "))
-    };
-    format!(
-        "rule '{}' now says {}{because}",
-        decision.rule,
-        decision.verdict.word()
-    )
-}
-
-/// The order's own open promises, as negative takes: they do not stand in its own way.
-async fn own_promises(
-    tx: &mut WriteTx<'_>,
-    shop: &ShopName,
-    order: &OrderId,
-) -> Result<Vec<Take>, StoreError> {
-    let rows: Vec<(String, String, i64)> = sqlx::query_as(
-        "SELECT sku, warehouse, quantity FROM reservations
-         WHERE shop = ? AND order_id = ? AND state = 'active'",
-    )
-    .bind(shop.as_str())
-    .bind(order.as_str())
-    .fetch_all(tx.conn()?)
-    .await?;
-    rows.into_iter()
-        .map(|(sku, warehouse, quantity)| {
-            let sku = crate::domain::ids::Sku::new(&sku)
-                .map_err(|_| StoreError::corrupt("a SKU", sku.clone()))?;
-            Ok(Take {
-                sku,
-                warehouse,
-                quantity: -quantity,
-            })
-        })
-        .collect()
-}
-
-/// Takes an action back. One that was never sent is superseded and its units are free again; one
-/// that was sent is left to a person, as its effect may still come.
-async fn withdraw(
-    tx: &mut WriteTx<'_>,
-    shop: &ShopName,
-    due: &Due,
-    why: &str,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    if due.attempts > 0 {
-        close(tx, due.action, ActionState::Refused, why, now).await?;
-        hold(tx, shop, &due.order.id, why, now).await?;
-    } else {
-        close(tx, due.action, ActionState::Superseded, why, now).await?;
-        close_reservations(
-            tx,
-            shop,
-            &due.order,
-            Fate::Released,
-            "withdrawn before sending",
-            now,
-        )
-        .await?;
-    }
-    let detail = json!({ "action": due.action, "kind": due.kind.word(), "why": why });
-    tx.audit(
-        now,
-        "qabyl",
-        (shop, Some(&due.order.id)),
-        "action.withdrawn",
-        detail,
-    );
-    Ok(())
 }
 
 async fn begin(

@@ -351,8 +351,8 @@ impl WriteTx<'_> {
             .bind(ms(hour))
             .fetch_one(self.conn()?)
             .await?;
-        let swept: Option<i64> = sqlx::query_scalar(
-            "SELECT started_at FROM scans WHERE shop = ? AND kind = 'sweep' AND complete = 1
+        let swept: Option<(i64, i64)> = sqlx::query_as(
+            "SELECT started_at, finished_at FROM scans WHERE shop = ? AND kind = 'sweep' AND complete = 1
              ORDER BY id DESC LIMIT 1",
         )
         .bind(shop.as_str())
@@ -379,7 +379,8 @@ impl WriteTx<'_> {
                 accepted_last_hour: row.accepted_last_hour.unsigned_abs(),
             },
             collapse: self.collapse().await?,
-            swept_at: swept.map(at).transpose()?,
+            swept_at: swept.map(|(start, _)| at(start)).transpose()?,
+            swept_until: swept.map(|(_, end)| at(end)).transpose()?,
             unread_holder_at: unread.map(at).transpose()?,
             clock_skew_s: input.clock_skew_s,
             paused: paused.flatten(),

@@ -9,19 +9,20 @@ use super::{Store, StoreError, ms};
 /// A clock that steps back by less than this is only being disciplined.
 const STEP: SignedDuration = SignedDuration::from_secs(60);
 
-/// Nothing is put off for longer than this.
+/// Nothing is put off for longer than this; only a later due time tells of a step by itself.
 const PUT_OFF_MAX: SignedDuration = SignedDuration::from_hours(1);
 
-/// What is dated `?1` (now) or later, and what becomes of it. `?2` is the latest right due time.
+/// What is dated `?1` (now) or later, and what becomes of it. `?2` is when an action is due whose
+/// request ended just now: no settle is cut short.
 const MENDS: [&str; 8] = [
     // Whether such a reading is old or new is not known: it is no evidence.
     "DELETE FROM scans WHERE started_at > ?1 AND ?2 > 0",
     "UPDATE orders SET listed_at = NULL WHERE listed_at > ?1 AND ?2 > 0",
     "UPDATE orders SET seen_at = ?1, first_seen_at = MIN(first_seen_at, ?1) WHERE seen_at > ?1 AND ?2 > 0",
-    "UPDATE orders SET lines_due_at = 0 WHERE lines_due_at > ?2 AND ?1 > 0",
+    "UPDATE orders SET lines_due_at = 0 WHERE lines_due_at > ?1 AND ?2 > 0",
     "UPDATE orders SET shortage_since = NULL, shortage_scans = 0, shortage_scan = NULL
      WHERE shortage_since > ?1 AND ?2 > 0",
-    "UPDATE actions SET due_at = ?1 WHERE due_at > ?2 AND closed_at IS NULL",
+    "UPDATE actions SET due_at = MIN(due_at, MAX(?1, ?2)) WHERE due_at > ?1 AND closed_at IS NULL",
     // A count of the shelf made meanwhile is not newer than the next one.
     "UPDATE stock SET as_of = ?1 WHERE as_of > ?1 AND ?2 > 0",
     "UPDATE reservations SET closed_at = MIN(closed_at, ?1), left_after = MIN(left_after, ?1)
@@ -31,7 +32,11 @@ const MENDS: [&str; 8] = [
 impl Store {
     /// Puts times right that lie in the future since the clock was set back. Gives the step back,
     /// if there was one.
-    pub async fn mend_times(&self, now: Timestamp) -> Result<Option<SignedDuration>, StoreError> {
+    pub async fn mend_times(
+        &self,
+        settle: SignedDuration,
+        now: Timestamp,
+    ) -> Result<Option<SignedDuration>, StoreError> {
         let latest = now.saturating_add(PUT_OFF_MAX).unwrap_or(now);
         let mut reader = self.read().await?;
         // Only stages write these rows, and each looks here first.
@@ -53,11 +58,12 @@ impl Store {
         if back <= STEP {
             return Ok(None);
         }
+        let settled = now.saturating_add(settle).unwrap_or(now);
         let mut tx = self.write().await?;
         for statement in MENDS {
             sqlx::query(statement)
                 .bind(ms(now))
-                .bind(ms(latest))
+                .bind(ms(settled))
                 .execute(tx.conn()?)
                 .await?;
         }

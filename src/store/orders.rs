@@ -211,7 +211,7 @@ impl Store {
              JOIN (SELECT id, started_at, window_from FROM scans
                    WHERE shop = ?1 AND kind = 'new' AND complete = 1 ORDER BY id DESC LIMIT 1) s
              WHERE o.shop = ?1 AND o.state = 'NEW' AND o.status = 'APPROVED_BY_BANK'
-               AND o.listed_scan < s.id AND o.created_at >= s.window_from AND o.seen_at < s.started_at
+               AND COALESCE(o.listed_scan, 0) < s.id AND o.created_at >= s.window_from AND o.seen_at < s.started_at
              ORDER BY o.seen_at LIMIT ?2",
         )
         .bind(shop.as_str())

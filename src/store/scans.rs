@@ -1,14 +1,18 @@
 //! Readings of lists, kept so that a decision can rest on a complete one (R7).
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use sqlx::FromRow;
 
 use super::observe::{self, Observed, Reading};
 use super::{Store, StoreError, at, ms};
 use crate::domain::ids::ShopName;
 
-/// Scans kept for each shop and kind; older ones are dropped as new ones come.
-const SCANS_KEPT: i64 = 500;
+/// Scans older than this are dropped as new ones come: none says anything about now, and a deep one
+/// is repeated more often.
+const KEPT_FOR: SignedDuration = SignedDuration::from_hours(12);
+
+/// Old scans dropped for each new one, at most: more than come, so that they do not pile up.
+const DROPPED_AT_ONCE: i64 = 4;
 
 /// What was listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,12 +92,14 @@ impl Store {
             )
             .await?;
         }
-        sqlx::query("DELETE FROM scans WHERE shop = ? AND kind = ? AND id <= ?")
-            .bind(shop.as_str())
-            .bind(scan.kind.word())
-            .bind(id - SCANS_KEPT)
-            .execute(tx.conn()?)
-            .await?;
+        let kept_from = now.saturating_sub(KEPT_FOR).unwrap_or(Timestamp::MIN);
+        sqlx::query(
+            "DELETE FROM scans WHERE id IN (SELECT id FROM scans ORDER BY id LIMIT ?) AND started_at < ?",
+        )
+        .bind(DROPPED_AT_ONCE)
+        .bind(ms(kept_from))
+        .execute(tx.conn()?)
+        .await?;
         tx.commit().await?;
         Ok(observed)
     }

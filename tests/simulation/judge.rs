@@ -12,6 +12,10 @@ use crate::shop::Process;
 /// Others' doings younger than this could not be known: the age a sweep may have, and a sighting.
 const UNSEEN: SignedDuration = SignedDuration::from_secs(5 * 60);
 
+/// Units that came free longer ago than this must keep an order from being cancelled: replicas lag by
+/// up to a minute, and a cancel rests on readings made just before it.
+const UNSEEN_FREED: SignedDuration = SignedDuration::from_secs(75);
+
 /// From the decision to the arrival of its POST.
 const SENDING: SignedDuration = SignedDuration::from_secs(10);
 
@@ -102,8 +106,14 @@ fn promised(
         .iter()
         .filter(|row| row.at <= at && counts(row))
     {
+        let on_its_way = world
+            .order(&row.code)
+            .and_then(|order| order.handed_over_at)
+            .is_some_and(|left| left <= row.at);
         let sign = match (&row.from, &row.to) {
             (Status::ApprovedByBank, Status::AcceptedByMerchant) => 1,
+            // What the courier has is not back on the shelf by a word.
+            (Status::AcceptedByMerchant, Status::Cancelled | Status::Cancelling) if on_its_way => 0,
             (Status::AcceptedByMerchant, Status::Cancelled | Status::Cancelling) => -1,
             _ => continue,
         };
@@ -132,8 +142,8 @@ fn no_wrong_cancel(world: &World, known: &Known, views: &[OrderView]) -> Result<
         let Some(order) = world.order(code) else {
             continue;
         };
-        // What came free in the last minutes could not be known; nor what came in since.
-        let before = row.at - UNSEEN;
+        // What came free just now could not be known; nor what came in since.
+        let before = row.at - UNSEEN_FREED;
         let frees =
             |effect: &EffectRow| effect.to != Status::AcceptedByMerchant && effect.at > before;
         let held = promised(world, row.at, |effect| !frees(effect));

@@ -4,7 +4,8 @@
 //! One seed is one story, the same to the bit each time. A failing seed prints the command that
 //! replays it; seeds that once failed are kept in `seeds.txt` and always run.
 //!
-//! `QABYL_SCHEDULES=N` runs so many; `QABYL_SEED=S` replays one and tells what happens in it.
+//! `QABYL_SCHEDULES=N` runs so many, from `QABYL_FROM=S` on; `QABYL_SEED=S` replays one and tells what
+//! happens in it.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -55,7 +56,8 @@ fn schedules() {
     let known = include_str!("seeds.txt")
         .lines()
         .filter_map(|line| line.parse().ok());
-    let fresh = 1..=asked("QABYL_SCHEDULES").unwrap_or(SCHEDULES);
+    let from = asked("QABYL_FROM").unwrap_or(1);
+    let fresh = from..from + asked("QABYL_SCHEDULES").unwrap_or(SCHEDULES);
     let seeds: Vec<u64> = known.chain(fresh).collect();
     let next = AtomicU64::new(0);
     let started = Clock::System.ticks();

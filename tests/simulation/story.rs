@@ -334,6 +334,7 @@ impl Story {
                 .world(|world, _| world.next_due().is_some_and(|due| due < far(now)));
             let open = totals.open_actions - totals.stuck + totals.undecided + totals.waiting;
             quiet = if open == 0 && !pending { quiet + 1 } else { 0 };
+            self.say(|| format!("{open} open, the world has more to come: {pending}"));
             if quiet == 4 {
                 return Ok(());
             }

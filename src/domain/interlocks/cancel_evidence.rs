@@ -9,7 +9,7 @@ use crate::domain::facts::{Facts, LineFacts};
 use crate::domain::policy::Policy;
 
 /// How soon to look again for the sweep.
-const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(5);
+const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(1);
 
 pub(super) fn check(
     facts: &Facts,
@@ -21,6 +21,7 @@ pub(super) fn check(
         return None;
     }
     let limit = policy.limits.sweep_max_age;
+    let just_now = policy.limits.cancel_sweep_age_max;
     let short = facts
         .lines()
         .iter()
@@ -31,8 +32,14 @@ pub(super) fn check(
         Some(at) if counted.is_some_and(|counted| counted > at) => {
             "stock was counted after accepted orders were last read".to_owned()
         }
-        Some(at) if now.duration_since(at) <= limit => return None,
-        Some(at) => format!("accepted orders were last read at {at}, over {limit:#} ago"),
+        Some(at) if now.duration_since(at) > limit => {
+            format!("accepted orders were last read at {at}, over {limit:#} ago")
+        }
+        // A long reading is as old as its start, yet a shop whose readings are slow must get somewhere.
+        Some(at) if now.duration_since(facts.around.swept_until.unwrap_or(at)) > just_now => {
+            format!("accepted orders were read at {at}: a cancel needs them read again")
+        }
+        Some(_) => return None,
         None => "accepted orders were not read completely yet".to_owned(),
     };
     Objection::wait(

@@ -102,6 +102,7 @@ pub(crate) fn facts(lines: Vec<LineFacts>) -> Facts {
             counters: Counters::default(),
             collapse: None,
             swept_at: Some(ago(1)),
+            swept_until: Some(now()),
             unread_holder_at: None,
             clock_skew_s: Some(1),
             paused: None,

@@ -135,11 +135,15 @@ fn a_cancel_waits_for_each_alone() {
     };
     let soon = wait(seconds_on(5));
     stops(CANCEL_ALL, 0, Name::ShortageReal, &soon, pending);
+    let soon = wait(seconds_on(1));
     stops(CANCEL_ALL, 0, Name::CancelEvidence, &soon, |facts, _| {
         facts.around.swept_at = None;
     });
     stops(CANCEL_ALL, 0, Name::CancelEvidence, &soon, |facts, _| {
         facts.around.swept_at = Some(ago(6));
+    });
+    stops(CANCEL_ALL, 0, Name::CancelEvidence, &soon, |facts, _| {
+        facts.around.swept_until = Some(ago(1));
     });
     let confirmed = Name::ShortageConfirmed;
     let in_six = wait(seconds_on(6 * 60));

@@ -1,0 +1,173 @@
+//! The last look before a POST leaves: whether its decision would be the same today.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use super::actions::{Begun, Due, close, hold};
+use super::deciding::{DecidingInput, skus};
+use super::observe::{Fate, close_reservations};
+use super::{StoreError, WriteTx};
+use crate::domain::action::{Kind, State as ActionState};
+use crate::domain::decision::{Decision, Verdict, decide};
+use crate::domain::facts::Facts;
+use crate::domain::ids::{OrderId, ShopName, Sku};
+use crate::domain::interlocks::Name;
+use crate::domain::ledger::Take;
+use crate::domain::policy::Policy;
+
+/// What came of POSTs about to leave.
+#[derive(Debug, Default)]
+pub struct Launch {
+    /// Those whose rows are written: they may leave.
+    pub begun: Vec<Begun>,
+    /// Whether a cancel was put off until accepted orders are read again.
+    pub wants_sweep: bool,
+}
+
+/// What to check again before a POST leaves.
+pub struct Recheck<'a> {
+    /// The rules and limits in force.
+    pub policy: &'a Policy,
+    /// How the ledger is to be read.
+    pub input: DecidingInput,
+    /// An accept decided longer ago than this is decided again first; a cancel always is.
+    pub accept_fresh_for: SignedDuration,
+}
+
+/// What the decision would be today.
+pub(super) enum Today {
+    Same,
+    /// The same, as soon as its evidence is fresh again.
+    Later(Timestamp),
+    /// Another one, and why.
+    Other(String),
+}
+
+pub(super) async fn today(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    due: &Due,
+    recheck: &Recheck<'_>,
+    now: Timestamp,
+) -> Result<Today, StoreError> {
+    let fresh = now.duration_since(due.made_at) <= recheck.accept_fresh_for;
+    // An accept that was sent is never turned around; one just decided need not be decided twice.
+    if due.kind == Kind::Accept && (due.attempts > 0 || fresh) {
+        return Ok(Today::Same);
+    }
+    let Some((order, lines)) = tx.order_and_lines(shop, &due.order.id).await? else {
+        return Ok(Today::Other("the order is gone".to_owned()));
+    };
+    let names: Vec<&str> = skus(&lines).collect();
+    let mut ledger = tx
+        .ledger(recheck.input.semantics, recheck.input.safety_stock, &names)
+        .await?;
+    ledger.promise(&own_promises(tx, shop, &due.order.id).await?);
+    let mut around = tx.surroundings(shop, &recheck.input, now).await?;
+    // The action itself is counted there already.
+    let counters = &mut around.counters;
+    counters.decided = counters.decided.saturating_sub(1);
+    let (all, hour) = match due.kind {
+        Kind::Accept => (&mut 0, &mut counters.accepted_last_hour),
+        Kind::Cancel { .. } => (&mut counters.cancelled, &mut counters.cancelled_last_hour),
+    };
+    *all = all.saturating_sub(1);
+    *hour = hour.saturating_sub(1);
+    let facts = Facts {
+        lines: ledger.facts(&lines, order.pickup_point.as_ref()),
+        order,
+        shortage: tx.shortage(shop, &due.order.id).await?,
+        sent: None,
+        around,
+    };
+    let decision = decide(&facts, recheck.policy, now);
+    let same_rule = decision.proposed.word() == due.kind.word();
+    let mut objections = decision.objections.iter();
+    Ok(match decision.verdict {
+        _ if decision.verdict.word() == due.kind.word() => Today::Same,
+        // One that was sent can only wait; one that was not is decided anew for any other reason.
+        Verdict::Wait { until }
+            if same_rule
+                && (due.attempts > 0
+                    || objections.all(|o| o.interlock == Name::CancelEvidence)) =>
+        {
+            Today::Later(until)
+        }
+        _ => Today::Other(words(&decision)),
+    })
+}
+
+fn words(decision: &Decision) -> String {
+    let why: Vec<&str> = decision.objections.iter().map(|o| o.why.as_str()).collect();
+    let because = if why.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", why.join("; "))
+    };
+    format!(
+        "rule '{}' now says {}{because}",
+        decision.rule,
+        decision.verdict.word()
+    )
+}
+
+/// The order's own open promises, as negative takes: they do not stand in its own way.
+async fn own_promises(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    order: &OrderId,
+) -> Result<Vec<Take>, StoreError> {
+    let rows: Vec<(String, String, i64)> = sqlx::query_as(
+        "SELECT sku, warehouse, quantity FROM reservations
+         WHERE shop = ? AND order_id = ? AND state = 'active'",
+    )
+    .bind(shop.as_str())
+    .bind(order.as_str())
+    .fetch_all(tx.conn()?)
+    .await?;
+    rows.into_iter()
+        .map(|(sku, warehouse, quantity)| {
+            let sku = Sku::new(&sku).map_err(|_| StoreError::corrupt("a SKU", sku.clone()))?;
+            Ok(Take {
+                sku,
+                warehouse,
+                quantity: -quantity,
+            })
+        })
+        .collect()
+}
+
+/// Takes an action back. One that was never sent is superseded and its units are free again; one
+/// that was sent is left to a person, as its effect may still come.
+pub(super) async fn withdraw(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    due: &Due,
+    why: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if due.attempts > 0 {
+        close(tx, due.action, ActionState::Refused, why, now).await?;
+        hold(tx, shop, &due.order.id, why, now).await?;
+    } else {
+        close(tx, due.action, ActionState::Superseded, why, now).await?;
+        close_reservations(
+            tx,
+            shop,
+            &due.order,
+            Fate::Released,
+            "withdrawn before sending",
+            now,
+        )
+        .await?;
+    }
+    let detail = json!({ "action": due.action, "kind": due.kind.word(), "why": why });
+    tx.audit(
+        now,
+        "qabyl",
+        (shop, Some(&due.order.id)),
+        "action.withdrawn",
+        detail,
+    );
+    Ok(())
+}
