@@ -329,14 +329,19 @@ impl Story {
             }
             self.time.advance(Duration::from_secs(30));
             let totals = self.process().store.totals(None).await.unwrap();
-            let pending = self
-                .link
-                .world(|world, _| world.next_due().is_some_and(|due| due < far(now)));
+            let coming = self.link.world(|world, _| world.next_due());
+            let coming = coming.filter(|due| *due < far(now));
+            let pending = coming.is_some();
             let open = totals.open_actions - totals.stuck + totals.undecided + totals.waiting;
             quiet = if open == 0 && !pending { quiet + 1 } else { 0 };
             self.say(|| format!("{open} open, the world has more to come: {pending}"));
             if quiet == 4 {
                 return Ok(());
+            }
+            // Nothing is done before the world does something.
+            if let (Some(due), 0) = (coming, open) {
+                let wait = due.duration_since(self.link.true_now());
+                self.time.advance(Duration::try_from(wait).unwrap_or_default());
             }
         }
         let totals = self.process().store.totals(None).await.unwrap();
