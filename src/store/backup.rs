@@ -4,8 +4,7 @@ use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use sqlx::ConnectOptions as _;
-use sqlx::Connection as _;
+use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 
 use super::{Access, Store, StoreError, open};
 
@@ -24,7 +23,7 @@ impl Store {
             .execute(&mut *reader)
             .await?;
         drop(reader);
-        check(to).await
+        check_file(to).await
     }
 }
 
@@ -41,12 +40,21 @@ fn make_private(file: &Path) -> Result<(), StoreError> {
 }
 
 /// Whether a file is a whole database.
-pub(super) async fn check(file: &Path) -> Result<(), StoreError> {
+async fn check_file(file: &Path) -> Result<(), StoreError> {
     let mut connection = open::options(file).read_only(true).connect().await?;
-    let said: String = sqlx::query_scalar("PRAGMA quick_check(1)")
-        .fetch_one(&mut connection)
-        .await?;
+    check(file, &mut connection).await?;
     connection.close().await?;
+    Ok(())
+}
+
+/// Whether the open file is a whole database.
+pub(super) async fn check(
+    file: &Path,
+    connection: &mut SqliteConnection,
+) -> Result<(), StoreError> {
+    let said: String = sqlx::query_scalar("PRAGMA quick_check(1)")
+        .fetch_one(connection)
+        .await?;
     if said == "ok" {
         return Ok(());
     }
@@ -63,7 +71,7 @@ pub(super) async fn check(file: &Path) -> Result<(), StoreError> {
 /// [`StoreError::Held`] while a daemon works on the database, [`StoreError::Open`] when there is a
 /// database in that place, [`StoreError::Damaged`] for a copy that is not whole.
 pub async fn restore(from: &Path, to: &Path, now: jiff::Timestamp) -> Result<(), StoreError> {
-    check(from).await?;
+    check_file(from).await?;
     make_private(to)?;
     std::fs::copy(from, to).map_err(|error| StoreError::Open {
         path: to.to_owned(),

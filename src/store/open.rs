@@ -16,6 +16,9 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 /// Oldest SQLite without the WAL-reset corruption.
 const SQLITE_OLDEST: (u32, u32, u32) = (3, 51, 3);
 
+/// Reading connections: a read takes milliseconds, and each connection has a cache of its own.
+const READERS: u32 = 2;
+
 /// How long a writer waits for another process's write.
 const BUSY: Duration = Duration::from_secs(10);
 
@@ -74,7 +77,7 @@ impl Store {
         let mut connection = writer(path).await?;
         check_version(path, &mut connection).await?;
         if access == Access::Daemon {
-            super::backup::check(path).await?;
+            super::backup::check(path, &mut connection).await?;
         }
         MIGRATIONS.run(&mut connection).await?;
         let epoch =
@@ -89,8 +92,10 @@ impl Store {
                 .await?,
             };
         let readers = SqlitePoolOptions::new()
-            .max_connections(4)
+            .max_connections(READERS)
             .min_connections(0)
+            // A reader is a file on a local disk: there is nothing to ping.
+            .test_before_acquire(false)
             .connect_lazy_with(options(path).read_only(true));
         Ok(Self {
             path: path.to_owned(),

@@ -48,8 +48,11 @@ impl Plan {
     pub(crate) fn of(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
         let rng = &mut rng;
+        // Most stories are short: what goes wrong mostly does so early, and more of them are told.
+        let longest = rng.u32(1..=120);
+        let steps = 20 + rng.u32(..longest);
         let skus = rng.usize(3..=8);
-        let orders = rng.usize(5..=30);
+        let orders = rng.usize(4..=6 + steps as usize / 6);
         let stock: Vec<(String, u32)> = (0..skus)
             .map(|sku| {
                 (
@@ -58,7 +61,9 @@ impl Plan {
                 )
             })
             .collect();
-        let orders = (0..orders).map(|number| order(rng, number, skus)).collect();
+        let orders = (0..orders)
+            .map(|number| order(rng, number, skus, steps))
+            .collect();
         let faults = Fault::ALL
             .into_iter()
             .filter_map(|fault| {
@@ -75,7 +80,7 @@ impl Plan {
             faults,
             stock,
             orders,
-            steps: rng.u32(60..=200),
+            steps,
             max_in_flight: *rng.choice(&[1, 1, 2, 8]).unwrap(),
             crashes: some(rng, 0.5, 0.15),
             people: some(rng, 0.5, 0.2),
@@ -123,9 +128,9 @@ fn settings(rng: &mut Rng, seed: u64) -> Settings {
     }
 }
 
-fn order(rng: &mut Rng, number: usize, skus: usize) -> OrderSeed {
+fn order(rng: &mut Rng, number: usize, skus: usize, steps: u32) -> OrderSeed {
     // Most come during the story, some were there before, a few are approved long after.
-    let placed = i64::from(rng.i32(-3600..7200));
+    let placed = rng.i64(-1800..i64::from(steps) * 45);
     let created = start() + jiff::SignedDuration::from_secs(placed);
     let mut order = OrderSeed::new(&format!("{}", 900_000_000 + number), created);
     for _ in 0..rng.usize(1..=3) {

@@ -21,7 +21,7 @@ use crate::plan::{Plan, TOKEN, start};
 use crate::shop::{Ended, Process, Step, config};
 
 /// Rounds of all stages after the faults end, at most.
-const QUIET_ROUNDS: u32 = 120;
+const QUIET_ROUNDS: u32 = 60;
 
 /// What a story came to.
 #[derive(Debug, Default, Clone)]
@@ -318,7 +318,7 @@ impl Story {
         self.count_shelf(false).await;
         self.say(|| "all troubles end".to_owned());
         let mut quiet = 0;
-        for _ in 0..QUIET_ROUNDS {
+        for round in 0..QUIET_ROUNDS {
             for step in [
                 Step::Poll,
                 Step::Confirm { please: true },
@@ -327,7 +327,9 @@ impl Story {
             ] {
                 self.take(step).await;
             }
-            self.time.advance(Duration::from_secs(30));
+            // What is not done soon waits for its settle, or for its turn.
+            let pause = if round < 4 { 30 } else { 120 };
+            self.time.advance(Duration::from_secs(pause));
             let totals = self.process().store.totals(None).await.unwrap();
             let coming = self.link.world(|world, _| world.next_due());
             let coming = coming.filter(|due| *due < far(now));
@@ -335,7 +337,7 @@ impl Story {
             let open = totals.open_actions - totals.stuck + totals.undecided + totals.waiting;
             quiet = if open == 0 && !pending { quiet + 1 } else { 0 };
             self.say(|| format!("{open} open, the world has more to come: {pending}"));
-            if quiet == 4 {
+            if quiet == 3 {
                 return Ok(());
             }
             // Nothing is done before the world does something.
