@@ -173,4 +173,8 @@ impl Transport for HttpTransport {
     ) -> Pin<Box<dyn Future<Output = Result<WireResponse, TransportError>> + Send + 'a>> {
         Box::pin(self.exchange(request))
     }
+
+    fn address(&self) -> Option<&str> {
+        Some(&self.base_url)
+    }
 }

@@ -2,6 +2,7 @@
 //! [`Reader`] cannot change anything, and a [`Writer`] exists only where a shop is to act.
 
 mod breaker;
+mod claim;
 mod convert;
 mod error;
 mod gate;
@@ -95,6 +96,7 @@ pub(crate) struct Shared {
     clock: Clock,
     gate: gate::Gate,
     random: std::sync::Mutex<fastrand::Rng>,
+    claim: Option<claim::Claim>,
 }
 
 impl Client {
@@ -107,6 +109,8 @@ impl Client {
     ) -> Self {
         let random = std::sync::Mutex::new(fastrand::Rng::with_seed(settings.seed));
         let gate = gate::Gate::new(&settings.gate, clock.clone());
+        let claim = transport.address();
+        let claim = claim.map(|address| claim::Claim::new(address, &credentials.get()));
         Self {
             shared: Arc::new(Shared {
                 settings,
@@ -115,6 +119,7 @@ impl Client {
                 clock,
                 gate,
                 random,
+                claim,
             }),
         }
     }

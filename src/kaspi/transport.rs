@@ -75,4 +75,9 @@ pub trait Transport: Send + Sync {
         &'a self,
         request: &'a WireRequest,
     ) -> Pin<Box<dyn Future<Output = Result<WireResponse, TransportError>> + Send + 'a>>;
+
+    /// Where requests go, if out of this process: one process alone may write there for a shop.
+    fn address(&self) -> Option<&str> {
+        None
+    }
 }

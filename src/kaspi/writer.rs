@@ -26,6 +26,12 @@ impl Writer {
         Self { shared }
     }
 
+    /// Whether this process may write for the shop: no other one of this machine does.
+    pub fn is_claimed(&self) -> bool {
+        let claim = self.shared.claim.as_ref();
+        claim.is_none_or(super::claim::Claim::hold)
+    }
+
     /// Accepts an order. Not sent any more after `good_until` ticks.
     pub async fn accept(
         &self,

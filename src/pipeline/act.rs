@@ -56,7 +56,8 @@ enum Landed {
 /// before this returns.
 ///
 /// # Errors
-/// What the database said. Kaspi's answers are outcomes, not errors.
+/// What the database said, or that another process acts for this shop. Kaspi's answers are outcomes,
+/// not errors.
 pub async fn run_once(
     ctx: &Ctx,
     writer: &Writer,
@@ -71,6 +72,9 @@ pub async fn run_once(
         ready: Vec::new(),
         ended: Vec::new(),
     };
+    if !writer.is_claimed() {
+        return Err(StageError::Elsewhere);
+    }
     ctx.mind_clock().await?;
     let lost = ctx
         .store

@@ -212,4 +212,38 @@ pub enum StageError {
     /// Kaspi.
     #[error(transparent)]
     Api(#[from] ApiError),
+    /// Another process has the claim on the shop.
+    #[error("another process on this machine acts for this shop, with a database of its own")]
+    Elsewhere,
+}
+
+impl StageError {
+    /// The stable code of this error, a heading in the runbook.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Store(error) => error.code(),
+            Self::Api(error) => error.code(),
+            Self::Elsewhere => "D009",
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Store(_) => "check the disk's free space and the database file's owner",
+            Self::Api(error) => error.hint(),
+            Self::Elsewhere => {
+                "stop the other qabyl of this shop: two do not know of each other's decisions"
+            }
+        }
+    }
+
+    /// What happened, with the cause where the database told one.
+    pub fn words(&self) -> String {
+        let cause = match self {
+            Self::Store(error) => std::error::Error::source(error),
+            Self::Api(_) | Self::Elsewhere => None,
+        };
+        cause.map_or_else(|| self.to_string(), |cause| format!("{self}: {cause}"))
+    }
 }

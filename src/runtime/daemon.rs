@@ -316,19 +316,7 @@ impl Stage {
         let now = self.ctx.clock.now();
         let (error, hint, code) = match result {
             Ok(_) => (None, None, ""),
-            Err(StageError::Api(error)) => {
-                (Some(error.to_string()), Some(error.hint()), error.code())
-            }
-            Err(StageError::Store(error)) => {
-                let cause = std::error::Error::source(error).map(ToString::to_string);
-                let text =
-                    cause.map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"));
-                (
-                    Some(text),
-                    Some("check the disk's free space and the database file's owner"),
-                    error.code(),
-                )
-            }
+            Err(error) => (Some(error.words()), Some(error.hint()), error.code()),
         };
         self.board.update(shop, self.name, |stage| {
             stage.runs += 1;

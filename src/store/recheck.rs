@@ -9,7 +9,7 @@ use super::observe::{Fate, close_reservations};
 use super::{StoreError, WriteTx};
 use crate::domain::action::{Kind, State as ActionState};
 use crate::domain::decision::{Decision, Verdict, decide};
-use crate::domain::facts::Facts;
+use crate::domain::facts::{Facts, ShortageSeen};
 use crate::domain::ids::{OrderId, ShopName, Sku};
 use crate::domain::interlocks::Name;
 use crate::domain::ledger::Take;
@@ -76,7 +76,7 @@ pub(super) async fn today(
     let facts = Facts {
         lines: ledger.facts(&lines, order.pickup_point.as_ref()),
         order,
-        shortage: tx.shortage(shop, &due.order.id).await?,
+        shortage: shortage(tx, shop, due, recheck.policy, now).await?,
         sent: None,
         around,
     };
@@ -95,6 +95,28 @@ pub(super) async fn today(
         }
         _ => Today::Other(words(&decision)),
     })
+}
+
+/// How long the order has been short. A cancel once sent rested on a shortage that was confirmed, and
+/// nobody counts scans for an order with a live action: what a clock set back took of that is not
+/// waited for again. Whether it is short now is asked all the same.
+async fn shortage(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    due: &Due,
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<Option<ShortageSeen>, StoreError> {
+    let stored = tx.shortage(shop, &due.order.id).await?;
+    if due.attempts == 0 {
+        return Ok(stored);
+    }
+    let confirm_after = policy.limits.cancel_confirm_after.unwrap_or_default();
+    let confirmed_by = now.saturating_sub(confirm_after).unwrap_or(now);
+    Ok(Some(ShortageSeen {
+        since: stored.map_or(confirmed_by, |seen| seen.since.min(confirmed_by)),
+        scans: stored.map_or(2, |seen| seen.scans.max(2)),
+    }))
 }
 
 fn words(decision: &Decision) -> String {

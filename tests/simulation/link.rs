@@ -38,6 +38,8 @@ struct State {
     world: World,
     rng: Rng,
     crash: Option<Crash>,
+    /// At this many requests from now the process falls asleep.
+    sleep: Option<u32>,
     /// Nothing leaves a dead process.
     dead: bool,
     lies: f64,
@@ -51,6 +53,9 @@ pub(crate) struct Link {
     state: Mutex<State>,
     time: Arc<SimulatedTime>,
     pub(crate) crashed: Notify,
+    /// The process sleeps at a request, as one that was stopped does.
+    pub(crate) asleep: Notify,
+    awake: Notify,
 }
 
 impl Link {
@@ -66,6 +71,7 @@ impl Link {
                 world,
                 rng: Rng::with_seed(seed ^ 0x11AC),
                 crash: None,
+                sleep: None,
                 dead: false,
                 lies,
                 stale,
@@ -73,6 +79,8 @@ impl Link {
             }),
             time,
             crashed: Notify::new(),
+            asleep: Notify::new(),
+            awake: Notify::new(),
         })
     }
 
@@ -97,6 +105,34 @@ impl Link {
         self.state().crash = Some(crash);
     }
 
+    pub(crate) fn sleep_at(&self, requests: u32) {
+        self.state().sleep = Some(requests);
+    }
+
+    /// Nothing else is to befall it as it wakes.
+    pub(crate) fn wake(&self) {
+        let mut state = self.state();
+        (state.sleep, state.crash) = (None, None);
+        drop(state);
+        self.awake.notify_waiters();
+    }
+
+    /// Sleeps here if it is time to, until somebody wakes it.
+    async fn maybe_sleep(&self) {
+        let awake = self.awake.notified();
+        match &mut self.state().sleep {
+            None => return,
+            Some(0) => {}
+            Some(left) => {
+                *left -= 1;
+                return;
+            }
+        }
+        self.state().sleep = None;
+        self.asleep.notify_one();
+        awake.await;
+    }
+
     /// Another process starts.
     pub(crate) fn revive(&self) {
         self.state().dead = false;
@@ -104,7 +140,7 @@ impl Link {
 
     pub(crate) fn honest(&self) {
         let mut state = self.state();
-        (state.lies, state.stale, state.crash) = (0.0, 0.0, None);
+        (state.lies, state.stale, state.crash, state.sleep) = (0.0, 0.0, None, None);
     }
 
     /// Whether the process dies at this point of this request.
@@ -135,8 +171,6 @@ impl Link {
         let mut state = self.state();
         let state = &mut *state;
         let reply = state.world.handle(now, request);
-        let is_list =
-            request.path.ends_with("/v2/orders") && request.method == sandbox::Method::Get;
         let is_whole = reply.wire == Wire::Whole && reply.status == 200;
         let reply = if is_whole
             && request.method == sandbox::Method::Get
@@ -148,7 +182,11 @@ impl Link {
             let past = past.map(|(_, past)| past.handle(now, request));
             past.filter(|past| past.wire == Wire::Whole && past.status == 200)
                 .unwrap_or(reply)
-        } else if is_whole && is_list && state.rng.f64() < state.lies {
+        } else if is_whole
+            && request.method == sandbox::Method::Get
+            && request.path.contains("/v2/orders")
+            && state.rng.f64() < state.lies
+        {
             lie(reply, &mut state.rng)
         } else {
             reply
@@ -167,6 +205,7 @@ impl Link {
 
     async fn exchange(&self, request: &WireRequest) -> Answer {
         let clock = Clock::Simulated(Arc::clone(&self.time));
+        self.maybe_sleep().await;
         if request
             .good_until
             .is_some_and(|until| clock.ticks() > until)
@@ -246,15 +285,32 @@ fn as_sandbox(request: &WireRequest) -> Request {
     }
 }
 
-/// A list that says more than it shows, shows an order twice, or leaves one out.
+/// A list that says more than it shows, shows an order twice, or leaves one out; another order than the
+/// one asked for; a word nobody knows.
 fn lie(mut reply: Reply, rng: &mut Rng) -> Reply {
     let Ok(mut body) = serde_json::from_slice::<Value>(&reply.body) else {
         return reply;
     };
+    if let Some(order) = body["data"].as_object_mut() {
+        match rng.u8(..3) {
+            0 => order["id"] = json!("T1RIRVI="),
+            // Of one that is over nobody asks again, and takes the word for good.
+            1 if order["attributes"]["state"] != "ARCHIVE" => {
+                order["attributes"]["status"] = json!("NOBODY_KNOWS_THIS");
+            }
+            _ => order["attributes"]["status"] = Value::Null,
+        }
+        reply.body = body.to_string().into_bytes();
+        return reply;
+    }
     let Some(data) = body["data"].as_array_mut() else {
         return reply;
     };
-    match rng.u8(..3) {
+    match rng.u8(..4) {
+        3 if !data.is_empty() => {
+            let place = rng.usize(..data.len());
+            data[place]["attributes"]["state"] = json!("NOBODY_KNOWS_THIS");
+        }
         0 if !data.is_empty() => {
             let place = rng.usize(..data.len());
             data.remove(place);

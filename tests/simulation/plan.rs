@@ -31,6 +31,7 @@ pub(crate) struct Plan {
     pub(crate) clock_jumps: f64,
     pub(crate) lies: f64,
     pub(crate) stale: f64,
+    pub(crate) takeovers: f64,
     pub(crate) cancel_confirm_after: Duration,
 }
 
@@ -89,6 +90,7 @@ impl Plan {
             lies: some(rng, 0.3, 0.2),
             stale: some(rng, 0.3, 0.3),
             cancel_confirm_after: Duration::from_secs(*rng.choice(&[0, 60, 600]).unwrap()),
+            takeovers: some(rng, 0.3, 0.06),
         }
     }
 }

@@ -2,9 +2,11 @@
 //! again.
 
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use qabyl::clock::{Clock, SimulatedTime};
 use qabyl::config::{Config, Sources};
 use qabyl::pipeline::{StageError, act, confirm, decide, poll};
@@ -36,6 +38,26 @@ pub(crate) enum Ended {
     Done,
     Failed(StageError),
     Crashed,
+    /// It was stopped at a request, and is as it was then.
+    Asleep(Sleeper),
+}
+
+/// A process stopped in the middle of a step.
+pub(crate) struct Sleeper(Pin<Box<dyn Future<Output = Result<(), StageError>>>>);
+
+impl std::fmt::Debug for Sleeper {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Sleeper")
+    }
+}
+
+impl Sleeper {
+    /// Goes on where it was stopped, to the end of its step.
+    pub(crate) async fn wake(self, link: &Link) -> Result<(), StageError> {
+        link.wake();
+        let ended = tokio::time::timeout(HANGS_AFTER, self.0).await;
+        ended.expect("a process that wakes goes on")
+    }
 }
 
 pub(crate) struct Process {
@@ -92,31 +114,41 @@ impl Process {
         Clock::Simulated(Arc::clone(&self.time))
     }
 
-    /// Runs one stage until it ends, or the process dies in it.
-    pub(crate) async fn step(&self, step: Step, link: &Link) -> Ended {
+    async fn work(self: Arc<Self>, step: Step) -> Result<(), StageError> {
         let ctx = &self.shop.ctx;
-        let work = async {
-            match step {
-                Step::Poll => poll::run_once(ctx).await.map(drop),
-                Step::Decide => decide::run_once(ctx).await.map(drop),
-                Step::Confirm { please } => confirm::run_once(ctx, please).await.map(drop),
-                Step::Act => {
-                    let writer = self.shop.writer.as_ref().unwrap();
-                    act::run_once(ctx, writer, &CancellationToken::new())
-                        .await
-                        .map(drop)
-                }
+        match step {
+            Step::Poll => poll::run_once(ctx).await.map(drop),
+            Step::Decide => decide::run_once(ctx).await.map(drop),
+            Step::Confirm { please } => confirm::run_once(ctx, please).await.map(drop),
+            Step::Act => {
+                let writer = self.shop.writer.as_ref().unwrap();
+                act::run_once(ctx, writer, &CancellationToken::new())
+                    .await
+                    .map(drop)
             }
-        };
-        let mut work = std::pin::pin!(work);
+        }
+    }
+
+    /// Runs one stage until it ends, or the process dies or is stopped in it.
+    pub(crate) async fn step(self: Arc<Self>, step: Step, link: &Link) -> Ended {
+        let mut work: Pin<Box<dyn Future<Output = _>>> = Box::pin(self.work(step));
         tokio::select! {
             biased;
-            done = &mut work => done.map_or_else(Ended::Failed, |()| Ended::Done),
+            done = &mut work => {
+                // What slept was given up by its own step.
+                let _ = link.asleep.notified().now_or_never();
+                done.map_or_else(Ended::Failed, |()| Ended::Done)
+            }
             () = link.crashed.notified() => {
                 // What the database was told before still happens, so that a seed replays; dying
                 // in mid-write is for the tests that kill the real binary.
                 let _ = tokio::time::timeout(LAST_WORDS, work).await;
                 Ended::Crashed
+            }
+            () = link.asleep.notified() => {
+                // A write under way ends: stopped within it, it would only keep others out.
+                let _ = tokio::time::timeout(LAST_WORDS, &mut work).await;
+                Ended::Asleep(Sleeper(work))
             }
             () = tokio::time::sleep(HANGS_AFTER) => panic!("{step:?} hangs"),
         }

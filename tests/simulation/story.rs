@@ -12,13 +12,15 @@ use qabyl::config::Config;
 use qabyl::domain::decision::{CancelReason, Verdict};
 use qabyl::domain::ids::Sku;
 use qabyl::domain::stock::StockRow;
+use qabyl::pipeline::StageError;
 use qabyl::runtime::build;
 use qabyl::sandbox::{Faults, Happening, World};
+use qabyl::store::StoreError;
 
 use crate::judge::{self, Known};
 use crate::link::{Crash, Link};
 use crate::plan::{Plan, TOKEN, start};
-use crate::shop::{Ended, Process, Step, config};
+use crate::shop::{Ended, Process, Sleeper, Step, config};
 
 /// Rounds of all stages after the faults end, at most.
 const QUIET_ROUNDS: u32 = 60;
@@ -26,6 +28,7 @@ const QUIET_ROUNDS: u32 = 60;
 /// What a story came to.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Told {
+    pub(crate) schedules: usize,
     pub(crate) requests: usize,
     pub(crate) posts: usize,
     pub(crate) crashes: usize,
@@ -36,6 +39,7 @@ pub(crate) struct Told {
 
 impl Told {
     pub(crate) fn add(&mut self, other: &Self) {
+        self.schedules += other.schedules;
         self.requests += other.requests;
         self.posts += other.posts;
         self.crashes += other.crashes;
@@ -49,7 +53,9 @@ struct Story {
     rng: Rng,
     time: Arc<SimulatedTime>,
     link: Arc<Link>,
-    process: Option<Process>,
+    process: Option<Arc<Process>>,
+    /// Stopped in mid-step while another took its place.
+    sleeper: Option<Sleeper>,
     known: Known,
     crashes: usize,
     lives: u64,
@@ -81,7 +87,8 @@ pub(crate) async fn run(seed: u64, tell: bool) -> Result<Told, String> {
     let mut story = Story {
         rng: Rng::with_seed(seed.wrapping_mul(0x9E37_79B9)),
         known: Known::default(),
-        process: Some(process),
+        process: Some(Arc::new(process)),
+        sleeper: None,
         plan,
         config,
         time,
@@ -105,7 +112,7 @@ pub(crate) async fn run(seed: u64, tell: bool) -> Result<Told, String> {
 }
 
 impl Story {
-    fn process(&self) -> &Process {
+    fn process(&self) -> &Arc<Process> {
         self.process.as_ref().unwrap()
     }
 
@@ -152,6 +159,11 @@ impl Story {
             };
             self.say(|| format!("will die: {crash:?}"));
             self.link.crash_at(crash);
+        }
+        if self.sleeper.is_none() && self.chance(self.plan.takeovers) {
+            self.link.sleep_at(self.rng.u32(0..12));
+        } else if self.rng.u8(..) < 60 {
+            self.wake_sleeper().await?;
         }
         Ok(())
     }
@@ -287,26 +299,70 @@ impl Story {
     }
 
     async fn take(&mut self, step: Step) {
-        let ended = self.process().step(step, &self.link).await;
+        let ended = Arc::clone(self.process()).step(step, &self.link).await;
         self.say(|| match &ended {
             Ended::Failed(error) => format!("{step:?}: {error}"),
             ended => format!("{step:?}: {ended:?}"),
         });
-        if let Ended::Failed(qabyl::pipeline::StageError::Store(error)) = &ended {
-            panic!("the database: {error:?}");
+        match ended {
+            Ended::Done | Ended::Failed(StageError::Api(_)) => {}
+            Ended::Failed(error) => panic!("the database: {error:?}"),
+            Ended::Crashed => {
+                self.crashes += 1;
+                drop((self.process.take(), self.sleeper.take()));
+                self.link.revive();
+                self.start_process().await;
+            }
+            Ended::Asleep(sleeper) => {
+                self.sleeper = Some(sleeper);
+                // As when its lock was deleted, or lies on a disk that forgot it.
+                let mut lock = self.config.database.path.clone().into_os_string();
+                lock.push(".lock");
+                std::fs::remove_file(lock).unwrap();
+                self.start_process().await;
+            }
         }
-        if matches!(ended, Ended::Crashed) {
-            self.crashes += 1;
-            self.lives += 1;
-            drop(self.process.take());
-            self.link.revive();
-            let process = Process::start(&self.config, &self.link, &self.time, self.lives).await;
-            self.process = Some(process);
+    }
+
+    async fn start_process(&mut self) {
+        self.lives += 1;
+        let process = Process::start(&self.config, &self.link, &self.time, self.lives).await;
+        self.process = Some(Arc::new(process));
+    }
+
+    /// The one that was replaced goes on: it may do nothing but find that out. A request that was
+    /// written down before it slept may still leave; another may not.
+    async fn wake_sleeper(&mut self) -> Result<(), String> {
+        let Some(sleeper) = self.sleeper.take() else {
+            return Ok(());
+        };
+        let posts = |link: &Link| {
+            link.world(|world, _| {
+                let rows = world.ledger().requests().iter();
+                rows.filter(|row| row.write.is_some()).count()
+            })
+        };
+        let before = posts(&self.link);
+        let ended = sleeper.wake(&self.link).await;
+        let sent = posts(&self.link) - before;
+        self.say(|| format!("the sleeper woke, sent {sent}, and ended {ended:?}"));
+        match ended {
+            Err(StageError::Store(StoreError::LeaseLost { .. }))
+                if sent <= self.plan.max_in_flight =>
+            {
+                Ok(())
+            }
+            // It only read.
+            Ok(()) | Err(StageError::Api(_)) if sent == 0 => Ok(()),
+            ended => Err(format!(
+                "R14: a process that was replaced sent {sent} and ended {ended:?}"
+            )),
         }
     }
 
     /// Every trouble ends; then nothing may stay undone.
     async fn quieten(&mut self) -> Result<(), String> {
+        self.wake_sleeper().await?;
         self.link.honest();
         self.link.world(|world, _| {
             world.set_faults(Faults::default());
@@ -343,7 +399,8 @@ impl Story {
             // Nothing is done before the world does something.
             if let (Some(due), 0) = (coming, open) {
                 let wait = due.duration_since(self.link.true_now());
-                self.time.advance(Duration::try_from(wait).unwrap_or_default());
+                self.time
+                    .advance(Duration::try_from(wait).unwrap_or_default());
             }
         }
         let totals = self.process().store.totals(None).await.unwrap();
@@ -418,6 +475,7 @@ impl Story {
             format!("{row:?}").hash(&mut hasher);
         }
         Told {
+            schedules: 1,
             requests,
             posts,
             crashes: self.crashes,
