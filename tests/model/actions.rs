@@ -6,12 +6,15 @@ use crate::broken::Off;
 use crate::kaspi::Answer;
 use crate::model::Shop;
 use crate::product::{Scene, Word};
-use crate::state::{Action, Ask, Breach, Due, Hand, Last, Reserved, Seen, Sold, State};
+use crate::state::{Action, Ask, Breach, Due, Hand, Last, Reserved, Seen, State};
 
 /// `store::actions::close`; what was in hand for a POST not begun is void.
-pub(crate) fn close(order: &mut Sold, to: ActionState) {
+pub(crate) fn close<const N: usize>(state: &mut State<N>, i: usize, to: ActionState) {
+    state.judge_end(i, to);
+    let order = &mut state.orders[i];
     let Some(action) = order.live() else { return };
     order.sent[action.ask as usize] |= action.attempts > 0;
+    order.keeps_units |= action.attempts > 0 && action.ask == Ask::Accept;
     order.action = Some(Action {
         state: to,
         attempts: 0,
@@ -64,7 +67,7 @@ impl<const N: usize> Shop<N> {
             }
             // `put_off` by a second: nothing that matters here.
             Today::Later => {}
-            Today::Other => withdraw(&mut state.orders[i], action),
+            Today::Other => withdraw(state, i, action),
         }
     }
 
@@ -123,7 +126,7 @@ impl<const N: usize> Shop<N> {
         let was_unsent = action.attempts == 1;
         (action.last, action.due, action.state) = match answer.outcome() {
             Outcome::Applied if self.off == Some(Off::Read2xx) => {
-                close(order, ActionState::Confirmed);
+                close(state, i, ActionState::Confirmed);
                 return;
             }
             Outcome::Applied => (
@@ -176,10 +179,10 @@ impl<const N: usize> Shop<N> {
 }
 
 /// Ends an action that a reading shows without effect: `Store::refuse`. Its reservation stays.
-pub(crate) fn refuse(order: &mut Sold) {
-    if order.live().is_some() {
-        close(order, ActionState::Refused);
-        order.held = true;
+pub(crate) fn refuse<const N: usize>(state: &mut State<N>, i: usize) {
+    if state.orders[i].live().is_some() {
+        close(state, i, ActionState::Refused);
+        state.orders[i].held = true;
     }
 }
 
@@ -191,12 +194,12 @@ enum Today {
 }
 
 /// `store::recheck::withdraw`.
-fn withdraw(order: &mut Sold, action: Action) {
+fn withdraw<const N: usize>(state: &mut State<N>, i: usize, action: Action) {
     if action.attempts > 0 {
-        close(order, ActionState::Refused);
-        order.held = true;
+        close(state, i, ActionState::Refused);
+        state.orders[i].held = true;
     } else {
-        close(order, ActionState::Superseded);
-        order.reserved = Reserved::No;
+        close(state, i, ActionState::Superseded);
+        state.orders[i].reserved = Reserved::No;
     }
 }

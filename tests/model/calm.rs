@@ -79,7 +79,8 @@ impl<const N: usize> Shop<N> {
             // One that came and went between two lists owes nobody anything.
             let is_missed = order.stored == Seen::Absent && order.truth == Seen::Cancelled;
             let is_known = order.stored == order.truth || is_missed;
-            is_known && (order.truth != Seen::New || is_told)
+            let is_closed = order.live().is_none_or(|action| action.due == Due::Never);
+            is_known && is_closed && (order.truth != Seen::New || is_told)
         })
     }
 }

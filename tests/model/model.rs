@@ -60,6 +60,7 @@ pub(crate) enum Step {
     LateEffect(usize, Ask),
     BuyerCancels(usize),
     PersonAccepts(usize),
+    PersonReleases(usize),
     Import(u8),
     Crash,
     Passes(Leap),
@@ -192,6 +193,7 @@ impl<const N: usize> Shop<N> {
             Step::LateEffect(i, ask) => state.late_effect(i, ask),
             Step::BuyerCancels(i) => state.orders[i].truth = Seen::Cancelled,
             Step::PersonAccepts(i) => state.orders[i].truth = Seen::Accepted,
+            Step::PersonReleases(i) => Self::release(state, i),
             // `Store::import_stock`
             Step::Import(on_hand) => {
                 state.on_hand = on_hand;
@@ -236,6 +238,9 @@ fn others<const N: usize>(state: &State<N>, i: usize, steps: &mut Vec<Step>) {
         if is_allowed(order.truth, Ask::Cancel) {
             steps.push(Step::BuyerCancels(i));
         }
+        if order.held {
+            steps.push(Step::PersonReleases(i));
+        }
     }
 }
 
@@ -271,7 +276,7 @@ fn pay<const N: usize>(state: &mut State<N>, step: Step) {
             left.imports -= 1;
             1
         }
-        Step::BuyerCancels(_) | Step::PersonAccepts(_) => {
+        Step::BuyerCancels(_) | Step::PersonAccepts(_) | Step::PersonReleases(_) => {
             left.clicks -= 1;
             1
         }

@@ -1,8 +1,11 @@
 //! What watches over the steps that promise and refuse. Monitors count orders as they were read, not
 //! reservations, and ask no code of the product's.
 
+use qabyl::domain::action::State as ActionState;
+
+use crate::kaspi::is_allowed;
 use crate::model::Shop;
-use crate::state::{Breach, Seen, State, Swept};
+use crate::state::{Breach, Hand, Seen, State, Swept};
 
 impl<const N: usize> Shop<N> {
     /// The monitor of an accept, as it is decided and as each of its POSTs is begun: the units are
@@ -37,6 +40,24 @@ impl<const N: usize> Shop<N> {
         let is_seen_twice = shortage.scans >= 2 && shortage.old;
         if !is_seen_twice || state.swept != Swept::JustNow || state.counted_since {
             state.breach(Breach::Unproven);
+        }
+    }
+}
+
+impl<const N: usize> State<N> {
+    /// The monitor of an action about to be closed: one without its effect is closed on proof only.
+    pub(crate) fn judge_end(&mut self, i: usize, to: ActionState) {
+        let order = &self.orders[i];
+        let Some(action) = order.live() else { return };
+        let is_under_way = match order.hand {
+            Hand::Begun { ask, fresh: true } | Hand::Waiting { ask, done: false } => {
+                ask == action.ask
+            }
+            _ => order.late[action.ask as usize],
+        };
+        let may_come = is_under_way && is_allowed(order.stored, action.ask);
+        if to != ActionState::Confirmed && may_come {
+            self.breach(Breach::GivenUp);
         }
     }
 }

@@ -43,6 +43,7 @@ impl Sold {
             | u64::from(self.left[0]) << 44
             | u64::from(self.left[1]) << 45
             | u64::from(self.read_accepted) << 46
+            | u64::from(self.keeps_units) << 47
     }
 }
 

@@ -17,6 +17,7 @@ pub(crate) const BLIND: &str = "R4: no POST again before settle and a reading af
 pub(crate) const UNSIGHTED: &str = "R4: no POST without a fresh sighting";
 pub(crate) const UNDURABLE: &str = "I9: no POST before its attempt is on disk";
 pub(crate) const UNREAD: &str = "R6: no accept before accepted orders were read";
+const GIVEN_UP: &str = "R3: no action is given up while its POST could still take effect";
 pub(crate) const REOPENED: &str = "a closed action stays closed";
 pub(crate) const FLIPPED: &str = "R2: no trigger has to keep accept and cancel apart";
 pub(crate) const LEDGER: &str = "I6: units are promised exactly where they are owed";
@@ -28,7 +29,7 @@ const ALL: &str = "no invariant is broken";
 /// What to look for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Look {
-    /// A broken invariant, whichever: one property costs stateright much less than fourteen.
+    /// A broken invariant, whichever: one property costs stateright much less than fifteen.
     All,
     /// This invariant broken.
     For(&'static str),
@@ -67,7 +68,7 @@ pub(crate) fn broken_in<const N: usize>(shop: &Shop<N>, state: &State<N>) -> Vec
         .collect()
 }
 
-fn invariants<const N: usize>() -> [(&'static str, Holds<N>); 14] {
+fn invariants<const N: usize>() -> [(&'static str, Holds<N>); 15] {
     [
         (BOTH, |_, state| {
             !any(state, |order| order.left == [true; 2])
@@ -81,6 +82,7 @@ fn invariants<const N: usize>() -> [(&'static str, Holds<N>); 14] {
         (UNSIGHTED, |_, state| !state.has(Breach::Unsighted)),
         (UNDURABLE, |_, state| !state.has(Breach::Undurable)),
         (UNREAD, |_, state| !state.has(Breach::HoldersUnread)),
+        (GIVEN_UP, |_, state| !state.has(Breach::GivenUp)),
         (REOPENED, |_, state| !state.has(Breach::Reopened)),
         (FLIPPED, |_, state| !state.has(Breach::Flipped)),
         (LEDGER, |_, state| {

@@ -94,7 +94,7 @@ impl<const N: usize> Shop<N> {
         if read == Seen::New {
             self.repeat(state, i, action);
         } else if read == Seen::Accepted && action.attempts > 0 {
-            refuse(&mut state.orders[i]);
+            refuse(state, i);
         }
     }
 
@@ -105,7 +105,7 @@ impl<const N: usize> Shop<N> {
         if action.attempts == 0 {
             order.hand = Hand::Ready;
         } else if action.last == Last::Rejected {
-            refuse(order);
+            refuse(state, i);
         } else if counted >= self.attempts_max {
             order.action = Some(Action {
                 due: Due::Never,

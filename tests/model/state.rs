@@ -148,6 +148,8 @@ pub(crate) struct Sold {
     // Monitors.
     /// A POST left.
     pub(crate) left: [bool; 2],
+    /// A closed accept was sent, and nobody gave its units back since.
+    pub(crate) keeps_units: bool,
     pub(crate) proof: Proof,
     pub(crate) read_accepted: bool,
 }
@@ -172,6 +174,7 @@ impl Sold {
             reserved: Reserved::No,
             hand: Hand::Idle,
             left: [false; 2],
+            keeps_units: false,
             proof: Proof::Clean,
             read_accepted: false,
         }
@@ -192,10 +195,11 @@ impl Sold {
     }
 
     /// Whether its units are owed to the buyer as far as Qabyl can know: read as accepted, or an
-    /// accept is decided, or was sent, and no reading showed the order as cancelled.
+    /// accept is decided, or was sent, and no reading showed the order as cancelled, nor did a person
+    /// give its units back.
     pub(crate) fn is_owed(&self) -> bool {
-        let promised = self.live().is_some_and(|action| action.ask == Ask::Accept)
-            || self.was_sent(Ask::Accept);
+        let promised =
+            self.live().is_some_and(|action| action.ask == Ask::Accept) || self.keeps_units;
         self.stored == Seen::Accepted || (promised && self.stored != Seen::Cancelled)
     }
 
@@ -204,6 +208,7 @@ impl Sold {
     pub(crate) fn tidy(&mut self, returns: bool) {
         if self.stored != Seen::New && !returns {
             (self.listed, self.in_scan, self.held) = (false, false, false);
+            self.keeps_units = false;
             self.shortage = Shortage::default();
         }
         if self.shortage.scans == 2 {
@@ -310,6 +315,8 @@ pub(crate) enum Breach {
     Undurable,
     /// R6
     HoldersUnread,
+    /// R3
+    GivenUp,
     Reopened,
     Flipped,
 }

@@ -31,11 +31,12 @@ impl<const N: usize> Shop<N> {
                 .action_end(read, action.ask, action.attempts > 0);
             match end {
                 ActionEnd::Keep => {}
-                ActionEnd::Confirmed => close(order, ActionState::Confirmed),
-                ActionEnd::Refused => close(order, ActionState::Refused),
-                ActionEnd::Superseded => close(order, ActionState::Superseded),
+                ActionEnd::Confirmed => close(state, i, ActionState::Confirmed),
+                ActionEnd::Refused => close(state, i, ActionState::Refused),
+                ActionEnd::Superseded => close(state, i, ActionState::Superseded),
             }
         }
+        let order = &mut state.orders[i];
         match self.product.holding(read) {
             Holding::Reserve if order.reserved == Reserved::Promised => {
                 order.reserved = Reserved::Confirmed;
@@ -95,6 +96,17 @@ impl<const N: usize> Shop<N> {
         }
     }
 
+    /// A person lets the engine decide a held order again: `Store::release_order`. Their other words
+    /// (hold, accept, cancel) are left out: they stand in for the engine's, and the same steps follow.
+    pub(crate) fn release(state: &mut State<N>, i: usize) {
+        let order = &mut state.orders[i];
+        order.held = false;
+        if order.stored == Seen::New && order.live().is_none() {
+            order.reserved = Reserved::No;
+            order.keeps_units = false;
+        }
+    }
+
     /// `CANDIDATES` in `store/deciding.rs`.
     fn is_candidate(&self, order: &Sold) -> bool {
         let again = self.off == Some(Off::Sticky);
@@ -141,6 +153,7 @@ impl<const N: usize> Shop<N> {
         if let Some(action) = state.orders[i].live() {
             // Only where stickiness is off: the action is dropped for another.
             state.orders[i].sent[action.ask as usize] = true;
+            state.orders[i].keeps_units |= action.ask == Ask::Accept;
         }
         state.orders[i].action = Some(Action {
             ask,
