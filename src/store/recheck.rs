@@ -9,7 +9,7 @@ use super::observe::{Fate, close_reservations};
 use super::{StoreError, WriteTx};
 use crate::domain::action::{Kind, State as ActionState};
 use crate::domain::decision::{Decision, Verdict, decide};
-use crate::domain::facts::{Facts, ShortageSeen};
+use crate::domain::facts::{Facts, LinesFacts, ShortageSeen};
 use crate::domain::ids::{OrderId, ShopName, Sku};
 use crate::domain::interlocks::Name;
 use crate::domain::ledger::Take;
@@ -30,7 +30,8 @@ pub struct Recheck<'a> {
     pub policy: &'a Policy,
     /// How the ledger is to be read.
     pub input: DecidingInput,
-    /// An accept decided longer ago than this is decided again first; a cancel always is.
+    /// An accept decided longer ago than this is decided again first, as is one whose units are no
+    /// longer there; a cancel always is.
     pub accept_fresh_for: SignedDuration,
 }
 
@@ -50,11 +51,6 @@ pub(super) async fn today(
     recheck: &Recheck<'_>,
     now: Timestamp,
 ) -> Result<Today, StoreError> {
-    let fresh = now.duration_since(due.made_at) <= recheck.accept_fresh_for;
-    // An accept that was sent is never turned around; one just decided need not be decided twice.
-    if due.kind == Kind::Accept && (due.attempts > 0 || fresh) {
-        return Ok(Today::Same);
-    }
     let Some((order, lines)) = tx.order_and_lines(shop, &due.order.id).await? else {
         return Ok(Today::Other("the order is gone".to_owned()));
     };
@@ -63,6 +59,14 @@ pub(super) async fn today(
         .ledger(recheck.input.semantics, recheck.input.safety_stock, &names)
         .await?;
     ledger.promise(&own_promises(tx, shop, &due.order.id).await?);
+    let lines = ledger.facts(&lines, order.pickup_point.as_ref());
+    let fresh = now.duration_since(due.made_at) <= recheck.accept_fresh_for;
+    // An accept that was sent, or decided just now, need not be decided again: unless its units went
+    // to another order since, or off the shelf (I2).
+    let is_settled = due.kind == Kind::Accept && (due.attempts > 0 || fresh);
+    if is_settled && (order.pre_order || covers(&lines)) {
+        return Ok(Today::Same);
+    }
     let mut around = tx.surroundings(shop, &recheck.input, now).await?;
     // The action itself is counted there already.
     let counters = &mut around.counters;
@@ -74,7 +78,7 @@ pub(super) async fn today(
     *all = all.saturating_sub(1);
     *hour = hour.saturating_sub(1);
     let facts = Facts {
-        lines: ledger.facts(&lines, order.pickup_point.as_ref()),
+        lines,
         order,
         shortage: shortage(tx, shop, due, recheck.policy, now).await?,
         sent: None,
@@ -117,6 +121,14 @@ async fn shortage(
         since: stored.map_or(confirmed_by, |seen| seen.since.min(confirmed_by)),
         scans: stored.map_or(2, |seen| seen.scans.max(2)),
     }))
+}
+
+/// Whether every unit is known to be there.
+fn covers(lines: &LinesFacts) -> bool {
+    match lines {
+        LinesFacts::Known(lines) => lines.iter().all(|line| line.shortage() == Some(0)),
+        LinesFacts::Unreadable(_) => false,
+    }
 }
 
 fn words(decision: &Decision) -> String {

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use qabyl::sandbox::{OrderSeed, Settings, State, Status};
+use qabyl::pipeline::confirm;
+use qabyl::sandbox::{Fault, Method, OrderSeed, Script, Settings, State, Status};
 
 use crate::world::{start, world};
 
@@ -94,6 +95,51 @@ async fn orders_accepted_in_the_cabinet_take_their_units() {
     world.quiet().await;
     assert_eq!(world.posts("930000001"), [""; 0]);
     assert_eq!(world.posts("930000002"), ["cancel"]);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn an_accept_stays_here_when_its_unit_was_taken_since_it_was_decided() {
+    let mut world = world(Settings::default()).begin().await;
+    world.stock(&[("A", 1)]).await;
+    world.place_plain(&[("930000003", "A", 1)]);
+    world.poll_and_decide().await;
+    assert!(world.why("930000003").await.starts_with("accept"));
+    // Seconds later accepted orders are read, and one of them has the unit.
+    let mut other = OrderSeed::new("930000004", world.now()).line("A", 1);
+    other.auto_accepted = true;
+    world.place(other);
+    world.time.advance(Duration::from_secs(2));
+    confirm::run_once(&world.shop.ctx, true).await.unwrap();
+    world.act().await;
+    assert_eq!(world.posts("930000003"), [""; 0]);
+    world.quiet().await;
+    assert_eq!(world.posts("930000003"), ["cancel"]);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_lost_accept_is_not_sent_again_for_a_unit_taken_meanwhile() {
+    let mut world = world(Settings::default()).begin().await;
+    world.stock(&[("A", 1)]).await;
+    world.place_plain(&[("930000005", "A", 1)]);
+    let lost = Script::once(Fault::DropBefore).on(Method::Post);
+    world.kaspi().script(lost.order("930000005"));
+    world.poll_and_decide().await;
+    world.act().await;
+    assert_eq!(world.posts("930000005"), ["accept"]);
+    let mut other = OrderSeed::new("930000006", world.now()).line("A", 1);
+    other.auto_accepted = true;
+    world.place(other);
+    world.later(5 * MINUTE).await;
+    world.quiet().await;
+    assert_eq!(world.posts("930000005"), ["accept"], "not again");
+    let held = world.view("930000005").await.held;
+    assert!(held.is_some(), "a person is told");
+    // That person has no other unit either.
+    let now = world.now();
+    assert!(world.kaspi().cabinet_cancels("930000005", now));
+    world.later(2 * MINUTE).await;
     world.finish().await;
 }
 
