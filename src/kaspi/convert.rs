@@ -4,21 +4,41 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
+use super::bounded::Scalar;
 use super::reader::{OrderRead, Page, UnreadableOrder};
 use super::wire;
 use crate::domain::ids::{EntryId, MasterProduct, OrderCode, OrderId, PickupPoint, Sku};
 use crate::domain::money::Money;
 use crate::domain::order::{Line, Lines, Order, State, Status, UnitType};
 
-/// Parses JSON and says which field was wrong.
-pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
-    let mut json = serde_json::Deserializer::from_slice(bytes);
-    serde_path_to_error::deserialize(&mut json)
-        .map_err(|error| format!("{}: {}", error.path(), category(error.inner())))
+/// Longest order or entry: twenty times what Kaspi sends. A longer one is not kept, nor looked into.
+const RESOURCE_BYTES_MAX: usize = 64 * 1024;
+
+/// Longest id, code or SKU. Kaspi's have about 40 characters.
+const NAME_BYTES_MAX: usize = 200;
+
+/// What is kept of a text that people read, in characters.
+const TEXT_CHARS_MAX: usize = 200;
+
+/// Parses one JSON text and says which field was wrong.
+pub(super) fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, String> {
+    // Fields that are skipped are not looked into by the parser, not even for this.
+    let text = std::str::from_utf8(bytes).map_err(|_| "not UTF-8".to_owned())?;
+    let mut json = serde_json::Deserializer::from_str(text);
+    let value = serde_path_to_error::deserialize(&mut json)
+        .map_err(|error| format!("{}: {}", error.path(), category(error.inner())))?;
+    // A second text behind the first belongs to somebody else.
+    json.end().map_err(|error| category(&error))?;
+    Ok(value)
+}
+
+/// Whether this is one JSON text, of whatever shape.
+pub(super) fn is_json(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
 }
 
 /// The kind of a JSON error without the text it was found in, which may be personal.
@@ -39,30 +59,60 @@ fn category(error: &serde_json::Error) -> String {
     }
 }
 
+/// Parses one resource of a list, unless it is too large to be one.
+fn resource<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, String> {
+    if raw.get().len() > RESOURCE_BYTES_MAX {
+        return Err(format!("longer than {RESOURCE_BYTES_MAX} bytes"));
+    }
+    parse(raw.get().as_bytes())
+}
+
+/// A text that names something: short, and fit for a path, a terminal and a log.
+fn name(text: &str) -> Result<&str, String> {
+    if text.len() > NAME_BYTES_MAX {
+        return Err(format!("a name longer than {NAME_BYTES_MAX} bytes"));
+    }
+    if text.chars().any(char::is_control) {
+        return Err("a name with control characters".to_owned());
+    }
+    if text.trim().split('/').any(|part| matches!(part, "." | "..")) {
+        return Err("a name that climbs in a path".to_owned());
+    }
+    Ok(text)
+}
+
+/// A text for people's eyes, shortened and on one line.
+pub(super) fn plain(text: &str) -> String {
+    text.chars()
+        .filter(|c| !c.is_control())
+        .take(TEXT_CHARS_MAX)
+        .collect()
+}
+
 pub(super) fn page(bytes: &[u8]) -> Result<Page, String> {
-    let list: wire::OrderList = parse(bytes)?;
+    let list: wire::OrderList<'_> = parse(bytes)?;
     let mut entries: HashMap<String, wire::Entry> = HashMap::new();
-    for raw in list.included.unwrap_or_default() {
+    for raw in list.included.map(|first| first.0).unwrap_or_default() {
         // Included resources of other types do not parse as entries, and are not wanted.
-        if let Ok(entry) = serde_json::from_str::<wire::Entry>(raw.get()) {
+        if let Ok(entry) = resource::<wire::Entry>(raw) {
             entries.insert(entry.id.clone(), entry);
         }
     }
     let mut page = Page {
-        orders: Vec::with_capacity(list.data.len()),
+        orders: Vec::with_capacity(list.data.0.len()),
         unreadable: Vec::new(),
         page_count: list.meta.as_ref().and_then(|meta| meta.page_count),
         total_count: list.meta.as_ref().and_then(|meta| meta.total_count),
     };
-    for raw in list.data {
-        match order_read(&raw, &entries) {
+    for raw in list.data.0 {
+        match order_read(raw, &entries) {
             Ok(read) => page.orders.push(read),
             Err(why) => {
-                let name: wire::OrderName = serde_json::from_str(raw.get()).unwrap_or_default();
+                let name: wire::OrderName = resource(raw).unwrap_or_default();
                 let code = name.attributes.and_then(|attributes| attributes.code);
                 page.unreadable.push(UnreadableOrder {
-                    id: name.id,
-                    code,
+                    id: name.id.as_deref().map(plain),
+                    code: code.as_deref().map(plain),
                     why,
                 });
             }
@@ -71,8 +121,14 @@ pub(super) fn page(bytes: &[u8]) -> Result<Page, String> {
     Ok(page)
 }
 
+/// The one order of an answer.
+pub(super) fn single_order(bytes: &[u8]) -> Result<Order, String> {
+    let single: wire::Single<'_> = parse(bytes)?;
+    order(&resource(single.data)?)
+}
+
 fn order_read(raw: &RawValue, entries: &HashMap<String, wire::Entry>) -> Result<OrderRead, String> {
-    let wire: wire::Order = parse(raw.get().as_bytes())?;
+    let wire: wire::Order = resource(raw)?;
     let lines = included_lines(&wire, entries);
     Ok(OrderRead {
         order: order(&wire)?,
@@ -87,10 +143,7 @@ fn included_lines(
     entries: &HashMap<String, wire::Entry>,
 ) -> Option<Vec<Line>> {
     let relationship = order.relationships.as_ref()?.entries.as_ref()?;
-    let links = match relationship.data.as_ref()? {
-        wire::Links::Many(links) => links.clone(),
-        wire::Links::One(link) => vec![link.clone()],
-    };
+    let links = &relationship.data.as_ref()?.0;
     if links.is_empty() {
         return None;
     }
@@ -104,21 +157,21 @@ fn included_lines(
         .collect()
 }
 
-pub(super) fn order(wire: &wire::Order) -> Result<Order, String> {
+fn order(wire: &wire::Order) -> Result<Order, String> {
     let a = &wire.attributes;
     let text = |error: crate::domain::ids::EmptyId| error.to_string();
     let delivery = a.kaspi_delivery.as_ref();
     Ok(Order {
-        id: OrderId::new(&wire.id).map_err(text)?,
-        code: OrderCode::new(&a.code).map_err(text)?,
-        state: State::from(a.state.as_str()),
-        status: Status::from(a.status.as_str()),
+        id: OrderId::new(name(&wire.id)?).map_err(text)?,
+        code: OrderCode::new(name(&a.code)?).map_err(text)?,
+        state: State::from(plain(&a.state)),
+        status: Status::from(plain(&a.status)),
         created_at: time(&a.creation_date).ok_or("attributes.creationDate is no time")?,
         approved_at: a.approved_by_bank_date.as_ref().and_then(time),
         total: money(&a.total_price).ok_or("attributes.totalPrice is no amount")?,
-        payment_mode: a.payment_mode.as_deref().map(Into::into),
-        credit_term_months: a.credit_term.as_ref().and_then(whole),
-        delivery_mode: a.delivery_mode.as_deref().map(Into::into),
+        payment_mode: a.payment_mode.as_deref().map(|word| plain(word).into()),
+        credit_term_months: a.credit_term.as_ref().and_then(Scalar::whole),
+        delivery_mode: a.delivery_mode.as_deref().map(|word| plain(word).into()),
         kaspi_delivery: a.is_kaspi_delivery,
         express: delivery
             .and_then(|delivery| delivery.express)
@@ -128,60 +181,83 @@ pub(super) fn order(wire: &wire::Order) -> Result<Order, String> {
         pickup_point: a
             .pickup_point_id
             .as_deref()
-            .and_then(|id| PickupPoint::new(id).ok()),
+            .and_then(|id| PickupPoint::new(name(id).ok()?).ok()),
         planned_delivery_at: a.planned_delivery_date.as_ref().and_then(time),
         handed_over_at: delivery
             .and_then(|delivery| delivery.courier_transmission_date.as_ref())
             .and_then(time),
-        cancellation_reason: a.cancellation_reason.clone(),
+        cancellation_reason: a.cancellation_reason.as_deref().map(plain),
     })
 }
 
 /// The lines of an entries answer; unreadable as a whole when one of them is.
-pub(super) fn lines(entries: &[wire::Entry]) -> Lines {
-    if entries.is_empty() {
-        return Lines::Unreadable("Kaspi shows no entries".to_owned());
+pub(super) fn lines(bytes: &[u8]) -> Result<Lines, String> {
+    let list: wire::EntryList<'_> = match parse(bytes) {
+        Ok(list) => list,
+        // A whole JSON text of another shape is this order's matter, not an outage.
+        Err(why) if is_json(bytes) => return Ok(Lines::Unreadable(why)),
+        Err(why) => return Err(why),
+    };
+    if list.data.0.is_empty() {
+        return Ok(Lines::Unreadable("Kaspi shows no entries".to_owned()));
     }
-    entries
-        .iter()
-        .map(line)
+    let lines = list.data.0.iter().map(|raw| line(&resource(raw)?));
+    Ok(lines
         .collect::<Result<Vec<_>, _>>()
-        .map_or_else(Lines::Unreadable, Lines::Known)
+        .map_or_else(Lines::Unreadable, Lines::Known))
 }
 
 fn line(wire: &wire::Entry) -> Result<Line, String> {
     let a = &wire.attributes;
-    let quantity = whole(&a.quantity)
+    let quantity = (a.quantity.whole())
         .and_then(|quantity| u32::try_from(quantity).ok())
         .filter(|quantity| *quantity > 0)
         .ok_or("an entry's quantity is not a whole number of at least 1")?;
     let product = wire.relationships.as_ref().and_then(|r| r.product.as_ref());
     let master_product = product
         .and_then(|product| product.data.as_ref())
-        .and_then(|link| match link {
-            wire::Links::One(link) => MasterProduct::new(&link.id).ok(),
-            wire::Links::Many(links) => links
-                .first()
-                .and_then(|link| MasterProduct::new(&link.id).ok()),
-        });
+        .and_then(|links| links.0.first())
+        .and_then(|link| MasterProduct::new(name(&link.id).ok()?).ok());
     let offer = a.offer.as_ref();
+    let sku = offer.and_then(|offer| offer.code.as_deref());
     Ok(Line {
-        entry: EntryId::new(&wire.id).map_err(|error| error.to_string())?,
-        number: a.entry_number.as_ref().and_then(whole).unwrap_or(0),
-        sku: offer
-            .and_then(|offer| offer.code.as_deref())
+        entry: EntryId::new(name(&wire.id)?).map_err(|error| error.to_string())?,
+        number: a.entry_number.as_ref().and_then(Scalar::whole).unwrap_or(0),
+        sku: sku
+            .map(name)
+            .transpose()?
             .and_then(|code| Sku::new(code).ok()),
         quantity,
-        unit: a.unit_type.as_deref().map_or(UnitType::Pieces, Into::into),
+        unit: (a.unit_type.as_deref()).map_or(UnitType::Pieces, |word| plain(word).into()),
         unit_price: a.base_price.as_deref().and_then(money).unwrap_or_default(),
         total: a.total_price.as_deref().and_then(money).unwrap_or_default(),
-        name: offer.and_then(|offer| offer.name.clone()),
-        category: a
-            .category
-            .as_ref()
-            .and_then(|category| category.code.clone()),
+        name: offer.and_then(|offer| offer.name.as_deref().map(plain)),
+        category: (a.category.as_ref())
+            .and_then(|category| category.code.as_deref())
+            .map(plain),
         master_product,
     })
+}
+
+/// The SKU of a master product; `None` when the merchant offers none.
+pub(super) fn merchant_product(bytes: &[u8]) -> Result<Option<Sku>, String> {
+    let maybe: wire::Maybe<wire::MerchantProduct> = parse(bytes)?;
+    let code = maybe.data.and_then(|data| data.attributes.code);
+    let code = code.as_deref().map(name).transpose()?;
+    Ok(code.and_then(|code| Sku::new(code).ok()))
+}
+
+/// Whether what a write was answered with speaks against it: errors, or another order.
+pub(super) fn contradicts(bytes: &[u8], id: &OrderId) -> bool {
+    let Ok(echo) = parse::<wire::Echo<'_>>(bytes) else {
+        return false;
+    };
+    let is_ours = |told: &RawValue| {
+        let told: Result<String, _> = serde_json::from_str(told.get());
+        told.is_ok_and(|told| told == id.as_str())
+    };
+    let told = echo.data.and_then(|data| data.id);
+    echo.errors.is_some() || told.is_some_and(|told| !is_ours(told))
 }
 
 fn money(raw: &RawValue) -> Option<Money> {
@@ -189,22 +265,6 @@ fn money(raw: &RawValue) -> Option<Money> {
 }
 
 /// Epoch milliseconds (KASPI_API §2).
-fn time(value: &Value) -> Option<Timestamp> {
-    whole(value).and_then(|ms| Timestamp::from_millisecond(ms).ok())
-}
-
-/// A whole number, also where it comes as `2.0` or as text.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "checked to be whole and in range"
-)]
-fn whole(value: &Value) -> Option<i64> {
-    match value {
-        Value::Number(number) => number.as_i64().or_else(|| {
-            let float = number.as_f64()?;
-            (float.fract() == 0.0 && float.abs() < 9e15).then_some(float as i64)
-        }),
-        Value::String(text) => text.parse().ok(),
-        _ => None,
-    }
+fn time(value: &Scalar) -> Option<Timestamp> {
+    (value.whole()).and_then(|ms| Timestamp::from_millisecond(ms).ok())
 }

@@ -172,8 +172,7 @@ impl Gate {
         may
     }
 
-    /// Learns from an answer, or from its absence. An answer that is not Kaspi's own (a page of a
-    /// proxy with 200) is to be told by [`Gate::garbled`].
+    /// Learns from an answer, or from its absence: its date, a pause it asks for, an outage.
     pub(super) fn learn(&self, answer: &Result<WireResponse, TransportError>) {
         let now = self.clock.now();
         let ticks = self.clock.ticks();

@@ -38,6 +38,9 @@ pub enum BuildError {
     Tls(String),
 }
 
+/// What is read of the body of a refusal: room for Kaspi's words about it.
+const ERROR_BODY_BYTES_MAX: u64 = 64 * 1024;
+
 /// Sends requests over HTTP/1.1.
 pub struct HttpTransport {
     reads: reqwest::Client,
@@ -57,14 +60,19 @@ impl HttpTransport {
     /// Builds the two clients, one for reads and one for writes.
     pub fn new(settings: &HttpSettings, clock: Clock) -> Result<Self, BuildError> {
         install_crypto();
+        let is_plain = settings.base_url.starts_with("http://");
         let builder = || -> Result<reqwest::ClientBuilder, BuildError> {
-            let builder = reqwest::Client::builder()
+            let mut builder = reqwest::Client::builder()
                 .redirect(reqwest::redirect::Policy::none())
                 .retry(reqwest::retry::never())
                 .http1_only()
                 .connect_timeout(settings.connect_timeout)
                 .timeout(settings.request_timeout)
-                .https_only(!settings.base_url.starts_with("http://"));
+                .https_only(!is_plain);
+            if is_plain && settings.proxy.is_none() {
+                // Nobody to trust: the machine's certificates are not read for nothing.
+                builder = builder.tls_certs_only([]);
+            }
             match &settings.proxy {
                 None => Ok(builder.no_proxy()),
                 Some(url) => {
@@ -119,16 +127,34 @@ impl HttpTransport {
             date: text(reqwest::header::DATE),
             body: Vec::new(),
         };
-        while let Some(chunk) = response.chunk().await.map_err(classify)? {
-            answer.body.extend_from_slice(&chunk);
-            if u64::try_from(answer.body.len()).unwrap_or(u64::MAX) > self.body_max_bytes {
-                return Err(TransportError::TooLarge {
-                    limit: self.body_max_bytes,
-                });
-            }
+        let is_success = response.status().is_success();
+        let limit = if is_success {
+            self.body_max_bytes
+        } else {
+            self.body_max_bytes.min(ERROR_BODY_BYTES_MAX)
+        };
+        match read_body(&mut response, limit, &mut answer.body).await {
+            // What the status says does not depend on the words that follow it.
+            Err(_) if !is_success => Ok(answer),
+            read => read.map(|()| answer),
         }
-        Ok(answer)
     }
+}
+
+/// Reads a decoded body as it comes, and stops before it grows over the limit.
+async fn read_body(
+    response: &mut reqwest::Response,
+    limit: u64,
+    body: &mut Vec<u8>,
+) -> Result<(), TransportError> {
+    while let Some(chunk) = response.chunk().await.map_err(classify)? {
+        let length = body.len().saturating_add(chunk.len());
+        if u64::try_from(length).unwrap_or(u64::MAX) > limit {
+            return Err(TransportError::TooLarge { limit });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(())
 }
 
 fn headers(request: &WireRequest) -> Result<HeaderMap, TransportError> {

@@ -1,6 +1,7 @@
 //! The only module that knows Kaspi's HTTP and JSON (KASPI_API). Reading and writing are apart: a
 //! [`Reader`] cannot change anything, and a [`Writer`] exists only where a shop is to act.
 
+mod bounded;
 mod breaker;
 mod claim;
 mod convert;

@@ -152,19 +152,16 @@ impl Reader {
         let path = format!("/v2/orders/{}", segment(id.as_str()));
         let answer = self
             .get(path, Vec::new(), |bytes| {
-                let single: wire::Single<wire::Order> = convert::parse(bytes)?;
-                let order = single.data.as_ref().map(convert::order).transpose()?;
-                match order {
-                    Some(order) if order.id != *id => {
-                        Err(format!("asked for order {id}, got {}", order.id))
-                    }
-                    order => Ok(order),
+                let order = convert::single_order(bytes)?;
+                if order.id != *id {
+                    return Err(format!("asked for order {id}, got {}", order.id));
                 }
+                Ok(order)
             })
             .await;
         match answer {
             Err(ApiError::NotFound) => Ok(None),
-            answer => answer,
+            answer => answer.map(Some),
         }
     }
 
@@ -185,18 +182,7 @@ impl Reader {
     /// none (KASPI_API §4).
     pub async fn lines(&self, id: &OrderId) -> Result<Lines, ApiError> {
         let path = format!("/v2/orders/{}/entries", segment(id.as_str()));
-        let read = self
-            .get(path, Vec::new(), |bytes| {
-                Ok(match convert::parse::<wire::EntryList>(bytes) {
-                    Ok(list) => convert::lines(&list.data),
-                    // A whole JSON text of another shape is this order's matter, not an outage.
-                    Err(why) if serde_json::from_slice::<serde_json::Value>(bytes).is_ok() => {
-                        Lines::Unreadable(why)
-                    }
-                    Err(why) => return Err(why),
-                })
-            })
-            .await;
+        let read = self.get(path, Vec::new(), convert::lines).await;
         let mut lines = match read {
             Err(ApiError::NotFound) => {
                 return Ok(Lines::Unreadable("Kaspi shows no entries (404)".to_owned()));
@@ -229,13 +215,7 @@ impl Reader {
             segment(product.as_str())
         );
         let answer = self
-            .get(path, Vec::new(), |bytes| {
-                let single: wire::Single<wire::MerchantProduct> = convert::parse(bytes)?;
-                Ok(single
-                    .data
-                    .and_then(|data| data.attributes.code)
-                    .and_then(|code| Sku::new(code).ok()))
-            })
+            .get(path, Vec::new(), convert::merchant_product)
             .await;
         let sku = match answer {
             Err(ApiError::NotFound) => None,
@@ -306,7 +286,7 @@ impl Reader {
         let answer = answer.map_err(|error| ApiError::Outage(error.to_string()))?;
         self.judge(&answer)?;
         parse(&answer.body).map_err(|why| {
-            if serde_json::from_slice::<serde_json::Value>(&answer.body).is_ok() {
+            if convert::is_json(&answer.body) {
                 ApiError::Unreadable(why)
             } else {
                 ApiError::Outage(format!(
@@ -331,28 +311,27 @@ impl Reader {
                     .unwrap_or_else(|| self.shared.clock.now());
                 Err(ApiError::Snooze { until })
             }
-            status @ (300..=399 | 408 | 500..) => Err(ApiError::Outage(format!("HTTP {status}"))),
-            status => Err(ApiError::Parameters {
+            status if is_refusal(status) => Err(ApiError::Parameters {
                 status,
                 title: title(&answer.body),
             }),
+            status => Err(ApiError::Outage(format!("HTTP {status}"))),
         }
     }
+}
+
+/// Whether a status says that this request, and not the way to Kaspi or the moment, was wrong: a
+/// proxy's login (407), a slow arrival (408), another host's door (421) and an early one (425) are no
+/// answer, and neither is anything outside 4xx.
+pub(super) const fn is_refusal(status: u16) -> bool {
+    matches!(status, 400..=499) && !matches!(status, 407 | 408 | 421 | 425)
 }
 
 /// Kaspi's words for an error, shortened and on one line.
 pub(super) fn title(body: &[u8]) -> String {
     let errors: wire::Errors = serde_json::from_slice(body).unwrap_or_default();
-    let title = errors
-        .errors
-        .into_iter()
-        .find_map(|error| error.title)
-        .unwrap_or_default();
-    title
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(200)
-        .collect()
+    let title = errors.errors.into_iter().find_map(|error| error.title);
+    title.as_deref().map(convert::plain).unwrap_or_default()
 }
 
 /// One path segment, percent-encoded.

@@ -1,16 +1,27 @@
 //! Kaspi's JSON as it comes. Fields about people are not here at all, so they cannot be kept, logged
-//! or shown (KASPI_API §2).
+//! or shown (KASPI_API §2). Nothing here takes more memory than the text it is read from.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use serde_json::value::RawValue;
+
+use super::bounded::{FirstRaw, Links, RawList, Scalar};
+
+/// Most orders Kaspi puts on a page (KASPI_API §2); nobody asks for more.
+pub(super) const ORDERS_MAX: usize = 100;
+
+/// Most lines of one order that are read.
+pub(super) const LINES_MAX: usize = 1_000;
+
+/// Included resources looked at; what lies beyond is asked for by itself.
+const INCLUDED_MAX: usize = 5_000;
 
 /// A list of orders: each is kept raw, so that one that is not understood loses no other.
 #[derive(Debug, Deserialize)]
-pub(super) struct OrderList {
-    pub(super) data: Vec<Box<RawValue>>,
-    #[serde(default)]
-    pub(super) included: Option<Vec<Box<RawValue>>>,
+pub(super) struct OrderList<'a> {
+    #[serde(borrow)]
+    pub(super) data: RawList<'a, ORDERS_MAX>,
+    #[serde(default, borrow)]
+    pub(super) included: Option<FirstRaw<'a, INCLUDED_MAX>>,
     #[serde(default)]
     pub(super) meta: Option<Meta>,
 }
@@ -22,10 +33,32 @@ pub(super) struct Meta {
     pub(super) total_count: Option<u64>,
 }
 
-/// A single resource; `data` may be null.
+/// A single resource, kept raw.
 #[derive(Debug, Deserialize)]
-pub(super) struct Single<T> {
+pub(super) struct Single<'a> {
+    #[serde(borrow)]
+    pub(super) data: &'a RawValue,
+}
+
+/// A single resource that may be null.
+#[derive(Debug, Deserialize)]
+pub(super) struct Maybe<T> {
     pub(super) data: Option<T>,
+}
+
+/// What a write is answered with, as far as it can contradict it (KASPI_API §5).
+#[derive(Debug, Deserialize)]
+pub(super) struct Echo<'a> {
+    #[serde(default, borrow)]
+    pub(super) data: Option<Echoed<'a>>,
+    #[serde(default)]
+    pub(super) errors: Option<serde::de::IgnoredAny>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Echoed<'a> {
+    #[serde(default, borrow)]
+    pub(super) id: Option<&'a RawValue>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -54,13 +87,13 @@ pub(super) struct CodeOnly {
 pub(super) struct OrderAttributes {
     pub(super) code: String,
     pub(super) total_price: Box<RawValue>,
-    pub(super) creation_date: Value,
+    pub(super) creation_date: Scalar,
     pub(super) state: String,
     pub(super) status: String,
-    pub(super) approved_by_bank_date: Option<Value>,
-    pub(super) planned_delivery_date: Option<Value>,
+    pub(super) approved_by_bank_date: Option<Scalar>,
+    pub(super) planned_delivery_date: Option<Scalar>,
     pub(super) payment_mode: Option<String>,
-    pub(super) credit_term: Option<Value>,
+    pub(super) credit_term: Option<Scalar>,
     pub(super) delivery_mode: Option<String>,
     pub(super) is_kaspi_delivery: Option<bool>,
     pub(super) signature_required: Option<bool>,
@@ -73,7 +106,7 @@ pub(super) struct OrderAttributes {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct KaspiDelivery {
-    pub(super) courier_transmission_date: Option<Value>,
+    pub(super) courier_transmission_date: Option<Scalar>,
     pub(super) express: Option<bool>,
 }
 
@@ -87,14 +120,7 @@ pub(super) struct OrderRelationships {
 #[derive(Debug, Deserialize)]
 pub(super) struct Relationship {
     #[serde(default)]
-    pub(super) data: Option<Links>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-pub(super) enum Links {
-    Many(Vec<Link>),
-    One(Link),
+    pub(super) data: Option<Links<LINES_MAX>>,
 }
 
 #[derive(Debug, Deserialize, Clone)]
@@ -103,8 +129,9 @@ pub(super) struct Link {
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct EntryList {
-    pub(super) data: Vec<Entry>,
+pub(super) struct EntryList<'a> {
+    #[serde(borrow)]
+    pub(super) data: RawList<'a, LINES_MAX>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -124,8 +151,8 @@ pub(super) struct EntryRelationships {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct EntryAttributes {
-    pub(super) entry_number: Option<Value>,
-    pub(super) quantity: Value,
+    pub(super) entry_number: Option<Scalar>,
+    pub(super) quantity: Scalar,
     pub(super) base_price: Option<Box<RawValue>>,
     pub(super) total_price: Option<Box<RawValue>>,
     pub(super) unit_type: Option<String>,

@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 
 use super::gate::Shut;
 use super::transport::{Method, TransportError, WireResponse};
-use super::{Shared, reader, wire};
+use super::{Shared, convert, reader, wire};
 use crate::domain::action::Outcome;
 use crate::domain::decision::CancelReason;
 use crate::domain::ids::{OrderCode, OrderId};
@@ -111,7 +111,7 @@ impl Writer {
         drop(permit);
         self.shared.gate.learn(&answer);
         match answer {
-            Ok(answer) => self.judge(&answer),
+            Ok(answer) => self.judge(&answer, id),
             Err(TransportError::NotSent(why)) => {
                 let now = self.shared.clock.now();
                 Outcome::NotSent {
@@ -123,7 +123,7 @@ impl Writer {
         }
     }
 
-    fn judge(&self, answer: &WireResponse) -> Outcome {
+    fn judge(&self, answer: &WireResponse, id: &OrderId) -> Outcome {
         let said = |what: &str| {
             let title = reader::title(&answer.body);
             if title.is_empty() {
@@ -133,8 +133,14 @@ impl Writer {
             }
         };
         match answer.status {
-            200..=299 if is_empty_or_json(&answer.body) => Outcome::Applied,
-            200..=299 => Outcome::Unknown(said(" with a body that is not JSON")),
+            200..=299 if is_empty(&answer.body) => Outcome::Applied,
+            200..=299 if !convert::is_json(&answer.body) => {
+                Outcome::Unknown(said(" with a body that is not JSON"))
+            }
+            200..=299 if convert::contradicts(&answer.body, id) => {
+                Outcome::Unknown(said(" that speaks of something else"))
+            }
+            200..=299 => Outcome::Applied,
             401 | 403 => Outcome::Denied(said("")),
             429 => {
                 let until = self
@@ -147,13 +153,12 @@ impl Writer {
                     why: said(""),
                 }
             }
-            300..=399 | 408 | 500.. => Outcome::Unknown(said("")),
-            _ => Outcome::Rejected(said("")),
+            status if reader::is_refusal(status) => Outcome::Rejected(said("")),
+            _ => Outcome::Unknown(said("")),
         }
     }
 }
 
-fn is_empty_or_json(body: &[u8]) -> bool {
+fn is_empty(body: &[u8]) -> bool {
     body.iter().all(u8::is_ascii_whitespace)
-        || serde_json::from_slice::<serde_json::Value>(body).is_ok()
 }
