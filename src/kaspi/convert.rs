@@ -75,7 +75,11 @@ fn name(text: &str) -> Result<&str, String> {
     if text.chars().any(char::is_control) {
         return Err("a name with control characters".to_owned());
     }
-    if text.trim().split('/').any(|part| matches!(part, "." | "..")) {
+    if text
+        .trim()
+        .split('/')
+        .any(|part| matches!(part, "." | ".."))
+    {
         return Err("a name that climbs in a path".to_owned());
     }
     Ok(text)
@@ -98,11 +102,16 @@ pub(super) fn page(bytes: &[u8]) -> Result<Page, String> {
             entries.insert(entry.id.clone(), entry);
         }
     }
+    let meta = list
+        .meta
+        .map(|raw| resource::<wire::Meta>(raw).unwrap_or_default());
+    let meta = meta.unwrap_or_default();
+    let count = |told: Option<Scalar>| told?.whole().and_then(|count| u64::try_from(count).ok());
     let mut page = Page {
         orders: Vec::with_capacity(list.data.0.len()),
         unreadable: Vec::new(),
-        page_count: list.meta.as_ref().and_then(|meta| meta.page_count),
-        total_count: list.meta.as_ref().and_then(|meta| meta.total_count),
+        page_count: count(meta.page_count).and_then(|count| count.try_into().ok()),
+        total_count: count(meta.total_count),
     };
     for raw in list.data.0 {
         match order_read(raw, &entries) {

@@ -37,6 +37,7 @@ pub struct Credentials(Arc<Held>);
 #[derive(Debug)]
 struct Held {
     token: RwLock<SecretString>,
+    number: std::sync::atomic::AtomicU64,
     changed: tokio::sync::Notify,
 }
 
@@ -45,6 +46,7 @@ impl Credentials {
     pub fn new(token: SecretString) -> Self {
         Self(Arc::new(Held {
             token: RwLock::new(token),
+            number: std::sync::atomic::AtomicU64::new(0),
             changed: tokio::sync::Notify::new(),
         }))
     }
@@ -52,12 +54,19 @@ impl Credentials {
     /// Puts a new token in the place of the old one.
     pub fn replace(&self, token: SecretString) {
         *self.0.token.write().unwrap_or_else(PoisonError::into_inner) = token;
+        self.0
+            .number
+            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         self.0.changed.notify_waiters();
     }
 
     /// Ends when a new token is put in place.
     pub async fn changed(&self) {
         self.0.changed.notified().await;
+    }
+
+    fn number(&self) -> u64 {
+        self.0.number.load(std::sync::atomic::Ordering::Relaxed)
     }
 
     fn get(&self) -> SecretString {

@@ -100,6 +100,11 @@ impl Reader {
         }
     }
 
+    /// Which token is in use: another number after each change.
+    pub fn token_number(&self) -> u64 {
+        self.shared.credentials.number()
+    }
+
     /// Kaspi's clock minus ours, from the last answer's `Date`.
     pub fn skew(&self) -> Option<SignedDuration> {
         self.shared.gate.skew()
@@ -193,7 +198,13 @@ impl Reader {
         };
         for line in &mut lines {
             if let (None, Some(product)) = (&line.sku, &line.master_product) {
-                line.sku = self.sku_of(product).await?;
+                line.sku = match self.sku_of(product).await {
+                    // Told to be unknown for now, and asked again: not that there is no SKU.
+                    Err(ApiError::Unreadable(why)) => {
+                        return Ok(Lines::Unreadable(format!("the SKU of a line: {why}")));
+                    }
+                    sku => sku?,
+                };
             }
         }
         Ok(Lines::Known(lines))
@@ -214,9 +225,7 @@ impl Reader {
             "/v2/masterproducts/{}/merchantProduct",
             segment(product.as_str())
         );
-        let answer = self
-            .get(path, Vec::new(), convert::merchant_product)
-            .await;
+        let answer = self.get(path, Vec::new(), convert::merchant_product).await;
         let sku = match answer {
             Err(ApiError::NotFound) => None,
             answer => answer?,

@@ -22,15 +22,16 @@ pub(super) struct OrderList<'a> {
     pub(super) data: RawList<'a, ORDERS_MAX>,
     #[serde(default, borrow)]
     pub(super) included: Option<FirstRaw<'a, INCLUDED_MAX>>,
-    #[serde(default)]
-    pub(super) meta: Option<Meta>,
+    /// Kept raw: counts are advice, and none is as good as one that is not understood.
+    #[serde(default, borrow)]
+    pub(super) meta: Option<&'a RawValue>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Default)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Meta {
-    pub(super) page_count: Option<u32>,
-    pub(super) total_count: Option<u64>,
+    pub(super) page_count: Option<Scalar>,
+    pub(super) total_count: Option<Scalar>,
 }
 
 /// A single resource, kept raw.
@@ -40,9 +41,13 @@ pub(super) struct Single<'a> {
     pub(super) data: &'a RawValue,
 }
 
-/// A single resource that may be null.
+/// A single resource that may be null. Absent it is another answer than null: that says there is none.
 #[derive(Debug, Deserialize)]
 pub(super) struct Maybe<T> {
+    #[serde(
+        deserialize_with = "Option::deserialize",
+        bound(deserialize = "T: Deserialize<'de>")
+    )]
     pub(super) data: Option<T>,
 }
 

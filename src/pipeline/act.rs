@@ -135,6 +135,8 @@ impl<'a> Pass<'a> {
             Some("stopping".to_owned())
         } else if let Some(why) = state.paused {
             Some(format!("paused: {why}"))
+        } else if self.ctx.may_knock() {
+            None
         } else {
             state.denied.map(|(_, why)| why)
         };
@@ -382,18 +384,29 @@ impl<'a> Pass<'a> {
             action = due.kind.word(), attempt.n = ended.begun.n, outcome = ended.outcome.word(), detail,
             "request ended"
         );
-        if let Outcome::Denied(why) = &ended.outcome {
-            let now = self.ctx.clock.now();
-            self.ctx
-                .store
-                .set_denied(&self.ctx.shop, Some(why), now)
-                .await?;
+        match &ended.outcome {
+            Outcome::Denied(why) => self.denied(why).await?,
+            Outcome::Applied | Outcome::Rejected(_) if self.ctx.shut_out().is_some() => {
+                self.ctx.note_write(false);
+                self.ctx.note_access(None).await?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The shop stops; one write asks again after a while, as reads may go well all the time.
+    async fn denied(&mut self, why: &str) -> Result<(), StageError> {
+        self.ctx.note_write(true);
+        let (store, now) = (&self.ctx.store, self.ctx.clock.now());
+        if store.set_denied(&self.ctx.shop, Some(why), now).await? {
             tracing::error!(
                 event = "shop.denied", shop = %self.ctx.shop, code = "K401",
                 hint = "make a new token in the cabinet: Settings, API token, Generate; or call 2323",
-                "Kaspi refuses this shop: {why}"
+                "Kaspi refuses this shop's writes: {why}"
             );
         }
+        self.report.stopped = Some(why.to_owned());
         Ok(())
     }
 
@@ -443,7 +456,8 @@ impl<'a> Pass<'a> {
             }
             return self.repeat(due, asked_at).await;
         }
-        if order.status == Status::AcceptedByMerchant && due.attempts > 0 {
+        let is_cancel = matches!(due.kind, Kind::Cancel { .. });
+        if is_cancel && order.status == Status::AcceptedByMerchant && due.attempts > 0 {
             return self
                 .refuse(
                     &due,
@@ -477,14 +491,15 @@ impl<'a> Pass<'a> {
     }
 
     async fn refuse(&self, due: &Due, why: &str) -> Result<(), StageError> {
+        let (store, now) = (&self.ctx.store, self.ctx.clock.now());
+        // Another stage may have read its end meanwhile.
+        if !store.refuse(&self.ctx.shop, due, why, now).await? {
+            return Ok(());
+        }
         tracing::error!(
             event = "action.refused", shop = %self.ctx.shop, order.code = %due.order.code, code = "A001",
             action = due.kind.word(), hint = "look at the order in the cabinet before its deadline", "{why}"
         );
-        self.ctx
-            .store
-            .refuse(&self.ctx.shop, due, why, self.ctx.clock.now())
-            .await?;
         Ok(())
     }
 }

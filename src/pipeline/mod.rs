@@ -83,7 +83,24 @@ pub struct Ctx {
     random: Mutex<fastrand::Rng>,
     /// Ticks at the end of each action's last POST.
     posted: Mutex<HashMap<i64, Duration>>,
+    /// Set while Kaspi lets the shop read and not write.
+    shut_out: Mutex<Option<ShutOut>>,
 }
+
+/// A refused write: reads that go well say nothing about the next one.
+#[derive(Debug, Clone, Copy)]
+struct ShutOut {
+    /// Ticks at which one write may ask again.
+    until: Duration,
+    pause: Duration,
+    /// The token that was refused.
+    token: u64,
+}
+
+/// First pause after a refused write; doubled at each that follows.
+const SHUT_OUT_FIRST: Duration = Duration::from_secs(30);
+/// Longest such pause.
+const SHUT_OUT_LONGEST: Duration = Duration::from_mins(5);
 
 impl Ctx {
     /// Joins a shop's parts; `seed` feeds the spread of pauses.
@@ -106,6 +123,7 @@ impl Ctx {
             policy: RwLock::new(policy),
             random,
             posted: Mutex::default(),
+            shut_out: Mutex::default(),
         }
     }
 
@@ -176,9 +194,37 @@ impl Ctx {
         settle.checked_sub(since).filter(|left| !left.is_zero())
     }
 
+    /// Remembers whether Kaspi let a write in.
+    fn note_write(&self, is_denied: bool) {
+        let mut shut_out = self.shut_out.lock().unwrap_or_else(PoisonError::into_inner);
+        *shut_out = is_denied.then(|| {
+            let pause = shut_out.map_or(SHUT_OUT_FIRST, |last| {
+                (last.pause * 2).min(SHUT_OUT_LONGEST)
+            });
+            ShutOut {
+                until: self.clock.ticks() + pause,
+                pause,
+                token: self.reader.token_number(),
+            }
+        });
+    }
+
+    /// The last write, if Kaspi refused it with the token in use.
+    fn shut_out(&self) -> Option<ShutOut> {
+        let shut_out = self.shut_out.lock().unwrap_or_else(PoisonError::into_inner);
+        shut_out.filter(|last| last.token == self.reader.token_number())
+    }
+
+    /// Whether a write may ask if that is over.
+    fn may_knock(&self) -> bool {
+        let last = self.shut_out();
+        last.is_some_and(|last| self.clock.ticks() >= last.until)
+    }
+
     /// Records whether Kaspi lets this shop in, as an answer showed.
     async fn note_access(&self, answer: Option<&ApiError>) -> Result<(), StoreError> {
         let denied = match answer {
+            None if self.shut_out().is_some() => return Ok(()),
             None => None,
             Some(error) if error.is_denied() => Some(error.to_string()),
             Some(_) => return Ok(()),

@@ -119,6 +119,9 @@ async fn round(
         if acted.sent > 0 {
             confirm::run_once(ctx, true).await?;
         }
+        // Reads may go well where writes are refused.
+        let denied = ctx.store.shop_state(&ctx.shop).await?.denied;
+        summary.denied = denied.map(|(_, why)| why);
     }
     let now = ctx.clock.now();
     let due = match &shop.writer {

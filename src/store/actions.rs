@@ -34,7 +34,8 @@ pub struct Due {
     pub listed_at: Option<Timestamp>,
     /// How the last POST ended.
     pub last_outcome: Option<String>,
-    /// POSTs that were handled, or may have been: those asked to come back later not counted.
+    /// POSTs that were handled, or may have been: those asked to come back later, or not let in, not
+    /// counted.
     pub counted: u32,
 }
 
@@ -79,7 +80,7 @@ struct Row {
 const DUE: &str = "
 SELECT a.id, o.body, a.kind, a.reason, a.comment, a.state, a.attempts, a.origin, a.made_at, o.listed_at,
   (SELECT outcome FROM attempts t WHERE t.action_id = a.id ORDER BY n DESC LIMIT 1) AS last_outcome,
-  (SELECT COUNT(*) FROM attempts t WHERE t.action_id = a.id AND outcome NOT IN ('snoozed', 'not_sent')) AS counted
+  (SELECT COUNT(*) FROM attempts t WHERE t.action_id = a.id AND outcome NOT IN ('snoozed', 'not_sent', 'denied')) AS counted
 FROM actions a JOIN orders o ON o.shop = a.shop AND o.id = a.order_id
 WHERE a.shop = ? AND a.state IN ('pending', 'sent', 'unknown') AND a.due_at <= ?
 ORDER BY a.state = 'pending' DESC, a.kind = 'accept' DESC, o.created_at, o.id LIMIT ?";
@@ -318,19 +319,21 @@ impl Store {
     }
 
     /// Ends an action that a reading shows without effect, and leaves its order to a person. Its
-    /// reservation stays: that person may accept the order.
+    /// reservation stays: that person may accept the order. `false` when it had ended already.
     pub async fn refuse(
         &self,
         shop: &ShopName,
         due: &Due,
         why: &str,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let mut tx = self.write().await?;
-        if close(&mut tx, due.action, ActionState::Refused, why, now).await? {
+        let closed = close(&mut tx, due.action, ActionState::Refused, why, now).await?;
+        if closed {
             hold(&mut tx, shop, &due.order.id, why, now).await?;
         }
-        tx.commit().await
+        tx.commit().await?;
+        Ok(closed)
     }
 
     /// Puts an action off without an attempt.
