@@ -116,3 +116,23 @@ async fn an_outage_is_not_an_empty_list() {
     world.kaspi().set_down(false);
     through(world).await;
 }
+
+#[tokio::test]
+async fn a_shop_whose_writes_are_refused_stops_and_asks_again_later() {
+    let world = shop("", 1).await;
+    let refused = Script::once(Fault::Http403).on(Method::Post).times(20);
+    world.kaspi().script(refused);
+    let posts = || {
+        let kaspi = world.kaspi();
+        let rows = kaspi.ledger().requests().iter();
+        rows.filter(|row| row.write.is_some()).count()
+    };
+    world.poll_and_decide().await;
+    world.act().await;
+    let first = posts();
+    assert!((1..=8).contains(&first), "as many as were under way: {first}");
+    world.poll_and_decide().await;
+    world.act().await;
+    assert_eq!(posts(), first, "lists that go well let no write through");
+    through(world).await;
+}

@@ -308,6 +308,10 @@ async fn entries_in_their_shapes() {
     };
     assert_eq!(lost[0].sku, None, "unknown, never a guess");
 
+    // Another answer than "there is none": it is asked again.
+    let failed = lines(&[(200, "entries_old.json"), (200, "error_400.json")]).await;
+    assert!(matches!(failed, Ok(Lines::Unreadable(_))), "{failed:?}");
+
     let broken = lines(&[(200, "entries_broken.json")]).await.unwrap();
     let Lines::Unreadable(why) = broken else {
         panic!("{broken:?}")
@@ -320,6 +324,8 @@ async fn entries_in_their_shapes() {
 #[tokio::test]
 async fn an_empty_list_is_a_list_and_a_page_of_html_is_an_outage() {
     assert_eq!(page("orders_none.json").await.orders.len(), 0);
+    let strange = page("orders_counts_strange.json").await;
+    assert_eq!((strange.page_count, strange.total_count), (Some(1), None));
     let answer = |status, name| {
         let (client, _) = client(&[(status, name)]);
         async move { client.reader().list(&query()).await.unwrap_err() }
