@@ -157,8 +157,8 @@ impl Store {
         oldest.map(super::at).transpose()
     }
 
-    /// Orders that are on their way, or have a cancel under way, and were not seen since `since`: no
-    /// list of the accepted states showed them.
+    /// Orders that are on their way, have a cancel under way or are in a state nobody knows, and were not
+    /// seen since `since`: no list of the accepted states showed them.
     pub async fn gone(
         &self,
         shop: &ShopName,
@@ -169,6 +169,8 @@ impl Store {
         let ids: Vec<String> = sqlx::query_scalar(
             "SELECT id FROM orders WHERE shop = ?1 AND seen_at < ?2 AND (
                status IN ('ACCEPTED_BY_MERCHANT', 'CANCELLING')
+               OR (status NOT IN (SELECT value FROM json_each(?4)) AND state <> 'ARCHIVE')
+               OR (status = 'APPROVED_BY_BANK' AND state <> 'NEW')
                OR id IN (SELECT order_id FROM reservations
                       WHERE shop = ?1 AND state = 'active' AND confirmed_at IS NOT NULL)
                OR id IN (SELECT order_id FROM actions WHERE shop = ?1 AND kind = 'cancel'
@@ -178,6 +180,7 @@ impl Store {
         .bind(shop.as_str())
         .bind(ms(since))
         .bind(limit)
+        .bind(serde_json::json!(Status::WORDS).to_string())
         .fetch_all(&mut *reader)
         .await?;
         ids.iter()

@@ -130,7 +130,10 @@ async fn a_shop_whose_writes_are_refused_stops_and_asks_again_later() {
     world.poll_and_decide().await;
     world.act().await;
     let first = posts();
-    assert!((1..=8).contains(&first), "as many as were under way: {first}");
+    assert!(
+        (1..=8).contains(&first),
+        "as many as were under way: {first}"
+    );
     world.poll_and_decide().await;
     world.act().await;
     assert_eq!(posts(), first, "lists that go well let no write through");

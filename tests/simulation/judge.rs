@@ -220,7 +220,7 @@ fn same_as_kaspi(world: &World, views: &[OrderView], now: Timestamp) -> Result<(
     for order in world
         .orders()
         .iter()
-        .filter(|order| order.visible_at + SignedDuration::from_mins(2) < now)
+        .filter(|order| order.visible_at + SignedDuration::from_mins(4) < now)
     {
         let code = order.code();
         let Some(view) = views.iter().find(|view| view.order.code.as_str() == code) else {

@@ -185,6 +185,7 @@ impl Link {
         } else if is_whole
             && request.method == sandbox::Method::Get
             && request.path.contains("/v2/orders")
+            && !request.path.ends_with("/entries")
             && state.rng.f64() < state.lies
         {
             lie(reply, &mut state.rng)
@@ -309,6 +310,9 @@ fn lie(mut reply: Reply, rng: &mut Rng) -> Reply {
     match rng.u8(..4) {
         3 if !data.is_empty() => {
             let place = rng.usize(..data.len());
+            if data[place]["attributes"]["state"] == "ARCHIVE" {
+                return reply;
+            }
             data[place]["attributes"]["state"] = json!("NOBODY_KNOWS_THIS");
         }
         0 if !data.is_empty() => {

@@ -43,7 +43,9 @@ pub(crate) enum Ended {
 }
 
 /// A process stopped in the middle of a step.
-pub(crate) struct Sleeper(Pin<Box<dyn Future<Output = Result<(), StageError>>>>);
+pub(crate) struct Sleeper(Work);
+
+type Work = Pin<Box<dyn Future<Output = Result<(), StageError>>>>;
 
 impl std::fmt::Debug for Sleeper {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -114,6 +116,19 @@ impl Process {
         Clock::Simulated(Arc::clone(&self.time))
     }
 
+    /// Stopped within a write it would only keep others out: those under way end first.
+    async fn stopped(&self, mut work: Work) -> Ended {
+        let store = &self.store;
+        tokio::select! {
+            biased;
+            done = store.add_shop(&self.shop.ctx.shop) => {
+                done.unwrap();
+                Ended::Asleep(Sleeper(work))
+            }
+            done = &mut work => done.map_or_else(Ended::Failed, |()| Ended::Done),
+        }
+    }
+
     async fn work(self: Arc<Self>, step: Step) -> Result<(), StageError> {
         let ctx = &self.shop.ctx;
         match step {
@@ -131,7 +146,7 @@ impl Process {
 
     /// Runs one stage until it ends, or the process dies or is stopped in it.
     pub(crate) async fn step(self: Arc<Self>, step: Step, link: &Link) -> Ended {
-        let mut work: Pin<Box<dyn Future<Output = _>>> = Box::pin(self.work(step));
+        let mut work: Work = Box::pin(Arc::clone(&self).work(step));
         tokio::select! {
             biased;
             done = &mut work => {
@@ -145,11 +160,7 @@ impl Process {
                 let _ = tokio::time::timeout(LAST_WORDS, work).await;
                 Ended::Crashed
             }
-            () = link.asleep.notified() => {
-                // A write under way ends: stopped within it, it would only keep others out.
-                let _ = tokio::time::timeout(LAST_WORDS, &mut work).await;
-                Ended::Asleep(Sleeper(work))
-            }
+            () = link.asleep.notified() => self.stopped(work).await,
             () = tokio::time::sleep(HANGS_AFTER) => panic!("{step:?} hangs"),
         }
     }

@@ -15,7 +15,7 @@ use qabyl::domain::stock::StockRow;
 use qabyl::pipeline::StageError;
 use qabyl::runtime::build;
 use qabyl::sandbox::{Faults, Happening, World};
-use qabyl::store::StoreError;
+use qabyl::store::{OrderFilter, StoreError};
 
 use crate::judge::{self, Known};
 use crate::link::{Crash, Link};
@@ -404,9 +404,9 @@ impl Story {
             }
         }
         let totals = self.process().store.totals(None).await.unwrap();
-        let filter = qabyl::store::OrderFilter {
+        let filter = OrderFilter {
             limit: 1000,
-            ..Default::default()
+            ..OrderFilter::default()
         };
         for view in self.process().store.orders(&filter).await.unwrap() {
             let open = view.actions.iter().any(|action| action.closed_at.is_none());
@@ -434,6 +434,22 @@ impl Story {
                 self.say(|| format!("effect {row:?}"));
             }
         });
+        let filter = OrderFilter {
+            limit: 1000,
+            ..OrderFilter::default()
+        };
+        for view in self.process().store.orders(&filter).await.unwrap() {
+            let Some(last) = &view.decision else { continue };
+            self.say(|| {
+                format!(
+                    "decided {} at {}: {:?} on {:?}",
+                    view.order.code,
+                    last.at,
+                    last.decision.verdict,
+                    last.facts.lines()
+                )
+            });
+        }
         for row in self
             .process()
             .store
