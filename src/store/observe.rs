@@ -66,6 +66,8 @@ struct Known {
     of_accepted: Option<bool>,
 }
 
+// A cross join, as it keeps its order: the readings drive, and each order is searched. The other way
+// round every order the shop ever had would be compared with every reading.
 const KNOWN: &str = "
 SELECT o.id, o.status, o.body, o.lines_state, o.seen_at,
   (SELECT COUNT(*) FROM reservations r WHERE r.shop = o.shop AND r.order_id = o.id AND r.state <> 'released')
@@ -77,7 +79,7 @@ SELECT o.id, o.status, o.body, o.lines_state, o.seen_at,
   a.id AS action, a.kind, a.reason, a.comment, a.state, a.attempts,
   (SELECT a.origin = 'person' AND d.facts ->> '$.order.status' = 'ACCEPTED_BY_MERCHANT'
    FROM decisions d WHERE d.id = a.decision_id) AS of_accepted
-FROM json_each(?2) j JOIN orders o ON o.shop = ?1 AND o.id = j.value
+FROM json_each(?2) j CROSS JOIN orders o ON o.shop = ?1 AND o.id = j.value
 LEFT JOIN actions a ON a.shop = o.shop AND a.order_id = o.id AND a.state IN ('pending', 'sent', 'unknown')";
 
 async fn known(
