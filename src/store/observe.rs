@@ -10,7 +10,7 @@ use sqlx::FromRow;
 use super::{Store, StoreError, WriteTx, ms, orders};
 use crate::domain::action::{Kind, State as ActionState};
 use crate::domain::decision::CancelReason;
-use crate::domain::ids::ShopName;
+use crate::domain::ids::{OrderId, ShopName};
 use crate::domain::ledger::Take;
 use crate::domain::order::{Line, Lines, Order, Status};
 use crate::domain::reconcile::{self, ActionEnd, Holding, LiveAction};
@@ -44,6 +44,14 @@ impl Observed {
     /// Whether anything is different from before.
     pub fn is_news(&self) -> bool {
         self.new + self.changed > 0 || !self.ended.is_empty() || self.released > 0
+    }
+
+    /// Adds what other readings changed.
+    pub fn add(&mut self, other: Self) {
+        self.new += other.new;
+        self.changed += other.changed;
+        self.ended.extend(other.ended);
+        self.released += other.released;
     }
 }
 
@@ -269,15 +277,12 @@ async fn touch(
 pub(super) async fn mark_listed(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
-    readings: &[Reading],
+    listed: impl Iterator<Item = (&OrderId, Timestamp)>,
     scan: Option<i64>,
 ) -> Result<(), StoreError> {
     let mut pages: BTreeMap<i64, Vec<&str>> = BTreeMap::new();
-    for reading in readings {
-        pages
-            .entry(ms(reading.asked_at))
-            .or_default()
-            .push(reading.order.id.as_str());
+    for (id, asked_at) in listed {
+        pages.entry(ms(asked_at)).or_default().push(id.as_str());
     }
     for (asked_at, ids) in pages {
         sqlx::query(
