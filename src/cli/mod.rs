@@ -33,6 +33,9 @@ use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Loaded, Sources};
 use crate::store::{Access, Store, StoreError};
 
+/// Threads that run tasks.
+const WORKERS: usize = 2;
+
 /// What a command ends with.
 type Done = Result<ExitCode, Failure>;
 
@@ -74,7 +77,10 @@ impl Failure {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     crate::kaspi::install_crypto();
+    // Nearly all time is spent waiting. Each thread keeps memory of its own, so that a machine with many
+    // cores would need more of it for nothing.
     let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
         .enable_all()
         .build()
     {

@@ -17,6 +17,7 @@ mod writer;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
 
 pub use error::ApiError;
 pub use gate::{BreakerState, GateSettings, GateView};
@@ -107,6 +108,7 @@ pub(crate) struct Shared {
     gate: gate::Gate,
     random: std::sync::Mutex<fastrand::Rng>,
     claim: Option<claim::Claim>,
+    reads_ended: CancellationToken,
 }
 
 impl Client {
@@ -130,6 +132,7 @@ impl Client {
                 gate,
                 random,
                 claim,
+                reads_ended: CancellationToken::new(),
             }),
         }
     }
@@ -142,6 +145,12 @@ impl Client {
     /// What may be changed. Make one only for a shop in mode `act`, and hand it only to the act stage.
     pub fn writer(&self) -> Writer {
         Writer::new(Arc::clone(&self.shared))
+    }
+
+    /// Lets no read begin any more, and those under way end at once: they change nothing, and whoever
+    /// stops the process does not wait for a silent server. Writes go on to their end.
+    pub fn end_reads(&self) {
+        self.shared.reads_ended.cancel();
     }
 
     /// How the client is doing, for the status page.

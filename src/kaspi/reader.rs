@@ -249,10 +249,14 @@ impl Reader {
     ) -> Result<T, ApiError> {
         let request = self.shared.request(Method::Get, path, query, None);
         let mut tried = 0;
+        let ended = &self.shared.reads_ended;
+        let stopping = || ApiError::Outage("this process is stopping".to_owned());
         loop {
-            let error = match self.try_get(&request, &parse).await {
-                Ok(value) => return Ok(value),
-                Err(error) => error,
+            let answer = ended.run_until_cancelled(self.try_get(&request, &parse));
+            let error = match answer.await {
+                None => return Err(stopping()),
+                Some(Ok(value)) => return Ok(value),
+                Some(Err(error)) => error,
             };
             let wait = match &error {
                 ApiError::Outage(_)
@@ -271,7 +275,8 @@ impl Reader {
                 _ => return Err(error),
             };
             tried += 1;
-            self.shared.clock.sleep(wait).await;
+            let pause = ended.run_until_cancelled(self.shared.clock.sleep(wait));
+            pause.await.ok_or_else(stopping)?;
         }
     }
 

@@ -1,6 +1,8 @@
 //! confirm: what became of orders once accepted, by anyone: one request per hundred, single reads
 //! only for those no list shows.
 
+use std::collections::BTreeMap;
+
 use futures_util::stream::{self, StreamExt as _};
 use jiff::{SignedDuration, Timestamp};
 
@@ -97,7 +99,10 @@ pub async fn run_once(ctx: &Ctx, now_please: bool) -> Result<Report, StageError>
         to,
         problem: report.problem.clone(),
     };
-    ctx.store.record_scan(&ctx.shop, &record, &[], now).await?;
+    let nothing = (&[][..], &BTreeMap::new());
+    ctx.store
+        .record_scan(&ctx.shop, &record, nothing, now)
+        .await?;
     for (code, action, end) in &report.observed.ended {
         tracing::info!(
             event = "action.ended", shop = %ctx.shop, order.code = %code, action, outcome = end.as_str(),
@@ -136,19 +141,21 @@ async fn sweep(
         .buffered(ctx.settings.max_in_flight.max(1));
     let mut failed = None;
     let mut readings: Vec<Reading> = Vec::new();
-    while let Some((listed, error)) = lists.next().await {
+    while let Some(list) = lists.next().await {
+        let (listed, error) = list?;
+        report.listed += listed.len();
+        report.observed.add(listed.observed);
         readings.extend(listed.readings.into_values());
         if report.problem.is_none() {
             report.problem = listed.problem;
         }
         failed = failed.or(error);
     }
-    report.listed += readings.len();
     let observed = ctx
         .store
         .record_readings(&ctx.shop, &readings, ctx.clock.now())
         .await?;
-    merge(&mut report.observed, observed);
+    report.observed.add(observed);
     Ok(failed)
 }
 
@@ -188,18 +195,11 @@ async fn read_stragglers(
                     .store
                     .record_readings(&ctx.shop, &[reading], ctx.clock.now())
                     .await?;
-                merge(&mut report.observed, observed);
+                report.observed.add(observed);
             }
             Ok(None) => report.singles += 1,
             Err(error) => failed = Some(error),
         }
     }
     Ok(failed)
-}
-
-fn merge(into: &mut Observed, from: Observed) {
-    into.new += from.new;
-    into.changed += from.changed;
-    into.ended.extend(from.ended);
-    into.released += from.released;
 }

@@ -1,16 +1,17 @@
 //! Reading a whole list: windows Kaspi allows, all pages, no order twice, and whether it is complete.
+//! However long it is, no more than some pages of it are in memory.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 
-use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use futures_util::stream::{self, StreamExt as _};
 use jiff::{SignedDuration, Timestamp};
 
-use super::Ctx;
+use super::{Ctx, StageError};
 use crate::domain::ids::OrderId;
 use crate::domain::order::{State, Status};
 use crate::kaspi::{ApiError, ListQuery, Page};
-use crate::store::Reading;
+use crate::store::{Observed, Reading, StoreError};
 
 /// Longest span of one request; Kaspi allows 14 days (KASPI_API §2), and a day is left for clocks.
 const WINDOW: SignedDuration = SignedDuration::from_hours(13 * 24);
@@ -34,28 +35,69 @@ pub(super) struct Wanted {
     pub(super) include_entries: bool,
 }
 
+/// Readings held before they are stored.
+const HELD_MAX: usize = 1_000;
+
+/// Unreadable orders told of one list.
+const UNREADABLE_MAX: usize = 100;
+
 /// What was read.
 #[derive(Debug, Default)]
 pub(super) struct Listed {
+    /// Orders that are not stored yet.
     pub(super) readings: BTreeMap<OrderId, Reading>,
+    /// Orders of a long list that are, and when they were asked for.
+    pub(super) stored: BTreeMap<OrderId, Timestamp>,
+    /// What storing those changed.
+    pub(super) observed: Observed,
     /// Why it is not complete, if it is not.
     pub(super) problem: Option<String>,
-    /// Orders that could not be read: code or id, and why.
+    /// Orders that could not be read: code or id, and why. Of many, the first.
     pub(super) unreadable: Vec<(String, String)>,
-    pub(super) requests: u32,
+}
+
+impl Listed {
+    /// Orders in it.
+    pub(super) fn len(&self) -> usize {
+        let again = |id: &&OrderId| self.stored.contains_key(*id);
+        self.readings.len() + self.stored.len() - self.readings.keys().filter(again).count()
+    }
+
+    async fn store(&mut self, ctx: &Ctx) -> Result<(), StoreError> {
+        let readings: Vec<_> = std::mem::take(&mut self.readings).into_values().collect();
+        let now = ctx.clock.now();
+        let observed = ctx
+            .store
+            .record_readings(&ctx.shop, &readings, now)
+            .await?;
+        self.observed.add(observed);
+        let stored = readings.into_iter().map(|one| (one.order.id, one.asked_at));
+        self.stored.extend(stored);
+        Ok(())
+    }
 }
 
 /// Reads a list over all its windows, oldest first. An API failure leaves what was read so far, and
 /// says so.
-pub(super) async fn read(ctx: &Ctx, wanted: &Wanted) -> (Listed, Option<ApiError>) {
+///
+/// # Errors
+/// What the database said.
+pub(super) async fn read(
+    ctx: &Ctx,
+    wanted: &Wanted,
+) -> Result<(Listed, Option<ApiError>), StoreError> {
     let mut listed = Listed::default();
     for (from, to) in windows(wanted.from, wanted.to) {
-        if let Err(error) = read_window(ctx, wanted, (from, to), &mut listed).await {
-            listed.problem = Some(error.to_string());
-            return (listed, Some(error));
+        match read_window(ctx, wanted, (from, to), &mut listed).await {
+            Ok(()) => {}
+            Err(StageError::Api(error)) => {
+                listed.problem = Some(error.to_string());
+                return Ok((listed, Some(error)));
+            }
+            Err(StageError::Store(error)) => return Err(error),
         }
     }
-    (listed, None)
+    Ok((listed, None))
 }
 
 fn windows(from: Timestamp, to: Timestamp) -> Vec<(Timestamp, Timestamp)> {
@@ -79,7 +121,7 @@ async fn read_window(
     wanted: &Wanted,
     span: (Timestamp, Timestamp),
     listed: &mut Listed,
-) -> Result<(), ApiError> {
+) -> Result<(), StageError> {
     let mut before: Option<BTreeSet<OrderId>> = None;
     for _ in 0..ROUNDS_MAX {
         let round = read_round(ctx, wanted, span, listed).await?;
@@ -93,9 +135,53 @@ async fn read_window(
     Ok(())
 }
 
+/// One reading of a window.
+#[derive(Default)]
 struct Round {
     ids: BTreeSet<OrderId>,
+    unreadable: u64,
+    pages: u32,
+    /// Whether its last page may be followed by another.
+    is_full: bool,
+    /// Whether it holds as many orders as Kaspi counts.
     is_whole: bool,
+}
+
+impl Round {
+    /// Takes one page in.
+    async fn take(
+        &mut self,
+        ctx: &Ctx,
+        (asked_at, page): (Timestamp, Page),
+        listed: &mut Listed,
+    ) -> Result<(), StoreError> {
+        self.pages += 1;
+        self.is_full = page.is_full(PAGE_SIZE);
+        for bad in page.unreadable {
+            self.unreadable += 1;
+            let name = bad
+                .code
+                .or(bad.id)
+                .unwrap_or_else(|| "without a code".to_owned());
+            let is_told = listed.unreadable.iter().any(|(known, _)| *known == name);
+            if !is_told && listed.unreadable.len() < UNREADABLE_MAX {
+                listed.unreadable.push((name, bad.why));
+            }
+        }
+        for read in page.orders {
+            self.ids.insert(read.order.id.clone());
+            let reading = Reading {
+                order: read.order,
+                lines: read.lines,
+                asked_at,
+            };
+            listed.readings.insert(reading.order.id.clone(), reading);
+        }
+        if listed.readings.len() >= HELD_MAX {
+            listed.store(ctx).await?;
+        }
+        Ok(())
+    }
 }
 
 async fn read_round(
@@ -103,7 +189,7 @@ async fn read_round(
     wanted: &Wanted,
     (from, to): (Timestamp, Timestamp),
     listed: &mut Listed,
-) -> Result<Round, ApiError> {
+) -> Result<Round, StageError> {
     let query = |page: u32| ListQuery {
         state: Some(wanted.state.clone()),
         status: wanted.status.clone(),
@@ -120,87 +206,63 @@ async fn read_round(
             .await
             .map(|page| (asked_at, page))
     };
+    let mut round = Round::default();
     let first = fetch(0).await?;
     let total = first.1.total_count;
-    let by_count = total.map_or(0, |total| total.div_ceil(u64::from(PAGE_SIZE)));
-    let told = first
-        .1
-        .page_count
-        .unwrap_or(1)
-        .max(u32::try_from(by_count).unwrap_or(u32::MAX));
+    let told = pages_told(&first.1);
     let pages = told.min(ctx.settings.pages_max);
     if told > pages {
         listed.problem = Some(format!(
             "the list has {told} pages, over kaspi.pages_max = {pages}"
         ));
     }
+    round.take(ctx, first, listed).await?;
     // A full last page may be followed by another, whatever the counts say: asked for in one go.
     let is_full_to_the_end =
         total.is_some_and(|total| total > 0 && total.is_multiple_of(u64::from(PAGE_SIZE)));
     let asked = (pages + u32::from(is_full_to_the_end)).min(ctx.settings.pages_max);
-    let rest: Vec<(Timestamp, Page)> = stream::iter(1..asked)
+    let mut rest = stream::iter(1..asked)
         .map(async |page| match fetch(page).await {
             Err(ApiError::Parameters { .. } | ApiError::NotFound) if page >= pages => {
                 Ok((ctx.clock.now(), Page::default()))
             }
             answer => answer,
         })
-        .buffered(ctx.settings.max_in_flight.max(1))
-        .try_collect()
-        .await?;
-    let mut read: Vec<(Timestamp, Page)> = std::iter::once(first).chain(rest).collect();
-    read_beyond(ctx, &mut read, fetch, listed).await?;
-    let mut ids = BTreeSet::new();
-    let mut unreadable = 0;
-    let requests = u32::try_from(read.len()).unwrap_or(u32::MAX);
-    listed.requests = listed.requests.saturating_add(requests);
-    for (asked_at, page) in read {
-        for bad in page.unreadable {
-            unreadable += 1;
-            let name = bad
-                .code
-                .or(bad.id)
-                .unwrap_or_else(|| "without a code".to_owned());
-            if !listed.unreadable.iter().any(|(known, _)| *known == name) {
-                listed.unreadable.push((name, bad.why));
-            }
-        }
-        for read in page.orders {
-            ids.insert(read.order.id.clone());
-            let reading = Reading {
-                order: read.order,
-                lines: read.lines,
-                asked_at,
-            };
-            listed.readings.insert(reading.order.id.clone(), reading);
+        .buffered(ctx.settings.max_in_flight.max(1));
+    while let Some(page) = rest.next().await {
+        let page = page?;
+        let is_empty = page.1.orders.is_empty() && page.1.unreadable.is_empty();
+        round.take(ctx, page, listed).await?;
+        if is_empty && told > pages {
+            // The count is no count, and the list is not complete anyway.
+            break;
         }
     }
-    let seen = u64::try_from(ids.len())
+    read_beyond(ctx, &mut round, fetch, listed).await?;
+    let seen = u64::try_from(round.ids.len())
         .unwrap_or(u64::MAX)
-        .saturating_add(unreadable);
-    Ok(Round {
-        is_whole: total.is_none_or(|total| seen >= total),
-        ids,
-    })
+        .saturating_add(round.unreadable);
+    round.is_whole = total.is_none_or(|total| seen >= total);
+    Ok(round)
+}
+
+/// Pages of the list by Kaspi's counts, whichever is more.
+fn pages_told(first: &Page) -> u32 {
+    let total = first.total_count.unwrap_or(0);
+    let by_count = u32::try_from(total.div_ceil(u64::from(PAGE_SIZE))).unwrap_or(u32::MAX);
+    first.page_count.unwrap_or(1).max(by_count)
 }
 
 /// Counts may be missing or too small: after a full last page there may be another. One that brings
 /// nothing new, or that Kaspi does not know, is the end.
 async fn read_beyond<F: Future<Output = Result<(Timestamp, Page), ApiError>>>(
     ctx: &Ctx,
-    read: &mut Vec<(Timestamp, Page)>,
+    round: &mut Round,
     fetch: impl Fn(u32) -> F,
     listed: &mut Listed,
-) -> Result<(), ApiError> {
-    let ids = |page: &Page| -> BTreeSet<OrderId> {
-        page.orders
-            .iter()
-            .map(|read| read.order.id.clone())
-            .collect()
-    };
-    let mut known: BTreeSet<OrderId> = read.iter().flat_map(|(_, page)| ids(page)).collect();
-    while read.last().is_some_and(|(_, page)| page.is_full(PAGE_SIZE)) {
-        let next = u32::try_from(read.len()).unwrap_or(u32::MAX);
+) -> Result<(), StageError> {
+    while round.is_full {
+        let next = round.pages;
         if next >= ctx.settings.pages_max {
             listed.problem = Some(format!(
                 "the list does not end within kaspi.pages_max = {next} pages"
@@ -210,14 +272,13 @@ async fn read_beyond<F: Future<Output = Result<(Timestamp, Page), ApiError>>>(
         let page = match fetch(next).await {
             Ok(page) => page,
             Err(ApiError::Parameters { .. } | ApiError::NotFound) => return Ok(()),
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.into()),
         };
-        let found = ids(&page.1);
-        if found.is_subset(&known) {
+        let mut orders = page.1.orders.iter();
+        if orders.all(|read| round.ids.contains(&read.order.id)) {
             return Ok(());
         }
-        known.extend(found);
-        read.push(page);
+        round.take(ctx, page, listed).await?;
     }
     Ok(())
 }

@@ -95,7 +95,8 @@ async fn list_once(ctx: &Ctx, report: &mut Report) -> Result<Option<ApiError>, S
         to,
         include_entries: ctx.settings.include_entries,
     };
-    let (listed, error) = listing::read(ctx, &wanted).await;
+    let (listed, error) = listing::read(ctx, &wanted).await?;
+    report.listed = listed.len();
     for (code, why) in &listed.unreadable {
         tracing::error!(
             event = "order.unreadable", shop = %ctx.shop, order.code = %code, code = "K006",
@@ -111,16 +112,13 @@ async fn list_once(ctx: &Ctx, report: &mut Report) -> Result<Option<ApiError>, S
         to,
         problem: listed.problem,
     };
-    let readings: Vec<_> = listed.readings.into_values().collect();
-    report.listed = readings.len();
     report.problem.clone_from(&scan.problem);
+    report.observed.add(listed.observed);
+    let readings: Vec<_> = listed.readings.into_values().collect();
     let observed = ctx
         .store
-        .record_scan(&ctx.shop, &scan, &readings, now)
+        .record_scan(&ctx.shop, &scan, (&readings, &listed.stored), now)
         .await?;
-    report.observed.new += observed.new;
-    report.observed.changed += observed.changed;
-    report.observed.ended.extend(observed.ended);
-    report.observed.released += observed.released;
+    report.observed.add(observed);
     Ok(error)
 }

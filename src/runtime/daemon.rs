@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use super::board::Board;
 use super::build::ShopParts;
-use crate::kaspi::Credentials;
+use crate::kaspi::{Client, Credentials};
 use crate::pipeline::{Ctx, StageError, act, alert, confirm, decide, poll};
 
 /// A stage looks by itself this often, bell or not: other processes write into the database too.
@@ -67,6 +67,7 @@ pub async fn run(
     let tracker = TaskTracker::new();
     let fatal: Arc<std::sync::Mutex<Option<String>>> = Arc::default();
     let mut cron = JobScheduler::new().await?;
+    let clients: Vec<_> = shops.iter().map(|shop| shop.client.clone()).collect();
     for shop in shops {
         let bells = Arc::new(Bells::default());
         let rung = Arc::clone(&bells);
@@ -85,6 +86,8 @@ pub async fn run(
     }
     cron.start().await?;
     stop.cancelled().await;
+    // A request that changes something ends by itself, and soon; reads could go on for minutes.
+    clients.iter().for_each(Client::end_reads);
     cron.shutdown().await?;
     tracker.close();
     tracker.wait().await;
@@ -251,6 +254,9 @@ impl Stage {
                 self.panicked().await;
                 continue;
             };
+            if self.stop.is_cancelled() && matches!(result, Err(StageError::Api(_))) {
+                return;
+            }
             self.report(&result, &mut told);
             let wait = match result {
                 Ok(Again(wait)) => {

@@ -39,6 +39,22 @@ pub async fn run(
     timeout: Duration,
     stop: &CancellationToken,
 ) -> Result<Summary, StageError> {
+    let stopped = async {
+        stop.cancelled().await;
+        shop.client.end_reads();
+        std::future::pending().await
+    };
+    tokio::select! {
+        ended = passes(shop, timeout, stop) => ended,
+        never = stopped => never,
+    }
+}
+
+async fn passes(
+    shop: &ShopParts,
+    timeout: Duration,
+    stop: &CancellationToken,
+) -> Result<Summary, StageError> {
     let clock = &shop.ctx.clock;
     let deadline = clock
         .now()

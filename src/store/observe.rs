@@ -10,7 +10,7 @@ use sqlx::FromRow;
 use super::{Store, StoreError, WriteTx, ms, orders};
 use crate::domain::action::{Kind, State as ActionState};
 use crate::domain::decision::CancelReason;
-use crate::domain::ids::ShopName;
+use crate::domain::ids::{OrderId, ShopName};
 use crate::domain::ledger::Take;
 use crate::domain::order::{Line, Lines, Order, Status};
 use crate::domain::reconcile::{self, ActionEnd, Holding, LiveAction};
@@ -45,6 +45,14 @@ impl Observed {
     pub fn is_news(&self) -> bool {
         self.new + self.changed > 0 || !self.ended.is_empty() || self.released > 0
     }
+
+    /// Adds what other readings changed.
+    pub fn add(&mut self, other: Self) {
+        self.new += other.new;
+        self.changed += other.changed;
+        self.ended.extend(other.ended);
+        self.released += other.released;
+    }
 }
 
 #[derive(FromRow)]
@@ -66,6 +74,8 @@ struct Known {
     of_accepted: Option<bool>,
 }
 
+// A cross join, as it keeps its order: the readings drive, and each order is searched. The other way
+// round every order the shop ever had would be compared with every reading.
 const KNOWN: &str = "
 SELECT o.id, o.status, o.body, o.lines_state, o.seen_at,
   (SELECT COUNT(*) FROM reservations r WHERE r.shop = o.shop AND r.order_id = o.id AND r.state <> 'released')
@@ -77,7 +87,7 @@ SELECT o.id, o.status, o.body, o.lines_state, o.seen_at,
   a.id AS action, a.kind, a.reason, a.comment, a.state, a.attempts,
   (SELECT a.origin = 'person' AND d.facts ->> '$.order.status' = 'ACCEPTED_BY_MERCHANT'
    FROM decisions d WHERE d.id = a.decision_id) AS of_accepted
-FROM json_each(?2) j JOIN orders o ON o.shop = ?1 AND o.id = j.value
+FROM json_each(?2) j CROSS JOIN orders o ON o.shop = ?1 AND o.id = j.value
 LEFT JOIN actions a ON a.shop = o.shop AND a.order_id = o.id AND a.state IN ('pending', 'sent', 'unknown')";
 
 async fn known(
@@ -267,15 +277,12 @@ async fn touch(
 pub(super) async fn mark_listed(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
-    readings: &[Reading],
+    listed: impl Iterator<Item = (&OrderId, Timestamp)>,
     scan: Option<i64>,
 ) -> Result<(), StoreError> {
     let mut pages: BTreeMap<i64, Vec<&str>> = BTreeMap::new();
-    for reading in readings {
-        pages
-            .entry(ms(reading.asked_at))
-            .or_default()
-            .push(reading.order.id.as_str());
+    for (id, asked_at) in listed {
+        pages.entry(ms(asked_at)).or_default().push(id.as_str());
     }
     for (asked_at, ids) in pages {
         sqlx::query(

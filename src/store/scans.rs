@@ -1,11 +1,13 @@
 //! Readings of lists, kept so that a decision can rest on a complete one (R7).
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use sqlx::FromRow;
 
 use super::observe::{self, Observed, Reading};
 use super::{Store, StoreError, at, ms};
-use crate::domain::ids::ShopName;
+use crate::domain::ids::{OrderId, ShopName};
 
 /// Scans older than this are dropped as new ones come: none says anything about now, and a deep one
 /// is repeated more often.
@@ -58,12 +60,13 @@ struct Row {
 }
 
 impl Store {
-    /// Stores a scan with all it read in one transaction.
+    /// Stores a scan with what it read in one transaction. `earlier` are orders of the same scan whose
+    /// readings were taken in already, and when they were asked for.
     pub async fn record_scan(
         &self,
         shop: &ShopName,
         scan: &Scan,
-        readings: &[Reading],
+        (readings, earlier): (&[Reading], &BTreeMap<OrderId, Timestamp>),
         now: Timestamp,
     ) -> Result<Observed, StoreError> {
         let mut tx = self.write().await?;
@@ -79,18 +82,17 @@ impl Store {
         .bind(ms(scan.from))
         .bind(ms(scan.to))
         .bind(scan.problem.is_none())
-        .bind(i64::try_from(readings.len()).unwrap_or(i64::MAX))
+        .bind(i64::try_from(readings.len() + earlier.len()).unwrap_or(i64::MAX))
         .bind(scan.problem.as_deref())
         .fetch_one(tx.conn()?)
         .await?;
         if scan.kind == ScanKind::New {
-            observe::mark_listed(
-                &mut tx,
-                shop,
-                readings,
-                scan.problem.is_none().then_some(id),
-            )
-            .await?;
+            let read = readings
+                .iter()
+                .map(|reading| (&reading.order.id, reading.asked_at));
+            let earlier = earlier.iter().map(|(id, asked_at)| (id, *asked_at));
+            let scan = scan.problem.is_none().then_some(id);
+            observe::mark_listed(&mut tx, shop, earlier.chain(read), scan).await?;
         }
         let kept_from = now.saturating_sub(KEPT_FOR).unwrap_or(Timestamp::MIN);
         sqlx::query(

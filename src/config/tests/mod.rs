@@ -91,7 +91,7 @@ fn defaults_are_the_documented_ones() {
     assert!((config.kaspi.rate_per_second - 4.0).abs() < f64::EPSILON);
     assert_eq!(
         (config.kaspi.max_in_flight, config.kaspi.body_max_bytes),
-        (2, 8 << 20)
+        (2, 4 << 20)
     );
     assert!(config.kaspi.include_entries && !config.kaspi.allow_plain_http);
     assert_eq!(config.poll.schedule, "*/15 * * * * *");
