@@ -10,6 +10,10 @@ ci:
 test:
     cargo test
 
+# The protocol as a state machine, explored further than `cargo test` does; some minutes.
+model:
+    QABYL_MODEL=large cargo test --test model -- --nocapture
+
 lint:
     cargo fmt --check
     cargo clippy --all-targets --locked -- -D warnings

@@ -3,6 +3,21 @@
 //! product's own code (`product.rs`); its transactions and stages are modelled by hand, one atomic
 //! step each (`store.rs`, `stages.rs`).
 //!
+//! Where it allows more than the product: time leaps at any moment, and two short leaps age nothing
+//! more than one; attempts are begun one by one, so anything may come between two; the act stage need
+//! not sweep before it looks at a cancel; lists and single reads may show an order as it once was,
+//! which stands for lagging replicas and for answers recorded late alike.
+//!
+//! What it leaves out: goods that leave the shelf, more than one SKU or line an order, lines that come
+//! later than their order, feeds that tell what is available, incomplete lists, single reads that find
+//! no order, 401 and 403, pauses, a person's hold, accept and cancel, clocks that jump (and with them
+//! `Ctx::unsettled`), the caps on actions. No time passes while a POST waits for its answer. The 5 s
+//! of `cancel_sweep_age_max` and the 30 s of `sighting_age_max` pass together. A database error in the
+//! midst of an act pass leaves what a crash leaves.
+//!
+//! What it takes for granted, as the product does: after `settle` a POST can no longer take effect,
+//! and no reading is older than that; what is answered with 4xx or 429 takes no effect later.
+//!
 //! `QABYL_MODEL=large` explores more orders and more disturbances.
 #![expect(
     clippy::unwrap_used,

@@ -22,7 +22,7 @@ use crate::state::{Ask, Due, Seen, Shortage, Swept};
 /// Units of one SKU that the tables reach to.
 pub(crate) const UNITS_MAX: u8 = 5;
 /// POSTs of one action that the tables reach to.
-const ATTEMPTS_MAX: u8 = 8;
+const ATTEMPTS_MAX: u8 = 16;
 
 /// What a decision looks at, for an order of one line.
 #[derive(Debug, Clone, Copy)]

@@ -67,10 +67,7 @@ pub(crate) const CROWD: World<3> = World {
     wants: [1, 1, 1],
     on_hand: 2,
     attempts_max: 2,
-    left: Left {
-        any: 1,
-        ..RIVALS.left
-    },
+    left: RIVALS.left,
 };
 
 impl<const N: usize> World<N> {
