@@ -7,6 +7,7 @@ use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use jiff::{SignedDuration, Timestamp};
 
 use super::Ctx;
+use crate::crash_point::crash_point;
 use crate::domain::ids::OrderId;
 use crate::domain::order::{State, Status};
 use crate::kaspi::{ApiError, ListQuery, Page};
@@ -115,10 +116,9 @@ async fn read_round(
     };
     let fetch = async |page: u32| {
         let asked_at = ctx.clock.now();
-        ctx.reader
-            .list(&query(page))
-            .await
-            .map(|page| (asked_at, page))
+        let page = ctx.reader.list(&query(page)).await?;
+        crash_point("list.page_read");
+        Ok((asked_at, page))
     };
     let first = fetch(0).await?;
     let total = first.1.total_count;

@@ -8,6 +8,7 @@ use sqlx::ConnectOptions as _;
 use sqlx::Connection as _;
 
 use super::{Access, Store, StoreError, open};
+use crate::crash_point::crash_point;
 
 impl Store {
     /// Writes a copy of the database, as of one moment, to a file that is not there yet. The copy is
@@ -18,12 +19,14 @@ impl Store {
             why: "the path is not UTF-8 text: name another one".to_owned(),
         })?;
         make_private(to)?;
+        crash_point("backup.begun");
         let mut reader = self.read().await?;
         sqlx::query("VACUUM INTO ?")
             .bind(text)
             .execute(&mut *reader)
             .await?;
         drop(reader);
+        crash_point("backup.copied");
         check(to).await
     }
 }
@@ -69,6 +72,7 @@ pub async fn restore(from: &Path, to: &Path, now: jiff::Timestamp) -> Result<(),
         path: to.to_owned(),
         why: format!("{error}: nothing was put in place"),
     })?;
+    crash_point("restore.copied");
     let store = Store::open(to, Access::Daemon, now).await?;
     let mut tx = store.write().await?;
     for statement in [
@@ -79,7 +83,9 @@ pub async fn restore(from: &Path, to: &Path, now: jiff::Timestamp) -> Result<(),
     }
     let detail = serde_json::json!({ "from": from.display().to_string() });
     tx.audit_row(now, "person", (None, None), "database.restored", detail);
+    crash_point("restore.before_commit");
     tx.commit().await?;
+    crash_point("restore.after_commit");
     store.close().await;
     Ok(())
 }

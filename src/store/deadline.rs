@@ -6,6 +6,7 @@ use sqlx::FromRow;
 
 use super::orders::parse_order;
 use super::{Store, StoreError, ms};
+use crate::crash_point::crash_point;
 use crate::domain::ids::{OrderCode, ShopName};
 
 /// An order that still waits for the merchant.
@@ -85,7 +86,9 @@ impl Store {
                 detail,
             );
         }
+        crash_point("alert.before_commit");
         tx.commit().await?;
+        crash_point("alert.after_commit");
         Ok(near.into_iter().map(|(_, waiting)| waiting).collect())
     }
 }

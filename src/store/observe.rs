@@ -8,6 +8,7 @@ use serde_json::json;
 use sqlx::FromRow;
 
 use super::{StoreError, WriteTx, ms, orders};
+use crate::crash_point::crash_point;
 use crate::domain::action::{Kind, State as ActionState};
 use crate::domain::decision::CancelReason;
 use crate::domain::ids::ShopName;
@@ -173,6 +174,7 @@ async fn insert(
     .bind(ms(now))
     .execute(tx.conn()?)
     .await?;
+    crash_point("order.inserted");
     Ok(())
 }
 
@@ -480,6 +482,7 @@ pub(super) async fn insert_reservations(
         .bind(left)
         .execute(tx.conn()?)
         .await?;
+        crash_point("reservation.inserted");
     }
     Ok(())
 }
@@ -526,6 +529,10 @@ pub(super) async fn close_reservations(
     .await?
     .rows_affected();
     if done > 0 {
+        match fate {
+            Fate::Released => crash_point("reservation.released"),
+            Fate::Consumed { .. } => crash_point("reservation.consumed"),
+        }
         let detail = json!({ "state": state, "why": why, "rows": done });
         tx.audit(
             now,

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::observe::{self, Observed, Reading};
 use super::{Store, StoreError, orders};
+use crate::crash_point::crash_point;
 use crate::domain::ids::ShopName;
 use crate::domain::order::{Lines, Order};
 
@@ -20,7 +21,14 @@ impl Store {
         }
         let mut tx = self.write().await?;
         let observed = observe::observe(&mut tx, shop, readings, now).await?;
+        let ends = !observed.ended.is_empty();
+        if ends {
+            crash_point("action_end.before_commit");
+        }
         tx.commit().await?;
+        if ends {
+            crash_point("action_end.after_commit");
+        }
         Ok(observed)
     }
 
@@ -57,6 +65,9 @@ impl Store {
             let row = known.get(order.id.as_str());
             observe::hold(&mut tx, shop, order, row, now, &mut Observed::default()).await?;
         }
-        tx.commit().await
+        crash_point("lines.before_commit");
+        tx.commit().await?;
+        crash_point("lines.after_commit");
+        Ok(())
     }
 }
