@@ -51,8 +51,13 @@ struct Bells {
     sweep_please: AtomicBool,
 }
 
-/// What came of a stage's run: when to run again at the latest.
-struct Again(Duration);
+/// What came of a stage's run: when to run again.
+enum Again {
+    /// At the next bell, and after so long without one.
+    Within(Duration),
+    /// After so long, bell or not.
+    After(Duration),
+}
 
 /// Runs all shops until `stop`, then lets what is under way end.
 ///
@@ -132,7 +137,7 @@ fn spawn_stages(shop: ShopParts, bells: Arc<Bells>, spawner: &Spawner<'_>) {
         alert
             .repeat(&quiet, async || {
                 alert::run_once(&ctx).await?;
-                Ok(Again(ALERT_EVERY))
+                Ok(Again::Within(ALERT_EVERY))
             })
             .await;
     });
@@ -158,7 +163,7 @@ fn spawn_stages(shop: ShopParts, bells: Arc<Bells>, spawner: &Spawner<'_>) {
                     bells.confirm.notify_one();
                     bells.decide.notify_one();
                 }
-                Ok(Again(LOOK_EVERY))
+                Ok(Again::Within(LOOK_EVERY))
             })
             .await;
         });
@@ -178,7 +183,7 @@ async fn poll_once(ctx: &Ctx, bells: &Bells) -> Result<Again, StageError> {
     }
     bells.decide.notify_one();
     bells.act.notify_one();
-    Ok(Again(
+    Ok(Again::Within(
         if report.lines_failed > 0 || report.problem.is_some() {
             LOOK_EVERY * 5
         } else {
@@ -196,7 +201,7 @@ async fn decide_once(ctx: &Ctx, bells: &Bells) -> Result<Again, StageError> {
         bells.sweep_please.store(true, Ordering::Relaxed);
         bells.confirm.notify_one();
     }
-    Ok(Again(LOOK_EVERY * 2))
+    Ok(Again::Within(LOOK_EVERY * 2))
 }
 
 async fn confirm_once(ctx: &Ctx, bells: &Bells) -> Result<Again, StageError> {
@@ -216,9 +221,9 @@ async fn confirm_once(ctx: &Ctx, bells: &Bells) -> Result<Again, StageError> {
         if report.observed.new > 0 {
             bells.poll.notify_one();
         }
-        ctx.clock.sleep(SWEEP_SPACING).await;
+        return Ok(Again::After(SWEEP_SPACING));
     }
-    Ok(Again(LOOK_EVERY))
+    Ok(Again::Within(LOOK_EVERY))
 }
 
 struct Stage {
@@ -252,10 +257,14 @@ impl Stage {
                 continue;
             };
             self.report(&result, &mut told);
-            let wait = match result {
-                Ok(Again(wait)) => {
+            // After a failure the bell is not answered: it would shorten the pause. A new token is.
+            let (wait, deaf) = match result {
+                Ok(again) => {
                     failures = 0;
-                    wait
+                    match again {
+                        Again::Within(wait) => (wait, false),
+                        Again::After(wait) => (wait, true),
+                    }
                 }
                 Err(error) => {
                     if let StageError::Store(store) = &error
@@ -270,14 +279,12 @@ impl Stage {
                         return;
                     }
                     failures = failures.saturating_add(1);
-                    pause_after(&error, failures, self.ctx.clock.now())
+                    (pause_after(&error, failures, self.ctx.clock.now()), true)
                 }
             };
             let next_by = self.ctx.clock.ticks() + wait + LATE_MAX;
             self.board
                 .update(shop, self.name, |stage| stage.overdue_at = Some(next_by));
-            // After a failure the bell is not answered: it would shorten the pause. A new token is.
-            let deaf = failures > 0;
             tokio::select! {
                 () = self.stop.cancelled() => return,
                 () = self.ctx.clock.sleep(wait) => {}
