@@ -14,6 +14,10 @@ test:
 model:
     QABYL_MODEL=large cargo test --test model -- --nocapture
 
+# kill -9 at every crash point; idle again within 2 s where nothing else runs beside it.
+kill:
+    QABYL_IDLE_P99_MS=2000 cargo test --features failpoints --test kill -- --nocapture
+
 lint:
     cargo fmt --check
     cargo clippy --all-targets --locked -- -D warnings

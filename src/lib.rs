@@ -4,6 +4,7 @@
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod crash_point;
 pub mod domain;
 pub mod kaspi;
 pub mod pipeline;

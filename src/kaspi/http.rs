@@ -11,6 +11,7 @@ use secrecy::ExposeSecret as _;
 
 use super::transport::{Method, Transport, TransportError, WireRequest, WireResponse};
 use crate::clock::Clock;
+use crate::crash_point::{crash_point, in_flight};
 
 /// How to reach Kaspi.
 #[derive(Debug, Clone)]
@@ -113,7 +114,16 @@ impl HttpTransport {
                 "its order was read too long ago".to_owned(),
             ));
         }
-        let mut response = builder.send().await.map_err(classify)?;
+        let answer = match request.method {
+            Method::Get => builder.send().await,
+            Method::Post => {
+                crash_point("post.leaving");
+                let answer = in_flight("post.in_flight", builder.send()).await;
+                crash_point("post.answered");
+                answer
+            }
+        };
+        let mut response = answer.map_err(classify)?;
         let text = |name: reqwest::header::HeaderName| {
             response
                 .headers()

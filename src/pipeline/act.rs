@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use super::{Ctx, Mode, StageError, confirm};
+use crate::crash_point::crash_point;
 use crate::domain::action::{Kind, Outcome, State};
 use crate::domain::order::{Order, Status};
 use crate::kaspi::{ApiError, Writer};
@@ -321,6 +322,7 @@ impl<'a> Pass<'a> {
                         .await
                 }
             };
+            crash_point("outcome.known");
             let jitter = ctx.jitter();
             Landed::Posted(Box::new(Ended {
                 begun,
@@ -429,6 +431,7 @@ impl<'a> Pass<'a> {
                 return Ok(());
             }
         };
+        crash_point("order.looked_at");
         let reading = Reading {
             order: order.clone(),
             lines: None,

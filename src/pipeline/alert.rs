@@ -15,10 +15,7 @@ pub async fn run_once(ctx: &Ctx) -> Result<usize, StageError> {
     let allowed = (deadline - ctx.settings.alert_before).max(SignedDuration::ZERO);
     let now = ctx.kaspi_now();
     let since = now.saturating_sub(allowed).unwrap_or(now);
-    let near = ctx
-        .store
-        .near_deadline(&ctx.shop, since, ctx.clock.now())
-        .await?;
+    let near = ctx.store.near_deadline(&ctx.shop, since).await?;
     for order in &near {
         let left = deadline - now.duration_since(order.waiting_since);
         tracing::error!(
@@ -28,5 +25,9 @@ pub async fn run_once(ctx: &Ctx) -> Result<usize, StageError> {
             "an order still waits, and Kaspi will cancel it at the merchant's cost"
         );
     }
+    // Told first and noted then: whoever dies in between tells it twice rather than never.
+    ctx.store
+        .deadline_told(&ctx.shop, &near, ctx.clock.now())
+        .await?;
     Ok(near.len())
 }

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::listing::{self, Wanted};
 use super::{Ctx, StageError, lines};
+use crate::crash_point::crash_point;
 use crate::domain::ids::OrderId;
 use crate::domain::order::{State, Status};
 use crate::kaspi::ApiError;
@@ -90,6 +91,7 @@ pub async fn run_once(ctx: &Ctx, now_please: bool) -> Result<Report, StageError>
     if let Some(error) = &failed {
         report.problem.get_or_insert_with(|| error.to_string());
     }
+    crash_point("sweep.read");
     let now = ctx.clock.now();
     let record = Scan {
         kind: ScanKind::Sweep,

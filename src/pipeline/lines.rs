@@ -4,6 +4,7 @@ use futures_util::stream::{self, StreamExt as _};
 use jiff::SignedDuration;
 
 use super::{Ctx, StageError};
+use crate::crash_point::crash_point;
 use crate::domain::order::{Lines, Order, Status};
 
 /// Orders whose lines are read in one go.
@@ -55,6 +56,7 @@ pub(super) async fn read(ctx: &Ctx, status: &Status) -> Result<Report, StageErro
             });
             read.push((order, lines));
         }
+        crash_point("lines.read");
         let now = ctx.clock.now();
         let retry_at = now.saturating_add(RETRY).unwrap_or(now);
         ctx.store

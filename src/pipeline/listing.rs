@@ -8,6 +8,7 @@ use futures_util::stream::{self, StreamExt as _};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Ctx, StageError};
+use crate::crash_point::crash_point;
 use crate::domain::ids::OrderId;
 use crate::domain::order::{State, Status};
 use crate::kaspi::{ApiError, ListQuery, Page};
@@ -66,10 +67,7 @@ impl Listed {
     async fn store(&mut self, ctx: &Ctx) -> Result<(), StoreError> {
         let readings: Vec<_> = std::mem::take(&mut self.readings).into_values().collect();
         let now = ctx.clock.now();
-        let observed = ctx
-            .store
-            .record_readings(&ctx.shop, &readings, now)
-            .await?;
+        let observed = ctx.store.record_readings(&ctx.shop, &readings, now).await?;
         self.observed.add(observed);
         let stored = readings.into_iter().map(|one| (one.order.id, one.asked_at));
         self.stored.extend(stored);
@@ -85,7 +83,7 @@ impl Listed {
 pub(super) async fn read(
     ctx: &Ctx,
     wanted: &Wanted,
-) -> Result<(Listed, Option<ApiError>), StoreError> {
+) -> Result<(Listed, Option<ApiError>), StageError> {
     let mut listed = Listed::default();
     for (from, to) in windows(wanted.from, wanted.to) {
         match read_window(ctx, wanted, (from, to), &mut listed).await {
@@ -94,7 +92,7 @@ pub(super) async fn read(
                 listed.problem = Some(error.to_string());
                 return Ok((listed, Some(error)));
             }
-            Err(StageError::Store(error)) => return Err(error),
+            Err(error) => return Err(error),
         }
     }
     Ok((listed, None))
@@ -201,10 +199,9 @@ async fn read_round(
     };
     let fetch = async |page: u32| {
         let asked_at = ctx.clock.now();
-        ctx.reader
-            .list(&query(page))
-            .await
-            .map(|page| (asked_at, page))
+        let page = ctx.reader.list(&query(page)).await?;
+        crash_point("list.page_read");
+        Ok((asked_at, page))
     };
     let mut round = Round::default();
     let first = fetch(0).await?;

@@ -3,6 +3,7 @@
 use jiff::SignedDuration;
 
 use super::{Ctx, StageError, lines, listing};
+use crate::crash_point::crash_point;
 use crate::domain::order::{State, Status};
 use crate::kaspi::ApiError;
 use crate::store::{Observed, Scan, ScanKind};
@@ -96,6 +97,7 @@ async fn list_once(ctx: &Ctx, report: &mut Report) -> Result<Option<ApiError>, S
         include_entries: ctx.settings.include_entries,
     };
     let (listed, error) = listing::read(ctx, &wanted).await?;
+    crash_point("poll.listed");
     report.listed = listed.len();
     for (code, why) in &listed.unreadable {
         tracing::error!(

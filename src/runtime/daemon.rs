@@ -51,8 +51,13 @@ struct Bells {
     sweep_please: AtomicBool,
 }
 
-/// What came of a stage's run: when to run again at the latest.
-struct Again(Duration);
+/// What came of a stage's run: when to run again.
+enum Again {
+    /// At the next bell, and after so long without one.
+    Within(Duration),
+    /// After so long, bell or not.
+    After(Duration),
+}
 
 /// Runs all shops until `stop`, then lets what is under way end.
 ///
@@ -135,7 +140,7 @@ fn spawn_stages(shop: ShopParts, bells: Arc<Bells>, spawner: &Spawner<'_>) {
         alert
             .repeat(&quiet, async || {
                 alert::run_once(&ctx).await?;
-                Ok(Again(ALERT_EVERY))
+                Ok(Again::Within(ALERT_EVERY))
             })
             .await;
     });
@@ -161,7 +166,7 @@ fn spawn_stages(shop: ShopParts, bells: Arc<Bells>, spawner: &Spawner<'_>) {
                     bells.confirm.notify_one();
                     bells.decide.notify_one();
                 }
-                Ok(Again(LOOK_EVERY))
+                Ok(Again::Within(LOOK_EVERY))
             })
             .await;
         });
@@ -181,7 +186,7 @@ async fn poll_once(ctx: &Ctx, bells: &Bells) -> Result<Again, StageError> {
     }
     bells.decide.notify_one();
     bells.act.notify_one();
-    Ok(Again(
+    Ok(Again::Within(
         if report.lines_failed > 0 || report.problem.is_some() {
             LOOK_EVERY * 5
         } else {
@@ -199,7 +204,7 @@ async fn decide_once(ctx: &Ctx, bells: &Bells) -> Result<Again, StageError> {
         bells.sweep_please.store(true, Ordering::Relaxed);
         bells.confirm.notify_one();
     }
-    Ok(Again(LOOK_EVERY * 2))
+    Ok(Again::Within(LOOK_EVERY * 2))
 }
 
 async fn confirm_once(ctx: &Ctx, bells: &Bells) -> Result<Again, StageError> {
@@ -219,9 +224,9 @@ async fn confirm_once(ctx: &Ctx, bells: &Bells) -> Result<Again, StageError> {
         if report.observed.new > 0 {
             bells.poll.notify_one();
         }
-        ctx.clock.sleep(SWEEP_SPACING).await;
+        return Ok(Again::After(SWEEP_SPACING));
     }
-    Ok(Again(LOOK_EVERY))
+    Ok(Again::Within(LOOK_EVERY))
 }
 
 struct Stage {
@@ -258,10 +263,14 @@ impl Stage {
                 return;
             }
             self.report(&result, &mut told);
-            let wait = match result {
-                Ok(Again(wait)) => {
+            // After a failure the bell is not answered: it would shorten the pause. A new token is.
+            let (wait, deaf) = match result {
+                Ok(again) => {
                     failures = 0;
-                    wait
+                    match again {
+                        Again::Within(wait) => (wait, false),
+                        Again::After(wait) => (wait, true),
+                    }
                 }
                 Err(error) => {
                     if let StageError::Store(store) = &error
@@ -276,14 +285,12 @@ impl Stage {
                         return;
                     }
                     failures = failures.saturating_add(1);
-                    pause_after(&error, failures, self.ctx.clock.now())
+                    (pause_after(&error, failures, self.ctx.clock.now()), true)
                 }
             };
             let next_by = self.ctx.clock.ticks() + wait + LATE_MAX;
             self.board
                 .update(shop, self.name, |stage| stage.overdue_at = Some(next_by));
-            // After a failure the bell is not answered: it would shorten the pause. A new token is.
-            let deaf = failures > 0;
             tokio::select! {
                 () = self.stop.cancelled() => return,
                 () = self.ctx.clock.sleep(wait) => {}

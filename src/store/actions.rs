@@ -8,6 +8,7 @@ use super::observe::kind_of;
 use super::orders::parse_order;
 use super::recheck::{Launch, Recheck, Today, today, withdraw};
 use super::{Store, StoreError, WriteTx, at, ms};
+use crate::crash_point::crash_point;
 use crate::domain::action::{Kind, Outcome, Patience, State as ActionState};
 use crate::domain::decision::Verdict;
 use crate::domain::ids::{OrderId, ShopName};
@@ -129,6 +130,7 @@ pub(super) async fn insert(
     .bind(ms(now))
     .execute(tx.conn()?)
     .await?;
+    crash_point("action.inserted");
     Ok(())
 }
 
@@ -266,7 +268,9 @@ impl Store {
                 json!({ "unknown": lost }),
             );
         }
+        crash_point("recover.before_commit");
         tx.commit().await?;
+        crash_point("recover.after_commit");
         Ok(lost)
     }
 
@@ -299,7 +303,14 @@ impl Store {
                 Today::Other(why) => withdraw(&mut tx, shop, due, &why, now).await?,
             }
         }
+        let begins = !launch.begun.is_empty();
+        if begins {
+            crash_point("attempt.before_commit");
+        }
         tx.commit().await?;
+        if begins {
+            crash_point("attempt.after_commit");
+        }
         Ok(launch)
     }
 
@@ -315,7 +326,10 @@ impl Store {
         for ended in ended {
             end(&mut tx, shop, ended, patience, now).await?;
         }
-        tx.commit().await
+        crash_point("outcome.before_commit");
+        tx.commit().await?;
+        crash_point("outcome.after_commit");
+        Ok(())
     }
 
     /// Ends an action that a reading shows without effect, and leaves its order to a person. Its

@@ -1,4 +1,4 @@
-//! Orders that wait for too long, each told once.
+//! Orders that wait for too long, and whether that was told.
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -6,11 +6,14 @@ use sqlx::FromRow;
 
 use super::orders::parse_order;
 use super::{Store, StoreError, ms};
-use crate::domain::ids::{OrderCode, ShopName};
+use crate::crash_point::crash_point;
+use crate::domain::ids::{OrderCode, OrderId, ShopName};
 
 /// An order that still waits for the merchant.
 #[derive(Debug, Clone)]
 pub struct Waiting {
+    /// Its id.
+    pub id: OrderId,
     /// The number people say.
     pub code: OrderCode,
     /// Since when it could be handled: its approval, or its creation.
@@ -36,12 +39,11 @@ WHERE o.shop = ?1 AND o.state = 'NEW' AND o.status = 'APPROVED_BY_BANK' AND o.cr
 ORDER BY o.created_at LIMIT 1000";
 
 impl Store {
-    /// Orders that wait since `since` or longer and were not told before; from now on they were.
+    /// Orders that wait since `since` or longer and were not told before.
     pub async fn near_deadline(
         &self,
         shop: &ShopName,
         since: Timestamp,
-        now: Timestamp,
     ) -> Result<Vec<Waiting>, StoreError> {
         let mut reader = self.read().await?;
         let rows: Vec<Row> = sqlx::query_as(WAITING)
@@ -62,30 +64,40 @@ impl Store {
                 .held_why
                 .or(decided.map(|(verdict, rule)| format!("{verdict}: rule '{rule}'")));
             let why = why.unwrap_or_else(|| "not decided yet".to_owned());
-            near.push((
-                order.id,
-                Waiting {
-                    code: order.code,
-                    waiting_since,
-                    why,
-                },
-            ));
+            near.push(Waiting {
+                id: order.id,
+                code: order.code,
+                waiting_since,
+                why,
+            });
         }
-        if near.is_empty() {
-            return Ok(Vec::new());
+        Ok(near)
+    }
+
+    /// Puts on record that these were told.
+    pub async fn deadline_told(
+        &self,
+        shop: &ShopName,
+        told: &[Waiting],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        if told.is_empty() {
+            return Ok(());
         }
         let mut tx = self.write().await?;
-        for (id, waiting) in &near {
+        for waiting in told {
             let detail = json!({ "since": waiting.waiting_since, "why": waiting.why });
             tx.audit(
                 now,
                 "qabyl",
-                (shop, Some(id)),
+                (shop, Some(&waiting.id)),
                 "order.deadline_near",
                 detail,
             );
         }
+        crash_point("alert.before_commit");
         tx.commit().await?;
-        Ok(near.into_iter().map(|(_, waiting)| waiting).collect())
+        crash_point("alert.after_commit");
+        Ok(())
     }
 }

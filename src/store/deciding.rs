@@ -8,6 +8,7 @@ use sqlx::FromRow;
 use super::observe::{Origin, insert_reservations};
 use super::orders::{parse_line, parse_order};
 use super::{Store, StoreError, WriteTx, at, ms};
+use crate::crash_point::crash_point;
 use crate::domain::decision::{Decision, Verdict};
 use crate::domain::facts::{Counters, Facts, ShortageSeen, Surroundings};
 use crate::domain::ids::{OrderId, ShopName};
@@ -262,7 +263,10 @@ impl Deciding<'_> {
 
     /// Makes the pass count.
     pub async fn commit(self) -> Result<(), StoreError> {
-        self.tx.commit().await
+        crash_point("deciding.before_commit");
+        self.tx.commit().await?;
+        crash_point("deciding.after_commit");
+        Ok(())
     }
 }
 
@@ -297,6 +301,7 @@ pub(super) async fn record(
     .bind(json(serde_json::to_string(new.facts))?)
     .fetch_one(tx.conn()?)
     .await?;
+    crash_point("decision.inserted");
     if new.act {
         insert_reservations(tx, shop, order, new.takes, Origin::Decision, now).await?;
         let origin = if actor == "qabyl" { "engine" } else { "person" };

@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::{Store, StoreError, ms};
+use crate::crash_point::crash_point;
 
 /// A clock that steps back by less than this is only being disciplined.
 const STEP: SignedDuration = SignedDuration::from_secs(60);
@@ -69,7 +70,9 @@ impl Store {
         }
         let detail = json!({ "back_s": back.as_secs() });
         tx.audit_row(now, "qabyl", (None, None), "clock.mended", detail);
+        crash_point("mend.before_commit");
         tx.commit().await?;
+        crash_point("mend.after_commit");
         Ok(Some(back))
     }
 }

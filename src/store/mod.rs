@@ -16,6 +16,7 @@ mod observe;
 mod open;
 mod orders;
 mod people;
+mod readings;
 mod recheck;
 mod scans;
 mod shops;

@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use serde_json::json;
 use sqlx::FromRow;
 
-use super::{Store, StoreError, WriteTx, ms, orders};
+use super::{StoreError, WriteTx, ms, orders};
+use crate::crash_point::crash_point;
 use crate::domain::action::{Kind, State as ActionState};
 use crate::domain::decision::CancelReason;
 use crate::domain::ids::{OrderId, ShopName};
@@ -56,7 +57,7 @@ impl Observed {
 }
 
 #[derive(FromRow)]
-struct Known {
+pub(super) struct Known {
     id: String,
     status: String,
     body: String,
@@ -90,7 +91,7 @@ SELECT o.id, o.status, o.body, o.lines_state, o.seen_at,
 FROM json_each(?2) j CROSS JOIN orders o ON o.shop = ?1 AND o.id = j.value
 LEFT JOIN actions a ON a.shop = o.shop AND a.order_id = o.id AND a.state IN ('pending', 'sent', 'unknown')";
 
-async fn known(
+pub(super) async fn known(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
     ids: &[&str],
@@ -183,6 +184,7 @@ async fn insert(
     .bind(ms(now))
     .execute(tx.conn()?)
     .await?;
+    crash_point("order.inserted");
     Ok(())
 }
 
@@ -368,7 +370,7 @@ pub(super) fn kind_of(
 }
 
 /// Gives the order's units the fate its status asks for.
-async fn hold(
+pub(super) async fn hold(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
     order: &Order,
@@ -487,6 +489,7 @@ pub(super) async fn insert_reservations(
         .bind(left)
         .execute(tx.conn()?)
         .await?;
+        crash_point("reservation.inserted");
     }
     Ok(())
 }
@@ -533,6 +536,10 @@ pub(super) async fn close_reservations(
     .await?
     .rows_affected();
     if done > 0 {
+        match fate {
+            Fate::Released => crash_point("reservation.released"),
+            Fate::Consumed { .. } => crash_point("reservation.consumed"),
+        }
         let detail = json!({ "state": state, "why": why, "rows": done });
         tx.audit(
             now,
@@ -543,58 +550,4 @@ pub(super) async fn close_reservations(
         );
     }
     Ok(done)
-}
-
-impl Store {
-    /// Takes in readings that belong to no list of new orders.
-    pub async fn record_readings(
-        &self,
-        shop: &ShopName,
-        readings: &[Reading],
-        now: Timestamp,
-    ) -> Result<Observed, StoreError> {
-        if readings.is_empty() {
-            return Ok(Observed::default());
-        }
-        let mut tx = self.write().await?;
-        let observed = observe(&mut tx, shop, readings, now).await?;
-        tx.commit().await?;
-        Ok(observed)
-    }
-
-    /// Takes in the reading of one order.
-    pub async fn record_reading(
-        &self,
-        shop: &ShopName,
-        reading: Reading,
-        now: Timestamp,
-    ) -> Result<Observed, StoreError> {
-        self.record_readings(shop, &[reading], now).await
-    }
-
-    /// Takes in the lines read for an order, and what they mean for its reservation.
-    pub async fn record_lines(
-        &self,
-        shop: &ShopName,
-        read: &[(Order, Result<Lines, String>)],
-        retry_at: Timestamp,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let mut tx = self.write().await?;
-        for (order, lines) in read {
-            match lines {
-                Ok(Lines::Known(lines)) => {
-                    orders::put_lines(&mut tx, shop, &order.id, lines).await?;
-                }
-                Ok(Lines::Unreadable(why)) => {
-                    orders::lines_failed(&mut tx, shop, &order.id, Some(why), retry_at).await?;
-                }
-                Err(_) => orders::lines_failed(&mut tx, shop, &order.id, None, retry_at).await?,
-            }
-            let known = known(&mut tx, shop, &[order.id.as_str()]).await?;
-            let row = known.get(order.id.as_str());
-            hold(&mut tx, shop, order, row, now, &mut Observed::default()).await?;
-        }
-        tx.commit().await
-    }
 }

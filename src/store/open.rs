@@ -10,6 +10,7 @@ use sqlx::{ConnectOptions as _, SqliteConnection};
 use tokio::sync::Mutex;
 
 use super::{Access, Store, StoreError, lock};
+use crate::crash_point::crash_point;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
@@ -73,13 +74,16 @@ impl Store {
             Access::Daemon => Some(lock::take(path, now)?),
             Access::Tool => None,
         };
+        crash_point("lock.taken");
         drop(lock::private(path).map_err(failed)?);
         let mut connection = writer(path).await?;
         check_version(path, &mut connection).await?;
         if access == Access::Daemon {
             super::backup::check(path, &mut connection).await?;
         }
+        crash_point("migrate.before");
         MIGRATIONS.run(&mut connection).await?;
+        crash_point("migrate.after");
         let epoch =
             match access {
                 Access::Tool => 0,
@@ -91,6 +95,7 @@ impl Store {
                 .fetch_one(&mut connection)
                 .await?,
             };
+        crash_point("lease.taken");
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .min_connections(0)

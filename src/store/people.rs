@@ -8,6 +8,7 @@ use sqlx::FromRow;
 use super::deciding::{self, DecidingInput, NewDecision, skus};
 use super::observe::{Fate, close_reservations};
 use super::{Store, StoreError, WriteTx, actions};
+use crate::crash_point::crash_point;
 use crate::domain::action::State as ActionState;
 use crate::domain::decision::{Decision, Verdict};
 use crate::domain::facts::Facts;
@@ -78,7 +79,7 @@ impl Store {
             "order.held",
             json!({ "why": why }),
         );
-        tx.commit().await
+        tx.commit_word().await
     }
 
     /// Lets the engine decide the order again.
@@ -113,7 +114,7 @@ impl Store {
             close_reservations(&mut tx, shop, &order, Fate::Released, why, now).await?;
         }
         tx.audit(now, actor, (shop, Some(id)), "order.released", json!({}));
-        tx.commit().await
+        tx.commit_word().await
     }
 
     /// Has a person's accept or cancel carried out by the act stage.
@@ -177,7 +178,7 @@ impl Store {
             .bind(id.as_str())
             .execute(tx.conn()?)
             .await?;
-        tx.commit().await
+        tx.commit_word().await
     }
 }
 
@@ -227,6 +228,13 @@ async fn withdraw_unsent(
 }
 
 impl WriteTx<'_> {
+    async fn commit_word(self) -> Result<(), StoreError> {
+        crash_point("person.before_commit");
+        self.commit().await?;
+        crash_point("person.after_commit");
+        Ok(())
+    }
+
     async fn has_live_action(&mut self, shop: &ShopName, id: &OrderId) -> Result<bool, StoreError> {
         let count: i64 = sqlx::query_scalar(
             "SELECT COUNT(*) FROM actions WHERE shop = ? AND order_id = ?

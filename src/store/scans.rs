@@ -7,6 +7,7 @@ use sqlx::FromRow;
 
 use super::observe::{self, Observed, Reading};
 use super::{Store, StoreError, at, ms};
+use crate::crash_point::crash_point;
 use crate::domain::ids::{OrderId, ShopName};
 
 /// Scans older than this are dropped as new ones come: none says anything about now, and a deep one
@@ -102,7 +103,15 @@ impl Store {
         .bind(ms(kept_from))
         .execute(tx.conn()?)
         .await?;
+        match scan.kind {
+            ScanKind::New => crash_point("scan.before_commit"),
+            ScanKind::Sweep => crash_point("sweep.before_commit"),
+        }
         tx.commit().await?;
+        match scan.kind {
+            ScanKind::New => crash_point("scan.after_commit"),
+            ScanKind::Sweep => crash_point("sweep.after_commit"),
+        }
         Ok(observed)
     }
 

@@ -7,6 +7,7 @@ use serde_json::json;
 use sqlx::FromRow;
 
 use super::{Store, StoreError, WriteTx, at, ms};
+use crate::crash_point::crash_point;
 use crate::domain::facts::Collapse;
 use crate::domain::ids::Sku;
 use crate::domain::ledger::{Ledger, Listing, Promised};
@@ -216,6 +217,7 @@ impl Store {
             report.rows += 1;
             report.fell += i64::from(fell);
             put(&mut tx, row, import, fell, trusted).await?;
+            crash_point("stock.row_put");
         }
         sqlx::query("UPDATE stock_imports SET fell = ? WHERE id = ?")
             .bind(report.fell)
@@ -235,7 +237,9 @@ impl Store {
             "had": report.had, "fell": report.fell,
         });
         tx.audit_row(now, actor, (None, None), "stock.imported", detail);
+        crash_point("stock.before_commit");
         tx.commit().await?;
+        crash_point("stock.after_commit");
         Ok(report)
     }
 }

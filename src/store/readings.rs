@@ -1,0 +1,73 @@
+//! Readings of single orders and of lists of accepted ones, and of lines: each set in one transaction.
+
+use jiff::Timestamp;
+
+use super::observe::{self, Observed, Reading};
+use super::{Store, StoreError, orders};
+use crate::crash_point::crash_point;
+use crate::domain::ids::ShopName;
+use crate::domain::order::{Lines, Order};
+
+impl Store {
+    /// Takes in readings that belong to no list of new orders.
+    pub async fn record_readings(
+        &self,
+        shop: &ShopName,
+        readings: &[Reading],
+        now: Timestamp,
+    ) -> Result<Observed, StoreError> {
+        if readings.is_empty() {
+            return Ok(Observed::default());
+        }
+        let mut tx = self.write().await?;
+        let observed = observe::observe(&mut tx, shop, readings, now).await?;
+        let ends = !observed.ended.is_empty();
+        if ends {
+            crash_point("action_end.before_commit");
+        }
+        tx.commit().await?;
+        if ends {
+            crash_point("action_end.after_commit");
+        }
+        Ok(observed)
+    }
+
+    /// Takes in the reading of one order.
+    pub async fn record_reading(
+        &self,
+        shop: &ShopName,
+        reading: Reading,
+        now: Timestamp,
+    ) -> Result<Observed, StoreError> {
+        self.record_readings(shop, &[reading], now).await
+    }
+
+    /// Takes in the lines read for an order, and what they mean for its reservation.
+    pub async fn record_lines(
+        &self,
+        shop: &ShopName,
+        read: &[(Order, Result<Lines, String>)],
+        retry_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        for (order, lines) in read {
+            match lines {
+                Ok(Lines::Known(lines)) => {
+                    orders::put_lines(&mut tx, shop, &order.id, lines).await?;
+                }
+                Ok(Lines::Unreadable(why)) => {
+                    orders::lines_failed(&mut tx, shop, &order.id, Some(why), retry_at).await?;
+                }
+                Err(_) => orders::lines_failed(&mut tx, shop, &order.id, None, retry_at).await?,
+            }
+            let known = observe::known(&mut tx, shop, &[order.id.as_str()]).await?;
+            let row = known.get(order.id.as_str());
+            observe::hold(&mut tx, shop, order, row, now, &mut Observed::default()).await?;
+        }
+        crash_point("lines.before_commit");
+        tx.commit().await?;
+        crash_point("lines.after_commit");
+        Ok(())
+    }
+}

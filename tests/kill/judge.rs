@@ -1,0 +1,368 @@
+//! What must hold: at every death, and at the end. The sandbox's ledger says what Kaspi was asked and
+//! did, the database what Qabyl knows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use qabyl::sandbox::{Order, Status, World, WriteKind};
+
+use crate::books::{Books, OrderRow};
+use crate::crowd;
+use crate::desk::Desk;
+
+/// The same POST again no sooner than this: `actions.settle`, less what a slow machine takes off it.
+const REPEAT_AFTER: SignedDuration = SignedDuration::from_millis(700);
+
+/// Units that came free just before a cancel left could not be known: the age of the readings it rests
+/// on, and a slow machine.
+const UNSEEN_FREED: SignedDuration = SignedDuration::from_secs(15);
+
+/// What a database must be however its process ended.
+pub(crate) fn at_death(books: &mut Books, desk: &Desk) -> Result<(), String> {
+    books.is_whole()?;
+    if books.number("SELECT COUNT(*) FROM sqlite_schema WHERE name = 'attempts'") == 0 {
+        return Ok(());
+    }
+    attempts_precede_posts(&books.orders(), &desk.server.world())?;
+    whole_writes(books)
+}
+
+/// A write is there with its row in the trail, or not at all.
+fn whole_writes(books: &mut Books) -> Result<(), String> {
+    for (rows, trail, what) in [
+        (
+            "SELECT COUNT(*) FROM decisions",
+            "SELECT COUNT(*) FROM audit WHERE event = 'order.decided'",
+            "decisions",
+        ),
+        (
+            "SELECT COUNT(*) FROM attempts",
+            "SELECT COUNT(*) FROM audit WHERE event = 'attempt.begun'",
+            "attempts",
+        ),
+        (
+            "SELECT COUNT(*) FROM attempts WHERE ended_at IS NOT NULL
+               AND detail IS NOT 'no outcome was recorded'",
+            "SELECT COUNT(*) FROM audit WHERE event = 'attempt.ended'",
+            "outcomes",
+        ),
+        (
+            "SELECT COUNT(*) FROM actions WHERE closed_at IS NULL AND NOT EXISTS (
+               SELECT 1 FROM decisions d WHERE d.id = decision_id)",
+            "SELECT 0",
+            "actions without a decision",
+        ),
+        (
+            "SELECT COUNT(*) FROM stock WHERE import_id <> (SELECT MAX(id) FROM stock_imports)",
+            "SELECT 0",
+            "levels of a stock import taken in by half",
+        ),
+        (
+            "SELECT COUNT(*) FROM actions a WHERE kind = 'accept' AND closed_at IS NULL AND NOT EXISTS (
+               SELECT 1 FROM reservations r WHERE r.shop = a.shop AND r.order_id = a.order_id
+                 AND r.state <> 'released')",
+            "SELECT 0",
+            "accepts on their way with nothing promised",
+        ),
+    ] {
+        let (rows, trail) = (books.number(rows), books.number(trail));
+        if rows != trail {
+            return Err(format!("{what}: {rows} rows, {trail} in the trail"));
+        }
+    }
+    Ok(())
+}
+
+/// I9: as many attempts are on disk as POSTs reached Kaspi, or more.
+fn attempts_precede_posts(orders: &[OrderRow], world: &World) -> Result<(), String> {
+    let attempts: BTreeMap<&str, i64> = orders
+        .iter()
+        .map(|row| (row.code.as_str(), row.attempts))
+        .collect();
+    let mut posts: BTreeMap<&str, i64> = BTreeMap::new();
+    for row in world.ledger().requests() {
+        if let (Some(code), Some(_)) = (&row.code, row.write) {
+            *posts.entry(code).or_default() += 1;
+        }
+    }
+    for (code, posts) in posts {
+        let attempts = attempts.get(code).copied().unwrap_or(0);
+        if attempts < posts {
+            return Err(format!(
+                "I9: {posts} POSTs about {code}, {attempts} attempts on disk"
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn waits(order: &Order, now: Timestamp) -> bool {
+    order.status == Status::ApprovedByBank && order.visible_at <= now
+}
+
+/// Whether nothing is left to do for now.
+pub(crate) fn is_idle(books: &mut Books, world: &World, now: Timestamp) -> bool {
+    let due = books.number(
+        "SELECT COUNT(*) FROM actions WHERE closed_at IS NULL AND due_at <= unixepoch('subsec') * 1000",
+    );
+    if due > 0 {
+        return false;
+    }
+    let spoken_for = books.spoken_for();
+    let mut waiting = world.orders().iter().filter(|order| waits(order, now));
+    waiting.all(|order| spoken_for.contains(order.code()))
+}
+
+/// Whether everything that was begun is at its end, and known as Kaspi has it.
+pub(crate) fn is_at_its_end(
+    books: &mut Books,
+    world: &World,
+    now: Timestamp,
+) -> Result<(), String> {
+    let orders = books.orders();
+    let open = orders
+        .iter()
+        .find(|row| row.open_actions > row.stuck_actions);
+    if let Some(row) = open {
+        return Err(format!("something is under way: {row:?}"));
+    }
+    let known: BTreeMap<&str, &OrderRow> =
+        orders.iter().map(|row| (row.code.as_str(), row)).collect();
+    for order in world.orders().iter().filter(|o| o.visible_at <= now) {
+        let Some(row) = known.get(order.code()) else {
+            // One that came and went between two looks owes nobody anything.
+            if order.status == Status::Cancelled
+                && world.ledger().posts_for(order.code()).is_empty()
+            {
+                continue;
+            }
+            return Err(format!("I4: {} was missed", order.code()));
+        };
+        let there = (order.state.as_str(), order.status.as_str());
+        if (row.state.as_str(), row.status.as_str()) != there {
+            return Err(format!("I5: {row:?} is {there:?} at Kaspi"));
+        }
+        let told = row.held || row.stuck_actions > 0 || row.verdict.as_deref() == Some("hold");
+        if waits(order, now) && !told {
+            return Err(format!("I4: {row:?} waits and nobody is told"));
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn all(books: &mut Books, desk: &Desk) -> Result<(), String> {
+    books.is_whole()?;
+    whole_writes(books)?;
+    let orders = books.orders();
+    let world = desk.server.world();
+    attempts_precede_posts(&orders, &world)?;
+    if books.number("SELECT COUNT(*) FROM attempts WHERE ended_at IS NULL") > 0 {
+        return Err("R13: a POST's outcome is neither known nor noted as unknown".to_owned());
+    }
+    never_both(&world)?;
+    no_blind_repeat(&world)?;
+    no_hasty_repeat(&world)?;
+    no_oversell(&world)?;
+    no_wrong_cancel(&world)?;
+    promises_balance(books, &world)?;
+    alerts_are_told(books, desk)
+}
+
+/// I1.
+fn never_both(world: &World) -> Result<(), String> {
+    let both = world.ledger().both_actions_sent();
+    if both.is_empty() {
+        return Ok(());
+    }
+    Err(format!("I1: accept and cancel were both sent for {both:?}"))
+}
+
+/// No POST again once the effect of one of ours was there to be read.
+fn no_blind_repeat(world: &World) -> Result<(), String> {
+    let ledger = world.ledger();
+    for row in ledger.blind_repeats() {
+        let ours = |effect: &&qabyl::sandbox::EffectRow| {
+            Some(&effect.code) == row.code.as_ref()
+                && effect.cause.is_write()
+                && effect.request.is_some_and(|request| request < row.n)
+        };
+        if let Some(effect) = ledger.effects().iter().find(ours) {
+            return Err(format!("sent again without need: {row:?} after {effect:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// R4: after a POST that may still have its effect, the next one about that order waits.
+fn no_hasty_repeat(world: &World) -> Result<(), String> {
+    let mut last = BTreeMap::new();
+    for row in world.ledger().requests() {
+        let (Some(code), Some(_)) = (&row.code, row.write) else {
+            continue;
+        };
+        let before: Option<&qabyl::sandbox::RequestRow> = last.insert(code, row);
+        let open = before.filter(|before| !matches!(before.answered, Some(400..500)));
+        if let Some(before) = open
+            && row.at.duration_since(before.at) < REPEAT_AFTER
+        {
+            return Err(format!("R4: sent again too soon: {before:?}, then {row:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// Units promised at Kaspi at a moment, by SKU; cancels later than `freed_by` do not count.
+fn promised(world: &World, at: Timestamp, freed_by: Timestamp) -> BTreeMap<&str, i64> {
+    let mut units = BTreeMap::new();
+    for row in world.ledger().effects().iter().filter(|row| row.at <= at) {
+        let sign = match (&row.from, &row.to) {
+            (Status::ApprovedByBank, Status::AcceptedByMerchant) => 1,
+            (Status::AcceptedByMerchant, Status::Cancelled) if row.at <= freed_by => -1,
+            _ => continue,
+        };
+        for (sku, quantity) in &row.units {
+            *units.entry(sku.as_str()).or_default() += sign * i64::from(*quantity);
+        }
+    }
+    units
+}
+
+/// I2: no more was ever promised than there was.
+fn no_oversell(world: &World) -> Result<(), String> {
+    let capacity = crowd::capacity();
+    for row in world.ledger().effects() {
+        if row.to != Status::AcceptedByMerchant {
+            continue;
+        }
+        let promised = promised(world, row.at, row.at);
+        for (sku, _) in &row.units {
+            let there = capacity.get(sku).copied().map_or(-1, i64::from);
+            let promised = promised.get(sku.as_str()).copied().unwrap_or(0);
+            if promised > there {
+                return Err(format!(
+                    "I2: {promised} of {sku} are promised with {}, {there} were there",
+                    row.code
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// I3: at every cancel of ours some line was short.
+fn no_wrong_cancel(world: &World) -> Result<(), String> {
+    let capacity = crowd::capacity();
+    for row in world.ledger().requests() {
+        let order = row.code.as_deref().and_then(|code| world.order(code));
+        let (Some(WriteKind::Cancel), Some(order)) = (row.write, order) else {
+            continue;
+        };
+        let promised = promised(world, row.at, row.at - UNSEEN_FREED);
+        let is_short = order.lines().iter().any(|line| {
+            let there = capacity.get(&line.sku).copied().map_or(0, i64::from);
+            let promised = promised.get(line.sku.as_str()).copied().unwrap_or(0);
+            i64::from(line.quantity) > there - promised
+        });
+        if !is_short {
+            return Err(format!(
+                "I3: {row:?}, and stock covered {:?}",
+                order.lines()
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// I6: what is promised is what Kaspi holds, order by order.
+fn promises_balance(books: &mut Books, world: &World) -> Result<(), String> {
+    let orders = books.orders();
+    let held: BTreeSet<&str> = orders
+        .iter()
+        .filter(|row| row.held || row.stuck_actions > 0)
+        .map(|row| row.code.as_str())
+        .collect();
+    let mut promises: BTreeMap<(String, String), BTreeMap<String, i64>> = BTreeMap::new();
+    for row in books.promises() {
+        let skus = promises.entry((row.code, row.state)).or_default();
+        *skus.entry(row.sku).or_default() += row.units;
+    }
+    for order in world.orders() {
+        let code = order.code();
+        let lines = order.lines().iter();
+        let lines: BTreeMap<String, i64> = lines
+            .map(|line| (line.sku.clone(), i64::from(line.quantity)))
+            .collect();
+        let mut of = |state: &str| {
+            promises
+                .remove(&(code.to_owned(), state.to_owned()))
+                .unwrap_or_default()
+        };
+        let (active, consumed) = (of("active"), of("consumed"));
+        let nothing = BTreeMap::new();
+        let has_left = order.handed_over_at.is_some() || order.status == Status::Completed;
+        let (right_active, right_consumed) = match order.status {
+            Status::AcceptedByMerchant | Status::Completed if has_left => (&nothing, &lines),
+            Status::AcceptedByMerchant => (&lines, &nothing),
+            // Kept for the person who may still accept it.
+            Status::ApprovedByBank if held.contains(code) && !active.is_empty() => {
+                (&lines, &nothing)
+            }
+            _ => (&nothing, &nothing),
+        };
+        if (&active, &consumed) != (right_active, right_consumed) {
+            return Err(format!(
+                "I6: {code} is {}, handed over {:?}; promised {active:?}, gone {consumed:?}",
+                order.status, order.handed_over_at
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Who is on record as told of a deadline was told.
+fn alerts_are_told(books: &mut Books, desk: &Desk) -> Result<(), String> {
+    let on_record = books.texts(
+        "SELECT o.code FROM audit a JOIN orders o ON o.shop = a.shop AND o.id = a.order_id
+         WHERE a.event = 'order.deadline_near'",
+    );
+    let log = desk.log();
+    let told: Vec<&str> = log
+        .lines()
+        .filter(|line| line.contains("\"order.deadline_near\""))
+        .collect();
+    for code in on_record {
+        if !told.iter().any(|line| line.contains(&code)) {
+            return Err(format!(
+                "the deadline of {code} is on record as told, and was not"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// A copy whose making was cut short must not pass for one.
+pub(crate) fn half_a_copy(desk: &Desk, name: &str) -> Result<(), String> {
+    if desk.path(name).exists() {
+        return a_copy(desk, name).map_err(|why| format!("after a death: {why}"));
+    }
+    Ok(())
+}
+
+/// A copy is whole, and holds what was committed before it.
+pub(crate) fn a_copy(desk: &Desk, name: &str) -> Result<(), String> {
+    let mut copy = desk.books_in(name);
+    copy.is_whole()?;
+    if copy.number("SELECT COUNT(*) FROM sqlite_schema WHERE name = 'lease'") == 0 {
+        return Err(format!("{name} is an empty database"));
+    }
+    Ok(())
+}
+
+/// A database put back is whole, and what its lists showed is forgotten.
+pub(crate) fn restored(desk: &Desk) -> Result<(), String> {
+    a_copy(desk, "qabyl.db")?;
+    match desk.books().number("SELECT COUNT(*) FROM scans") {
+        0 => Ok(()),
+        scans => Err(format!("{scans} scans are as old as the copy, and count")),
+    }
+}
