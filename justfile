@@ -34,6 +34,10 @@ bench:
     cargo bench --bench decide
     cargo bench --bench drain
 
+# A failing disk, a full one, power cuts, stops: needs root, loop devices and a C compiler.
+disk:
+    cargo test --test disk -- --ignored --test-threads=1 --nocapture
+
 # Licences, bans and sources of dependencies. `cargo install cargo-deny` takes some minutes once.
 deny:
     cargo deny check bans licenses sources

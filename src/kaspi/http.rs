@@ -6,9 +6,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderValue, RETRY_AFTER};
 use secrecy::ExposeSecret as _;
 
+use super::release::Release;
 use super::transport::{Method, Transport, TransportError, WireRequest, WireResponse};
 use crate::clock::Clock;
 use crate::crash_point::{crash_point, in_flight};
@@ -103,16 +104,20 @@ impl HttpTransport {
             Method::Post => self.writes.post(url),
         };
         let mut builder = builder.query(&request.query).headers(headers(request)?);
-        if let Some(body) = &request.body {
-            builder = builder.body(body.clone());
+        let release = Release::default();
+        let is_stale = {
+            let (clock, until) = (self.clock.clone(), request.good_until);
+            move || until.is_some_and(|until| clock.ticks() > until)
+        };
+        let stale = || TransportError::NotSent("its order was read too long ago".to_owned());
+        if is_stale() {
+            return Err(stale());
         }
-        if request
-            .good_until
-            .is_some_and(|until| self.clock.ticks() > until)
-        {
-            return Err(TransportError::NotSent(
-                "its order was read too long ago".to_owned(),
-            ));
+        if let Some(body) = &request.body {
+            let is_stale = is_stale.clone();
+            builder = builder
+                .header(CONTENT_LENGTH, body.len())
+                .body(release.body(body.clone(), move || !is_stale()));
         }
         let answer = match request.method {
             Method::Get => builder.send().await,
@@ -123,7 +128,17 @@ impl HttpTransport {
                 answer
             }
         };
-        let mut response = answer.map_err(classify)?;
+        let mut response = match answer {
+            Ok(response) => response,
+            Err(error) if request.body.is_some() && release.withdraw() => {
+                return Err(if is_stale() {
+                    stale()
+                } else {
+                    TransportError::NotSent(root(&error.without_url()))
+                });
+            }
+            Err(error) => return Err(classify(error)),
+        };
         let text = |name: reqwest::header::HeaderName| {
             response
                 .headers()
@@ -180,7 +195,7 @@ fn headers(request: &WireRequest) -> Result<HeaderMap, TransportError> {
     Ok(headers)
 }
 
-/// Only a failure to connect proves that nothing was sent.
+/// A failure to connect proves that nothing was sent; so does a body that was never handed over.
 fn classify(error: reqwest::Error) -> TransportError {
     let error = error.without_url();
     if error.is_connect() {

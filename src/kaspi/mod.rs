@@ -9,6 +9,7 @@ mod error;
 mod gate;
 mod http;
 mod reader;
+mod release;
 mod retry_after;
 mod transport;
 mod wire;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, SqliteConnection};
+use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 use tokio::sync::Mutex;
 
 use super::{Access, Store, StoreError, lock};
@@ -23,6 +23,9 @@ const READERS: u32 = 2;
 /// How long a writer waits for another process's write.
 const BUSY: Duration = Duration::from_secs(10);
 
+/// How often it looks again where SQLite does not wait by itself.
+const BUSY_PAUSE: Duration = Duration::from_millis(25);
+
 pub(super) fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
@@ -34,12 +37,19 @@ pub(super) fn options(path: &Path) -> SqliteConnectOptions {
 /// A writer connection: WAL with a sync at every commit, so that a committed intent survives a power
 /// cut.
 pub(super) async fn writer(path: &Path) -> Result<SqliteConnection, StoreError> {
-    let mut connection = options(path)
+    let options = options(path)
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .connect()
-        .await?;
+        .synchronous(SqliteSynchronous::Full);
+    let mut tries = 0;
+    let mut connection = loop {
+        match options.connect().await {
+            // While another process turns a new file to WAL, SQLite says so at once, without waiting.
+            Err(error) if is_busy(&error) && BUSY_PAUSE * tries < BUSY => tries += 1,
+            connected => break connected?,
+        }
+        tokio::time::sleep(BUSY_PAUSE).await;
+    };
     let (mode, sync): (String, i64) = (
         sqlx::query_scalar("PRAGMA journal_mode")
             .fetch_one(&mut connection)
@@ -58,6 +68,15 @@ pub(super) async fn writer(path: &Path) -> Result<SqliteConnection, StoreError> 
         });
     }
     Ok(connection)
+}
+
+fn is_busy(error: &sqlx::Error) -> bool {
+    let Some(error) = error.as_database_error() else {
+        return false;
+    };
+    let code = error.code().and_then(|code| code.parse::<i32>().ok());
+    // SQLITE_BUSY and its extended codes.
+    code.is_some_and(|code| code & 0xff == 5)
 }
 
 impl Store {
@@ -82,19 +101,12 @@ impl Store {
             super::backup::check(path, &mut connection).await?;
         }
         crash_point("migrate.before");
-        MIGRATIONS.run(&mut connection).await?;
+        migrate(&mut connection).await?;
         crash_point("migrate.after");
-        let epoch =
-            match access {
-                Access::Tool => 0,
-                Access::Daemon => sqlx::query_scalar(
-                    "UPDATE lease SET epoch = epoch + 1, pid = ?, started_at = ? RETURNING epoch",
-                )
-                .bind(i64::from(std::process::id()))
-                .bind(now.as_millisecond())
-                .fetch_one(&mut connection)
-                .await?,
-            };
+        let epoch = match access {
+            Access::Tool => 0,
+            Access::Daemon => take_lease(&mut connection, now).await?,
+        };
         crash_point("lease.taken");
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
@@ -110,6 +122,36 @@ impl Store {
             _lock: held,
         })
     }
+}
+
+/// Brings the schema up to date, whole or not at all: another process may open the same new file at
+/// the same moment, and one that dies half-way leaves nothing behind that the next one stumbles over.
+async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    let applied: Result<i64, _> = sqlx::query_scalar("SELECT COUNT(*) FROM _sqlx_migrations")
+        .fetch_one(&mut *connection)
+        .await;
+    if applied.is_ok_and(|applied| usize::try_from(applied) == Ok(MIGRATIONS.iter().count())) {
+        // Only compared with what was applied: nothing is locked.
+        return Ok(MIGRATIONS.run(connection).await?);
+    }
+    // Each migration's own transaction becomes a savepoint in this one.
+    let mut all = connection.begin_with("BEGIN IMMEDIATE").await?;
+    MIGRATIONS.run(&mut *all).await?;
+    all.commit().await.map_err(StoreError::Commit)
+}
+
+/// Takes the next epoch. A row that comes back is no proof: only its COMMIT is.
+async fn take_lease(connection: &mut SqliteConnection, now: Timestamp) -> Result<i64, StoreError> {
+    let mut lease = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let epoch = sqlx::query_scalar(
+        "UPDATE lease SET epoch = epoch + 1, pid = ?, started_at = ? RETURNING epoch",
+    )
+    .bind(i64::from(std::process::id()))
+    .bind(now.as_millisecond())
+    .fetch_one(&mut *lease)
+    .await?;
+    lease.commit().await.map_err(StoreError::Commit)?;
+    Ok(epoch)
 }
 
 async fn check_version(path: &Path, connection: &mut SqliteConnection) -> Result<(), StoreError> {
