@@ -20,6 +20,9 @@ pub(crate) struct OrderRow {
     pub(crate) status: String,
     pub(crate) held: bool,
     pub(crate) verdict: Option<String>,
+    /// The whole of the newest decision, for whoever reads of a violation.
+    #[expect(dead_code, reason = "it is shown, as a part of the row")]
+    pub(crate) decision: Option<String>,
     pub(crate) attempts: i64,
     pub(crate) open_actions: i64,
     /// Of the open ones, those that wait for a person.
@@ -29,6 +32,7 @@ pub(crate) struct OrderRow {
 const ORDERS: &str = "
 SELECT o.code, o.state, o.status, o.held_by IS NOT NULL AS held,
   (SELECT verdict FROM decisions d WHERE d.shop = o.shop AND d.order_id = o.id ORDER BY d.id DESC LIMIT 1) AS verdict,
+  (SELECT body FROM decisions d WHERE d.shop = o.shop AND d.order_id = o.id ORDER BY d.id DESC LIMIT 1) AS decision,
   (SELECT COUNT(*) FROM attempts t JOIN actions a ON a.id = t.action_id
    WHERE a.shop = o.shop AND a.order_id = o.id) AS attempts,
   (SELECT COUNT(*) FROM actions a WHERE a.shop = o.shop AND a.order_id = o.id AND a.closed_at IS NULL) AS open_actions,

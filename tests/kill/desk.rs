@@ -130,6 +130,12 @@ impl Desk {
         std::fs::read_to_string(self.path("log")).unwrap_or_default()
     }
 
+    pub(crate) fn last_words(&self) -> String {
+        let log = self.log();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(12)..].join("\n")
+    }
+
     /// The database, read beside the daemon. Not to be held while the daemon starts or dies: the last
     /// one to close it tidies up after it, and here nobody does that for it.
     pub(crate) fn books(&self) -> Books {

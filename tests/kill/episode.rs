@@ -13,9 +13,9 @@ use crate::process::{PATIENCE, Process};
 use crate::scene::Scene;
 
 /// New orders at each death.
-const ORDERS: u32 = 4;
+pub(crate) const ORDERS: u32 = 4;
 /// While a point is not reached, more orders come this often.
-const MORE_EVERY: Duration = Duration::from_millis(400);
+pub(crate) const MORE_EVERY: Duration = Duration::from_millis(400);
 /// How often it is looked whether something has come true.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
@@ -85,21 +85,22 @@ impl Episode {
     }
 }
 
-struct Play {
-    episode: Episode,
-    desk: Desk,
-    crowd: Crowd,
-    rng: fastrand::Rng,
-    told: Told,
+/// An episode under way.
+pub(crate) struct Play {
+    pub(crate) episode: Episode,
+    pub(crate) desk: Desk,
+    pub(crate) crowd: Crowd,
+    pub(crate) rng: fastrand::Rng,
+    pub(crate) told: Told,
     tell: bool,
 }
 
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     Clock::System.now()
 }
 
 impl Play {
-    fn say(&self, what: impl FnOnce() -> String) {
+    pub(crate) fn say(&self, what: impl FnOnce() -> String) {
         if self.tell {
             println!("{} {}", now(), what());
         }
@@ -124,189 +125,20 @@ impl Play {
         self.end()
     }
 
-    /// One death at the point, with all that leads to it.
-    fn die(&mut self, scene: Scene, is_last: bool) -> Result<(), String> {
-        let point = self.episode.point;
-        match scene {
-            Scene::Work { spared } => {
-                let spared = self.rng.u32(0..=spared);
-                self.stir(ORDERS);
-                if point.starts_with("reservation") {
-                    self.crowd.waver(&mut self.desk.server.world(), now(), 3);
-                }
-                Crowd::settle_accepted(&mut self.desk.server.world(), now());
-                self.dies(&["run"], point, spared)
-            }
-            Scene::NewDatabase if !is_last => {
-                self.desk.remove_database();
-                self.desk
-                    .write("stock.csv", &crowd::shelf(&self.desk.server.world()));
-                let args: &[&str] = if self.rng.bool() { &["run"] } else { &IMPORT };
-                self.dies(args, point, 0)
-            }
-            Scene::NewDatabase => {
-                self.import()?;
-                self.stir(ORDERS);
-                self.come_to_rest()?;
-                self.dies(&["run"], point, 0)
-            }
-            Scene::LostPost => {
-                let at = [
-                    "attempt.after_commit",
-                    "post.in_flight",
-                    "post.answered",
-                    "outcome.known",
-                ];
-                let (at, spared) = (*self.rng.choice(&at).unwrap(), self.rng.u32(0..=2));
-                self.stir(ORDERS);
-                self.dies(&["run"], at, spared)?;
-                self.told.other_deaths += 1;
-                self.dies(&["run"], point, 0)
-            }
-            Scene::ClockAhead => {
-                self.stir(ORDERS);
-                self.come_to_rest()?;
-                self.set_books_ahead();
-                self.dies(&["run"], point, 0)
-            }
-            Scene::Deadline => {
-                self.stir(ORDERS);
-                let ordered = now() - jiff::SignedDuration::from_mins(130);
-                let code = self.crowd.express(&mut self.desk.server.world(), ordered);
-                self.say(|| format!("{code} waits since {ordered}"));
-                // One pass reads the order, and tells nobody.
-                let _ = self
-                    .desk
-                    .start(&["once", "--timeout", "1s"], None)
-                    .exits()?;
-                self.dies(&["run"], point, 0)
-            }
-            Scene::Import { spared } => {
-                let daemon = self.working_daemon()?;
-                let spared = self.rng.u32(0..=spared);
-                self.desk
-                    .write("stock.csv", &crowd::shelf(&self.desk.server.world()));
-                let died = self.dies(&IMPORT, point, spared);
-                died.and_then(|()| self.import())?;
-                daemon.kill()
-            }
-            Scene::Backup => {
-                let daemon = self.working_daemon()?;
-                let name = format!("copy-{}.db", self.told.deaths);
-                self.dies(&["backup", &name], point, 0)?;
-                judge::half_a_copy(&self.desk, &name)?;
-                self.desk.start(&["backup", &name], None).succeeds()?;
-                judge::a_copy(&self.desk, &name)?;
-                daemon.kill()
-            }
-            Scene::Restore => self.die_restoring(),
-            Scene::Person => self.die_speaking(),
-            Scene::Moment { again } => self.die_at_a_moment(again),
-        }
-    }
-
-    /// A daemon with orders to see to.
-    fn working_daemon(&mut self) -> Result<Process, String> {
-        self.stir(ORDERS);
-        let mut daemon = self.desk.start(&["run"], None);
-        daemon.is_ready()?;
-        self.told.other_deaths += 1;
-        Ok(daemon)
-    }
-
-    fn die_restoring(&mut self) -> Result<(), String> {
-        self.stir(ORDERS);
-        self.come_to_rest()?;
-        let name = format!("copy-{}.db", self.told.deaths);
-        self.desk.start(&["backup", &name], None).succeeds()?;
-        self.desk.remove_database();
-        self.dies(&["restore", &name], self.episode.point, 0)?;
-        if self.desk.path("qabyl.db").exists() {
-            return judge::restored(&self.desk);
-        }
-        self.desk.start(&["restore", &name], None).succeeds()?;
-        judge::restored(&self.desk)
-    }
-
-    fn die_speaking(&mut self) -> Result<(), String> {
-        let code = self.crowd.express(&mut self.desk.server.world(), now());
-        let daemon = self.working_daemon()?;
-        self.until("the order is held by its rule", |play| {
-            play.desk.books().spoken_for().contains(&code)
-        })?;
-        let word: &[&str] = match self.rng.u8(..3) {
-            0 => &["hold", &code],
-            1 => {
-                self.desk.start(&["hold", &code], None).succeeds()?;
-                &["release", &code]
-            }
-            _ => &["accept", &code],
-        };
-        self.dies(word, self.episode.point, 0)?;
-        // Said again, it does no harm: what was done stays done.
-        let code = self.desk.start(word, None).exits()?;
-        self.say(|| format!("{word:?} again: {code}"));
-        daemon.kill()
-    }
-
-    fn die_at_a_moment(&mut self, again: bool) -> Result<(), String> {
-        self.stir(ORDERS);
-        let daemon = self.desk.start(&["run"], None);
-        self.after(20..1_200);
-        self.stir(2);
-        daemon.kill()?;
-        if again {
-            let daemon = self.desk.start(&["run"], None);
-            self.after(0..300);
-            daemon.kill()?;
-            self.told.deaths += 1;
-        }
-        Ok(())
-    }
-
-    /// Lets a moment pass: it is the moment that is tried.
-    fn after(&mut self, span_ms: std::ops::Range<u64>) {
-        std::thread::sleep(Duration::from_millis(self.rng.u64(span_ms)));
-    }
-
-    /// Runs a command to its death at a point; orders keep coming.
-    fn dies(&mut self, args: &[&str], point: &str, spared: u32) -> Result<(), String> {
-        self.say(|| format!("{args:?} will die at {point} after {spared}"));
-        let process = self.desk.start(args, Some((point, spared)));
-        let is_daemon = args == ["run"];
-        let mut next = MORE_EVERY;
-        process.dies_at(point, |age| {
-            if is_daemon && age > next {
-                next = age + MORE_EVERY;
-                self.stir(2);
-                Crowd::settle_accepted(&mut self.desk.server.world(), now());
-            }
-        })
-    }
-
-    fn stir(&mut self, orders: u32) {
+    pub(crate) fn stir(&mut self, orders: u32) {
         self.crowd
             .stir(&mut self.desk.server.world(), now(), orders);
     }
 
-    fn import(&mut self) -> Result<(), String> {
+    pub(crate) fn import(&mut self) -> Result<(), String> {
         self.desk
             .write("stock.csv", &crowd::shelf(&self.desk.server.world()));
         self.desk.start(&IMPORT, None).succeeds()
     }
 
-    /// What a clock two hours ahead leaves behind.
-    fn set_books_ahead(&self) {
-        let mut books = self.desk.books();
-        for statement in [
-            "UPDATE scans SET started_at = started_at + 7200000, finished_at = finished_at + 7200000
-             WHERE id > (SELECT MAX(id) - 2 FROM scans)",
-            "UPDATE orders SET listed_at = listed_at + 7200000, seen_at = seen_at + 7200000
-             WHERE listed_scan = (SELECT MAX(id) FROM scans WHERE kind = 'new')",
-            "UPDATE actions SET due_at = due_at + 7200000 WHERE closed_at IS NULL",
-        ] {
-            books.change(statement);
-        }
+    /// Lets a moment pass: it is the moment that is tried.
+    pub(crate) fn after(&mut self, span_ms: std::ops::Range<u64>) {
+        std::thread::sleep(Duration::from_millis(self.rng.u64(span_ms)));
     }
 
     fn look_at_the_dead(&mut self) -> Result<(), String> {
@@ -336,7 +168,7 @@ impl Play {
     }
 
     /// A start in peace, until nothing is left to do: its time is taken.
-    fn come_to_rest(&mut self) -> Result<(), String> {
+    pub(crate) fn come_to_rest(&mut self) -> Result<(), String> {
         self.desk.troubles(false);
         let mut daemon = self.desk.start(&["run"], None);
         daemon.is_ready()?;
@@ -378,7 +210,7 @@ impl Play {
         judge::all(&mut books, &self.desk)
     }
 
-    fn until(&self, what: &str, done: impl Fn(&Self) -> bool) -> Result<(), String> {
+    pub(crate) fn until(&self, what: &str, done: impl Fn(&Self) -> bool) -> Result<(), String> {
         let started = Clock::System.ticks();
         while !done(self) {
             if Clock::System.ticks().saturating_sub(started) > PATIENCE {
@@ -390,4 +222,4 @@ impl Play {
     }
 }
 
-const IMPORT: [&str; 4] = ["stock", "import", "stock.csv", "--confirm-zeros"];
+pub(crate) const IMPORT: [&str; 4] = ["stock", "import", "stock.csv", "--confirm-zeros"];

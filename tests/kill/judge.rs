@@ -96,6 +96,21 @@ fn attempts_precede_posts(orders: &[OrderRow], world: &World) -> Result<(), Stri
     Ok(())
 }
 
+fn is_with_a_person(row: &OrderRow) -> bool {
+    row.held || row.stuck_actions > 0
+}
+
+/// Goods promised to orders that a person must see to: their accept was sent, and is not to be seen.
+fn kept_for_a_person(books: &mut Books, orders: &[OrderRow]) -> BTreeSet<String> {
+    let held = |code: &str| {
+        let mut rows = orders.iter();
+        rows.any(|row| row.code == code && is_with_a_person(row))
+    };
+    let promises = books.promises().into_iter();
+    let kept = promises.filter(|row| row.state == "active" && held(&row.code));
+    kept.map(|row| row.sku).collect()
+}
+
 fn waits(order: &Order, now: Timestamp) -> bool {
     order.status == Status::ApprovedByBank && order.visible_at <= now
 }
@@ -126,6 +141,7 @@ pub(crate) fn is_at_its_end(
     if let Some(row) = open {
         return Err(format!("something is under way: {row:?}"));
     }
+    let kept = kept_for_a_person(books, &orders);
     let known: BTreeMap<&str, &OrderRow> =
         orders.iter().map(|row| (row.code.as_str(), row)).collect();
     for order in world.orders().iter().filter(|o| o.visible_at <= now) {
@@ -142,8 +158,11 @@ pub(crate) fn is_at_its_end(
         if (row.state.as_str(), row.status.as_str()) != there {
             return Err(format!("I5: {row:?} is {there:?} at Kaspi"));
         }
-        let told = row.held || row.stuck_actions > 0 || row.verdict.as_deref() == Some("hold");
-        if waits(order, now) && !told {
+        let told = is_with_a_person(row) || row.verdict.as_deref() == Some("hold");
+        // It waits for what that person will say.
+        let behind = order.lines().iter().any(|line| kept.contains(&line.sku));
+        let behind = behind && row.verdict.as_deref() == Some("wait");
+        if waits(order, now) && !told && !behind {
             return Err(format!("I4: {row:?} waits and nobody is told"));
         }
     }
@@ -278,7 +297,7 @@ fn promises_balance(books: &mut Books, world: &World) -> Result<(), String> {
     let orders = books.orders();
     let held: BTreeSet<&str> = orders
         .iter()
-        .filter(|row| row.held || row.stuck_actions > 0)
+        .filter(|row| is_with_a_person(row))
         .map(|row| row.code.as_str())
         .collect();
     let mut promises: BTreeMap<(String, String), BTreeMap<String, i64>> = BTreeMap::new();
@@ -338,31 +357,4 @@ fn alerts_are_told(books: &mut Books, desk: &Desk) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-/// A copy whose making was cut short must not pass for one.
-pub(crate) fn half_a_copy(desk: &Desk, name: &str) -> Result<(), String> {
-    if desk.path(name).exists() {
-        return a_copy(desk, name).map_err(|why| format!("after a death: {why}"));
-    }
-    Ok(())
-}
-
-/// A copy is whole, and holds what was committed before it.
-pub(crate) fn a_copy(desk: &Desk, name: &str) -> Result<(), String> {
-    let mut copy = desk.books_in(name);
-    copy.is_whole()?;
-    if copy.number("SELECT COUNT(*) FROM sqlite_schema WHERE name = 'lease'") == 0 {
-        return Err(format!("{name} is an empty database"));
-    }
-    Ok(())
-}
-
-/// A database put back is whole, and what its lists showed is forgotten.
-pub(crate) fn restored(desk: &Desk) -> Result<(), String> {
-    a_copy(desk, "qabyl.db")?;
-    match desk.books().number("SELECT COUNT(*) FROM scans") {
-        0 => Ok(()),
-        scans => Err(format!("{scans} scans are as old as the copy, and count")),
-    }
 }

@@ -21,7 +21,9 @@
 )]
 
 mod books;
+mod copies;
 mod crowd;
+mod deaths;
 mod desk;
 mod episode;
 mod judge;
@@ -122,7 +124,11 @@ fn kills() {
             if let Some(why) = &told.violation {
                 println!("{why}");
             }
-            ended.lock().unwrap().push(told);
+            let mut ended = ended.lock().unwrap();
+            ended.push(told);
+            if ended.len() % 25 == 0 {
+                println!("{} of {count} episodes are over", ended.len());
+            }
         }
     };
     let started = Clock::System.ticks();
