@@ -156,7 +156,11 @@ impl<'de> Visitor<'de> for AnyScalar {
 
     fn visit_str<E>(self, text: &str) -> Result<Scalar, E> {
         let short = text.len() <= TEXT_BYTES_MAX;
-        Ok(if short { Scalar::Text(text.to_owned()) } else { Scalar::Other })
+        Ok(if short {
+            Scalar::Text(text.to_owned())
+        } else {
+            Scalar::Other
+        })
     }
 
     fn visit_bool<E>(self, _: bool) -> Result<Scalar, E> {
@@ -206,7 +210,12 @@ mod tests {
     fn lists_have_their_limits() {
         let list = |text| serde_json::from_str::<RawList<'_, 2>>(text).map(|list| list.0.len());
         assert_eq!(list("[1,{}]").unwrap(), 2);
-        assert!(list("[1,2,3]").unwrap_err().to_string().contains("more than 2"));
+        assert!(
+            list("[1,2,3]")
+                .unwrap_err()
+                .to_string()
+                .contains("more than 2")
+        );
         let first: FirstRaw<'_, 2> = serde_json::from_str("[1,2,3]").unwrap();
         assert_eq!(first.0.len(), 2);
         let links = |text| serde_json::from_str::<Links<2>>(text).map(|links| links.0.len());

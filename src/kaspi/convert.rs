@@ -75,7 +75,11 @@ fn name(text: &str) -> Result<&str, String> {
     if text.chars().any(char::is_control) {
         return Err("a name with control characters".to_owned());
     }
-    if text.trim().split('/').any(|part| matches!(part, "." | "..")) {
+    if text
+        .trim()
+        .split('/')
+        .any(|part| matches!(part, "." | ".."))
+    {
         return Err("a name that climbs in a path".to_owned());
     }
     Ok(text)

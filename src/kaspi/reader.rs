@@ -214,9 +214,7 @@ impl Reader {
             "/v2/masterproducts/{}/merchantProduct",
             segment(product.as_str())
         );
-        let answer = self
-            .get(path, Vec::new(), convert::merchant_product)
-            .await;
+        let answer = self.get(path, Vec::new(), convert::merchant_product).await;
         let sku = match answer {
             Err(ApiError::NotFound) => None,
             answer => answer?,
