@@ -1,8 +1,6 @@
 //! confirm: what became of orders once accepted, by anyone: one request per hundred, single reads
 //! only for those no list shows.
 
-use std::collections::BTreeMap;
-
 use futures_util::stream::{self, StreamExt as _};
 use jiff::{SignedDuration, Timestamp};
 
@@ -101,9 +99,8 @@ pub async fn run_once(ctx: &Ctx, now_please: bool) -> Result<Report, StageError>
         to,
         problem: report.problem.clone(),
     };
-    let nothing = (&[][..], &BTreeMap::new());
     ctx.store
-        .record_scan(&ctx.shop, &record, nothing, now)
+        .record_scan(&ctx.shop, &record, (&[], 0), now)
         .await?;
     for (code, action, end) in &report.observed.ended {
         tracing::info!(
@@ -145,7 +142,7 @@ async fn sweep(
     let mut readings: Vec<Reading> = Vec::new();
     while let Some(list) = lists.next().await {
         let (listed, error) = list?;
-        report.listed += listed.len();
+        report.listed += listed.orders;
         report.observed.add(listed.observed);
         readings.extend(listed.readings.into_values());
         if report.problem.is_none() {

@@ -47,10 +47,12 @@ const UNREADABLE_MAX: usize = 100;
 pub(super) struct Listed {
     /// Orders that are not stored yet.
     pub(super) readings: BTreeMap<OrderId, Reading>,
-    /// Orders of a long list that are, and when they were asked for.
-    pub(super) stored: BTreeMap<OrderId, Timestamp>,
+    /// Readings of a long list that are.
+    pub(super) stored: usize,
     /// What storing those changed.
     pub(super) observed: Observed,
+    /// Orders in it.
+    pub(super) orders: usize,
     /// Why it is not complete, if it is not.
     pub(super) problem: Option<String>,
     /// Orders that could not be read: code or id, and why. Of many, the first.
@@ -58,19 +60,14 @@ pub(super) struct Listed {
 }
 
 impl Listed {
-    /// Orders in it.
-    pub(super) fn len(&self) -> usize {
-        let again = |id: &&OrderId| self.stored.contains_key(*id);
-        self.readings.len() + self.stored.len() - self.readings.keys().filter(again).count()
-    }
-
-    async fn store(&mut self, ctx: &Ctx) -> Result<(), StoreError> {
+    async fn store(&mut self, ctx: &Ctx, wanted: &Wanted) -> Result<(), StoreError> {
         let readings: Vec<_> = std::mem::take(&mut self.readings).into_values().collect();
-        let now = ctx.clock.now();
-        let observed = ctx.store.record_readings(&ctx.shop, &readings, now).await?;
-        self.observed.add(observed);
-        let stored = readings.into_iter().map(|one| (one.order.id, one.asked_at));
-        self.stored.extend(stored);
+        let (store, shop, now) = (&ctx.store, &ctx.shop, ctx.clock.now());
+        self.observed.add(match wanted.state {
+            State::New => store.record_listed(shop, &readings, now).await?,
+            _ => store.record_readings(shop, &readings, now).await?,
+        });
+        self.stored += readings.len();
         Ok(())
     }
 }
@@ -125,10 +122,12 @@ async fn read_window(
         let round = read_round(ctx, wanted, span, listed).await?;
         let same = before.as_ref() == Some(&round.ids);
         if round.is_whole || same {
+            listed.orders += round.ids.len();
             return Ok(());
         }
         before = Some(round.ids);
     }
+    listed.orders += before.map_or(0, |ids| ids.len());
     listed.problem = Some(format!("the list changed in each of {ROUNDS_MAX} readings"));
     Ok(())
 }
@@ -149,7 +148,7 @@ impl Round {
     /// Takes one page in.
     async fn take(
         &mut self,
-        ctx: &Ctx,
+        (ctx, wanted): (&Ctx, &Wanted),
         (asked_at, page): (Timestamp, Page),
         listed: &mut Listed,
     ) -> Result<(), StoreError> {
@@ -176,7 +175,7 @@ impl Round {
             listed.readings.insert(reading.order.id.clone(), reading);
         }
         if listed.readings.len() >= HELD_MAX {
-            listed.store(ctx).await?;
+            listed.store(ctx, wanted).await?;
         }
         Ok(())
     }
@@ -213,7 +212,7 @@ async fn read_round(
             "the list has {told} pages, over kaspi.pages_max = {pages}"
         ));
     }
-    round.take(ctx, first, listed).await?;
+    round.take((ctx, wanted), first, listed).await?;
     // A full last page may be followed by another, whatever the counts say: asked for in one go.
     let is_full_to_the_end =
         total.is_some_and(|total| total > 0 && total.is_multiple_of(u64::from(PAGE_SIZE)));
@@ -229,13 +228,13 @@ async fn read_round(
     while let Some(page) = rest.next().await {
         let page = page?;
         let is_empty = page.1.orders.is_empty() && page.1.unreadable.is_empty();
-        round.take(ctx, page, listed).await?;
+        round.take((ctx, wanted), page, listed).await?;
         if is_empty && told > pages {
             // The count is no count, and the list is not complete anyway.
             break;
         }
     }
-    read_beyond(ctx, &mut round, fetch, listed).await?;
+    read_beyond((ctx, wanted), &mut round, fetch, listed).await?;
     let seen = u64::try_from(round.ids.len())
         .unwrap_or(u64::MAX)
         .saturating_add(round.unreadable);
@@ -253,7 +252,7 @@ fn pages_told(first: &Page) -> u32 {
 /// Counts may be missing or too small: after a full last page there may be another. One that brings
 /// nothing new, or that Kaspi does not know, is the end.
 async fn read_beyond<F: Future<Output = Result<(Timestamp, Page), ApiError>>>(
-    ctx: &Ctx,
+    (ctx, wanted): (&Ctx, &Wanted),
     round: &mut Round,
     fetch: impl Fn(u32) -> F,
     listed: &mut Listed,
@@ -275,7 +274,7 @@ async fn read_beyond<F: Future<Output = Result<(Timestamp, Page), ApiError>>>(
         if orders.all(|read| round.ids.contains(&read.order.id)) {
             return Ok(());
         }
-        round.take(ctx, page, listed).await?;
+        round.take((ctx, wanted), page, listed).await?;
     }
     Ok(())
 }

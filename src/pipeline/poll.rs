@@ -98,7 +98,7 @@ async fn list_once(ctx: &Ctx, report: &mut Report) -> Result<Option<ApiError>, S
     };
     let (listed, error) = listing::read(ctx, &wanted).await?;
     crash_point("poll.listed");
-    report.listed = listed.len();
+    report.listed = listed.orders;
     for (code, why) in &listed.unreadable {
         tracing::error!(
             event = "order.unreadable", shop = %ctx.shop, order.code = %code, code = "K006",
@@ -119,7 +119,7 @@ async fn list_once(ctx: &Ctx, report: &mut Report) -> Result<Option<ApiError>, S
     let readings: Vec<_> = listed.readings.into_values().collect();
     let observed = ctx
         .store
-        .record_scan(&ctx.shop, &scan, (&readings, &listed.stored), now)
+        .record_scan(&ctx.shop, &scan, (&readings, listed.stored), now)
         .await?;
     report.observed.add(observed);
     Ok(error)

@@ -11,7 +11,7 @@ use super::{StoreError, WriteTx, ms, orders};
 use crate::crash_point::crash_point;
 use crate::domain::action::{Kind, State as ActionState};
 use crate::domain::decision::CancelReason;
-use crate::domain::ids::{OrderId, ShopName};
+use crate::domain::ids::ShopName;
 use crate::domain::ledger::Take;
 use crate::domain::order::{Line, Lines, Order, Status};
 use crate::domain::reconcile::{self, ActionEnd, Holding, LiveAction};
@@ -279,12 +279,15 @@ async fn touch(
 pub(super) async fn mark_listed(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
-    listed: impl Iterator<Item = (&OrderId, Timestamp)>,
+    readings: &[Reading],
     scan: Option<i64>,
 ) -> Result<(), StoreError> {
     let mut pages: BTreeMap<i64, Vec<&str>> = BTreeMap::new();
-    for (id, asked_at) in listed {
-        pages.entry(ms(asked_at)).or_default().push(id.as_str());
+    for reading in readings {
+        pages
+            .entry(ms(reading.asked_at))
+            .or_default()
+            .push(reading.order.id.as_str());
     }
     for (asked_at, ids) in pages {
         sqlx::query(

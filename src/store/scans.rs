@@ -1,14 +1,12 @@
 //! Readings of lists, kept so that a decision can rest on a complete one (R7).
 
-use std::collections::BTreeMap;
-
 use jiff::{SignedDuration, Timestamp};
 use sqlx::FromRow;
 
 use super::observe::{self, Observed, Reading};
 use super::{Store, StoreError, at, ms};
 use crate::crash_point::crash_point;
-use crate::domain::ids::{OrderId, ShopName};
+use crate::domain::ids::ShopName;
 
 /// Scans older than this are dropped as new ones come: none says anything about now, and a deep one
 /// is repeated more often.
@@ -61,13 +59,27 @@ struct Row {
 }
 
 impl Store {
-    /// Stores a scan with what it read in one transaction. `earlier` are orders of the same scan whose
-    /// readings were taken in already, and when they were asked for.
+    /// Takes in a part of a list of new orders that is still being read.
+    pub async fn record_listed(
+        &self,
+        shop: &ShopName,
+        readings: &[Reading],
+        now: Timestamp,
+    ) -> Result<Observed, StoreError> {
+        let mut tx = self.write().await?;
+        let observed = observe::observe(&mut tx, shop, readings, now).await?;
+        observe::mark_listed(&mut tx, shop, readings, None).await?;
+        tx.commit().await?;
+        Ok(observed)
+    }
+
+    /// Stores a scan with all it read in one transaction. Of a long one, `earlier` orders were taken in
+    /// by [`Store::record_listed`] or [`Store::record_readings`] already.
     pub async fn record_scan(
         &self,
         shop: &ShopName,
         scan: &Scan,
-        (readings, earlier): (&[Reading], &BTreeMap<OrderId, Timestamp>),
+        (readings, earlier): (&[Reading], usize),
         now: Timestamp,
     ) -> Result<Observed, StoreError> {
         let mut tx = self.write().await?;
@@ -83,17 +95,22 @@ impl Store {
         .bind(ms(scan.from))
         .bind(ms(scan.to))
         .bind(scan.problem.is_none())
-        .bind(i64::try_from(readings.len() + earlier.len()).unwrap_or(i64::MAX))
+        .bind(i64::try_from(readings.len() + earlier).unwrap_or(i64::MAX))
         .bind(scan.problem.as_deref())
         .fetch_one(tx.conn()?)
         .await?;
         if scan.kind == ScanKind::New {
-            let read = readings
-                .iter()
-                .map(|reading| (&reading.order.id, reading.asked_at));
-            let earlier = earlier.iter().map(|(id, asked_at)| (id, *asked_at));
-            let scan = scan.problem.is_none().then_some(id);
-            observe::mark_listed(&mut tx, shop, earlier.chain(read), scan).await?;
+            let complete = scan.problem.is_none().then_some(id);
+            observe::mark_listed(&mut tx, shop, readings, complete).await?;
+            if let (Some(id), 1..) = (complete, earlier) {
+                // Nobody else lists new orders: those listed since this scan began were listed by it.
+                sqlx::query("UPDATE orders SET listed_scan = ? WHERE shop = ? AND listed_at >= ?")
+                    .bind(id)
+                    .bind(shop.as_str())
+                    .bind(ms(scan.started_at))
+                    .execute(tx.conn()?)
+                    .await?;
+            }
         }
         let kept_from = now.saturating_sub(KEPT_FOR).unwrap_or(Timestamp::MIN);
         sqlx::query(

@@ -1,0 +1,26 @@
+//! Every behaviour there is, one file a layer of the wire.
+
+mod bodies;
+mod codings;
+mod connections;
+mod framing;
+mod heads;
+mod pauses;
+mod repeats;
+mod statuses;
+
+use crate::behaviour::Behaviour;
+
+pub(crate) fn all() -> Vec<Behaviour> {
+    let layers = [
+        connections::all(),
+        framing::all(),
+        codings::all(),
+        heads::all(),
+        bodies::all(),
+        statuses::all(),
+        pauses::all(),
+        repeats::all(),
+    ];
+    layers.into_iter().flatten().collect()
+}
