@@ -287,6 +287,7 @@ fn lists() -> Vec<Behaviour> {
         .page(Class::Unreadable)
         .entries(Class::Unreadable)
     };
+    // Counts are advice: what is not understood is not told.
     let counts = |name: &str, counts: &'static str| {
         each(name, move |call| {
             let text = String::from_utf8(body(call)).unwrap();
@@ -298,7 +299,7 @@ fn lists() -> Vec<Behaviour> {
     vec![
         many(10_000).large(),
         many(1_001),
-        counts("a negative count", "{\"pageCount\":-1,\"totalCount\":-1}").page(Class::Unreadable),
+        counts("a negative count", "{\"pageCount\":-1,\"totalCount\":-1}"),
         counts(
             "a count of 2^64 - 1",
             "{\"pageCount\":1,\"totalCount\":18446744073709551615}",
@@ -306,8 +307,7 @@ fn lists() -> Vec<Behaviour> {
         counts(
             "pages 2^64 - 1",
             "{\"pageCount\":18446744073709551615,\"totalCount\":1}",
-        )
-        .page(Class::Unreadable),
+        ),
         counts(
             "pages 2^32 - 1",
             "{\"pageCount\":4294967295,\"totalCount\":1}",
@@ -315,14 +315,12 @@ fn lists() -> Vec<Behaviour> {
         counts(
             "counts of text",
             "{\"pageCount\":\"1\",\"totalCount\":\"1\"}",
-        )
-        .page(Class::Unreadable),
+        ),
         counts("counts of null", "{\"pageCount\":null,\"totalCount\":null}"),
         counts("counts absent", "{}"),
         counts(
             "counts fractional",
             "{\"pageCount\":1.5,\"totalCount\":0.5}",
-        )
-        .page(Class::Unreadable),
+        ),
     ]
 }
