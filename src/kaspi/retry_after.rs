@@ -1,5 +1,6 @@
 //! `Retry-After` in both its forms: seconds, or a date.
 
+use std::num::IntErrorKind;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -19,6 +20,7 @@ pub(super) fn pause(header: Option<&str>, now: Timestamp) -> Duration {
     };
     let asked = match text.parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),
+        Err(error) if *error.kind() == IntErrorKind::PosOverflow => LONGEST,
         Err(_) => match http_date(text) {
             Some(at) => Duration::try_from(at.duration_since(now)).unwrap_or(SHORTEST),
             None => ABSENT,
@@ -44,6 +46,7 @@ mod tests {
             (Some("7"), 7),
             (Some("0"), 1),
             (Some("86400"), 900),
+            (Some("18446744073709551616"), 900),
             (Some("Tue, 24 Nov 2026 01:00:30 GMT"), 30),
             (Some("Tue, 24 Nov 2026 00:00:00 GMT"), 1),
             (Some("-3"), 5),
