@@ -3,6 +3,7 @@
 
 mod breaker;
 mod convert;
+pub mod decode;
 mod error;
 mod gate;
 mod http;

@@ -62,7 +62,7 @@ pub struct UnreadableOrder {
 }
 
 /// A page.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Page {
     /// Orders understood.
     pub orders: Vec<OrderRead>,
@@ -151,15 +151,11 @@ impl Reader {
     pub async fn order(&self, id: &OrderId) -> Result<Option<Order>, ApiError> {
         let path = format!("/v2/orders/{}", segment(id.as_str()));
         let answer = self
-            .get(path, Vec::new(), |bytes| {
-                let single: wire::Single<wire::Order> = convert::parse(bytes)?;
-                let order = single.data.as_ref().map(convert::order).transpose()?;
-                match order {
-                    Some(order) if order.id != *id => {
-                        Err(format!("asked for order {id}, got {}", order.id))
-                    }
-                    order => Ok(order),
+            .get(path, Vec::new(), |bytes| match convert::single(bytes)? {
+                Some(order) if order.id != *id => {
+                    Err(format!("asked for order {id}, got {}", order.id))
                 }
+                order => Ok(order),
             })
             .await;
         match answer {
@@ -185,18 +181,7 @@ impl Reader {
     /// none (KASPI_API §4).
     pub async fn lines(&self, id: &OrderId) -> Result<Lines, ApiError> {
         let path = format!("/v2/orders/{}/entries", segment(id.as_str()));
-        let read = self
-            .get(path, Vec::new(), |bytes| {
-                Ok(match convert::parse::<wire::EntryList>(bytes) {
-                    Ok(list) => convert::lines(&list.data),
-                    // A whole JSON text of another shape is this order's matter, not an outage.
-                    Err(why) if serde_json::from_slice::<serde_json::Value>(bytes).is_ok() => {
-                        Lines::Unreadable(why)
-                    }
-                    Err(why) => return Err(why),
-                })
-            })
-            .await;
+        let read = self.get(path, Vec::new(), convert::entries).await;
         let mut lines = match read {
             Err(ApiError::NotFound) => {
                 return Ok(Lines::Unreadable("Kaspi shows no entries (404)".to_owned()));
@@ -228,15 +213,7 @@ impl Reader {
             "/v2/masterproducts/{}/merchantProduct",
             segment(product.as_str())
         );
-        let answer = self
-            .get(path, Vec::new(), |bytes| {
-                let single: wire::Single<wire::MerchantProduct> = convert::parse(bytes)?;
-                Ok(single
-                    .data
-                    .and_then(|data| data.attributes.code)
-                    .and_then(|code| Sku::new(code).ok()))
-            })
-            .await;
+        let answer = self.get(path, Vec::new(), convert::merchant_sku).await;
         let sku = match answer {
             Err(ApiError::NotFound) => None,
             answer => answer?,
@@ -306,7 +283,7 @@ impl Reader {
         let answer = answer.map_err(|error| ApiError::Outage(error.to_string()))?;
         self.judge(&answer)?;
         parse(&answer.body).map_err(|why| {
-            if serde_json::from_slice::<serde_json::Value>(&answer.body).is_ok() {
+            if convert::is_json(&answer.body) {
                 ApiError::Unreadable(why)
             } else {
                 ApiError::Outage(format!(

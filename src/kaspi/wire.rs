@@ -1,9 +1,28 @@
 //! Kaspi's JSON as it comes. Fields about people are not here at all, so they cannot be kept, logged
 //! or shown (KASPI_API §2).
 
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use serde_json::value::RawValue;
+
+/// Reads a JSON object and nothing else: a list would be taken for the fields in their order.
+fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<T, D::Error> {
+    struct Object<T>(PhantomData<T>);
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Object<T> {
+        type Value = T;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(map))
+        }
+    }
+    from.deserialize_map(Object(PhantomData))
+}
 
 /// A list of orders: each is kept raw, so that one that is not understood loses no other.
 #[derive(Debug, Deserialize)]
@@ -22,15 +41,18 @@ pub(super) struct Meta {
     pub(super) total_count: Option<u64>,
 }
 
-/// A single resource; `data` may be null.
+/// A single resource; `data` may be null. Without any, the answer is about something else.
 #[derive(Debug, Deserialize)]
+#[serde(bound = "T: Deserialize<'de>")]
 pub(super) struct Single<T> {
+    #[serde(deserialize_with = "Option::deserialize")]
     pub(super) data: Option<T>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Order {
     pub(super) id: String,
+    #[serde(deserialize_with = "object")]
     pub(super) attributes: OrderAttributes,
     #[serde(default)]
     pub(super) relationships: Option<OrderRelationships>,
@@ -53,14 +75,15 @@ pub(super) struct CodeOnly {
 #[serde(rename_all = "camelCase")]
 pub(super) struct OrderAttributes {
     pub(super) code: String,
+    // Kept raw, so that no part of a value is named when it is wrong.
     pub(super) total_price: Box<RawValue>,
-    pub(super) creation_date: Value,
+    pub(super) creation_date: Box<RawValue>,
     pub(super) state: String,
     pub(super) status: String,
-    pub(super) approved_by_bank_date: Option<Value>,
-    pub(super) planned_delivery_date: Option<Value>,
+    pub(super) approved_by_bank_date: Option<Box<RawValue>>,
+    pub(super) planned_delivery_date: Option<Box<RawValue>>,
     pub(super) payment_mode: Option<String>,
-    pub(super) credit_term: Option<Value>,
+    pub(super) credit_term: Option<Box<RawValue>>,
     pub(super) delivery_mode: Option<String>,
     pub(super) is_kaspi_delivery: Option<bool>,
     pub(super) signature_required: Option<bool>,
@@ -73,7 +96,7 @@ pub(super) struct OrderAttributes {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct KaspiDelivery {
-    pub(super) courier_transmission_date: Option<Value>,
+    pub(super) courier_transmission_date: Option<Box<RawValue>>,
     pub(super) express: Option<bool>,
 }
 
@@ -110,6 +133,7 @@ pub(super) struct EntryList {
 #[derive(Debug, Deserialize)]
 pub(super) struct Entry {
     pub(super) id: String,
+    #[serde(deserialize_with = "object")]
     pub(super) attributes: EntryAttributes,
     #[serde(default)]
     pub(super) relationships: Option<EntryRelationships>,
@@ -124,8 +148,8 @@ pub(super) struct EntryRelationships {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct EntryAttributes {
-    pub(super) entry_number: Option<Value>,
-    pub(super) quantity: Value,
+    pub(super) entry_number: Option<Box<RawValue>>,
+    pub(super) quantity: Box<RawValue>,
     pub(super) base_price: Option<Box<RawValue>>,
     pub(super) total_price: Option<Box<RawValue>>,
     pub(super) unit_type: Option<String>,

@@ -148,6 +148,5 @@ impl Writer {
 }
 
 fn is_empty_or_json(body: &[u8]) -> bool {
-    body.iter().all(u8::is_ascii_whitespace)
-        || serde_json::from_slice::<serde_json::Value>(body).is_ok()
+    body.iter().all(u8::is_ascii_whitespace) || super::convert::is_json(body)
 }
