@@ -29,3 +29,7 @@ bench:
 # Licences, bans and sources of dependencies. `cargo install cargo-deny` takes some minutes once.
 deny:
     cargo deny check bans licenses sources
+
+# Hostile bytes for every parser (fuzz/README.md). The first build takes some minutes.
+fuzz *TARGETS:
+    fuzz/run {{TARGETS}}
