@@ -41,3 +41,7 @@ disk:
 # Licences, bans and sources of dependencies. `cargo install cargo-deny` takes some minutes once.
 deny:
     cargo deny check bans licenses sources
+
+# Hostile bytes for every parser (fuzz/README.md). The first build takes some minutes.
+fuzz *TARGETS:
+    fuzz/run {{TARGETS}}

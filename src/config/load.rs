@@ -105,6 +105,28 @@ impl Config {
     /// An unreadable file, or every wrong value at once.
     pub fn load_partial(sources: Sources) -> Result<Loaded, ConfigError> {
         let found = find(&sources)?;
+        Self::from_found(found, sources)
+    }
+
+    /// As [`Config::load_partial`], from a text alone: `file` only names it, and the environment is
+    /// left out.
+    ///
+    /// # Errors
+    /// Every wrong value at once.
+    pub fn parse(text: &str, file: &Path) -> Result<Loaded, ConfigError> {
+        let sources = Sources {
+            file: None,
+            search: Vec::new(),
+            env: Env::default(),
+            overrides: Vec::new(),
+        };
+        Self::from_found(Some((tidy(file), text.to_owned())), sources)
+    }
+
+    fn from_found(
+        found: Option<(PathBuf, String)>,
+        sources: Sources,
+    ) -> Result<Loaded, ConfigError> {
         let mut layers = Layers::default();
         check::read(DEFAULT_TOML, None, &mut layers);
         if let Some((file, text)) = &found {
@@ -203,8 +225,8 @@ fn finish(config: &mut Config, file: Option<&Path>, origins: &BTreeMap<String, O
         .file
         .take()
         .map(|file| base("rules.file").join(file));
-    let url = config.kaspi.base_url.trim().trim_end_matches('/').len();
-    config.kaspi.base_url.truncate(url);
+    let url = config.kaspi.base_url.trim().trim_end_matches('/');
+    config.kaspi.base_url = url.to_owned();
     for shop in &mut config.shops {
         if let Some(file) = shop.token_file.take() {
             let is_bare = file.components().count() == 1 && !file.is_absolute();

@@ -72,11 +72,17 @@ impl Money {
 
 /// `value × 10^scale`, rounded half up when the scale is negative.
 fn shift(value: i128, scale: i32) -> Option<i128> {
-    let power = 10_i128.checked_pow(scale.unsigned_abs().min(38));
+    let power = 10_i128.checked_pow(scale.unsigned_abs());
+    if value == 0 {
+        return Some(0);
+    }
     if scale >= 0 {
         return value.checked_mul(power?);
     }
-    Some(power.map_or(0, |power| (value + power / 2) / power))
+    // Beyond 10^38 the value is below half of the power, whatever it is.
+    Some(power.map_or(0, |power| {
+        value / power + i128::from(value % power >= power / 2)
+    }))
 }
 
 impl fmt::Display for Money {
@@ -114,6 +120,9 @@ mod tests {
             ("-12.3", -1_230),
             ("0.005", 1),
             ("1e-9", 0),
+            ("0e99", 0),
+            ("170141183460469231731687303715884105727e-40", 2),
+            ("170141183460469231731687303715884105727e-41", 0),
         ] {
             assert_eq!(Money::parse(text).unwrap().tiyn(), tiyn, "{text}");
         }

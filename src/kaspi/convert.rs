@@ -1,7 +1,8 @@
 //! From the wire's shapes to the domain's values. What is missing or not understood is said, never
 //! guessed.
 
-use std::collections::HashMap;
+use std::collections::hash_map::Entry::{Occupied, Vacant};
+use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -28,9 +29,12 @@ const TEXT_CHARS_MAX: usize = 200;
 pub(super) fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, String> {
     // Fields that are skipped are not looked into by the parser, not even for this.
     let text = std::str::from_utf8(bytes).map_err(|_| "not UTF-8".to_owned())?;
+    // A list would be taken for the fields in their order: `[[]]` for a page without orders.
+    if !text.trim_start().starts_with('{') {
+        return Err("not a JSON object".to_owned());
+    }
     let mut json = serde_json::Deserializer::from_str(text);
-    let value = serde_path_to_error::deserialize(&mut json)
-        .map_err(|error| format!("{}: {}", error.path(), category(error.inner())))?;
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| told(&error))?;
     // A second text behind the first belongs to somebody else.
     json.end().map_err(|error| category(&error))?;
     Ok(value)
@@ -39,6 +43,16 @@ pub(super) fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, String
 /// Whether this is one JSON text, of whatever shape.
 pub(super) fn is_json(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
+}
+
+/// Which field was wrong, and how.
+fn told(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
+    let words = category(error.inner());
+    match error.inner().classify() {
+        serde_json::error::Category::Data => format!("{}: {words}", error.path()),
+        // These are met in fields that are not read too, whose names are not ours.
+        _ => words,
+    }
 }
 
 /// The kind of a JSON error without the text it was found in, which may be personal.
@@ -95,11 +109,15 @@ pub(super) fn plain(text: &str) -> String {
 
 pub(super) fn page(bytes: &[u8]) -> Result<Page, String> {
     let list: wire::OrderList<'_> = parse(bytes)?;
-    let mut entries: HashMap<String, wire::Entry> = HashMap::new();
+    let mut entries = Included::new();
     for raw in list.included.map(|first| first.0).unwrap_or_default() {
         // Included resources of other types do not parse as entries, and are not wanted.
         if let Ok(entry) = resource::<wire::Entry>(raw) {
-            entries.insert(entry.id.clone(), entry);
+            match entries.entry(entry.id.clone()) {
+                // Which of the two is right cannot be told from here.
+                Occupied(mut twice) => drop(twice.insert(None)),
+                Vacant(place) => drop(place.insert(Some(entry))),
+            }
         }
     }
     let meta = list
@@ -114,7 +132,7 @@ pub(super) fn page(bytes: &[u8]) -> Result<Page, String> {
         total_count: count(meta.total_count),
     };
     for raw in list.data.0 {
-        match order_read(raw, &entries) {
+        match order_read(raw, &mut entries) {
             Ok(read) => page.orders.push(read),
             Err(why) => {
                 let name: wire::OrderName = resource(raw).unwrap_or_default();
@@ -136,7 +154,10 @@ pub(super) fn single_order(bytes: &[u8]) -> Result<Order, String> {
     order(&resource(single.data)?)
 }
 
-fn order_read(raw: &RawValue, entries: &HashMap<String, wire::Entry>) -> Result<OrderRead, String> {
+/// Entries that came with a page; `None` where one is taken already, or came twice.
+type Included = HashMap<String, Option<wire::Entry>>;
+
+fn order_read(raw: &RawValue, entries: &mut Included) -> Result<OrderRead, String> {
     let wire: wire::Order = resource(raw)?;
     let lines = included_lines(&wire, entries);
     Ok(OrderRead {
@@ -146,11 +167,9 @@ fn order_read(raw: &RawValue, entries: &HashMap<String, wire::Entry>) -> Result<
 }
 
 /// The order's lines when every entry it names is included and tells its SKU; otherwise they are
-/// asked for by themselves.
-fn included_lines(
-    order: &wire::Order,
-    entries: &HashMap<String, wire::Entry>,
-) -> Option<Vec<Line>> {
+/// asked for by themselves. An entry is one line of one order: it is taken out, so that a page does not
+/// grow by naming it again.
+fn included_lines(order: &wire::Order, entries: &mut Included) -> Option<Vec<Line>> {
     let relationship = order.relationships.as_ref()?.entries.as_ref()?;
     let links = &relationship.data.as_ref()?.0;
     if links.is_empty() {
@@ -159,7 +178,7 @@ fn included_lines(
     links
         .iter()
         .map(|link| {
-            line(entries.get(&link.id)?)
+            line(&entries.get_mut(&link.id)?.take()?)
                 .ok()
                 .filter(|line| line.sku.is_some())
         })
@@ -211,9 +230,15 @@ pub(super) fn lines(bytes: &[u8]) -> Result<Lines, String> {
         return Ok(Lines::Unreadable("Kaspi shows no entries".to_owned()));
     }
     let lines = list.data.0.iter().map(|raw| line(&resource(raw)?));
-    Ok(lines
-        .collect::<Result<Vec<_>, _>>()
-        .map_or_else(Lines::Unreadable, Lines::Known))
+    let lines = match lines.collect::<Result<Vec<_>, _>>() {
+        Ok(lines) => lines,
+        Err(why) => return Ok(Lines::Unreadable(why)),
+    };
+    let mut ids = HashSet::new();
+    if !lines.iter().all(|line| ids.insert(&line.entry)) {
+        return Ok(Lines::Unreadable("one entry stands there twice".to_owned()));
+    }
+    Ok(Lines::Known(lines))
 }
 
 fn line(wire: &wire::Entry) -> Result<Line, String> {

@@ -5,6 +5,7 @@ mod bounded;
 mod breaker;
 mod claim;
 mod convert;
+pub mod decode;
 mod error;
 mod gate;
 mod http;

@@ -62,7 +62,7 @@ pub struct UnreadableOrder {
 }
 
 /// A page.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Page {
     /// Orders understood.
     pub orders: Vec<OrderRead>,

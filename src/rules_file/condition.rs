@@ -102,11 +102,13 @@ fn condition<T>(
         reader.refuse(&value.span(), &what, Some(hint.to_owned()));
         return None;
     }
-    let read: Vec<_> = entries(table)
-        .into_iter()
-        .map(|entry| part(reader, &entry, vocabulary))
-        .collect();
-    let mut parts = read.into_iter().collect::<Option<Vec<_>>>()?;
+    let mut parts = reader.deeper(&value.span(), |reader| {
+        let read: Vec<_> = entries(table)
+            .into_iter()
+            .map(|entry| part(reader, &entry, vocabulary))
+            .collect();
+        read.into_iter().collect::<Option<Vec<_>>>()
+    })?;
     if parts.len() == 1 {
         return parts.pop();
     }

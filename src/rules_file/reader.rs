@@ -35,12 +35,16 @@ pub(super) fn entries<'t>(table: &'t DeTable<'t>) -> Vec<Entry<'t>> {
     entries
 }
 
+/// Conditions within conditions, at most: nobody reads more, and reading them takes the stack.
+const DEPTH_MAX: usize = 16;
+
 pub(super) struct Reader<'t> {
     text: &'t str,
     file: &'t Path,
     problems: Vec<Problem>,
     /// What every problem begins with while a rule is read: `rule 'short': `.
     within: String,
+    depth: usize,
 }
 
 impl<'t> Reader<'t> {
@@ -50,6 +54,7 @@ impl<'t> Reader<'t> {
             file,
             problems: Vec::new(),
             within: String::new(),
+            depth: 0,
         }
     }
 
@@ -63,9 +68,28 @@ impl<'t> Reader<'t> {
         self.within.clear();
     }
 
+    /// Reads what stands within a condition, unless that goes too deep.
+    pub(super) fn deeper<T>(
+        &mut self,
+        at: &Place,
+        read: impl FnOnce(&mut Self) -> Option<T>,
+    ) -> Option<T> {
+        if self.depth == DEPTH_MAX {
+            let what = format!("more than {DEPTH_MAX} conditions within each other");
+            let hint = "make several rules of it".to_owned();
+            self.refuse(at, &what, Some(hint));
+            return None;
+        }
+        self.depth += 1;
+        let read = read(self);
+        self.depth -= 1;
+        read
+    }
+
     /// Line of a place, from 1.
     pub(super) fn line(&self, at: &Place) -> usize {
-        self.before(at).matches('\n').count() + 1
+        let before = self.before(at).bytes();
+        before.filter(|byte| *byte == b'\n').count() + 1
     }
 
     /// Writes a problem down.

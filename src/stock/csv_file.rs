@@ -25,8 +25,8 @@ const AHEAD_MAX: SignedDuration = SignedDuration::from_mins(5);
 pub fn read(bytes: &[u8], file: &Path, now: Timestamp) -> Result<Vec<StockRow>, SourceError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let first_line = bytes
-        .split(|byte| *byte == b'\n')
-        .next()
+        .split(|byte| matches!(byte, b'\n' | b'\r'))
+        .find(|line| !line.trim_ascii().is_empty())
         .unwrap_or_default();
     let delimiter = if first_line.contains(&b';') {
         b';'
@@ -43,13 +43,19 @@ pub fn read(bytes: &[u8], file: &Path, now: Timestamp) -> Result<Vec<StockRow>, 
         problems: Vec::new(),
         total: 0,
     };
-    let mut records = reader.records();
+    let mut records = reader
+        .records()
+        .filter(|record| !record.as_ref().is_ok_and(is_blank));
     let header = match records.next() {
         Some(Ok(header)) => header,
-        Some(Err(error)) => return Err(found.refuse(1, error.to_string())),
+        Some(Err(error)) => {
+            let line = line(bytes, error.position());
+            return Err(found.refuse(line, unreadable(&error)));
+        }
         None => return Err(found.refuse(1, format!("the file is empty; expected {}", expected()))),
     };
-    let Some(columns) = columns(&header, &mut found) else {
+    let header_line = line(bytes, header.position());
+    let Some(columns) = columns(&header, header_line, &mut found) else {
         return Err(found.into_error());
     };
     let mut rows = Vec::new();
@@ -58,15 +64,11 @@ pub fn read(bytes: &[u8], file: &Path, now: Timestamp) -> Result<Vec<StockRow>, 
         let record = match record {
             Ok(record) => record,
             Err(error) => {
-                let line = error.position().map_or(0, csv::Position::line);
-                found.add(line, format!("not readable as CSV in UTF-8: {error}"));
+                found.add(line(bytes, error.position()), unreadable(&error));
                 continue;
             }
         };
-        let line = record.position().map_or(0, csv::Position::line);
-        if record.iter().all(|field| field.trim().is_empty()) {
-            continue;
-        }
+        let line = line(bytes, record.position());
         if record.len() != header.len() {
             let what = format!(
                 "{} fields, and the header has {}",
@@ -92,7 +94,7 @@ pub fn read(bytes: &[u8], file: &Path, now: Timestamp) -> Result<Vec<StockRow>, 
     }
     if rows.is_empty() && found.total == 0 {
         found.add(
-            1,
+            header_line,
             "the file has a header and no rows: an empty stock is not taken for zero".to_owned(),
         );
     }
@@ -103,8 +105,34 @@ pub fn read(bytes: &[u8], file: &Path, now: Timestamp) -> Result<Vec<StockRow>, 
     }
 }
 
+fn is_blank(record: &StringRecord) -> bool {
+    record.iter().all(|field| field.trim().is_empty())
+}
+
 fn expected() -> String {
     "a header sku,on_hand[,warehouse][,as_of]".to_owned()
+}
+
+/// The line a record begins on: its position is where the one before it ended, blank lines included.
+fn line(bytes: &[u8], position: Option<&csv::Position>) -> u64 {
+    let Some(position) = position else {
+        return 1;
+    };
+    let start = usize::try_from(position.byte()).unwrap_or(bytes.len());
+    let rest = bytes.get(start..).unwrap_or_default();
+    let blank = rest.iter().take_while(|byte| matches!(byte, b'\n' | b'\r'));
+    (position.line()).saturating_add(blank.map(|byte| u64::from(*byte == b'\n')).sum())
+}
+
+/// What is wrong with a record that cannot be read at all.
+fn unreadable(error: &csv::Error) -> String {
+    match error.kind() {
+        csv::ErrorKind::Utf8 { err, .. } => {
+            let field = err.field().saturating_add(1);
+            format!("field {field} is not in UTF-8: save the file as \"CSV UTF-8\"")
+        }
+        _ => format!("not readable as CSV: {error}"),
+    }
 }
 
 /// Where each column stands.
@@ -115,13 +143,13 @@ struct Columns {
     as_of: Option<usize>,
 }
 
-fn columns(header: &StringRecord, found: &mut Findings<'_>) -> Option<Columns> {
+fn columns(header: &StringRecord, line: u64, found: &mut Findings<'_>) -> Option<Columns> {
     let mut at: [Option<usize>; 4] = [None; 4];
     for (index, name) in header.iter().enumerate() {
         let name = name.trim().to_lowercase();
         match COLUMNS.iter().position(|column| *column == name) {
             Some(column) if at[column].is_some() => {
-                found.add(1, format!("column {name} stands twice"));
+                found.add(line, format!("column {name} stands twice"));
             }
             Some(column) => at[column] = Some(index),
             None => {
@@ -133,7 +161,7 @@ fn columns(header: &StringRecord, found: &mut Findings<'_>) -> Option<Columns> {
                     .filter(|column| strsim::jaro_winkler(column, &name) > 0.7)
                     .map_or_else(String::new, |column| format!("; did you mean {column}?"));
                 found.add(
-                    1,
+                    line,
                     format!("unknown column '{name}'{near} Expected {}", expected()),
                 );
             }
@@ -149,7 +177,7 @@ fn columns(header: &StringRecord, found: &mut Findings<'_>) -> Option<Columns> {
         }),
         _ => {
             if found.total == 0 {
-                found.add(1, format!("expected {}", expected()));
+                found.add(line, format!("expected {}", expected()));
             }
             None
         }
@@ -220,5 +248,34 @@ impl Findings<'_> {
             problems: self.problems,
             total: self.total,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(bytes: &[u8]) -> Vec<(u64, String)> {
+        let now = Timestamp::constant(1_772_449_200, 0);
+        let refused = read(bytes, Path::new("stock.csv"), now).unwrap_err();
+        let told = refused.problems.into_iter();
+        told.map(|problem| (problem.line, problem.what)).collect()
+    }
+
+    #[test]
+    fn a_problem_is_told_with_its_own_line_however_many_blank_ones_come_before() {
+        let told = problems(b"\r\nsku;on_hand\r\n\r\n\r\nA;1\r\n\r\nB;x\r\nA;2\r\n");
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(
+            told[0].0 == 7 && told[0].1.contains("on_hand of B"),
+            "{told:?}"
+        );
+        assert!(
+            told[1].0 == 8 && told[1].1.contains("stands on line 5"),
+            "{told:?}"
+        );
+        let told = problems(b"sku,on_hand\n\n\n\"A\n1\",\xff\n");
+        let said = "field 2 is not in UTF-8: save the file as \"CSV UTF-8\"";
+        assert_eq!(told, [(4, said.to_owned())]);
     }
 }

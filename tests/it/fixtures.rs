@@ -16,7 +16,7 @@ use qabyl::domain::money::Money;
 use qabyl::domain::order::{DeliveryMode, Lines, Order, PaymentMode, State, Status, UnitType};
 use qabyl::kaspi::{
     ApiError, Client, ClientSettings, Credentials, GateSettings, ListQuery, Method, Page,
-    Transport, TransportError, WireRequest, WireResponse,
+    Transport, TransportError, WireRequest, WireResponse, decode,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
@@ -352,6 +352,64 @@ async fn an_empty_list_is_a_list_and_a_page_of_html_is_an_outage() {
         .unwrap_err()
         .to_string();
     assert!(told.contains("creationDate"), "{told}");
+}
+
+/// Answers that are not what was asked for, however much they look like it.
+#[test]
+fn a_doubtful_answer_is_no_answer() {
+    let list = |text: &str| decode::page(text.as_bytes());
+    for text in [
+        "[[]]",
+        "{\"data\":[]}<html>",
+        "{\"data\":[]}{\"data\":[]}",
+        "{\"data\":null}",
+    ] {
+        assert!(list(text).is_err(), "{text} is no empty list");
+    }
+    for text in ["{}", "{\"errors\":[{\"title\":\"Busy\"}]}"] {
+        let read = decode::order(text.as_bytes());
+        assert!(read.is_err(), "{text} does not say that there is no order");
+    }
+    assert!(decode::order(b"{\"data\":null}").is_err());
+
+    let entry = json!({"id": "e1", "attributes": {"quantity": 2, "offer": {"code": "A"}}});
+    let named = |ids: &[&str]| {
+        json!({"id": "QQ", "attributes": {"code": "1", "totalPrice": 1,
+        "creationDate": 1_772_428_500_000_i64, "state": "NEW", "status": "APPROVED_BY_BANK"},
+        "relationships": {"entries": {"data":
+            ids.iter().map(|id| json!({"id": id})).collect::<Vec<_>>()}}})
+    };
+    let lines = |orders: Value, included: Value| -> Vec<Option<usize>> {
+        let text = json!({"data": orders, "included": included}).to_string();
+        let page = list(&text).unwrap();
+        let read = page.orders.iter();
+        read.map(|read| read.lines.as_ref().map(Vec::len)).collect()
+    };
+    assert_eq!(lines(json!([named(&["e1"])]), json!([entry])), [Some(1)]);
+    assert_eq!(
+        lines(json!([named(&["e1", "e1"])]), json!([entry])),
+        [None],
+        "an entry named twice is asked for, not counted twice"
+    );
+    assert_eq!(
+        lines(json!([named(&["e1"])]), json!([entry, entry])),
+        [None]
+    );
+
+    let twice = json!({"data": [entry, entry]}).to_string();
+    let read = decode::entries(twice.as_bytes()).unwrap();
+    assert!(
+        matches!(&read, Lines::Unreadable(why) if why.contains("twice")),
+        "{read:?}"
+    );
+
+    let personal = "{\"data\":[{\"id\":\"Q\",\"attributes\":{\"code\":\"1\",\"state\":\"NEW\",\"status\":\"A\",\"totalPrice\":1,\
+                    \"creationDate\":{\"Алия\":1e999}}}]}";
+    let told = format!("{:?}", list(personal));
+    assert!(
+        told.contains("creationDate") && !told.contains("Алия"),
+        "{told}"
+    );
 }
 
 #[tokio::test]

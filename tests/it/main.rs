@@ -7,6 +7,7 @@
 
 mod backlog;
 mod cli;
+mod corpus;
 mod faults;
 mod fixtures;
 mod lists;

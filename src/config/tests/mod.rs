@@ -194,6 +194,13 @@ attempts_max = 5
 }
 
 #[test]
+fn an_address_loses_the_spaces_around_it_and_nothing_else() {
+    let text = format!("[kaspi]\nbase_url = \"  https://kaspi.kz/shop/api// \"\n{ONE_SHOP}");
+    let config = load(&text, &[]).unwrap();
+    assert_eq!(config.kaspi.base_url, "https://kaspi.kz/shop/api");
+}
+
+#[test]
 fn the_example_parses() {
     let config = load(EXAMPLE_TOML, &[]).unwrap();
     assert_eq!(

@@ -62,6 +62,22 @@ fn unknown_words() {
 }
 
 #[test]
+fn conditions_within_conditions() {
+    let nested = |levels: usize| format!("{{ {}express = true }}", "not.".repeat(levels));
+    let text = |levels| {
+        format!(
+            "[[rule]]\nname = \"r\"\nwhen = {}\nthen = \"hold\"\n",
+            nested(levels)
+        )
+    };
+    assert_eq!(crate::rules::facts::load(&text(15)).list.len(), 1);
+    when(
+        &nested(16),
+        "70: rule 'r': more than 16 conditions within each other; make several rules of it",
+    );
+}
+
+#[test]
 fn wrong_types() {
     when(
         "{ total = \"5000\" }",

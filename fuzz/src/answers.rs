@@ -1,0 +1,198 @@
+//! Kaspi's answers: bodies and headers.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use jiff::fmt::rfc2822::DateTimePrinter;
+use jiff::{SignedDuration, Timestamp};
+use qabyl::domain::order::{Line, Lines, Order};
+use qabyl::kaspi::{Page, decode};
+use serde_json::Value;
+
+/// A page of orders: every element is told, in its place, as understood or as not.
+pub fn page(bytes: &[u8]) {
+    let read = decode::page(bytes);
+    assert_eq!(read, decode::page(bytes), "the same bytes, another page");
+    let page = match read {
+        Ok(page) => page,
+        Err(why) => return telling(&why),
+    };
+    let mut kept = 0;
+    for read in &page.orders {
+        kept += whole_order(&read.order);
+        if let Some(lines) = &read.lines {
+            kept += whole_lines(lines);
+            assert!(lines.iter().all(|line| line.sku.is_some()), "a guess");
+        }
+    }
+    for bad in &page.unreadable {
+        telling(&bad.why);
+    }
+    assert!(
+        kept <= 16 * bytes.len(),
+        "{} bytes grew to {kept}",
+        bytes.len()
+    );
+    if let Some(json) = whole_json(bytes) {
+        same_elements(&page, &json);
+    }
+}
+
+/// Against the JSON read another way: nothing is lost, nothing is added, the counts are Kaspi's.
+fn same_elements(page: &Page, json: &Value) {
+    let elements = json["data"].as_array().expect("a page has a list");
+    assert_eq!(page.orders.len() + page.unreadable.len(), elements.len());
+    let ids: Vec<&str> = elements.iter().filter_map(|e| e["id"].as_str()).collect();
+    let mut left = ids.iter();
+    for read in &page.orders {
+        let id = read.order.id.as_str();
+        assert!(left.any(|told| told.trim() == id), "{id} out of its place");
+    }
+    for bad in &page.unreadable {
+        let plain = |id: &&str| -> String {
+            let shown = id.chars().filter(|c| !c.is_control());
+            shown.take(200).collect()
+        };
+        let told = |id: &str| ids.iter().any(|known| plain(known) == id);
+        assert!(bad.id.as_deref().is_none_or(told));
+    }
+    let counts = &json["meta"];
+    // What is no count of a sane size counts as not told.
+    let told = |name: &str| {
+        counts[name]
+            .as_u64()
+            .filter(|count| *count <= u32::MAX.into())
+    };
+    if let Some(total) = told("totalCount") {
+        assert_eq!(page.total_count, Some(total));
+    }
+    if let Some(pages) = told("pageCount") {
+        assert_eq!(page.page_count.map(u64::from), Some(pages));
+    }
+}
+
+/// A single order, and the words of an error.
+pub fn order(bytes: &[u8]) {
+    let title = decode::title(bytes);
+    assert!(title.chars().count() <= 200 && !title.contains(char::is_control));
+    let read = decode::order(bytes);
+    assert_eq!(read, decode::order(bytes), "the same bytes, another order");
+    match read {
+        Err(why) => telling(&why),
+        Ok(order) => {
+            whole_order(&order);
+            if let Some(json) = whole_json(bytes) {
+                let told = |value: &Value| value.as_str().map(|text| text.trim().to_owned());
+                let data = &json["data"];
+                assert_eq!(told(&data["id"]).as_deref(), Some(order.id.as_str()));
+                let code = &data["attributes"]["code"];
+                assert_eq!(told(code).as_deref(), Some(order.code.as_str()));
+            }
+        }
+    }
+}
+
+/// The entries of one order, and the product that tells a missing SKU.
+pub fn entries(bytes: &[u8]) {
+    if let Ok(Some(sku)) = decode::merchant_sku(bytes) {
+        assert_eq!(sku.as_str(), sku.as_str().trim());
+        assert!(!sku.as_str().is_empty());
+    }
+    let read = decode::entries(bytes);
+    assert_eq!(read, decode::entries(bytes), "the same bytes, other lines");
+    match read {
+        Err(why) | Ok(Lines::Unreadable(why)) => telling(&why),
+        Ok(Lines::Known(lines)) => {
+            whole_lines(&lines);
+            if let Some(json) = whole_json(bytes) {
+                let told = json["data"].as_array().expect("entries are a list");
+                assert_eq!(lines.len(), told.len(), "every entry is a line");
+            }
+        }
+    }
+}
+
+/// `Retry-After` on the first line, `Date` on the second: a pause within its bounds.
+pub fn headers(bytes: &[u8]) {
+    const SHORTEST: Duration = Duration::from_secs(1);
+    const LONGEST: Duration = Duration::from_mins(15);
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    let (retry_after, date) = text.split_once('\n').unwrap_or((text, ""));
+    let noon = Timestamp::constant(1_772_449_200, 0);
+    let now = decode::date(date).unwrap_or(noon);
+    let pause = decode::pause(Some(retry_after), now);
+    assert!(
+        (SHORTEST..=LONGEST).contains(&pause),
+        "{retry_after:?}: {pause:?}"
+    );
+    assert_eq!(pause, decode::pause(Some(retry_after), now));
+    let asked = retry_after.trim();
+    if !asked.is_empty() && asked.bytes().all(|byte| byte.is_ascii_digit()) {
+        let seconds = asked.parse().unwrap_or(u64::MAX);
+        let wanted = Duration::from_secs(seconds).clamp(SHORTEST, LONGEST);
+        assert_eq!(pause, wanted, "{retry_after:?}");
+    }
+    if let Some(at) = decode::date(asked) {
+        let left = at.duration_since(now);
+        let wanted = left.clamp(SignedDuration::from_secs(1), SignedDuration::from_mins(15));
+        assert_eq!(
+            SignedDuration::try_from(pause).ok(),
+            Some(wanted),
+            "until {at}"
+        );
+        if let Ok(written) = DateTimePrinter::new().timestamp_to_rfc9110_string(&at) {
+            assert_eq!(decode::date(&written), Some(at), "{written}");
+        }
+    }
+}
+
+/// What is said of a field that is wrong names it in our own words: the bytes may be personal.
+fn telling(why: &str) {
+    assert!(!why.is_empty() && why.len() <= 200, "{why:?}");
+    assert!(why.is_ascii(), "{why:?}");
+}
+
+/// Its size as it is stored.
+fn whole_order(order: &Order) -> usize {
+    for id in [order.id.as_str(), order.code.as_str()] {
+        assert!(!id.is_empty() && id == id.trim(), "{id:?}");
+    }
+    assert!(order.total.to_string().ends_with(" ₸"));
+    let stored = serde_json::to_string(order).expect("an order is stored");
+    let back: Order = serde_json::from_str(&stored).expect("an order is read back");
+    assert_eq!(*order, back);
+    stored.len()
+}
+
+/// Their size as they are stored.
+fn whole_lines(lines: &[Line]) -> usize {
+    assert!(!lines.is_empty(), "no lines are unreadable lines");
+    let mut entries = HashSet::new();
+    for line in lines {
+        assert!(line.quantity > 0);
+        assert!(
+            entries.insert(line.entry.as_str()),
+            "entry {} is two lines, of which one would be kept",
+            line.entry
+        );
+        if let Some(sku) = &line.sku {
+            assert!(!sku.as_str().is_empty() && sku.as_str() == sku.as_str().trim());
+        }
+    }
+    let stored = serde_json::to_string(lines).expect("lines are stored");
+    let back: Vec<Line> = serde_json::from_str(&stored).expect("lines are read back");
+    assert_eq!(lines, back);
+    stored.len()
+}
+
+/// What was accepted, read without our shapes: one whole JSON text, and an object. `None` for the
+/// few texts that are JSON and that this reader cannot hold (a number of 1e999, a hundred levels).
+fn whole_json(bytes: &[u8]) -> Option<Value> {
+    let whole: Result<serde::de::IgnoredAny, _> = serde_json::from_slice(bytes);
+    assert!(whole.is_ok(), "accepted, and not one whole JSON text");
+    let json: Value = serde_json::from_slice(bytes).ok()?;
+    assert!(json.is_object(), "accepted, and not an object");
+    Some(json)
+}

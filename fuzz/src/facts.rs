@@ -1,0 +1,160 @@
+//! Fixed cases for rules to decide: one for each kind of doubt, and one without any.
+
+use std::sync::LazyLock;
+
+use jiff::{SignedDuration, Timestamp};
+use qabyl::domain::facts::{Counters, Facts, LineFacts, LinesFacts, ShortageSeen, Surroundings};
+use qabyl::domain::ids::{EntryId, OrderCode, OrderId, PickupPoint, Sku};
+use qabyl::domain::money::Money;
+use qabyl::domain::order::{DeliveryMode, Line, Order, PaymentMode, State, Status, UnitType};
+use qabyl::domain::stock::{Level, LineStock, UnknownStock};
+
+/// Facts, and the verdicts no rules may lead to: `cancel` for want of stock, `buyer` for another
+/// reason.
+pub struct Case {
+    pub name: &'static str,
+    pub facts: Facts,
+    pub never: &'static [&'static str],
+}
+
+/// The moment of every decision.
+pub fn now() -> Timestamp {
+    Timestamp::constant(1_772_449_200, 0)
+}
+
+fn ago(minutes: i64) -> Timestamp {
+    now() - SignedDuration::from_mins(minutes)
+}
+
+fn sku() -> Sku {
+    Sku::new("SKU-1").expect("a SKU")
+}
+
+fn plain() -> Order {
+    Order {
+        id: OrderId::new("OTAwMDAwMDAx").expect("an id"),
+        code: OrderCode::new("900000001").expect("a code"),
+        state: State::New,
+        status: Status::ApprovedByBank,
+        created_at: ago(15),
+        approved_at: Some(ago(12)),
+        total: Money::from_tenge(25_980),
+        payment_mode: Some(PaymentMode::Prepaid),
+        credit_term_months: None,
+        delivery_mode: Some(DeliveryMode::Local),
+        kaspi_delivery: Some(true),
+        express: false,
+        signature_required: false,
+        pre_order: false,
+        pickup_point: Some(PickupPoint::new("10000001_PP1").expect("a point")),
+        planned_delivery_at: None,
+        handed_over_at: None,
+        cancellation_reason: None,
+    }
+}
+
+fn level(on_hand: i64) -> LineStock {
+    LineStock::Known(Level {
+        warehouse: "PP1".to_owned(),
+        on_hand,
+        reserved_confirmed: 1,
+        reserved_pending: 0,
+        safety_stock: 0,
+        as_of: ago(30),
+        source: "stock.csv".to_owned(),
+    })
+}
+
+fn line(stock: LineStock) -> LineFacts {
+    LineFacts {
+        line: Line {
+            entry: EntryId::new("e1").expect("an entry"),
+            number: 1,
+            sku: Some(sku()),
+            quantity: 2,
+            unit: UnitType::Pieces,
+            unit_price: Money::from_tenge(12_990),
+            total: Money::from_tenge(25_980),
+            name: None,
+            category: Some("Toys".to_owned()),
+            master_product: None,
+        },
+        stock,
+        wanted: 2,
+    }
+}
+
+/// A plain order; its shortage, should it have one, is well proven.
+fn facts(lines: LinesFacts) -> Facts {
+    Facts {
+        order: plain(),
+        lines,
+        shortage: Some(ShortageSeen {
+            since: ago(11),
+            scans: 3,
+        }),
+        sent: None,
+        around: Surroundings {
+            counters: Counters::default(),
+            collapse: None,
+            swept_at: Some(ago(1)),
+            swept_until: Some(now()),
+            unread_holder_at: None,
+            clock_skew_s: Some(0),
+            paused: None,
+        },
+    }
+}
+
+fn known(stock: LineStock) -> Facts {
+    facts(LinesFacts::Known(vec![line(stock)]))
+}
+
+/// All cases.
+pub fn cases() -> &'static [Case] {
+    static CASES: LazyLock<Vec<Case>> = LazyLock::new(all);
+    &CASES
+}
+
+fn all() -> Vec<Case> {
+    let case = |name, never, facts| Case { name, facts, never };
+    let paused = |mut facts: Facts| {
+        facts.around.paused = Some("by hand".to_owned());
+        facts
+    };
+    let accepted = |mut facts: Facts| {
+        facts.order.status = Status::AcceptedByMerchant;
+        facts
+    };
+    let express = |mut facts: Facts| {
+        facts.order.express = true;
+        facts.order.pickup_point = None;
+        facts.order.kaspi_delivery = None;
+        facts
+    };
+    vec![
+        case("there", &["cancel"], known(level(9))),
+        case("short", &["accept"], known(level(1))),
+        case("express", &["cancel"], express(known(level(9)))),
+        case(
+            "unknown",
+            &["accept", "cancel", "buyer"],
+            known(LineStock::Unknown(UnknownStock::NotListed(sku()))),
+        ),
+        case(
+            "unreadable",
+            &["accept", "cancel", "buyer"],
+            facts(LinesFacts::Unreadable("no entries".to_owned())),
+        ),
+        case(
+            "paused",
+            &["accept", "cancel", "buyer"],
+            paused(known(level(9))),
+        ),
+        case(
+            "accepted",
+            &["accept", "cancel", "buyer"],
+            accepted(known(level(9))),
+        ),
+    ]
+}

@@ -1,0 +1,31 @@
+//! One entry point for each kind of text that comes from outside. Each takes any bytes, and fails
+//! where what was read breaks a promise: that is more than "no panic". The fuzz targets call these,
+//! and so does `tests/it/corpus.rs`, which compiles this file as a module of its own.
+
+mod answers;
+mod facts;
+mod money;
+mod rules;
+mod settings;
+mod stock;
+
+pub use answers::{entries, headers, order, page};
+pub use money::money;
+pub use rules::rules;
+pub use settings::config;
+pub use stock::stock_csv;
+
+/// A target's name, which is its corpus folder's too, and its entry point.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All targets.
+pub const TARGETS: [Target; 8] = [
+    ("config", config),
+    ("entries", entries),
+    ("headers", headers),
+    ("money", money),
+    ("order", order),
+    ("page", page),
+    ("rules", rules),
+    ("stock_csv", stock_csv),
+];
