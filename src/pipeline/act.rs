@@ -20,6 +20,9 @@ use crate::store::{Begun, Due, Ended, Reading, Recheck};
 /// When an order that could not be read is read again.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(5);
 
+/// An order that Kaspi does not know for so long is gone.
+const GONE_FOR_GOOD: SignedDuration = SignedDuration::from_mins(30);
+
 /// Actions fetched from the database in one go.
 const FETCH: u32 = 256;
 
@@ -424,7 +427,15 @@ impl<'a> Pass<'a> {
         let later = now.saturating_add(LOOK_AGAIN).unwrap_or(now);
         let order = match answer {
             Ok(Some(order)) => order,
-            Ok(None) => return self.refuse(&due, "Kaspi knows no such order").await,
+            Ok(None) if now.duration_since(due.made_at) > GONE_FOR_GOOD => {
+                return self.refuse(&due, "Kaspi knows no such order").await;
+            }
+            // One that lags may not know it yet: lists may go on showing it.
+            Ok(None) => {
+                let slow = now.saturating_add(LOOK_AGAIN * 4).unwrap_or(now);
+                self.ctx.store.put_off(due.action, Some(slow)).await?;
+                return Ok(());
+            }
             Err(error) => {
                 self.ctx.note_access(Some(&error)).await?;
                 self.ctx.store.put_off(due.action, Some(later)).await?;

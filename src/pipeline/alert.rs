@@ -1,9 +1,12 @@
 //! alert: an order that still waits shortly before Kaspi's deadline is told to a person, once, whatever
-//! it waits for.
+//! it waits for; an express order that is held, at once.
 
 use jiff::SignedDuration;
 
 use super::{Ctx, StageError};
+
+/// An express order is packed or cancelled within this, accepting it is not enough (KASPI_API §3).
+const EXPRESS: SignedDuration = SignedDuration::from_mins(60);
 
 /// Tells of the orders whose deadline is near. Gives their number.
 ///
@@ -17,7 +20,8 @@ pub async fn run_once(ctx: &Ctx) -> Result<usize, StageError> {
     let since = now.saturating_sub(allowed).unwrap_or(now);
     let near = ctx.store.near_deadline(&ctx.shop, since).await?;
     for order in &near {
-        let left = deadline - now.duration_since(order.waiting_since);
+        let allowed = if order.express { EXPRESS } else { deadline };
+        let left = allowed - now.duration_since(order.waiting_since);
         tracing::error!(
             event = "order.deadline_near", shop = %ctx.shop, order.code = %order.code, code = "A003",
             left_s = left.as_secs(), why = %order.why,

@@ -5,7 +5,7 @@ use futures_util::stream::{self, StreamExt as _};
 use jiff::{SignedDuration, Timestamp};
 
 use super::listing::{self, Wanted};
-use super::{Ctx, StageError, lines};
+use super::{Ctx, DEEP, StageError, lines};
 use crate::crash_point::crash_point;
 use crate::domain::ids::OrderId;
 use crate::domain::order::{State, Status};
@@ -59,15 +59,15 @@ pub async fn run_once(ctx: &Ctx, now_please: bool) -> Result<Report, StageError>
         swept: true,
         ..Report::default()
     };
-    let to = ctx.kaspi_now();
-    let lookback = to.saturating_sub(ctx.settings.lookback).unwrap_or(to);
+    let back = if listing::is_deep(ctx, ScanKind::Sweep, started_at).await? {
+        DEEP
+    } else {
+        ctx.settings.lookback
+    };
+    let (from, to) = ctx.span(back);
     let furthest = to.saturating_sub(REACH_MAX).unwrap_or(to);
-    let oldest = ctx
-        .store
-        .oldest_holder(&ctx.shop)
-        .await?
-        .unwrap_or(lookback);
-    let span = (oldest.min(lookback).max(furthest), to);
+    let oldest = ctx.store.oldest_holder(&ctx.shop).await?.unwrap_or(from);
+    let span = (oldest.min(from).max(furthest), to);
 
     let mut failed = sweep(ctx, &ACCEPTED, span, &mut report).await?;
     if failed.is_none() && report.problem.is_none() {

@@ -7,12 +7,12 @@ use std::future::Future;
 use futures_util::stream::{self, StreamExt as _};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Ctx, StageError};
+use super::{Ctx, DEEP, StageError};
 use crate::crash_point::crash_point;
 use crate::domain::ids::OrderId;
 use crate::domain::order::{State, Status};
 use crate::kaspi::{ApiError, ListQuery, Page};
-use crate::store::{Observed, Reading, StoreError};
+use crate::store::{Observed, Reading, ScanKind, StoreError};
 
 /// Longest span of one request; Kaspi allows 14 days (KASPI_API §2), and a day is left for clocks.
 const WINDOW: SignedDuration = SignedDuration::from_hours(13 * 24);
@@ -93,6 +93,20 @@ pub(super) async fn read(
         }
     }
     Ok((listed, None))
+}
+
+/// Whether it is time to list as far back as Kaspi goes (R10): at the first start and every
+/// `confirm.deep_scan_every`.
+pub(super) async fn is_deep(ctx: &Ctx, kind: ScanKind, now: Timestamp) -> Result<bool, StageError> {
+    let (deep, _) = ctx.span(DEEP);
+    let reached = deep
+        .saturating_add(ctx.settings.deep_every * 2)
+        .unwrap_or(deep);
+    let last = ctx
+        .store
+        .last_complete_scan(&ctx.shop, kind, reached)
+        .await?;
+    Ok(last.is_none_or(|scan| now.duration_since(scan.started_at) >= ctx.settings.deep_every))
 }
 
 fn windows(from: Timestamp, to: Timestamp) -> Vec<(Timestamp, Timestamp)> {

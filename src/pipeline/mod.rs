@@ -25,6 +25,12 @@ use crate::domain::stock::Semantics;
 use crate::kaspi::{ApiError, Reader};
 use crate::store::{DecidingInput, Store, StoreError};
 
+/// Furthest back Kaspi lists an order in one go (KASPI_API §2).
+const DEEP: SignedDuration = SignedDuration::from_hours(14 * 24);
+
+/// How far a list reaches into what is still to come.
+const AHEAD: SignedDuration = SignedDuration::from_hours(12);
+
 /// What a stage may do in a shop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
@@ -152,6 +158,23 @@ impl Ctx {
             .now()
             .saturating_add(skew)
             .unwrap_or_else(|_| self.clock.now())
+    }
+
+    /// The ends of a list that reaches `back`: as far as either clock says, while they agree by a day,
+    /// and on into what is still to come. A `Date` that lags, as that of a page kept on the way does,
+    /// must not hide the youngest orders; a later end costs nothing.
+    fn span(&self, back: SignedDuration) -> (Timestamp, Timestamp) {
+        let (ours, kaspi) = (self.clock.now(), self.kaspi_now());
+        let agree = ours.duration_since(kaspi).abs() <= SignedDuration::from_hours(24);
+        let (from, to) = if agree {
+            (ours.min(kaspi), ours.max(kaspi))
+        } else {
+            (kaspi, kaspi)
+        };
+        (
+            from.saturating_sub(back).unwrap_or(from),
+            to.saturating_add(AHEAD).unwrap_or(to),
+        )
     }
 
     /// What a deciding pass needs beside the database.

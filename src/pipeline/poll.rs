@@ -2,14 +2,11 @@
 
 use jiff::SignedDuration;
 
-use super::{Ctx, StageError, lines, listing};
+use super::{Ctx, DEEP, StageError, lines, listing};
 use crate::crash_point::crash_point;
 use crate::domain::order::{State, Status};
 use crate::kaspi::ApiError;
 use crate::store::{Observed, Scan, ScanKind};
-
-/// Furthest back Kaspi lists an order in one go (KASPI_API §2).
-const DEEP: SignedDuration = SignedDuration::from_hours(14 * 24);
 
 /// A clock found wrong by more than this while listing makes the list worthless: its window was wrong.
 const SKEW_NEWS: SignedDuration = SignedDuration::from_secs(60);
@@ -70,25 +67,12 @@ async fn list(ctx: &Ctx, report: &mut Report) -> Result<(), StageError> {
 
 async fn list_once(ctx: &Ctx, report: &mut Report) -> Result<Option<ApiError>, StageError> {
     let started_at = ctx.clock.now();
-    let to = ctx.kaspi_now();
-    let deep_from = to.saturating_sub(DEEP).unwrap_or(to);
-    let last_deep = ctx
-        .store
-        .last_complete_scan(
-            &ctx.shop,
-            ScanKind::New,
-            deep_from
-                .saturating_add(ctx.settings.deep_every * 2)
-                .unwrap_or(to),
-        )
-        .await?;
-    let is_deep = last_deep
-        .is_none_or(|scan| started_at.duration_since(scan.started_at) >= ctx.settings.deep_every);
-    let from = if is_deep {
-        deep_from
+    let back = if listing::is_deep(ctx, ScanKind::New, started_at).await? {
+        DEEP
     } else {
-        to.saturating_sub(ctx.settings.lookback).unwrap_or(to)
+        ctx.settings.lookback
     };
+    let (from, to) = ctx.span(back);
     let wanted = listing::Wanted {
         state: State::New,
         status: Some(Status::ApprovedByBank),

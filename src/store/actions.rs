@@ -14,6 +14,9 @@ use crate::domain::decision::Verdict;
 use crate::domain::ids::{OrderId, ShopName};
 use crate::domain::order::Order;
 
+/// How soon an action is looked at again that waits for others to be read.
+const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(2);
+
 /// An action that wants attention now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Due {
@@ -285,8 +288,18 @@ impl Store {
     ) -> Result<Launch, StoreError> {
         let mut tx = self.write().await?;
         let mut launch = Launch::default();
+        let limit = recheck.policy.limits.sweep_max_age;
+        let unread = tx.unread_holder(shop).await?;
+        let unread = unread.filter(|seen| now.duration_since(*seen) <= limit);
         for due in wanted {
             if !still_due(&mut tx, due, now).await? {
+                continue;
+            }
+            // An order just found gone may have taken these units: it is read first, once.
+            if unread.is_some_and(|seen| seen > due.made_at) && waits_for_holders(due) {
+                launch.wants_sweep = true;
+                let later = now.saturating_add(LOOK_AGAIN).unwrap_or(now);
+                put_off(&mut tx, due.action, Some(later)).await?;
                 continue;
             }
             let today = if due.by_person {
@@ -369,6 +382,11 @@ async fn put_off(
         .execute(tx.conn()?)
         .await?;
     Ok(())
+}
+
+/// Whether units that somebody else took stand in the way of this action.
+fn waits_for_holders(due: &Due) -> bool {
+    !due.by_person && due.kind == Kind::Accept && due.attempts == 0 && !due.order.pre_order
 }
 
 async fn still_due(tx: &mut WriteTx<'_>, due: &Due, now: Timestamp) -> Result<bool, StoreError> {

@@ -18,6 +18,8 @@ pub struct Waiting {
     pub code: OrderCode,
     /// Since when it could be handled: its approval, or its creation.
     pub waiting_since: Timestamp,
+    /// Whether it must be packed within the hour (KASPI_API §3).
+    pub express: bool,
     /// What it waits for, as far as it is known.
     pub why: String,
 }
@@ -33,7 +35,8 @@ struct Row {
 const WAITING: &str = "
 SELECT o.body, o.held_why, d.verdict, d.rule FROM orders o
 LEFT JOIN decisions d ON d.id = (SELECT MAX(id) FROM decisions WHERE shop = o.shop AND order_id = o.id)
-WHERE o.shop = ?1 AND o.state = 'NEW' AND o.status = 'APPROVED_BY_BANK' AND o.created_at <= ?2
+WHERE o.shop = ?1 AND o.state = 'NEW' AND o.status = 'APPROVED_BY_BANK'
+  AND (o.created_at <= ?2 OR o.body ->> '$.express')
   AND NOT EXISTS (SELECT 1 FROM audit a WHERE a.shop = o.shop AND a.order_id = o.id
                   AND a.event = 'order.deadline_near')
 ORDER BY o.created_at LIMIT 1000";
@@ -56,7 +59,10 @@ impl Store {
         for row in rows {
             let order = parse_order(&row.body)?;
             let waiting_since = order.approved_at.unwrap_or(order.created_at);
-            if waiting_since > since {
+            let is_held = row.held_why.is_some() || row.verdict.as_deref() == Some("hold");
+            // An express order has an hour to be packed: one that is held needs its person at once.
+            let is_urgent = order.express && is_held;
+            if waiting_since > since && !is_urgent {
                 continue;
             }
             let decided = row.verdict.zip(row.rule);
@@ -68,6 +74,7 @@ impl Store {
                 id: order.id,
                 code: order.code,
                 waiting_since,
+                express: order.express,
                 why,
             });
         }

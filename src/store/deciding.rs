@@ -329,6 +329,17 @@ SELECT
  (SELECT COUNT(*) FROM actions WHERE shop = ?1 AND made_at > ?3 AND kind = 'accept' AND state <> 'superseded')
     AS accepted_last_hour";
 
+const UNREAD_HOLDER: &str = "
+SELECT MAX(at) FROM (
+  SELECT MAX(first_seen_at) AS at FROM orders
+  WHERE shop = ?1 AND status = 'ACCEPTED_BY_MERCHANT' AND lines_state = 'unread'
+  UNION ALL
+  SELECT MAX(o.seen_at) FROM orders o
+  JOIN (SELECT id, started_at, window_from FROM scans
+        WHERE shop = ?1 AND kind = 'new' AND complete = 1 ORDER BY id DESC LIMIT 1) s
+  WHERE o.shop = ?1 AND o.state = 'NEW' AND o.status = 'APPROVED_BY_BANK'
+    AND COALESCE(o.listed_scan, 0) < s.id AND o.created_at >= s.window_from AND o.seen_at < s.started_at)";
+
 #[derive(FromRow)]
 struct CountersRow {
     decided: i64,
@@ -363,14 +374,7 @@ impl WriteTx<'_> {
         .bind(shop.as_str())
         .fetch_optional(self.conn()?)
         .await?;
-        let unread: Option<i64> = sqlx::query_scalar(
-            "SELECT MAX(first_seen_at) FROM orders
-             WHERE shop = ? AND status = 'ACCEPTED_BY_MERCHANT' AND lines_state <> 'known'
-               AND lines_state = 'unread'",
-        )
-        .bind(shop.as_str())
-        .fetch_one(self.conn()?)
-        .await?;
+        let unread = self.unread_holder(shop).await?;
         let paused: Option<Option<String>> =
             sqlx::query_scalar("SELECT paused_why FROM shops WHERE name = ?")
                 .bind(shop.as_str())
@@ -386,10 +390,23 @@ impl WriteTx<'_> {
             collapse: self.collapse().await?,
             swept_at: swept.map(|(start, _)| at(start)).transpose()?,
             swept_until: swept.map(|(_, end)| at(end)).transpose()?,
-            unread_holder_at: unread.map(at).transpose()?,
+            unread_holder_at: unread,
             clock_skew_s: input.clock_skew_s,
             paused: paused.flatten(),
         })
+    }
+
+    /// When an order was last seen that may hold units nobody has counted: accepted with its lines
+    /// unread, or gone from the list of new ones and not read since.
+    pub(super) async fn unread_holder(
+        &mut self,
+        shop: &ShopName,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let seen: Option<i64> = sqlx::query_scalar(UNREAD_HOLDER)
+            .bind(shop.as_str())
+            .fetch_one(self.conn()?)
+            .await?;
+        seen.map(at).transpose()
     }
 
     /// One order's shortage so far.

@@ -9,6 +9,7 @@ mod audit;
 mod backup;
 mod deadline;
 mod deciding;
+mod edited;
 mod error;
 mod lock;
 mod mend;

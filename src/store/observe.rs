@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use sqlx::FromRow;
 
-use super::{StoreError, WriteTx, ms, orders};
+use super::{StoreError, WriteTx, edited, ms, orders};
 use crate::crash_point::crash_point;
 use crate::domain::action::{Kind, State as ActionState};
 use crate::domain::decision::CancelReason;
@@ -140,9 +140,16 @@ pub(super) async fn observe(
                     batch.update(shop, order, &body);
                     observed.changed += 1;
                 }
-                let lines_new = row.lines_state == "unread" && reading.lines.is_some();
-                if let (true, Some(lines)) = (lines_new, &reading.lines) {
+                let is_edited =
+                    row.body != body && orders::parse_order(&row.body)?.total != order.total;
+                let is_withdrawn = is_edited && edited::forget_lines(tx, shop, order, now).await?;
+                let lines_wanted = is_edited || row.lines_state == "unread";
+                if let (true, Some(lines)) = (lines_wanted, &reading.lines) {
                     orders::put_lines(tx, shop, &order.id, lines).await?;
+                    edited::refit(tx, shop, order, now).await?;
+                }
+                if is_withdrawn {
+                    continue;
                 }
                 end_action(tx, shop, order, row, now, (&mut batch, &mut observed))?;
                 if row.held_unconfirmed > 0 && reconcile::holding(order) == Holding::Reserve {

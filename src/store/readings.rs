@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::observe::{self, Observed, Reading};
-use super::{Store, StoreError, orders};
+use super::{Store, StoreError, edited, orders};
 use crate::crash_point::crash_point;
 use crate::domain::ids::ShopName;
 use crate::domain::order::{Lines, Order};
@@ -55,6 +55,7 @@ impl Store {
             match lines {
                 Ok(Lines::Known(lines)) => {
                     orders::put_lines(&mut tx, shop, &order.id, lines).await?;
+                    edited::refit(&mut tx, shop, order, now).await?;
                 }
                 Ok(Lines::Unreadable(why)) => {
                     orders::lines_failed(&mut tx, shop, &order.id, Some(why), retry_at).await?;

@@ -144,6 +144,7 @@ fn the_protocol_holds() {
             sum.add(RIVALS.with(4));
             sum.add(UNEVEN.with(3));
             sum.add(SHORT.with(8));
+            sum.add(PLAIN.with(8));
             sum.add(CROWD);
         }
         let told = sum.violations.join("\n");

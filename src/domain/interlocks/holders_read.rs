@@ -29,7 +29,8 @@ pub(super) fn check(
         }
         // One whose lines cannot be read for long must not stop the shop.
         (_, Some(at)) if recent(at) => {
-            "an order accepted elsewhere was found, and its lines are not read yet".to_owned()
+            "an order was accepted elsewhere, or left the list of new ones, and is not read yet"
+                .to_owned()
         }
         _ => return None,
     };
