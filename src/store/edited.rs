@@ -1,0 +1,101 @@
+//! An order whose total changed is another order to decide: its lines are read anew, what was decided
+//! and not sent is taken back, and what was promised is counted anew.
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::actions;
+use super::observe::{Fate, Origin, close_reservations, insert_reservations};
+use super::orders;
+use super::{StoreError, WriteTx};
+use crate::domain::action::State as ActionState;
+use crate::domain::ids::{ShopName, Sku};
+use crate::domain::ledger::Take;
+use crate::domain::order::{Lines, Order, Status};
+use crate::domain::stock::Semantics;
+
+const WHY: &str = "the order was edited";
+
+/// Forgets the lines of an order, and takes the engine's unsent action back. Whether there was one.
+pub(super) async fn forget_lines(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    order: &Order,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    for statement in [
+        "DELETE FROM lines WHERE shop = ? AND order_id = ?",
+        "UPDATE orders SET lines_state = 'unread', lines_problem = NULL, lines_due_at = 0,
+           shortage_since = NULL, shortage_scans = 0, shortage_scan = NULL
+         WHERE shop = ? AND id = ?",
+    ] {
+        sqlx::query(statement)
+            .bind(shop.as_str())
+            .bind(order.id.as_str())
+            .execute(tx.conn()?)
+            .await?;
+    }
+    tx.audit(
+        now,
+        "qabyl",
+        (shop, Some(&order.id)),
+        "order.edited",
+        json!({ "total": order.total }),
+    );
+    let unsent: Option<i64> = sqlx::query_scalar(
+        "SELECT id FROM actions WHERE shop = ? AND order_id = ? AND state = 'pending'
+           AND attempts = 0 AND origin = 'engine'",
+    )
+    .bind(shop.as_str())
+    .bind(order.id.as_str())
+    .fetch_optional(tx.conn()?)
+    .await?;
+    let Some(action) = unsent else {
+        return Ok(false);
+    };
+    actions::close(tx, action, ActionState::Superseded, WHY, now).await?;
+    close_reservations(tx, shop, order, Fate::Released, WHY, now).await?;
+    Ok(true)
+}
+
+/// Makes what is promised for an order what its lines say, where anything is.
+pub(super) async fn refit(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    order: &Order,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let held: Vec<(String, String, i64)> = sqlx::query_as(
+        "SELECT sku, warehouse, quantity FROM reservations
+         WHERE shop = ? AND order_id = ? AND state = 'active' ORDER BY sku, warehouse",
+    )
+    .bind(shop.as_str())
+    .bind(order.id.as_str())
+    .fetch_all(tx.conn()?)
+    .await?;
+    if held.is_empty() {
+        return Ok(());
+    }
+    let lines = orders::known_lines(tx, shop, &order.id).await?;
+    let skus: Vec<&str> = lines
+        .iter()
+        .filter_map(|line| line.sku.as_ref())
+        .map(Sku::as_str)
+        .collect();
+    let ledger = tx.ledger(Semantics::Physical, 0, &skus).await?;
+    let mut takes = ledger.takes(&Lines::Known(lines), order.pickup_point.as_ref());
+    takes.sort();
+    let same = |(take, (sku, _, quantity)): (&Take, &(String, String, i64))| {
+        take.sku.as_str() == sku && take.quantity == *quantity
+    };
+    if takes.len() == held.len() && takes.iter().zip(&held).all(same) {
+        return Ok(());
+    }
+    close_reservations(tx, shop, order, Fate::Released, WHY, now).await?;
+    let origin = if order.status == Status::ApprovedByBank {
+        Origin::Decision
+    } else {
+        Origin::Observed { left: None }
+    };
+    insert_reservations(tx, shop, order, &takes, origin, now).await
+}
