@@ -16,6 +16,8 @@ mod observe;
 mod open;
 mod orders;
 mod people;
+#[cfg(test)]
+mod plans;
 mod recheck;
 mod scans;
 mod shops;

@@ -66,7 +66,7 @@ struct Known {
     of_accepted: Option<bool>,
 }
 
-const KNOWN: &str = "
+pub(super) const KNOWN: &str = "
 SELECT o.id, o.status, o.body, o.lines_state, o.seen_at,
   (SELECT COUNT(*) FROM reservations r WHERE r.shop = o.shop AND r.order_id = o.id AND r.state <> 'released')
     AS held_total,
@@ -77,7 +77,7 @@ SELECT o.id, o.status, o.body, o.lines_state, o.seen_at,
   a.id AS action, a.kind, a.reason, a.comment, a.state, a.attempts,
   (SELECT a.origin = 'person' AND d.facts ->> '$.order.status' = 'ACCEPTED_BY_MERCHANT'
    FROM decisions d WHERE d.id = a.decision_id) AS of_accepted
-FROM json_each(?2) j JOIN orders o ON o.shop = ?1 AND o.id = j.value
+FROM json_each(?2) j CROSS JOIN orders o ON o.shop = ?1 AND o.id = j.value
 LEFT JOIN actions a ON a.shop = o.shop AND a.order_id = o.id AND a.state IN ('pending', 'sent', 'unknown')";
 
 async fn known(
@@ -186,6 +186,27 @@ struct Batch {
     confirmed: Vec<String>,
 }
 
+// Joined by key alone, so that the rows drive and the tables are searched.
+pub(super) const UPDATE_ORDERS: &str = "
+UPDATE orders SET code = j.value ->> 1, state = j.value ->> 2, status = j.value ->> 3,
+  created_at = j.value ->> 4, cancellation_reason = j.value ->> 5, body = j.value ->> 6, seen_at = ?3
+FROM json_each(?1) j WHERE shop = j.value ->> 7 AND orders.id = j.value ->> 0";
+
+pub(super) const CLOSE_ACTIONS: &str = "
+UPDATE actions SET state = j.value ->> 1, closed_at = ?3, why = j.value ->> 2, due_at = NULL
+FROM json_each(?1) j WHERE actions.id = j.value ->> 0";
+
+pub(super) const CONFIRM_RESERVATIONS: &str = "
+UPDATE reservations SET confirmed_at = ?3 WHERE shop = ?2 AND state = 'active'
+  AND confirmed_at IS NULL AND order_id IN (SELECT value FROM json_each(?1))";
+
+pub(super) const TOUCH: &str =
+    "UPDATE orders SET seen_at = ? WHERE shop = ? AND id IN (SELECT value FROM json_each(?))";
+
+pub(super) const MARK_LISTED: &str = "
+UPDATE orders SET listed_at = ?1, listed_scan = COALESCE(?2, listed_scan)
+WHERE shop = ?3 AND id IN (SELECT value FROM json_each(?4))";
+
 impl Batch {
     fn update(&mut self, shop: &ShopName, order: &Order, body: &str) {
         let columns = json!([
@@ -208,25 +229,10 @@ impl Batch {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let updated: Vec<_> = self.updated.into_values().collect();
-        // Joined by key alone, so that the rows drive and the tables are searched.
         let statements = [
-            (
-                json!(updated),
-                "UPDATE orders SET code = j.value ->> 1, state = j.value ->> 2, status = j.value ->> 3,
-                   created_at = j.value ->> 4, cancellation_reason = j.value ->> 5,
-                   body = j.value ->> 6, seen_at = ?3
-                 FROM json_each(?1) j WHERE shop = j.value ->> 7 AND orders.id = j.value ->> 0",
-            ),
-            (
-                json!(self.closed),
-                "UPDATE actions SET state = j.value ->> 1, closed_at = ?3, why = j.value ->> 2, due_at = NULL
-                 FROM json_each(?1) j WHERE actions.id = j.value ->> 0",
-            ),
-            (
-                json!(self.confirmed),
-                "UPDATE reservations SET confirmed_at = ?3 WHERE shop = ?2 AND state = 'active'
-                   AND confirmed_at IS NULL AND order_id IN (SELECT value FROM json_each(?1))",
-            ),
+            (json!(updated), UPDATE_ORDERS),
+            (json!(self.closed), CLOSE_ACTIONS),
+            (json!(self.confirmed), CONFIRM_RESERVATIONS),
         ];
         for (rows, statement) in statements {
             if rows.as_array().is_none_or(Vec::is_empty) {
@@ -252,14 +258,12 @@ async fn touch(
     if ids.is_empty() {
         return Ok(());
     }
-    sqlx::query(
-        "UPDATE orders SET seen_at = ? WHERE shop = ? AND id IN (SELECT value FROM json_each(?))",
-    )
-    .bind(ms(now))
-    .bind(shop.as_str())
-    .bind(json!(ids).to_string())
-    .execute(tx.conn()?)
-    .await?;
+    sqlx::query(TOUCH)
+        .bind(ms(now))
+        .bind(shop.as_str())
+        .bind(json!(ids).to_string())
+        .execute(tx.conn()?)
+        .await?;
     Ok(())
 }
 
@@ -278,16 +282,13 @@ pub(super) async fn mark_listed(
             .push(reading.order.id.as_str());
     }
     for (asked_at, ids) in pages {
-        sqlx::query(
-            "UPDATE orders SET listed_at = ?1, listed_scan = COALESCE(?2, listed_scan)
-             WHERE shop = ?3 AND id IN (SELECT value FROM json_each(?4))",
-        )
-        .bind(asked_at)
-        .bind(scan)
-        .bind(shop.as_str())
-        .bind(json!(ids).to_string())
-        .execute(tx.conn()?)
-        .await?;
+        sqlx::query(MARK_LISTED)
+            .bind(asked_at)
+            .bind(scan)
+            .bind(shop.as_str())
+            .bind(json!(ids).to_string())
+            .execute(tx.conn()?)
+            .await?;
     }
     Ok(())
 }

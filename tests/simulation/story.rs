@@ -341,7 +341,8 @@ impl Story {
             // Nothing is done before the world does something.
             if let (Some(due), 0) = (coming, open) {
                 let wait = due.duration_since(self.link.true_now());
-                self.time.advance(Duration::try_from(wait).unwrap_or_default());
+                self.time
+                    .advance(Duration::try_from(wait).unwrap_or_default());
             }
         }
         let totals = self.process().store.totals(None).await.unwrap();
