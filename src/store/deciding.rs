@@ -394,6 +394,7 @@ impl WriteTx<'_> {
             swept_at: swept.map(|(start, _)| at(start)).transpose()?,
             swept_until: swept.map(|(_, end)| at(end)).transpose()?,
             unread_holder_at: unread.map(at).transpose()?,
+            restored_at: self.restored_at(shop).await?,
             clock_skew_s: input.clock_skew_s,
             paused: paused.flatten(),
         })

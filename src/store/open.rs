@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 
 use super::{Access, Store, StoreError, lock};
 
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+pub(super) static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
 /// Oldest SQLite without the WAL-reset corruption.
 const SQLITE_OLDEST: (u32, u32, u32) = (3, 51, 3);
@@ -19,11 +19,16 @@ const SQLITE_OLDEST: (u32, u32, u32) = (3, 51, 3);
 /// How long a writer waits for another process's write.
 const BUSY: Duration = Duration::from_secs(10);
 
+/// Bytes of the log that are kept for the next writes: as many as SQLite writes before it begins anew.
+const LOG_KEPT: &str = "4194304";
+
 pub(super) fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .foreign_keys(true)
         .busy_timeout(BUSY)
+        // A log that one large write made long is cut at its next start.
+        .pragma("journal_size_limit", LOG_KEPT)
         .disable_statement_logging()
 }
 
@@ -73,21 +78,22 @@ impl Store {
         drop(lock::private(path).map_err(failed)?);
         let mut connection = writer(path).await?;
         check_version(path, &mut connection).await?;
-        if access == Access::Daemon {
-            super::backup::check(path).await?;
-        }
+        let checked = access == Access::Daemon && super::upkeep::check_at_start(path, now).await?;
         MIGRATIONS.run(&mut connection).await?;
-        let epoch =
-            match access {
-                Access::Tool => 0,
-                Access::Daemon => sqlx::query_scalar(
-                    "UPDATE lease SET epoch = epoch + 1, pid = ?, started_at = ? RETURNING epoch",
+        let epoch = match access {
+            Access::Tool => 0,
+            Access::Daemon => {
+                sqlx::query_scalar(
+                    "UPDATE lease SET epoch = epoch + 1, pid = ?1, started_at = ?2,
+                       checked_at = IIF(?3, ?2, checked_at) RETURNING epoch",
                 )
                 .bind(i64::from(std::process::id()))
                 .bind(now.as_millisecond())
+                .bind(checked)
                 .fetch_one(&mut connection)
-                .await?,
-            };
+                .await?
+            }
+        };
         let readers = SqlitePoolOptions::new()
             .max_connections(4)
             .min_connections(0)
@@ -97,6 +103,7 @@ impl Store {
             writer: Mutex::new(Some(connection)),
             readers,
             epoch,
+            checked: checked.into(),
             _lock: held,
         })
     }

@@ -1,7 +1,7 @@
 //! How SQLite would find the rows of the statements asked for all the time: never by walking through
 //! everything a shop ever sold.
 
-use super::{actions, deadline, deciding, observe, orders, stock, view};
+use super::{actions, batch, deadline, deciding, observe, orders, stock, view};
 use crate::store::{Access, Store};
 
 /// Tables that grow with every order, and how the statements call them.
@@ -43,10 +43,10 @@ const STATEMENTS: [(&str, &str); 20] = [
     ("levels", stock::LEVELS),
     ("lines", deciding::LINES),
     ("known", observe::KNOWN),
-    ("update orders", observe::UPDATE_ORDERS),
-    ("close actions", observe::CLOSE_ACTIONS),
-    ("confirm reservations", observe::CONFIRM_RESERVATIONS),
-    ("touch", observe::TOUCH),
+    ("update orders", batch::UPDATE_ORDERS),
+    ("close actions", batch::CLOSE_ACTIONS),
+    ("confirm reservations", batch::CONFIRM_RESERVATIONS),
+    ("touch", batch::TOUCH),
     ("mark listed", observe::MARK_LISTED),
     ("waiting", deadline::WAITING),
 ];
