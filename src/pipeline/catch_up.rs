@@ -40,12 +40,8 @@ pub(super) async fn run_once(ctx: &Ctx, restored: &Restored) -> Result<Report, S
         .at
         .saturating_add(ctx.settings.patience.settle)
         .unwrap_or(restored.at);
-    let deep_from = restored.at.saturating_sub(DEEP).unwrap_or(restored.at);
-    let listed = ctx
-        .store
-        .last_complete_scan(&ctx.shop, ScanKind::New, deep_from)
-        .await?;
-    if started_at < settled || listed.is_none_or(|scan| scan.started_at < restored.at) {
+    let listed = ctx.store.listed_since(&ctx.shop, restored.at, DEEP);
+    if started_at < settled || !listed.await? {
         return Ok(Report::default());
     }
     let mut report = Report {

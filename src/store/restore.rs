@@ -216,6 +216,27 @@ impl Store {
             .collect()
     }
 
+    /// Whether a complete list of new orders, over a span of `span` or more, was asked for since then.
+    pub async fn listed_since(
+        &self,
+        shop: &ShopName,
+        since: Timestamp,
+        span: SignedDuration,
+    ) -> Result<bool, StoreError> {
+        let mut reader = self.read().await?;
+        let span = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+        let found: bool = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM scans WHERE shop = ? AND kind = 'new' AND complete = 1
+               AND started_at >= ? AND window_to - window_from >= ?)",
+        )
+        .bind(shop.as_str())
+        .bind(ms(since))
+        .bind(span)
+        .fetch_one(&mut *reader)
+        .await?;
+        Ok(found)
+    }
+
     /// Orders first seen since `since` and past the merchant's yes whose lines are still to be read.
     pub async fn lines_missing(
         &self,

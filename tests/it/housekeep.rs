@@ -218,9 +218,14 @@ async fn what_is_over_and_old_goes_whole_and_what_still_counts_stays() {
     sold(&mut world, &old).await;
     // Counted since: the shelf no longer needs to be told of them.
     world.stock(&[("A", 15), ("B", 1)]).await;
-    // As old, and not over: accepted and never picked up.
-    world.place_plain(&[("320000006", "A", 1)]);
+    // As old, and not over: accepted and never picked up. Or over, and still holding its unit.
+    world.place_plain(&[("320000006", "A", 1), ("320000009", "A", 1)]);
     world.once().await;
+    let mut inside = look_into(world.store.path()).await;
+    let forged =
+        "UPDATE orders SET state = 'ARCHIVE', status = 'CANCELLED' WHERE code = '320000009'";
+    sqlx::query(forged).execute(&mut inside).await.unwrap();
+    drop(inside);
     // Over, and gone after the last count.
     sold(&mut world, &["320000007"]).await;
     world.time.advance(100 * DAY);
@@ -237,13 +242,13 @@ async fn what_is_over_and_old_goes_whole_and_what_still_counts_stays() {
         .iter()
         .map(|v| v.order.code.to_string())
         .collect();
-    assert_eq!(left, ["320000008", "320000007", "320000006"]);
+    assert_eq!(left, ["320000008", "320000007", "320000009", "320000006"]);
     for (table, rest) in [
-        ("lines", 3),
-        ("decisions", 3),
-        ("reservations", 2),
-        ("actions", 2),
-        ("attempts", 2),
+        ("lines", 4),
+        ("decisions", 4),
+        ("reservations", 3),
+        ("actions", 3),
+        ("attempts", 3),
     ] {
         assert_eq!(rows(&world, table).await, rest, "{table}");
     }
@@ -265,6 +270,8 @@ async fn what_is_over_and_old_goes_whole_and_what_still_counts_stays() {
                 .iter()
                 .any(|row| row.event == "stock.imported" && row.at == start())
     );
+    let last = world.store.audit_rows(Some("320000001"), 10).await.unwrap();
+    assert_eq!(last.last().unwrap().event, "order.dropped", "still told of");
     assert_eq!(
         keep(&keeping(&world, 61 * DAY, 61 * DAY)).await.orders,
         0,
@@ -278,6 +285,9 @@ async fn what_is_over_and_old_goes_whole_and_what_still_counts_stays() {
 async fn an_order_let_go_does_not_come_back_as_new() {
     let mut world = world(Settings::default()).begin().await;
     world.stock(&[("A", 20)]).await;
+    // On its way for ever: lists reach back to it.
+    world.place_plain(&[("330000000", "A", 1)]);
+    world.time.advance(HOUR);
     let old = ["330000001", "330000002", "330000003"];
     sold(&mut world, &old).await;
     world.time.advance(20 * DAY);
@@ -287,7 +297,7 @@ async fn an_order_let_go_does_not_come_back_as_new() {
     // Far shorter than any configuration may ask for.
     assert_eq!(keep(&keeping(&world, 10 * DAY, 61 * DAY)).await.orders, 3);
     let (known, units) = (world.views().await.len(), available(&world).await);
-    // Put back from a copy, everything of two months is listed.
+    // Put back from a copy, the archive is listed back to there.
     let copy = world.folder().join("copy.db");
     world.store.backup(&copy).await.unwrap();
     world.put_back(&copy).await;
