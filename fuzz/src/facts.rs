@@ -95,6 +95,7 @@ fn facts(lines: LinesFacts) -> Facts {
         }),
         sent: None,
         around: Surroundings {
+            restored_at: None,
             counters: Counters::default(),
             collapse: None,
             swept_at: Some(ago(1)),

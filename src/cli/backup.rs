@@ -6,9 +6,17 @@ use super::args::{Backup, Restore};
 use super::{Done, Failure, open, say};
 use crate::clock::Clock;
 use crate::config::Loaded;
+use crate::runtime::build;
 use crate::store;
 
 pub(super) async fn backup(loaded: &Loaded, args: &Backup) -> Done {
+    let path = &loaded.config.database.path;
+    if !path.exists() {
+        return Err(Failure::from(anyhow::anyhow!(
+            "there is no database at {}: nothing to copy",
+            path.display()
+        )));
+    }
     let store = open(&loaded.config).await?;
     store.backup(&args.file).await?;
     say(&format!("a whole copy is in {}", args.file.display()));
@@ -18,13 +26,8 @@ pub(super) async fn backup(loaded: &Loaded, args: &Backup) -> Done {
 pub(super) async fn restore(loaded: &Loaded, args: &Restore) -> Done {
     let to = &loaded.config.database.path;
     let now = Clock::System.now();
-    if to.exists() {
-        return Err(Failure::from(anyhow::anyhow!(
-            "{} is there: stop the daemon and move it away first, with its -wal and -shm",
-            to.display()
-        )));
-    }
-    store::restore(&args.file, to, now).await?;
+    let settle = build::settle(&loaded.config);
+    store::restore(&args.file, to, settle, now).await?;
     say(&format!(
         "{} is in place; every list is read again before anything is decided",
         to.display()

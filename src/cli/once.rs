@@ -1,6 +1,7 @@
 //! `qabyl once`
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use futures_util::future::join_all;
 use serde_json::json;
@@ -8,8 +9,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::args::{Format, Once};
 use super::{DENIED, Done, FAILED, NEEDS_PERSON, open_as_daemon, say, shops, table};
+use crate::clock::Clock;
 use crate::config::Loaded;
-use crate::runtime::{once, telemetry};
+use crate::pipeline::housekeep;
+use crate::runtime::{build, once, telemetry};
 
 pub(super) async fn run(loaded: &Loaded, args: &Once) -> Done {
     let color = std::io::IsTerminal::is_terminal(&std::io::stderr());
@@ -22,6 +25,9 @@ pub(super) async fn run(loaded: &Loaded, args: &Once) -> Done {
         .iter()
         .map(|shop| once::run(shop, args.timeout, &stop));
     let ends = join_all(passes).await;
+    // Whoever runs this from cron has no daemon to keep the database.
+    let keeper = build::keeper(&loaded.config, Arc::clone(&store), Clock::System);
+    housekeep::run_once(&keeper, &stop).await?;
     let mut rows = Vec::new();
     let mut code = 0;
     for (shop, end) in shops.iter().zip(ends) {

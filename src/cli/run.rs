@@ -9,9 +9,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::{Done, FAILED, Failure, complain, open_as_daemon, reload, shops};
+use crate::clock::Clock;
 use crate::config::{Loaded, TokenSource};
 use crate::kaspi::Credentials;
-use crate::runtime::{Board, daemon, lifecycle, telemetry};
+use crate::runtime::{Board, build, daemon, lifecycle, telemetry};
 
 /// How often a token's file is looked at.
 const TOKEN_EVERY: Duration = Duration::from_secs(2);
@@ -51,13 +52,14 @@ pub(super) async fn run(loaded: &Loaded) -> Done {
         event = "daemon.started", pid = std::process::id(), version = env!("CARGO_PKG_VERSION"),
         shops = shops.len(), database = %config.database.path.display(), epoch = store.epoch(), "started"
     );
-    let stages = shops.iter().map(daemon::stages_of).sum();
+    let stages = shops.iter().map(daemon::stages_of).sum::<usize>() + daemon::SHARED_STAGES;
+    let keeper = build::keeper(config, Arc::clone(&store), Clock::System);
     let contexts = shops.iter().map(|shop| Arc::clone(&shop.ctx)).collect();
     let ended = {
         let manager =
             lifecycle::tell_manager(Arc::clone(&board), Arc::clone(&store), stages, stop.clone());
         let reloads = reload::watch(loaded, contexts, stop.clone());
-        let work = daemon::run(shops, &config.poll.schedule, board, stop.clone());
+        let work = daemon::run(shops, keeper, &config.poll.schedule, board, stop.clone());
         let (ended, (), (), reloads) = tokio::join!(work, tokens, manager, reloads);
         ended.and(reloads)
     };

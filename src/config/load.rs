@@ -225,6 +225,8 @@ fn finish(config: &mut Config, file: Option<&Path>, origins: &BTreeMap<String, O
         .file
         .take()
         .map(|file| base("rules.file").join(file));
+    let backup = config.backup.directory.take();
+    config.backup.directory = backup.map(|folder| base("backup.directory").join(folder));
     let url = config.kaspi.base_url.trim().trim_end_matches('/');
     config.kaspi.base_url = url.to_owned();
     for shop in &mut config.shops {

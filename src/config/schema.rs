@@ -37,6 +37,8 @@ const DAY: Duration = Duration::from_hours(24);
 const YEAR: Duration = Duration::from_hours(365 * 24);
 const CENTURY: Duration = Duration::from_hours(100 * 365 * 24);
 const FORTNIGHT: Duration = Duration::from_hours(14 * 24);
+/// A day more than any list reaches back.
+const REACH: Duration = Duration::from_hours(61 * 24);
 const MANY: i64 = 1_000_000_000;
 
 /// The section name of the keys in a `[[shops]]` block.
@@ -102,6 +104,13 @@ pub(super) const KEYS: &[Key] = &[
     ),
     key("schedule", "deadline", span(MINUTE, FORTNIGHT)),
     key("schedule", "alert_before", span(MINUTE, FORTNIGHT)),
+    key("backup", "directory", Kind::Text(text::anything)),
+    key("backup", "every", span(MINUTE, FORTNIGHT)),
+    key("backup", "keep_hourly", count(1, 10_000)),
+    key("backup", "keep_daily", count(0, 10_000)),
+    key("retention", "orders", span(REACH, CENTURY)),
+    key("retention", "audit", span(REACH, CENTURY)),
+    key("retention", "batch", count(1, 10_000)),
 ];
 
 /// The keys of one `[[shops]]` block.

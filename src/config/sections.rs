@@ -39,6 +39,10 @@ pub struct Config {
     pub actions: Actions,
     /// Kaspi's deadline.
     pub schedule: Schedule,
+    /// Copies of the database.
+    pub backup: Backup,
+    /// How long the past is kept.
+    pub retention: Retention,
     /// The shops; empty only when loaded with `load_partial`.
     #[serde(default)]
     pub shops: Vec<Shop>,
@@ -221,6 +225,36 @@ pub struct Schedule {
     /// How long before it an order that still waits is told to a person.
     #[serde(with = "span")]
     pub alert_before: Duration,
+}
+
+/// `[backup]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Backup {
+    /// Where copies go; `None` (written `""`) is off.
+    #[serde(deserialize_with = "path_or_empty")]
+    pub directory: Option<PathBuf>,
+    /// Between two copies.
+    #[serde(with = "span")]
+    pub every: Duration,
+    /// Hours whose newest copy stays.
+    pub keep_hourly: usize,
+    /// Days whose newest copy stays.
+    pub keep_daily: usize,
+}
+
+/// `[retention]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retention {
+    /// Orders that are over, since they were last seen.
+    #[serde(with = "span")]
+    pub orders: Duration,
+    /// The trail of who did what.
+    #[serde(with = "span")]
+    pub audit: Duration,
+    /// Orders let go in one transaction.
+    pub batch: u32,
 }
 
 impl Config {

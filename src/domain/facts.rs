@@ -117,6 +117,9 @@ pub struct Surroundings {
     /// When the newest order accepted elsewhere was found whose lines are not read yet.
     #[serde(default)]
     pub unread_holder_at: Option<Timestamp>,
+    /// When the database was put back from a copy, while Kaspi was not read again since.
+    #[serde(default)]
+    pub restored_at: Option<Timestamp>,
     /// Difference between Kaspi's clock and ours, in seconds; `None` before the first answer.
     pub clock_skew_s: Option<i64>,
     /// Who paused the shop and why, if it is paused.

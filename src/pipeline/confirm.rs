@@ -5,7 +5,7 @@ use futures_util::stream::{self, StreamExt as _};
 use jiff::{SignedDuration, Timestamp};
 
 use super::listing::{self, Wanted};
-use super::{Ctx, DEEP, StageError, lines};
+use super::{Ctx, DEEP, StageError, catch_up, lines};
 use crate::crash_point::crash_point;
 use crate::domain::ids::OrderId;
 use crate::domain::order::{State, Status};
@@ -13,7 +13,7 @@ use crate::kaspi::ApiError;
 use crate::store::{Observed, Reading, Scan, ScanKind};
 
 /// Where an accepted order may lie (KASPI_API §3).
-const ACCEPTED: [State; 4] = [
+pub(super) const ACCEPTED: [State; 4] = [
     State::SignRequired,
     State::Pickup,
     State::Delivery,
@@ -28,7 +28,7 @@ const SINGLES_MAX: u64 = 2;
 const STRAGGLERS: u32 = 200;
 
 /// Furthest back a sweep reaches for the oldest order that still holds stock.
-const REACH_MAX: SignedDuration = SignedDuration::from_hours(60 * 24);
+pub(super) const REACH_MAX: SignedDuration = SignedDuration::from_hours(60 * 24);
 
 /// What a sweep did.
 #[derive(Debug, Clone, Default)]
@@ -52,6 +52,9 @@ pub struct Report {
 pub async fn run_once(ctx: &Ctx, now_please: bool) -> Result<Report, StageError> {
     ctx.mind_clock().await?;
     let started_at = ctx.clock.now();
+    if let Some(restored) = ctx.store.restored(&ctx.shop, started_at).await? {
+        return catch_up::run_once(ctx, &restored).await;
+    }
     if !now_please && !is_due(ctx, started_at).await? {
         return Ok(Report::default());
     }
@@ -120,7 +123,7 @@ async fn is_due(ctx: &Ctx, now: Timestamp) -> Result<bool, StageError> {
     Ok(last.is_none_or(|scan| now.duration_since(scan.started_at) >= ctx.settings.sweep_every))
 }
 
-async fn sweep(
+pub(super) async fn sweep(
     ctx: &Ctx,
     states: &[State],
     (from, to): (Timestamp, Timestamp),
@@ -173,6 +176,14 @@ async fn read_stragglers(
             .into_iter()
             .map(|s| s.id),
     );
+    read_singly(ctx, ids, report).await
+}
+
+pub(super) async fn read_singly(
+    ctx: &Ctx,
+    ids: Vec<OrderId>,
+    report: &mut Report,
+) -> Result<Option<ApiError>, StageError> {
     let mut answers = stream::iter(ids)
         .map(async |id: OrderId| {
             let asked_at = ctx.clock.now();

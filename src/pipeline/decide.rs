@@ -173,7 +173,7 @@ fn note_wait(decision: &Decision, report: &mut Report) {
         report.wants_sweep |= decision.objections.iter().any(|o| {
             matches!(
                 o.interlock,
-                Name::CancelEvidence | Name::HoldersRead | Name::ShortageReal
+                Name::CancelEvidence | Name::HoldersRead | Name::ShortageReal | Name::Restored
             )
         });
     }

@@ -4,8 +4,11 @@
 
 pub mod act;
 pub mod alert;
+mod catch_up;
 pub mod confirm;
+mod copies;
 pub mod decide;
+pub mod housekeep;
 mod lines;
 mod listing;
 pub mod poll;

@@ -19,6 +19,7 @@ use crate::kaspi::{
     Client, ClientSettings, Credentials, GateSettings, HttpSettings, HttpTransport, Transport,
     Writer,
 };
+use crate::pipeline::housekeep::{Backups, Keeper, Retention};
 use crate::pipeline::{Ctx, Mode, Settings};
 use crate::store::{DecidingInput, Store};
 
@@ -120,7 +121,7 @@ fn settings(config: &Config) -> Settings {
         max_in_flight: config.kaspi.max_in_flight,
         sighting_age_max: signed(config.actions.sighting_age_max),
         patience: Patience {
-            settle: signed(config.actions.settle),
+            settle: settle(config),
             attempts_max: config.actions.attempts_max,
             retry_base: signed(config.actions.retry_base),
             retry_cap: signed(config.actions.retry_cap),
@@ -130,6 +131,28 @@ fn settings(config: &Config) -> Settings {
         budget_window: signed(config.interlocks.cancel_budget_window),
         alert_before: signed(config.schedule.alert_before),
     }
+}
+
+/// How long a POST may still take effect after it was sent.
+pub fn settle(config: &Config) -> SignedDuration {
+    signed(config.actions.settle)
+}
+
+/// What keeps the database.
+pub fn keeper(config: &Config, store: Arc<Store>, clock: Clock) -> Keeper {
+    let backup = &config.backup;
+    let backups = backup.directory.as_ref().map(|folder| Backups {
+        folder: folder.clone(),
+        every: signed(backup.every),
+        keep_hourly: backup.keep_hourly,
+        keep_daily: backup.keep_daily,
+    });
+    let retention = Retention {
+        orders: signed(config.retention.orders),
+        audit: signed(config.retention.audit),
+        batch: config.retention.batch,
+    };
+    Keeper::new(store, clock, backups, retention)
 }
 
 /// An HTTP transport for one shop.

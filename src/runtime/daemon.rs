@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -16,7 +16,9 @@ use tokio_util::task::TaskTracker;
 
 use super::board::Board;
 use super::build::ShopParts;
+use crate::clock::Clock;
 use crate::kaspi::{Client, Credentials};
+use crate::pipeline::housekeep::{self, Keeper};
 use crate::pipeline::{Ctx, StageError, act, alert, confirm, decide, poll};
 
 /// A stage looks by itself this often, bell or not: other processes write into the database too.
@@ -35,6 +37,14 @@ const RUN_MAX: Duration = Duration::from_mins(30);
 const LATE_MAX: Duration = Duration::from_mins(1);
 /// Sweeps that were asked for follow each other no closer than this.
 const SWEEP_SPACING: Duration = Duration::from_secs(3);
+
+/// How often the database is kept.
+const KEEP_EVERY: Duration = Duration::from_mins(1);
+/// What the board calls the shop of a stage that works for all of them: no shop can be named so.
+const ALL_SHOPS: &str = "*";
+
+/// Stages that work for all shops together.
+pub const SHARED_STAGES: usize = 1;
 
 /// Stages of a shop: one more where it acts.
 pub fn stages_of(shop: &ShopParts) -> usize {
@@ -59,12 +69,13 @@ enum Again {
     After(Duration),
 }
 
-/// Runs all shops until `stop`, then lets what is under way end.
+/// Runs all shops and keeps their database until `stop`, then lets what is under way end.
 ///
 /// # Errors
 /// A database error that makes going on pointless, as told by the stage that met it.
 pub async fn run(
     shops: Vec<ShopParts>,
+    keeper: Keeper,
     schedule: &str,
     board: Arc<Board>,
     stop: CancellationToken,
@@ -73,21 +84,19 @@ pub async fn run(
     let fatal: Arc<std::sync::Mutex<Option<String>>> = Arc::default();
     let mut cron = JobScheduler::new().await?;
     let clients: Vec<_> = shops.iter().map(|shop| shop.client.clone()).collect();
+    let spawner = Spawner {
+        tracker: &tracker,
+        board: &board,
+        stop: &stop,
+        fatal: &fatal,
+    };
+    spawn_keeper(keeper, &spawner);
     for shop in shops {
         let bells = Arc::new(Bells::default());
         let rung = Arc::clone(&bells);
         cron.add(Job::new(schedule, move |_, _| rung.poll.notify_one())?)
             .await?;
-        spawn_stages(
-            shop,
-            bells,
-            &Spawner {
-                tracker: &tracker,
-                board: &board,
-                stop: &stop,
-                fatal: &fatal,
-            },
-        );
+        spawn_stages(shop, bells, &spawner);
     }
     cron.start().await?;
     stop.cancelled().await;
@@ -110,33 +119,66 @@ struct Spawner<'a> {
     fatal: &'a Arc<std::sync::Mutex<Option<String>>>,
 }
 
-fn spawn_stages(shop: ShopParts, bells: Arc<Bells>, spawner: &Spawner<'_>) {
-    let ctx = shop.ctx;
-    let stage = |name: &'static str| Stage {
-        name,
-        ctx: Arc::clone(&ctx),
+/// The database's own stage. Its first run is a brief one: a copy of a large database must not keep the
+/// service from being ready.
+fn spawn_keeper(keeper: Keeper, spawner: &Spawner<'_>) {
+    let stage = Stage {
+        name: "housekeep",
+        shop: ALL_SHOPS.to_owned(),
+        clock: keeper.clock.clone(),
         board: Arc::clone(spawner.board),
         stop: spawner.stop.clone(),
         fatal: Arc::clone(spawner.fatal),
-        credentials: shop.credentials.clone(),
+        credentials: None,
+        trouble: Mutex::default(),
+    };
+    let stop = spawner.stop.clone();
+    spawner.tracker.spawn(async move {
+        let (quiet, begun) = (Notify::new(), AtomicBool::new(false));
+        stage
+            .repeat(&quiet, async || {
+                if !begun.swap(true, Ordering::Relaxed) {
+                    housekeep::tidy(&keeper, &stop).await?;
+                    return Ok(Again::Within(LOOK_EVERY));
+                }
+                let report = housekeep::run_once(&keeper, &stop).await?;
+                *stage.trouble.lock().unwrap_or_else(PoisonError::into_inner) = report.trouble;
+                Ok(Again::Within(if report.more {
+                    LOOK_EVERY
+                } else {
+                    KEEP_EVERY
+                }))
+            })
+            .await;
+    });
+}
+
+fn spawn_stages(shop: ShopParts, bells: Arc<Bells>, spawner: &Spawner<'_>) {
+    let of_shop = shop.ctx;
+    let stage = |name: &'static str| Stage {
+        name,
+        shop: of_shop.shop.to_string(),
+        clock: of_shop.clock.clone(),
+        board: Arc::clone(spawner.board),
+        stop: spawner.stop.clone(),
+        fatal: Arc::clone(spawner.fatal),
+        credentials: Some(shop.credentials.clone()),
+        trouble: Mutex::default(),
     };
     let (poll, decide, confirm) = (stage("poll"), stage("decide"), stage("confirm"));
-    let b = Arc::clone(&bells);
+    let (b, ctx) = (Arc::clone(&bells), Arc::clone(&of_shop));
     spawner.tracker.spawn(async move {
-        let ctx = Arc::clone(&poll.ctx);
         poll.repeat(&b.poll, async || poll_once(&ctx, &b).await)
             .await;
     });
-    let b = Arc::clone(&bells);
+    let (b, ctx) = (Arc::clone(&bells), Arc::clone(&of_shop));
     spawner.tracker.spawn(async move {
-        let ctx = Arc::clone(&decide.ctx);
         decide
             .repeat(&b.decide, async || decide_once(&ctx, &b).await)
             .await;
     });
-    let (alert, quiet) = (stage("alert"), Notify::new());
+    let (alert, quiet, ctx) = (stage("alert"), Notify::new(), Arc::clone(&of_shop));
     spawner.tracker.spawn(async move {
-        let ctx = Arc::clone(&alert.ctx);
         alert
             .repeat(&quiet, async || {
                 alert::run_once(&ctx).await?;
@@ -144,17 +186,15 @@ fn spawn_stages(shop: ShopParts, bells: Arc<Bells>, spawner: &Spawner<'_>) {
             })
             .await;
     });
-    let b = Arc::clone(&bells);
+    let (b, ctx) = (Arc::clone(&bells), Arc::clone(&of_shop));
     spawner.tracker.spawn(async move {
-        let ctx = Arc::clone(&confirm.ctx);
         confirm
             .repeat(&b.confirm, async || confirm_once(&ctx, &b).await)
             .await;
     });
     if let Some(writer) = shop.writer {
-        let act = stage("act");
+        let (act, ctx) = (stage("act"), of_shop);
         spawner.tracker.spawn(async move {
-            let ctx = Arc::clone(&act.ctx);
             let stop = act.stop.clone();
             act.repeat(&bells.act, async || {
                 let report = act::run_once(&ctx, &writer, &stop).await?;
@@ -231,11 +271,15 @@ async fn confirm_once(ctx: &Ctx, bells: &Bells) -> Result<Again, StageError> {
 
 struct Stage {
     name: &'static str,
-    ctx: Arc<Ctx>,
+    shop: String,
+    clock: Clock,
     board: Arc<Board>,
     stop: CancellationToken,
     fatal: Arc<std::sync::Mutex<Option<String>>>,
-    credentials: Credentials,
+    /// Of the shop, where the stage works for one.
+    credentials: Option<Credentials>,
+    /// What went wrong in a run that ended well all the same, for the board.
+    trouble: Mutex<Option<String>>,
 }
 
 impl Stage {
@@ -248,9 +292,9 @@ impl Stage {
         let mut failures: u32 = 0;
         let mut told: HashMap<String, Timestamp> = HashMap::new();
         while !self.stop.is_cancelled() {
-            let shop = self.ctx.shop.as_str();
-            let started = self.ctx.clock.now();
-            let ends_by = self.ctx.clock.ticks() + RUN_MAX;
+            let shop = self.shop.as_str();
+            let started = self.clock.now();
+            let ends_by = self.clock.ticks() + RUN_MAX;
             self.board.update(shop, self.name, |stage| {
                 stage.running_since = Some(started);
                 stage.overdue_at = Some(ends_by);
@@ -285,25 +329,32 @@ impl Stage {
                         return;
                     }
                     failures = failures.saturating_add(1);
-                    (pause_after(&error, failures, self.ctx.clock.now()), true)
+                    (pause_after(&error, failures, self.clock.now()), true)
                 }
             };
-            let next_by = self.ctx.clock.ticks() + wait + LATE_MAX;
+            let next_by = self.clock.ticks() + wait + LATE_MAX;
             self.board
                 .update(shop, self.name, |stage| stage.overdue_at = Some(next_by));
             tokio::select! {
                 () = self.stop.cancelled() => return,
-                () = self.ctx.clock.sleep(wait) => {}
+                () = self.clock.sleep(wait) => {}
                 () = bell.notified(), if !deaf => {}
-                () = self.credentials.changed() => {}
+                () = self.new_token() => {}
             }
+        }
+    }
+
+    async fn new_token(&self) {
+        match &self.credentials {
+            Some(credentials) => credentials.changed().await,
+            None => std::future::pending().await,
         }
     }
 
     /// A fault in the program, not in the world: told, and the stage begins anew from the database.
     async fn panicked(&self) {
-        let shop = self.ctx.shop.as_str();
-        let now = self.ctx.clock.now();
+        let shop = self.shop.as_str();
+        let now = self.clock.now();
         self.board.update(shop, self.name, |stage| {
             stage.runs += 1;
             stage.last_run = Some(now);
@@ -320,17 +371,19 @@ impl Stage {
         );
         tokio::select! {
             () = self.stop.cancelled() => {}
-            () = self.ctx.clock.sleep(PAUSE_LONGEST) => {}
+            () = self.clock.sleep(PAUSE_LONGEST) => {}
         }
     }
 
     fn report(&self, result: &Result<Again, StageError>, told: &mut HashMap<String, Timestamp>) {
-        let shop = self.ctx.shop.as_str();
-        let now = self.ctx.clock.now();
+        let shop = self.shop.as_str();
+        let now = self.clock.now();
         let (error, hint, code) = match result {
             Ok(_) => (None, None, ""),
             Err(error) => (Some(error.words()), Some(error.hint()), error.code()),
         };
+        let trouble = self.trouble.lock();
+        let trouble = trouble.unwrap_or_else(PoisonError::into_inner).take();
         self.board.update(shop, self.name, |stage| {
             stage.runs += 1;
             stage.last_run = Some(now);
@@ -338,7 +391,7 @@ impl Stage {
             if error.is_none() {
                 stage.last_ok = Some(now);
             }
-            stage.last_error.clone_from(&error);
+            stage.last_error = error.clone().or(trouble);
             stage.hint = hint.map(str::to_owned);
         });
         let Some(error) = error else {

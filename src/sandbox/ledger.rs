@@ -103,6 +103,8 @@ pub struct Post {
 pub struct Ledger {
     requests: Vec<RequestRow>,
     effects: Vec<EffectRow>,
+    /// Requests that were forgotten.
+    forgotten: usize,
 }
 
 impl Ledger {
@@ -126,7 +128,15 @@ impl Ledger {
 
     /// How many requests arrived.
     pub fn requests_total(&self) -> usize {
-        self.requests.len()
+        self.forgotten + self.requests.len()
+    }
+
+    /// Forgets what happened before then.
+    pub(super) fn forget(&mut self, before: Timestamp) {
+        let known = self.requests.len();
+        self.requests.retain(|row| row.at >= before);
+        self.effects.retain(|row| row.at >= before);
+        self.forgotten += known - self.requests.len();
     }
 
     /// How many requests of one kind arrived.

@@ -12,6 +12,7 @@ mod catalogue;
 mod control;
 mod customer;
 mod faults;
+mod forget;
 mod http;
 mod ledger;
 mod listing;

@@ -42,7 +42,7 @@ pub struct World {
     /// By creation time in ms, then by place in `orders`.
     pub(super) by_created: BTreeSet<(i64, usize)>,
     pub(super) by_code: HashMap<String, usize>,
-    by_id: HashMap<String, usize>,
+    pub(super) by_id: HashMap<String, usize>,
     /// Entry id → order and line.
     pub(super) by_entry: HashMap<String, (usize, usize)>,
     /// Master product id → SKU and name; `None` = not linked to an offer of the merchant.

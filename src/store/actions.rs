@@ -81,13 +81,26 @@ struct Row {
     counted: i64,
 }
 
-const DUE: &str = "
+pub(super) const DUE: &str = "
 SELECT a.id, o.body, a.kind, a.reason, a.comment, a.state, a.attempts, a.origin, a.made_at, o.listed_at,
   (SELECT outcome FROM attempts t WHERE t.action_id = a.id ORDER BY n DESC LIMIT 1) AS last_outcome,
   (SELECT COUNT(*) FROM attempts t WHERE t.action_id = a.id AND outcome NOT IN ('snoozed', 'not_sent', 'denied')) AS counted
 FROM actions a JOIN orders o ON o.shop = a.shop AND o.id = a.order_id
 WHERE a.shop = ? AND a.state IN ('pending', 'sent', 'unknown') AND a.due_at <= ?
 ORDER BY a.state = 'pending' DESC, a.kind = 'accept' DESC, o.created_at, o.id LIMIT ?";
+
+pub(super) const NEXT_DUE: &str = "
+SELECT MIN(due_at) FROM actions INDEXED BY actions_due
+WHERE shop = ? AND state IN ('pending', 'sent', 'unknown')";
+
+// The index holds live actions: all three states must be named for it to be used.
+pub(super) const UNCONFIRMED: &str = "
+SELECT COUNT(*) FROM actions INDEXED BY actions_due
+WHERE shop = ? AND state IN ('pending', 'sent', 'unknown') AND state <> 'pending'";
+
+pub(super) const OPEN_ATTEMPTS: &str = "
+SELECT COUNT(*) FROM attempts t INDEXED BY attempts_open CROSS JOIN actions a ON a.id = t.action_id
+WHERE t.ended_at IS NULL AND a.shop = ?";
 
 fn due(row: Row) -> Result<Due, StoreError> {
     Ok(Due {
@@ -202,24 +215,20 @@ impl Store {
     /// When the next live action is due; `None` when there is none.
     pub async fn next_due(&self, shop: &ShopName) -> Result<Option<Timestamp>, StoreError> {
         let mut reader = self.read().await?;
-        let next: Option<i64> = sqlx::query_scalar(
-            "SELECT MIN(due_at) FROM actions WHERE shop = ? AND state IN ('pending', 'sent', 'unknown')",
-        )
-        .bind(shop.as_str())
-        .fetch_one(&mut *reader)
-        .await?;
+        let next: Option<i64> = sqlx::query_scalar(NEXT_DUE)
+            .bind(shop.as_str())
+            .fetch_one(&mut *reader)
+            .await?;
         next.map(at).transpose()
     }
 
     /// Actions with a POST whose effect is still to be seen.
     pub async fn unconfirmed(&self, shop: &ShopName) -> Result<u64, StoreError> {
         let mut reader = self.read().await?;
-        let count: i64 = sqlx::query_scalar(
-            "SELECT COUNT(*) FROM actions WHERE shop = ? AND state IN ('sent', 'unknown')",
-        )
-        .bind(shop.as_str())
-        .fetch_one(&mut *reader)
-        .await?;
+        let count: i64 = sqlx::query_scalar(UNCONFIRMED)
+            .bind(shop.as_str())
+            .fetch_one(&mut *reader)
+            .await?;
         Ok(count.unsigned_abs())
     }
 
@@ -232,13 +241,10 @@ impl Store {
         now: Timestamp,
     ) -> Result<u64, StoreError> {
         let mut reader = self.read().await?;
-        let open: i64 = sqlx::query_scalar(
-            "SELECT COUNT(*) FROM attempts t JOIN actions a ON a.id = t.action_id
-             WHERE t.ended_at IS NULL AND a.shop = ?",
-        )
-        .bind(shop.as_str())
-        .fetch_one(&mut *reader)
-        .await?;
+        let open: i64 = sqlx::query_scalar(OPEN_ATTEMPTS)
+            .bind(shop.as_str())
+            .fetch_one(&mut *reader)
+            .await?;
         drop(reader);
         if open == 0 {
             return Ok(0);

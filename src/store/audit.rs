@@ -81,7 +81,8 @@ struct Row {
 }
 
 impl Store {
-    /// The last `limit` rows, newest last; those of one order when its code is given.
+    /// The last `limit` rows, newest last; those of one order when its code is given, also of one that
+    /// was let go.
     pub async fn audit_rows(
         &self,
         code: Option<&str>,
@@ -89,9 +90,12 @@ impl Store {
     ) -> Result<Vec<AuditRow>, StoreError> {
         let mut reader = self.read().await?;
         let rows: Vec<Row> = sqlx::query_as(
-            "SELECT a.at, a.actor, a.shop, o.code, a.event, a.detail FROM audit a
+            "SELECT a.at, a.actor, a.shop, COALESCE(o.code, ?1) AS code, a.event, a.detail FROM audit a
              LEFT JOIN orders o ON o.shop = a.shop AND o.id = a.order_id
-             WHERE ?1 IS NULL OR o.code = ?1 ORDER BY a.id DESC LIMIT ?2",
+             WHERE ?1 IS NULL OR o.code = ?1
+               OR (o.id IS NULL AND (a.shop, a.order_id) IN (
+                 SELECT shop, order_id FROM audit WHERE event = 'order.dropped' AND detail ->> '$.code' = ?1))
+             ORDER BY a.id DESC LIMIT ?2",
         )
         .bind(code)
         .bind(limit)

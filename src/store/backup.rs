@@ -1,105 +1,156 @@
-//! Copies of the database: taken beside a running daemon, checked, and put back. Each is made ready
-//! under another name, so that what a killed process leaves behind passes for nothing.
+//! Whole copies of the database, made beside a running daemon. A copy has its name only once it is
+//! whole and on disk.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _};
 
-use super::{Access, Store, StoreError, lock, open};
+use super::{Store, StoreError, open};
 use crate::crash_point::crash_point;
+
+/// Added to the name of a copy that is being made.
+pub const PARTIAL: &str = ".partial";
 
 impl Store {
     /// Writes a copy of the database, as of one moment, to a file that is not there yet. The copy is
-    /// readable by this user alone.
+    /// readable by this user alone. Writers go on meanwhile: this only reads.
+    ///
+    /// # Errors
+    /// Whatever went wrong; then nothing is left behind under the copy's name.
     pub async fn backup(&self, to: &Path) -> Result<(), StoreError> {
-        nothing_at(to)?;
-        let partial = beside(to, ".partial");
-        let text = partial.to_str().ok_or_else(|| StoreError::Open {
-            path: to.to_owned(),
-            why: "the path is not UTF-8 text: name another one".to_owned(),
-        })?;
-        make_private(&partial)?;
-        crash_point("backup.begun");
-        let mut reader = self.read().await?;
-        sqlx::query("VACUUM INTO ?")
-            .bind(text)
-            .execute(&mut *reader)
-            .await?;
-        drop(reader);
-        check_file(&partial).await?;
-        crash_point("backup.copied");
-        publish(&partial, to)
+        absent(to)?;
+        let partial = beside(to, PARTIAL);
+        remove(&partial)?;
+        let from = open::options(&self.path).read_only(true);
+        let made = async {
+            crash_point("backup.begun");
+            vacuum_into(from, &partial).await?;
+            check(&partial).await?;
+            crash_point("backup.copied");
+            publish(&partial, to).await
+        };
+        let made = made.await;
+        if made.is_err() {
+            // What went wrong already is worth more than this.
+            let _ = remove(&partial);
+        }
+        made
     }
 }
 
 /// The path with something added to its file name.
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
 }
 
-fn nothing_at(path: &Path) -> Result<(), StoreError> {
-    if path.symlink_metadata().is_err() {
+pub(super) fn failed(path: &Path, error: &io::Error, advice: &str) -> StoreError {
+    StoreError::Open {
+        path: path.to_owned(),
+        why: format!("{error}: {advice}"),
+    }
+}
+
+fn absent(to: &Path) -> Result<(), StoreError> {
+    if to.symlink_metadata().is_err() {
         return Ok(());
     }
-    Err(StoreError::Open {
-        path: path.to_owned(),
-        why: "it is there already: name a file that is not, in a folder that is writable"
-            .to_owned(),
-    })
+    let taken = io::Error::from(io::ErrorKind::AlreadyExists);
+    Err(failed(to, &taken, "name a file that is not there yet"))
 }
 
-/// Gives a finished file its name, for good.
-fn publish(finished: &Path, to: &Path) -> Result<(), StoreError> {
-    nothing_at(to)?;
-    let published = || {
-        std::fs::File::open(finished)?.sync_all()?;
-        std::fs::rename(finished, to)?;
-        let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
-        std::fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
-    };
-    published().map_err(|error| StoreError::Open {
-        path: to.to_owned(),
-        why: format!("{error}: see that its folder is writable and has room"),
-    })
-}
-
-/// Makes an empty file, in the place of one that a killed process left, with what SQLite kept beside it.
-fn make_private(file: &Path) -> Result<(), StoreError> {
-    for suffix in ["", "-wal", "-shm", "-journal"] {
-        // Whatever stands in the way is told by the opening.
-        let _ = std::fs::remove_file(beside(file, suffix));
+/// Removes a database file with whatever SQLite may have left beside it.
+pub(super) fn remove(database: &Path) -> Result<(), StoreError> {
+    for suffix in ["", "-journal", "-wal", "-shm"] {
+        let file = beside(database, suffix);
+        match std::fs::remove_file(&file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(failed(&file, &error, "it is in the way: remove it"));
+            }
+            _ => {}
+        }
     }
-    let made = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(file);
-    made.map(drop).map_err(|error| StoreError::Open {
-        path: file.to_owned(),
-        why: format!("{error}: name a file that is not there yet, in a folder that is writable"),
-    })
+    Ok(())
 }
 
-/// Whether a file is a whole database.
-async fn check_file(file: &Path) -> Result<(), StoreError> {
-    let mut connection = open::options(file).read_only(true).connect().await?;
-    check(file, &mut connection).await?;
+/// Writes all that a database holds into a new file, on a connection of its own: what a full disk does
+/// to it concerns nobody else.
+pub(super) async fn vacuum_into(from: SqliteConnectOptions, to: &Path) -> Result<(), StoreError> {
+    let text = to.to_str().ok_or_else(|| StoreError::Open {
+        path: to.to_owned(),
+        why: "the path is not UTF-8 text: name another one".to_owned(),
+    })?;
+    let mut options = OpenOptions::new();
+    let made = options.write(true).create_new(true).mode(0o600).open(to);
+    made.map_err(|error| failed(to, &error, "its folder must be there and writable"))?;
+    let mut connection = from.connect().await?;
+    sqlx::query("VACUUM INTO ?")
+        .bind(text)
+        .execute(&mut connection)
+        .await?;
     connection.close().await?;
     Ok(())
 }
 
-/// Whether the open file is a whole database.
-pub(super) async fn check(
+/// Gives a finished file its name, for good, unless that name is taken.
+pub(super) async fn publish(finished: &Path, name: &Path) -> Result<(), StoreError> {
+    let (from, to) = (finished.to_owned(), name.to_owned());
+    let published = tokio::task::spawn_blocking(move || {
+        File::open(&from)?.sync_all()?;
+        // A link, unlike a rename, never takes the place of a file that came in between.
+        match std::fs::hard_link(&from, &to) {
+            Ok(()) => std::fs::remove_file(&from)?,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(error),
+            // Some file systems have no links.
+            Err(_) => std::fs::rename(&from, &to)?,
+        }
+        sync_folder(&to)
+    });
+    let published = published
+        .await
+        .unwrap_or_else(|error| Err(io::Error::other(error)));
+    published.map_err(|error| failed(name, &error, "see that its folder is writable and has room"))
+}
+
+/// Makes the names in a file's folder durable, where the file system knows of that.
+fn sync_folder(file: &Path) -> io::Result<()> {
+    let folder = match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    match File::open(folder)?.sync_all() {
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported
+            ) =>
+        {
+            Ok(())
+        }
+        done => done,
+    }
+}
+
+/// Whether a file is a whole database.
+pub(super) async fn check(file: &Path) -> Result<(), StoreError> {
+    check_through(&open::options(file).read_only(true), file).await
+}
+
+/// As [`check`], opened so.
+pub(super) async fn check_through(
+    options: &SqliteConnectOptions,
     file: &Path,
-    connection: &mut SqliteConnection,
 ) -> Result<(), StoreError> {
+    let mut connection = options.connect().await?;
     let said: String = sqlx::query_scalar("PRAGMA quick_check(1)")
-        .fetch_one(connection)
+        .fetch_one(&mut connection)
         .await?;
+    connection.close().await?;
     if said == "ok" {
         return Ok(());
     }
@@ -107,43 +158,4 @@ pub(super) async fn check(
         path: file.to_owned(),
         what: said,
     })
-}
-
-/// Puts a copy in the place of the database. Its readings of lists are dropped with it: they are as
-/// old as the copy, so nothing is decided before every list was read again (R15).
-///
-/// # Errors
-/// [`StoreError::Held`] while a daemon works on the database, [`StoreError::Open`] when there is a
-/// database in that place, [`StoreError::Damaged`] for a copy that is not whole.
-pub async fn restore(from: &Path, to: &Path, now: jiff::Timestamp) -> Result<(), StoreError> {
-    check_file(from).await?;
-    let _held = lock::take(to, now)?;
-    // What another database kept beside it would be written into this one.
-    for suffix in ["", "-wal", "-shm", "-journal"] {
-        nothing_at(&beside(to, suffix))?;
-    }
-    let ready = beside(to, ".restoring");
-    make_private(&ready)?;
-    std::fs::copy(from, &ready).map_err(|error| StoreError::Open {
-        path: to.to_owned(),
-        why: format!("{error}: nothing was put in place"),
-    })?;
-    crash_point("restore.copied");
-    let store = Store::open(&ready, Access::Tool, now).await?;
-    let mut tx = store.write().await?;
-    for statement in [
-        "DELETE FROM scans",
-        "UPDATE orders SET listed_at = NULL, seen_at = first_seen_at",
-    ] {
-        sqlx::query(statement).execute(tx.conn()?).await?;
-    }
-    let detail = serde_json::json!({ "from": from.display().to_string() });
-    tx.audit_row(now, "person", (None, None), "database.restored", detail);
-    crash_point("restore.before_commit");
-    tx.commit().await?;
-    crash_point("restore.after_commit");
-    store.close().await;
-    // Closed, all of it is in the one file.
-    nothing_at(&beside(&ready, "-wal"))?;
-    publish(&ready, to)
 }

@@ -32,7 +32,7 @@ struct Row {
     rule: Option<String>,
 }
 
-const WAITING: &str = "
+pub(super) const WAITING: &str = "
 SELECT o.body, o.held_why, d.verdict, d.rule FROM orders o
 LEFT JOIN decisions d ON d.id = (SELECT MAX(id) FROM decisions WHERE shop = o.shop AND order_id = o.id)
 WHERE o.shop = ?1 AND o.state = 'NEW' AND o.status = 'APPROVED_BY_BANK'

@@ -87,7 +87,7 @@ struct Row {
     id: String,
 }
 
-const CANDIDATES: &str = "
+pub(super) const CANDIDATES: &str = "
 SELECT o.id, o.body, o.lines_state, o.lines_problem, o.shortage_since, o.shortage_scans, o.shortage_scan,
        d.body AS decision, d.policy_digest,
        (SELECT MAX(kind) FROM actions a WHERE a.shop = o.shop AND a.order_id = o.id AND a.attempts > 0) AS sent
@@ -154,20 +154,21 @@ impl Store {
 
 type LinesById = std::collections::HashMap<String, Vec<crate::domain::order::Line>>;
 
+pub(super) const LINES: &str = "
+SELECT order_id, body FROM lines WHERE shop = ? AND order_id IN (SELECT value FROM json_each(?))
+ORDER BY order_id, number, entry";
+
 async fn lines_of(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
     rows: &[Row],
 ) -> Result<LinesById, StoreError> {
     let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
-    let found: Vec<(String, String)> = sqlx::query_as(
-        "SELECT order_id, body FROM lines WHERE shop = ? AND order_id IN (SELECT value FROM json_each(?))
-         ORDER BY order_id, number, entry",
-    )
-    .bind(shop.as_str())
-    .bind(json!(ids).to_string())
-    .fetch_all(tx.conn()?)
-    .await?;
+    let found: Vec<(String, String)> = sqlx::query_as(LINES)
+        .bind(shop.as_str())
+        .bind(json!(ids).to_string())
+        .fetch_all(tx.conn()?)
+        .await?;
     let mut lines = LinesById::new();
     for (order, body) in found {
         lines.entry(order).or_default().push(parse_line(&body)?);
@@ -315,24 +316,35 @@ pub(super) async fn record(
     Ok(id)
 }
 
-const COUNTERS: &str = "
+/// Decided are all orders of the window but those that wait with nothing under way.
+pub(super) const COUNTERS: &str = "
+WITH undecided AS (
+   SELECT o.id FROM orders o INDEXED BY orders_waiting
+   WHERE o.shop = ?1 AND o.status = 'APPROVED_BY_BANK' AND o.first_seen_at >= ?2
+     AND NOT EXISTS (SELECT 1 FROM actions a WHERE a.shop = o.shop AND a.order_id = o.id
+                     AND a.state IN ('pending', 'sent', 'unknown'))),
+ cancelled AS (
+   SELECT id FROM orders INDEXED BY orders_out_of_stock
+   WHERE shop = ?1 AND first_seen_at >= ?2 AND cancellation_reason = 'MERCHANT_OUT_OF_STOCK'
+   UNION
+   SELECT o.id FROM actions a INDEXED BY actions_cancels
+   CROSS JOIN orders o ON o.shop = a.shop AND o.id = a.order_id
+   WHERE a.shop = ?1 AND a.kind = 'cancel' AND a.made_at >= ?2 AND o.first_seen_at >= ?2
+     AND a.state IN ('pending', 'sent', 'unknown', 'confirmed'))
 SELECT
- (SELECT COUNT(*) FROM orders o WHERE o.shop = ?1 AND o.first_seen_at >= ?2 AND (
-    o.status <> 'APPROVED_BY_BANK' OR EXISTS (SELECT 1 FROM actions a WHERE a.shop = o.shop
-      AND a.order_id = o.id AND a.state IN ('pending', 'sent', 'unknown')))) AS decided,
- (SELECT COUNT(*) FROM orders o WHERE o.shop = ?1 AND o.first_seen_at >= ?2 AND (
-    o.cancellation_reason = 'MERCHANT_OUT_OF_STOCK' OR EXISTS (SELECT 1 FROM actions a WHERE a.shop = o.shop
-      AND a.order_id = o.id AND a.kind = 'cancel' AND a.state IN ('pending', 'sent', 'unknown', 'confirmed'))))
-    AS cancelled,
+ (SELECT COUNT(*) FROM orders WHERE shop = ?1 AND first_seen_at >= ?2) - (SELECT COUNT(*) FROM undecided)
+    AS decided,
+ (SELECT COUNT(*) FROM cancelled) AS cancelled,
  (SELECT COUNT(*) FROM actions WHERE shop = ?1 AND made_at > ?3 AND kind = 'cancel' AND state <> 'superseded')
     AS cancelled_last_hour,
  (SELECT COUNT(*) FROM actions WHERE shop = ?1 AND made_at > ?3 AND kind = 'accept' AND state <> 'superseded')
     AS accepted_last_hour";
 
-const UNREAD_HOLDER: &str = "
+/// The newest order that may hold units nobody has counted.
+pub(super) const UNREAD_HOLDER: &str = "
 SELECT MAX(at) FROM (
-  SELECT MAX(first_seen_at) AS at FROM orders
-  WHERE shop = ?1 AND status = 'ACCEPTED_BY_MERCHANT' AND lines_state = 'unread'
+  SELECT MAX(first_seen_at) AS at FROM orders INDEXED BY orders_lines_wanted
+  WHERE shop = ?1 AND status = 'ACCEPTED_BY_MERCHANT' AND lines_state <> 'known' AND lines_state = 'unread'
   UNION ALL
   SELECT MAX(o.seen_at) FROM orders o
   JOIN (SELECT id, started_at, window_from FROM scans
@@ -391,6 +403,7 @@ impl WriteTx<'_> {
             swept_at: swept.map(|(start, _)| at(start)).transpose()?,
             swept_until: swept.map(|(_, end)| at(end)).transpose()?,
             unread_holder_at: unread,
+            restored_at: self.restored_at(shop).await?,
             clock_skew_s: input.clock_skew_s,
             paused: paused.flatten(),
         })

@@ -92,7 +92,7 @@ impl StoreError {
     pub const fn is_fatal(&self) -> bool {
         matches!(
             self,
-            Self::LeaseLost { .. } | Self::Held { .. } | Self::Migrate(_)
+            Self::LeaseLost { .. } | Self::Held { .. } | Self::Migrate(_) | Self::Damaged { .. }
         )
     }
 }

@@ -7,6 +7,7 @@
 mod actions;
 mod audit;
 mod backup;
+mod batch;
 mod deadline;
 mod deciding;
 mod edited;
@@ -17,14 +18,20 @@ mod observe;
 mod open;
 mod orders;
 mod people;
+#[cfg(test)]
+mod plans;
 mod readings;
 mod recheck;
+mod restore;
+mod retention;
 mod scans;
 mod shops;
 mod stock;
+mod upkeep;
 mod view;
 
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 
 use jiff::Timestamp;
 use sqlx::pool::PoolConnection;
@@ -33,7 +40,7 @@ use tokio::sync::{Mutex, MutexGuard};
 
 pub use actions::{Begun, Due, Ended};
 pub use audit::AuditRow;
-pub use backup::restore;
+pub use backup::PARTIAL;
 pub use deadline::Waiting;
 pub use deciding::{Candidate, Deciding, DecidingInput, NewDecision};
 pub use error::StoreError;
@@ -41,6 +48,7 @@ pub use lock::Holder;
 pub use observe::{Observed, Reading};
 pub use orders::{LinesWanted, Straggler};
 pub use recheck::{Launch, Recheck};
+pub use restore::{Restored, restore};
 pub use scans::{Scan, ScanKind};
 pub use shops::ShopState;
 pub use stock::{ImportReport, StockView};
@@ -62,6 +70,8 @@ pub struct Store {
     writer: Mutex<Option<SqliteConnection>>,
     readers: SqlitePool,
     epoch: i64,
+    /// Whether this process has looked the whole file through.
+    checked: AtomicBool,
     _lock: Option<lock::Lock>,
 }
 

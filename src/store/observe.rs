@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use sqlx::FromRow;
 
+use super::batch::{Batch, touch};
 use super::{StoreError, WriteTx, edited, ms, orders};
 use crate::crash_point::crash_point;
 use crate::domain::action::{Kind, State as ActionState};
@@ -77,7 +78,7 @@ pub(super) struct Known {
 
 // A cross join, as it keeps its order: the readings drive, and each order is searched. The other way
 // round every order the shop ever had would be compared with every reading.
-const KNOWN: &str = "
+pub(super) const KNOWN: &str = "
 SELECT o.id, o.status, o.body, o.lines_state, o.seen_at,
   (SELECT COUNT(*) FROM reservations r WHERE r.shop = o.shop AND r.order_id = o.id AND r.state <> 'released')
     AS held_total,
@@ -116,12 +117,16 @@ pub(super) async fn observe(
         .map(|reading| reading.order.id.as_str())
         .collect();
     let known = known(tx, shop, &ids).await?;
+    let unknown = readings.iter().map(|reading| &reading.order);
+    let unknown = unknown.filter(|order| !known.contains_key(order.id.as_str()));
+    let let_go = tx.let_go(shop, unknown).await?;
     let mut observed = Observed::default();
     let mut unchanged = Vec::new();
     let mut batch = Batch::default();
     for reading in readings {
         let order = &reading.order;
         match known.get(order.id.as_str()) {
+            None if let_go.contains(order.id.as_str()) => {}
             None => {
                 insert(tx, shop, reading, now).await?;
                 observed.new += 1;
@@ -195,92 +200,9 @@ async fn insert(
     Ok(())
 }
 
-/// Changes that many readings have in common, written in one statement each: a sweep brings hundreds.
-#[derive(Default)]
-struct Batch {
-    /// Order id to its columns; of two readings of one order the later one stays.
-    updated: BTreeMap<String, serde_json::Value>,
-    closed: Vec<serde_json::Value>,
-    /// Orders whose units Kaspi now shows as promised.
-    confirmed: Vec<String>,
-}
-
-impl Batch {
-    fn update(&mut self, shop: &ShopName, order: &Order, body: &str) {
-        let columns = json!([
-            order.id.as_str(),
-            order.code.as_str(),
-            order.state.as_str(),
-            order.status.as_str(),
-            ms(order.created_at),
-            order.cancellation_reason,
-            body,
-            shop.as_str(),
-        ]);
-        self.updated.insert(order.id.to_string(), columns);
-    }
-
-    async fn write(
-        self,
-        tx: &mut WriteTx<'_>,
-        shop: &ShopName,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let updated: Vec<_> = self.updated.into_values().collect();
-        // Joined by key alone, so that the rows drive and the tables are searched.
-        let statements = [
-            (
-                json!(updated),
-                "UPDATE orders SET code = j.value ->> 1, state = j.value ->> 2, status = j.value ->> 3,
-                   created_at = j.value ->> 4, cancellation_reason = j.value ->> 5,
-                   body = j.value ->> 6, seen_at = ?3
-                 FROM json_each(?1) j WHERE shop = j.value ->> 7 AND orders.id = j.value ->> 0",
-            ),
-            (
-                json!(self.closed),
-                "UPDATE actions SET state = j.value ->> 1, closed_at = ?3, why = j.value ->> 2, due_at = NULL
-                 FROM json_each(?1) j WHERE actions.id = j.value ->> 0",
-            ),
-            (
-                json!(self.confirmed),
-                "UPDATE reservations SET confirmed_at = ?3 WHERE shop = ?2 AND state = 'active'
-                   AND confirmed_at IS NULL AND order_id IN (SELECT value FROM json_each(?1))",
-            ),
-        ];
-        for (rows, statement) in statements {
-            if rows.as_array().is_none_or(Vec::is_empty) {
-                continue;
-            }
-            sqlx::query(statement)
-                .bind(rows.to_string())
-                .bind(shop.as_str())
-                .bind(ms(now))
-                .execute(tx.conn()?)
-                .await?;
-        }
-        Ok(())
-    }
-}
-
-async fn touch(
-    tx: &mut WriteTx<'_>,
-    shop: &ShopName,
-    ids: &[&str],
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    if ids.is_empty() {
-        return Ok(());
-    }
-    sqlx::query(
-        "UPDATE orders SET seen_at = ? WHERE shop = ? AND id IN (SELECT value FROM json_each(?))",
-    )
-    .bind(ms(now))
-    .bind(shop.as_str())
-    .bind(json!(ids).to_string())
-    .execute(tx.conn()?)
-    .await?;
-    Ok(())
-}
+pub(super) const MARK_LISTED: &str = "
+UPDATE orders SET listed_at = ?1, listed_scan = COALESCE(?2, listed_scan)
+WHERE shop = ?3 AND id IN (SELECT value FROM json_each(?4))";
 
 /// Marks which orders a `NEW` list showed, and when its page was asked for.
 pub(super) async fn mark_listed(
@@ -297,16 +219,13 @@ pub(super) async fn mark_listed(
             .push(reading.order.id.as_str());
     }
     for (asked_at, ids) in pages {
-        sqlx::query(
-            "UPDATE orders SET listed_at = ?1, listed_scan = COALESCE(?2, listed_scan)
-             WHERE shop = ?3 AND id IN (SELECT value FROM json_each(?4))",
-        )
-        .bind(asked_at)
-        .bind(scan)
-        .bind(shop.as_str())
-        .bind(json!(ids).to_string())
-        .execute(tx.conn()?)
-        .await?;
+        sqlx::query(MARK_LISTED)
+            .bind(asked_at)
+            .bind(scan)
+            .bind(shop.as_str())
+            .bind(json!(ids).to_string())
+            .execute(tx.conn()?)
+            .await?;
     }
     Ok(())
 }
@@ -417,21 +336,24 @@ pub(super) async fn hold(
             batch.write(tx, shop, now).await?;
         }
         Holding::Reserve if total == 0 => reserve_seen(tx, shop, order, None, now).await?,
-        Holding::Consume if total == 0 && order.handed_over_at.is_some() => {
-            reserve_seen(tx, shop, order, order.handed_over_at, now).await?;
+        Holding::Consume if total == 0 => {
+            let before = row.map(|row| (row.status.as_str(), row.seen_at));
+            if let Some(left) = tx.left_unseen(shop, order, before, now).await? {
+                reserve_seen(tx, shop, order, Some(left), now).await?;
+            }
         }
         Holding::Keep | Holding::Release | Holding::Consume | Holding::Reserve => {}
     }
     Ok(())
 }
 
-/// Promises the units of an order that somebody else accepted (R6), already handed over at `left`
-/// where it was. Nothing while its lines are not known: reading them comes back here.
+/// Promises the units of an order that somebody else accepted (R6), already gone within the span
+/// `left` where they are. Nothing while its lines are not known: reading them comes back here.
 async fn reserve_seen(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
     order: &Order,
-    left: Option<Timestamp>,
+    left: Option<(Timestamp, Timestamp)>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let lines = orders::known_lines(tx, shop, &order.id).await?;
@@ -462,10 +384,10 @@ async fn reserve_seen(
 pub(super) enum Origin {
     /// Our own decision; Kaspi does not show it yet.
     Decision,
-    /// Kaspi shows the order as accepted, and its goods as gone since `left`.
+    /// Kaspi shows the order as accepted, or its goods as gone.
     Observed {
-        /// When the courier took them.
-        left: Option<Timestamp>,
+        /// Within what span they left the shelf.
+        left: Option<(Timestamp, Timestamp)>,
     },
 }
 
@@ -479,13 +401,16 @@ pub(super) async fn insert_reservations(
 ) -> Result<(), StoreError> {
     let (word, confirmed, left) = match origin {
         Origin::Decision => ("decision", None, None),
-        Origin::Observed { left } => ("observed", Some(ms(now)), left.map(ms)),
+        Origin::Observed { left } => {
+            let left = left.map(|(after, by)| (ms(after), ms(by)));
+            ("observed", Some(ms(now)), left)
+        }
     };
     for take in takes {
         sqlx::query(
             "INSERT INTO reservations (shop, order_id, sku, warehouse, quantity, state, origin, made_at,
                confirmed_at, closed_at, left_after, why)
-             VALUES (?1, ?2, ?3, ?4, ?5, IIF(?9 IS NULL, 'active', 'consumed'), ?6, ?7, ?8, ?9, ?9,
+             VALUES (?1, ?2, ?3, ?4, ?5, IIF(?9 IS NULL, 'active', 'consumed'), ?6, ?7, ?8, ?9, ?10,
                IIF(?9 IS NULL, NULL, 'handed over'))",
         )
         .bind(shop.as_str())
@@ -496,7 +421,8 @@ pub(super) async fn insert_reservations(
         .bind(word)
         .bind(ms(now))
         .bind(confirmed)
-        .bind(left)
+        .bind(left.map(|(_, by)| by))
+        .bind(left.map(|(after, _)| after))
         .execute(tx.conn()?)
         .await?;
         crash_point("reservation.inserted");

@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use super::{Access, Store, StoreError, lock};
 use crate::crash_point::crash_point;
 
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+pub(super) static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
 /// Oldest SQLite without the WAL-reset corruption.
 const SQLITE_OLDEST: (u32, u32, u32) = (3, 51, 3);
@@ -25,12 +25,16 @@ const BUSY: Duration = Duration::from_secs(10);
 
 /// How often it looks again where SQLite does not wait by itself.
 const BUSY_PAUSE: Duration = Duration::from_millis(25);
+/// Bytes of the log that are kept for the next writes: as many as SQLite writes before it begins anew.
+const LOG_KEPT: &str = "4194304";
 
 pub(super) fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .foreign_keys(true)
         .busy_timeout(BUSY)
+        // A log that one large write made long is cut at its next start.
+        .pragma("journal_size_limit", LOG_KEPT)
         .disable_statement_logging()
 }
 
@@ -97,15 +101,13 @@ impl Store {
         drop(lock::private(path).map_err(failed)?);
         let mut connection = writer(path).await?;
         check_version(path, &mut connection).await?;
-        if access == Access::Daemon {
-            super::backup::check(path, &mut connection).await?;
-        }
+        let checked = access == Access::Daemon && super::upkeep::check_at_start(path, now).await?;
         crash_point("migrate.before");
         migrate(&mut connection).await?;
         crash_point("migrate.after");
         let epoch = match access {
             Access::Tool => 0,
-            Access::Daemon => take_lease(&mut connection, now).await?,
+            Access::Daemon => take_lease(&mut connection, checked, now).await?,
         };
         crash_point("lease.taken");
         let readers = SqlitePoolOptions::new()
@@ -119,6 +121,7 @@ impl Store {
             writer: Mutex::new(Some(connection)),
             readers,
             epoch,
+            checked: checked.into(),
             _lock: held,
         })
     }
@@ -141,13 +144,19 @@ async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
 }
 
 /// Takes the next epoch. A row that comes back is no proof: only its COMMIT is.
-async fn take_lease(connection: &mut SqliteConnection, now: Timestamp) -> Result<i64, StoreError> {
+async fn take_lease(
+    connection: &mut SqliteConnection,
+    checked: bool,
+    now: Timestamp,
+) -> Result<i64, StoreError> {
     let mut lease = connection.begin_with("BEGIN IMMEDIATE").await?;
     let epoch = sqlx::query_scalar(
-        "UPDATE lease SET epoch = epoch + 1, pid = ?, started_at = ? RETURNING epoch",
+        "UPDATE lease SET epoch = epoch + 1, pid = ?1, started_at = ?2,
+           checked_at = IIF(?3, ?2, checked_at) RETURNING epoch",
     )
     .bind(i64::from(std::process::id()))
     .bind(now.as_millisecond())
+    .bind(checked)
     .fetch_one(&mut *lease)
     .await?;
     lease.commit().await.map_err(StoreError::Commit)?;

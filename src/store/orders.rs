@@ -112,6 +112,46 @@ struct StragglerRow {
     code: String,
 }
 
+pub(super) const OLDEST_HOLDER: &str = "
+SELECT MIN(at) FROM (
+  SELECT MIN(created_at) AS at FROM orders INDEXED BY orders_on_their_way
+  WHERE shop = ?1 AND status IN ('ACCEPTED_BY_MERCHANT', 'CANCELLING')
+  UNION ALL
+  SELECT MIN(o.created_at) FROM reservations r INDEXED BY reservations_active
+  CROSS JOIN orders o ON o.shop = r.shop AND o.id = r.order_id
+  WHERE r.shop = ?1 AND r.state = 'active'
+  UNION ALL
+  SELECT MIN(o.created_at) FROM actions a INDEXED BY actions_due
+  CROSS JOIN orders o ON o.shop = a.shop AND o.id = a.order_id
+  WHERE a.shop = ?1 AND a.state IN ('pending', 'sent', 'unknown') AND a.state <> 'pending')";
+
+pub(super) const GONE: &str = "
+WITH followed AS (
+  SELECT id FROM orders INDEXED BY orders_on_their_way
+  WHERE shop = ?1 AND status IN ('ACCEPTED_BY_MERCHANT', 'CANCELLING') AND seen_at < ?2
+  UNION
+  SELECT id FROM orders INDEXED BY orders_strange WHERE shop = ?1 AND seen_at < ?2 AND (
+    (status NOT IN ('APPROVED_BY_BANK', 'ACCEPTED_BY_MERCHANT', 'COMPLETED', 'CANCELLED', 'CANCELLING',
+       'KASPI_DELIVERY_RETURN_REQUESTED', 'RETURN_ACCEPTED_BY_MERCHANT', 'RETURNED') AND state <> 'ARCHIVE')
+    OR (state NOT IN ('NEW', 'SIGN_REQUIRED', 'PICKUP', 'DELIVERY', 'KASPI_DELIVERY', 'ARCHIVE')
+       AND status = 'APPROVED_BY_BANK'))
+  UNION
+  SELECT order_id FROM reservations INDEXED BY reservations_active
+  WHERE shop = ?1 AND state = 'active' AND confirmed_at IS NOT NULL
+  UNION
+  SELECT order_id FROM actions INDEXED BY actions_due
+  WHERE shop = ?1 AND kind = 'cancel' AND state IN ('pending', 'sent', 'unknown') AND state <> 'pending')
+SELECT o.id FROM followed f CROSS JOIN orders o ON o.shop = ?1 AND o.id = f.id
+WHERE o.seen_at < ?2 ORDER BY o.seen_at, o.id LIMIT ?3";
+
+pub(super) const VANISHED: &str = "
+SELECT o.id, o.code FROM orders o
+JOIN (SELECT id, started_at, window_from FROM scans
+      WHERE shop = ?1 AND kind = 'new' AND complete = 1 ORDER BY id DESC LIMIT 1) s
+WHERE o.shop = ?1 AND o.state = 'NEW' AND o.status = 'APPROVED_BY_BANK'
+  AND COALESCE(o.listed_scan, 0) < s.id AND o.created_at >= s.window_from AND o.seen_at < s.started_at
+ORDER BY o.seen_at LIMIT ?2";
+
 impl Store {
     /// Orders in this status whose lines are still to be read, oldest first.
     pub async fn lines_wanted(
@@ -145,15 +185,10 @@ impl Store {
     /// When the oldest order was placed that is on its way, holds stock or has a request under way.
     pub async fn oldest_holder(&self, shop: &ShopName) -> Result<Option<Timestamp>, StoreError> {
         let mut reader = self.read().await?;
-        let oldest: Option<i64> = sqlx::query_scalar(
-            "SELECT MIN(created_at) FROM orders o WHERE shop = ?1 AND (
-               status IN ('ACCEPTED_BY_MERCHANT', 'CANCELLING')
-               OR id IN (SELECT order_id FROM reservations WHERE shop = ?1 AND state = 'active')
-               OR id IN (SELECT order_id FROM actions WHERE shop = ?1 AND state IN ('sent', 'unknown')))",
-        )
-        .bind(shop.as_str())
-        .fetch_one(&mut *reader)
-        .await?;
+        let oldest: Option<i64> = sqlx::query_scalar(OLDEST_HOLDER)
+            .bind(shop.as_str())
+            .fetch_one(&mut *reader)
+            .await?;
         oldest.map(super::at).transpose()
     }
 
@@ -166,23 +201,12 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<OrderId>, StoreError> {
         let mut reader = self.read().await?;
-        let ids: Vec<String> = sqlx::query_scalar(
-            "SELECT id FROM orders WHERE shop = ?1 AND seen_at < ?2 AND (
-               status IN ('ACCEPTED_BY_MERCHANT', 'CANCELLING')
-               OR (status NOT IN (SELECT value FROM json_each(?4)) AND state <> 'ARCHIVE')
-               OR (status = 'APPROVED_BY_BANK' AND state <> 'NEW')
-               OR id IN (SELECT order_id FROM reservations
-                      WHERE shop = ?1 AND state = 'active' AND confirmed_at IS NOT NULL)
-               OR id IN (SELECT order_id FROM actions WHERE shop = ?1 AND kind = 'cancel'
-                         AND state IN ('sent', 'unknown')))
-             ORDER BY seen_at, id LIMIT ?3",
-        )
-        .bind(shop.as_str())
-        .bind(ms(since))
-        .bind(limit)
-        .bind(serde_json::json!(Status::WORDS).to_string())
-        .fetch_all(&mut *reader)
-        .await?;
+        let ids: Vec<String> = sqlx::query_scalar(GONE)
+            .bind(shop.as_str())
+            .bind(ms(since))
+            .bind(limit)
+            .fetch_all(&mut *reader)
+            .await?;
         ids.iter()
             .map(|id| OrderId::new(id).map_err(|_| StoreError::corrupt("an order id", id)))
             .collect()
@@ -209,18 +233,11 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<Straggler>, StoreError> {
         let mut reader = self.read().await?;
-        let rows: Vec<StragglerRow> = sqlx::query_as(
-            "SELECT o.id, o.code FROM orders o
-             JOIN (SELECT id, started_at, window_from FROM scans
-                   WHERE shop = ?1 AND kind = 'new' AND complete = 1 ORDER BY id DESC LIMIT 1) s
-             WHERE o.shop = ?1 AND o.state = 'NEW' AND o.status = 'APPROVED_BY_BANK'
-               AND COALESCE(o.listed_scan, 0) < s.id AND o.created_at >= s.window_from AND o.seen_at < s.started_at
-             ORDER BY o.seen_at LIMIT ?2",
-        )
-        .bind(shop.as_str())
-        .bind(limit)
-        .fetch_all(&mut *reader)
-        .await?;
+        let rows: Vec<StragglerRow> = sqlx::query_as(VANISHED)
+            .bind(shop.as_str())
+            .bind(limit)
+            .fetch_all(&mut *reader)
+            .await?;
         rows.into_iter()
             .map(|row| {
                 let id = OrderId::new(&row.id)

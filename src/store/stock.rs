@@ -51,16 +51,22 @@ struct LevelRow {
 
 /// Levels with their promises: what counts as promised depends on what the numbers mean.
 /// `?1` 1 for physical numbers, `?2` the wanted SKUs as a JSON array, or NULL for all.
-const LEVELS: &str = "
+pub(super) const LEVELS: &str = "
 SELECT s.sku, s.warehouse, s.on_hand, s.as_of, i.source,
        COALESCE(SUM(r.quantity) FILTER (WHERE NOT (r.confirmed_at IS NULL OR (?1 = 1 AND r.state = 'consumed' AND r.left_after <= s.as_of))), 0) AS confirmed,
        COALESCE(SUM(r.quantity) FILTER (WHERE (r.confirmed_at IS NULL OR (?1 = 1 AND r.state = 'consumed' AND r.left_after <= s.as_of))), 0) AS pending
 FROM stock s
 JOIN stock_imports i ON i.id = s.import_id
-LEFT JOIN reservations r ON r.sku = s.sku AND r.warehouse = s.warehouse AND (
-  CASE WHEN ?1 = 1
-    THEN r.state = 'active' OR (r.state = 'consumed' AND r.closed_at > s.as_of)
-    ELSE r.state IN ('active', 'consumed') AND r.made_at > s.as_of END)
+LEFT JOIN reservations r ON r.id IN (
+  SELECT id FROM reservations INDEXED BY reservations_shelf
+  WHERE sku = s.sku AND warehouse = s.warehouse AND state <> 'released' AND closed_at IS NULL
+    AND (?1 = 1 OR made_at > s.as_of)
+  UNION ALL
+  SELECT id FROM reservations INDEXED BY reservations_shelf
+  WHERE sku = s.sku AND warehouse = s.warehouse AND state <> 'released' AND ?1 = 1 AND closed_at > s.as_of
+  UNION ALL
+  SELECT id FROM reservations INDEXED BY reservations_made
+  WHERE sku = s.sku AND warehouse = s.warehouse AND state = 'consumed' AND ?1 = 0 AND made_at > s.as_of)
 WHERE ?2 IS NULL OR s.sku IN (SELECT value FROM json_each(?2))
 GROUP BY s.sku, s.warehouse
 ORDER BY s.sku, s.warehouse";

@@ -174,19 +174,23 @@ pub struct Totals {
     pub stuck: i64,
 }
 
-const TOTALS: &str = "
-WITH o AS (SELECT o.*, d.verdict AS verdict FROM orders o LEFT JOIN decisions d ON d.id =
-  (SELECT MAX(id) FROM decisions WHERE shop = o.shop AND order_id = o.id) WHERE ?1 IS NULL OR o.shop = ?1),
-w AS (SELECT * FROM o WHERE state = 'NEW' AND status = 'APPROVED_BY_BANK'),
-a AS (SELECT * FROM actions WHERE ?1 IS NULL OR shop = ?1)
-SELECT (SELECT COUNT(*) FROM o) AS orders,
- (SELECT COUNT(*) FROM a WHERE kind = 'accept' AND state = 'confirmed') AS accepted,
- (SELECT COUNT(*) FROM a WHERE kind = 'cancel' AND state = 'confirmed') AS cancelled,
+pub(super) const TOTALS: &str = "
+WITH w AS (SELECT o.held_by, (SELECT verdict FROM decisions d WHERE d.shop = o.shop AND d.order_id = o.id
+    ORDER BY d.id DESC LIMIT 1) AS verdict
+  FROM shops s CROSS JOIN orders o INDEXED BY orders_open
+  WHERE o.shop = s.name AND o.state = 'NEW' AND o.status = 'APPROVED_BY_BANK' AND (?1 IS NULL OR s.name = ?1)),
+a AS (SELECT * FROM actions INDEXED BY actions_due
+  WHERE state IN ('pending', 'sent', 'unknown') AND (?1 IS NULL OR shop = ?1))
+SELECT (SELECT COUNT(*) FROM orders WHERE ?1 IS NULL OR shop = ?1) AS orders,
+ (SELECT COUNT(*) FROM actions WHERE kind = 'accept' AND state = 'confirmed' AND (?1 IS NULL OR shop = ?1))
+   AS accepted,
+ (SELECT COUNT(*) FROM actions WHERE kind = 'cancel' AND state = 'confirmed' AND (?1 IS NULL OR shop = ?1))
+   AS cancelled,
  (SELECT COUNT(*) FROM w WHERE held_by IS NOT NULL OR verdict = 'hold') AS held,
  (SELECT COUNT(*) FROM w WHERE held_by IS NULL AND verdict = 'wait') AS waiting,
  (SELECT COUNT(*) FROM w WHERE held_by IS NULL AND verdict IS NULL) AS undecided,
- (SELECT COUNT(*) FROM a WHERE state IN ('pending', 'sent', 'unknown')) AS open_actions,
- (SELECT COUNT(*) FROM a WHERE state IN ('pending', 'sent', 'unknown') AND due_at IS NULL) AS stuck";
+ (SELECT COUNT(*) FROM a) AS open_actions,
+ (SELECT COUNT(*) FROM a WHERE due_at IS NULL) AS stuck";
 
 impl Store {
     /// Counts, of one shop or of all.

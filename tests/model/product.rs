@@ -208,6 +208,7 @@ impl Product {
             Swept::JustNow => Some(self.ago(2)),
         };
         Surroundings {
+            restored_at: None,
             counters: Counters::default(),
             collapse: None,
             swept_at: at,

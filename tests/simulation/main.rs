@@ -16,6 +16,8 @@ mod judge;
 mod link;
 mod plan;
 mod shop;
+mod soak;
+mod soak_judge;
 mod story;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

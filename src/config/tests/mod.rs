@@ -71,6 +71,7 @@ fn default_toml_schema_and_structs_name_the_same_keys() {
     assert_eq!(file, schema);
     let mut config = defaults();
     config.rules.file = Some("so that it is written".into());
+    config.backup.directory = Some("so that it is written".into());
     assert_eq!(file, names(&toml::Table::try_from(&config).unwrap()));
     for key in schema::SHOP_KEYS {
         assert!(
@@ -122,6 +123,19 @@ fn defaults_are_the_documented_ones() {
     assert_eq!(config.actions.accepts_per_hour_max, Limit::Off);
     assert_eq!(config.schedule.deadline, 3 * 3600 * SECOND);
     assert!(config.relaxed().is_empty() && config.shops.is_empty());
+    assert_eq!(
+        (config.backup.directory, config.backup.every),
+        (None, 3600 * SECOND)
+    );
+    assert_eq!(
+        (config.backup.keep_hourly, config.backup.keep_daily),
+        (24, 14)
+    );
+    let (orders, audit) = (config.retention.orders, config.retention.audit);
+    assert_eq!(
+        (orders, audit),
+        (180 * 86_400 * SECOND, 400 * 86_400 * SECOND)
+    );
 }
 
 #[test]
@@ -249,10 +263,10 @@ fn layers_win_in_order() {
 #[test]
 fn durations_are_written_as_they_are_read() {
     for text in [
-        "500ms", "20s", "10m", "12h", "1d", "3d", "14d", "1d 2h", "365d",
+        "500ms", "20s", "10m", "12h", "1d", "3d", "14d", "1d 2h", "180d", "400d 1s",
     ] {
         let value = span::parse(text).unwrap();
         assert_eq!(span::parse(&span::show(value)), Some(value), "{text}");
     }
-    assert_eq!(span::show(3 * 86_400 * SECOND), "3d");
+    assert_eq!(span::show(400 * 86_400 * SECOND), "400d");
 }

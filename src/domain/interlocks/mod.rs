@@ -12,6 +12,7 @@ mod lines;
 mod overdrawn;
 mod paused;
 mod rate_caps;
+mod restored;
 mod shortage_confirmed;
 mod shortage_real;
 mod status;
@@ -60,6 +61,8 @@ pub enum Name {
     Overdrawn,
     /// Kaspi's clock and ours differ.
     ClockSkew,
+    /// The database was put back from a copy and has not caught up.
+    Restored,
     /// A person paused the shop.
     Paused,
 }
@@ -83,6 +86,7 @@ impl Name {
             Self::StockCollapse => "stock_collapse",
             Self::Overdrawn => "overdrawn",
             Self::ClockSkew => "clock_skew",
+            Self::Restored => "restored",
             Self::Paused => "paused",
         }
     }
@@ -145,7 +149,7 @@ impl Objection {
 /// One interlock: what it looks at and what it may answer.
 type Check = fn(&Facts, &Policy, &Verdict, Timestamp) -> Option<Objection>;
 
-const CHECKS: [Check; 16] = [
+const CHECKS: [Check; 17] = [
     status::check,
     already_sent::check,
     lines::check,
@@ -161,6 +165,7 @@ const CHECKS: [Check; 16] = [
     stock_collapse::check,
     overdrawn::check,
     clock_skew::check,
+    restored::check,
     paused::check,
 ];
 

@@ -104,6 +104,7 @@ pub(crate) fn facts(lines: Vec<LineFacts>) -> Facts {
             swept_at: Some(ago(1)),
             swept_until: Some(now()),
             unread_holder_at: None,
+            restored_at: None,
             clock_skew_s: Some(1),
             paused: None,
         },

@@ -131,7 +131,8 @@ fn every_post_has_its_attempt(world: &TestWorld, views: &[OrderView]) {
     let kaspi = world.kaspi();
     for view in views {
         let code = view.order.code.as_str();
-        let posts = kaspi.ledger().posts_for(code);
+        let mut posts = kaspi.ledger().posts_for(code);
+        posts.retain(|post| post.at >= world.put_back_at);
         let attempts: Vec<_> = view.actions.iter().flat_map(|a| &a.attempts).collect();
         assert!(
             attempts.len() >= posts.len(),
@@ -192,7 +193,9 @@ async fn every_decision_is_audited(world: &TestWorld, views: &[OrderView]) {
         let rows = world.store.audit_rows(Some(code), 10_000).await.unwrap();
         let events: Vec<&str> = rows.iter().map(|row| row.event.as_str()).collect();
         assert!(events.contains(&"order.decided"), "{code}: {events:?}");
-        let posts = world.kaspi().ledger().posts_for(code).len();
+        let posts = world.kaspi().ledger().posts_for(code);
+        let posts = posts.iter().filter(|post| post.at >= world.put_back_at);
+        let posts = posts.count();
         let begun = events
             .iter()
             .filter(|event| **event == "attempt.begun")

@@ -6,6 +6,7 @@ mod judge;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
@@ -13,12 +14,14 @@ use jiff::Timestamp;
 use qabyl::clock::{Clock, SimulatedTime};
 use qabyl::config::{Config, Sources};
 use qabyl::domain::ids::Sku;
+use qabyl::domain::policy::Policy;
 use qabyl::domain::stock::{Semantics, StockRow};
 use qabyl::pipeline;
+use qabyl::pipeline::housekeep::Keeper;
 use qabyl::runtime::build::{self, ShopParts};
 use qabyl::runtime::once;
 use qabyl::sandbox::{OrderSeed, Server, Settings, World};
-use qabyl::store::{Access, OrderFilter, OrderView, StockView, Store};
+use qabyl::store::{self, Access, OrderFilter, OrderView, StockView, Store};
 use secrecy::SecretString;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -56,8 +59,10 @@ pub(crate) struct TestWorld {
     pub(crate) store: Arc<Store>,
     pub(crate) shop: ShopParts,
     on_hand: BTreeMap<String, u32>,
+    /// What was sent before is not in the database: it was put back from a copy.
+    put_back_at: Timestamp,
     config: Config,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// A world that is being described.
@@ -108,23 +113,29 @@ impl Described {
         } else {
             qabyl::rules_file::load(&self.rules, "rules.toml".as_ref()).unwrap()
         };
-        let policy = build::policy(rules, build::limits(&config));
-        let store = Store::open(&config.database.path, Access::Daemon, clock.now()).await;
-        let store = Arc::new(store.unwrap());
-        let transport = build::http(&config, &config.shops[0], &clock).unwrap();
-        let parts = (Arc::clone(&store), clock.clone(), Arc::new(policy));
-        let token = SecretString::from(TOKEN);
-        let shop = build::shop(&config, &config.shops[0], token, transport, parts, 7).await;
+        let policy = Arc::new(build::policy(rules, build::limits(&config)));
+        let (store, shop) = open(&config, &clock, policy).await;
         TestWorld {
             time,
             server,
             store,
-            shop: shop.unwrap(),
+            shop,
             on_hand: BTreeMap::new(),
+            put_back_at: Timestamp::MIN,
             config,
-            _folder: folder,
+            folder,
         }
     }
+}
+
+async fn open(config: &Config, clock: &Clock, policy: Arc<Policy>) -> (Arc<Store>, ShopParts) {
+    let store = Store::open(&config.database.path, Access::Daemon, clock.now()).await;
+    let store = Arc::new(store.unwrap());
+    let transport = build::http(config, &config.shops[0], clock).unwrap();
+    let parts = (Arc::clone(&store), clock.clone(), policy);
+    let token = SecretString::from(TOKEN);
+    let shop = build::shop(config, &config.shops[0], token, transport, parts, 7).await;
+    (store, shop.unwrap())
 }
 
 fn load(text: &str, server: &Server, folder: &TempDir) -> Config {
@@ -324,6 +335,39 @@ impl TestWorld {
             .iter()
             .map(|post| format!("{:?}", post.kind).to_lowercase())
             .collect()
+    }
+
+    /// What keeps the database, configured so.
+    pub(crate) fn keeper(&self, configure: impl FnOnce(&mut Config)) -> Keeper {
+        let mut config = self.config.clone();
+        configure(&mut config);
+        build::keeper(&config, Arc::clone(&self.store), self.clock())
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The database is lost, and a copy put in its place.
+    pub(crate) async fn put_back(&mut self, copy: &Path) {
+        let to = self
+            .folder()
+            .join(format!("restored-{}.db", self.now().as_millisecond()));
+        let settle = build::settle(&self.config);
+        store::restore(copy, &to, settle, self.now()).await.unwrap();
+        self.work_on(&to).await;
+        self.put_back_at = self.now();
+    }
+
+    /// Goes on with another database.
+    pub(crate) async fn work_on(&mut self, database: &Path) {
+        database.clone_into(&mut self.config.database.path);
+        let policy = self.shop.ctx.policy();
+        (self.store, self.shop) = open(&self.config, &self.clock(), policy).await;
     }
 
     /// Judges the end: see [`judge`].

@@ -1,0 +1,126 @@
+//! The first reading after the database was put back from a copy: what became of every order since,
+//! those included that the copy never heard of and that are over by now. Until it is whole nothing is
+//! sent.
+
+use jiff::SignedDuration;
+
+use super::confirm::{ACCEPTED, REACH_MAX, Report, read_singly, sweep};
+use super::{Ctx, StageError, lines};
+use crate::domain::ids::OrderId;
+use crate::domain::order::{State, Status};
+use crate::kaspi::ApiError;
+use crate::store::{Restored, Scan, ScanKind};
+
+/// An order may show up for the first time this long after it was placed (KASPI_API §2).
+const LATE: SignedDuration = SignedDuration::from_hours(14 * 24);
+
+/// A list of new orders that reaches back so far is a deep one.
+const DEEP: SignedDuration = SignedDuration::from_hours(13 * 24);
+
+/// The archive is listed day by day: a year's best day has fewer pages than a list may have.
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// Orders read singly in one go.
+const BATCH: u32 = 200;
+
+/// Where goods have left the shelf, or are promised.
+const TAKEN: [Status; 5] = [
+    Status::AcceptedByMerchant,
+    Status::Completed,
+    Status::ReturnRequested,
+    Status::ReturnAccepted,
+    Status::Returned,
+];
+
+/// Reads everything the copy cannot know, once nothing sent before may still take effect and the new
+/// orders were listed whole.
+pub(super) async fn run_once(ctx: &Ctx, restored: &Restored) -> Result<Report, StageError> {
+    let started_at = ctx.clock.now();
+    let settled = restored
+        .at
+        .saturating_add(ctx.settings.patience.settle)
+        .unwrap_or(restored.at);
+    let listed = ctx.store.listed_since(&ctx.shop, restored.at, DEEP);
+    if started_at < settled || !listed.await? {
+        return Ok(Report::default());
+    }
+    let mut report = Report {
+        swept: true,
+        ..Report::default()
+    };
+    let to = ctx.kaspi_now();
+    let furthest = to.saturating_sub(REACH_MAX).unwrap_or(to);
+    let unknown_from = restored
+        .known_until
+        .saturating_sub(LATE)
+        .unwrap_or(furthest);
+    let oldest = ctx.store.oldest_holder(&ctx.shop).await?;
+    let from = oldest.unwrap_or(to).min(unknown_from).max(furthest);
+
+    let failed = read_all(ctx, restored, (from, to), &mut report).await?;
+    if let Some(error) = &failed {
+        report.problem.get_or_insert_with(|| error.to_string());
+    }
+    let now = ctx.clock.now();
+    let record = Scan {
+        kind: ScanKind::Sweep,
+        started_at,
+        finished_at: now,
+        from,
+        to,
+        problem: report.problem.clone(),
+    };
+    ctx.store
+        .record_scan(&ctx.shop, &record, (&[], 0), now)
+        .await?;
+    if report.problem.is_none() {
+        ctx.store.caught_up(&ctx.shop, now).await?;
+        tracing::info!(
+            event = "shop.caught_up", shop = %ctx.shop, listed = report.listed, new = report.observed.new,
+            changed = report.observed.changed, "what happened since the copy was made is known: work goes on"
+        );
+    }
+    ctx.note_access(failed.as_ref()).await?;
+    failed.map_or(Ok(report), |error| Err(error.into()))
+}
+
+async fn read_all(
+    ctx: &Ctx,
+    restored: &Restored,
+    (from, to): (jiff::Timestamp, jiff::Timestamp),
+    report: &mut Report,
+) -> Result<Option<ApiError>, StageError> {
+    if let Some(error) = sweep(ctx, &ACCEPTED, (from, to), report).await? {
+        return Ok(Some(error));
+    }
+    let mut day = from;
+    while day < to {
+        let end = day.saturating_add(DAY).unwrap_or(to).min(to);
+        if let Some(error) = sweep(ctx, &[State::Archive], (day, end), report).await? {
+            return Ok(Some(error));
+        }
+        day = end;
+    }
+    // What no list showed is asked for one by one, each once.
+    let mut last: Option<OrderId> = None;
+    loop {
+        let ids = ctx
+            .store
+            .unfinished(&ctx.shop, restored.at, last.as_ref(), BATCH)
+            .await?;
+        let Some(end) = ids.last() else { break };
+        last = Some(end.clone());
+        if let Some(error) = read_singly(ctx, ids, report).await? {
+            return Ok(Some(error));
+        }
+    }
+    for status in &TAKEN {
+        lines::read(ctx, status).await?;
+    }
+    let missing = ctx.store.lines_missing(&ctx.shop, restored.at).await?;
+    if missing > 0 {
+        let why = format!("the lines of {missing} orders placed since the copy are not read yet");
+        report.problem.get_or_insert(why);
+    }
+    Ok(None)
+}

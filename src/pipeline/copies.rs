@@ -1,0 +1,216 @@
+//! The folder of copies: which files are copies of this database, which are left over from one that was
+//! never finished, when the next is due, and which may go.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+/// As in `qabyl-20261124T103000Z.db`.
+const TIME: &str = "%Y%m%dT%H%M%SZ";
+
+/// The copies of one database in one folder, oldest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Copies {
+    folder: PathBuf,
+    stem: String,
+    made: Vec<Timestamp>,
+    /// Copies that were never finished.
+    pub(super) unfinished: Vec<PathBuf>,
+}
+
+impl Copies {
+    /// Looks through the folder, making it if it is not there. Files whose names are not of its making
+    /// do not exist for it.
+    pub(super) fn find(folder: &Path, database: &Path) -> io::Result<Self> {
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)?;
+        let stem = database.file_stem().unwrap_or_default();
+        let mut copies = Self {
+            folder: folder.to_owned(),
+            stem: stem.to_string_lossy().into_owned(),
+            made: Vec::new(),
+            unfinished: Vec::new(),
+        };
+        for entry in std::fs::read_dir(folder)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let Some(name) = name.to_str() else { continue };
+            if let Some(at) = copies.time_of(name) {
+                copies.made.push(at);
+            } else if let Some((copy, _)) = name.split_once(crate::store::PARTIAL)
+                && copies.time_of(copy).is_some()
+            {
+                copies.unfinished.push(entry.path());
+            }
+        }
+        copies.made.sort_unstable();
+        Ok(copies)
+    }
+
+    /// When the copy of this name was made; `None` for a name that is none of a copy.
+    fn time_of(&self, name: &str) -> Option<Timestamp> {
+        let time = name.strip_prefix(&self.stem)?.strip_prefix('-')?;
+        let time = DateTime::strptime(TIME, time.strip_suffix(".db")?).ok()?;
+        let at = time.to_zoned_datetime(TimeZone::UTC).ok()?.timestamp();
+        // Only a name as it would be written: nothing else is touched.
+        (self.name_of(at) == name).then_some(at)
+    }
+
+    fn name_of(&self, at: Timestamp) -> String {
+        let time = at
+            .to_zoned_datetime(TimeZone::UTC)
+            .strftime(TIME)
+            .to_string();
+        format!("{}-{time}.db", self.stem)
+    }
+
+    /// The file of a copy made then.
+    pub(super) fn file(&self, at: Timestamp) -> PathBuf {
+        self.folder.join(self.name_of(at))
+    }
+
+    /// Whether a copy is due: the newest was made `every` ago, or there is none. One of the future, of
+    /// a clock that ran ahead, says nothing.
+    pub(super) fn is_due(&self, every: SignedDuration, now: Timestamp) -> bool {
+        let past = self.made.iter().rev().find(|at| **at <= now);
+        past.is_none_or(|newest| now.duration_since(*newest) >= every)
+    }
+
+    /// Notes one just made.
+    pub(super) fn add(&mut self, at: Timestamp) {
+        self.made.push(at);
+        self.made.sort_unstable();
+    }
+
+    /// Copies that may go: all but the newest of each of the last `hourly` hours and the last `daily`
+    /// days that have any, and the newest of all.
+    pub(super) fn surplus(&self, hourly: usize, daily: usize) -> Vec<Timestamp> {
+        let mut kept: BTreeSet<Timestamp> = self.made.last().copied().into_iter().collect();
+        kept.extend(newest_of_each(&self.made, "%Y%m%d%H", hourly));
+        kept.extend(newest_of_each(&self.made, "%Y%m%d", daily));
+        let goes = |at: &&Timestamp| !kept.contains(*at);
+        self.made.iter().filter(goes).copied().collect()
+    }
+}
+
+/// The newest of each of the last `count` spans that have one; `span` writes a time's span.
+fn newest_of_each(made: &[Timestamp], span: &str, count: usize) -> Vec<Timestamp> {
+    let mut seen = BTreeSet::new();
+    let mut newest = Vec::new();
+    for at in made.iter().rev() {
+        let span = at
+            .to_zoned_datetime(TimeZone::UTC)
+            .strftime(span)
+            .to_string();
+        if !seen.contains(&span) {
+            if seen.len() == count {
+                break;
+            }
+            seen.insert(span);
+            newest.push(*at);
+        }
+    }
+    newest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn every(start: &str, step: SignedDuration, count: i32) -> Vec<Timestamp> {
+        (0..count).map(|n| at(start) + step * n).collect()
+    }
+
+    fn copies(made: Vec<Timestamp>) -> Copies {
+        Copies {
+            folder: PathBuf::from("/copies"),
+            stem: "qabyl".to_owned(),
+            made,
+            unfinished: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn names_say_their_time_and_others_are_none() {
+        let none = copies(Vec::new());
+        let made = at("2026-11-24T10:30:00Z");
+        assert_eq!(
+            none.file(made),
+            Path::new("/copies/qabyl-20261124T103000Z.db")
+        );
+        assert_eq!(none.time_of("qabyl-20261124T103000Z.db"), Some(made));
+        for other in [
+            "qabyl.db",
+            "qabyl-20261124T103000Z.db.partial",
+            "qabyl-20261124T1030Z.db",
+            "qabyl-20261324T103000Z.db",
+            "qabyl-020261124T103000Z.db",
+            "qabyl-20261124T103000.db",
+            "qabyl-+20261124T103000Z.db",
+            "qabyl-2026112 T103000Z.db",
+            "qabyl-20261124T10300 Z.db",
+            "qabyl-20261124T103060Z.db",
+            "other-20261124T103000Z.db",
+            "qabyl-2-20261124T103000Z.db",
+            "qabyl-before-the-upgrade.db",
+        ] {
+            assert_eq!(none.time_of(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn due_by_the_newest_copy_that_is_not_of_the_future() {
+        let hour = SignedDuration::from_hours(1);
+        let now = at("2026-11-24T10:30:00Z");
+        assert!(copies(Vec::new()).is_due(hour, now));
+        assert!(!copies(vec![now - hour + SignedDuration::from_secs(1)]).is_due(hour, now));
+        assert!(copies(vec![now - hour, at("2036-01-01T00:00:00Z")]).is_due(hour, now));
+    }
+
+    #[test]
+    fn a_month_of_hourly_copies_thins_out_to_a_day_of_hours_and_a_fortnight_of_days() {
+        let step = SignedDuration::from_mins(20);
+        let made = every("2026-10-25T00:10:00Z", step, 3 * 24 * 30);
+        let copies = copies(made.clone());
+        let gone = copies.surplus(24, 14);
+        let kept: Vec<Timestamp> = made
+            .iter()
+            .filter(|at| !gone.contains(at))
+            .copied()
+            .collect();
+        // The newest day's copy is one of the hourly ones, and the one before may be.
+        assert_eq!(kept.len(), 24 + 13);
+        assert_eq!(kept.last(), made.last());
+        for at in &kept {
+            assert_eq!(
+                at.to_zoned_datetime(TimeZone::UTC).minute(),
+                50,
+                "{at}: the newest of its hour"
+            );
+        }
+    }
+
+    #[test]
+    fn gaps_and_a_clock_that_ran_ahead_lose_nothing_old() {
+        let old = every("2026-10-01T10:00:00Z", SignedDuration::from_hours(24), 10);
+        let ahead = every("2036-01-01T00:00:00Z", SignedDuration::from_mins(5), 100);
+        let all: Vec<Timestamp> = old.iter().chain(&ahead).copied().collect();
+        let gone = copies(all).surplus(24, 14);
+        assert!(old.iter().all(|at| !gone.contains(at)), "{gone:?}");
+        assert!(
+            copies(old.clone()).surplus(1, 0).len() == 9,
+            "the newest stays"
+        );
+    }
+}

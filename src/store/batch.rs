@@ -1,0 +1,97 @@
+//! What many readings change alike, written in one statement each: a sweep brings hundreds.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::{StoreError, WriteTx, ms};
+use crate::domain::ids::ShopName;
+use crate::domain::order::Order;
+
+/// Changes that many readings have in common, written in one statement each: a sweep brings hundreds.
+#[derive(Default)]
+pub(super) struct Batch {
+    /// Order id to its columns; of two readings of one order the later one stays.
+    updated: BTreeMap<String, serde_json::Value>,
+    pub(super) closed: Vec<serde_json::Value>,
+    /// Orders whose units Kaspi now shows as promised.
+    pub(super) confirmed: Vec<String>,
+}
+
+// Joined by key alone, so that the rows drive and the tables are searched.
+pub(super) const UPDATE_ORDERS: &str = "
+UPDATE orders SET code = j.value ->> 1, state = j.value ->> 2, status = j.value ->> 3,
+  created_at = j.value ->> 4, cancellation_reason = j.value ->> 5, body = j.value ->> 6, seen_at = ?3
+FROM json_each(?1) j WHERE shop = j.value ->> 7 AND orders.id = j.value ->> 0";
+
+pub(super) const CLOSE_ACTIONS: &str = "
+UPDATE actions SET state = j.value ->> 1, closed_at = ?3, why = j.value ->> 2, due_at = NULL
+FROM json_each(?1) j WHERE actions.id = j.value ->> 0";
+
+pub(super) const CONFIRM_RESERVATIONS: &str = "
+UPDATE reservations SET confirmed_at = ?3 WHERE shop = ?2 AND state = 'active'
+  AND confirmed_at IS NULL AND order_id IN (SELECT value FROM json_each(?1))";
+
+pub(super) const TOUCH: &str =
+    "UPDATE orders SET seen_at = ? WHERE shop = ? AND id IN (SELECT value FROM json_each(?))";
+
+impl Batch {
+    pub(super) fn update(&mut self, shop: &ShopName, order: &Order, body: &str) {
+        let columns = json!([
+            order.id.as_str(),
+            order.code.as_str(),
+            order.state.as_str(),
+            order.status.as_str(),
+            ms(order.created_at),
+            order.cancellation_reason,
+            body,
+            shop.as_str(),
+        ]);
+        self.updated.insert(order.id.to_string(), columns);
+    }
+
+    pub(super) async fn write(
+        self,
+        tx: &mut WriteTx<'_>,
+        shop: &ShopName,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let updated: Vec<_> = self.updated.into_values().collect();
+        let statements = [
+            (json!(updated), UPDATE_ORDERS),
+            (json!(self.closed), CLOSE_ACTIONS),
+            (json!(self.confirmed), CONFIRM_RESERVATIONS),
+        ];
+        for (rows, statement) in statements {
+            if rows.as_array().is_none_or(Vec::is_empty) {
+                continue;
+            }
+            sqlx::query(statement)
+                .bind(rows.to_string())
+                .bind(shop.as_str())
+                .bind(ms(now))
+                .execute(tx.conn()?)
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+pub(super) async fn touch(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    ids: &[&str],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(TOUCH)
+        .bind(ms(now))
+        .bind(shop.as_str())
+        .bind(json!(ids).to_string())
+        .execute(tx.conn()?)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,80 @@
+//! How SQLite would find the rows of the statements asked for all the time: never by walking through
+//! everything a shop ever sold.
+
+use super::{actions, batch, deadline, deciding, observe, orders, stock, view};
+use crate::store::{Access, Store};
+
+/// Tables that grow with every order, and how the statements call them.
+const GROWING: [&str; 9] = [
+    "orders",
+    "lines",
+    "decisions",
+    "reservations",
+    "actions",
+    "attempts",
+    "audit",
+    "o",
+    "d",
+];
+
+/// Indexes that hold what is under way, and nothing that is over.
+const FEW: [&str; 4] = [
+    "orders_on_their_way",
+    "actions_due",
+    "reservations_active",
+    "attempts_open",
+];
+
+/// Counted whole, once in five seconds: nothing smaller tells.
+const COUNTED: [&str; 2] = ["SCAN orders USING COVERING INDEX", "SCAN actions"];
+
+const STATEMENTS: [(&str, &str); 20] = [
+    ("totals", view::TOTALS),
+    ("counters", deciding::COUNTERS),
+    ("candidates", deciding::CANDIDATES),
+    ("unread holder", deciding::UNREAD_HOLDER),
+    ("oldest holder", orders::OLDEST_HOLDER),
+    ("gone", orders::GONE),
+    ("vanished", orders::VANISHED),
+    ("due", actions::DUE),
+    ("next due", actions::NEXT_DUE),
+    ("unconfirmed", actions::UNCONFIRMED),
+    ("open attempts", actions::OPEN_ATTEMPTS),
+    ("levels", stock::LEVELS),
+    ("lines", deciding::LINES),
+    ("known", observe::KNOWN),
+    ("update orders", batch::UPDATE_ORDERS),
+    ("close actions", batch::CLOSE_ACTIONS),
+    ("confirm reservations", batch::CONFIRM_RESERVATIONS),
+    ("touch", batch::TOUCH),
+    ("mark listed", observe::MARK_LISTED),
+    ("waiting", deadline::WAITING),
+];
+
+#[tokio::test]
+async fn no_statement_of_every_second_walks_through_the_past() {
+    let folder = tempfile::tempdir().unwrap();
+    let now = jiff::Timestamp::UNIX_EPOCH;
+    let store = Store::open(&folder.path().join("plans.db"), Access::Tool, now)
+        .await
+        .unwrap();
+    let mut reader = store.read().await.unwrap();
+    for (name, statement) in STATEMENTS {
+        let explain = format!("EXPLAIN QUERY PLAN {statement}");
+        let steps: Vec<(i64, i64, i64, String)> = sqlx::query_as(sqlx::AssertSqlSafe(explain))
+            .fetch_all(&mut *reader)
+            .await
+            .unwrap();
+        assert!(!steps.is_empty());
+        for (_, _, _, step) in steps {
+            let is_few = FEW.iter().any(|few| step.contains(few));
+            let walks = GROWING.iter().any(|table| {
+                step == format!("SCAN {table}") || step.starts_with(&format!("SCAN {table} "))
+            });
+            // An index searched by shop alone is the whole shop.
+            let walks = walks || step.ends_with("(shop=?)");
+            let allowed = name == "totals" && COUNTED.iter().any(|may| step.starts_with(may));
+            assert!(!walks || is_few || allowed, "{name}: {step}");
+        }
+    }
+}

@@ -1,0 +1,347 @@
+//! Putting a copy in the place of a database that is gone. The copy is made ready under another name
+//! and takes its place only then: a restore that is killed leaves nothing, or the whole.
+
+use std::path::Path;
+
+use jiff::{SignedDuration, Timestamp};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
+
+use super::backup::{beside, check_through, publish, remove, vacuum_into};
+use super::{Store, StoreError, WriteTx, at, lock, ms, open};
+use crate::crash_point::crash_point;
+use crate::domain::ids::{OrderId, ShopName};
+use crate::domain::order::{Order, Status};
+
+/// Added to the database's name while it is being made ready.
+const RESTORING: &str = ".restoring";
+
+/// What SQLite keeps beside a database. Left from another one, it would be taken for this one's and
+/// written into it.
+const LEFTOVERS: [&str; 4] = ["", "-wal", "-shm", "-journal"];
+
+/// A shop that was put back from a copy and has not caught up with Kaspi yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Restored {
+    /// When.
+    pub at: Timestamp,
+    /// Until when the copy knew Kaspi whole.
+    pub known_until: Timestamp,
+}
+
+/// Puts a copy in the place of the database. Nothing is decided from it before every list was read
+/// again (R15), and what had not been sent by then is decided anew.
+///
+/// # Errors
+/// [`StoreError::Held`] while a daemon works on the database, [`StoreError::Open`] when there is
+/// something in its place or the copy is none of Qabyl's, [`StoreError::Damaged`] for a copy that is
+/// not whole, [`StoreError::Migrate`] for one of a newer version.
+pub async fn restore(
+    from: &Path,
+    to: &Path,
+    settle: SignedDuration,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let _held = lock::take(to, now)?;
+    nothing_there(to)?;
+    let ready = beside(to, RESTORING);
+    remove(&ready)?;
+    let made = async {
+        let source = source(from)?;
+        check_through(&source, from).await?;
+        is_ours(from, &source).await?;
+        vacuum_into(source, &ready).await?;
+        crash_point("restore.copied");
+        make_ready(from, &ready, settle, now).await?;
+        nothing_there(to)?;
+        publish(&ready, to).await
+    };
+    let made = made.await;
+    if made.is_err() {
+        // What went wrong already is worth more than this.
+        let _ = remove(&ready);
+    }
+    made
+}
+
+fn nothing_there(to: &Path) -> Result<(), StoreError> {
+    let found = LEFTOVERS.iter().map(|suffix| beside(to, suffix));
+    let found: Vec<String> = found
+        .filter(|file| file.symlink_metadata().is_ok())
+        .map(|file| file.display().to_string())
+        .collect();
+    if found.is_empty() {
+        return Ok(());
+    }
+    Err(StoreError::Open {
+        path: to.to_owned(),
+        why: format!(
+            "{} is there: stop the daemon, move the database away with its -wal and -shm, and keep them",
+            found.join(", ")
+        ),
+    })
+}
+
+/// How to read the copy. Without a log beside it nothing is written beside it either, and it may lie
+/// where nothing can be.
+fn source(from: &Path) -> Result<SqliteConnectOptions, StoreError> {
+    if let Err(error) = from.metadata() {
+        return Err(super::backup::failed(
+            from,
+            &error,
+            "name a copy that `qabyl backup` made",
+        ));
+    }
+    let has_log = beside(from, "-wal")
+        .metadata()
+        .is_ok_and(|log| log.len() > 0);
+    Ok(open::options(from).read_only(true).immutable(!has_log))
+}
+
+async fn is_ours(from: &Path, source: &SqliteConnectOptions) -> Result<(), StoreError> {
+    let mut connection = source.connect().await?;
+    let tables: i64 = sqlx::query_scalar(
+        "SELECT COUNT(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('_sqlx_migrations', 'orders', 'lease')",
+    )
+    .fetch_one(&mut connection)
+    .await?;
+    connection.close().await?;
+    if tables == 3 {
+        return Ok(());
+    }
+    Err(StoreError::Open {
+        path: from.to_owned(),
+        why: "it is not a database of Qabyl: name a copy that `qabyl backup` made".to_owned(),
+    })
+}
+
+/// What the copy may not be taken at its word for. `?1` now, `?2` when a POST that was under way, of
+/// which the copy may not know, has had its effect.
+const STATEMENTS: [&str; 8] = [
+    // Unless both lists were read whole, nothing is known of any time.
+    "INSERT INTO restores (shop, at, known_until)
+     SELECT name, ?1, COALESCE(MIN(
+       (SELECT MAX(started_at) FROM scans WHERE shop = name AND kind = 'new' AND complete = 1),
+       (SELECT MAX(started_at) FROM scans WHERE shop = name AND kind = 'sweep' AND complete = 1)), 0)
+     FROM shops WHERE ?2 > 0
+     ON CONFLICT (shop) DO UPDATE SET at = excluded.at, known_until = MIN(known_until, excluded.known_until)",
+    // A reading of then is no evidence now, nor is a shortage seen then.
+    "DELETE FROM scans WHERE ?1 > 0 AND ?2 > 0",
+    "UPDATE orders SET listed_at = NULL, listed_scan = NULL, shortage_since = NULL, shortage_scans = 0,
+       shortage_scan = NULL, seen_at = MIN(seen_at, ?1 - 1), first_seen_at = MIN(first_seen_at, ?1 - 1)
+     WHERE ?2 > 0",
+    // A person's word may have been followed by another one: they are asked again.
+    "UPDATE orders SET held_by = 'qabyl', held_why = 'a person''s decision was not sent yet when the copy was made'
+     WHERE ?1 > 0 AND ?2 > 0 AND EXISTS (SELECT 1 FROM actions a WHERE a.shop = orders.shop
+       AND a.order_id = orders.id AND a.state = 'pending' AND a.attempts = 0 AND a.origin = 'person')",
+    // What the copy has not sent may have been sent, or dropped, since.
+    "UPDATE reservations SET state = 'released', closed_at = ?1, why = 'put back from a copy'
+     WHERE ?2 > 0 AND state = 'active' AND confirmed_at IS NULL AND EXISTS (SELECT 1 FROM actions a
+       WHERE a.shop = reservations.shop AND a.order_id = reservations.order_id AND a.state = 'pending'
+         AND a.attempts = 0)",
+    "UPDATE actions SET state = 'superseded', closed_at = ?1, due_at = NULL, why = 'put back from a copy'
+     WHERE ?2 > 0 AND state = 'pending' AND attempts = 0",
+    // What was sent may have been sent once more.
+    "UPDATE actions SET due_at = MAX(due_at, ?2) WHERE ?1 > 0 AND closed_at IS NULL AND due_at IS NOT NULL",
+    "UPDATE lease SET epoch = epoch + 1, checked_at = NULL WHERE ?1 > 0 AND ?2 > 0",
+];
+
+async fn make_ready(
+    from: &Path,
+    ready: &Path,
+    settle: SignedDuration,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let mut connection = open::options(ready)
+        .journal_mode(SqliteJournalMode::Delete)
+        .synchronous(SqliteSynchronous::Full)
+        .connect()
+        .await?;
+    open::MIGRATIONS.run(&mut connection).await?;
+    mark(&mut connection, from, settle, now).await?;
+    connection.close().await?;
+    Ok(())
+}
+
+async fn mark(
+    connection: &mut SqliteConnection,
+    from: &Path,
+    settle: SignedDuration,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let settled = now.saturating_add(settle).unwrap_or(Timestamp::MAX);
+    sqlx::query("BEGIN IMMEDIATE")
+        .execute(&mut *connection)
+        .await?;
+    for statement in STATEMENTS {
+        sqlx::query(statement)
+            .bind(ms(now))
+            .bind(ms(settled))
+            .execute(&mut *connection)
+            .await?;
+    }
+    sqlx::query(
+        "INSERT INTO audit (at, actor, epoch, event, detail)
+         SELECT ?, 'person', epoch, 'database.restored', json_object('from', ?) FROM lease",
+    )
+    .bind(ms(now))
+    .bind(from.display().to_string())
+    .execute(&mut *connection)
+    .await?;
+    crash_point("restore.before_commit");
+    sqlx::query("COMMIT").execute(connection).await?;
+    crash_point("restore.after_commit");
+    Ok(())
+}
+
+impl Store {
+    /// Orders known as not over that were not seen since `since`, `limit` at most, those before
+    /// `after` left out.
+    pub async fn unfinished(
+        &self,
+        shop: &ShopName,
+        since: Timestamp,
+        after: Option<&OrderId>,
+        limit: u32,
+    ) -> Result<Vec<OrderId>, StoreError> {
+        let mut reader = self.read().await?;
+        let ids: Vec<String> = sqlx::query_scalar(
+            "SELECT id FROM orders WHERE shop = ? AND state <> 'ARCHIVE' AND seen_at < ? AND id > ?
+             ORDER BY id LIMIT ?",
+        )
+        .bind(shop.as_str())
+        .bind(ms(since))
+        .bind(after.map_or("", OrderId::as_str))
+        .bind(limit)
+        .fetch_all(&mut *reader)
+        .await?;
+        ids.iter()
+            .map(|id| OrderId::new(id).map_err(|_| StoreError::corrupt("an order id", id)))
+            .collect()
+    }
+
+    /// Whether a complete list of new orders, over a span of `span` or more, was asked for since then.
+    pub async fn listed_since(
+        &self,
+        shop: &ShopName,
+        since: Timestamp,
+        span: SignedDuration,
+    ) -> Result<bool, StoreError> {
+        let mut reader = self.read().await?;
+        let span = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+        let found: bool = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM scans WHERE shop = ? AND kind = 'new' AND complete = 1
+               AND started_at >= ? AND window_to - window_from >= ?)",
+        )
+        .bind(shop.as_str())
+        .bind(ms(since))
+        .bind(span)
+        .fetch_one(&mut *reader)
+        .await?;
+        Ok(found)
+    }
+
+    /// Orders first seen since `since` and past the merchant's yes whose lines are still to be read.
+    pub async fn lines_missing(
+        &self,
+        shop: &ShopName,
+        since: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let mut reader = self.read().await?;
+        let count: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM orders WHERE shop = ? AND first_seen_at >= ? AND lines_state = 'unread'
+               AND status NOT IN ('APPROVED_BY_BANK', 'CANCELLED')",
+        )
+        .bind(shop.as_str())
+        .bind(ms(since))
+        .fetch_one(&mut *reader)
+        .await?;
+        Ok(count.unsigned_abs())
+    }
+
+    /// The shop has caught up with Kaspi: it works as ever.
+    pub async fn caught_up(&self, shop: &ShopName, now: Timestamp) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        sqlx::query("DELETE FROM restores WHERE shop = ?")
+            .bind(shop.as_str())
+            .execute(tx.conn()?)
+            .await?;
+        let detail = serde_json::json!({});
+        tx.audit(now, "qabyl", (shop, None), "shop.caught_up", detail);
+        tx.commit().await
+    }
+
+    /// Whether the shop was put back from a copy and has not caught up yet.
+    pub async fn restored(
+        &self,
+        shop: &ShopName,
+        now: Timestamp,
+    ) -> Result<Option<Restored>, StoreError> {
+        let mut reader = self.read().await?;
+        let row: Option<(i64, i64)> =
+            sqlx::query_as("SELECT at, known_until FROM restores WHERE shop = ?")
+                .bind(shop.as_str())
+                .fetch_optional(&mut *reader)
+                .await?;
+        drop(reader);
+        let Some((put_back, known_until)) = row else {
+            return Ok(None);
+        };
+        if put_back > ms(now) {
+            // The clock was set back since: nothing waits for longer than from now on.
+            let mut tx = self.write().await?;
+            sqlx::query("UPDATE restores SET at = ? WHERE shop = ?")
+                .bind(ms(now))
+                .bind(shop.as_str())
+                .execute(tx.conn()?)
+                .await?;
+            tx.commit().await?;
+        }
+        Ok(Some(Restored {
+            at: at(put_back)?.min(now),
+            known_until: at(known_until)?,
+        }))
+    }
+}
+
+impl WriteTx<'_> {
+    /// Within what span the goods of an order left that was never seen as accepted, where they may lie
+    /// on the shelf by what is known. `before`: its status and when it was seen with it.
+    pub(super) async fn left_unseen(
+        &mut self,
+        shop: &ShopName,
+        order: &Order,
+        before: Option<(&str, i64)>,
+        now: Timestamp,
+    ) -> Result<Option<(Timestamp, Timestamp)>, StoreError> {
+        if let Some(at) = order.handed_over_at {
+            return Ok(Some((at, at)));
+        }
+        if let Some((status, seen_at)) = before
+            && Status::from(status) == Status::ApprovedByBank
+        {
+            return Ok(Some((at(seen_at)?, now)));
+        }
+        let until: Option<i64> =
+            sqlx::query_scalar("SELECT known_until FROM restores WHERE shop = ?")
+                .bind(shop.as_str())
+                .fetch_optional(self.conn()?)
+                .await?;
+        // A copy knew no such order: it came after it.
+        let approved = order.approved_at.unwrap_or(order.created_at);
+        let came_since = until.is_some_and(|until| ms(approved) >= until);
+        Ok(came_since.then_some((approved.min(now), now)))
+    }
+
+    /// When the shop was put back from a copy, while it has not caught up.
+    pub(super) async fn restored_at(
+        &mut self,
+        shop: &ShopName,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let put_back: Option<i64> = sqlx::query_scalar("SELECT at FROM restores WHERE shop = ?")
+            .bind(shop.as_str())
+            .fetch_optional(self.conn()?)
+            .await?;
+        put_back.map(at).transpose()
+    }
+}
