@@ -10,6 +10,14 @@ ci:
 test:
     cargo test
 
+# Every suite under faults, and its figures: minutes.
+verify:
+    tests/verify/run
+
+# The long tier, hours, as root: more of each, and docs/VERIFICATION.md anew.
+verify-release:
+    tests/verify/run release
+
 # The protocol as a state machine, explored further than `cargo test` does; some minutes.
 model:
     QABYL_MODEL=large cargo test --test model -- --nocapture
