@@ -96,13 +96,6 @@ impl Decision {
     /// Whether the two say the same, times of waiting and the words of an objection aside: then
     /// nothing new is written.
     pub fn same_as(&self, other: &Self) -> bool {
-        let names = |decision: &Self| -> Vec<(interlocks::Name, &'static str)> {
-            decision
-                .objections
-                .iter()
-                .map(|o| (o.interlock, o.effect.word()))
-                .collect()
-        };
         let same_verdict = match (&self.verdict, &other.verdict) {
             (Verdict::Wait { .. }, Verdict::Wait { .. }) => true,
             (mine, theirs) => mine == theirs,
@@ -110,7 +103,23 @@ impl Decision {
         same_verdict
             && self.rule == other.rule
             && self.proposed.word() == other.proposed.word()
-            && names(self) == names(other)
+            && self.deciding() == other.deciding()
+    }
+
+    /// The objections that made the verdict: all that hold, or else the one that waits longest. A wait
+    /// beside them comes and goes with every reading.
+    fn deciding(&self) -> Vec<interlocks::Name> {
+        let holds = self.objections.iter().filter(|o| o.effect == Effect::Hold);
+        let holds: Vec<_> = holds.map(|o| o.interlock).collect();
+        if !holds.is_empty() {
+            return holds;
+        }
+        let waits = self.objections.iter().filter_map(|o| match o.effect {
+            Effect::Wait { until } => Some((until, o.interlock)),
+            Effect::Hold => None,
+        });
+        let longest = waits.max_by_key(|(until, _)| *until);
+        longest.map(|(_, name)| name).into_iter().collect()
     }
 }
 

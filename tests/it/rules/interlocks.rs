@@ -145,6 +145,13 @@ fn a_cancel_waits_for_each_alone() {
     stops(CANCEL_ALL, 0, Name::CancelEvidence, &soon, |facts, _| {
         facts.around.swept_until = Some(ago(1));
     });
+    for rules in [ACCEPT_ALL, CANCEL_ALL] {
+        let on_hand = if rules == ACCEPT_ALL { 10 } else { 0 };
+        let soon = wait(seconds_on(5));
+        stops(rules, on_hand, Name::Restored, &soon, |facts, _| {
+            facts.around.restored_at = Some(ago(90));
+        });
+    }
     let confirmed = Name::ShortageConfirmed;
     let in_six = wait(seconds_on(6 * 60));
     stops(CANCEL_ALL, 0, confirmed, &in_six, |facts, _| {
@@ -226,6 +233,45 @@ fn the_longest_wait_wins() {
     });
     assert_eq!(both.objections.len(), 2);
     assert_eq!(both.verdict, wait(seconds_on(600)));
+}
+
+/// A held order is looked at every few seconds, and readings grow old in between.
+#[test]
+fn what_comes_and_goes_beside_a_hold_or_a_longer_wait_is_no_news() {
+    let decided = |change: &dyn Fn(&mut Facts)| {
+        let mut facts = with_stock(0);
+        change(&mut facts);
+        decide(&facts, &policy(load(CANCEL_ALL)), now())
+    };
+    let held = |swept: bool, paused: bool| {
+        decided(&|facts| {
+            facts.around.counters.decided = 100;
+            facts.around.counters.cancelled = 50;
+            facts.around.swept_at = swept.then(|| ago(1));
+            facts.around.paused = paused.then(|| "fire".to_owned());
+        })
+    };
+    assert_ne!(
+        held(true, false).objections.len(),
+        held(false, false).objections.len()
+    );
+    assert!(held(true, false).same_as(&held(false, false)));
+    assert!(
+        !held(true, false).same_as(&held(true, true)),
+        "another hold is news"
+    );
+
+    let waiting = |swept: bool, seen: bool| {
+        decided(&|facts| {
+            facts.around.swept_at = swept.then(|| ago(1));
+            facts.shortage = facts.shortage.filter(|_| seen);
+        })
+    };
+    assert!(waiting(true, false).same_as(&waiting(false, false)));
+    assert!(
+        !waiting(false, true).same_as(&waiting(false, false)),
+        "what it waits for is news"
+    );
 }
 
 #[test]
