@@ -69,7 +69,17 @@ impl Clock {
             Self::System => tokio::time::sleep(time).await,
             Self::Simulated(simulated) => {
                 simulated.advance(time);
-                tokio::task::yield_now().await;
+                // Others go on first. Woken at once, and not when the runtime next has nothing to do:
+                // that moment depends on the machine.
+                let mut has_waited = false;
+                std::future::poll_fn(|context| {
+                    if std::mem::replace(&mut has_waited, true) {
+                        return std::task::Poll::Ready(());
+                    }
+                    context.waker().wake_by_ref();
+                    std::task::Poll::Pending
+                })
+                .await;
             }
         }
     }
