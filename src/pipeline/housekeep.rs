@@ -210,7 +210,7 @@ async fn copy(keeper: &Keeper, stop: &CancellationToken, report: &mut Report) {
         Err(error) => {
             let error = words(&error);
             let recent = |at: Timestamp| now.duration_since(at).abs() < TELL_AGAIN;
-            if true {
+            if !troubled.is_some_and(recent) {
                 *troubled = Some(now);
                 tracing::error!(
                     event = "backup.failed", code = "B001", folder = %backups.folder.display(),
