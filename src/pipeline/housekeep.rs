@@ -78,6 +78,8 @@ pub struct Report {
     pub copy: Option<PathBuf>,
     /// Why no copy could be made that was due.
     pub trouble: Option<String>,
+    /// Whether that was told now: it is not at every try.
+    pub told: bool,
 }
 
 impl Keeper {
@@ -212,6 +214,7 @@ async fn copy(keeper: &Keeper, stop: &CancellationToken, report: &mut Report) {
             let recent = |at: Timestamp| now.duration_since(at).abs() < TELL_AGAIN;
             if !troubled.is_some_and(recent) {
                 *troubled = Some(now);
+                report.told = true;
                 tracing::error!(
                     event = "backup.failed", code = "B001", folder = %backups.folder.display(),
                     hint = "see that backup.directory is there, writable and has room; work goes on, and it is tried again",

@@ -122,11 +122,15 @@ async fn a_copy_that_cannot_be_made_stops_nothing_and_is_tried_again() {
     let folder = world.folder().join("in the way");
     std::fs::write(&folder, "a file").unwrap();
     let keeper = copying(&world, &folder.join("copies"));
-    for _ in 0..3 {
-        let trouble = keep(&keeper).await.trouble.expect("told");
+    let mut told = Vec::new();
+    for minute in 0..8 {
+        let report = keep(&keeper).await;
+        let trouble = report.trouble.expect("it shows on the board");
         assert!(trouble.contains("in the way"), "{trouble}");
+        told.extend(report.told.then_some(minute));
         world.time.advance(Duration::from_mins(1));
     }
+    assert_eq!(told, [0, 5], "once in five minutes");
     world.place_plain(&[("310000001", "A", 1)]);
     world.once().await;
     assert_eq!(world.posts("310000001"), ["accept"]);
@@ -226,6 +230,7 @@ async fn what_is_over_and_old_goes_whole_and_what_still_counts_stays() {
         "UPDATE orders SET state = 'ARCHIVE', status = 'CANCELLED' WHERE code = '320000009'";
     sqlx::query(forged).execute(&mut inside).await.unwrap();
     drop(inside);
+    world.stock(&[("A", 15), ("B", 1)]).await;
     // Over, and gone after the last count.
     sold(&mut world, &["320000007"]).await;
     world.time.advance(100 * DAY);

@@ -8,6 +8,7 @@ use jiff::SignedDuration;
 use qabyl::domain::decision::{CancelReason, Verdict};
 use qabyl::runtime::build;
 use qabyl::sandbox::{DeliveryMode, Fault, Method, OrderSeed, Script, Settings};
+use qabyl::store::{Scan, ScanKind};
 
 use crate::world::{Described, TestWorld, start, world};
 
@@ -341,6 +342,33 @@ async fn any_moment(seed: u64) {
     world.later(SETTLE).await;
     world.quiet().await;
     world.finish().await;
+}
+
+/// Nothing rests on a list of a few days.
+#[tokio::test]
+async fn only_a_deep_list_tells_of_the_new_orders() {
+    let world = shop().begin().await;
+    let (name, now) = (&world.shop.ctx.shop, world.now());
+    let listed = async |days: i64| {
+        let scan = Scan {
+            kind: ScanKind::New,
+            started_at: now,
+            finished_at: now,
+            from: now - SignedDuration::from_hours(24 * days),
+            to: now,
+            problem: None,
+        };
+        world
+            .store
+            .record_scan(name, &scan, (&[], 0), now)
+            .await
+            .unwrap();
+        let fortnight = SignedDuration::from_hours(24 * 13);
+        let since = world.store.listed_since(name, now, fortnight).await;
+        since.unwrap()
+    };
+    assert!(!listed(3).await);
+    assert!(listed(14).await);
 }
 
 /// A restored clock may be wrong: nobody waits for a year.
