@@ -4,18 +4,18 @@
 
 use jiff::SignedDuration;
 
-use super::confirm::{ACCEPTED, REACH_MAX, Report, read_singly, sweep};
+use super::confirm::{ACCEPTED, REACH_MAX, Report, read_singly, record, sweep};
 use super::{Ctx, StageError, lines};
 use crate::domain::ids::OrderId;
 use crate::domain::order::{State, Status};
 use crate::kaspi::ApiError;
-use crate::store::{Restored, Scan, ScanKind};
+use crate::store::Restored;
 
 /// An order may show up for the first time this long after it was placed (KASPI_API §2).
 const LATE: SignedDuration = SignedDuration::from_hours(14 * 24);
 
 /// A list of new orders that reaches back so far is a deep one.
-const DEEP: SignedDuration = SignedDuration::from_hours(13 * 24);
+const DEEP_AT_LEAST: SignedDuration = SignedDuration::from_hours(13 * 24);
 
 /// The archive is listed day by day: a year's best day has fewer pages than a list may have.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -40,7 +40,9 @@ pub(super) async fn run_once(ctx: &Ctx, restored: &Restored) -> Result<Report, S
         .at
         .saturating_add(ctx.settings.patience.settle)
         .unwrap_or(restored.at);
-    let listed = ctx.store.listed_since(&ctx.shop, restored.at, DEEP);
+    let listed = ctx
+        .store
+        .listed_since(&ctx.shop, restored.at, DEEP_AT_LEAST);
     if started_at < settled || !listed.await? {
         return Ok(Report::default());
     }
@@ -58,22 +60,9 @@ pub(super) async fn run_once(ctx: &Ctx, restored: &Restored) -> Result<Report, S
     let from = oldest.unwrap_or(to).min(unknown_from).max(furthest);
 
     let failed = read_all(ctx, restored, (from, to), &mut report).await?;
-    if let Some(error) = &failed {
-        report.problem.get_or_insert_with(|| error.to_string());
-    }
-    let now = ctx.clock.now();
-    let record = Scan {
-        kind: ScanKind::Sweep,
-        started_at,
-        finished_at: now,
-        from,
-        to,
-        problem: report.problem.clone(),
-    };
-    ctx.store
-        .record_scan(&ctx.shop, &record, (&[], 0), now)
-        .await?;
+    record(ctx, started_at, (from, to), failed.as_ref(), &mut report).await?;
     if report.problem.is_none() {
+        let now = ctx.clock.now();
         ctx.store.caught_up(&ctx.shop, now).await?;
         tracing::info!(
             event = "shop.caught_up", shop = %ctx.shop, listed = report.listed, new = report.observed.new,

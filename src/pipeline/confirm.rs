@@ -5,7 +5,7 @@ use futures_util::stream::{self, StreamExt as _};
 use jiff::{SignedDuration, Timestamp};
 
 use super::listing::{self, Wanted};
-use super::{Ctx, DEEP, StageError, catch_up, lines};
+use super::{Ctx, StageError, catch_up, lines};
 use crate::crash_point::crash_point;
 use crate::domain::ids::OrderId;
 use crate::domain::order::{State, Status};
@@ -62,12 +62,7 @@ pub async fn run_once(ctx: &Ctx, now_please: bool) -> Result<Report, StageError>
         swept: true,
         ..Report::default()
     };
-    let back = if listing::is_deep(ctx, ScanKind::Sweep, started_at).await? {
-        DEEP
-    } else {
-        ctx.settings.lookback
-    };
-    let (from, to) = ctx.span(back);
+    let (from, to) = listing::span(ctx, ScanKind::Sweep, started_at).await?;
     let furthest = to.saturating_sub(REACH_MAX).unwrap_or(to);
     let oldest = ctx.store.oldest_holder(&ctx.shop).await?.unwrap_or(from);
     let span = (oldest.min(from).max(furthest), to);
@@ -89,22 +84,8 @@ pub async fn run_once(ctx: &Ctx, now_please: bool) -> Result<Report, StageError>
         // What people accepted holds stock too: how much, its lines say.
         lines::read(ctx, &Status::AcceptedByMerchant).await?;
     }
-    if let Some(error) = &failed {
-        report.problem.get_or_insert_with(|| error.to_string());
-    }
     crash_point("sweep.read");
-    let now = ctx.clock.now();
-    let record = Scan {
-        kind: ScanKind::Sweep,
-        started_at,
-        finished_at: now,
-        from: span.0,
-        to,
-        problem: report.problem.clone(),
-    };
-    ctx.store
-        .record_scan(&ctx.shop, &record, (&[], 0), now)
-        .await?;
+    record(ctx, started_at, span, failed.as_ref(), &mut report).await?;
     for (code, action, end) in &report.observed.ended {
         tracing::info!(
             event = "action.ended", shop = %ctx.shop, order.code = %code, action, outcome = end.as_str(),
@@ -113,6 +94,32 @@ pub async fn run_once(ctx: &Ctx, now_please: bool) -> Result<Report, StageError>
     }
     ctx.note_access(failed.as_ref()).await?;
     failed.map_or(Ok(report), |error| Err(error.into()))
+}
+
+/// Puts a sweep on record, with what kept it from being complete.
+pub(super) async fn record(
+    ctx: &Ctx,
+    started_at: Timestamp,
+    (from, to): (Timestamp, Timestamp),
+    failed: Option<&ApiError>,
+    report: &mut Report,
+) -> Result<(), StageError> {
+    if let Some(error) = failed {
+        report.problem.get_or_insert_with(|| error.to_string());
+    }
+    let now = ctx.clock.now();
+    let scan = Scan {
+        kind: ScanKind::Sweep,
+        started_at,
+        finished_at: now,
+        from,
+        to,
+        problem: report.problem.clone(),
+    };
+    ctx.store
+        .record_scan(&ctx.shop, &scan, (&[], 0), now)
+        .await?;
+    Ok(())
 }
 
 async fn is_due(ctx: &Ctx, now: Timestamp) -> Result<bool, StageError> {
@@ -169,13 +176,7 @@ async fn read_stragglers(
     report: &mut Report,
 ) -> Result<Option<ApiError>, StageError> {
     let mut ids = ctx.store.gone(&ctx.shop, started_at, STRAGGLERS).await?;
-    ids.extend(
-        ctx.store
-            .vanished(&ctx.shop, STRAGGLERS)
-            .await?
-            .into_iter()
-            .map(|s| s.id),
-    );
+    ids.extend(ctx.store.vanished(&ctx.shop, STRAGGLERS).await?);
     read_singly(ctx, ids, report).await
 }
 

@@ -210,7 +210,7 @@ async fn copy(keeper: &Keeper, stop: &CancellationToken, report: &mut Report) {
             }
         }
         Err(error) => {
-            let error = words(&error);
+            let error = error.words();
             let recent = |at: Timestamp| now.duration_since(at).abs() < TELL_AGAIN;
             if !troubled.is_some_and(recent) {
                 *troubled = Some(now);
@@ -224,11 +224,6 @@ async fn copy(keeper: &Keeper, stop: &CancellationToken, report: &mut Report) {
             report.trouble = Some(error);
         }
     }
-}
-
-fn words(error: &StoreError) -> String {
-    let cause = std::error::Error::source(error).map(ToString::to_string);
-    cause.map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }
 
 async fn copy_if_due(keeper: &Keeper, backups: &Backups) -> Result<Option<PathBuf>, StoreError> {

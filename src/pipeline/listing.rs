@@ -95,9 +95,22 @@ pub(super) async fn read(
     Ok((listed, None))
 }
 
-/// Whether it is time to list as far back as Kaspi goes (R10): at the first start and every
-/// `confirm.deep_scan_every`.
-pub(super) async fn is_deep(ctx: &Ctx, kind: ScanKind, now: Timestamp) -> Result<bool, StageError> {
+/// The span to list now: the lookback, or as far back as Kaspi goes where that is due (R10).
+pub(super) async fn span(
+    ctx: &Ctx,
+    kind: ScanKind,
+    now: Timestamp,
+) -> Result<(Timestamp, Timestamp), StageError> {
+    let back = if is_deep(ctx, kind, now).await? {
+        DEEP
+    } else {
+        ctx.settings.lookback
+    };
+    Ok(ctx.span(back))
+}
+
+/// At the first start, and every `confirm.deep_scan_every`.
+async fn is_deep(ctx: &Ctx, kind: ScanKind, now: Timestamp) -> Result<bool, StageError> {
     let (deep, _) = ctx.span(DEEP);
     let reached = deep
         .saturating_add(ctx.settings.deep_every * 2)

@@ -312,10 +312,9 @@ impl StageError {
 
     /// What happened, with the cause where the database told one.
     pub fn words(&self) -> String {
-        let cause = match self {
-            Self::Store(error) => std::error::Error::source(error),
-            Self::Api(_) | Self::Elsewhere => None,
-        };
-        cause.map_or_else(|| self.to_string(), |cause| format!("{self}: {cause}"))
+        match self {
+            Self::Store(error) => error.words(),
+            Self::Api(_) | Self::Elsewhere => self.to_string(),
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use super::{Ctx, DEEP, StageError, lines, listing};
+use super::{Ctx, StageError, lines, listing};
 use crate::crash_point::crash_point;
 use crate::domain::order::{State, Status};
 use crate::kaspi::ApiError;
@@ -67,12 +67,7 @@ async fn list(ctx: &Ctx, report: &mut Report) -> Result<(), StageError> {
 
 async fn list_once(ctx: &Ctx, report: &mut Report) -> Result<Option<ApiError>, StageError> {
     let started_at = ctx.clock.now();
-    let back = if listing::is_deep(ctx, ScanKind::New, started_at).await? {
-        DEEP
-    } else {
-        ctx.settings.lookback
-    };
-    let (from, to) = ctx.span(back);
+    let (from, to) = listing::span(ctx, ScanKind::New, started_at).await?;
     let wanted = listing::Wanted {
         state: State::New,
         status: Some(Status::ApprovedByBank),

@@ -15,6 +15,9 @@ use crate::crash_point::crash_point;
 /// Added to the name of a copy that is being made.
 pub const PARTIAL: &str = ".partial";
 
+/// A database's own file and what SQLite may keep beside it, by what is added to its name.
+pub(super) const FILES: [&str; 4] = ["", "-wal", "-shm", "-journal"];
+
 impl Store {
     /// Writes a copy of the database, as of one moment, to a file that is not there yet. The copy is
     /// readable by this user alone. Writers go on meanwhile: this only reads.
@@ -66,7 +69,7 @@ fn absent(to: &Path) -> Result<(), StoreError> {
 
 /// Removes a database file with whatever SQLite may have left beside it.
 pub(super) fn remove(database: &Path) -> Result<(), StoreError> {
-    for suffix in ["", "-journal", "-wal", "-shm"] {
+    for suffix in FILES {
         let file = beside(database, suffix);
         match std::fs::remove_file(&file) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {

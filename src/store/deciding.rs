@@ -6,7 +6,7 @@ use serde_json::json;
 use sqlx::FromRow;
 
 use super::observe::{Origin, insert_reservations};
-use super::orders::{parse_line, parse_order};
+use super::orders::{from_vanished, parse_line, parse_order};
 use super::{Store, StoreError, WriteTx, at, ms};
 use crate::crash_point::crash_point;
 use crate::domain::decision::{Decision, Verdict};
@@ -341,16 +341,16 @@ SELECT
     AS accepted_last_hour";
 
 /// The newest order that may hold units nobody has counted.
-pub(super) const UNREAD_HOLDER: &str = "
+pub(super) const UNREAD_HOLDER: &str = concat!(
+    "
 SELECT MAX(at) FROM (
   SELECT MAX(first_seen_at) AS at FROM orders INDEXED BY orders_lines_wanted
   WHERE shop = ?1 AND status = 'ACCEPTED_BY_MERCHANT' AND lines_state <> 'known' AND lines_state = 'unread'
   UNION ALL
-  SELECT MAX(o.seen_at) FROM orders o
-  JOIN (SELECT id, started_at, window_from FROM scans
-        WHERE shop = ?1 AND kind = 'new' AND complete = 1 ORDER BY id DESC LIMIT 1) s
-  WHERE o.shop = ?1 AND o.state = 'NEW' AND o.status = 'APPROVED_BY_BANK'
-    AND COALESCE(o.listed_scan, 0) < s.id AND o.created_at >= s.window_from AND o.seen_at < s.started_at)";
+  SELECT MAX(o.seen_at)",
+    from_vanished!(),
+    ")"
+);
 
 #[derive(FromRow)]
 struct CountersRow {

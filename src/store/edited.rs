@@ -5,14 +5,12 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::actions;
-use super::observe::{Fate, Origin, close_reservations, insert_reservations};
-use super::orders;
+use super::observe::{Fate, Origin, close_reservations, insert_reservations, known_takes};
 use super::{StoreError, WriteTx};
 use crate::domain::action::State as ActionState;
-use crate::domain::ids::{ShopName, Sku};
+use crate::domain::ids::ShopName;
 use crate::domain::ledger::Take;
-use crate::domain::order::{Lines, Order, Status};
-use crate::domain::stock::Semantics;
+use crate::domain::order::{Order, Status};
 
 const WHY: &str = "the order was edited";
 
@@ -76,14 +74,9 @@ pub(super) async fn refit(
     if held.is_empty() {
         return Ok(());
     }
-    let lines = orders::known_lines(tx, shop, &order.id).await?;
-    let skus: Vec<&str> = lines
-        .iter()
-        .filter_map(|line| line.sku.as_ref())
-        .map(Sku::as_str)
-        .collect();
-    let ledger = tx.ledger(Semantics::Physical, 0, &skus).await?;
-    let mut takes = ledger.takes(&Lines::Known(lines), order.pickup_point.as_ref());
+    let Some(mut takes) = known_takes(tx, shop, order).await? else {
+        return Ok(());
+    };
     takes.sort();
     let same = |(take, (sku, _, quantity)): (&Take, &(String, String, i64))| {
         take.sku.as_str() == sku && take.quantity == *quantity

@@ -74,6 +74,12 @@ impl StoreError {
         }
     }
 
+    /// What happened, with the cause where there is one.
+    pub fn words(&self) -> String {
+        let cause = std::error::Error::source(self).map(ToString::to_string);
+        cause.map_or_else(|| self.to_string(), |cause| format!("{self}: {cause}"))
+    }
+
     /// The stable code of this error, a heading in the runbook.
     pub const fn code(&self) -> &'static str {
         match self {

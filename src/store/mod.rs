@@ -46,7 +46,7 @@ pub use deciding::{Candidate, Deciding, DecidingInput, NewDecision};
 pub use error::StoreError;
 pub use lock::Holder;
 pub use observe::{Observed, Reading};
-pub use orders::{LinesWanted, Straggler};
+pub use orders::LinesWanted;
 pub use recheck::{Launch, Recheck};
 pub use restore::{Restored, restore};
 pub use scans::{Scan, ScanKind};

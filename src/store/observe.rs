@@ -8,6 +8,7 @@ use serde_json::json;
 use sqlx::FromRow;
 
 use super::batch::{Batch, touch};
+use super::deciding::skus;
 use super::{StoreError, WriteTx, edited, ms, orders};
 use crate::crash_point::crash_point;
 use crate::domain::action::{Kind, State as ActionState};
@@ -356,17 +357,9 @@ async fn reserve_seen(
     left: Option<(Timestamp, Timestamp)>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let lines = orders::known_lines(tx, shop, &order.id).await?;
-    if lines.is_empty() {
+    let Some(takes) = known_takes(tx, shop, order).await? else {
         return Ok(());
-    }
-    let skus: Vec<&str> = lines
-        .iter()
-        .filter_map(|line| line.sku.as_ref())
-        .map(super::super::domain::ids::Sku::as_str)
-        .collect();
-    let ledger = tx.ledger(Semantics::Physical, 0, &skus).await?;
-    let takes = ledger.takes(&Lines::Known(lines.clone()), order.pickup_point.as_ref());
+    };
     insert_reservations(tx, shop, order, &takes, Origin::Observed { left }, now).await?;
     let detail = json!({ "units": takes.iter().map(|take| take.quantity).sum::<i64>() });
     tx.audit(
@@ -377,6 +370,22 @@ async fn reserve_seen(
         detail,
     );
     Ok(())
+}
+
+/// What an order takes by its stored lines; `None` while they are not known.
+pub(super) async fn known_takes(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    order: &Order,
+) -> Result<Option<Vec<Take>>, StoreError> {
+    let lines = orders::known_lines(tx, shop, &order.id).await?;
+    if lines.is_empty() {
+        return Ok(None);
+    }
+    let lines = Lines::Known(lines);
+    let names: Vec<&str> = skus(&lines).collect();
+    let ledger = tx.ledger(Semantics::Physical, 0, &names).await?;
+    Ok(Some(ledger.takes(&lines, order.pickup_point.as_ref())))
 }
 
 /// Where a reservation comes from.

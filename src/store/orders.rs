@@ -1,7 +1,6 @@
 //! Orders and their lines.
 
 use jiff::Timestamp;
-use sqlx::FromRow;
 
 use super::{Store, StoreError, WriteTx, ms};
 use crate::domain::ids::{OrderId, ShopName};
@@ -12,15 +11,6 @@ use crate::domain::order::{Line, Order, Status};
 pub struct LinesWanted {
     /// The order.
     pub order: Order,
-}
-
-/// An order that a list no longer shows where it was: to be read on its own.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Straggler {
-    /// Its id.
-    pub id: OrderId,
-    /// Its code.
-    pub code: String,
 }
 
 pub(super) fn parse_order(body: &str) -> Result<Order, StoreError> {
@@ -106,10 +96,11 @@ pub(super) fn parse_line(body: &str) -> Result<Line, StoreError> {
     serde_json::from_str(body).map_err(|_| StoreError::corrupt("a line", body))
 }
 
-#[derive(FromRow)]
-struct StragglerRow {
-    id: String,
-    code: String,
+/// From stored order ids.
+pub(super) fn order_ids(ids: &[String]) -> Result<Vec<OrderId>, StoreError> {
+    ids.iter()
+        .map(|id| OrderId::new(id).map_err(|_| StoreError::corrupt("an order id", id)))
+        .collect()
 }
 
 pub(super) const OLDEST_HOLDER: &str = "
@@ -144,13 +135,24 @@ WITH followed AS (
 SELECT o.id FROM followed f CROSS JOIN orders o ON o.shop = ?1 AND o.id = f.id
 WHERE o.seen_at < ?2 ORDER BY o.seen_at, o.id LIMIT ?3";
 
-pub(super) const VANISHED: &str = "
-SELECT o.id, o.code FROM orders o
+/// Orders `o` of the shop `?1` that wait for the merchant by what is stored, and that the last complete
+/// list, asked for after they were seen, did not show.
+macro_rules! from_vanished {
+    () => {
+        " FROM orders o
 JOIN (SELECT id, started_at, window_from FROM scans
       WHERE shop = ?1 AND kind = 'new' AND complete = 1 ORDER BY id DESC LIMIT 1) s
 WHERE o.shop = ?1 AND o.state = 'NEW' AND o.status = 'APPROVED_BY_BANK'
-  AND COALESCE(o.listed_scan, 0) < s.id AND o.created_at >= s.window_from AND o.seen_at < s.started_at
-ORDER BY o.seen_at LIMIT ?2";
+  AND COALESCE(o.listed_scan, 0) < s.id AND o.created_at >= s.window_from AND o.seen_at < s.started_at"
+    };
+}
+pub(super) use from_vanished;
+
+pub(super) const VANISHED: &str = concat!(
+    "SELECT o.id",
+    from_vanished!(),
+    " ORDER BY o.seen_at LIMIT ?2"
+);
 
 impl Store {
     /// Orders in this status whose lines are still to be read, oldest first.
@@ -207,9 +209,7 @@ impl Store {
             .bind(limit)
             .fetch_all(&mut *reader)
             .await?;
-        ids.iter()
-            .map(|id| OrderId::new(id).map_err(|_| StoreError::corrupt("an order id", id)))
-            .collect()
+        order_ids(&ids)
     }
 
     /// Orders known to be over that were placed at `from` or later: so long is the archive's list.
@@ -227,23 +227,13 @@ impl Store {
 
     /// Orders stored as waiting for the merchant that the last complete list, asked for after
     /// them, did not show: the buyer or a person was first.
-    pub async fn vanished(
-        &self,
-        shop: &ShopName,
-        limit: u32,
-    ) -> Result<Vec<Straggler>, StoreError> {
+    pub async fn vanished(&self, shop: &ShopName, limit: u32) -> Result<Vec<OrderId>, StoreError> {
         let mut reader = self.read().await?;
-        let rows: Vec<StragglerRow> = sqlx::query_as(VANISHED)
+        let ids: Vec<String> = sqlx::query_scalar(VANISHED)
             .bind(shop.as_str())
             .bind(limit)
             .fetch_all(&mut *reader)
             .await?;
-        rows.into_iter()
-            .map(|row| {
-                let id = OrderId::new(&row.id)
-                    .map_err(|_| StoreError::corrupt("an order id", row.id.clone()))?;
-                Ok(Straggler { id, code: row.code })
-            })
-            .collect()
+        order_ids(&ids)
     }
 }

@@ -7,7 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 
-use super::backup::{beside, check_through, publish, remove, vacuum_into};
+use super::backup::{FILES, beside, check_through, publish, remove, vacuum_into};
+use super::orders::order_ids;
 use super::{Store, StoreError, WriteTx, at, lock, ms, open};
 use crate::crash_point::crash_point;
 use crate::domain::ids::{OrderId, ShopName};
@@ -15,10 +16,6 @@ use crate::domain::order::{Order, Status};
 
 /// Added to the database's name while it is being made ready.
 const RESTORING: &str = ".restoring";
-
-/// What SQLite keeps beside a database. Left from another one, it would be taken for this one's and
-/// written into it.
-const LEFTOVERS: [&str; 4] = ["", "-wal", "-shm", "-journal"];
 
 /// A shop that was put back from a copy and has not caught up with Kaspi yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,8 +61,9 @@ pub async fn restore(
     made
 }
 
+/// What was left from another database would be taken for this one's and written into it.
 fn nothing_there(to: &Path) -> Result<(), StoreError> {
-    let found = LEFTOVERS.iter().map(|suffix| beside(to, suffix));
+    let found = FILES.iter().map(|suffix| beside(to, suffix));
     let found: Vec<String> = found
         .filter(|file| file.symlink_metadata().is_ok())
         .map(|file| file.display().to_string())
@@ -215,9 +213,7 @@ impl Store {
         .bind(limit)
         .fetch_all(&mut *reader)
         .await?;
-        ids.iter()
-            .map(|id| OrderId::new(id).map_err(|_| StoreError::corrupt("an order id", id)))
-            .collect()
+        order_ids(&ids)
     }
 
     /// Whether a complete list of new orders, over a span of `span` or more, was asked for since then.

@@ -11,7 +11,7 @@ use qabyl::clock::Clock;
 use qabyl::sandbox::{OrderSeed, Server, Settings, Status, World};
 use tempfile::TempDir;
 
-use super::evidence;
+use super::{binary, evidence};
 
 pub(super) const CANARY: &str = "canary-7f3a";
 const TOKEN: &str = "token-canary-7f3a-of-the-test";
@@ -94,16 +94,8 @@ impl Desk {
 
     /// The binary with these arguments, not started yet.
     pub(super) fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_qabyl"));
-        command.current_dir(self.folder.path()).args(args);
-        for name in [
-            "KASPI_TOKEN",
-            "RUST_LOG",
-            "CREDENTIALS_DIRECTORY",
-            "NOTIFY_SOCKET",
-        ] {
-            command.env_remove(name);
-        }
+        let mut command = binary::qabyl(self.folder.path());
+        command.args(args);
         command
     }
 

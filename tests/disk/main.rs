@@ -14,6 +14,8 @@
     reason = "a test may stop at once, and says what it did"
 )]
 
+#[path = "../binary/mod.rs"]
+mod binary;
 mod daemon;
 mod desk;
 mod faults;

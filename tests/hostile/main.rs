@@ -11,6 +11,8 @@
 )]
 
 mod behaviour;
+#[path = "../binary/mod.rs"]
+mod binary;
 mod calls;
 mod cases;
 mod catalogue;

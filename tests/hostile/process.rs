@@ -8,6 +8,7 @@ use qabyl::clock::Clock;
 use tempfile::TempDir;
 
 use crate::asked;
+use crate::binary;
 use crate::calls::TOKEN;
 use crate::wire::Elsewhere;
 
@@ -38,7 +39,7 @@ impl Daemon {
     pub(crate) fn start(folder: TempDir, proxy: Option<&Elsewhere>, log: &str) -> Self {
         let log = folder.path().join(log);
         let out = std::fs::File::create(&log).unwrap();
-        let mut command = command(&folder);
+        let mut command = binary::qabyl(folder.path());
         if let Some(proxy) = proxy {
             for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY"] {
                 command.env(name, format!("http://{}", proxy.address));
@@ -88,20 +89,6 @@ impl Drop for Daemon {
     }
 }
 
-fn command(folder: &TempDir) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_qabyl"));
-    command.current_dir(folder.path());
-    for name in [
-        "KASPI_TOKEN",
-        "RUST_LOG",
-        "CREDENTIALS_DIRECTORY",
-        "NOTIFY_SOCKET",
-    ] {
-        command.env_remove(name);
-    }
-    command
-}
-
 pub(crate) async fn until(limit: Duration, mut done: impl FnMut() -> bool) -> bool {
     let started = Clock::System.ticks();
     while !done() {
@@ -115,7 +102,7 @@ pub(crate) async fn until(limit: Duration, mut done: impl FnMut() -> bool) -> bo
 
 pub(crate) fn stock(folder: &TempDir, text: &str) {
     std::fs::write(folder.path().join("stock.csv"), text).unwrap();
-    let imported = command(folder)
+    let imported = binary::qabyl(folder.path())
         .args(["stock", "import", "stock.csv"])
         .output()
         .unwrap();

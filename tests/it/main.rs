@@ -6,6 +6,8 @@
 )]
 
 mod backlog;
+#[path = "../binary/mod.rs"]
+mod binary;
 mod cli;
 mod corpus;
 mod faults;

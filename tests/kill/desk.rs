@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use qabyl::sandbox::{IncludeSupport, Server, Settings, World};
 use tempfile::TempDir;
 use tokio::runtime::Handle;
 
+use crate::binary;
 use crate::books::Books;
 use crate::process::Process;
 
@@ -95,16 +96,8 @@ impl Desk {
     pub(crate) fn start(&self, args: &[&str], dies: Option<(&str, u32)>) -> Process {
         let number = self.processes.get() + 1;
         self.processes.set(number);
-        let mut command = Command::new(env!("CARGO_BIN_EXE_qabyl"));
-        command.current_dir(self.folder.path()).args(args);
-        for name in [
-            "KASPI_TOKEN",
-            "RUST_LOG",
-            "CREDENTIALS_DIRECTORY",
-            "FAILPOINTS",
-        ] {
-            command.env_remove(name);
-        }
+        let mut command = binary::qabyl(self.folder.path());
+        command.args(args);
         match dies {
             Some((point, 0)) => command.env("FAILPOINTS", format!("{point}=return")),
             Some((point, spared)) => {
@@ -117,9 +110,6 @@ impl Desk {
             command.env("NOTIFY_SOCKET", &path);
             UnixDatagram::bind(&path).unwrap()
         });
-        if ready.is_none() {
-            command.env_remove("NOTIFY_SOCKET");
-        }
         let mut log = std::fs::File::options();
         let log = log.create(true).append(true).open(self.path("log"));
         command.stdin(Stdio::null()).stdout(log.unwrap());

@@ -20,6 +20,8 @@
     reason = "a test may stop at once, and says what it did"
 )]
 
+#[path = "../binary/mod.rs"]
+mod binary;
 mod books;
 mod copies;
 mod crowd;

@@ -32,13 +32,16 @@ const SCHEDULES: u64 = 40;
 /// Stories told at a time on one core.
 const TOGETHER: usize = 12;
 
-fn asked(name: &str) -> Option<u64> {
+fn environment(name: &str) -> Option<String> {
     #[expect(
         clippy::disallowed_methods,
         reason = "a test is told what to run by its environment"
     )]
-    let value = std::env::var(name).ok()?;
-    value.parse().ok()
+    std::env::var(name).ok()
+}
+
+fn asked(name: &str) -> Option<u64> {
+    environment(name)?.parse().ok()
 }
 
 fn runtime() -> tokio::runtime::Runtime {

@@ -21,10 +21,12 @@ use qabyl::runtime::build;
 use qabyl::sandbox::{DeliveryMode, Faults, Happening, OrderSeed, Settings, World};
 use tokio_util::sync::CancellationToken;
 
+use crate::environment;
 use crate::link::{Crash, Link};
 use crate::plan::{TOKEN, start};
 use crate::shop::{Ended, Process, Step};
 use crate::soak_judge::Judge;
+use crate::story::folder;
 use crate::{asked, runtime};
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -430,22 +432,9 @@ fn resident() -> u64 {
     kib * 1024
 }
 
-fn folder() -> tempfile::TempDir {
-    let memory = Path::new("/dev/shm");
-    if memory.is_dir() {
-        tempfile::tempdir_in(memory).unwrap()
-    } else {
-        tempfile::tempdir().unwrap()
-    }
-}
-
 /// The database, for whoever looks for what must not be in it.
 fn leave_evidence(folder: &Path) {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a test is told where to leave things"
-    )]
-    let Ok(place) = std::env::var("QABYL_EVIDENCE") else {
+    let Some(place) = environment("QABYL_EVIDENCE") else {
         return;
     };
     let place = PathBuf::from(place).join("soak");

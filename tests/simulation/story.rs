@@ -524,7 +524,7 @@ pub(crate) fn units(
 }
 
 /// In memory where the machine has such a place: what is simulated here is not the disk.
-fn folder() -> tempfile::TempDir {
+pub(crate) fn folder() -> tempfile::TempDir {
     let memory = std::path::Path::new("/dev/shm");
     if memory.is_dir() {
         tempfile::tempdir_in(memory).unwrap()

@@ -18,6 +18,8 @@ use qabyl::sandbox::{OrderSeed, Server, Settings, World};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::binary;
+
 pub(super) const TOKEN: &str = "cli-token-of-the-test";
 
 /// A folder with a configuration, and the sandbox it points to.
@@ -98,16 +100,8 @@ impl Desk {
     }
 
     pub(super) fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_qabyl"));
-        command.current_dir(self.folder.path()).args(args);
-        for name in [
-            "KASPI_TOKEN",
-            "RUST_LOG",
-            "CREDENTIALS_DIRECTORY",
-            "NOTIFY_SOCKET",
-        ] {
-            command.env_remove(name);
-        }
+        let mut command = binary::qabyl(self.folder.path());
+        command.args(args);
         command
     }
 
