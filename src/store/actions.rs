@@ -297,12 +297,16 @@ impl Store {
         let limit = recheck.policy.limits.sweep_max_age;
         let unread = tx.unread_holder(shop).await?;
         let unread = unread.filter(|seen| now.duration_since(*seen) <= limit);
+        let swept = tx.swept(shop).await?;
+        let is_swept = swept.is_some_and(|(at, _)| now.duration_since(at) <= limit);
         for due in wanted {
             if !still_due(&mut tx, due, now).await? {
                 continue;
             }
-            // An order just found gone may have taken these units: it is read first, once.
-            if unread.is_some_and(|seen| seen > due.made_at) && waits_for_holders(due) {
+            // An order just found gone may have taken these units: it is read first, once. So are all
+            // that were accepted elsewhere, where that was long ago: before a repeat too.
+            let is_news = due.attempts == 0 && unread.is_some_and(|seen| seen > due.made_at);
+            if (is_news || !is_swept) && waits_for_holders(due) {
                 launch.wants_sweep = true;
                 let later = now.saturating_add(LOOK_AGAIN).unwrap_or(now);
                 put_off(&mut tx, due.action, Some(later)).await?;
@@ -392,7 +396,7 @@ async fn put_off(
 
 /// Whether units that somebody else took stand in the way of this action.
 fn waits_for_holders(due: &Due) -> bool {
-    !due.by_person && due.kind == Kind::Accept && due.attempts == 0 && !due.order.pre_order
+    !due.by_person && due.kind == Kind::Accept && !due.order.pre_order
 }
 
 async fn still_due(tx: &mut WriteTx<'_>, due: &Due, now: Timestamp) -> Result<bool, StoreError> {

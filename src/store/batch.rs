@@ -22,7 +22,8 @@ pub(super) struct Batch {
 // Joined by key alone, so that the rows drive and the tables are searched.
 pub(super) const UPDATE_ORDERS: &str = "
 UPDATE orders SET code = j.value ->> 1, state = j.value ->> 2, status = j.value ->> 3,
-  created_at = j.value ->> 4, cancellation_reason = j.value ->> 5, body = j.value ->> 6, seen_at = ?3
+  created_at = j.value ->> 4, cancellation_reason = j.value ->> 5, body = j.value ->> 6, seen_at = ?3,
+  status_since = IIF(status = j.value ->> 3, status_since, ?3)
 FROM json_each(?1) j WHERE shop = j.value ->> 7 AND orders.id = j.value ->> 0";
 
 pub(super) const CLOSE_ACTIONS: &str = "

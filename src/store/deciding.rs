@@ -344,10 +344,11 @@ SELECT
 pub(super) const UNREAD_HOLDER: &str = concat!(
     "
 SELECT MAX(at) FROM (
-  SELECT MAX(first_seen_at) AS at FROM orders INDEXED BY orders_lines_wanted
+  SELECT MAX(COALESCE(status_since, first_seen_at)) AS at FROM orders INDEXED BY orders_lines_wanted
   WHERE shop = ?1 AND status = 'ACCEPTED_BY_MERCHANT' AND lines_state <> 'known' AND lines_state = 'unread'
   UNION ALL
-  SELECT MAX(o.seen_at)",
+  SELECT MAX((SELECT started_at FROM scans
+    WHERE shop = ?1 AND kind = 'new' AND complete = 1 AND id > COALESCE(o.listed_scan, 0) ORDER BY id LIMIT 1))",
     from_vanished!(),
     ")"
 );
@@ -379,13 +380,7 @@ impl WriteTx<'_> {
             .bind(ms(hour))
             .fetch_one(self.conn()?)
             .await?;
-        let swept: Option<(i64, i64)> = sqlx::query_as(
-            "SELECT started_at, finished_at FROM scans WHERE shop = ? AND kind = 'sweep' AND complete = 1
-             ORDER BY id DESC LIMIT 1",
-        )
-        .bind(shop.as_str())
-        .fetch_optional(self.conn()?)
-        .await?;
+        let swept = self.swept(shop).await?;
         let unread = self.unread_holder(shop).await?;
         let paused: Option<Option<String>> =
             sqlx::query_scalar("SELECT paused_why FROM shops WHERE name = ?")
@@ -400,13 +395,30 @@ impl WriteTx<'_> {
                 accepted_last_hour: row.accepted_last_hour.unsigned_abs(),
             },
             collapse: self.collapse().await?,
-            swept_at: swept.map(|(start, _)| at(start)).transpose()?,
-            swept_until: swept.map(|(_, end)| at(end)).transpose()?,
+            swept_at: swept.map(|(start, _)| start),
+            swept_until: swept.map(|(_, end)| end),
             unread_holder_at: unread,
             restored_at: self.restored_at(shop).await?,
             clock_skew_s: input.clock_skew_s,
             paused: paused.flatten(),
         })
+    }
+
+    /// When all accepted orders were last read completely: from when until when.
+    pub(super) async fn swept(
+        &mut self,
+        shop: &ShopName,
+    ) -> Result<Option<(Timestamp, Timestamp)>, StoreError> {
+        let swept: Option<(i64, i64)> = sqlx::query_as(
+            "SELECT started_at, finished_at FROM scans WHERE shop = ? AND kind = 'sweep' AND complete = 1
+             ORDER BY id DESC LIMIT 1",
+        )
+        .bind(shop.as_str())
+        .fetch_optional(self.conn()?)
+        .await?;
+        swept
+            .map(|(start, end)| Ok((at(start)?, at(end)?)))
+            .transpose()
     }
 
     /// When an order was last seen that may hold units nobody has counted: accepted with its lines

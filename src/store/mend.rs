@@ -18,8 +18,10 @@ const PUT_OFF_MAX: SignedDuration = SignedDuration::from_hours(1);
 const MENDS: [&str; 8] = [
     // Whether such a reading is old or new is not known: it is no evidence.
     "DELETE FROM scans WHERE started_at > ?1 AND ?2 > 0",
-    "UPDATE orders SET listed_at = NULL WHERE listed_at > ?1 AND ?2 > 0",
-    "UPDATE orders SET seen_at = ?1, first_seen_at = MIN(first_seen_at, ?1) WHERE seen_at > ?1 AND ?2 > 0",
+    // The next scan may have the number of one that goes.
+    "UPDATE orders SET listed_at = NULL, listed_scan = NULL WHERE listed_at > ?1 AND ?2 > 0",
+    "UPDATE orders SET seen_at = ?1, first_seen_at = MIN(first_seen_at, ?1),
+       status_since = MIN(status_since, ?1) WHERE seen_at > ?1 AND ?2 > 0",
     "UPDATE orders SET lines_due_at = 0 WHERE lines_due_at > ?1 AND ?2 > 0",
     "UPDATE orders SET shortage_since = NULL, shortage_scans = 0, shortage_scan = NULL
      WHERE shortage_since > ?1 AND ?2 > 0",
@@ -40,10 +42,12 @@ impl Store {
     ) -> Result<Option<SignedDuration>, StoreError> {
         let latest = now.saturating_add(PUT_OFF_MAX).unwrap_or(now);
         let mut reader = self.read().await?;
-        // Only stages write these rows, and each looks here first.
+        // Stages write these rows, and each looks here first. A mend leaves a row of its own behind.
         let newest: Option<i64> = sqlx::query_scalar(
             "SELECT MAX(at) FROM (
                SELECT MAX(started_at) AS at FROM (SELECT started_at FROM scans ORDER BY id DESC LIMIT 20)
+               UNION ALL
+               SELECT at FROM (SELECT at FROM audit ORDER BY id DESC LIMIT 1)
                UNION ALL
                SELECT MAX(due_at) - (?2 - ?1) FROM actions WHERE state IN ('pending', 'sent', 'unknown'))",
         )

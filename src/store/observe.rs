@@ -132,7 +132,7 @@ pub(super) async fn observe(
                 insert(tx, shop, reading, now).await?;
                 observed.new += 1;
                 if let Some(lines) = &reading.lines {
-                    orders::put_lines(tx, shop, &order.id, lines).await?;
+                    orders::put_lines(tx, shop, &order.id, lines, now).await?;
                 }
                 hold(tx, shop, order, None, now, &mut observed).await?;
             }
@@ -151,7 +151,7 @@ pub(super) async fn observe(
                 let is_withdrawn = is_edited && edited::forget_lines(tx, shop, order, now).await?;
                 let lines_wanted = is_edited || row.lines_state == "unread";
                 if let (true, Some(lines)) = (lines_wanted, &reading.lines) {
-                    orders::put_lines(tx, shop, &order.id, lines).await?;
+                    orders::put_lines(tx, shop, &order.id, lines, now).await?;
                     edited::refit(tx, shop, order, now).await?;
                 }
                 if is_withdrawn {
@@ -357,9 +357,11 @@ async fn reserve_seen(
     left: Option<(Timestamp, Timestamp)>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let Some(takes) = known_takes(tx, shop, order).await? else {
+    // Goods without a SKU of ours take nothing that is counted, however often they are seen.
+    let takes = known_takes(tx, shop, order).await?.unwrap_or_default();
+    if takes.is_empty() {
         return Ok(());
-    };
+    }
     insert_reservations(tx, shop, order, &takes, Origin::Observed { left }, now).await?;
     let detail = json!({ "units": takes.iter().map(|take| take.quantity).sum::<i64>() });
     tx.audit(

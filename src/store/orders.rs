@@ -1,6 +1,6 @@
 //! Orders and their lines.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Store, StoreError, WriteTx, ms};
 use crate::domain::ids::{OrderId, ShopName};
@@ -13,6 +13,19 @@ pub struct LinesWanted {
     pub order: Order,
 }
 
+/// Goods on sale without an offer of ours get one when a person links them: asked for again so often
+/// while their order waits or holds stock.
+const LINK_RETRY: SignedDuration = SignedDuration::from_mins(15);
+
+pub(super) const LINES_WANTED: &str = "
+SELECT body FROM (
+  SELECT created_at, id, body FROM orders INDEXED BY orders_lines_wanted
+  WHERE shop = ?1 AND lines_state <> 'known' AND lines_due_at <= ?2 AND status = ?3
+  UNION ALL
+  SELECT created_at, id, body FROM orders INDEXED BY orders_unlinked
+  WHERE shop = ?1 AND lines_state = 'known' AND lines_due_at > 0 AND lines_due_at <= ?2 AND status = ?3)
+ORDER BY created_at, id LIMIT ?4";
+
 pub(super) fn parse_order(body: &str) -> Result<Order, StoreError> {
     serde_json::from_str(body).map_err(|_| StoreError::corrupt("an order", body))
 }
@@ -22,13 +35,15 @@ pub(super) async fn put_lines(
     shop: &ShopName,
     order: &OrderId,
     lines: &[Line],
+    now: Timestamp,
 ) -> Result<(), StoreError> {
     for line in lines {
         let body = serde_json::to_string(line)
             .map_err(|_| StoreError::corrupt("a line", line.entry.as_str()))?;
         sqlx::query(
             "INSERT INTO lines (shop, order_id, entry, number, sku, quantity, body)
-             VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+             VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (shop, order_id, entry) DO UPDATE
+             SET sku = excluded.sku, body = excluded.body WHERE lines.sku IS NULL",
         )
         .bind(shop.as_str())
         .bind(order.as_str())
@@ -44,9 +59,13 @@ pub(super) async fn put_lines(
         .execute(tx.conn()?)
         .await?;
     }
+    let is_unlinked = lines.iter().any(|line| line.sku.is_none());
+    let due_at = is_unlinked.then(|| now.saturating_add(LINK_RETRY).unwrap_or(now));
     sqlx::query(
-        "UPDATE orders SET lines_state = 'known', lines_problem = NULL WHERE shop = ? AND id = ?",
+        "UPDATE orders SET lines_state = 'known', lines_problem = NULL, lines_due_at = ?
+         WHERE shop = ? AND id = ?",
     )
+    .bind(due_at.map_or(0, ms))
     .bind(shop.as_str())
     .bind(order.as_str())
     .execute(tx.conn()?)
@@ -64,9 +83,9 @@ pub(super) async fn lines_failed(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "UPDATE orders SET lines_due_at = ?1,
-           lines_state = IIF(?2 IS NULL, lines_state, 'unreadable'),
-           lines_problem = COALESCE(?2, lines_problem)
-         WHERE shop = ?3 AND id = ?4 AND lines_state <> 'known'",
+           lines_state = IIF(?2 IS NULL OR lines_state = 'known', lines_state, 'unreadable'),
+           lines_problem = IIF(lines_state = 'known', NULL, COALESCE(?2, lines_problem))
+         WHERE shop = ?3 AND id = ?4 AND (lines_state <> 'known' OR lines_due_at > 0)",
     )
     .bind(ms(retry_at))
     .bind(why)
@@ -155,7 +174,7 @@ pub(super) const VANISHED: &str = concat!(
 );
 
 impl Store {
-    /// Orders in this status whose lines are still to be read, oldest first.
+    /// Orders in this status whose lines are still to be read, or to be asked about again, oldest first.
     pub async fn lines_wanted(
         &self,
         shop: &ShopName,
@@ -164,16 +183,13 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<LinesWanted>, StoreError> {
         let mut reader = self.read().await?;
-        let bodies: Vec<String> = sqlx::query_scalar(
-            "SELECT body FROM orders WHERE shop = ? AND lines_state <> 'known' AND lines_due_at <= ?
-               AND status = ? ORDER BY created_at, id LIMIT ?",
-        )
-        .bind(shop.as_str())
-        .bind(ms(now))
-        .bind(status.as_str())
-        .bind(limit)
-        .fetch_all(&mut *reader)
-        .await?;
+        let bodies: Vec<String> = sqlx::query_scalar(LINES_WANTED)
+            .bind(shop.as_str())
+            .bind(ms(now))
+            .bind(status.as_str())
+            .bind(limit)
+            .fetch_all(&mut *reader)
+            .await?;
         bodies
             .iter()
             .map(|body| {

@@ -28,7 +28,7 @@ const FEW: [&str; 4] = [
 /// Counted whole, once in five seconds: nothing smaller tells.
 const COUNTED: [&str; 2] = ["SCAN orders USING COVERING INDEX", "SCAN actions"];
 
-const STATEMENTS: [(&str, &str); 20] = [
+const STATEMENTS: [(&str, &str); 21] = [
     ("totals", view::TOTALS),
     ("counters", deciding::COUNTERS),
     ("candidates", deciding::CANDIDATES),
@@ -42,6 +42,7 @@ const STATEMENTS: [(&str, &str); 20] = [
     ("open attempts", actions::OPEN_ATTEMPTS),
     ("levels", stock::LEVELS),
     ("lines", deciding::LINES),
+    ("lines wanted", orders::LINES_WANTED),
     ("known", observe::KNOWN),
     ("update orders", batch::UPDATE_ORDERS),
     ("close actions", batch::CLOSE_ACTIONS),

@@ -54,7 +54,7 @@ impl Store {
         for (order, lines) in read {
             match lines {
                 Ok(Lines::Known(lines)) => {
-                    orders::put_lines(&mut tx, shop, &order.id, lines).await?;
+                    orders::put_lines(&mut tx, shop, &order.id, lines, now).await?;
                     edited::refit(&mut tx, shop, order, now).await?;
                 }
                 Ok(Lines::Unreadable(why)) => {

@@ -19,32 +19,54 @@ const UNSEEN_FREED: SignedDuration = SignedDuration::from_secs(75);
 /// From the decision to the arrival of its POST.
 const SENDING: SignedDuration = SignedDuration::from_secs(10);
 
+/// A POST under way may arrive, and have its effect, so much later than its units were counted.
+const ARRIVING: SignedDuration = SignedDuration::from_secs(150);
+
+/// An effect is read by then: replicas lag by up to a minute.
+const SEEN_BY: SignedDuration = SignedDuration::from_secs(120);
+
+/// `actions.settle` and `actions.attempts_max`, as they are by default.
+const SETTLE: SignedDuration = SignedDuration::from_mins(3);
+const ATTEMPTS_MAX: usize = 5;
+
 /// What the story knows and the ledger does not.
 #[derive(Default)]
 pub(crate) struct Known {
-    /// SKU to when units came in and how many there had been in all by then.
+    /// SKU to when units came in or were lost, and how many there had been in all by then.
     arrivals: BTreeMap<String, Vec<(Timestamp, u32)>>,
     /// Orders a person decided: theirs to answer for.
     pub(crate) by_hand: BTreeSet<String>,
 }
 
 impl Known {
-    /// Notes units that came in; gives all there ever were.
-    pub(crate) fn arrive(&mut self, sku: &str, units: u32, at: Timestamp) -> u32 {
-        let rows = self.arrivals.entry(sku.to_owned()).or_default();
-        let all = rows.last().map_or(0, |(_, all)| *all) + units;
-        rows.push((at, all));
-        all
+    /// Units there have been in all, without those that were lost.
+    pub(crate) fn capacity(&self, sku: &str) -> u32 {
+        let rows = self.arrivals.get(sku);
+        rows.and_then(|rows| rows.last()).map_or(0, |(_, all)| *all)
     }
 
-    fn capacity(&self, sku: &str, by: Timestamp) -> Option<i64> {
-        let rows = self.arrivals.get(sku)?;
-        let last = rows.iter().rev().find(|(at, _)| *at <= by);
-        last.map(|(_, all)| i64::from(*all))
+    /// Notes how many units there have been in all from now on.
+    pub(crate) fn counted(&mut self, sku: &str, all: u32, at: Timestamp) {
+        let rows = self.arrivals.entry(sku.to_owned()).or_default();
+        rows.push((at, all));
+    }
+
+    /// What the capacity was from `from` on, until `to`.
+    fn capacities(&self, sku: &str, from: Timestamp, to: Timestamp) -> impl Iterator<Item = i64> {
+        let rows = self.arrivals.get(sku).map_or(&[][..], Vec::as_slice);
+        let first = rows.iter().rposition(|(at, _)| *at <= from).unwrap_or(0);
+        let until = rows.iter().skip(first).take_while(move |(at, _)| *at <= to);
+        until.map(|(_, all)| i64::from(*all))
     }
 }
 
-pub(crate) async fn judge(link: &Link, process: &Process, known: &Known) -> Result<(), String> {
+/// `settles`: nothing hid from the product how much time had passed.
+pub(crate) async fn judge(
+    link: &Link,
+    process: &Process,
+    known: &Known,
+    settles: bool,
+) -> Result<(), String> {
     let filter = OrderFilter {
         limit: 100_000,
         ..OrderFilter::default()
@@ -54,7 +76,11 @@ pub(crate) async fn judge(link: &Link, process: &Process, known: &Known) -> Resu
         never_both(world, known)?;
         no_blind_repeat(world, &views)?;
         no_wrong_cancel(world, known, &views)?;
-        no_oversell(world, known)?;
+        no_oversell(world, known, &views)?;
+        actions_end_true(world, known, &views)?;
+        if settles {
+            no_early_repeat(world)?;
+        }
         same_as_kaspi(world, &views, now)?;
         attempts_precede_posts(world, &views)
     })?;
@@ -93,19 +119,14 @@ fn no_blind_repeat(world: &World, views: &[OrderView]) -> Result<(), String> {
     Ok(())
 }
 
-/// Units promised at Kaspi at a moment, of each SKU. `counts` picks the effects that count.
+/// Units promised at Kaspi at a moment, of each SKU. `counts` picks the effects and SKUs that count.
 fn promised(
     world: &World,
     at: Timestamp,
-    counts: impl Fn(&EffectRow) -> bool,
+    counts: impl Fn(&EffectRow, &str) -> bool,
 ) -> BTreeMap<&str, i64> {
     let mut units: BTreeMap<&str, i64> = BTreeMap::new();
-    for row in world
-        .ledger()
-        .effects()
-        .iter()
-        .filter(|row| row.at <= at && counts(row))
-    {
+    for row in world.ledger().effects().iter().filter(|row| row.at <= at) {
         let on_its_way = world
             .order(&row.code)
             .and_then(|order| order.handed_over_at)
@@ -117,7 +138,7 @@ fn promised(
             (Status::AcceptedByMerchant, Status::Cancelled | Status::Cancelling) => -1,
             _ => continue,
         };
-        for (sku, quantity) in &row.units {
+        for (sku, quantity) in row.units.iter().filter(|(sku, _)| counts(row, sku)) {
             *units.entry(sku).or_default() += sign * i64::from(*quantity);
         }
     }
@@ -146,9 +167,9 @@ fn no_wrong_cancel(world: &World, known: &Known, views: &[OrderView]) -> Result<
         let before = row.at - UNSEEN_FREED;
         let frees =
             |effect: &EffectRow| effect.to != Status::AcceptedByMerchant && effect.at > before;
-        let held = promised(world, row.at, |effect| !frees(effect));
+        let held = promised(world, row.at, |effect, _| !frees(effect));
         let short = order.lines().iter().any(|line| {
-            let Some(capacity) = known.capacity(&line.sku, row.at - SENDING) else {
+            let Some(capacity) = known.capacities(&line.sku, row.at - SENDING, row.at).min() else {
                 return false;
             };
             let held = held.get(line.sku.as_str()).copied().unwrap_or(0);
@@ -169,7 +190,14 @@ fn no_wrong_cancel(world: &World, known: &Known, views: &[OrderView]) -> Result<
 }
 
 /// I2: at every accept of ours that took effect, the units were there by what was known then.
-fn no_oversell(world: &World, known: &Known) -> Result<(), String> {
+fn no_oversell(world: &World, known: &Known, views: &[OrderView]) -> Result<(), String> {
+    // Goods that Kaspi links to no SKU of ours could not be counted.
+    let lines = views.iter().flat_map(|view| {
+        let skus = view.lines.iter().filter_map(|line| line.sku.as_ref());
+        skus.map(|sku| (view.order.code.as_str(), sku.as_str()))
+    });
+    let told: BTreeSet<_> = lines.collect();
+    let is_told = |effect: &EffectRow, sku: &str| told.contains(&(effect.code.as_str(), sku));
     for row in world.ledger().effects() {
         let ours = row.cause.is_write() && row.to == Status::AcceptedByMerchant;
         let is_preorder = world
@@ -185,17 +213,18 @@ fn no_oversell(world: &World, known: &Known) -> Result<(), String> {
             let by_hand = known.by_hand.contains(&effect.code);
             taken && (!effect.cause.is_write() || by_hand) && effect.at > before
         };
-        let held = promised(world, row.at, |effect| !foreign(effect));
+        let held = promised(world, row.at, |effect, sku| {
+            !foreign(effect) && is_told(effect, sku)
+        });
         for (sku, _) in &row.units {
-            let Some(capacity) = known.capacity(sku, row.at) else {
+            let Some(capacity) = known.capacities(sku, row.at - ARRIVING, row.at).max() else {
                 return Err(format!(
                     "I2: {} was accepted with unknown stock of {sku}",
                     row.code
                 ));
             };
             let held = held.get(sku.as_str()).copied().unwrap_or(0);
-            // A release younger than the sale of its unit may belong to an order cancelled later.
-            if held > capacity && !foreign_ever(world, known, sku) {
+            if held > capacity {
                 return Err(format!(
                     "I2: {held} of {sku} promised at {}, {capacity} there",
                     row.at
@@ -206,13 +235,67 @@ fn no_oversell(world: &World, known: &Known) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether people promised units of this SKU: then they may have promised too many themselves.
-fn foreign_ever(world: &World, known: &Known, sku: &str) -> bool {
-    world.ledger().effects().iter().any(|row| {
-        row.to == Status::AcceptedByMerchant
-            && (!row.cause.is_write() || known.by_hand.contains(&row.code))
-            && row.units.iter().any(|(of, _)| of == sku)
-    })
+/// R3, R4: no action ended otherwise than Kaspi shows it, was sent too often, or is still under way.
+fn actions_end_true(world: &World, known: &Known, views: &[OrderView]) -> Result<(), String> {
+    for view in views {
+        let code = view.order.code.as_str();
+        for action in &view.actions {
+            let to = |row: &EffectRow| match action.kind.as_str() {
+                "accept" => row.to == Status::AcceptedByMerchant,
+                _ => matches!(row.to, Status::Cancelled | Status::Cancelling),
+            };
+            let of_it = |row: &&EffectRow| row.code == code && to(row);
+            let mut effects = world.ledger().effects().iter().filter(of_it);
+            let last = world
+                .ledger()
+                .effects()
+                .iter()
+                .rfind(|row| row.code == code);
+            let seen = action.closed_at.map(|closed| closed - SEEN_BY);
+            let is_true = match (action.state.as_str(), seen) {
+                ("confirmed", _) => effects.next().is_some(),
+                // One that was overtaken by others had its effect all the same.
+                ("refused", Some(seen)) => {
+                    !last.is_some_and(|row| to(row) && row.cause.is_write() && row.at < seen)
+                }
+                _ => true,
+            };
+            let counted = action.attempts.iter().filter(|attempt| {
+                let free = ["snoozed", "not_sent", "denied"];
+                !attempt
+                    .outcome
+                    .as_deref()
+                    .is_some_and(|outcome| free.contains(&outcome))
+            });
+            let is_bounded = counted.count() <= ATTEMPTS_MAX || known.by_hand.contains(code);
+            let is_over = action
+                .attempts
+                .iter()
+                .all(|attempt| attempt.outcome.is_some());
+            if !(is_true && is_bounded && is_over) {
+                return Err(format!("R3: {code} does not hold {action:#?}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// R4: a POST whose outcome was not a clear no is not repeated before it has settled.
+fn no_early_repeat(world: &World) -> Result<(), String> {
+    let mut last = BTreeMap::new();
+    let posts = world.ledger().requests().iter();
+    for row in posts.filter(|row| row.write.is_some()) {
+        let is_open = !row
+            .answered
+            .is_some_and(|status| (400..500).contains(&status));
+        let before = last.insert((&row.code, row.write), (row.at, is_open));
+        if let Some((at, true)) = before
+            && row.at.duration_since(at) < SETTLE
+        {
+            return Err(format!("R4: {row:?} repeats one of {at}"));
+        }
+    }
+    Ok(())
 }
 
 /// I4, I5: known as Kaspi holds it; what still waits is held, and somebody is told why.
@@ -231,6 +314,11 @@ fn same_as_kaspi(world: &World, views: &[OrderView], now: Timestamp) -> Result<(
             }
             continue;
         };
+        let effects = world.ledger().effects().iter();
+        let last = effects.rev().find(|row| row.code == code);
+        if last.is_some_and(|row| now.duration_since(row.at) < SEEN_BY) {
+            continue;
+        }
         let (state, status) = (view.order.state.as_str(), view.order.status.as_str());
         if (state, status) != (order.state.as_str(), order.status.as_str()) {
             return Err(format!(

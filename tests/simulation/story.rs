@@ -11,11 +11,11 @@ use qabyl::clock::SimulatedTime;
 use qabyl::config::Config;
 use qabyl::domain::decision::{CancelReason, Verdict};
 use qabyl::domain::ids::Sku;
-use qabyl::domain::stock::StockRow;
+use qabyl::domain::stock::{Semantics, StockRow};
 use qabyl::pipeline::StageError;
 use qabyl::runtime::build;
 use qabyl::sandbox::{Faults, Happening, World};
-use qabyl::store::{OrderFilter, StoreError};
+use qabyl::store::{OrderFilter, StockView, StoreError};
 
 use crate::judge::{self, Known};
 use crate::link::{Crash, Link};
@@ -100,11 +100,14 @@ pub(crate) async fn run(seed: u64, tell: bool) -> Result<Told, String> {
     story.count_shelf(true).await;
     for _ in 0..story.plan.steps {
         story.happen().await?;
-        story.step().await;
+        story.step().await?;
     }
     story.quieten().await?;
     let told = story.told(count).await;
-    let judged = judge::judge(&story.link, story.process(), &story.known).await;
+    // A new process knows the time by a clock that was set, and one that slept sends what it had begun.
+    let settles =
+        story.plan.takeovers == 0.0 && (story.plan.clock_jumps == 0.0 || story.lives == 0);
+    let judged = judge::judge(&story.link, story.process(), &story.known, settles).await;
     if judged.is_err() || tell {
         story.lay_open().await;
     }
@@ -244,7 +247,8 @@ impl Story {
         self.process = Some(process);
     }
 
-    /// The shelf is counted and imported; sometimes more came in, sometimes a number is missing.
+    /// The shelf is counted and imported; sometimes more came in, sometimes some is lost, sometimes a
+    /// number is missing.
     async fn count_shelf(&mut self, first: bool) {
         let mut rows = Vec::new();
         let left = self.link.world(|world, _| {
@@ -254,15 +258,17 @@ impl Story {
         });
         let now = self.process().clock().now();
         for (sku, start) in self.plan.stock.clone() {
-            let more = if !first && self.rng.u8(..) < 60 {
-                self.rng.u32(1..4)
-            } else {
-                0
+            let left = left.get(&sku).copied().unwrap_or(0);
+            let there = self.known.capacity(&sku);
+            let capacity = match self.rng.u8(..) {
+                _ if first => start,
+                0..60 => there + self.rng.u32(1..4),
+                // Broken, or lost.
+                60..90 => there - self.rng.u32(0..=there.saturating_sub(left)),
+                _ => there,
             };
-            let capacity =
-                self.known
-                    .arrive(&sku, if first { start } else { more }, self.link.true_now());
-            let on_hand = capacity.saturating_sub(left.get(&sku).copied().unwrap_or(0));
+            self.known.counted(&sku, capacity, self.link.true_now());
+            let on_hand = capacity.saturating_sub(left);
             let on_hand = (self.rng.u8(..) > 8).then_some(on_hand);
             rows.push(StockRow {
                 sku: Sku::new(&sku).unwrap(),
@@ -287,7 +293,7 @@ impl Story {
         taken.unwrap();
     }
 
-    async fn step(&mut self) {
+    async fn step(&mut self) -> Result<(), String> {
         let step = match self.rng.u8(..10) {
             0..3 => Step::Poll,
             3..6 => Step::Decide,
@@ -295,7 +301,43 @@ impl Story {
             8 => Step::Confirm { please: true },
             _ => Step::Confirm { please: false },
         };
+        let before = if step == Step::Decide {
+            self.free().await
+        } else {
+            BTreeMap::new()
+        };
         self.take(step).await;
+        if step != Step::Decide {
+            return Ok(());
+        }
+        let after = self.free().await;
+        match before
+            .iter()
+            .find(|(sku, free)| after[*sku] < (**free).min(0))
+        {
+            Some((sku, free)) => Err(format!(
+                "I2: one pass promised more of {sku} than the {free} there were"
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// Units of each SKU that are not promised.
+    async fn free(&self) -> BTreeMap<String, i64> {
+        let views = self
+            .process()
+            .store
+            .stock_levels(Semantics::Physical, None)
+            .await
+            .unwrap();
+        let free = |view: StockView| {
+            let promised = view.promised.confirmed + view.promised.pending;
+            (
+                view.listing.sku.to_string(),
+                view.listing.on_hand.unwrap_or(0) - promised,
+            )
+        };
+        views.into_iter().map(free).collect()
     }
 
     async fn take(&mut self, step: Step) {
