@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use super::{Ctx, StageError, lines, listing};
+use super::{Ctx, DEEP, StageError, lines, listing};
 use crate::crash_point::crash_point;
 use crate::domain::order::{State, Status};
 use crate::kaspi::ApiError;
@@ -68,6 +68,10 @@ async fn list(ctx: &Ctx, report: &mut Report) -> Result<(), StageError> {
 async fn list_once(ctx: &Ctx, report: &mut Report) -> Result<Option<ApiError>, StageError> {
     let started_at = ctx.clock.now();
     let (from, to) = listing::span(ctx, ScanKind::New, started_at).await?;
+    // One that waits for longer than the lookback is still looked at each time: it may be sent only
+    // while it is listed.
+    let oldest = ctx.store.oldest_waiting(&ctx.shop).await?.unwrap_or(from);
+    let from = oldest.min(from).max(to.saturating_sub(DEEP).unwrap_or(to));
     let wanted = listing::Wanted {
         state: State::New,
         status: Some(Status::ApprovedByBank),

@@ -135,6 +135,9 @@ SELECT MIN(at) FROM (
   CROSS JOIN orders o ON o.shop = a.shop AND o.id = a.order_id
   WHERE a.shop = ?1 AND a.state IN ('pending', 'sent', 'unknown') AND a.state <> 'pending')";
 
+pub(super) const OLDEST_WAITING: &str = "
+SELECT MIN(created_at) FROM orders WHERE shop = ?1 AND state = 'NEW' AND status = 'APPROVED_BY_BANK'";
+
 pub(super) const GONE: &str = "
 WITH followed AS (
   SELECT id FROM orders INDEXED BY orders_on_their_way
@@ -198,6 +201,16 @@ impl Store {
                 })
             })
             .collect()
+    }
+
+    /// When the oldest order was placed that waits for the merchant by what is stored.
+    pub async fn oldest_waiting(&self, shop: &ShopName) -> Result<Option<Timestamp>, StoreError> {
+        let mut reader = self.read().await?;
+        let oldest: Option<i64> = sqlx::query_scalar(OLDEST_WAITING)
+            .bind(shop.as_str())
+            .fetch_one(&mut *reader)
+            .await?;
+        oldest.map(super::at).transpose()
     }
 
     /// When the oldest order was placed that is on its way, holds stock or has a request under way.

@@ -28,12 +28,13 @@ const FEW: [&str; 4] = [
 /// Counted whole, once in five seconds: nothing smaller tells.
 const COUNTED: [&str; 2] = ["SCAN orders USING COVERING INDEX", "SCAN actions"];
 
-const STATEMENTS: [(&str, &str); 21] = [
+const STATEMENTS: [(&str, &str); 22] = [
     ("totals", view::TOTALS),
     ("counters", deciding::COUNTERS),
     ("candidates", deciding::CANDIDATES),
     ("unread holder", deciding::UNREAD_HOLDER),
     ("oldest holder", orders::OLDEST_HOLDER),
+    ("oldest waiting", orders::OLDEST_WAITING),
     ("gone", orders::GONE),
     ("vanished", orders::VANISHED),
     ("due", actions::DUE),

@@ -1,6 +1,7 @@
 //! What must hold after every story: the invariants, judged by the world's ledger and the database.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use qabyl::sandbox::{EffectRow, Status, World, WriteKind};
@@ -24,6 +25,13 @@ const ARRIVING: SignedDuration = SignedDuration::from_secs(150);
 
 /// An effect is read by then: replicas lag by up to a minute.
 const SEEN_BY: SignedDuration = SignedDuration::from_secs(120);
+
+/// A list is made so often that an order this far within its reach is in one.
+const LOOK: Duration = Duration::from_mins(10);
+
+/// By then an order is in a list, or in a deep one.
+const SEEN_SOON: SignedDuration = SignedDuration::from_mins(4);
+const SEEN_DEEP: SignedDuration = SignedDuration::from_mins(70);
 
 /// `actions.settle` and `actions.attempts_max`, as they are by default.
 const SETTLE: SignedDuration = SignedDuration::from_mins(3);
@@ -60,12 +68,13 @@ impl Known {
     }
 }
 
-/// `settles`: nothing hid from the product how much time had passed.
+/// `settles`: nothing hid from the product how much time had passed. What was approved later than
+/// `lookback` is left to the deep scan.
 pub(crate) async fn judge(
     link: &Link,
     process: &Process,
     known: &Known,
-    settles: bool,
+    (settles, lookback): (bool, Duration),
 ) -> Result<(), String> {
     let filter = OrderFilter {
         limit: 100_000,
@@ -81,7 +90,7 @@ pub(crate) async fn judge(
         if settles {
             no_early_repeat(world)?;
         }
-        same_as_kaspi(world, &views, now)?;
+        same_as_kaspi(world, &views, lookback, now)?;
         attempts_precede_posts(world, &views)
     })?;
     audited(process, &views).await
@@ -299,12 +308,18 @@ fn no_early_repeat(world: &World) -> Result<(), String> {
 }
 
 /// I4, I5: known as Kaspi holds it; what still waits is held, and somebody is told why.
-fn same_as_kaspi(world: &World, views: &[OrderView], now: Timestamp) -> Result<(), String> {
-    for order in world
-        .orders()
-        .iter()
-        .filter(|order| order.visible_at + SignedDuration::from_mins(4) < now)
-    {
+fn same_as_kaspi(
+    world: &World,
+    views: &[OrderView],
+    lookback: Duration,
+    now: Timestamp,
+) -> Result<(), String> {
+    let is_seen = |order: &&qabyl::sandbox::Order| {
+        let late = order.visible_at.duration_since(order.seed.created_at);
+        let listed = Duration::try_from(late).is_ok_and(|late| late + LOOK < lookback);
+        order.visible_at + if listed { SEEN_SOON } else { SEEN_DEEP } < now
+    };
+    for order in world.orders().iter().filter(is_seen) {
         let code = order.code();
         let Some(view) = views.iter().find(|view| view.order.code.as_str() == code) else {
             let ours = world.ledger().posts_for(code);

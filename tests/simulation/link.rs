@@ -172,26 +172,35 @@ impl Link {
         let state = &mut *state;
         let reply = state.world.handle(now, request);
         let is_whole = reply.wire == Wire::Whole && reply.status == 200;
-        let reply = if is_whole
-            && request.method == sandbox::Method::Get
-            && state.rng.f64() < state.stale
-        {
-            // A replica that lags: asked for its answer, whatever it records is thrown away.
-            let near = |at: &Timestamp| now.duration_since(*at).as_secs() <= LAG_S_MAX;
-            let past = state.past.iter_mut().find(|(at, _)| near(at));
-            let past = past.map(|(_, past)| past.handle(now, request));
-            past.filter(|past| past.wire == Wire::Whole && past.status == 200)
-                .unwrap_or(reply)
-        } else if is_whole
-            && request.method == sandbox::Method::Get
-            && request.path.contains("/v2/orders")
-            && !request.path.ends_with("/entries")
-            && state.rng.f64() < state.lies
-        {
-            lie(reply, &mut state.rng)
-        } else {
-            reply
-        };
+        let is_done = (200..300).contains(&reply.status) && reply.wire == Wire::Whole;
+        let reply =
+            if is_done && request.method == sandbox::Method::Post && state.rng.f64() < state.lies {
+                // Done all the same.
+                Reply {
+                    status: 400,
+                    body: br#"{"errors":[{"title":"Order status can not be changed"}]}"#.to_vec(),
+                    ..reply
+                }
+            } else if is_whole
+                && request.method == sandbox::Method::Get
+                && state.rng.f64() < state.stale
+            {
+                // A replica that lags: asked for its answer, whatever it records is thrown away.
+                let near = |at: &Timestamp| now.duration_since(*at).as_secs() <= LAG_S_MAX;
+                let past = state.past.iter_mut().find(|(at, _)| near(at));
+                let past = past.map(|(_, past)| past.handle(now, request));
+                past.filter(|past| past.wire == Wire::Whole && past.status == 200)
+                    .unwrap_or(reply)
+            } else if is_whole
+                && request.method == sandbox::Method::Get
+                && request.path.contains("/v2/orders")
+                && !request.path.ends_with("/entries")
+                && state.rng.f64() < state.lies
+            {
+                lie(reply, &mut state.rng)
+            } else {
+                reply
+            };
         if state.stale > 0.0 {
             // Without its faults, and never brought forward: it shows that moment.
             let mut snapshot = state.world.clone();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use jiff::Timestamp;
 use qabyl::sandbox::{
-    EntriesForm, Fault, FaultRate, Faults, IncludeSupport, LineSeed, ListOrder, OfferForm,
+    self, EntriesForm, Fault, FaultRate, Faults, IncludeSupport, LineSeed, ListOrder, OfferForm,
     OrderSeed, Scope, Settings, SuccessForm,
 };
 
@@ -32,6 +32,10 @@ pub(crate) struct Plan {
     pub(crate) lies: f64,
     pub(crate) stale: f64,
     pub(crate) takeovers: f64,
+    pub(crate) couriers: f64,
+    pub(crate) counts: f64,
+    /// `poll.lookback`; a short one leaves orders that are approved late to the deep scan.
+    pub(crate) lookback: Duration,
     pub(crate) cancel_confirm_after: Duration,
 }
 
@@ -69,8 +73,12 @@ impl Plan {
             .into_iter()
             .filter_map(|fault| {
                 let probability = some(rng, 0.3, 0.25);
-                (probability > 0.0).then_some(FaultRate {
-                    scope: Scope::Both,
+                let scopes = [Scope::Both, Scope::Both, Scope::Get, Scope::Post];
+                let scope = *rng.choice(&scopes).unwrap();
+                let happens = probability > 0.0
+                    && (fault.applies_to(sandbox::Method::Get) || scope != Scope::Get);
+                happens.then_some(FaultRate {
+                    scope,
                     fault,
                     probability,
                 })
@@ -86,11 +94,14 @@ impl Plan {
             crashes: some(rng, 0.5, 0.15),
             people: some(rng, 0.5, 0.2),
             outages: some(rng, 0.3, 0.05),
-            clock_jumps: some(rng, 0.2, 0.03),
+            clock_jumps: some(rng, 0.25, 0.05),
             lies: some(rng, 0.3, 0.2),
             stale: some(rng, 0.3, 0.3),
             cancel_confirm_after: Duration::from_secs(*rng.choice(&[0, 60, 600]).unwrap()),
             takeovers: some(rng, 0.3, 0.06),
+            couriers: some(rng, 0.5, 0.3),
+            counts: 0.05 + some(rng, 0.3, 0.2),
+            lookback: Duration::from_mins(*rng.choice(&[60, 3 * 24 * 60]).unwrap()),
         }
     }
 }

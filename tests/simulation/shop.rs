@@ -55,11 +55,13 @@ impl std::fmt::Debug for Sleeper {
 
 impl Sleeper {
     /// Goes on where it was stopped, to the end of its step.
-    pub(crate) async fn wake(self, link: &Link) -> Result<(), StageError> {
+    ///
+    /// # Errors
+    /// It does not go on.
+    pub(crate) async fn wake(self, link: &Link) -> Result<Result<(), StageError>, String> {
         link.wake();
-        // A process that wakes goes on.
         let ended = tokio::time::timeout(HANGS_AFTER, self.0).await;
-        ended.unwrap()
+        ended.map_err(|_| "a process that wakes does not go on".to_owned())
     }
 }
 
@@ -72,11 +74,12 @@ pub(crate) struct Process {
 pub(crate) fn config(folder: &Path, plan: &Plan) -> Config {
     let text = format!(
         "[database]\npath = \"sim.db\"\n[kaspi]\nbase_url = \"http://127.0.0.1:1/shop/api\"\n\
-         rate_per_second = 100\nmax_in_flight = {}\nrequest_timeout = \"{}s\"\n[interlocks]\n\
+         rate_per_second = 100\nmax_in_flight = {}\nrequest_timeout = \"{}s\"\n[poll]\nlookback = \"{}s\"\n[interlocks]\n\
          cancel_confirm_after = \"{}s\"\ncancel_budget_share = \"off\"\ncancels_per_hour_max = \"off\"\n\
          stock_collapse_share = \"off\"\n[[shops]]\nname = \"sim\"\ntoken_env = \"UNUSED\"\nmode = \"act\"\n",
         plan.max_in_flight,
         REQUEST_TIMEOUT.as_secs(),
+        plan.lookback.as_secs(),
         plan.cancel_confirm_after.as_secs()
     );
     let file = folder.join("qabyl.toml");

@@ -14,7 +14,7 @@ use qabyl::domain::ids::Sku;
 use qabyl::domain::stock::{Semantics, StockRow};
 use qabyl::pipeline::StageError;
 use qabyl::runtime::build;
-use qabyl::sandbox::{Faults, Happening, World};
+use qabyl::sandbox::{Faults, Happening, Status, World};
 use qabyl::store::{OrderFilter, StockView, StoreError};
 
 use crate::judge::{self, Known};
@@ -57,6 +57,8 @@ struct Story {
     /// Stopped in mid-step while another took its place.
     sleeper: Option<Sleeper>,
     known: Known,
+    /// How far each order had come by what the database said.
+    ranks: BTreeMap<String, u8>,
     crashes: usize,
     lives: u64,
     tell: bool,
@@ -87,6 +89,7 @@ pub(crate) async fn run(seed: u64, tell: bool) -> Result<Told, String> {
     let mut story = Story {
         rng: Rng::with_seed(seed.wrapping_mul(0x9E37_79B9)),
         known: Known::default(),
+        ranks: BTreeMap::new(),
         process: Some(Arc::new(process)),
         sleeper: None,
         plan,
@@ -107,7 +110,13 @@ pub(crate) async fn run(seed: u64, tell: bool) -> Result<Told, String> {
     // A new process knows the time by a clock that was set, and one that slept sends what it had begun.
     let settles =
         story.plan.takeovers == 0.0 && (story.plan.clock_jumps == 0.0 || story.lives == 0);
-    let judged = judge::judge(&story.link, story.process(), &story.known, settles).await;
+    let judged = judge::judge(
+        &story.link,
+        story.process(),
+        &story.known,
+        (settles, story.plan.lookback),
+    )
+    .await;
     if judged.is_err() || tell {
         story.lay_open().await;
     }
@@ -152,7 +161,10 @@ impl Story {
             self.time.set(now);
             self.say(|| format!("clock jumps to {now}"));
         }
-        if self.chance(0.05) {
+        if self.chance(self.plan.couriers) {
+            self.courier();
+        }
+        if self.chance(self.plan.counts) {
             self.count_shelf(false).await;
         }
         if self.chance(self.plan.crashes) {
@@ -182,6 +194,26 @@ impl Story {
                 world.set_tokens([TOKEN]);
             }
         });
+    }
+
+    /// Somebody's goods leave.
+    fn courier(&mut self) {
+        let pick = self.rng.usize(..);
+        let took = self.link.world(|world, now| {
+            let waiting: Vec<_> = world
+                .orders()
+                .iter()
+                .filter(|order| {
+                    order.status == Status::AcceptedByMerchant && order.handed_over_at.is_none()
+                })
+                .map(|order| order.code().to_owned())
+                .collect();
+            let code = waiting.get(pick % waiting.len().max(1))?.clone();
+            world.hand_over(&code, now).then_some(code)
+        });
+        if let Some(code) = took {
+            self.say(|| format!("the courier takes {code}"));
+        }
     }
 
     /// The buyer, the cabinet, the courier, or a person at Qabyl's own command line.
@@ -307,6 +339,7 @@ impl Story {
             BTreeMap::new()
         };
         self.take(step).await;
+        self.never_back(step).await?;
         if step != Step::Decide {
             return Ok(());
         }
@@ -338,6 +371,36 @@ impl Story {
             )
         };
         views.into_iter().map(free).collect()
+    }
+
+    /// R11: what is known of an order never goes back.
+    async fn never_back(&mut self, step: Step) -> Result<(), String> {
+        if self.plan.stale == 0.0 || matches!(step, Step::Decide) {
+            return Ok(());
+        }
+        let filter = OrderFilter {
+            limit: 1000,
+            ..OrderFilter::default()
+        };
+        for view in self.process().store.orders(&filter).await.unwrap() {
+            let rank = match view.order.status.as_str() {
+                "APPROVED_BY_BANK" => 0,
+                "ACCEPTED_BY_MERCHANT" => 1,
+                "CANCELLED" | "COMPLETED" => 2,
+                _ => continue,
+            };
+            let before = self
+                .ranks
+                .insert(view.order.code.to_string(), rank)
+                .unwrap_or(0);
+            if rank < before {
+                return Err(format!(
+                    "R11: {} goes back to {}",
+                    view.order.code, view.order.status
+                ));
+            }
+        }
+        Ok(())
     }
 
     async fn take(&mut self, step: Step) {
@@ -385,7 +448,7 @@ impl Story {
             })
         };
         let before = posts(&self.link);
-        let ended = sleeper.wake(&self.link).await;
+        let ended = sleeper.wake(&self.link).await?;
         let sent = posts(&self.link) - before;
         self.say(|| format!("the sleeper woke, sent {sent}, and ended {ended:?}"));
         match ended {
@@ -413,6 +476,10 @@ impl Story {
         });
         let now = self.link.true_now();
         self.time.set(now);
+        // Then every list goes deep once.
+        if self.plan.lookback < Duration::from_hours(24) {
+            self.time.advance(Duration::from_mins(61));
+        }
         self.count_shelf(false).await;
         self.say(|| "all troubles end".to_owned());
         let mut quiet = 0;
