@@ -447,6 +447,7 @@ impl<'a> Pass<'a> {
             order: order.clone(),
             lines: None,
             asked_at,
+            skew: self.ctx.reader.skew(),
         };
         let observed = self
             .ctx

@@ -201,6 +201,7 @@ pub(super) async fn read_singly(
                     order,
                     lines: None,
                     asked_at,
+                    skew: ctx.reader.skew(),
                 };
                 let observed = ctx
                     .store

@@ -198,6 +198,7 @@ impl Round {
                 order: read.order,
                 lines: read.lines,
                 asked_at,
+                skew: ctx.reader.skew(),
             };
             listed.readings.insert(reading.order.id.clone(), reading);
         }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use sqlx::FromRow;
 
@@ -28,7 +28,15 @@ pub struct Reading {
     pub lines: Option<Vec<Line>>,
     /// When the request was sent.
     pub asked_at: Timestamp,
+    /// Kaspi's clock minus ours at that time, where it is known.
+    pub skew: Option<SignedDuration>,
 }
+
+/// What a reading shows may be so much older than the moment it is stored: a replica lags.
+const READING_LAG: SignedDuration = SignedDuration::from_mins(1);
+
+/// How exactly Kaspi's clock is known: its `Date` has seconds, and small differences count as none.
+const CLOCK_GRAIN: SignedDuration = SignedDuration::from_secs(5);
 
 /// What readings changed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -134,7 +142,7 @@ pub(super) async fn observe(
                 if let Some(lines) = &reading.lines {
                     orders::put_lines(tx, shop, &order.id, lines, now).await?;
                 }
-                hold(tx, shop, order, None, now, &mut observed).await?;
+                hold(tx, shop, (order, reading.skew), None, now, &mut observed).await?;
             }
             Some(row)
                 if !reconcile::overtakes(&Status::from(row.status.as_str()), &order.status) => {}
@@ -161,7 +169,15 @@ pub(super) async fn observe(
                 if row.held_unconfirmed > 0 && reconcile::holding(order) == Holding::Reserve {
                     batch.confirmed.push(order.id.to_string());
                 } else {
-                    hold(tx, shop, order, Some(row), now, &mut observed).await?;
+                    hold(
+                        tx,
+                        shop,
+                        (order, reading.skew),
+                        Some(row),
+                        now,
+                        &mut observed,
+                    )
+                    .await?;
                 }
             }
         }
@@ -303,7 +319,7 @@ pub(super) fn kind_of(
 pub(super) async fn hold(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
-    order: &Order,
+    (order, skew): (&Order, Option<SignedDuration>),
     row: Option<&Known>,
     now: Timestamp,
     observed: &mut Observed,
@@ -318,17 +334,9 @@ pub(super) async fn hold(
                 close_reservations(tx, shop, order, Fate::Released, why, now).await?;
         }
         Holding::Consume if active > 0 => {
-            let fate = match (order.handed_over_at, row) {
-                (Some(at), _) => Fate::Consumed { after: at, by: at },
-                (None, Some(row)) => Fate::Consumed {
-                    after: super::at(row.seen_at)?,
-                    by: now,
-                },
-                (None, None) => Fate::Consumed {
-                    after: now,
-                    by: now,
-                },
-            };
+            let seen_at = row.map_or(Ok(now), |row| super::at(row.seen_at))?;
+            let (after, by) = left_within(order, skew, (seen_at, now));
+            let fate = Fate::Consumed { after, by };
             close_reservations(tx, shop, order, fate, order.status.as_str(), now).await?;
         }
         Holding::Reserve if unconfirmed > 0 => {
@@ -339,13 +347,34 @@ pub(super) async fn hold(
         Holding::Reserve if total == 0 => reserve_seen(tx, shop, order, None, now).await?,
         Holding::Consume if total == 0 => {
             let before = row.map(|row| (row.status.as_str(), row.seen_at));
-            if let Some(left) = tx.left_unseen(shop, order, before, now).await? {
+            if let Some(left) = tx.left_unseen(shop, (order, skew), before, now).await? {
                 reserve_seen(tx, shop, order, Some(left), now).await?;
             }
         }
         Holding::Keep | Holding::Release | Holding::Consume | Holding::Reserve => {}
     }
     Ok(())
+}
+
+/// Within what span the goods of an order left the shelf, by our clock: since it was last `seen` with
+/// them, until now. Kaspi's date is by its own clock, and says more only where that is known.
+pub(super) fn left_within(
+    order: &Order,
+    skew: Option<SignedDuration>,
+    (seen_at, now): (Timestamp, Timestamp),
+) -> (Timestamp, Timestamp) {
+    let before = |at: Timestamp, by: SignedDuration| at.saturating_sub(by).unwrap_or(at);
+    let seen_at = before(seen_at, READING_LAG);
+    let (Some(at), Some(skew)) = (order.handed_over_at, skew) else {
+        return (seen_at, now);
+    };
+    let at = before(at, skew);
+    let (after, by) = (before(at, CLOCK_GRAIN), before(at, -CLOCK_GRAIN));
+    // Outside of what was seen, one of the clocks was set meanwhile.
+    if by < seen_at || after > now {
+        return (seen_at, now);
+    }
+    (after.max(seen_at), by.min(now))
 }
 
 /// Promises the units of an order that somebody else accepted (R6), already gone within the span

@@ -64,7 +64,15 @@ impl Store {
             }
             let known = observe::known(&mut tx, shop, &[order.id.as_str()]).await?;
             let row = known.get(order.id.as_str());
-            observe::hold(&mut tx, shop, order, row, now, &mut Observed::default()).await?;
+            observe::hold(
+                &mut tx,
+                shop,
+                (order, None),
+                row,
+                now,
+                &mut Observed::default(),
+            )
+            .await?;
         }
         crash_point("lines.before_commit");
         tx.commit().await?;

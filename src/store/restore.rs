@@ -8,6 +8,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 
 use super::backup::{FILES, beside, check_through, publish, remove, vacuum_into};
+use super::observe::left_within;
 use super::orders::order_ids;
 use super::{Store, StoreError, WriteTx, at, lock, ms, open};
 use crate::crash_point::crash_point;
@@ -306,12 +307,13 @@ impl WriteTx<'_> {
     pub(super) async fn left_unseen(
         &mut self,
         shop: &ShopName,
-        order: &Order,
+        (order, skew): (&Order, Option<SignedDuration>),
         before: Option<(&str, i64)>,
         now: Timestamp,
     ) -> Result<Option<(Timestamp, Timestamp)>, StoreError> {
-        if let Some(at) = order.handed_over_at {
-            return Ok(Some((at, at)));
+        if order.handed_over_at.is_some() {
+            let seen_at = before.map_or(Ok(order.created_at), |(_, seen_at)| at(seen_at))?;
+            return Ok(Some(left_within(order, skew, (seen_at.min(now), now))));
         }
         if let Some((status, seen_at)) = before
             && Status::from(status) == Status::ApprovedByBank
