@@ -92,6 +92,43 @@ async fn what_cannot_be_counted_is_held(
 }
 
 #[tokio::test]
+async fn goods_that_get_an_offer_later_are_asked_about_again() {
+    let mut world = world(Settings::default()).begin().await;
+    world.stock(&[("A", 5)]).await;
+    let line = |offer| LineSeed {
+        offer,
+        ..LineSeed::new("A", 1)
+    };
+    world.place(OrderSeed::new("930000003", start()).with_line(line(OfferForm::Unlinked)));
+    world.once().await;
+    assert!(world.why("930000003").await.contains("unknown stock"));
+    // A person links the goods in the cabinet: another order shows it.
+    let linked = OrderSeed::new("930000004", world.now()).with_line(line(OfferForm::Offer));
+    world.place(linked);
+    world.later(Duration::from_mins(16)).await;
+    assert_eq!(world.posts("930000003"), ["accept"]);
+    let units = world.kaspi().units_promised_by_sku()["A"];
+    assert_eq!(units, 2);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn an_order_that_waits_longer_than_the_lookback_is_still_sent_at_once() {
+    let mut world = world(Settings::default())
+        .config("poll", "lookback", "\"1h\"")
+        .begin()
+        .await;
+    world.stock(&[("A", 0)]).await;
+    world.place_plain(&[("930000005", "UNKNOWN", 1)]);
+    world.later(Duration::from_mins(90)).await;
+    assert_eq!(world.posts("930000005"), [""; 0]);
+    world.stock(&[("A", 0), ("UNKNOWN", 1)]).await;
+    world.once().await;
+    assert_eq!(world.posts("930000005"), ["accept"]);
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn unknown_stock_is_never_zero() {
     let mut world = world(Settings::default()).begin().await;
     world.stock(&[("A", 1)]).await;
