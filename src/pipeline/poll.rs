@@ -2,7 +2,8 @@
 
 use jiff::SignedDuration;
 
-use super::{Ctx, DEEP, StageError, lines, listing};
+use super::confirm::REACH_MAX;
+use super::{Ctx, StageError, lines, listing};
 use crate::crash_point::crash_point;
 use crate::domain::order::{State, Status};
 use crate::kaspi::ApiError;
@@ -71,7 +72,9 @@ async fn list_once(ctx: &Ctx, report: &mut Report) -> Result<Option<ApiError>, S
     // One that waits for longer than the lookback is still looked at each time: it may be sent only
     // while it is listed.
     let oldest = ctx.store.oldest_waiting(&ctx.shop).await?.unwrap_or(from);
-    let from = oldest.min(from).max(to.saturating_sub(DEEP).unwrap_or(to));
+    let from = oldest
+        .min(from)
+        .max(to.saturating_sub(REACH_MAX).unwrap_or(to));
     let wanted = listing::Wanted {
         state: State::New,
         status: Some(Status::ApprovedByBank),
