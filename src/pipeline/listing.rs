@@ -95,7 +95,8 @@ pub(super) async fn read(
     Ok((listed, None))
 }
 
-/// The span to list now: the lookback, or as far back as Kaspi goes where that is due (R10).
+/// The span to list now: the lookback before the last complete list, so that a pause between two takes
+/// nothing of it, or as far back as Kaspi goes where that is due (R10).
 pub(super) async fn span(
     ctx: &Ctx,
     kind: ScanKind,
@@ -104,7 +105,12 @@ pub(super) async fn span(
     let back = if is_deep(ctx, kind, now).await? {
         DEEP
     } else {
-        ctx.settings.lookback
+        let last = ctx.store.last_complete_scan(&ctx.shop, kind, now).await?;
+        let pause = last.map_or(SignedDuration::ZERO, |scan| {
+            now.duration_since(scan.started_at)
+        });
+        let back = pause.max(SignedDuration::ZERO) + ctx.settings.lookback;
+        back.min(DEEP)
     };
     Ok(ctx.span(back))
 }

@@ -26,8 +26,9 @@ const MENDS: [&str; 8] = [
     "UPDATE orders SET shortage_since = NULL, shortage_scans = 0, shortage_scan = NULL
      WHERE shortage_since > ?1 AND ?2 > 0",
     "UPDATE actions SET due_at = MIN(due_at, MAX(?1, ?2)) WHERE due_at > ?1 AND closed_at IS NULL",
-    // A count of the shelf made meanwhile is not newer than the next one.
-    "UPDATE stock SET as_of = ?1 WHERE as_of > ?1 AND ?2 > 0",
+    // Whether goods left before or after a count made meanwhile is not known: it is no evidence, and the
+    // next one is newer.
+    "UPDATE stock SET as_of = 0 WHERE as_of > ?1 AND ?2 > 0",
     "UPDATE reservations SET closed_at = MIN(closed_at, ?1), left_after = MIN(left_after, ?1)
      WHERE (closed_at > ?1 OR left_after > ?1) AND ?2 > 0",
 ];
@@ -42,12 +43,15 @@ impl Store {
     ) -> Result<Option<SignedDuration>, StoreError> {
         let latest = now.saturating_add(PUT_OFF_MAX).unwrap_or(now);
         let mut reader = self.read().await?;
-        // Stages write these rows, and each looks here first. A mend leaves a row of its own behind.
+        // Stages write most of these rows, and each looks here first. What the trail told before it was
+        // mended stays in it.
         let newest: Option<i64> = sqlx::query_scalar(
-            "SELECT MAX(at) FROM (
+            "WITH trail AS (SELECT id, at, event FROM audit ORDER BY id DESC LIMIT 20)
+             SELECT MAX(at) FROM (
                SELECT MAX(started_at) AS at FROM (SELECT started_at FROM scans ORDER BY id DESC LIMIT 20)
                UNION ALL
-               SELECT at FROM (SELECT at FROM audit ORDER BY id DESC LIMIT 1)
+               SELECT MAX(at) FROM trail
+               WHERE id >= COALESCE((SELECT MAX(id) FROM trail WHERE event = 'clock.mended'), 0)
                UNION ALL
                SELECT MAX(due_at) - (?2 - ?1) FROM actions WHERE state IN ('pending', 'sent', 'unknown'))",
         )

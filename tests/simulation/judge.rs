@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use qabyl::sandbox::{EffectRow, Status, World, WriteKind};
+use qabyl::sandbox::{EffectRow, Order, Status, World, WriteKind};
 use qabyl::store::{OrderFilter, OrderView};
 
 use crate::link::Link;
@@ -85,7 +85,7 @@ pub(crate) async fn judge(
         never_both(world, known)?;
         no_blind_repeat(world, &views)?;
         no_wrong_cancel(world, known, &views)?;
-        no_oversell(world, known, &views)?;
+        no_oversell(world, known, &views, lookback)?;
         actions_end_true(world, known, &views)?;
         if settles {
             no_early_repeat(world)?;
@@ -199,7 +199,12 @@ fn no_wrong_cancel(world: &World, known: &Known, views: &[OrderView]) -> Result<
 }
 
 /// I2: at every accept of ours that took effect, the units were there by what was known then.
-fn no_oversell(world: &World, known: &Known, views: &[OrderView]) -> Result<(), String> {
+fn no_oversell(
+    world: &World,
+    known: &Known,
+    views: &[OrderView],
+    lookback: Duration,
+) -> Result<(), String> {
     // Goods that Kaspi links to no SKU of ours could not be counted.
     let lines = views.iter().flat_map(|view| {
         let skus = view.lines.iter().filter_map(|line| line.sku.as_ref());
@@ -216,11 +221,16 @@ fn no_oversell(world: &World, known: &Known, views: &[OrderView]) -> Result<(), 
             continue;
         }
         // Others' clicks of the last minutes could not be known, nor those after our POST.
-        let before = row.at - UNSEEN - SignedDuration::from_secs(120);
         let foreign = |effect: &EffectRow| {
             let taken = effect.to == Status::AcceptedByMerchant;
             let by_hand = known.by_hand.contains(&effect.code);
-            taken && (!effect.cause.is_write() || by_hand) && effect.at > before
+            let order = world.order(&effect.code);
+            let unseen = if order.is_none_or(|order| is_listed(order, lookback)) {
+                UNSEEN + SEEN_BY
+            } else {
+                SEEN_DEEP
+            };
+            taken && (!effect.cause.is_write() || by_hand) && effect.at > row.at - unseen
         };
         let held = promised(world, row.at, |effect, sku| {
             !foreign(effect) && is_told(effect, sku)
@@ -307,6 +317,12 @@ fn no_early_repeat(world: &World) -> Result<(), String> {
     Ok(())
 }
 
+/// Whether an order is approved so soon that an ordinary list shows it.
+fn is_listed(order: &Order, lookback: Duration) -> bool {
+    let late = order.visible_at.duration_since(order.seed.created_at);
+    Duration::try_from(late).is_ok_and(|late| late + LOOK < lookback)
+}
+
 /// I4, I5: known as Kaspi holds it; what still waits is held, and somebody is told why.
 fn same_as_kaspi(
     world: &World,
@@ -314,10 +330,9 @@ fn same_as_kaspi(
     lookback: Duration,
     now: Timestamp,
 ) -> Result<(), String> {
-    let is_seen = |order: &&qabyl::sandbox::Order| {
-        let late = order.visible_at.duration_since(order.seed.created_at);
-        let listed = Duration::try_from(late).is_ok_and(|late| late + LOOK < lookback);
-        order.visible_at + if listed { SEEN_SOON } else { SEEN_DEEP } < now
+    let is_seen = |order: &&Order| {
+        let soon = is_listed(order, lookback);
+        order.visible_at + if soon { SEEN_SOON } else { SEEN_DEEP } < now
     };
     for order in world.orders().iter().filter(is_seen) {
         let code = order.code();
