@@ -30,8 +30,10 @@ pub struct Listing {
 pub struct Promised {
     /// For orders that Kaspi shows as accepted.
     pub confirmed: i64,
-    /// For orders whose accept is not seen yet.
+    /// For orders whose accept is not seen yet, or that the source may have counted already.
     pub pending: i64,
+    /// Given back since, and perhaps missing in what the source told.
+    pub returned: i64,
 }
 
 /// Units of one SKU at one warehouse that an order takes.
@@ -115,6 +117,7 @@ impl Ledger {
                 on_hand: *on_hand,
                 reserved_confirmed: promised.confirmed,
                 reserved_pending: promised.pending,
+                returned: promised.returned,
                 safety_stock: self.safety_stock,
                 as_of: *as_of,
                 source: source.clone(),

@@ -384,7 +384,7 @@ pub(super) async fn known_takes(
     }
     let lines = Lines::Known(lines);
     let names: Vec<&str> = skus(&lines).collect();
-    let ledger = tx.ledger(Semantics::Physical, 0, &names).await?;
+    let ledger = tx.ledger(Semantics::Physical, 0, &names, None).await?;
     Ok(Some(ledger.takes(&lines, order.pickup_point.as_ref())))
 }
 

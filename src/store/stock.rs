@@ -9,7 +9,7 @@ use sqlx::FromRow;
 use super::{Store, StoreError, WriteTx, at, ms};
 use crate::crash_point::crash_point;
 use crate::domain::facts::Collapse;
-use crate::domain::ids::Sku;
+use crate::domain::ids::{OrderId, ShopName, Sku};
 use crate::domain::ledger::{Ledger, Listing, Promised};
 use crate::domain::stock::{Semantics, StockRow};
 
@@ -47,38 +47,58 @@ struct LevelRow {
     source: String,
     confirmed: i64,
     pending: i64,
+    returned: i64,
 }
 
 /// Levels with their promises: what counts as promised depends on what the numbers mean.
-/// `?1` 1 for physical numbers, `?2` the wanted SKUs as a JSON array, or NULL for all.
+/// `?1` 1 for physical numbers, `?2` the wanted SKUs as a JSON array, or NULL for all; promises of the
+/// order `?4` of the shop `?3` do not count.
+///
+/// A feed with accepted orders taken off knew of those accepted when it was made. One seen as accepted
+/// by then is in it; one placed since is not; of one placed before and seen as accepted after, nobody
+/// knows. Units given back since may be missing in it.
 pub(super) const LEVELS: &str = "
 SELECT s.sku, s.warehouse, s.on_hand, s.as_of, i.source,
-       COALESCE(SUM(r.quantity) FILTER (WHERE NOT (r.confirmed_at IS NULL OR (?1 = 1 AND r.state = 'consumed' AND r.left_after <= s.as_of))), 0) AS confirmed,
-       COALESCE(SUM(r.quantity) FILTER (WHERE (r.confirmed_at IS NULL OR (?1 = 1 AND r.state = 'consumed' AND r.left_after <= s.as_of))), 0) AS pending
+  COALESCE(SUM(r.quantity) FILTER (WHERE r.state <> 'released' AND NOT (r.confirmed_at IS NULL
+    OR IIF(?1 = 1, r.state = 'consumed' AND r.left_after <= s.as_of, o.created_at <= s.as_of))), 0) AS confirmed,
+  COALESCE(SUM(r.quantity) FILTER (WHERE r.state <> 'released' AND (r.confirmed_at IS NULL
+    OR IIF(?1 = 1, r.state = 'consumed' AND r.left_after <= s.as_of, o.created_at <= s.as_of))), 0) AS pending,
+  COALESCE(SUM(r.quantity) FILTER (WHERE r.state = 'released' AND o.created_at <= s.as_of), 0) AS returned
 FROM stock s
 JOIN stock_imports i ON i.id = s.import_id
 LEFT JOIN reservations r ON r.id IN (
   SELECT id FROM reservations INDEXED BY reservations_shelf
   WHERE sku = s.sku AND warehouse = s.warehouse AND state <> 'released' AND closed_at IS NULL
-    AND (?1 = 1 OR made_at > s.as_of)
+    AND (?1 = 1 OR confirmed_at IS NULL OR confirmed_at > s.as_of)
   UNION ALL
   SELECT id FROM reservations INDEXED BY reservations_shelf
   WHERE sku = s.sku AND warehouse = s.warehouse AND state <> 'released' AND ?1 = 1 AND closed_at > s.as_of
   UNION ALL
-  SELECT id FROM reservations INDEXED BY reservations_made
-  WHERE sku = s.sku AND warehouse = s.warehouse AND state = 'consumed' AND ?1 = 0 AND made_at > s.as_of)
+  SELECT id FROM reservations INDEXED BY reservations_seen
+  WHERE sku = s.sku AND warehouse = s.warehouse AND state = 'consumed' AND ?1 = 0 AND confirmed_at > s.as_of
+  UNION ALL
+  SELECT id FROM reservations INDEXED BY reservations_back
+  WHERE sku = s.sku AND warehouse = s.warehouse AND state = 'released' AND ?1 = 0 AND closed_at > s.as_of)
+  AND NOT (r.shop IS ?3 AND r.order_id IS ?4)
+LEFT JOIN orders o ON o.shop = r.shop AND o.id = r.order_id
 WHERE ?2 IS NULL OR s.sku IN (SELECT value FROM json_each(?2))
 GROUP BY s.sku, s.warehouse
 ORDER BY s.sku, s.warehouse";
+
+/// An order, whose own promises do not stand in its way.
+type Own<'a> = (&'a ShopName, &'a OrderId);
 
 async fn levels(
     connection: &mut sqlx::SqliteConnection,
     semantics: Semantics,
     skus: Option<&[&str]>,
+    own: Option<Own<'_>>,
 ) -> Result<Vec<StockView>, StoreError> {
     let rows: Vec<LevelRow> = sqlx::query_as(LEVELS)
         .bind(i64::from(semantics == Semantics::Physical))
         .bind(skus.map(|skus| json!(skus).to_string()))
+        .bind(own.map(|(shop, _)| shop.as_str()))
+        .bind(own.map(|(_, order)| order.as_str()))
         .fetch_all(connection)
         .await?;
     rows.into_iter()
@@ -94,6 +114,7 @@ async fn levels(
                 promised: Promised {
                     confirmed: row.confirmed,
                     pending: row.pending,
+                    returned: row.returned,
                 },
             })
         })
@@ -115,15 +136,16 @@ struct CollapseRow {
 }
 
 impl WriteTx<'_> {
-    /// The ledger for these SKUs.
+    /// The ledger for these SKUs, as it stands without what is promised to the order `own`.
     pub(super) async fn ledger(
         &mut self,
         semantics: Semantics,
         safety_stock: i64,
         skus: &[&str],
+        own: Option<Own<'_>>,
     ) -> Result<Ledger, StoreError> {
         let mut ledger = Ledger::new(safety_stock);
-        for view in levels(self.conn()?, semantics, Some(skus)).await? {
+        for view in levels(self.conn()?, semantics, Some(skus), own).await? {
             ledger.list(view.listing, view.promised);
         }
         Ok(ledger)
@@ -155,7 +177,7 @@ impl Store {
         skus: Option<&[&str]>,
     ) -> Result<Vec<StockView>, StoreError> {
         let mut reader = self.read().await?;
-        levels(&mut reader, semantics, skus).await
+        levels(&mut reader, semantics, skus, None).await
     }
 
     /// When the newest level was taken in, and the oldest moment any level speaks of.
