@@ -15,6 +15,16 @@ pub enum Semantics {
     Available,
 }
 
+impl Semantics {
+    /// The stored word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Physical => "physical",
+            Self::Available => "available",
+        }
+    }
+}
+
 /// One row of a stock source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StockRow {

@@ -12,6 +12,8 @@ mod deadline;
 mod deciding;
 mod edited;
 mod error;
+mod feeds;
+mod import;
 mod lock;
 mod mend;
 mod observe;
@@ -44,6 +46,8 @@ pub use backup::PARTIAL;
 pub use deadline::Waiting;
 pub use deciding::{Candidate, Deciding, DecidingInput, NewDecision};
 pub use error::StoreError;
+pub use feeds::{SourceRead, SourceState, Trouble};
+pub use import::{Import, ImportReport};
 pub use lock::Holder;
 pub use observe::{Observed, Reading};
 pub use orders::LinesWanted;
@@ -51,7 +55,7 @@ pub use recheck::{Launch, Recheck};
 pub use restore::{Restored, restore};
 pub use scans::{Scan, ScanKind};
 pub use shops::ShopState;
-pub use stock::{ImportReport, StockView};
+pub use stock::StockView;
 pub use view::{ActionView, AttemptView, DecisionView, OrderFilter, OrderView, Totals};
 
 /// Who opens the database.
