@@ -5,8 +5,10 @@ ALTER TABLE stock_imports ADD COLUMN semantics TEXT CHECK (semantics IN ('physic
 CREATE TABLE stock_sources (
   name       TEXT PRIMARY KEY,
   tried_at   INTEGER NOT NULL,
-  -- when it was last read whole and without a mistake, what it spoke of, and what it was by its hash
+  -- when it was last read whole and without a mistake, when it was made, the newest moment it speaks of,
+  -- and what it was by its hash
   read_at    INTEGER,
+  made_at    INTEGER,
   as_of      INTEGER,
   hash       TEXT,
   rows       INTEGER NOT NULL DEFAULT 0,
@@ -19,6 +21,7 @@ CREATE TABLE stock_sources (
   problem    TEXT,
   CHECK ((read_at IS NULL) = (hash IS NULL)),
   CHECK ((read_at IS NULL) = (as_of IS NULL)),
+  CHECK ((read_at IS NULL) = (made_at IS NULL)),
   CHECK ((since IS NULL) = (code IS NULL)),
   CHECK ((since IS NULL) = (problem IS NULL))
 ) STRICT;

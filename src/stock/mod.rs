@@ -1,7 +1,9 @@
 //! Stock sources: bytes in, rows or errors with file and line out. Nothing is taken from a file with
 //! a single bad line.
 
+mod al_style;
 pub mod csv_file;
+mod fetch;
 mod file;
 mod findings;
 #[cfg(feature = "price-list")]
@@ -12,6 +14,8 @@ mod table;
 #[cfg(feature = "xlsx")]
 mod xlsx;
 
+pub use al_style::{AlStyle, By};
+pub use fetch::{ReadError, Web};
 pub use file::{Format, Places, read};
 pub use findings::{Problem, SourceError};
 #[cfg(feature = "price-list")]

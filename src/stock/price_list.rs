@@ -228,7 +228,7 @@ impl<'a> Lines<'a> {
         let position = usize::try_from(position).unwrap_or(usize::MAX);
         let position = position.min(self.bytes.len()).max(self.counted);
         let passed = self.bytes.get(self.counted..position).unwrap_or_default();
-        let newlines = passed.iter().filter(|byte| **byte == b'\n').count();
+        let newlines = passed.split(|byte| *byte == b'\n').skip(1).count();
         self.line += u64::try_from(newlines).unwrap_or_default();
         self.counted = position;
         self.line

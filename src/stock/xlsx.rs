@@ -89,11 +89,11 @@ fn this_program() -> PathBuf {
 }
 
 /// Rows as they come: `[row, [text, …]]`, or `"what is wrong"`.
-fn rows<'a>(
+fn rows(
     mut out: impl std::io::BufRead,
-    file: &'a Path,
+    file: &Path,
     moments: (Timestamp, Timestamp),
-) -> Result<Table<'a>, SourceError> {
+) -> Result<Table<'_>, SourceError> {
     let mut table: Option<Table<'_>> = None;
     let mut line = String::new();
     loop {

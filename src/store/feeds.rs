@@ -14,8 +14,23 @@ pub struct SourceRead<'a> {
     pub name: &'a str,
     /// SHA-256 of what it held, in hexadecimal.
     pub hash: &'a str,
-    /// The moment that speaks of, where its rows do not say.
+    /// When that was made.
+    pub made_at: Timestamp,
+    /// The newest moment it speaks of.
     pub as_of: Timestamp,
+}
+
+/// A reading as it was left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastRead {
+    /// When.
+    pub at: Timestamp,
+    /// When what was read was made.
+    pub made_at: Timestamp,
+    /// The newest moment it speaks of.
+    pub as_of: Timestamp,
+    /// Its SHA-256 in hexadecimal.
+    pub hash: String,
 }
 
 /// What is wrong with a source.
@@ -34,8 +49,8 @@ pub struct SourceState {
     pub name: String,
     /// When it was last tried.
     pub tried_at: Timestamp,
-    /// When it was last read whole, what it spoke of, and its hash.
-    pub read: Option<(Timestamp, Timestamp, String)>,
+    /// When it was last read whole and without a mistake.
+    pub read: Option<LastRead>,
     /// Rows of that reading that were taken in.
     pub rows: i64,
     /// SKUs that had some before that reading.
@@ -53,6 +68,7 @@ struct Row {
     name: String,
     tried_at: i64,
     read_at: Option<i64>,
+    made_at: Option<i64>,
     as_of: Option<i64>,
     hash: Option<String>,
     rows: i64,
@@ -65,8 +81,13 @@ struct Row {
 }
 
 fn state(row: Row) -> Result<SourceState, StoreError> {
-    let read = match (row.read_at, row.as_of, row.hash) {
-        (Some(read), Some(as_of), Some(hash)) => Some((at(read)?, at(as_of)?, hash)),
+    let read = match (row.read_at, row.made_at, row.as_of, row.hash) {
+        (Some(read), Some(made), Some(as_of), Some(hash)) => Some(LastRead {
+            at: at(read)?,
+            made_at: at(made)?,
+            as_of: at(as_of)?,
+            hash,
+        }),
         _ => None,
     };
     let trouble = match (row.since, row.code, row.problem) {
@@ -91,14 +112,14 @@ impl WriteTx<'_> {
         &mut self,
         read: &SourceRead<'_>,
         report: &ImportReport,
-        absent: i64,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         sqlx::query(
-            "INSERT INTO stock_sources (name, tried_at, read_at, as_of, hash, rows, had, fell, absent)
-             VALUES (?1, ?2, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+            "INSERT INTO stock_sources
+               (name, tried_at, read_at, as_of, hash, rows, had, fell, absent, made_at)
+             VALUES (?1, ?2, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
              ON CONFLICT (name) DO UPDATE SET tried_at = ?2, read_at = ?2, as_of = ?3, hash = ?4,
-               rows = ?5, had = ?6, fell = ?7, absent = ?8",
+               rows = ?5, had = ?6, fell = ?7, absent = ?8, made_at = ?9",
         )
         .bind(read.name)
         .bind(ms(now))
@@ -107,7 +128,8 @@ impl WriteTx<'_> {
         .bind(i64::try_from(report.rows).unwrap_or(i64::MAX))
         .bind(report.had)
         .bind(report.fell)
-        .bind(absent)
+        .bind(report.absent)
+        .bind(ms(read.made_at))
         .execute(self.conn()?)
         .await?;
         Ok(())

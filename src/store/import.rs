@@ -46,7 +46,15 @@ pub struct ImportReport {
     pub absent: i64,
 }
 
-type Known = HashMap<(String, String), (Option<i64>, i64)>;
+/// What is known of a level.
+struct Level {
+    on_hand: Option<i64>,
+    as_of: i64,
+    /// Whether it came from the same source.
+    is_own: bool,
+}
+
+type Known = HashMap<(String, String), Level>;
 
 impl Store {
     /// Takes in rows in one transaction, as [`Store::take_stock`] does.
@@ -78,17 +86,15 @@ impl Store {
         now: Timestamp,
     ) -> Result<ImportReport, StoreError> {
         let mut tx = self.write().await?;
-        let known = known(&mut tx).await?;
-        let had = known
-            .values()
-            .filter(|(on_hand, _)| on_hand.unwrap_or(0) > 0);
-        let had = i64::try_from(had.count()).unwrap_or(i64::MAX);
+        let known = known(&mut tx, new.source).await?;
+        let had = known.values().filter(|level| level.on_hand > Some(0));
+        let had = count(had.count());
         let mut report = ImportReport {
             rows: 0,
             older: 0,
             had,
             fell: 0,
-            absent: 0,
+            absent: count(known.values().filter(|level| level.is_own).count()),
         };
         let import: i64 = sqlx::query_scalar(
             "INSERT INTO stock_imports (source, at, rows, had, fell, semantics) VALUES (?, ?, ?, ?, 0, ?)
@@ -96,7 +102,7 @@ impl Store {
         )
         .bind(new.source)
         .bind(ms(now))
-        .bind(i64::try_from(new.rows.len()).unwrap_or(i64::MAX))
+        .bind(count(new.rows.len()))
         .bind(had)
         .bind(new.semantics.map(Semantics::word))
         .fetch_one(tx.conn()?)
@@ -106,13 +112,14 @@ impl Store {
             for row in batch {
                 let key = (row.sku.as_str().to_owned(), row.warehouse.clone());
                 let before = known.get(&key);
+                report.absent -= i64::from(before.is_some_and(|level| level.is_own));
                 // A level dated in the future came from a clock that was wrong: it yields.
                 let newer = |as_of: i64| as_of > ms(row.as_of) && as_of <= ms(now);
-                if before.is_some_and(|(_, as_of)| newer(*as_of)) {
+                if before.is_some_and(|level| newer(level.as_of)) {
                     report.older += 1;
                     continue;
                 }
-                let had_some = before.is_some_and(|(on_hand, _)| on_hand.unwrap_or(0) > 0);
+                let had_some = before.is_some_and(|level| level.on_hand > Some(0));
                 let fell = had_some && row.on_hand == Some(0);
                 report.rows += 1;
                 report.fell += i64::from(fell);
@@ -122,7 +129,7 @@ impl Store {
             put(&mut tx, rows, import).await?;
             (new.progress)(batch.len());
         }
-        report.absent = finish(&mut tx, new, import, &report, now).await?;
+        finish(&mut tx, new, import, &report, now).await?;
         crash_point("stock.before_commit");
         tx.commit().await?;
         crash_point("stock.after_commit");
@@ -130,15 +137,27 @@ impl Store {
     }
 }
 
-async fn known(tx: &mut WriteTx<'_>) -> Result<Known, StoreError> {
-    let known: Vec<(String, String, Option<i64>, i64)> =
-        sqlx::query_as("SELECT sku, warehouse, on_hand, as_of FROM stock")
-            .fetch_all(tx.conn()?)
-            .await?;
-    let by_key = known.into_iter();
-    Ok(by_key
-        .map(|(sku, warehouse, on_hand, as_of)| ((sku, warehouse), (on_hand, as_of)))
-        .collect())
+fn count(of: usize) -> i64 {
+    i64::try_from(of).unwrap_or(i64::MAX)
+}
+
+async fn known(tx: &mut WriteTx<'_>, source: &str) -> Result<Known, StoreError> {
+    let known: Vec<(String, String, Option<i64>, i64, bool)> = sqlx::query_as(
+        "SELECT s.sku, s.warehouse, s.on_hand, s.as_of, i.source = ?
+         FROM stock s JOIN stock_imports i ON i.id = s.import_id",
+    )
+    .bind(source)
+    .fetch_all(tx.conn()?)
+    .await?;
+    let level = |(sku, warehouse, on_hand, as_of, is_own)| {
+        let level = Level {
+            on_hand,
+            as_of,
+            is_own,
+        };
+        ((sku, warehouse), level)
+    };
+    Ok(known.into_iter().map(level).collect())
 }
 
 // WHERE true, so that ON is not taken for a join's.
@@ -166,14 +185,14 @@ async fn put(
     Ok(())
 }
 
-/// What the import did as a whole. Gives the number of levels that its source has no more.
+/// What the import did as a whole.
 async fn finish(
     tx: &mut WriteTx<'_>,
     new: &Import<'_>,
     import: i64,
     report: &ImportReport,
     now: Timestamp,
-) -> Result<i64, StoreError> {
+) -> Result<(), StoreError> {
     sqlx::query("UPDATE stock_imports SET fell = ? WHERE id = ?")
         .bind(report.fell)
         .bind(import)
@@ -185,21 +204,13 @@ async fn finish(
             .execute(tx.conn()?)
             .await?;
     }
-    let absent: i64 = sqlx::query_scalar(
-        "SELECT COUNT(*) FROM stock s JOIN stock_imports i ON i.id = s.import_id
-         WHERE i.source = ? AND s.import_id <> ?",
-    )
-    .bind(new.source)
-    .bind(import)
-    .fetch_one(tx.conn()?)
-    .await?;
     if let Some(read) = &new.read {
-        tx.source_read(read, report, absent, now).await?;
+        tx.source_read(read, report, now).await?;
     }
     let detail = json!({
         "source": new.source, "rows": report.rows, "older": report.older,
-        "had": report.had, "fell": report.fell, "absent": absent,
+        "had": report.had, "fell": report.fell, "absent": report.absent,
     });
     tx.audit_row(now, new.actor, (None, None), "stock.imported", detail);
-    Ok(absent)
+    Ok(())
 }

@@ -46,7 +46,7 @@ pub use backup::PARTIAL;
 pub use deadline::Waiting;
 pub use deciding::{Candidate, Deciding, DecidingInput, NewDecision};
 pub use error::StoreError;
-pub use feeds::{SourceRead, SourceState, Trouble};
+pub use feeds::{LastRead, SourceRead, SourceState, Trouble};
 pub use import::{Import, ImportReport};
 pub use lock::Holder;
 pub use observe::{Observed, Reading};

@@ -21,4 +21,5 @@ mod sandbox;
 mod stock_available;
 mod stock_life;
 mod tidy;
+mod workbook;
 mod world;

@@ -6,6 +6,8 @@ mod leaks;
 mod mistakes;
 mod people;
 mod service;
+mod sources;
+mod stock;
 mod walk;
 
 use std::net::{Ipv4Addr, SocketAddr};
