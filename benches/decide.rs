@@ -143,5 +143,6 @@ fn line(seed: u32, number: i64, as_of: Timestamp) -> LineFacts {
         },
         stock,
         wanted: 2,
+        parts: Vec::new(),
     }
 }

@@ -33,3 +33,10 @@ CREATE TABLE stock_parts (
   quantity  INTEGER NOT NULL CHECK (quantity > 0),
   PRIMARY KEY (sku, part)
 ) STRICT;
+
+-- The trail tells from here on of every level and promise that changes: this is what it begins with.
+INSERT INTO audit (at, actor, epoch, event, detail)
+SELECT COALESCE((SELECT MAX(at) FROM audit), 0), 'qabyl', 0, 'ledger.baseline', json_object(
+  'levels', (SELECT json_group_array(json_array(sku, warehouse, on_hand)) FROM stock),
+  'reservations', (SELECT json_group_array(json_array(id, sku, warehouse, quantity, state)) FROM reservations))
+WHERE EXISTS (SELECT 1 FROM stock) OR EXISTS (SELECT 1 FROM reservations);

@@ -82,6 +82,7 @@ fn line(stock: LineStock) -> LineFacts {
         },
         stock,
         wanted: 2,
+        parts: Vec::new(),
     }
 }
 

@@ -134,6 +134,16 @@ async fn dispatch(cli: Cli) -> Done {
         Command::Stock(StockCommand::Sources(args)) => {
             stock::sources(&partial(sources()?)?, &args).await
         }
+        Command::Stock(StockCommand::Map(args)) => stock::map(&partial(sources()?)?, &args).await,
+        Command::Stock(StockCommand::Reservations(args)) => {
+            stock::reservations(&partial(sources()?)?, &args).await
+        }
+        Command::Stock(StockCommand::Audit(args)) => {
+            stock::audit(&partial(sources()?)?, &args).await
+        }
+        Command::Stock(StockCommand::Export(args)) => {
+            stock::export(&partial(sources()?)?, &args).await
+        }
         Command::Stock(StockCommand::Set(args)) => stock::set(&partial(sources()?)?, &args).await,
         Command::Stock(StockCommand::Show(args)) => stock::show(&partial(sources()?)?, &args).await,
         Command::Rules(RulesCommand::Check(args)) => rules::check(&partial(sources()?)?, &args),

@@ -78,7 +78,7 @@ fn is_blank(record: &StringRecord) -> bool {
 }
 
 /// The line a record begins on: its position is where the one before it ended, blank lines included.
-fn line(bytes: &[u8], position: Option<&csv::Position>) -> u64 {
+pub(super) fn line(bytes: &[u8], position: Option<&csv::Position>) -> u64 {
     let Some(position) = position else {
         return 1;
     };

@@ -13,6 +13,9 @@ use crate::domain::stock::{Semantics, StockRow};
 /// Rows written in one statement.
 const BATCH: usize = 500;
 
+/// The event of the trail that tells which levels changed, some hundreds a row.
+pub(super) const LEVELS_CHANGED: &str = "stock.levels";
+
 /// Rows to take in.
 pub struct Import<'a> {
     /// Where they come from.
@@ -108,7 +111,7 @@ impl Store {
         .fetch_one(tx.conn()?)
         .await?;
         for batch in new.rows.chunks(BATCH) {
-            let mut rows = Vec::with_capacity(batch.len());
+            let (mut rows, mut changed) = (Vec::with_capacity(batch.len()), Vec::new());
             for row in batch {
                 let key = (row.sku.as_str().to_owned(), row.warehouse.clone());
                 let before = known.get(&key);
@@ -124,9 +127,16 @@ impl Store {
                 report.rows += 1;
                 report.fell += i64::from(fell);
                 let fell_in = (fell && !new.trusted).then_some(import);
+                if before.is_none_or(|level| level.on_hand != row.on_hand.map(i64::from)) {
+                    changed.push(json!([key.0, key.1, row.on_hand]));
+                }
                 rows.push(json!([key.0, key.1, row.on_hand, ms(row.as_of), fell_in]));
             }
             put(&mut tx, rows, import).await?;
+            if !changed.is_empty() {
+                let detail = json!({ "import": import, "levels": changed });
+                tx.audit_row(now, new.actor, (None, None), LEVELS_CHANGED, detail);
+            }
             (new.progress)(batch.len());
         }
         finish(&mut tx, new, import, &report, now).await?;

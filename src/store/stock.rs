@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use sqlx::FromRow;
 
+use super::parts::{PartRow, parts};
 use super::{Store, StoreError, WriteTx, at};
 use crate::domain::facts::Collapse;
 use crate::domain::ids::{OrderId, ShopName, Sku};
@@ -72,7 +73,7 @@ ORDER BY s.sku, s.warehouse";
 /// An order, whose own promises do not stand in its way.
 type Own<'a> = (&'a ShopName, &'a OrderId);
 
-async fn levels(
+pub(super) async fn levels(
     connection: &mut sqlx::SqliteConnection,
     semantics: Semantics,
     skus: Option<&[&str]>,
@@ -129,8 +130,14 @@ impl WriteTx<'_> {
         own: Option<Own<'_>>,
     ) -> Result<Ledger, StoreError> {
         let mut ledger = Ledger::new(safety_stock);
-        for view in levels(self.conn()?, semantics, Some(skus), own).await? {
+        let mut names = skus.to_vec();
+        let parts = parts(self.conn()?, Some(skus)).await?;
+        names.extend(parts.iter().map(|part| part.part.as_str()));
+        for view in levels(self.conn()?, semantics, Some(&names), own).await? {
             ledger.list(view.listing, view.promised);
+        }
+        for PartRow { sku, part, each } in parts {
+            ledger.map(sku, part, each);
         }
         Ok(ledger)
     }

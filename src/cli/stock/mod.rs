@@ -1,9 +1,15 @@
 //! `qabyl stock`: one verb a file, `set` and `show` here.
 
+mod books;
+mod export;
 mod import;
+mod map;
 mod sources;
 
+pub(super) use books::{audit, reservations};
+pub(super) use export::export;
 pub(super) use import::import;
+pub(super) use map::map;
 pub(super) use sources::sources;
 
 use std::process::ExitCode;

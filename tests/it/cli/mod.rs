@@ -1,5 +1,6 @@
 //! The real binary, as a person or a script uses it.
 
+mod books;
 mod copies;
 mod daemon;
 mod leaks;

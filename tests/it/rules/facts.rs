@@ -86,6 +86,7 @@ pub(crate) fn line(number: i64, quantity: u32, stock: LineStock) -> LineFacts {
         },
         stock,
         wanted: i64::from(quantity),
+        parts: Vec::new(),
     }
 }
 
