@@ -33,6 +33,19 @@ pub(crate) struct Plan {
     pub(crate) stale: f64,
     pub(crate) takeovers: f64,
     pub(crate) cancel_confirm_after: Duration,
+    /// The feed has accepted orders taken off.
+    pub(crate) is_available: bool,
+}
+
+/// Whether the feed of this story has accepted orders taken off: in one of four, but for the stories that
+/// are kept, which were told without.
+fn is_available(seed: u64) -> bool {
+    let kept = include_str!("seeds.txt").lines();
+    let mut kept = kept.filter_map(|line| line.parse::<u64>().ok());
+    let asked = crate::asked("QABYL_AVAILABLE").map(|all| all > 0);
+    asked.unwrap_or_else(|| {
+        !kept.any(|kept| kept == seed) && Rng::with_seed(seed ^ 0xfeed).u8(..4) == 0
+    })
 }
 
 /// A trouble is about in some stories only, each time in another strength: what all of them
@@ -91,6 +104,7 @@ impl Plan {
             stale: some(rng, 0.3, 0.3),
             cancel_confirm_after: Duration::from_secs(*rng.choice(&[0, 60, 600]).unwrap()),
             takeovers: some(rng, 0.3, 0.06),
+            is_available: is_available(seed),
         }
     }
 }

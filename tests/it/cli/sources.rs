@@ -5,6 +5,7 @@ use std::time::Duration;
 use qabyl::sandbox::{AlStyle, Settings};
 use serde_json::{Value, json};
 
+use super::daemon::{Daemon, until};
 use super::{Desk, Said};
 
 const SUPPLIER_TOKEN: &str = "supplier-token-of-the-test";
@@ -199,6 +200,34 @@ async fn a_file_still_being_written_is_not_taken() {
     let taken = desk.sync().await.ok().json();
     writer.await.unwrap();
     assert_eq!(taken[0]["rows"], json!(500), "{taken}");
+}
+
+/// The daemon takes feeds by itself, each by its own time, and orders are decided from them.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_daemon_reads_its_sources_and_sells_from_them() {
+    let sources = "[[stock.sources]]\nname = \"shelf\"\nfile = \"shelf.csv\"\n\
+         [[stock.sources]]\nname = \"list\"\nfile = \"list.xml\"\nschedule = \"* * * * * *\"\n";
+    let desk = Desk::with_sources(Settings::default(), sources);
+    desk.write("shelf.csv", "sku,on_hand\nA,5\n");
+    let daemon = Daemon::start(&desk);
+    desk.place("900000001", "A", 1);
+    desk.place("900000002", "B", 1);
+    let accepted = |code: &'static str| desk.status(code) == "ACCEPTED_BY_MERCHANT";
+    until("the watched file is sold from", || accepted("900000001")).await;
+    let list = "<kaspi_catalog><offers><offer sku=\"B\"><availabilities><availability available=\"yes\" \
+         storeId=\"\" stockCount=\"3\"/></availabilities></offer></offers></kaspi_catalog>";
+    desk.write("list.xml", list);
+    until("the list is sold from", || accepted("900000002")).await;
+    assert_eq!(daemon.stop(), Some(0));
+    let log = std::fs::read_to_string(desk.path("log")).unwrap();
+    assert_eq!(log.matches("\"stock.imported\"").count(), 2, "{log}");
+    // The list was not there at first.
+    assert_eq!(log.matches("\"stock.source_failed\"").count(), 1, "{log}");
+    assert_eq!(
+        log.matches("\"stock.source_recovered\"").count(),
+        1,
+        "{log}"
+    );
 }
 
 fn supplier() -> Settings {
