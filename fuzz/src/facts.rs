@@ -59,6 +59,7 @@ fn level(on_hand: i64) -> LineStock {
         on_hand,
         reserved_confirmed: 1,
         reserved_pending: 0,
+        returned: 0,
         safety_stock: 0,
         as_of: ago(30),
         source: "stock.csv".to_owned(),
@@ -81,6 +82,7 @@ fn line(stock: LineStock) -> LineFacts {
         },
         stock,
         wanted: 2,
+        parts: Vec::new(),
     }
 }
 

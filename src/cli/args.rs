@@ -224,8 +224,20 @@ pub(super) struct OrdersList {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum StockCommand {
-    /// Take levels in from a CSV file: sku,on_hand[,warehouse][,as_of]; all rows or none
+    /// Take levels in from a file, all rows or none: CSV (sku,on_hand[,warehouse][,as_of]), an Excel
+    /// workbook's first sheet, or Kaspi's price list
     Import(StockImport),
+    /// Configured sources: when each was read, and what is wrong
+    Sources(StockSources),
+    /// SKUs that are something else in the warehouse: take a CSV file sku,part[,quantity] in place of
+    /// the map there is, or show it. One part is an alias, several are a kit
+    Map(StockMap),
+    /// Open promises: which order holds what, since when
+    Reservations(StockShow),
+    /// Prove levels and promises from the trail; exit with 1 when they differ
+    Audit(Shown),
+    /// SKUs that your own feed must say less of: nothing left, or an order cancelled for want of them
+    Export(StockExport),
     /// Set one level by hand
     Set(StockSet),
     /// Levels with what is promised of them
@@ -236,12 +248,80 @@ pub(super) enum StockCommand {
 pub(super) struct StockImport {
     /// The file
     pub(super) file: PathBuf,
+    /// What it is [default: what its content shows]
+    #[arg(long, value_enum)]
+    pub(super) kind: Option<FileKind>,
+    /// As this configured source: its kind, its warehouses, what its numbers mean
+    #[arg(long, value_name = "NAME")]
+    pub(super) source: Option<String>,
+    /// Pickup point of rows that name none
+    #[arg(long)]
+    pub(super) warehouse: Option<String>,
     /// You vouch for the numbers: SKUs that fall to zero are sold out, the feed is not broken
     #[arg(long)]
     pub(super) confirm_zeros: bool,
     /// Who says so, for the audit
     #[arg(long = "as", value_name = "NAME")]
     pub(super) actor: Option<String>,
+    #[command(flatten)]
+    pub(super) shown: Shown,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum FileKind {
+    Csv,
+    Xlsx,
+    KaspiXml,
+}
+
+impl From<FileKind> for crate::stock::Format {
+    fn from(kind: FileKind) -> Self {
+        match kind {
+            FileKind::Csv => Self::Csv,
+            FileKind::Xlsx => Self::Xlsx,
+            FileKind::KaspiXml => Self::KaspiXml,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StockMap {
+    /// The file; without it the map is shown
+    pub(super) file: Option<PathBuf>,
+    /// Who says so, for the audit
+    #[arg(long = "as", value_name = "NAME")]
+    pub(super) actor: Option<String>,
+    #[command(flatten)]
+    pub(super) shown: Shown,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ExportFormat {
+    KaspiXml,
+    Csv,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StockExport {
+    /// Kaspi's price list, or CSV that `stock import` reads
+    #[arg(long, value_enum, default_value = "csv")]
+    pub(super) format: ExportFormat,
+    /// Orders cancelled within this time
+    #[arg(long, value_parser = duration, default_value = "7d")]
+    pub(super) since: Duration,
+    /// Whose price list it is, where there are several shops
+    #[arg(long)]
+    pub(super) shop: Option<String>,
+    /// Write to this file
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StockSources {
+    /// Read them now, or this one alone
+    #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "")]
+    pub(super) sync: Option<String>,
     #[command(flatten)]
     pub(super) shown: Shown,
 }

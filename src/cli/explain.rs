@@ -71,6 +71,10 @@ fn write_decision(out: &mut String, view: &DecisionView, policy: &Policy) {
     let _ = writeln!(out, "\nStock seen when it was decided, {}", local(view.at));
     for line in view.facts.lines() {
         let _ = writeln!(out, "  {}", stock_words(line));
+        for part in &line.parts {
+            let words = level_words(part.sku.as_str(), part.wanted, &part.stock);
+            let _ = writeln!(out, "    {} in each: {words}", part.each);
+        }
     }
     let decision = &view.decision;
     let _ = writeln!(
@@ -116,11 +120,14 @@ fn write_decision(out: &mut String, view: &DecisionView, policy: &Policy) {
 
 fn stock_words(line: &LineFacts) -> String {
     let sku = line.line.sku.as_ref().map_or("no SKU", |sku| sku.as_str());
-    match &line.stock {
-        LineStock::Unknown(why) => format!("{sku}: wants {}, stock unknown: {why}", line.wanted),
+    level_words(sku, line.wanted, &line.stock)
+}
+
+fn level_words(sku: &str, wanted: i64, stock: &LineStock) -> String {
+    match stock {
+        LineStock::Unknown(why) => format!("{sku}: wants {wanted}, stock unknown: {why}"),
         LineStock::Known(level) => format!(
-            "{sku}: wants {}, available {} = on hand {} − reserved {} − safety {} ({}, as of {})",
-            line.wanted,
+            "{sku}: wants {wanted}, available {} = on hand {} − reserved {} − safety {} ({}, as of {})",
             level.available(),
             level.on_hand,
             level.reserved(),

@@ -75,6 +75,13 @@ impl Failure {
 
 /// Runs the command line.
 pub fn main() -> ExitCode {
+    #[cfg(feature = "xlsx")]
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|word| word == crate::stock::CHILD)
+    {
+        return crate::stock::child();
+    }
     let cli = Cli::parse();
     crate::kaspi::install_crypto();
     // Nearly all time is spent waiting. Each thread keeps memory of its own, so that a machine with many
@@ -123,6 +130,19 @@ async fn dispatch(cli: Cli) -> Done {
         Command::Resume(args) => people::resume(&Config::load(sources()?)?, &args).await,
         Command::Stock(StockCommand::Import(args)) => {
             stock::import(&partial(sources()?)?, &args).await
+        }
+        Command::Stock(StockCommand::Sources(args)) => {
+            stock::sources(&partial(sources()?)?, &args).await
+        }
+        Command::Stock(StockCommand::Map(args)) => stock::map(&partial(sources()?)?, &args).await,
+        Command::Stock(StockCommand::Reservations(args)) => {
+            stock::reservations(&partial(sources()?)?, &args).await
+        }
+        Command::Stock(StockCommand::Audit(args)) => {
+            stock::audit(&partial(sources()?)?, &args).await
+        }
+        Command::Stock(StockCommand::Export(args)) => {
+            stock::export(&partial(sources()?)?, &args).await
         }
         Command::Stock(StockCommand::Set(args)) => stock::set(&partial(sources()?)?, &args).await,
         Command::Stock(StockCommand::Show(args)) => stock::show(&partial(sources()?)?, &args).await,

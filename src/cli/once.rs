@@ -8,11 +8,11 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::args::{Format, Once};
-use super::{DENIED, Done, FAILED, NEEDS_PERSON, open_as_daemon, say, shops, table};
+use super::{DENIED, Done, FAILED, Failure, NEEDS_PERSON, open_as_daemon, say, shops, table};
 use crate::clock::Clock;
 use crate::config::Loaded;
-use crate::pipeline::housekeep;
-use crate::runtime::{build, once, telemetry};
+use crate::pipeline::{housekeep, sync_stock};
+use crate::runtime::{build, feeds, once, telemetry};
 
 pub(super) async fn run(loaded: &Loaded, args: &Once) -> Done {
     let color = std::io::IsTerminal::is_terminal(&std::io::stderr());
@@ -21,6 +21,10 @@ pub(super) async fn run(loaded: &Loaded, args: &Once) -> Done {
     let store = open_as_daemon(&loaded.config).await?;
     let shops = shops::build(loaded, ready, &store).await?;
     let stop = super::run::stop_on_signal()?;
+    let feeds = feeds::feeds(loaded, Arc::clone(&store), Clock::System);
+    if let Some(feeds) = feeds.map_err(|what| Failure::usage(anyhow::anyhow!(what)))? {
+        sync_stock::due(&feeds).await?;
+    }
     let passes = shops
         .iter()
         .map(|shop| once::run(shop, args.timeout, &stop));

@@ -12,7 +12,7 @@ use super::{Done, FAILED, Failure, complain, open_as_daemon, reload, shops};
 use crate::clock::Clock;
 use crate::config::{Loaded, TokenSource};
 use crate::kaspi::Credentials;
-use crate::runtime::{Board, build, daemon, lifecycle, telemetry};
+use crate::runtime::{Board, build, daemon, feeds, lifecycle, telemetry};
 
 /// How often a token's file is looked at.
 const TOKEN_EVERY: Duration = Duration::from_secs(2);
@@ -52,14 +52,18 @@ pub(super) async fn run(loaded: &Loaded) -> Done {
         event = "daemon.started", pid = std::process::id(), version = env!("CARGO_PKG_VERSION"),
         shops = shops.len(), database = %config.database.path.display(), epoch = store.epoch(), "started"
     );
-    let stages = shops.iter().map(daemon::stages_of).sum::<usize>() + daemon::SHARED_STAGES;
+    let feeds = feeds::feeds(loaded, Arc::clone(&store), Clock::System);
+    let feeds = feeds.map_err(|what| Failure::usage(anyhow::anyhow!(what)))?;
+    let shared = daemon::shared_stages(feeds.as_ref());
+    let stages = shops.iter().map(daemon::stages_of).sum::<usize>() + shared;
     let keeper = build::keeper(config, Arc::clone(&store), Clock::System);
     let contexts = shops.iter().map(|shop| Arc::clone(&shop.ctx)).collect();
+    let schedules = daemon::Schedules::of(config);
     let ended = {
         let manager =
             lifecycle::tell_manager(Arc::clone(&board), Arc::clone(&store), stages, stop.clone());
         let reloads = reload::watch(loaded, contexts, stop.clone());
-        let work = daemon::run(shops, keeper, &config.poll.schedule, board, stop.clone());
+        let work = daemon::run(shops, keeper, (feeds, &schedules), board, stop.clone());
         let (ended, (), (), reloads) = tokio::join!(work, tokens, manager, reloads);
         ended.and(reloads)
     };

@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::layers::Layers;
 use super::problem::Origin;
-use super::schema::{self, SHOPS};
+use super::schema::{self, SHOPS, SOURCES};
 use super::shop::TOKEN_ENV_DEFAULT;
 use super::value::{self, Fault, Scalar};
 
@@ -34,13 +34,13 @@ pub(super) fn read(text: &str, file: Option<&Path>, layers: &mut Layers) {
     }
 }
 
-struct Check<'a> {
+pub(super) struct Check<'a> {
     text: &'a str,
     file: Option<&'a Path>,
     layers: &'a mut Layers,
 }
 
-type Value<'i> = Spanned<DeValue<'i>>;
+pub(super) type Value<'i> = Spanned<DeValue<'i>>;
 
 impl Check<'_> {
     fn origin(&self, span: &Range<usize>) -> Origin {
@@ -56,7 +56,7 @@ impl Check<'_> {
         }
     }
 
-    fn problem(&mut self, span: &Range<usize>, key: &str, fault: Fault) {
+    pub(super) fn problem(&mut self, span: &Range<usize>, key: &str, fault: Fault) {
         let origin = self.origin(span);
         self.layers.problem(origin, key, fault);
     }
@@ -97,7 +97,7 @@ impl Check<'_> {
         self.problem(span, section, fault);
     }
 
-    fn unknown_key(&mut self, section: &str, name: &str, span: &Range<usize>) {
+    pub(super) fn unknown_key(&mut self, section: &str, name: &str, span: &Range<usize>) {
         let names = schema::keys_of(section).into_iter().map(|key| key.name);
         let mut fault = Fault::new("unknown key");
         if section == SHOPS && name == "token" {
@@ -112,6 +112,10 @@ impl Check<'_> {
 
     fn section(&mut self, section: &str, table: &DeTable<'_>) {
         for (name, value) in table {
+            if (section, name.get_ref().as_ref()) == ("stock", "sources") {
+                self.sources(value);
+                continue;
+            }
             let Some(key) = schema::find(section, name.get_ref()) else {
                 self.unknown_key(section, name.get_ref(), &name.span());
                 continue;
@@ -178,23 +182,23 @@ impl Check<'_> {
 }
 
 fn header(section: &str) -> String {
-    if section == SHOPS {
-        "[[shops]]".to_owned()
+    if section == SHOPS || section == SOURCES {
+        format!("[[{section}]]")
     } else {
         format!("[{section}]")
     }
 }
 
-fn text_of(table: &DeTable<'_>, name: &str) -> Option<(Range<usize>, String)> {
+pub(super) fn text_of(table: &DeTable<'_>, name: &str) -> Option<(Range<usize>, String)> {
     let (_, value) = table.iter().find(|(key, _)| key.get_ref() == name)?;
     Some((value.span(), value.get_ref().as_str()?.to_owned()))
 }
 
-fn describe(value: &DeValue<'_>) -> String {
+pub(super) fn describe(value: &DeValue<'_>) -> String {
     scalar(value).to_string()
 }
 
-fn scalar(value: &DeValue<'_>) -> Scalar {
+pub(super) fn scalar(value: &DeValue<'_>) -> Scalar {
     match value {
         DeValue::String(text) => Scalar::Text(text.to_string()),
         DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())

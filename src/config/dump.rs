@@ -34,6 +34,12 @@ pub(super) fn render(config: &Config, origins: &BTreeMap<String, Origin>) -> Str
                 let gap = if out.is_empty() { "" } else { "\n" };
                 let _ = writeln!(out, "{gap}[{section}]");
                 write_keys(&mut out, section, values, origins);
+                let sources = values.get("sources").and_then(Value::as_array);
+                let sources = sources.filter(|_| section == "stock").into_iter().flatten();
+                for block in sources.filter_map(Value::as_table) {
+                    let _ = writeln!(out, "\n[[{}]]", schema::SOURCES);
+                    write_keys(&mut out, schema::SOURCES, block, origins);
+                }
             }
             _ => {}
         }
@@ -46,7 +52,7 @@ fn write_keys(out: &mut String, section: &str, values: &Table, origins: &BTreeMa
         // `None` is not written by the serializer; for these keys it is the empty text.
         let value = match (values.get(key.name), section) {
             (Some(value), _) => value.to_string(),
-            (None, schema::SHOPS) => continue,
+            (None, schema::SHOPS | schema::SOURCES) => continue,
             (None, _) => "\"\"".to_owned(),
         };
         let _ = write!(out, "{} = {value}", key.name);

@@ -9,6 +9,7 @@ use ::config::{Environment, File, FileFormat};
 use super::env::Env;
 use super::layers::Layers;
 use super::problem::{ConfigError, Origin};
+use super::source::{StockSource, SupplierToken};
 use super::token::TokenSource;
 use super::{Config, DEFAULT_TOML, Shop, TOKEN_ENV_DEFAULT, check, dump};
 
@@ -68,6 +69,11 @@ impl Loaded {
     /// Where a shop's token is read from.
     pub fn token_source(&self, shop: &Shop) -> TokenSource {
         TokenSource::new(shop, &self.env)
+    }
+
+    /// Where a supplier's token is read from.
+    pub fn supplier_token(&self, source: &StockSource) -> SupplierToken {
+        SupplierToken::of(source, &self.env)
     }
 
     /// The same file again, with the environment as it is now.
@@ -229,6 +235,10 @@ fn finish(config: &mut Config, file: Option<&Path>, origins: &BTreeMap<String, O
     config.backup.directory = backup.map(|folder| base("backup.directory").join(folder));
     let url = config.kaspi.base_url.trim().trim_end_matches('/');
     config.kaspi.base_url = url.to_owned();
+    for source in &mut config.stock.sources {
+        source.file = source.file.take().map(|file| directory.join(file));
+        source.token_file = source.token_file.take().map(|file| directory.join(file));
+    }
     for shop in &mut config.shops {
         if let Some(file) = shop.token_file.take() {
             let is_bare = file.components().count() == 1 && !file.is_absolute();

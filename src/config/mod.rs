@@ -4,6 +4,7 @@
 //! its struct in `sections.rs`, its row in `schema.rs`; a test ties the three.
 
 mod check;
+mod check_sources;
 mod dump;
 mod env;
 mod layers;
@@ -13,6 +14,7 @@ mod problem;
 mod schema;
 mod sections;
 mod shop;
+mod source;
 pub mod span;
 mod text;
 mod token;
@@ -30,6 +32,9 @@ pub use sections::{
     Schedule, Stock, StockSemantics,
 };
 pub use shop::{Mode, Shop, TOKEN_ENV_DEFAULT};
+pub use source::{
+    AL_STYLE_ENV_DEFAULT, AL_STYLE_URL, SourceKind, StockSource, SupplierSku, SupplierToken,
+};
 pub use token::{Fingerprint, Token, TokenError, TokenSource};
 
 /// Every key, its default and why.

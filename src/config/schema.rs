@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::source::SourceKind;
 use super::text;
 use super::value::Kind;
 
@@ -31,6 +32,7 @@ const fn count(min: i64, max: i64) -> Kind {
 
 const TICK: Duration = Duration::from_millis(100);
 const BRIEF: Duration = Duration::from_millis(10);
+const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
@@ -43,6 +45,10 @@ const MANY: i64 = 1_000_000_000;
 
 /// The section name of the keys in a `[[shops]]` block.
 pub(super) const SHOPS: &str = "shops";
+/// The section name of the keys in a `[[stock.sources]]` block.
+pub(super) const SOURCES: &str = "stock.sources";
+/// The one key there that holds a table.
+pub(super) const WAREHOUSES: &str = "warehouses";
 
 /// In the order of `config/default.toml`.
 pub(super) const KEYS: &[Key] = &[
@@ -73,6 +79,7 @@ pub(super) const KEYS: &[Key] = &[
     key("rules", "file", Kind::Text(text::anything)),
     key("stock", "semantics", Kind::Word(&["physical", "available"])),
     key("stock", "safety_stock", count(0, MANY)),
+    key("stock", "company", Kind::Text(text::anything)),
     key(
         "interlocks",
         "cancel_confirm_after",
@@ -123,6 +130,22 @@ pub(super) const SHOP_KEYS: &[Key] = &[
     key(SHOPS, "proxy", Kind::Text(text::proxy)),
 ];
 
+/// The keys of one `[[stock.sources]]` block; its `warehouses` is a table of names.
+pub(super) const SOURCE_KEYS: &[Key] = &[
+    key(SOURCES, "name", Kind::Text(text::slug)),
+    key(SOURCES, "kind", Kind::Word(SourceKind::WORDS)),
+    key(SOURCES, "file", Kind::Text(text::filled)),
+    key(SOURCES, "url", Kind::Text(text::feed_url)),
+    key(SOURCES, "every", span(SECOND, FORTNIGHT)),
+    key(SOURCES, "schedule", Kind::Text(text::cron)),
+    key(SOURCES, "semantics", Kind::Word(&["physical", "available"])),
+    key(SOURCES, "warehouse", Kind::Text(text::anything)),
+    key(SOURCES, "sku", Kind::Word(&["article", "article_pn"])),
+    key(SOURCES, "token_file", Kind::Text(text::token_file)),
+    key(SOURCES, "token_env", Kind::Text(text::variable)),
+    key(SOURCES, WAREHOUSES, Kind::Text(text::anything)),
+];
+
 /// The sections, `shops` included, each once.
 pub(super) fn sections() -> Vec<&'static str> {
     let mut names: Vec<&'static str> = KEYS.iter().map(|key| key.section).collect();
@@ -133,7 +156,11 @@ pub(super) fn sections() -> Vec<&'static str> {
 
 /// The keys of a section; empty when there is no such section.
 pub(super) fn keys_of(section: &str) -> Vec<&'static Key> {
-    let all = if section == SHOPS { SHOP_KEYS } else { KEYS };
+    let all = match section {
+        SHOPS => SHOP_KEYS,
+        SOURCES => SOURCE_KEYS,
+        _ => KEYS,
+    };
     all.iter().filter(|key| key.section == section).collect()
 }
 

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::limit::Limit;
 use super::shop::Shop;
+use super::source::StockSource;
 use super::span;
 
 /// Everything that can be configured.
@@ -160,6 +161,11 @@ pub struct Stock {
     pub semantics: StockSemantics,
     /// Units kept back of every SKU.
     pub safety_stock: u32,
+    /// The company's name in an exported price list.
+    pub company: String,
+    /// Where numbers come from by themselves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<StockSource>,
 }
 
 /// What a stock number means.

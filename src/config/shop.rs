@@ -80,11 +80,14 @@ impl fmt::Debug for Shop {
     }
 }
 
-/// The same URL with its credentials starred out.
+/// The same URL with its credentials, and all that is asked of it, starred out.
 pub(super) fn redact(url: &str) -> String {
     let Ok(mut url) = Url::parse(url) else {
         return "***".to_owned();
     };
+    if url.query().is_some() {
+        url.set_query(Some("***"));
+    }
     if url.username().is_empty() && url.password().is_none() {
         return url.to_string();
     }
@@ -99,6 +102,9 @@ pub(super) fn redact(url: &str) -> String {
 }
 
 #[allow(clippy::ref_option, reason = "serde hands the field over as it is")]
-fn redacted<S: Serializer>(proxy: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn redacted<S: Serializer>(
+    proxy: &Option<String>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     proxy.as_deref().map(redact).serialize(serializer)
 }

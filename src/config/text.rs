@@ -47,6 +47,16 @@ pub(super) fn base_url(text: &str) -> Checked {
     Ok(())
 }
 
+/// The value is never shown: it may carry a secret.
+pub(super) fn feed_url(text: &str) -> Checked {
+    let is_address = Url::parse(text)
+        .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.host_str().is_some());
+    if is_address {
+        return Ok(());
+    }
+    Err(Fault::new("expected an address").hint("such as \"https://example.kz/stock.csv\""))
+}
+
 /// Whether the token would leave this machine in the clear.
 pub(super) fn is_plain_and_remote(base_url: &str) -> bool {
     let Ok(url) = Url::parse(base_url) else {

@@ -211,3 +211,9 @@ fn others_can_read(file: &Path) -> bool {
 fn others_can_read(_: &Path) -> bool {
     false
 }
+
+/// Whether a text can be a token at all.
+pub(super) fn is_token(text: &SecretString) -> bool {
+    let text = text.expose_secret();
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic())
+}

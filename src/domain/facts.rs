@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::ids::Sku;
 use super::order::{Line, Order, UnitType};
-use super::stock::{LineStock, UnknownStock};
+use super::stock::{Level, LineStock, UnknownStock};
 
 /// A line with the stock seen for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,33 +16,65 @@ pub struct LineFacts {
     pub stock: LineStock,
     /// Units the whole order wants from the same level: two lines may name one SKU.
     pub wanted: i64,
+    /// What it is in the warehouse, where that is something else: one part is an alias, several are a
+    /// kit. The stock above then counts what can be put together.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Part>,
+}
+
+/// What one unit of a line takes from the warehouse.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// Its SKU there.
+    pub sku: Sku,
+    /// Units of it in one of the line's.
+    pub each: i64,
+    /// What was known of its stock.
+    pub stock: LineStock,
+    /// Units the whole order wants from that level.
+    pub wanted: i64,
+}
+
+/// Units missing of a level, by what is there.
+fn missing(stock: &LineStock, wanted: i64, there: impl Fn(&Level) -> i64) -> Option<i64> {
+    match stock {
+        LineStock::Known(level) => Some((wanted - there(level).max(0)).max(0)),
+        LineStock::Unknown(_) => None,
+    }
 }
 
 impl LineFacts {
     /// Units missing, 0 when covered; `None` while the stock is unknown.
     pub fn shortage(&self) -> Option<i64> {
-        match &self.stock {
-            LineStock::Known(level) => Some((self.wanted - level.available().max(0)).max(0)),
-            LineStock::Unknown(_) => None,
-        }
+        self.short(Level::available)
     }
 
     /// Units missing even if no accept still under way took effect.
     pub fn certain_shortage(&self) -> Option<i64> {
-        match &self.stock {
-            LineStock::Known(level) => {
-                Some((self.wanted - level.available_at_most().max(0)).max(0))
-            }
-            LineStock::Unknown(_) => None,
-        }
+        self.short(Level::available_at_most)
     }
 
-    /// The moment its stock speaks of, where that is known.
+    fn short(&self, there: impl Fn(&Level) -> i64) -> Option<i64> {
+        if self.parts.is_empty() {
+            return missing(&self.stock, self.wanted, there);
+        }
+        let mut short = 0;
+        for part in &self.parts {
+            let units = missing(&part.stock, part.wanted, &there)?;
+            // A kit that lacks one of its parts is a kit less.
+            short = short.max(units.saturating_add(part.each - 1) / part.each.max(1));
+        }
+        Some(short)
+    }
+
+    /// The newest moment its stock speaks of, where that is known.
     pub fn counted_at(&self) -> Option<Timestamp> {
-        match &self.stock {
+        let of = |stock: &LineStock| match stock {
             LineStock::Known(level) => Some(level.as_of),
             LineStock::Unknown(_) => None,
-        }
+        };
+        let parts = self.parts.iter().filter_map(|part| of(&part.stock));
+        parts.chain(of(&self.stock)).max()
     }
 
     /// Why the stock is unknown, if it is.

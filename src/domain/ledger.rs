@@ -1,13 +1,13 @@
 //! The stock ledger of one moment: levels with what is promised of them. Deciding several orders in
 //! one pass takes units off it as it goes, so that no unit is promised twice.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
-use super::facts::{LineFacts, LinesFacts};
+use super::facts::{LineFacts, LinesFacts, Part};
 use super::ids::{PickupPoint, Sku};
-use super::order::{Line, Lines};
+use super::order::Lines;
 use super::stock::{Level, LineStock, UnknownStock};
 
 /// What a source told of one SKU at one warehouse.
@@ -30,8 +30,10 @@ pub struct Listing {
 pub struct Promised {
     /// For orders that Kaspi shows as accepted.
     pub confirmed: i64,
-    /// For orders whose accept is not seen yet.
+    /// For orders whose accept is not seen yet, or that the source may have counted already.
     pub pending: i64,
+    /// Given back since, and perhaps missing in what the source told.
+    pub returned: i64,
 }
 
 /// Units of one SKU at one warehouse that an order takes.
@@ -49,6 +51,8 @@ pub struct Take {
 #[derive(Debug, Clone, Default)]
 pub struct Ledger {
     levels: HashMap<Sku, Vec<(Listing, Promised)>>,
+    /// What SKUs are in the warehouse that are something else there, and how many of it.
+    parts: HashMap<Sku, Vec<(Sku, i64)>>,
     safety_stock: i64,
 }
 
@@ -57,6 +61,7 @@ impl Ledger {
     pub fn new(safety_stock: i64) -> Self {
         Self {
             levels: HashMap::new(),
+            parts: HashMap::new(),
             safety_stock,
         }
     }
@@ -67,6 +72,20 @@ impl Ledger {
             .entry(listing.sku.clone())
             .or_default()
             .push((listing, promised));
+    }
+
+    /// Adds that `each` units of `part` go into one of `sku`.
+    pub fn map(&mut self, sku: Sku, part: Sku, each: i64) {
+        self.parts.entry(sku).or_default().push((part, each));
+    }
+
+    /// What one unit of an SKU takes from the warehouse. One that is listed there is itself (KASPI_API
+    /// §4: exact match first), whatever the map says.
+    fn parts_of(&self, sku: &Sku) -> Vec<(Sku, i64)> {
+        match self.parts.get(sku) {
+            Some(parts) if !self.levels.contains_key(sku) => parts.clone(),
+            _ => vec![(sku.clone(), 1)],
+        }
     }
 
     /// The level an order leaving from `point` draws on: its own warehouse first (whole name, then
@@ -91,11 +110,33 @@ impl Ledger {
             })
     }
 
-    /// The stock of one line.
-    fn level(&self, line: &Line, point: Option<&PickupPoint>) -> LineStock {
-        let Some(sku) = &line.sku else {
-            return LineStock::Unknown(UnknownStock::NoSku);
-        };
+    /// The stock of an SKU as it is sold, for orders that leave from `point`.
+    pub fn stock(&self, sku: &Sku, point: Option<&PickupPoint>) -> LineStock {
+        let parts = self.parts_of(sku).into_iter().map(|(sku, each)| Part {
+            stock: self.level(&sku, point),
+            wanted: 0,
+            sku,
+            each,
+        });
+        let parts: Vec<Part> = parts.collect();
+        match &parts[..] {
+            [one] if one.sku == *sku => one.stock.clone(),
+            _ => together(&parts),
+        }
+    }
+
+    /// The warehouses that an SKU as it is sold is known for.
+    pub fn warehouses(&self, sku: &Sku) -> BTreeSet<String> {
+        let parts = self.parts_of(sku).into_iter();
+        let levels = parts.filter_map(|(part, _)| self.levels.get(&part));
+        levels
+            .flatten()
+            .map(|(listing, _)| listing.warehouse.clone())
+            .collect()
+    }
+
+    /// The stock of one SKU that lies in the warehouse.
+    fn level(&self, sku: &Sku, point: Option<&PickupPoint>) -> LineStock {
         match self.find(sku, point) {
             Err(why) => LineStock::Unknown(why),
             Ok((Listing { on_hand: None, .. }, _)) => {
@@ -115,6 +156,7 @@ impl Ledger {
                 on_hand: *on_hand,
                 reserved_confirmed: promised.confirmed,
                 reserved_pending: promised.pending,
+                returned: promised.returned,
                 safety_stock: self.safety_stock,
                 as_of: *as_of,
                 source: source.clone(),
@@ -128,23 +170,50 @@ impl Ledger {
             Lines::Unreadable(why) => return LinesFacts::Unreadable(why.clone()),
             Lines::Known(lines) => lines,
         };
-        let wanted = |sku: &Option<Sku>| -> i64 {
-            lines
-                .iter()
-                .filter(|line| line.sku == *sku)
-                .map(|line| i64::from(line.quantity))
-                .sum()
-        };
-        LinesFacts::Known(
-            lines
-                .iter()
-                .map(|line| LineFacts {
+        let mut wanted: HashMap<Sku, i64> = HashMap::new();
+        let mut whole: HashMap<&Sku, i64> = HashMap::new();
+        for line in lines {
+            let Some(sku) = &line.sku else { continue };
+            let quantity = i64::from(line.quantity);
+            *whole.entry(sku).or_default() += quantity;
+            for (part, each) in self.parts_of(sku) {
+                let units = wanted.entry(part).or_default();
+                *units = units.saturating_add(quantity.saturating_mul(each));
+            }
+        }
+        let lines = lines.iter().map(|line| {
+            let Some(sku) = &line.sku else {
+                return LineFacts {
                     line: line.clone(),
-                    stock: self.level(line, point),
-                    wanted: wanted(&line.sku),
-                })
-                .collect(),
-        )
+                    stock: LineStock::Unknown(UnknownStock::NoSku),
+                    wanted: i64::from(line.quantity),
+                    parts: Vec::new(),
+                };
+            };
+            let parts = self.parts_of(sku);
+            let parts = parts.into_iter().map(|(sku, each)| Part {
+                stock: self.level(&sku, point),
+                wanted: wanted.get(&sku).copied().unwrap_or_default(),
+                sku,
+                each,
+            });
+            let parts: Vec<Part> = parts.collect();
+            match &parts[..] {
+                [one] if one.sku == *sku => LineFacts {
+                    line: line.clone(),
+                    stock: one.stock.clone(),
+                    wanted: one.wanted,
+                    parts: Vec::new(),
+                },
+                _ => LineFacts {
+                    line: line.clone(),
+                    stock: together(&parts),
+                    wanted: whole.get(sku).copied().unwrap_or_default(),
+                    parts,
+                },
+            }
+        });
+        LinesFacts::Known(lines.collect())
     }
 
     /// Takes promised units off, as an accept just decided does.
@@ -170,24 +239,56 @@ impl Ledger {
         let mut takes: Vec<Take> = Vec::new();
         for line in lines {
             let Some(sku) = &line.sku else { continue };
-            let warehouse = self
-                .find(sku, point)
-                .map_or(String::new(), |(level, _)| level.warehouse.clone());
-            let quantity = i64::from(line.quantity);
-            match takes
-                .iter_mut()
-                .find(|t| t.sku == *sku && t.warehouse == warehouse)
-            {
-                Some(take) => take.quantity = take.quantity.saturating_add(quantity),
-                None => takes.push(Take {
-                    sku: sku.clone(),
-                    warehouse,
-                    quantity,
-                }),
+            for (sku, each) in self.parts_of(sku) {
+                let level = self.find(&sku, point);
+                let warehouse = level.map_or(String::new(), |(level, _)| level.warehouse.clone());
+                let quantity = i64::from(line.quantity).saturating_mul(each);
+                let same = |take: &&mut Take| take.sku == sku && take.warehouse == warehouse;
+                match takes.iter_mut().find(same) {
+                    Some(take) => take.quantity = take.quantity.saturating_add(quantity),
+                    None => takes.push(Take {
+                        sku,
+                        warehouse,
+                        quantity,
+                    }),
+                }
             }
         }
         takes
     }
+}
+
+/// How many can be put together of these parts, as a level of its own: the part that runs out first
+/// says. It is as old as the oldest of them.
+fn together(parts: &[Part]) -> LineStock {
+    let mut scarcest: Option<(i64, &Part, &Level)> = None;
+    let mut oldest: Option<Timestamp> = None;
+    for part in parts {
+        let level = match &part.stock {
+            LineStock::Known(level) => level,
+            LineStock::Unknown(why) => return LineStock::Unknown(why.clone()),
+        };
+        oldest = Some(oldest.map_or(level.as_of, |oldest| oldest.min(level.as_of)));
+        let sets = level.available().div_euclid(part.each.max(1));
+        if scarcest.is_none_or(|(fewest, ..)| sets < fewest) {
+            scarcest = Some((sets, part, level));
+        }
+    }
+    let Some((sets, part, level)) = scarcest else {
+        return LineStock::Unknown(UnknownStock::NoSku);
+    };
+    let sets_of = |units: i64| units.div_euclid(part.each.max(1));
+    let (on_hand, at_most) = (sets_of(level.on_hand), sets_of(level.available_at_most()));
+    LineStock::Known(Level {
+        warehouse: level.warehouse.clone(),
+        on_hand,
+        reserved_confirmed: on_hand.saturating_sub(at_most),
+        reserved_pending: at_most.saturating_sub(sets),
+        returned: 0,
+        safety_stock: 0,
+        as_of: oldest.unwrap_or(level.as_of),
+        source: level.source.clone(),
+    })
 }
 
 fn join<'a>(names: impl Iterator<Item = &'a str>) -> String {

@@ -15,6 +15,16 @@ pub enum Semantics {
     Available,
 }
 
+impl Semantics {
+    /// The stored word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Physical => "physical",
+            Self::Available => "available",
+        }
+    }
+}
+
 /// One row of a stock source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StockRow {
@@ -37,9 +47,13 @@ pub struct Level {
     pub on_hand: i64,
     /// Units promised to orders that Kaspi shows as accepted.
     pub reserved_confirmed: i64,
-    /// Units promised to orders whose accept is not yet seen in Kaspi, and units that left the shelf
-    /// before or after it was counted, nobody knows which.
+    /// Units promised to orders whose accept is not yet seen in Kaspi, and units that left the shelf,
+    /// or were taken off by the source, before or after it was counted, nobody knows which.
     pub reserved_pending: i64,
+    /// Units given back after the source counted, which it may have taken off: not to be promised
+    /// before it counts again, and no ground for a cancel either.
+    #[serde(default)]
+    pub returned: i64,
     /// Units never to be sold.
     pub safety_stock: i64,
     /// The moment the number speaks of.
@@ -62,10 +76,11 @@ impl Level {
             .saturating_sub(self.safety_stock)
     }
 
-    /// What would be available if no accept still under way took effect: a shortage against this
-    /// is certain.
+    /// What would be available if no accept still under way took effect, and every unit not known to
+    /// be counted were there: a shortage against this is certain.
     pub fn available_at_most(&self) -> i64 {
-        self.available().saturating_add(self.reserved_pending)
+        let uncertain = self.reserved_pending.saturating_add(self.returned);
+        self.available().saturating_add(uncertain)
     }
 }
 

@@ -12,6 +12,7 @@ pub mod housekeep;
 mod lines;
 mod listing;
 pub mod poll;
+pub mod sync_stock;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};

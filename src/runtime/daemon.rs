@@ -17,8 +17,10 @@ use tokio_util::task::TaskTracker;
 use super::board::Board;
 use super::build::ShopParts;
 use crate::clock::Clock;
+use crate::config::Config;
 use crate::kaspi::{Client, Credentials};
 use crate::pipeline::housekeep::{self, Keeper};
+use crate::pipeline::sync_stock::{self, Feeds};
 use crate::pipeline::{Ctx, StageError, act, alert, confirm, decide, poll};
 
 /// A stage looks by itself this often, bell or not: other processes write into the database too.
@@ -43,8 +45,10 @@ const KEEP_EVERY: Duration = Duration::from_mins(1);
 /// What the board calls the shop of a stage that works for all of them: no shop can be named so.
 const ALL_SHOPS: &str = "*";
 
-/// Stages that work for all shops together.
-pub const SHARED_STAGES: usize = 1;
+/// Stages that work for all shops together, with sources of stock and without.
+pub const fn shared_stages(feeds: Option<&Feeds>) -> usize {
+    1 + feeds.is_some() as usize
+}
 
 /// Stages of a shop: one more where it acts.
 pub fn stages_of(shop: &ShopParts) -> usize {
@@ -76,7 +80,7 @@ enum Again {
 pub async fn run(
     shops: Vec<ShopParts>,
     keeper: Keeper,
-    schedule: &str,
+    (feeds, schedule): (Option<Feeds>, &Schedules),
     board: Arc<Board>,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
@@ -91,11 +95,29 @@ pub async fn run(
         fatal: &fatal,
     };
     spawn_keeper(keeper, &spawner);
-    for shop in shops {
-        let bells = Arc::new(Bells::default());
+    let all_bells: Vec<Arc<Bells>> = shops.iter().map(|_| Arc::default()).collect();
+    if let Some(feeds) = feeds {
+        let bell = Arc::new(Notify::new());
+        for source in feeds.sources() {
+            let Some(when) = schedule.stock.get(&source.name) else {
+                continue;
+            };
+            let (rung, bell) = (Arc::clone(&source.rung), Arc::clone(&bell));
+            let ring = move || {
+                rung.store(true, Ordering::Relaxed);
+                bell.notify_one();
+            };
+            cron.add(Job::new(when.as_str(), move |_, _| ring())?)
+                .await?;
+        }
+        spawn_feeds(feeds, bell, all_bells.clone(), &spawner);
+    }
+    for (shop, bells) in shops.into_iter().zip(all_bells) {
         let rung = Arc::clone(&bells);
-        cron.add(Job::new(schedule, move |_, _| rung.poll.notify_one())?)
-            .await?;
+        cron.add(Job::new(schedule.poll.as_str(), move |_, _| {
+            rung.poll.notify_one();
+        })?)
+        .await?;
         spawn_stages(shop, bells, &spawner);
     }
     cron.start().await?;
@@ -110,6 +132,28 @@ pub async fn run(
         .unwrap_or_else(std::sync::PoisonError::into_inner)
         .take();
     told.map_or(Ok(()), |why| Err(anyhow::anyhow!(why)))
+}
+
+/// When what is to be looked at, as cron with seconds.
+#[derive(Debug, Clone, Default)]
+pub struct Schedules {
+    /// New orders.
+    pub poll: String,
+    /// Sources of stock that have a schedule, by their names.
+    pub stock: HashMap<String, String>,
+}
+
+impl Schedules {
+    /// As configured.
+    pub fn of(config: &Config) -> Self {
+        let sources = config.stock.sources.iter();
+        Self {
+            poll: config.poll.schedule.clone(),
+            stock: sources
+                .filter_map(|source| Some((source.name.clone(), source.schedule.clone()?)))
+                .collect(),
+        }
+    }
 }
 
 struct Spawner<'a> {
@@ -147,6 +191,41 @@ fn spawn_keeper(keeper: Keeper, spawner: &Spawner<'_>) {
                     LOOK_EVERY
                 } else {
                     KEEP_EVERY
+                }))
+            })
+            .await;
+    });
+}
+
+/// The sources' own stage: what it takes in is decided from by every shop.
+fn spawn_feeds(feeds: Feeds, bell: Arc<Notify>, shops: Vec<Arc<Bells>>, spawner: &Spawner<'_>) {
+    let stage = Stage {
+        name: "stock",
+        shop: ALL_SHOPS.to_owned(),
+        clock: feeds.clock().clone(),
+        board: Arc::clone(spawner.board),
+        stop: spawner.stop.clone(),
+        fatal: Arc::clone(spawner.fatal),
+        credentials: None,
+        trouble: Mutex::default(),
+    };
+    spawner.tracker.spawn(async move {
+        stage
+            .repeat(&bell, async || {
+                let report = tokio::select! {
+                    report = sync_stock::run_once(&feeds, None) => report?,
+                    // A slow supplier does not hold the end up: nothing was taken in yet.
+                    () = stage.stop.cancelled() => return Ok(Again::Within(LOOK_EVERY)),
+                };
+                if report.is_news() {
+                    for bells in &shops {
+                        bells.decide.notify_one();
+                    }
+                }
+                Ok(Again::Within(if report.soon {
+                    LOOK_EVERY
+                } else {
+                    LOOK_EVERY * 5
                 }))
             })
             .await;

@@ -3,6 +3,7 @@
 mod board;
 pub mod build;
 pub mod daemon;
+pub mod feeds;
 pub mod lifecycle;
 pub mod once;
 pub mod telemetry;

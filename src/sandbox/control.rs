@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::{
-    faults::Faults, ledger::Ledger, order::Order, script::Script, settings::Settings,
-    terms::Status, world::World,
+    al_style::AlStyle, faults::Faults, ledger::Ledger, order::Order, script::Script,
+    settings::Settings, terms::Status, world::World,
 };
 
 impl World {
@@ -44,6 +44,11 @@ impl World {
     /// The settings in force.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// The supplier at this port, if there is one.
+    pub fn al_style(&mut self) -> Option<&mut AlStyle> {
+        self.settings.al_style.as_mut()
     }
 
     /// Replaces the tokens that are let in.

@@ -7,6 +7,7 @@
 //!
 //! The behaviour is that of KASPI_API §1–6, and never kinder.
 
+mod al_style;
 mod answer;
 mod catalogue;
 mod control;
@@ -30,6 +31,7 @@ mod wire;
 mod world;
 mod writes;
 
+pub use al_style::{AlStyle, Article};
 pub use faults::{Fault, FaultParseError, FaultRate, Faults, Scope};
 pub use ledger::{Cause, EffectRow, Ledger, Post, RequestRow};
 pub use message::{Method, Reply, Request, Wire};

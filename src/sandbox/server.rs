@@ -73,6 +73,11 @@ impl Server {
         format!("http://{}/shop/api", self.addr)
     }
 
+    /// The base address of the supplier Al-Style, where the settings have one.
+    pub fn al_style_url(&self) -> String {
+        format!("http://{}{}", self.addr, super::al_style::ROOT)
+    }
+
     /// The world behind the port. Every answer waits while the guard is held: do not keep it
     /// across an await.
     pub fn world(&self) -> MutexGuard<'_, World> {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::al_style::AlStyle;
 use super::faults::Faults;
 
 /// Whether `include[orders]=entries` is honoured (KASPI_API §2: not confirmed live).
@@ -84,6 +85,8 @@ pub struct Settings {
     pub canary: Option<String>,
     /// Random faults, by probability.
     pub faults: Faults,
+    /// A supplier that also answers at this port.
+    pub al_style: Option<AlStyle>,
 }
 
 impl Default for Settings {
@@ -103,6 +106,7 @@ impl Default for Settings {
             deadline: Some(Duration::from_hours(3)),
             canary: None,
             faults: Faults::default(),
+            al_style: None,
         }
     }
 }

@@ -6,6 +6,7 @@ use fastrand::Rng;
 use jiff::Timestamp;
 
 use super::{
+    al_style,
     faults::Fault,
     ledger::{Cause, EffectRow, Ledger, RequestRow},
     message::{Reply, Request},
@@ -79,6 +80,11 @@ impl World {
 
     /// Answers one request, after everything that was due by `now`.
     pub fn handle(&mut self, now: Timestamp, request: &Request) -> Reply {
+        if let Some(supplier) = &mut self.settings.al_style
+            && request.path.starts_with(al_style::ROOT)
+        {
+            return supplier.handle(now, request);
+        }
         self.advance(now);
         self.requests += 1;
         // One draw of the world's own generator per request: an answer's draws cannot shift

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use sqlx::FromRow;
 
+use super::import::LEVELS_CHANGED;
 use super::{Store, StoreError, WriteTx, at, ms};
 use crate::domain::ids::{OrderId, ShopName};
 
@@ -81,7 +82,7 @@ struct Row {
 }
 
 impl Store {
-    /// The last `limit` rows, newest last; those of one order when its code is given, also of one that
+    /// The last `limit` rows, newest last (the levels of each import aside: `stock show` has them); those of one order when its code is given, also of one that
     /// was let go.
     pub async fn audit_rows(
         &self,
@@ -92,13 +93,14 @@ impl Store {
         let rows: Vec<Row> = sqlx::query_as(
             "SELECT a.at, a.actor, a.shop, COALESCE(o.code, ?1) AS code, a.event, a.detail FROM audit a
              LEFT JOIN orders o ON o.shop = a.shop AND o.id = a.order_id
-             WHERE ?1 IS NULL OR o.code = ?1
+             WHERE (?1 IS NULL AND a.event <> ?3) OR o.code = ?1
                OR (o.id IS NULL AND (a.shop, a.order_id) IN (
                  SELECT shop, order_id FROM audit WHERE event = 'order.dropped' AND detail ->> '$.code' = ?1))
              ORDER BY a.id DESC LIMIT ?2",
         )
         .bind(code)
         .bind(limit)
+        .bind(LEVELS_CHANGED)
         .fetch_all(&mut *reader)
         .await?;
         rows.into_iter()

@@ -137,7 +137,7 @@ impl Store {
         }
         let skus: Vec<&str> = candidates.iter().flat_map(|c| skus(&c.lines)).collect();
         let ledger = tx
-            .ledger(input.semantics, input.safety_stock, &skus)
+            .ledger(input.semantics, input.safety_stock, &skus, None)
             .await?;
         let around = tx.surroundings(shop, input, now).await?;
         Ok(Some(Deciding {

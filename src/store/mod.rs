@@ -12,11 +12,14 @@ mod deadline;
 mod deciding;
 mod edited;
 mod error;
+mod feeds;
+mod import;
 mod lock;
 mod mend;
 mod observe;
 mod open;
 mod orders;
+mod parts;
 mod people;
 #[cfg(test)]
 mod plans;
@@ -27,6 +30,8 @@ mod retention;
 mod scans;
 mod shops;
 mod stock;
+mod stock_audit;
+mod stock_export;
 mod upkeep;
 mod view;
 
@@ -44,14 +49,19 @@ pub use backup::PARTIAL;
 pub use deadline::Waiting;
 pub use deciding::{Candidate, Deciding, DecidingInput, NewDecision};
 pub use error::StoreError;
+pub use feeds::{LastRead, SourceRead, SourceState, Trouble};
+pub use import::{Import, ImportReport};
 pub use lock::Holder;
 pub use observe::{Observed, Reading};
 pub use orders::LinesWanted;
+pub use parts::{MapReport, PartRow};
 pub use recheck::{Launch, Recheck};
 pub use restore::{Restored, restore};
 pub use scans::{Scan, ScanKind};
 pub use shops::ShopState;
-pub use stock::{ImportReport, StockView};
+pub use stock::StockView;
+pub use stock_audit::{Books, Difference, Promise};
+pub use stock_export::Sold;
 pub use view::{ActionView, AttemptView, DecisionView, OrderFilter, OrderView, Totals};
 
 /// Who opens the database.

@@ -391,16 +391,7 @@ async fn reserve_seen(
     if takes.is_empty() {
         return Ok(());
     }
-    insert_reservations(tx, shop, order, &takes, Origin::Observed { left }, now).await?;
-    let detail = json!({ "units": takes.iter().map(|take| take.quantity).sum::<i64>() });
-    tx.audit(
-        now,
-        "qabyl",
-        (shop, Some(&order.id)),
-        "reservation.observed",
-        detail,
-    );
-    Ok(())
+    insert_reservations(tx, shop, order, &takes, Origin::Observed { left }, now).await
 }
 
 /// What an order takes by its stored lines; `None` while they are not known.
@@ -415,7 +406,7 @@ pub(super) async fn known_takes(
     }
     let lines = Lines::Known(lines);
     let names: Vec<&str> = skus(&lines).collect();
-    let ledger = tx.ledger(Semantics::Physical, 0, &names).await?;
+    let ledger = tx.ledger(Semantics::Physical, 0, &names, None).await?;
     Ok(Some(ledger.takes(&lines, order.pickup_point.as_ref())))
 }
 
@@ -446,12 +437,13 @@ pub(super) async fn insert_reservations(
             ("observed", Some(ms(now)), left)
         }
     };
+    let mut told = Vec::with_capacity(takes.len());
     for take in takes {
-        sqlx::query(
+        let id: i64 = sqlx::query_scalar(
             "INSERT INTO reservations (shop, order_id, sku, warehouse, quantity, state, origin, made_at,
                confirmed_at, closed_at, left_after, why)
              VALUES (?1, ?2, ?3, ?4, ?5, IIF(?9 IS NULL, 'active', 'consumed'), ?6, ?7, ?8, ?9, ?10,
-               IIF(?9 IS NULL, NULL, 'handed over'))",
+               IIF(?9 IS NULL, NULL, 'handed over')) RETURNING id",
         )
         .bind(shop.as_str())
         .bind(order.id.as_str())
@@ -463,9 +455,16 @@ pub(super) async fn insert_reservations(
         .bind(confirmed)
         .bind(left.map(|(_, by)| by))
         .bind(left.map(|(after, _)| after))
-        .execute(tx.conn()?)
+        .fetch_one(tx.conn()?)
         .await?;
+        told.push(json!([id, take.sku, take.warehouse, take.quantity]));
         crash_point("reservation.inserted");
+    }
+    if !told.is_empty() {
+        let state = if left.is_some() { "consumed" } else { "active" };
+        let detail = json!({ "origin": word, "state": state, "takes": told });
+        let order = (shop, Some(&order.id));
+        tx.audit(now, "qabyl", order, "reservation.made", detail);
     }
     Ok(())
 }
@@ -496,10 +495,10 @@ pub(super) async fn close_reservations(
         Fate::Released => ("released", None, now),
         Fate::Consumed { after, by } => ("consumed", Some(after.min(by)), by),
     };
-    let done = sqlx::query(
+    let closed: Vec<i64> = sqlx::query_scalar(
         "UPDATE reservations SET state = ?1, closed_at = ?2, left_after = ?3, why = ?4,
            confirmed_at = IIF(?1 = 'consumed', COALESCE(confirmed_at, ?5), confirmed_at)
-         WHERE shop = ?6 AND order_id = ?7 AND state = 'active'",
+         WHERE shop = ?6 AND order_id = ?7 AND state = 'active' RETURNING id",
     )
     .bind(state)
     .bind(ms(by))
@@ -508,15 +507,14 @@ pub(super) async fn close_reservations(
     .bind(ms(now))
     .bind(shop.as_str())
     .bind(order.id.as_str())
-    .execute(tx.conn()?)
-    .await?
-    .rows_affected();
-    if done > 0 {
+    .fetch_all(tx.conn()?)
+    .await?;
+    if !closed.is_empty() {
         match fate {
             Fate::Released => crash_point("reservation.released"),
             Fate::Consumed { .. } => crash_point("reservation.consumed"),
         }
-        let detail = json!({ "state": state, "why": why, "rows": done });
+        let detail = json!({ "state": state, "why": why, "ids": closed });
         tx.audit(
             now,
             "qabyl",
@@ -525,5 +523,5 @@ pub(super) async fn close_reservations(
             detail,
         );
     }
-    Ok(done)
+    Ok(u64::try_from(closed.len()).unwrap_or(u64::MAX))
 }

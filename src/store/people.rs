@@ -144,7 +144,7 @@ impl Store {
         withdraw_unsent(&mut tx, shop, &order, now).await?;
         let names: Vec<&str> = skus(&lines).collect();
         let ledger = tx
-            .ledger(input.semantics, input.safety_stock, &names)
+            .ledger(input.semantics, input.safety_stock, &names, None)
             .await?;
         let facts = Facts {
             lines: ledger.facts(&lines, order.pickup_point.as_ref()),

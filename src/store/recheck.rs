@@ -10,9 +10,8 @@ use super::{StoreError, WriteTx};
 use crate::domain::action::{Kind, State as ActionState};
 use crate::domain::decision::{Decision, Verdict, decide};
 use crate::domain::facts::{Facts, LinesFacts, ShortageSeen};
-use crate::domain::ids::{OrderId, ShopName, Sku};
+use crate::domain::ids::ShopName;
 use crate::domain::interlocks::Name;
-use crate::domain::ledger::Take;
 use crate::domain::policy::Policy;
 
 /// What came of POSTs about to leave.
@@ -55,10 +54,9 @@ pub(super) async fn today(
         return Ok(Today::Other("the order is gone".to_owned()));
     };
     let names: Vec<&str> = skus(&lines).collect();
-    let mut ledger = tx
-        .ledger(recheck.input.semantics, recheck.input.safety_stock, &names)
-        .await?;
-    ledger.promise(&own_promises(tx, shop, &due.order.id).await?);
+    let (semantics, safety) = (recheck.input.semantics, recheck.input.safety_stock);
+    let own = Some((shop, &due.order.id));
+    let ledger = tx.ledger(semantics, safety, &names, own).await?;
     let lines = ledger.facts(&lines, order.pickup_point.as_ref());
     let fresh = now.duration_since(due.made_at) <= recheck.accept_fresh_for;
     // An accept that was sent, or decided just now, need not be decided again: unless its units went
@@ -143,32 +141,6 @@ fn words(decision: &Decision) -> String {
         decision.rule,
         decision.verdict.word()
     )
-}
-
-/// The order's own open promises, as negative takes: they do not stand in its own way.
-async fn own_promises(
-    tx: &mut WriteTx<'_>,
-    shop: &ShopName,
-    order: &OrderId,
-) -> Result<Vec<Take>, StoreError> {
-    let rows: Vec<(String, String, i64)> = sqlx::query_as(
-        "SELECT sku, warehouse, quantity FROM reservations
-         WHERE shop = ? AND order_id = ? AND state = 'active'",
-    )
-    .bind(shop.as_str())
-    .bind(order.as_str())
-    .fetch_all(tx.conn()?)
-    .await?;
-    rows.into_iter()
-        .map(|(sku, warehouse, quantity)| {
-            let sku = Sku::new(&sku).map_err(|_| StoreError::corrupt("a SKU", sku.clone()))?;
-            Ok(Take {
-                sku,
-                warehouse,
-                quantity: -quantity,
-            })
-        })
-        .collect()
 }
 
 /// Takes an action back. One that was never sent is superseded and its units are free again; one

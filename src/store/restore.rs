@@ -116,7 +116,7 @@ async fn is_ours(from: &Path, source: &SqliteConnectOptions) -> Result<(), Store
 
 /// What the copy may not be taken at its word for. `?1` now, `?2` when a POST that was under way, of
 /// which the copy may not know, has had its effect.
-const STATEMENTS: [&str; 8] = [
+const STATEMENTS: [&str; 9] = [
     // Unless both lists were read whole, nothing is known of any time.
     "INSERT INTO restores (shop, at, known_until)
      SELECT name, ?1, COALESCE(MIN(
@@ -140,6 +140,12 @@ const STATEMENTS: [&str; 8] = [
          AND a.attempts = 0)",
     "UPDATE actions SET state = 'superseded', closed_at = ?1, due_at = NULL, why = 'put back from a copy'
      WHERE ?2 > 0 AND state = 'pending' AND attempts = 0",
+    // The trail begins anew with what is left: what follows is told from here.
+    "INSERT INTO audit (at, actor, epoch, event, detail)
+     SELECT ?1, 'qabyl', (SELECT epoch FROM lease), 'ledger.baseline', json_object(
+       'levels', (SELECT json_group_array(json_array(sku, warehouse, on_hand)) FROM stock),
+       'reservations', (SELECT json_group_array(json_array(id, sku, warehouse, quantity, state)) FROM reservations))
+     WHERE ?2 > 0",
     // What was sent may have been sent once more.
     "UPDATE actions SET due_at = MAX(due_at, ?2) WHERE ?1 > 0 AND closed_at IS NULL AND due_at IS NOT NULL",
     "UPDATE lease SET epoch = epoch + 1, checked_at = NULL WHERE ?1 > 0 AND ?2 > 0",

@@ -11,7 +11,7 @@ use crate::domain::ids::{OrderId, ShopName};
 use crate::domain::order::{Order, State};
 
 /// Whether an order `o` may go: over, not seen since `?2`, and without anything that still counts.
-/// Units that left the shelf after a level was counted, or that a feed may not know of, still do.
+/// Units that left the shelf or came back after a level was counted, or that a feed may not know of, still do.
 macro_rules! may_go {
     () => {
         "o.first_seen_at < ?2 AND o.created_at < ?2 AND o.seen_at < ?2
@@ -19,10 +19,10 @@ macro_rules! may_go {
   AND NOT EXISTS (SELECT 1 FROM actions a WHERE a.shop = o.shop AND a.order_id = o.id
                   AND a.state IN ('pending', 'sent', 'unknown'))
   AND NOT EXISTS (
-    SELECT 1 FROM reservations r WHERE r.shop = o.shop AND r.order_id = o.id AND r.state <> 'released'
+    SELECT 1 FROM reservations r WHERE r.shop = o.shop AND r.order_id = o.id
       AND (r.state = 'active' OR EXISTS (
         SELECT 1 FROM stock s WHERE s.sku = r.sku AND s.warehouse = r.warehouse
-          AND (r.closed_at > s.as_of OR r.made_at > s.as_of))))"
+          AND (r.closed_at > s.as_of OR r.confirmed_at > s.as_of))))"
     };
 }
 

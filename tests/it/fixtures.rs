@@ -289,6 +289,7 @@ async fn entries_in_their_shapes() {
         line: read[1].clone(),
         stock: qabyl::domain::stock::LineStock::Known(crate::rules::facts::level(9)),
         wanted: 1,
+        parts: Vec::new(),
     }]);
     assert_eq!(verdict(weighed.order.clone(), weighed.lines), "hold");
 

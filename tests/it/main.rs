@@ -18,6 +18,8 @@ mod migrations;
 mod restore;
 mod rules;
 mod sandbox;
+mod stock_available;
 mod stock_life;
 mod tidy;
+mod workbook;
 mod world;

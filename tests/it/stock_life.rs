@@ -41,6 +41,67 @@ async fn the_last_units_go_to_as_many_orders_as_there_are() {
     world.finish().await;
 }
 
+/// Orders come over several polls while buyers change their minds, and some wait in line: exactly the
+/// units that there are get sold, and each that comes back goes to the next in line.
+#[tokio::test]
+async fn units_given_back_go_to_the_next_in_line_until_none_is_left() {
+    let mut world = world(Settings::default())
+        .config("interlocks", "cancel_confirm_after", "\"30m\"")
+        .begin()
+        .await;
+    world.stock(&[("A", 5)]).await;
+    let mut sold_in_all = 0;
+    for wave in 0..5 {
+        for n in 0..4 {
+            world.place_plain(&[(&format!("91010{wave}00{n}"), "A", 1)]);
+        }
+        world.brief().await;
+        world.time.advance(MINUTE);
+        let accepted = world.kaspi().ledger().accepted_codes();
+        assert_eq!(
+            world.kaspi().units_promised_by_sku()["A"],
+            (4 * (wave + 1)).min(5)
+        );
+        assert!(accepted.len() >= sold_in_all);
+        sold_in_all = accepted.len();
+        // The oldest buyer that has a unit gives it back, and the oldest in line gets it.
+        if wave == 2 || wave == 3 {
+            let now = world.now();
+            let all = world.views().await;
+            let has = |view: &&qabyl::store::OrderView| {
+                view.order.status.as_str() == "ACCEPTED_BY_MERCHANT"
+            };
+            let mut holders: Vec<_> = all.iter().filter(has).collect();
+            holders.sort_by_key(|view| view.order.created_at);
+            let waits = |view: &&qabyl::store::OrderView| view.order.awaits_merchant();
+            let next = all
+                .iter()
+                .filter(waits)
+                .min_by_key(|view| view.order.created_at)
+                .unwrap();
+            assert!(
+                world
+                    .kaspi()
+                    .buyer_cancels(holders[0].order.code.as_str(), now)
+            );
+            world.time.advance(2 * MINUTE);
+            world.brief().await;
+            let next = next.order.code.as_str();
+            assert_eq!(
+                world.at_kaspi(next),
+                "KASPI_DELIVERY+ACCEPTED_BY_MERCHANT",
+                "{next}"
+            );
+            assert_eq!(world.kaspi().units_promised_by_sku()["A"], 5);
+        }
+    }
+    world.quiet().await;
+    assert_eq!(world.kaspi().units_promised_by_sku()["A"], 5);
+    assert_eq!(world.kaspi().ledger().accepted_codes().len(), 7);
+    assert_eq!(world.kaspi().ledger().cancelled_codes_by_api().len(), 13);
+    world.finish().await;
+}
+
 #[tokio::test]
 async fn a_shortage_is_seen_twice_before_it_cancels() {
     let mut world = world(Settings::default())

@@ -159,6 +159,7 @@ impl Product {
         let promised = Promised {
             confirmed: i64::from(scene.confirmed),
             pending: i64::from(scene.pending),
+            returned: 0,
         };
         ledger.list(listing, promised);
         if scene.since != 0 {

@@ -93,7 +93,18 @@ pub(crate) async fn judge(
         same_as_kaspi(world, &views, lookback, now)?;
         attempts_precede_posts(world, &views)
     })?;
+    books_balance(process).await?;
     audited(process, &views).await
+}
+
+/// I6: the trail tells what the tables hold.
+async fn books_balance(process: &Process) -> Result<(), String> {
+    let semantics = process.shop.ctx.settings.semantics;
+    let books = process.store.check_books(semantics).await.unwrap();
+    match books.differences.first() {
+        Some(first) => Err(format!("I6: the books do not balance: {first:?}")),
+        None => Ok(()),
+    }
 }
 
 fn never_both(world: &World, known: &Known) -> Result<(), String> {

@@ -283,9 +283,13 @@ impl Story {
     /// number is missing.
     async fn count_shelf(&mut self, first: bool) {
         let mut rows = Vec::new();
+        let is_available = self.plan.is_available;
         let left = self.link.world(|world, _| {
             units(world, |order| {
-                order.handed_over_at.is_some() || order.status.as_str() == "COMPLETED"
+                let is_taken_off = is_available && order.status.as_str() == "ACCEPTED_BY_MERCHANT";
+                is_taken_off
+                    || order.handed_over_at.is_some()
+                    || order.status.as_str() == "COMPLETED"
             })
         });
         let now = self.process().clock().now();

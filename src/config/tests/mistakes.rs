@@ -42,6 +42,16 @@ const MISTAKES: &[(&str, &str)] = &[
     ("[[shops]]\nname = \"a\"\ntoken_file = \"t\"\n[[shops]]\nname = \"a\"\ntoken_file = \"u\"", "5:8: shops.name: another shop is named \"a\""),
     ("[[shops]]\nname = \"a\"\n[[shops]]\nname = \"b\"", "4:8: shops: shop \"a\" reads the same token; give each shop its own token_file or token_env"),
     ("[[shops]]\nname = \"a\"\nproxy = \"user:hush@host\"", "3:9: shops.proxy: expected a proxy URL; http://HOST:PORT, with USER:PASSWORD@ if it asks"),
+    ("[stock]\nsources = 3", "2:11: stock.sources: expected [[stock.sources]] blocks, found 3; write [[stock.sources]]"),
+    ("[[stock.sources]]\nfile = \"a.csv\"", "1:1: stock.sources: name is missing; such as name = \"shelf\""),
+    ("[[stock.sources]]\nname = \"a\"", "1:1: stock.sources: neither file nor url is given; such as file = \"stock.csv\""),
+    ("[[stock.sources]]\nname = \"a\"\nfile = \"a\"\nurl = \"https://h/\"", "4:7: stock.sources: file is given as well; keep one of the two"),
+    ("[[stock.sources]]\nname = \"a\"\nfile = \"a\"\nevry = \"1m\"", "4:1: stock.sources.evry: unknown key; did you mean every?"),
+    ("[[stock.sources]]\nname = \"a\"\nfile = \"a\"\nkind = \"xml\"", "4:8: stock.sources.kind: expected \"csv\", \"xlsx\", \"kaspi-xml\" or \"al-style\", found \"xml\""),
+    ("[[stock.sources]]\nname = \"a\"\nfile = \"a\"\nevery = \"1m\"\nschedule = \"0 * * * * *\"", "5:12: stock.sources.schedule: every is given as well; keep one of the two"),
+    ("[[stock.sources]]\nname = \"a\"\nfile = \"a\"\ntoken_env = \"T\"", "4:13: stock.sources.token_env: only al-style has this; leave it out"),
+    ("[[stock.sources]]\nname = \"a\"\nfile = \"a\"\nwarehouses = { \"Main\" = 1 }", "4:25: stock.sources.warehouses: expected a pickup point for \"Main\", found 1; such as warehouses = { \"Main store\" = \"PP1\" }"),
+    ("[[stock.sources]]\nname = \"a\"\nkind = \"al-style\"\nurl = \"http://api.al-style.kz/api\"", "4:7: stock.sources: http:// would send the token in the clear; use https://"),
     ("[[shops]]\nname = \"a\"\nmerchant_uid = 30000001", "3:16: shops.merchant_uid: expected text in quotes, found 30000001"),
 ];
 

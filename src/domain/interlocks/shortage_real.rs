@@ -36,8 +36,8 @@ pub(super) fn check(
     if certain {
         return None;
     }
-    let why = "the missing units rest on orders whose accept is not confirmed yet, or whose goods left at \
-               an unknown moment near the last count of the shelf: import stock anew";
+    let why = "the missing units rest on orders whose accept is not confirmed yet, or whose goods left, \
+               or were given back, at an unknown moment near the last count: import stock anew";
     let is_lasting = |seen: ShortageSeen| now.duration_since(seen.since) > WAIT_MAX;
     if facts.shortage.is_some_and(is_lasting) {
         return Objection::hold(Name::ShortageReal, why.to_owned());

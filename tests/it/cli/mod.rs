@@ -1,11 +1,14 @@
 //! The real binary, as a person or a script uses it.
 
+mod books;
 mod copies;
 mod daemon;
 mod leaks;
 mod mistakes;
 mod people;
 mod service;
+mod sources;
+mod stock;
 mod walk;
 
 use std::net::{Ipv4Addr, SocketAddr};

@@ -62,6 +62,7 @@ pub(crate) fn level(on_hand: i64) -> Level {
         on_hand,
         reserved_confirmed: 0,
         reserved_pending: 0,
+        returned: 0,
         safety_stock: 0,
         as_of: ago(30),
         source: "stock.csv".to_owned(),
@@ -85,6 +86,7 @@ pub(crate) fn line(number: i64, quantity: u32, stock: LineStock) -> LineFacts {
         },
         stock,
         wanted: i64::from(quantity),
+        parts: Vec::new(),
     }
 }
 

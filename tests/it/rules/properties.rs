@@ -17,15 +17,23 @@ use qabyl::rules_file;
 use crate::rules::facts::{ago, facts, level, line, now, policy};
 
 fn levels() -> impl Strategy<Value = Level> {
-    (-3..12_i64, 0..4_i64, 0..4_i64, 0..3_i64, 0..900_i64).prop_map(
-        |(on_hand, confirmed, pending, safety, age)| Level {
-            reserved_confirmed: confirmed,
-            reserved_pending: pending,
-            safety_stock: safety,
-            as_of: ago(age),
-            ..level(on_hand)
-        },
+    (
+        -3..12_i64,
+        0..4_i64,
+        (0..4_i64, 0..3_i64),
+        0..3_i64,
+        0..900_i64,
     )
+        .prop_map(
+            |(on_hand, confirmed, (pending, returned), safety, age)| Level {
+                reserved_confirmed: confirmed,
+                reserved_pending: pending,
+                returned,
+                safety_stock: safety,
+                as_of: ago(age),
+                ..level(on_hand)
+            },
+        )
 }
 
 fn stocks() -> impl Strategy<Value = LineStock> {
@@ -231,7 +239,7 @@ proptest! {
         let promised = level.reserved_confirmed + level.reserved_pending;
         let free = level.on_hand - promised - level.safety_stock;
         prop_assert_eq!(level.available(), free);
-        prop_assert_eq!(level.available_at_most(), free + level.reserved_pending);
+        prop_assert_eq!(level.available_at_most(), free + level.reserved_pending + level.returned);
         let short = line(1, wanted, LineStock::Known(level)).shortage();
         prop_assert_eq!(short, Some((i64::from(wanted) - free.max(0)).max(0)));
     }

@@ -19,6 +19,7 @@ pub(super) async fn judge(world: &TestWorld) {
     }
     every_post_has_its_attempt(world, &views);
     ledger_balances(world, &views).await;
+    books_balance(world).await;
     every_decision_is_audited(world, &views).await;
 }
 
@@ -185,6 +186,13 @@ async fn ledger_balances(world: &TestWorld, views: &[OrderView]) {
             "{sku}: reserved, and what accepted orders took"
         );
     }
+}
+
+/// I6: the trail tells what the tables hold.
+async fn books_balance(world: &TestWorld) {
+    let semantics = qabyl::runtime::build::semantics(world.config());
+    let books = world.store.check_books(semantics).await.unwrap();
+    assert_eq!(books.differences, []);
 }
 
 async fn every_decision_is_audited(world: &TestWorld, views: &[OrderView]) {

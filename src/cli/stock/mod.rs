@@ -1,59 +1,28 @@
-//! `qabyl stock import|set|show`
+//! `qabyl stock`: one verb a file, `set` and `show` here.
+
+mod books;
+mod export;
+mod import;
+mod map;
+mod sources;
+
+pub(super) use books::{audit, reservations};
+pub(super) use export::export;
+pub(super) use import::import;
+pub(super) use map::map;
+pub(super) use sources::sources;
 
 use std::process::ExitCode;
 
 use serde_json::json;
 
-use super::args::{Format, StockImport, StockSet, StockShow};
+use super::args::{Format, StockSet, StockShow};
 use super::{Done, open, orders, person, say, table};
 use crate::clock::Clock;
 use crate::config::Loaded;
 use crate::domain::ids::Sku;
 use crate::domain::stock::StockRow;
 use crate::runtime::build;
-use crate::stock::csv_file;
-
-pub(super) async fn import(loaded: &Loaded, args: &StockImport) -> Done {
-    let now = Clock::System.now();
-    let bytes = std::fs::read(&args.file)
-        .map_err(|error| anyhow::anyhow!("cannot read {}: {error}", args.file.display()))?;
-    let rows = csv_file::read(&bytes, &args.file, now)?;
-    let store = open(&loaded.config).await?;
-    let name = args
-        .file
-        .file_name()
-        .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    let source = format!("csv:{name}");
-    let actor = person(args.actor.as_deref());
-    let report = store
-        .import_stock(&source, &rows, args.confirm_zeros, &actor, now)
-        .await?;
-    if args.shown.format == Format::Json {
-        say(&json!({
-            "rows": report.rows, "older": report.older, "had": report.had, "fell": report.fell,
-        })
-        .to_string());
-        return Ok(ExitCode::SUCCESS);
-    }
-    say(&format!(
-        "{} levels taken in from {}",
-        report.rows,
-        args.file.display()
-    ));
-    if report.older > 0 {
-        say(&format!(
-            "{} rows speak of an earlier moment than what is known and were left out",
-            report.older
-        ));
-    }
-    if report.fell > 0 {
-        say(&format!(
-            "{} of {} SKUs that had stock fell to zero; if that is so, say so with --confirm-zeros",
-            report.fell, report.had
-        ));
-    }
-    Ok(ExitCode::SUCCESS)
-}
 
 pub(super) async fn set(loaded: &Loaded, args: &StockSet) -> Done {
     let now = Clock::System.now();

@@ -1,0 +1,94 @@
+//! `qabyl stock reservations [SKU…]` and `qabyl stock audit`
+
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use crate::cli::args::{Format, Shown, StockShow};
+use crate::cli::{Done, FAILED, open, orders, say, table};
+use crate::config::Loaded;
+use crate::runtime::build;
+use crate::store::Promise;
+
+pub(in crate::cli) async fn reservations(loaded: &Loaded, args: &StockShow) -> Done {
+    let store = open(&loaded.config).await?;
+    let skus: Vec<&str> = args.skus.iter().map(String::as_str).collect();
+    let wanted = (!skus.is_empty()).then_some(skus.as_slice());
+    let promises = store.promises(wanted).await?;
+    if args.shown.format == Format::Json {
+        let row = |p: &Promise| {
+            json!({ "sku": p.sku, "warehouse": p.warehouse, "quantity": p.quantity, "shop": p.shop,
+                "order": p.code, "status": p.status, "confirmed": p.is_confirmed, "since": p.since })
+        };
+        say(&json!(promises.iter().map(row).collect::<Vec<_>>()).to_string());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut out = table::table(&[
+        "SKU",
+        "warehouse",
+        "units",
+        "order",
+        "shop",
+        "state",
+        "since",
+    ]);
+    for p in &promises {
+        let state = if p.is_confirmed {
+            p.status.clone()
+        } else {
+            "accept under way".to_owned()
+        };
+        out.add_row(vec![
+            p.sku.clone(),
+            p.warehouse.clone(),
+            p.quantity.to_string(),
+            p.code.clone(),
+            p.shop.clone(),
+            state,
+            orders::local(p.since),
+        ]);
+    }
+    say(&out.to_string());
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(in crate::cli) async fn audit(loaded: &Loaded, args: &Shown) -> Done {
+    let store = open(&loaded.config).await?;
+    let books = store.check_books(build::semantics(&loaded.config)).await?;
+    let balances = books.differences.is_empty();
+    if args.format == Format::Json {
+        let differences = books.differences.iter();
+        let differences: Vec<_> = differences
+            .map(|d| json!({ "sku": d.sku, "warehouse": d.warehouse, "what": d.what }))
+            .collect();
+        let told = json!({ "balances": balances, "levels": books.levels, "promises": books.promises,
+            "before_trail": books.before_trail, "differences": differences });
+        say(&told.to_string());
+    } else {
+        if !balances {
+            let mut out = table::table(&["SKU", "warehouse", "what differs"]);
+            for d in &books.differences {
+                out.add_row(vec![&d.sku, &d.warehouse, &d.what]);
+            }
+            say(&out.to_string());
+        }
+        let before = match books.before_trail {
+            0 => String::new(),
+            some => format!("; {some} are older than the trail, which is kept for retention.audit"),
+        };
+        let verdict = if balances {
+            "the books balance"
+        } else {
+            "the books do NOT balance"
+        };
+        say(&format!(
+            "{} levels and {} promises against the trail: {verdict}{before}",
+            books.levels, books.promises
+        ));
+    }
+    Ok(if balances {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(FAILED)
+    })
+}

@@ -1,0 +1,186 @@
+//! `qabyl stock export`: what the merchant's own feed must say less of. Kaspi sells a unit again after a
+//! cancel (KASPI_API §3), until the feed says that it is gone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::ExitCode;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::cli::args::{ExportFormat, StockExport};
+use crate::cli::{Done, Failure, complain, open, say};
+use crate::clock::Clock;
+use crate::config::{Config, Loaded};
+use crate::domain::ids::{PickupPoint, Sku};
+use crate::domain::ledger::Ledger;
+use crate::domain::stock::LineStock;
+use crate::runtime::build;
+use crate::store::{Sold, Store};
+
+/// What is left of an SKU, by warehouse.
+type Left = BTreeMap<Sku, Vec<(String, u32)>>;
+
+pub(in crate::cli) async fn export(loaded: &Loaded, args: &StockExport) -> Done {
+    let config = &loaded.config;
+    let store = open(config).await?;
+    let now = Clock::System.now();
+    let since = now.saturating_sub(args.since).unwrap_or(Timestamp::MIN);
+    let left = left(config, &store, since).await?;
+    let text = match args.format {
+        ExportFormat::Csv => csv(&left)?,
+        ExportFormat::KaspiXml => {
+            let skus: Vec<Sku> = left.keys().cloned().collect();
+            let sold = store.last_sold(&skus).await?;
+            kaspi_xml(config, args.shop.as_deref(), &left, &sold, now)?
+        }
+    };
+    match &args.out {
+        None => say(&text),
+        Some(file) => {
+            write(file, &text)?;
+            say(&format!(
+                "{} SKUs written to {}",
+                left.len(),
+                file.display()
+            ));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Beside it first, so that whoever fetches the file never finds half of it.
+fn write(file: &Path, text: &str) -> Result<(), Failure> {
+    let mut beside = file.as_os_str().to_owned();
+    beside.push(".partial");
+    let failed =
+        |error: std::io::Error| anyhow::anyhow!("cannot write {}: {error}", file.display());
+    std::fs::write(&beside, text).map_err(failed)?;
+    std::fs::rename(&beside, file).map_err(failed)?;
+    Ok(())
+}
+
+/// SKUs of which nothing is left somewhere, and those that orders were cancelled for.
+async fn left(config: &Config, store: &Store, since: Timestamp) -> Result<Left, Failure> {
+    let mut ledger = Ledger::new(i64::from(config.stock.safety_stock));
+    let mut skus: BTreeSet<Sku> = BTreeSet::new();
+    for view in store.stock_levels(build::semantics(config), None).await? {
+        skus.insert(view.listing.sku.clone());
+        ledger.list(view.listing, view.promised);
+    }
+    for row in store.stock_parts().await? {
+        skus.insert(row.sku.clone());
+        ledger.map(row.sku, row.part, row.each);
+    }
+    let cancelled = store.cancelled_for_stock(since).await?;
+    skus.extend(cancelled.iter().filter_map(|sku| Sku::new(sku).ok()));
+    let mut left = Left::new();
+    for sku in skus {
+        let mut places = Vec::new();
+        for warehouse in ledger.warehouses(&sku) {
+            let point = PickupPoint::new(&warehouse).ok();
+            if let LineStock::Known(level) = ledger.stock(&sku, point.as_ref()) {
+                let units = u32::try_from(level.available().max(0)).unwrap_or(u32::MAX);
+                places.push((warehouse, units));
+            }
+        }
+        let was_cancelled = cancelled.contains(sku.as_str());
+        if was_cancelled && places.is_empty() {
+            // An order was refused for want of it, and no stock says otherwise.
+            places.push((String::new(), 0));
+        }
+        if was_cancelled || places.iter().any(|(_, units)| *units == 0) {
+            left.insert(sku, places);
+        }
+    }
+    Ok(left)
+}
+
+fn csv(left: &Left) -> Result<String, Failure> {
+    let mut writer = ::csv::Writer::from_writer(Vec::new());
+    writer.write_record(["sku", "on_hand", "warehouse"])?;
+    for (sku, places) in left {
+        for (warehouse, units) in places {
+            writer.write_record([sku.as_str(), &units.to_string(), warehouse])?;
+        }
+    }
+    let bytes = writer
+        .into_inner()
+        .map_err(|error| anyhow::anyhow!("{error}"))?;
+    Ok(String::from_utf8(bytes)?)
+}
+
+#[cfg(feature = "price-list")]
+fn kaspi_xml(
+    config: &Config,
+    shop: Option<&str>,
+    left: &Left,
+    sold: &BTreeMap<Sku, Sold>,
+    now: Timestamp,
+) -> Result<String, Failure> {
+    use crate::stock::{Offer, write_price_list};
+    let usage = |what: String| Failure::usage(anyhow::anyhow!(what));
+    let of_shop = |name: &str| config.shops.iter().find(|shop| shop.name == name);
+    let shop = match (shop, &config.shops[..]) {
+        (Some(name), _) => {
+            of_shop(name).ok_or_else(|| usage(format!("there is no shop {name}")))?
+        }
+        (None, [one]) => one,
+        (None, _) => {
+            return Err(usage(
+                "there are several shops: name one with --shop".to_owned(),
+            ));
+        }
+    };
+    let merchant = shop.merchant_uid.as_deref().ok_or_else(|| {
+        usage(format!(
+            "set merchant_uid of shop {}: a price list names its merchant",
+            shop.name
+        ))
+    })?;
+    let company = match config.stock.company.trim() {
+        "" => shop.name.as_str(),
+        company => company,
+    };
+    let offer = |(sku, places): (&Sku, &Vec<(String, u32)>)| Offer {
+        name: sold.get(sku).and_then(|sold| sold.name.clone()),
+        price: sold.get(sku).map(|sold| sold.price.tiyn() / 100),
+        left: places
+            .iter()
+            .map(|(warehouse, units)| (store_id(warehouse), *units))
+            .collect(),
+        sku: sku.clone(),
+    };
+    let offers: Vec<Offer> = left.iter().map(offer).collect();
+    let unpriced = offers.iter().filter(|offer| offer.price.is_none()).count();
+    if unpriced > 0 {
+        complain(&format!(
+            "{unpriced} of these were never ordered, so that their price is not known: add it"
+        ));
+    }
+    complain("these SKUs alone: merge them into your price list rather than replace it");
+    let zone = TimeZone::get("Asia/Almaty")?;
+    let date = now
+        .to_zoned_datetime(zone)
+        .strftime("%Y-%m-%dT%H:%M:%S")
+        .to_string();
+    Ok(write_price_list((company, merchant), &date, &offers)?)
+}
+
+#[cfg(not(feature = "price-list"))]
+fn kaspi_xml(
+    _: &Config,
+    _: Option<&str>,
+    _: &Left,
+    _: &BTreeMap<Sku, Sold>,
+    _: Timestamp,
+) -> Result<String, Failure> {
+    let what = "this qabyl was built without the feature `price-list`: use --format csv";
+    Err(Failure::usage(anyhow::anyhow!(what)))
+}
+
+/// A point as a price list names it: `PP1` of `10000001_PP1`; the common pool is the first point.
+#[cfg(feature = "price-list")]
+fn store_id(warehouse: &str) -> String {
+    PickupPoint::new(warehouse).map_or_else(|_| "PP1".to_owned(), |point| point.short().to_owned())
+}

@@ -1,0 +1,178 @@
+//! `qabyl stock import FILE`
+
+use std::io::IsTerminal as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use crate::cli::args::{Format, StockImport};
+use crate::cli::{Done, Failure, open, person, say};
+use crate::clock::Clock;
+use crate::config::Loaded;
+use crate::domain::stock::{Semantics, StockRow};
+use crate::runtime::feeds;
+use crate::stock::{self, Places};
+use crate::store::{Import, ImportReport};
+
+/// What is known of the file beside its content.
+struct Told {
+    format: Option<stock::Format>,
+    places: Places,
+    semantics: Option<Semantics>,
+    source: Option<String>,
+}
+
+pub(in crate::cli) async fn import(loaded: &Loaded, args: &StockImport) -> Done {
+    let now = Clock::System.now();
+    let told = told(loaded, args)?;
+    let bytes = std::fs::read(&args.file)
+        .map_err(|error| anyhow::anyhow!("cannot read {}: {error}", args.file.display()))?;
+    let format = told.format.unwrap_or_else(|| stock::Format::of(&bytes));
+    let bar = Bar::begin("reading", bytes.len());
+    let rows = stock::read(&bytes, &args.file, Some(format), &told.places, (now, now))?;
+    bar.end();
+    drop(bytes);
+    let store = open(&loaded.config).await?;
+    let source = told
+        .source
+        .unwrap_or_else(|| format!("{}:{}", format.word(), name(&args.file)));
+    let actor = person(args.actor.as_deref());
+    let bar = Bar::begin("writing", rows.len());
+    let import = Import {
+        source: &source,
+        rows: &rows,
+        trusted: args.confirm_zeros,
+        semantics: told.semantics,
+        read: None,
+        actor: &actor,
+        progress: &|rows| bar.more(rows),
+    };
+    let report = store.take_stock(&import, now).await?;
+    bar.end();
+    print(args, report, &rows);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn name(file: &Path) -> String {
+    let name = file.file_name();
+    name.map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+}
+
+fn told(loaded: &Loaded, args: &StockImport) -> Result<Told, Failure> {
+    let mut told = Told {
+        format: None,
+        places: Places::default(),
+        semantics: None,
+        source: None,
+    };
+    if let Some(name) = &args.source {
+        let sources = &loaded.config.stock.sources;
+        let Some(source) = sources.iter().find(|source| source.name == *name) else {
+            let names: Vec<&str> = sources.iter().map(|s| s.name.as_str()).collect();
+            let what = if names.is_empty() {
+                "no [[stock.sources]] is configured".to_owned()
+            } else {
+                format!("there is no source {name}; there is {}", names.join(", "))
+            };
+            return Err(Failure::usage(anyhow::anyhow!(what)));
+        };
+        told.format = feeds::format(source);
+        told.places = feeds::places(source);
+        told.semantics = feeds::semantics(source);
+        told.source = Some(source.name.clone());
+    }
+    if let Some(kind) = args.kind {
+        told.format = Some(kind.into());
+    }
+    if let Some(warehouse) = &args.warehouse {
+        warehouse.trim().clone_into(&mut told.places.warehouse);
+    }
+    Ok(told)
+}
+
+fn print(args: &StockImport, report: ImportReport, rows: &[StockRow]) {
+    let unknown = rows.iter().filter(|row| row.on_hand.is_none()).count();
+    if args.shown.format == Format::Json {
+        let told = json!({
+            "rows": report.rows, "older": report.older, "had": report.had, "fell": report.fell,
+            "absent": report.absent, "unknown": unknown,
+        });
+        return say(&told.to_string());
+    }
+    let file = args.file.display();
+    say(&format!("{} levels taken in from {file}", report.rows));
+    if report.older > 0 {
+        say(&format!(
+            "{} rows speak of an earlier moment than what is known and were left out",
+            report.older
+        ));
+    }
+    if unknown > 0 {
+        say(&format!(
+            "{unknown} rows give no number (\"there are some\"): their stock is unknown, and their orders are held"
+        ));
+    }
+    if report.absent > 0 {
+        say(&format!(
+            "{} levels that this source gave before are not in it: they stay as they were",
+            report.absent
+        ));
+    }
+    if report.fell > 0 {
+        say(&format!(
+            "{} of {} SKUs that had stock fell to zero; if that is so, say so with --confirm-zeros",
+            report.fell, report.had
+        ));
+    }
+}
+
+/// How far a large import is, on a terminal.
+struct Bar {
+    #[cfg(feature = "progress")]
+    bar: indicatif::ProgressBar,
+}
+
+/// Fewer bytes or rows than this are over before anybody looks.
+#[cfg(feature = "progress")]
+const LARGE: usize = 5_000;
+
+#[cfg(feature = "progress")]
+impl Bar {
+    fn begin(what: &'static str, length: usize) -> Self {
+        let is_seen = std::io::stderr().is_terminal() && length >= LARGE;
+        let bar = if is_seen {
+            let bar = indicatif::ProgressBar::new(u64::try_from(length).unwrap_or(u64::MAX));
+            let style = indicatif::ProgressStyle::with_template("{msg} {wide_bar} {percent} %");
+            if let Ok(style) = style {
+                bar.set_style(style);
+            }
+            bar.set_message(what);
+            bar
+        } else {
+            indicatif::ProgressBar::hidden()
+        };
+        Self { bar }
+    }
+
+    fn more(&self, done: usize) {
+        self.bar.inc(u64::try_from(done).unwrap_or_default());
+    }
+
+    fn end(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+#[cfg(not(feature = "progress"))]
+#[expect(clippy::unused_self, reason = "it stands in for a bar")]
+impl Bar {
+    fn begin(_: &'static str, _: usize) -> Self {
+        let _ = std::io::stderr().is_terminal();
+        Self {}
+    }
+
+    fn more(&self, _: usize) {}
+
+    fn end(&self) {}
+}

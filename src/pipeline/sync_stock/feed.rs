@@ -1,0 +1,227 @@
+//! One look at one source.
+
+use std::fmt::Write as _;
+use std::io;
+use std::path::Path;
+
+use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
+
+use super::{Feeds, StageError};
+use super::{FileState, Outcome, Place, STABLE_FOR, Seen, Source};
+use crate::domain::stock::StockRow;
+use crate::stock::{self, ReadError};
+use crate::store::{Import, ImportReport, LastRead, SourceRead, SourceState};
+
+/// What a look came to.
+pub(super) struct Look {
+    pub(super) outcome: Outcome,
+    /// Whether it is to be repeated soon.
+    pub(super) soon: bool,
+    pub(super) failed: Option<ReadError>,
+    pub(super) imported: Option<ImportReport>,
+}
+
+impl Look {
+    const fn of(outcome: Outcome, soon: bool) -> Self {
+        Self {
+            outcome,
+            soon,
+            failed: None,
+            imported: None,
+        }
+    }
+}
+
+/// What a source held.
+struct Content {
+    rows: Vec<StockRow>,
+    hash: String,
+    made_at: Timestamp,
+}
+
+/// Why there is nothing to take in.
+enum Nothing {
+    NotYet { soon: bool },
+    Unchanged,
+    Failed(ReadError),
+}
+
+impl From<ReadError> for Nothing {
+    fn from(error: ReadError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+pub(super) async fn look(
+    feeds: &Feeds,
+    source: &Source,
+    state: Option<&SourceState>,
+) -> Result<Look, StageError> {
+    let content = match &source.place {
+        Place::File(file) => watched(feeds, source, file, state).await,
+        Place::Web(_) | Place::Supplier(..) => asked(feeds, source, state).await,
+    };
+    let content = match content {
+        Ok(content) => content,
+        Err(Nothing::NotYet { soon }) => return Ok(Look::of(Outcome::NotYet, soon)),
+        Err(Nothing::Unchanged) => return Ok(Look::of(Outcome::Unchanged, false)),
+        Err(Nothing::Failed(error)) => {
+            return Ok(Look {
+                failed: Some(error),
+                ..Look::of(Outcome::Failed, false)
+            });
+        }
+    };
+    let newest = content.rows.iter().map(|row| row.as_of).max();
+    let import = Import {
+        source: &source.name,
+        rows: &content.rows,
+        trusted: false,
+        semantics: source.semantics,
+        read: Some(SourceRead {
+            name: &source.name,
+            hash: &content.hash,
+            made_at: content.made_at,
+            as_of: newest.unwrap_or(content.made_at),
+        }),
+        actor: "qabyl",
+        progress: &|_| {},
+    };
+    let report = feeds.store.take_stock(&import, feeds.clock.now()).await?;
+    Ok(Look {
+        imported: Some(report),
+        ..Look::of(Outcome::Taken(report.rows), false)
+    })
+}
+
+fn state_of(file: &Path) -> io::Result<FileState> {
+    let meta = std::fs::metadata(file)?;
+    if !meta.is_file() {
+        return Err(io::Error::other("it is no file"));
+    }
+    Ok((meta.len(), meta.modified()?))
+}
+
+/// A watched file, once it was found twice as it is.
+async fn watched(
+    feeds: &Feeds,
+    source: &Source,
+    file: &Path,
+    known: Option<&SourceState>,
+) -> Result<Content, Nothing> {
+    let lost = |error: &io::Error| {
+        ReadError::Unreadable(format!("{} cannot be read: {error}", file.display()))
+    };
+    let state = state_of(file).map_err(|error| lost(&error))?;
+    let now = feeds.clock.ticks();
+    let seen = feeds.seen(&source.name, |seen| {
+        let before = *seen;
+        if before.last.is_none_or(|(last, _)| last != state) {
+            seen.last = Some((state, now));
+        }
+        before
+    });
+    if seen.done == Some(state) {
+        // It is as it was when it was read; what was wrong with it then still is.
+        let is_bad = known.is_some_and(is_mistaken);
+        return Err(if is_bad {
+            Nothing::NotYet { soon: false }
+        } else {
+            Nothing::Unchanged
+        });
+    }
+    let is_stable = |seen: &Seen| {
+        let last = seen.last.filter(|(last, _)| *last == state);
+        last.is_some_and(|(_, since)| now.saturating_sub(since) >= STABLE_FOR)
+    };
+    if !is_stable(&seen) {
+        return Err(Nothing::NotYet { soon: true });
+    }
+    let bytes = std::fs::read(file).map_err(|error| lost(&error))?;
+    if state_of(file).map_err(|error| lost(&error))? != state {
+        return Err(Nothing::NotYet { soon: true });
+    }
+    let modified = Timestamp::try_from(state.1).unwrap_or_else(|_| feeds.clock.now());
+    let read = take(feeds, source, (bytes, file, modified), known).await;
+    if !matches!(read, Err(Nothing::NotYet { .. })) {
+        feeds.seen(&source.name, |seen| seen.done = Some(state));
+    }
+    read
+}
+
+fn is_mistaken(known: &SourceState) -> bool {
+    let trouble = known.trouble.as_ref();
+    trouble.is_some_and(|(_, trouble)| trouble.code == "S001")
+}
+
+/// Bytes with their name and their moment, unless they were taken before.
+async fn take(
+    feeds: &Feeds,
+    source: &Source,
+    (bytes, file, moment): (Vec<u8>, &Path, Timestamp),
+    known: Option<&SourceState>,
+) -> Result<Content, Nothing> {
+    let now = feeds.clock.now();
+    let made_at = Timestamp::from_millisecond(moment.min(now).as_millisecond()).unwrap_or(now);
+    let hash = hash(&bytes);
+    let same = |read: &LastRead| read.hash == hash && read.made_at == made_at;
+    if known.is_some_and(|known| known.read.as_ref().is_some_and(same) && !is_mistaken(known)) {
+        return Err(Nothing::Unchanged);
+    }
+    let (file, format, places) = (file.to_owned(), source.format, source.places.clone());
+    // Reading a large file takes a moment, and others have work to do.
+    let read = move || stock::read(&bytes, &file, format, &places, (made_at, now));
+    let rows = tokio::task::spawn_blocking(read).await;
+    let rows = rows.map_err(|_| ReadError::Unreadable("reading it failed".to_owned()))?;
+    Ok(Content {
+        rows: rows.map_err(ReadError::from)?,
+        hash,
+        made_at,
+    })
+}
+
+/// An address.
+async fn asked(
+    feeds: &Feeds,
+    source: &Source,
+    known: Option<&SourceState>,
+) -> Result<Content, Nothing> {
+    match &source.place {
+        Place::Web(web) => {
+            let (bytes, made) = web.file().await?;
+            let moment = made.unwrap_or_else(|| feeds.clock.now());
+            take(
+                feeds,
+                source,
+                (bytes, Path::new(&source.name), moment),
+                known,
+            )
+            .await
+        }
+        Place::Supplier(supplier, token) => {
+            let token = token().map_err(ReadError::Refused)?;
+            let asked_at = feeds.clock.now();
+            let mut rows = supplier.read(&token, &feeds.clock).await?;
+            for row in &mut rows {
+                row.warehouse.clone_from(&source.places.warehouse);
+            }
+            let told = rows.iter().map(|row| (&row.sku, row.on_hand));
+            let hash = hash(format!("{:?}", told.collect::<Vec<_>>()).as_bytes());
+            Ok(Content {
+                rows,
+                hash,
+                made_at: asked_at,
+            })
+        }
+        Place::File(_) => Err(Nothing::NotYet { soon: false }),
+    }
+}
+
+fn hash(bytes: &[u8]) -> String {
+    let mut hex = String::with_capacity(64);
+    for byte in Sha256::digest(bytes) {
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex
+}

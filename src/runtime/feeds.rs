@@ -1,0 +1,101 @@
+//! From `[[stock.sources]]` to sources that can be read.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+
+use super::build;
+use crate::clock::Clock;
+use crate::config::{self, AL_STYLE_URL, Loaded, SourceKind, StockSource, SupplierSku, span};
+use crate::domain::stock::Semantics;
+use crate::pipeline::sync_stock::{Feeds, Place, Source};
+use crate::stock::{AlStyle, By, Format, Places, Web};
+use crate::store::Store;
+
+/// How often a file is looked at where its source does not say.
+const FILE_EVERY: SignedDuration = SignedDuration::from_secs(5);
+/// How often an address is asked where its source does not say.
+const WEB_EVERY: SignedDuration = SignedDuration::from_mins(15);
+
+/// All configured sources; `None` where there are none.
+///
+/// # Errors
+/// A source that cannot be set up, in words.
+pub fn feeds(loaded: &Loaded, store: Arc<Store>, clock: Clock) -> Result<Option<Feeds>, String> {
+    let config = &loaded.config;
+    if config.stock.sources.is_empty() {
+        return Ok(None);
+    }
+    let of = |source: &StockSource| {
+        place(loaded, source)
+            .map(|place| made(source, place))
+            .map_err(|what| format!("stock source {}: {what}", source.name))
+    };
+    let sources = config.stock.sources.iter().map(of);
+    let sources = sources.collect::<Result<_, _>>()?;
+    let limits = build::limits(config);
+    let judged_by = (limits.stock_max_age, limits.stock_collapse_share);
+    Ok(Some(Feeds::new((store, clock), sources, judged_by)))
+}
+
+/// The kind of file a source says it is.
+pub fn format(source: &StockSource) -> Option<Format> {
+    match source.kind? {
+        SourceKind::Csv => Some(Format::Csv),
+        SourceKind::Xlsx => Some(Format::Xlsx),
+        SourceKind::KaspiXml => Some(Format::KaspiXml),
+        SourceKind::AlStyle => None,
+    }
+}
+
+/// Where a source's goods lie.
+pub fn places(source: &StockSource) -> Places {
+    Places {
+        warehouse: source.warehouse.trim().to_owned(),
+        names: source.warehouses.clone(),
+    }
+}
+
+/// What a source's numbers mean, where it says so.
+pub fn semantics(source: &StockSource) -> Option<Semantics> {
+    source.semantics.map(|semantics| match semantics {
+        config::StockSemantics::Physical => Semantics::Physical,
+        config::StockSemantics::Available => Semantics::Available,
+    })
+}
+
+fn made(source: &StockSource, place: Place) -> Source {
+    let default = match place {
+        Place::File(_) => FILE_EVERY,
+        Place::Web(_) | Place::Supplier(..) => WEB_EVERY,
+    };
+    let every = source.every.as_deref().and_then(span::parse);
+    let every = every.and_then(|every| SignedDuration::try_from(every).ok());
+    Source {
+        name: source.name.clone(),
+        format: format(source),
+        place,
+        every: source.schedule.is_none().then(|| every.unwrap_or(default)),
+        semantics: semantics(source),
+        places: places(source),
+        rung: Arc::default(),
+    }
+}
+
+fn place(loaded: &Loaded, source: &StockSource) -> Result<Place, String> {
+    if source.kind == Some(SourceKind::AlStyle) {
+        let url = source.url.as_deref().unwrap_or(AL_STYLE_URL);
+        let by = match source.sku {
+            SupplierSku::Article => By::Article,
+            SupplierSku::ArticlePn => By::PartNumber,
+        };
+        let token = loaded.supplier_token(source);
+        let supplier = AlStyle::new(Web::new(url)?, by);
+        return Ok(Place::Supplier(supplier, Box::new(move || token.load())));
+    }
+    match (&source.file, &source.url) {
+        (Some(file), _) => Ok(Place::File(file.clone())),
+        (None, Some(url)) => Ok(Place::Web(Web::new(url)?)),
+        (None, None) => Err("neither file nor url is given".to_owned()),
+    }
+}

@@ -1,0 +1,236 @@
+//! The supplier Al-Style (KASPI_API §9): a token in the query, about one request in five seconds, and
+//! numbers such as `">50"`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::{Map, Value};
+
+use super::fetch::{Answer, ReadError, Web};
+use crate::clock::Clock;
+use crate::domain::ids::Sku;
+use crate::domain::stock::StockRow;
+
+/// Between two requests.
+const PACE: Duration = Duration::from_secs(5);
+/// After a request that was too many.
+const PAUSE: Duration = Duration::from_secs(10);
+/// Refusals in a row that mean the pace; one more means the token.
+const REFUSALS_MAX: u32 = 3;
+/// Articles on a page.
+const PAGE: usize = 250;
+/// More pages than any supplier has.
+const PAGES_MAX: usize = 2_000;
+
+/// Which of the supplier's numbers is the merchant's SKU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// Its own article: all come in one answer.
+    Article,
+    /// The manufacturer's part number: page by page.
+    PartNumber,
+}
+
+/// The supplier.
+pub struct AlStyle {
+    web: Web,
+    by: By,
+}
+
+impl AlStyle {
+    /// The supplier at this address.
+    pub const fn new(web: Web, by: By) -> Self {
+        Self { web, by }
+    }
+
+    /// Reads all it has, as of the moment it was asked.
+    ///
+    /// # Errors
+    /// No answer, a refusal, or an answer that is no stock.
+    pub async fn read(
+        &self,
+        token: &SecretString,
+        clock: &Clock,
+    ) -> Result<Vec<StockRow>, ReadError> {
+        let as_of = clock.now();
+        let mut found: BTreeMap<String, Option<u32>> = BTreeMap::new();
+        match self.by {
+            By::Article => {
+                let answer = self.ask("/quantity-price", &[], token, clock).await?;
+                for (article, item) in &answer {
+                    put(&mut found, article, item.get("quantity"));
+                }
+            }
+            By::PartNumber => self.pages(token, clock, &mut found).await?,
+        }
+        if found.is_empty() {
+            let what = "the supplier lists nothing: an empty stock is not taken for zero";
+            return Err(ReadError::Unreadable(what.to_owned()));
+        }
+        Ok(rows(found, as_of))
+    }
+
+    async fn pages(
+        &self,
+        token: &SecretString,
+        clock: &Clock,
+        found: &mut BTreeMap<String, Option<u32>>,
+    ) -> Result<(), ReadError> {
+        let limit = PAGE.to_string();
+        let (mut offset, mut total) = (0_usize, usize::MAX);
+        for page in 0..PAGES_MAX {
+            if offset >= total {
+                return Ok(());
+            }
+            if page > 0 {
+                clock.sleep(PACE).await;
+            }
+            let at = offset.to_string();
+            let query = [("limit", limit.as_str()), ("offset", at.as_str())];
+            let answer = self
+                .ask("/elements-pagination", &query, token, clock)
+                .await?;
+            let count = answer.get("pagination").and_then(|p| p.get("totalCount"));
+            let elements = answer.get("elements").and_then(Value::as_array);
+            let (Some(count), Some(elements)) = (count.and_then(Value::as_u64), elements) else {
+                return Err(unclear());
+            };
+            total = usize::try_from(count).unwrap_or(usize::MAX);
+            if elements.is_empty() && offset < total {
+                let what = format!("the list ended at {offset} of {total} articles");
+                return Err(ReadError::Unreadable(what));
+            }
+            offset += elements.len();
+            for element in elements {
+                let number = element.get("article_pn").map(plain).unwrap_or_default();
+                if !number.is_empty() {
+                    put(found, &number, element.get("quantity"));
+                }
+            }
+        }
+        Err(ReadError::Unreadable("the list does not end".to_owned()))
+    }
+
+    /// One request, again after a pause while the supplier says that it was too soon.
+    async fn ask(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        token: &SecretString,
+        clock: &Clock,
+    ) -> Result<Map<String, Value>, ReadError> {
+        let mut refusals = 0;
+        loop {
+            let mut query = query.to_vec();
+            query.push(("access-token", token.expose_secret()));
+            let answer = self.web.get(path, &query).await?;
+            match answer.status.as_u16() {
+                200 => return object(&answer),
+                403 | 429 if refusals < REFUSALS_MAX => {
+                    refusals += 1;
+                    clock.sleep(PAUSE).await;
+                }
+                status @ (401 | 403) => {
+                    let what = format!("the supplier refuses the token ({status})");
+                    return Err(ReadError::Refused(what));
+                }
+                status => {
+                    let what = format!("the supplier answers {status}");
+                    return Err(ReadError::Unreadable(what));
+                }
+            }
+        }
+    }
+}
+
+fn unclear() -> ReadError {
+    ReadError::Unreadable("the supplier's answer is not understood".to_owned())
+}
+
+/// The answer's object, out of its `data` where it has one.
+fn object(answer: &Answer) -> Result<Map<String, Value>, ReadError> {
+    let Ok(Value::Object(mut object)) = serde_json::from_slice(&answer.body) else {
+        return Err(unclear());
+    };
+    if object.get("success") == Some(&Value::Bool(false)) {
+        let what = "the supplier answers that it failed (success: false)";
+        return Err(ReadError::Unreadable(what.to_owned()));
+    }
+    match object.remove("data") {
+        Some(Value::Object(data)) => Ok(data),
+        None => Ok(object),
+        Some(_) => Err(unclear()),
+    }
+}
+
+/// Notes a quantity. A number that stands twice and differs is not known.
+fn put(found: &mut BTreeMap<String, Option<u32>>, number: &str, quantity: Option<&Value>) {
+    let units = quantity.and_then(units);
+    found
+        .entry(number.trim().to_owned())
+        .and_modify(|before| {
+            if *before != units {
+                *before = None;
+            }
+        })
+        .or_insert(units);
+}
+
+fn rows(found: BTreeMap<String, Option<u32>>, as_of: Timestamp) -> Vec<StockRow> {
+    let rows = found.into_iter().filter_map(|(number, on_hand)| {
+        Some(StockRow {
+            sku: Sku::new(number).ok()?,
+            warehouse: String::new(),
+            on_hand,
+            as_of,
+        })
+    });
+    rows.collect()
+}
+
+/// Units, or nothing where it is no number that could be one: unknown is never zero.
+fn units(quantity: &Value) -> Option<u32> {
+    let text = plain(quantity);
+    // More than so many: so many there are.
+    let digits = text.strip_prefix('>').unwrap_or(&text).trim();
+    let whole = digits.strip_suffix(".0").unwrap_or(digits);
+    whole.parse().ok()
+}
+
+/// A string or a number as text.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.trim().to_owned(),
+        Value::Number(number) => number.to_string(),
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn only_what_is_a_number_of_units_is_one() {
+        for (quantity, expected) in [
+            (json!(7), Some(7)),
+            (json!(0), Some(0)),
+            (json!("12"), Some(12)),
+            (json!(">50"), Some(50)),
+            (json!("> 50"), Some(50)),
+            (json!(3.0), Some(3)),
+            (json!(-1), None),
+            (json!(2.5), None),
+            (json!(null), None),
+            (json!("много"), None),
+            (json!(""), None),
+            (json!("<5"), None),
+            (json!(true), None),
+        ] {
+            assert_eq!(units(&quantity), expected, "{quantity}");
+        }
+    }
+}

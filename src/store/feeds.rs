@@ -1,0 +1,182 @@
+//! Configured sources of stock: what was read of each last, and the trouble a person was told of.
+
+use jiff::Timestamp;
+use serde_json::json;
+use sqlx::FromRow;
+
+use super::import::ImportReport;
+use super::{Store, StoreError, WriteTx, at, ms};
+
+/// What was read of a source.
+#[derive(Debug, Clone, Copy)]
+pub struct SourceRead<'a> {
+    /// Its name in the configuration.
+    pub name: &'a str,
+    /// SHA-256 of what it held, in hexadecimal.
+    pub hash: &'a str,
+    /// When that was made.
+    pub made_at: Timestamp,
+    /// The newest moment it speaks of.
+    pub as_of: Timestamp,
+}
+
+/// A reading as it was left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastRead {
+    /// When.
+    pub at: Timestamp,
+    /// When what was read was made.
+    pub made_at: Timestamp,
+    /// The newest moment it speaks of.
+    pub as_of: Timestamp,
+    /// Its SHA-256 in hexadecimal.
+    pub hash: String,
+}
+
+/// What is wrong with a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// A heading in the runbook.
+    pub code: String,
+    /// What is wrong.
+    pub problem: String,
+}
+
+/// A source as it was left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceState {
+    /// Its name.
+    pub name: String,
+    /// When it was last tried.
+    pub tried_at: Timestamp,
+    /// When it was last read whole and without a mistake.
+    pub read: Option<LastRead>,
+    /// Rows of that reading that were taken in.
+    pub rows: i64,
+    /// SKUs that had some before that reading.
+    pub had: i64,
+    /// SKUs that fell to none in it.
+    pub fell: i64,
+    /// Levels that it had before and does not have any more.
+    pub absent: i64,
+    /// What is wrong with it, and since when.
+    pub trouble: Option<(Timestamp, Trouble)>,
+}
+
+#[derive(FromRow)]
+struct Row {
+    name: String,
+    tried_at: i64,
+    read_at: Option<i64>,
+    made_at: Option<i64>,
+    as_of: Option<i64>,
+    hash: Option<String>,
+    rows: i64,
+    had: i64,
+    fell: i64,
+    absent: i64,
+    since: Option<i64>,
+    code: Option<String>,
+    problem: Option<String>,
+}
+
+fn state(row: Row) -> Result<SourceState, StoreError> {
+    let read = match (row.read_at, row.made_at, row.as_of, row.hash) {
+        (Some(read), Some(made), Some(as_of), Some(hash)) => Some(LastRead {
+            at: at(read)?,
+            made_at: at(made)?,
+            as_of: at(as_of)?,
+            hash,
+        }),
+        _ => None,
+    };
+    let trouble = match (row.since, row.code, row.problem) {
+        (Some(since), Some(code), Some(problem)) => Some((at(since)?, Trouble { code, problem })),
+        _ => None,
+    };
+    Ok(SourceState {
+        name: row.name,
+        tried_at: at(row.tried_at)?,
+        read,
+        rows: row.rows,
+        had: row.had,
+        fell: row.fell,
+        absent: row.absent,
+        trouble,
+    })
+}
+
+impl WriteTx<'_> {
+    /// Notes what was read of a source, with the import that it became.
+    pub(super) async fn source_read(
+        &mut self,
+        read: &SourceRead<'_>,
+        report: &ImportReport,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO stock_sources
+               (name, tried_at, read_at, as_of, hash, rows, had, fell, absent, made_at)
+             VALUES (?1, ?2, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+             ON CONFLICT (name) DO UPDATE SET tried_at = ?2, read_at = ?2, as_of = ?3, hash = ?4,
+               rows = ?5, had = ?6, fell = ?7, absent = ?8, made_at = ?9",
+        )
+        .bind(read.name)
+        .bind(ms(now))
+        .bind(ms(read.as_of))
+        .bind(read.hash)
+        .bind(i64::try_from(report.rows).unwrap_or(i64::MAX))
+        .bind(report.had)
+        .bind(report.fell)
+        .bind(report.absent)
+        .bind(ms(read.made_at))
+        .execute(self.conn()?)
+        .await?;
+        Ok(())
+    }
+}
+
+impl Store {
+    /// All sources that were ever tried.
+    pub async fn stock_sources(&self) -> Result<Vec<SourceState>, StoreError> {
+        let mut reader = self.read().await?;
+        let rows: Vec<Row> = sqlx::query_as("SELECT * FROM stock_sources ORDER BY name")
+            .fetch_all(&mut *reader)
+            .await?;
+        rows.into_iter().map(state).collect()
+    }
+
+    /// Notes that a source was tried, and what is wrong with it now, if anything is.
+    pub async fn source_tried(
+        &self,
+        name: &str,
+        trouble: Option<&Trouble>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        let before: Option<Option<String>> =
+            sqlx::query_scalar("SELECT code FROM stock_sources WHERE name = ?")
+                .bind(name)
+                .fetch_optional(tx.conn()?)
+                .await?;
+        sqlx::query(
+            "INSERT INTO stock_sources (name, tried_at, since, code, problem)
+             VALUES (?1, ?2, IIF(?3 IS NULL, NULL, ?2), ?3, ?4)
+             ON CONFLICT (name) DO UPDATE SET tried_at = ?2,
+               since = IIF(?3 IS NULL, NULL, IIF(code IS ?3, since, ?2)), code = ?3, problem = ?4",
+        )
+        .bind(name)
+        .bind(ms(now))
+        .bind(trouble.map(|trouble| trouble.code.as_str()))
+        .bind(trouble.map(|trouble| trouble.problem.as_str()))
+        .execute(tx.conn()?)
+        .await?;
+        let code = trouble.map(|trouble| trouble.code.as_str());
+        if before.flatten().as_deref() != code {
+            let detail = json!({ "source": name, "code": code,
+                "problem": trouble.map(|trouble| trouble.problem.as_str()) });
+            tx.audit_row(now, "qabyl", (None, None), "stock.source", detail);
+        }
+        tx.commit().await
+    }
+}

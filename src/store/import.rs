@@ -1,0 +1,226 @@
+//! Stock taken in: a file whole or not at all, in one transaction.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::feeds::SourceRead;
+use super::{Store, StoreError, WriteTx, ms};
+use crate::crash_point::crash_point;
+use crate::domain::stock::{Semantics, StockRow};
+
+/// Rows written in one statement.
+const BATCH: usize = 500;
+
+/// The event of the trail that tells which levels changed, some hundreds a row.
+pub(super) const LEVELS_CHANGED: &str = "stock.levels";
+
+/// Rows to take in.
+pub struct Import<'a> {
+    /// Where they come from.
+    pub source: &'a str,
+    /// The rows, each SKU once for a warehouse.
+    pub rows: &'a [StockRow],
+    /// A person vouches for the numbers, so that a fall to zero is not held against them.
+    pub trusted: bool,
+    /// What the numbers mean, where the source says so.
+    pub semantics: Option<Semantics>,
+    /// The configured source, and what was read of it.
+    pub read: Option<SourceRead<'a>>,
+    /// Who says so.
+    pub actor: &'a str,
+    /// Told of rows as they are written.
+    pub progress: &'a (dyn Fn(usize) + Sync),
+}
+
+/// What an import did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ImportReport {
+    /// Rows taken.
+    pub rows: usize,
+    /// Rows older than what was already known, left out.
+    pub older: usize,
+    /// SKUs that had some before.
+    pub had: i64,
+    /// SKUs that fell from some to none.
+    pub fell: i64,
+    /// Levels that came from this source before and are not in it any more: they stay, and grow old.
+    pub absent: i64,
+}
+
+/// What is known of a level.
+struct Level {
+    on_hand: Option<i64>,
+    as_of: i64,
+    /// Whether it came from the same source.
+    is_own: bool,
+}
+
+type Known = HashMap<(String, String), Level>;
+
+impl Store {
+    /// Takes in rows in one transaction, as [`Store::take_stock`] does.
+    pub async fn import_stock(
+        &self,
+        source: &str,
+        rows: &[StockRow],
+        trusted: bool,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<ImportReport, StoreError> {
+        let import = Import {
+            source,
+            rows,
+            trusted,
+            semantics: None,
+            read: None,
+            actor,
+            progress: &|_| {},
+        };
+        self.take_stock(&import, now).await
+    }
+
+    /// Takes in rows in one transaction: all or none. A row that speaks of an earlier moment than
+    /// the level already known is left out.
+    pub async fn take_stock(
+        &self,
+        new: &Import<'_>,
+        now: Timestamp,
+    ) -> Result<ImportReport, StoreError> {
+        let mut tx = self.write().await?;
+        let known = known(&mut tx, new.source).await?;
+        let had = known.values().filter(|level| level.on_hand > Some(0));
+        let had = count(had.count());
+        let mut report = ImportReport {
+            rows: 0,
+            older: 0,
+            had,
+            fell: 0,
+            absent: count(known.values().filter(|level| level.is_own).count()),
+        };
+        let import: i64 = sqlx::query_scalar(
+            "INSERT INTO stock_imports (source, at, rows, had, fell, semantics) VALUES (?, ?, ?, ?, 0, ?)
+             RETURNING id",
+        )
+        .bind(new.source)
+        .bind(ms(now))
+        .bind(count(new.rows.len()))
+        .bind(had)
+        .bind(new.semantics.map(Semantics::word))
+        .fetch_one(tx.conn()?)
+        .await?;
+        for batch in new.rows.chunks(BATCH) {
+            let (mut rows, mut changed) = (Vec::with_capacity(batch.len()), Vec::new());
+            for row in batch {
+                let key = (row.sku.as_str().to_owned(), row.warehouse.clone());
+                let before = known.get(&key);
+                report.absent -= i64::from(before.is_some_and(|level| level.is_own));
+                // A level dated in the future came from a clock that was wrong: it yields.
+                let newer = |as_of: i64| as_of > ms(row.as_of) && as_of <= ms(now);
+                if before.is_some_and(|level| newer(level.as_of)) {
+                    report.older += 1;
+                    continue;
+                }
+                let had_some = before.is_some_and(|level| level.on_hand > Some(0));
+                let fell = had_some && row.on_hand == Some(0);
+                report.rows += 1;
+                report.fell += i64::from(fell);
+                let fell_in = (fell && !new.trusted).then_some(import);
+                if before.is_none_or(|level| level.on_hand != row.on_hand.map(i64::from)) {
+                    changed.push(json!([key.0, key.1, row.on_hand]));
+                }
+                rows.push(json!([key.0, key.1, row.on_hand, ms(row.as_of), fell_in]));
+            }
+            put(&mut tx, rows, import).await?;
+            if !changed.is_empty() {
+                let detail = json!({ "import": import, "levels": changed });
+                tx.audit_row(now, new.actor, (None, None), LEVELS_CHANGED, detail);
+            }
+            (new.progress)(batch.len());
+        }
+        finish(&mut tx, new, import, &report, now).await?;
+        crash_point("stock.before_commit");
+        tx.commit().await?;
+        crash_point("stock.after_commit");
+        Ok(report)
+    }
+}
+
+fn count(of: usize) -> i64 {
+    i64::try_from(of).unwrap_or(i64::MAX)
+}
+
+async fn known(tx: &mut WriteTx<'_>, source: &str) -> Result<Known, StoreError> {
+    let known: Vec<(String, String, Option<i64>, i64, bool)> = sqlx::query_as(
+        "SELECT s.sku, s.warehouse, s.on_hand, s.as_of, i.source = ?
+         FROM stock s JOIN stock_imports i ON i.id = s.import_id",
+    )
+    .bind(source)
+    .fetch_all(tx.conn()?)
+    .await?;
+    let level = |(sku, warehouse, on_hand, as_of, is_own)| {
+        let level = Level {
+            on_hand,
+            as_of,
+            is_own,
+        };
+        ((sku, warehouse), level)
+    };
+    Ok(known.into_iter().map(level).collect())
+}
+
+// WHERE true, so that ON is not taken for a join's.
+const PUT: &str = "
+INSERT INTO stock (sku, warehouse, on_hand, as_of, import_id, fell_in)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, ?2, value ->> 4 FROM json_each(?1) WHERE true
+ON CONFLICT (sku, warehouse) DO UPDATE SET on_hand = excluded.on_hand, as_of = excluded.as_of,
+  import_id = excluded.import_id,
+  fell_in = CASE WHEN excluded.on_hand > 0 THEN NULL ELSE COALESCE(excluded.fell_in, stock.fell_in) END";
+
+async fn put(
+    tx: &mut WriteTx<'_>,
+    rows: Vec<serde_json::Value>,
+    import: i64,
+) -> Result<(), StoreError> {
+    let written = rows.len();
+    sqlx::query(PUT)
+        .bind(json!(rows).to_string())
+        .bind(import)
+        .execute(tx.conn()?)
+        .await?;
+    for _ in 0..written {
+        crash_point("stock.row_put");
+    }
+    Ok(())
+}
+
+/// What the import did as a whole.
+async fn finish(
+    tx: &mut WriteTx<'_>,
+    new: &Import<'_>,
+    import: i64,
+    report: &ImportReport,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE stock_imports SET fell = ? WHERE id = ?")
+        .bind(report.fell)
+        .bind(import)
+        .execute(tx.conn()?)
+        .await?;
+    if new.trusted {
+        sqlx::query("UPDATE stock SET fell_in = NULL WHERE fell_in IS NOT NULL AND import_id = ?")
+            .bind(import)
+            .execute(tx.conn()?)
+            .await?;
+    }
+    if let Some(read) = &new.read {
+        tx.source_read(read, report, now).await?;
+    }
+    let detail = json!({
+        "source": new.source, "rows": report.rows, "older": report.older,
+        "had": report.had, "fell": report.fell, "absent": report.absent,
+    });
+    tx.audit_row(now, new.actor, (None, None), "stock.imported", detail);
+    Ok(())
+}

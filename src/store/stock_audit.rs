@@ -1,0 +1,356 @@
+//! The ledger proven: what the trail tells of levels and promises, against the tables, and what the
+//! tables say is available, counted another way.
+
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::Timestamp;
+use serde_json::Value;
+use sqlx::FromRow;
+
+use super::import::LEVELS_CHANGED;
+use super::stock::levels;
+use super::{Store, StoreError, at};
+use crate::domain::stock::Semantics;
+
+/// Rows of the trail read at once.
+const PAGE: i64 = 5_000;
+
+/// Units promised to an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Promise {
+    /// SKU in the warehouse.
+    pub sku: String,
+    /// Where it is taken from.
+    pub warehouse: String,
+    /// Units.
+    pub quantity: i64,
+    /// The shop.
+    pub shop: String,
+    /// The order's code.
+    pub code: String,
+    /// Its status at Kaspi, as last read.
+    pub status: String,
+    /// Whether Kaspi was seen to hold it as accepted.
+    pub is_confirmed: bool,
+    /// Since when they are promised.
+    pub since: Timestamp,
+}
+
+/// Something that does not balance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// SKU, where it is about one.
+    pub sku: String,
+    /// Warehouse.
+    pub warehouse: String,
+    /// What differs, with both figures.
+    pub what: String,
+}
+
+/// What was compared.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Books {
+    /// Levels.
+    pub levels: usize,
+    /// Promises, open and closed.
+    pub promises: usize,
+    /// Of both, those that are older than the trail: nothing tells of them.
+    pub before_trail: usize,
+    /// What does not balance.
+    pub differences: Vec<Difference>,
+}
+
+/// A level's key.
+type Place = (String, String);
+
+/// What the trail tells.
+#[derive(Default)]
+struct Told {
+    levels: BTreeMap<Place, Option<i64>>,
+    /// By their id: place, units, state.
+    promises: BTreeMap<i64, (Place, i64, String)>,
+}
+
+#[derive(FromRow)]
+struct Row {
+    id: i64,
+    sku: String,
+    warehouse: String,
+    quantity: i64,
+    state: String,
+    made_at: i64,
+    confirmed_at: Option<i64>,
+    closed_at: Option<i64>,
+}
+
+#[derive(FromRow)]
+struct LevelRow {
+    sku: String,
+    warehouse: String,
+    on_hand: Option<i64>,
+    as_of: i64,
+    semantics: Option<String>,
+}
+
+impl Told {
+    fn take(&mut self, event: &str, detail: &Value) {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let rows = |name: &str| detail[name].as_array().cloned().unwrap_or_default();
+        match event {
+            "ledger.baseline" => {
+                *self = Self::default();
+                for level in rows("levels") {
+                    let place = (text(&level[0]), text(&level[1]));
+                    self.levels.insert(place, level[2].as_i64());
+                }
+                for row in rows("reservations") {
+                    let place = (text(&row[1]), text(&row[2]));
+                    let units = row[3].as_i64().unwrap_or_default();
+                    let id = row[0].as_i64().unwrap_or_default();
+                    self.promises.insert(id, (place, units, text(&row[4])));
+                }
+            }
+            LEVELS_CHANGED => {
+                for level in rows("levels") {
+                    let place = (text(&level[0]), text(&level[1]));
+                    self.levels.insert(place, level[2].as_i64());
+                }
+            }
+            "reservation.made" => {
+                for take in rows("takes") {
+                    let place = (text(&take[1]), text(&take[2]));
+                    let units = take[3].as_i64().unwrap_or_default();
+                    let id = take[0].as_i64().unwrap_or_default();
+                    let state = text(&detail["state"]);
+                    self.promises.insert(id, (place, units, state));
+                }
+            }
+            "reservation.closed" => {
+                for id in rows("ids") {
+                    let known = self.promises.get_mut(&id.as_i64().unwrap_or_default());
+                    if let Some((_, _, state)) = known {
+                        *state = text(&detail["state"]);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Store {
+    /// Open promises, of these SKUs or of all.
+    pub async fn promises(&self, skus: Option<&[&str]>) -> Result<Vec<Promise>, StoreError> {
+        #[derive(FromRow)]
+        struct Open {
+            sku: String,
+            warehouse: String,
+            quantity: i64,
+            shop: String,
+            code: String,
+            status: String,
+            confirmed: bool,
+            made_at: i64,
+        }
+        let mut reader = self.read().await?;
+        let rows: Vec<Open> = sqlx::query_as(
+            "SELECT r.sku, r.warehouse, r.quantity, r.shop, o.code, o.status,
+               r.confirmed_at IS NOT NULL AS confirmed, r.made_at
+             FROM reservations r INDEXED BY reservations_active
+             JOIN orders o ON o.shop = r.shop AND o.id = r.order_id
+             WHERE r.state = 'active' AND (?1 IS NULL OR r.sku IN (SELECT value FROM json_each(?1)))
+             ORDER BY r.sku, r.warehouse, r.made_at, o.code",
+        )
+        .bind(skus.map(|skus| serde_json::json!(skus).to_string()))
+        .fetch_all(&mut *reader)
+        .await?;
+        let promise = |row: Open| {
+            Ok(Promise {
+                sku: row.sku,
+                warehouse: row.warehouse,
+                quantity: row.quantity,
+                shop: row.shop,
+                code: row.code,
+                status: row.status,
+                is_confirmed: row.confirmed,
+                since: at(row.made_at)?,
+            })
+        };
+        rows.into_iter().map(promise).collect()
+    }
+
+    /// Compares the trail with the tables, and the tables with what they say is available.
+    pub async fn check_books(&self, semantics: Semantics) -> Result<Books, StoreError> {
+        let mut reader = self.read().await?;
+        // One moment for all of it, whatever is written meanwhile.
+        sqlx::query("BEGIN").execute(&mut *reader).await?;
+        let told = told(&mut reader).await?;
+        let since: i64 = sqlx::query_scalar("SELECT at FROM audit_since")
+            .fetch_one(&mut *reader)
+            .await?;
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT id, sku, warehouse, quantity, state, made_at, confirmed_at, closed_at FROM reservations",
+        )
+        .fetch_all(&mut *reader)
+        .await?;
+        let known: Vec<LevelRow> = sqlx::query_as(
+            "SELECT s.sku, s.warehouse, s.on_hand, s.as_of, i.semantics
+             FROM stock s JOIN stock_imports i ON i.id = s.import_id ORDER BY s.sku, s.warehouse",
+        )
+        .fetch_all(&mut *reader)
+        .await?;
+        let shown = levels(&mut reader, semantics, None, None).await?;
+        sqlx::query("COMMIT").execute(&mut *reader).await?;
+        let mut books = Books {
+            levels: known.len(),
+            promises: rows.len(),
+            ..Books::default()
+        };
+        compare_levels(&mut books, &told, &known, since > 0);
+        compare_promises(&mut books, &told, &rows, since);
+        let mut by_place: HashMap<(&str, &str), Vec<&Row>> = HashMap::new();
+        for row in &rows {
+            let place = (row.sku.as_str(), row.warehouse.as_str());
+            by_place.entry(place).or_default().push(row);
+        }
+        for (level, view) in known.iter().zip(&shown) {
+            let is_physical = match level.semantics.as_deref() {
+                Some(word) => word == "physical",
+                None => semantics == Semantics::Physical,
+            };
+            let place = (level.sku.as_str(), level.warehouse.as_str());
+            let of_level = by_place.get(&place).into_iter().flatten();
+            let counted = of_level.filter(|row| counts(row, level.as_of, is_physical));
+            let reserved: i64 = counted.map(|row| row.quantity).sum();
+            let said = view.promised.confirmed + view.promised.pending;
+            if said != reserved {
+                let what =
+                    format!("{said} units count as promised, and the promises come to {reserved}");
+                books.differ(&level.sku, &level.warehouse, what);
+            }
+        }
+        Ok(books)
+    }
+}
+
+/// Whether a promise is to be taken off a level of this moment.
+fn counts(row: &Row, as_of: i64, is_physical: bool) -> bool {
+    let left_since = row.closed_at.is_none_or(|closed| closed > as_of);
+    let seen_since = row.confirmed_at.is_none_or(|seen| seen > as_of);
+    match row.state.as_str() {
+        "active" if is_physical => true,
+        "consumed" if is_physical => left_since,
+        "active" | "consumed" => seen_since,
+        _ => false,
+    }
+}
+
+async fn told(connection: &mut sqlx::SqliteConnection) -> Result<Told, StoreError> {
+    let (mut told, mut after) = (Told::default(), 0_i64);
+    loop {
+        let rows: Vec<(i64, String, String)> = sqlx::query_as(
+            "SELECT id, event, detail FROM audit WHERE id > ? AND event IN
+               ('ledger.baseline', 'stock.levels', 'reservation.made', 'reservation.closed')
+             ORDER BY id LIMIT ?",
+        )
+        .bind(after)
+        .bind(PAGE)
+        .fetch_all(&mut *connection)
+        .await?;
+        let Some((last, ..)) = rows.last() else {
+            return Ok(told);
+        };
+        after = *last;
+        for (_, event, detail) in &rows {
+            let detail = serde_json::from_str(detail)
+                .map_err(|_| StoreError::corrupt("a row of the trail", event))?;
+            told.take(event, &detail);
+        }
+    }
+}
+
+impl Books {
+    fn differ(&mut self, sku: &str, warehouse: &str, what: String) {
+        self.differences.push(Difference {
+            sku: sku.to_owned(),
+            warehouse: warehouse.to_owned(),
+            what,
+        });
+    }
+}
+
+fn words(units: Option<i64>) -> String {
+    units.map_or_else(|| "unknown".to_owned(), |units| units.to_string())
+}
+
+fn compare_levels(books: &mut Books, told: &Told, known: &[LevelRow], is_shortened: bool) {
+    for level in known {
+        let place = (level.sku.clone(), level.warehouse.clone());
+        match told.levels.get(&place) {
+            Some(units) if *units == level.on_hand => {}
+            Some(units) => {
+                let what = format!(
+                    "on hand is {}, and the trail says {}",
+                    words(level.on_hand),
+                    words(*units)
+                );
+                books.differ(&level.sku, &level.warehouse, what);
+            }
+            None if is_shortened => books.before_trail += 1,
+            None => {
+                let what = format!(
+                    "on hand is {}, and the trail does not know of it",
+                    words(level.on_hand)
+                );
+                books.differ(&level.sku, &level.warehouse, what);
+            }
+        }
+    }
+    let there = |place: &&Place| {
+        let found = known.binary_search_by(|level| {
+            (level.sku.as_str(), level.warehouse.as_str())
+                .cmp(&(place.0.as_str(), place.1.as_str()))
+        });
+        found.is_err()
+    };
+    for place in told.levels.keys().filter(there) {
+        let what = "the trail knows of a level that is not there".to_owned();
+        books.differ(&place.0, &place.1, what);
+    }
+}
+
+fn compare_promises(books: &mut Books, told: &Told, rows: &[Row], since: i64) {
+    let mut left = told.promises.clone();
+    for row in rows {
+        match left.remove(&row.id) {
+            Some((place, units, state)) => {
+                let same = place.0 == row.sku
+                    && place.1 == row.warehouse
+                    && units == row.quantity
+                    && state == row.state;
+                if !same {
+                    let what = format!(
+                        "{} units are {}, and the trail says {units} of {} {state}",
+                        row.quantity, row.state, place.0
+                    );
+                    books.differ(&row.sku, &row.warehouse, what);
+                }
+            }
+            None if row.made_at < since => books.before_trail += 1,
+            None => {
+                let what = format!(
+                    "{} units are {}, and the trail does not know of them",
+                    row.quantity, row.state
+                );
+                books.differ(&row.sku, &row.warehouse, what);
+            }
+        }
+    }
+    // Orders that are over are let go with their promises, and these count no more.
+    for ((sku, warehouse), units, state) in left.into_values() {
+        if state == "active" {
+            let what = format!("the trail knows of {units} open units that are not there");
+            books.differ(&sku, &warehouse, what);
+        }
+    }
+}
