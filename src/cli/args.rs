@@ -64,6 +64,24 @@ pub(super) enum Command {
     Doctor(Shown),
     /// Ask the running daemon whether it is well (for containers)
     Healthcheck,
+    /// Print a shell's completions, such as: qabyl completions bash > /etc/bash_completion.d/qabyl
+    Completions(Completions),
+    /// Write the man pages into a folder (for packages)
+    #[command(hide = true)]
+    Man(Man),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Completions {
+    /// For which shell
+    #[arg(value_parser = ["bash", "elvish", "fish", "powershell", "zsh"])]
+    pub(super) shell: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Man {
+    /// The folder; made if it is not there
+    pub(super) folder: PathBuf,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

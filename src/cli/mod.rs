@@ -8,6 +8,7 @@ mod config;
 mod demo;
 mod doctor;
 mod explain;
+mod generate;
 mod health;
 mod once;
 mod orders;
@@ -135,6 +136,8 @@ async fn dispatch(cli: Cli) -> Done {
         Command::Restore(args) => backup::restore(&partial(sources()?)?, &args).await,
         Command::Audit(args) => audit::run(&partial(sources()?)?, &args).await,
         Command::Doctor(args) => doctor::run(&Config::load(sources()?)?, &args).await,
+        Command::Completions(args) => generate::completions(&args),
+        Command::Man(args) => generate::man(&args),
         Command::Healthcheck => health::run(&partial(sources()?)?).await,
     }
 }

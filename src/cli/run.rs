@@ -26,6 +26,7 @@ pub(super) async fn run(loaded: &Loaded) -> Done {
     let shops = shops::build(loaded, ready, &store).await?;
     let stop = stop_on_signal()?;
     let board = Arc::new(Board::default());
+    let listed: Vec<_> = shops.iter().map(|shop| shop.ctx.shop.clone()).collect();
     let names: Vec<_> = shops
         .iter()
         .map(|shop| (shop.ctx.shop.clone(), shop.client.clone()))
@@ -56,10 +57,16 @@ pub(super) async fn run(loaded: &Loaded) -> Done {
     let keeper = build::keeper(config, Arc::clone(&store), Clock::System);
     let contexts = shops.iter().map(|shop| Arc::clone(&shop.ctx)).collect();
     let ended = {
-        let manager =
-            lifecycle::tell_manager(Arc::clone(&board), Arc::clone(&store), stages, stop.clone());
+        let manager = lifecycle::tell_manager(
+            Arc::clone(&board),
+            Arc::clone(&store),
+            &listed,
+            stages,
+            stop.clone(),
+        );
         let reloads = reload::watch(loaded, contexts, stop.clone());
-        let work = daemon::run(shops, keeper, &config.poll.schedule, board, stop.clone());
+        let (schedule, run_max) = (&config.poll.schedule, config.watchdog.run_max);
+        let work = daemon::run(shops, keeper, schedule, run_max, board, stop.clone());
         let (ended, (), (), reloads) = tokio::join!(work, tokens, manager, reloads);
         ended.and(reloads)
     };

@@ -27,6 +27,7 @@ mod retention;
 mod scans;
 mod shops;
 mod stock;
+mod today;
 mod upkeep;
 mod view;
 
@@ -52,6 +53,7 @@ pub use restore::{Restored, restore};
 pub use scans::{Scan, ScanKind};
 pub use shops::ShopState;
 pub use stock::{ImportReport, StockView};
+pub use today::Today;
 pub use view::{ActionView, AttemptView, DecisionView, OrderFilter, OrderView, Totals};
 
 /// Who opens the database.

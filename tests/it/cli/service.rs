@@ -94,7 +94,12 @@ async fn ready_fed_reloaded_and_stopped() {
     assert!(polled > 0, "ready only after the first list");
     service.hears("WATCHDOG=1");
     let status = service.hears("STATUS=");
-    assert!(status.contains("1 orders known"), "{status}");
+    assert!(status.contains("today 1 orders, 0 accepted"), "{status}");
+    assert!(
+        status.contains("1 held for a person; last good list "),
+        "{status}"
+    );
+    assert!(!status.contains("never"), "{status}");
 
     // A mistake changes nothing.
     desk.write("rules.toml", "[[rule]]\nname = \"all\"\nthn = \"accept\"\n");
