@@ -307,9 +307,16 @@ pub(super) struct RulesFile {
 #[derive(Debug, Subcommand)]
 pub(super) enum ConfigCommand {
     /// Check configuration, rules and tokens without starting
-    Check,
+    Check(ConfigCheck),
     /// Print the configuration in force, without secrets
     Dump,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ConfigCheck {
+    /// Leave the tokens out, where only the daemon may read them
+    #[arg(long)]
+    pub(super) no_tokens: bool,
 }
 
 #[derive(Debug, Args)]

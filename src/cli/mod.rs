@@ -129,7 +129,9 @@ async fn dispatch(cli: Cli) -> Done {
         Command::Stock(StockCommand::Show(args)) => stock::show(&partial(sources()?)?, &args).await,
         Command::Rules(RulesCommand::Check(args)) => rules::check(&partial(sources()?)?, &args),
         Command::Rules(RulesCommand::List(args)) => rules::list(&partial(sources()?)?, &args),
-        Command::Config(ConfigCommand::Check) => config::check(&Config::load(sources()?)?),
+        Command::Config(ConfigCommand::Check(args)) => {
+            config::check(&Config::load(sources()?)?, &args)
+        }
         Command::Config(ConfigCommand::Dump) => config::dump(&partial(sources()?)?),
         Command::Status(args) => status::run(&partial(sources()?)?, &args).await,
         Command::Backup(args) => backup::backup(&partial(sources()?)?, &args).await,

@@ -71,8 +71,30 @@ fn read(file: &mut File) -> Option<Holder> {
 /// Opens or makes a file that its owner alone may read.
 pub(super) fn private(path: &Path) -> std::io::Result<File> {
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
+    options.read(true).write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+    match options.clone().create_new(true).open(path) {
+        Ok(file) => {
+            #[cfg(unix)]
+            give_to_folders_owner(path, &file);
+            Ok(file)
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => options.open(path),
+        Err(error) => Err(error),
+    }
+}
+
+/// A command run by root in the service's own folder must not leave a file that the service cannot open.
+/// SQLite does the same for the files it makes beside the database. Only root can, and only root needs to.
+#[cfg(unix)]
+pub(super) fn give_to_folders_owner(path: &Path, file: &File) {
+    use std::os::unix::fs::{MetadataExt as _, fchown};
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let owner = std::fs::metadata(folder.unwrap_or(Path::new(".")));
+    if let Ok(owner) = owner {
+        let _ = fchown(file, Some(owner.uid()), Some(owner.gid()));
+    }
 }

@@ -35,28 +35,40 @@ await() { # SECONDS WHAT COMMAND…
 }
 
 machine_start() { # ROOT OPTION…
-  local root=$1 hierarchy
+  local hierarchy
+  machine_root=$1
   shift
+  machine_options=("$@")
   # The launcher needs a cgroup of its own; the machine's own lie below it.
   for hierarchy in systemd unified .; do
     [ -e "/sys/fs/cgroup/$hierarchy/cgroup.procs" ] || continue
     mkdir -p "/sys/fs/cgroup/$hierarchy/$machine_name"
   done
+  machine_boot
+}
+
+machine_boot() {
+  local hierarchy
   (
     for hierarchy in systemd unified .; do
       [ -d "/sys/fs/cgroup/$hierarchy/$machine_name" ] || continue
       echo "$BASHPID" >"/sys/fs/cgroup/$hierarchy/$machine_name/cgroup.procs"
     done
-    exec systemd-nspawn --quiet --machine="$machine_name" --directory="$root" --private-network \
-      --register=no --keep-unit --console=pipe "$@" -b
-  ) </dev/null >"$root.console" 2>&1 &
+    exec systemd-nspawn --quiet --machine="$machine_name" --directory="$machine_root" \
+      --private-network --register=no --keep-unit --console=pipe "${machine_options[@]}" -b
+  ) </dev/null >"$machine_root.console" 2>&1 &
   machine_pid=$!
-  machine_up
-}
-
-machine_up() {
   await 30 "the machine's first process" machine_find
   await 60 "the machine to be up" inside systemctl is-active --quiet multi-user.target
+}
+
+# Down and up again. Without a manager of its own, nspawn ends at a reboot, with this code.
+machine_reboot() {
+  local code=0
+  inside systemctl reboot 2>/dev/null || true
+  wait "$machine_pid" || code=$?
+  [ "$code" = 133 ] || die "the machine did not reboot: nspawn ended with $code"
+  machine_boot
 }
 
 machine_find() {
@@ -87,7 +99,7 @@ machine_stop() {
 }
 
 # A root without packages: this machine's own /usr, read-only, with what lies below $1/usr on top.
-machine_root() { # ROOT
+machine_lay() { # ROOT
   local root=$1 link
   mkdir -p "$root"/{etc,var,root,home,opt,tmp,usr,proc,sys,dev,run}
   for link in bin sbin lib lib64; do ln -s "usr/$link" "$root/$link"; done
