@@ -94,7 +94,9 @@ pub fn main() -> ExitCode {
     match runtime.block_on(dispatch(cli)) {
         Ok(code) => code,
         Err(failure) => {
-            complain(&format!("{:#}", failure.error));
+            let code = failure.error.downcast_ref::<StoreError>();
+            let code = code.map_or_else(String::new, |error| format!(" ({})", error.code()));
+            complain(&format!("{:#}{code}", failure.error));
             ExitCode::from(failure.code)
         }
     }
