@@ -20,6 +20,7 @@ need() { # COMMAND=PACKAGE…
     command -v "${pair%%=*}" >/dev/null || missing+=("${pair##*=}")
   done
   [ ${#missing[@]} = 0 ] && return
+  export DEBIAN_FRONTEND=noninteractive
   apt-get update -qq >/dev/null
   apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
