@@ -5,9 +5,15 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+const AFTER_HELP: &str = "\
+Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 Kaspi refuses the shop, 4 something needs a person \
+(with --check).
+
+Start with: qabyl demo. Then: qabyl doctor, qabyl status, qabyl orders list, qabyl explain CODE.";
+
 /// Accepts or cancels a Kaspi.kz shop's new orders from local stock and your rules.
 #[derive(Debug, Parser)]
-#[command(name = "qabyl", version, propagate_version = true)]
+#[command(name = "qabyl", version, propagate_version = true, after_help = AFTER_HELP)]
 pub(super) struct Cli {
     /// Configuration file [default: /etc/qabyl/qabyl.toml, then ./qabyl.toml]
     #[arg(long, global = true, value_name = "FILE")]
