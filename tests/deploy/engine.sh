@@ -27,7 +27,7 @@ engine_stop() {
   wait "$engine_pid" 2>/dev/null || true
   awk -v folder="$engine_folder/" 'index($2, folder) == 1 { print $2 }' /proc/mounts | sort -r |
     xargs -r -n1 umount 2>/dev/null || true
-  rmdir /sys/fs/cgroup/*/docker 2>/dev/null || true
+  find /sys/fs/cgroup/*/docker -depth -type d -exec rmdir {} + 2>/dev/null || true
 }
 
 # gcr.io/distroless/cc-debian12:nonroot from the same Debian packages.
