@@ -53,3 +53,22 @@ deny:
 # Hostile bytes for every parser (fuzz/README.md). The first build takes some minutes.
 fuzz *TARGETS:
     fuzz/run {{TARGETS}}
+
+# The unit under a real systemd, the image on a real Docker engine: as root, against `qabyl sandbox`.
+deploy:
+    deploy/systemd/check
+    cargo build
+    tests/deploy/nspawn
+    tests/deploy/docker
+
+# The whole image as deploy/docker/Dockerfile builds it, tried out: as root, some minutes.
+image:
+    tests/deploy/docker whole
+
+# The Debian package, into target/debian/. `cargo install cargo-deb --locked` takes some minutes once.
+deb:
+    deploy/debian/build
+
+# The package on an empty Debian: the README's five commands, upgrade, removal, purge. As root.
+deb-test:
+    tests/deploy/deb

@@ -5,9 +5,15 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+const AFTER_HELP: &str = "\
+Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 Kaspi refuses the shop, 4 something needs a person \
+(with --check).
+
+Start with: qabyl demo. Then: qabyl doctor, qabyl status, qabyl orders list, qabyl explain CODE.";
+
 /// Accepts or cancels a Kaspi.kz shop's new orders from local stock and your rules.
 #[derive(Debug, Parser)]
-#[command(name = "qabyl", version, propagate_version = true)]
+#[command(name = "qabyl", version, propagate_version = true, after_help = AFTER_HELP)]
 pub(super) struct Cli {
     /// Configuration file [default: /etc/qabyl/qabyl.toml, then ./qabyl.toml]
     #[arg(long, global = true, value_name = "FILE")]
@@ -64,6 +70,24 @@ pub(super) enum Command {
     Doctor(Shown),
     /// Ask the running daemon whether it is well (for containers)
     Healthcheck,
+    /// Print a shell's completions, such as: qabyl completions bash > /etc/bash_completion.d/qabyl
+    Completions(Completions),
+    /// Write the man pages into a folder (for packages)
+    #[command(hide = true)]
+    Man(Man),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Completions {
+    /// For which shell
+    #[arg(value_parser = ["bash", "elvish", "fish", "powershell", "zsh"])]
+    pub(super) shell: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Man {
+    /// The folder; made if it is not there
+    pub(super) folder: PathBuf,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -369,9 +393,16 @@ pub(super) struct RulesFile {
 #[derive(Debug, Subcommand)]
 pub(super) enum ConfigCommand {
     /// Check configuration, rules and tokens without starting
-    Check,
+    Check(ConfigCheck),
     /// Print the configuration in force, without secrets
     Dump,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ConfigCheck {
+    /// Leave the tokens out, where only the daemon may read them
+    #[arg(long)]
+    pub(super) no_tokens: bool,
 }
 
 #[derive(Debug, Args)]

@@ -33,9 +33,36 @@ pub(super) async fn run(loaded: &Loaded, args: &Audit) -> Done {
             row.shop.unwrap_or_default(),
             row.code.unwrap_or_default(),
             row.event,
-            row.detail,
+            words(&row.detail),
         ]);
     }
     say(&out.to_string());
     Ok(ExitCode::SUCCESS)
+}
+
+/// A detail as a person reads it: `kind accept, end confirmed`, and nothing where nothing is known.
+fn words(detail: &str) -> String {
+    let Ok(Value::Object(detail)) = serde_json::from_str(detail) else {
+        return detail.to_owned();
+    };
+    let told = detail.iter().filter(|(_, value)| !value.is_null());
+    let told: Vec<String> = told
+        .map(|(name, value)| match value {
+            Value::String(text) => format!("{name}: {text}"),
+            value => format!("{name}: {value}"),
+        })
+        .collect();
+    told.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::words;
+
+    #[test]
+    fn a_detail_is_said_without_braces() {
+        let said = words(r#"{"action":10,"detail":null,"why":"Kaspi shows it"}"#);
+        assert_eq!(said, "action: 10, why: Kaspi shows it");
+        assert_eq!(words("no object"), "no object");
+    }
 }

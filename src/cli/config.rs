@@ -2,12 +2,13 @@
 
 use std::process::ExitCode;
 
-use super::{Done, Failure, say, shops};
+use super::args::ConfigCheck;
+use super::{Done, Failure, say, shops, table};
 use crate::config::Loaded;
 
-pub(super) fn check(loaded: &Loaded) -> Done {
+pub(super) fn check(loaded: &Loaded, args: &ConfigCheck) -> Done {
     let rules = shops::rules(&loaded.config)?;
-    for shop in &loaded.config.shops {
+    for shop in loaded.config.shops.iter().filter(|_| !args.no_tokens) {
         loaded.token_source(shop).load().map_err(Failure::usage)?;
     }
     let relaxed = loaded.config.relaxed();
@@ -15,9 +16,9 @@ pub(super) fn check(loaded: &Loaded) -> Done {
         say(&format!("interlocks switched off: {}", relaxed.join(", ")));
     }
     say(&format!(
-        "{} shops, {} rules, no mistake found",
-        loaded.config.shops.len(),
-        rules.list.len()
+        "{}, {}, no mistake found",
+        table::counted(loaded.config.shops.len(), "shop"),
+        table::counted(rules.list.len(), "rule")
     ));
     Ok(ExitCode::SUCCESS)
 }

@@ -48,7 +48,7 @@ fn ill(what: impl Into<String>, told: impl Into<String>, hint: impl Into<String>
 pub(super) async fn run(loaded: &Loaded, args: &Shown) -> Done {
     let config = &loaded.config;
     let mut findings = vec![match shops::rules(config) {
-        Ok(rules) => well("rules", format!("{} rules", rules.list.len())),
+        Ok(rules) => well("rules", table::counted(rules.list.len(), "rule")),
         Err(failure) => ill("rules", failure.error.to_string(), "mend the rules file"),
     }];
     let mut denied = false;
@@ -91,13 +91,20 @@ async fn stock(config: &Config, store: &Store) -> Result<Finding, super::Failure
     if limit.is_some_and(|limit| age > limit) {
         return Ok(ill(
             "stock",
-            format!("the oldest level is {age:#} old: its orders will be held"),
+            format!(
+                "the oldest level is {} old: its orders will be held",
+                table::age(age)
+            ),
             "import stock more often, or raise interlocks.stock_max_age",
         ));
     }
     Ok(well(
         "stock",
-        format!("newest level of {newest}, oldest {age:#} old"),
+        format!(
+            "newest level {} old, oldest {}",
+            table::age(now.duration_since(newest)),
+            table::age(age)
+        ),
     ))
 }
 
@@ -149,8 +156,11 @@ async fn ask(loaded: &Loaded, shop: &Shop, store: &Arc<Store>) -> (Vec<Finding>,
         Ok(page) => well(
             name("Kaspi"),
             format!(
-                "answers; {} orders of the last day wait",
-                page.total_count.unwrap_or_default()
+                "answers; {} of the last day wait",
+                table::counted(
+                    usize::try_from(page.total_count.unwrap_or_default()).unwrap_or(0),
+                    "order"
+                )
             ),
         ),
         Err(error) => kaspi_ill(name("Kaspi"), &error),
@@ -163,7 +173,7 @@ async fn ask(loaded: &Loaded, shop: &Shop, store: &Arc<Store>) -> (Vec<Finding>,
         ),
         Some(skew) if skew.abs() > SKEW_MAX => ill(
             name("clock"),
-            format!("{skew:#} off Kaspi's"),
+            format!("{} off Kaspi's", table::age(skew)),
             "set this machine's clock (chrony, timesyncd)",
         ),
         Some(_) => well(name("clock"), "agrees with Kaspi's"),

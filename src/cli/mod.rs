@@ -8,6 +8,7 @@ mod config;
 mod demo;
 mod doctor;
 mod explain;
+mod generate;
 mod health;
 mod once;
 mod orders;
@@ -100,7 +101,9 @@ pub fn main() -> ExitCode {
     match runtime.block_on(dispatch(cli)) {
         Ok(code) => code,
         Err(failure) => {
-            complain(&format!("{:#}", failure.error));
+            let code = failure.error.downcast_ref::<StoreError>();
+            let code = code.map_or_else(String::new, |error| format!(" ({})", error.code()));
+            complain(&format!("{:#}{code}", failure.error));
             ExitCode::from(failure.code)
         }
     }
@@ -148,13 +151,17 @@ async fn dispatch(cli: Cli) -> Done {
         Command::Stock(StockCommand::Show(args)) => stock::show(&partial(sources()?)?, &args).await,
         Command::Rules(RulesCommand::Check(args)) => rules::check(&partial(sources()?)?, &args),
         Command::Rules(RulesCommand::List(args)) => rules::list(&partial(sources()?)?, &args),
-        Command::Config(ConfigCommand::Check) => config::check(&Config::load(sources()?)?),
+        Command::Config(ConfigCommand::Check(args)) => {
+            config::check(&Config::load(sources()?)?, &args)
+        }
         Command::Config(ConfigCommand::Dump) => config::dump(&partial(sources()?)?),
         Command::Status(args) => status::run(&partial(sources()?)?, &args).await,
         Command::Backup(args) => backup::backup(&partial(sources()?)?, &args).await,
         Command::Restore(args) => backup::restore(&partial(sources()?)?, &args).await,
         Command::Audit(args) => audit::run(&partial(sources()?)?, &args).await,
         Command::Doctor(args) => doctor::run(&Config::load(sources()?)?, &args).await,
+        Command::Completions(args) => generate::completions(&args),
+        Command::Man(args) => generate::man(&args),
         Command::Healthcheck => health::run(&partial(sources()?)?).await,
     }
 }

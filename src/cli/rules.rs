@@ -19,7 +19,10 @@ fn read(loaded: &Loaded, args: &RulesFile) -> Result<Rules, Failure> {
 
 pub(super) fn check(loaded: &Loaded, args: &RulesFile) -> Done {
     let rules = read(loaded, args)?;
-    say(&format!("{} rules, no mistake found", rules.list.len()));
+    say(&format!(
+        "{}, no mistake found",
+        table::counted(rules.list.len(), "rule")
+    ));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -26,6 +26,7 @@ pub(super) async fn run(loaded: &Loaded) -> Done {
     let shops = shops::build(loaded, ready, &store).await?;
     let stop = stop_on_signal()?;
     let board = Arc::new(Board::default());
+    let listed: Vec<_> = shops.iter().map(|shop| shop.ctx.shop.clone()).collect();
     let names: Vec<_> = shops
         .iter()
         .map(|shop| (shop.ctx.shop.clone(), shop.client.clone()))
@@ -60,10 +61,23 @@ pub(super) async fn run(loaded: &Loaded) -> Done {
     let contexts = shops.iter().map(|shop| Arc::clone(&shop.ctx)).collect();
     let schedules = daemon::Schedules::of(config);
     let ended = {
-        let manager =
-            lifecycle::tell_manager(Arc::clone(&board), Arc::clone(&store), stages, stop.clone());
+        let manager = lifecycle::tell_manager(
+            Arc::clone(&board),
+            Arc::clone(&store),
+            &listed,
+            stages,
+            stop.clone(),
+        );
         let reloads = reload::watch(loaded, contexts, stop.clone());
-        let work = daemon::run(shops, keeper, (feeds, &schedules), board, stop.clone());
+        let run_max = config.watchdog.run_max;
+        let work = daemon::run(
+            shops,
+            keeper,
+            (feeds, &schedules),
+            run_max,
+            board,
+            stop.clone(),
+        );
         let (ended, (), (), reloads) = tokio::join!(work, tokens, manager, reloads);
         ended.and(reloads)
     };

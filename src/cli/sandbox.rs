@@ -38,10 +38,11 @@ pub(super) async fn run(args: &Sandbox) -> Done {
             anyhow::anyhow!("cannot listen at {address}: {error}; choose another --port")
         })?;
     say(&format!(
-        "sandbox at {} with {} orders; token {}; stop with Ctrl-C",
+        "sandbox at {} with {} orders; token {}; what happened so far: http://{}/ledger; stop with Ctrl-C",
         server.base_url(),
         args.orders,
-        args.token
+        args.token,
+        server.addr()
     ));
     super::run::stop_on_signal()?.cancelled().await;
     let told = account(&server);

@@ -111,6 +111,7 @@ pub(super) const KEYS: &[Key] = &[
     ),
     key("schedule", "deadline", span(MINUTE, FORTNIGHT)),
     key("schedule", "alert_before", span(MINUTE, FORTNIGHT)),
+    key("watchdog", "run_max", span(Duration::from_secs(1), DAY)),
     key("backup", "directory", Kind::Text(text::anything)),
     key("backup", "every", span(MINUTE, FORTNIGHT)),
     key("backup", "keep_hourly", count(1, 10_000)),

@@ -40,6 +40,8 @@ pub struct Config {
     pub actions: Actions,
     /// Kaspi's deadline.
     pub schedule: Schedule,
+    /// When a stage is taken to hang.
+    pub watchdog: Watchdog,
     /// Copies of the database.
     pub backup: Backup,
     /// How long the past is kept.
@@ -231,6 +233,15 @@ pub struct Schedule {
     /// How long before it an order that still waits is told to a person.
     #[serde(with = "span")]
     pub alert_before: Duration,
+}
+
+/// `[watchdog]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Watchdog {
+    /// The longest a stage's run may take.
+    #[serde(with = "span")]
+    pub run_max: Duration,
 }
 
 /// `[backup]`

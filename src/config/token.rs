@@ -48,6 +48,18 @@ pub enum TokenError {
         /// The place.
         place: String,
     },
+    /// A credential with nothing in it, as the shipped unit hands over where its file is missing.
+    #[error(
+        "shop {shop}: no token: the service manager's credential \"{name}\" is empty, so the file that \
+         LoadCredential= names, /etc/qabyl/{name} in the shipped unit, is missing or empty; {HOW_TO_GET_ONE} \
+         and write it there"
+    )]
+    Credential {
+        /// The shop.
+        shop: String,
+        /// The credential.
+        name: String,
+    },
     /// More than one line, or characters that no header can carry.
     #[error(
         "shop {shop}: {place} holds something other than one token; leave only the token in it"
@@ -128,13 +140,21 @@ impl TokenSource {
     /// # Errors
     /// No place has one, or the first that should have one is empty or unreadable.
     pub fn load(&self) -> Result<Token, TokenError> {
+        let mut empty = None;
         for file in &self.files {
             match std::fs::read_to_string(file) {
+                Ok(text) if text.trim().is_empty() && self.is_credential(file) => {
+                    let name = file.file_name().unwrap_or_default().display().to_string();
+                    let shop = self.shop.clone();
+                    empty = Some(TokenError::Credential { shop, name });
+                }
                 Ok(text) => {
                     self.warn_if_others_can_read(file);
                     return self.accept(&text, || file.display().to_string());
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                // The service may not read the file itself: that the credential is empty says more.
+                Err(_) if empty.is_some() => {}
                 Err(source) => {
                     let (shop, file) = (self.shop.clone(), file.clone());
                     return Err(TokenError::Read { shop, file, source });
@@ -144,10 +164,10 @@ impl TokenSource {
         if let Some((name, Some(value))) = &self.variable {
             return self.accept(value.expose_secret(), || format!("${name}"));
         }
-        Err(TokenError::Missing {
+        Err(empty.unwrap_or_else(|| TokenError::Missing {
             shop: self.shop.clone(),
             looked: self.places(),
-        })
+        }))
     }
 
     /// The state of the file the token is read from now.
@@ -181,15 +201,13 @@ impl TokenSource {
         Ok(Token(SecretString::from(token.to_owned())))
     }
 
+    fn is_credential(&self, file: &Path) -> bool {
+        let directory = self.credentials.as_ref();
+        directory.is_some_and(|directory| file.starts_with(directory))
+    }
+
     fn warn_if_others_can_read(&self, file: &Path) {
-        if self
-            .credentials
-            .as_ref()
-            .is_some_and(|directory| file.starts_with(directory))
-        {
-            return;
-        }
-        if others_can_read(file) {
+        if !self.is_credential(file) && others_can_read(file) {
             tracing::warn!(
                 event = "config.token_readable",
                 shop = %self.shop,

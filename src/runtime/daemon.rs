@@ -33,8 +33,6 @@ const DENIED_EVERY: Duration = Duration::from_secs(30);
 const PAUSE_LONGEST: Duration = Duration::from_secs(15);
 /// How often waiting orders are looked through.
 const ALERT_EVERY: Duration = Duration::from_secs(20);
-/// A run that lasts longer hangs: the first reading of a large shop takes minutes, not this.
-const RUN_MAX: Duration = Duration::from_mins(30);
 /// How late a stage may begin its next run.
 const LATE_MAX: Duration = Duration::from_mins(1);
 /// Sweeps that were asked for follow each other no closer than this.
@@ -81,6 +79,7 @@ pub async fn run(
     shops: Vec<ShopParts>,
     keeper: Keeper,
     (feeds, schedule): (Option<Feeds>, &Schedules),
+    run_max: Duration,
     board: Arc<Board>,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
@@ -90,6 +89,7 @@ pub async fn run(
     let clients: Vec<_> = shops.iter().map(|shop| shop.client.clone()).collect();
     let spawner = Spawner {
         tracker: &tracker,
+        run_max,
         board: &board,
         stop: &stop,
         fatal: &fatal,
@@ -158,6 +158,7 @@ impl Schedules {
 
 struct Spawner<'a> {
     tracker: &'a TaskTracker,
+    run_max: Duration,
     board: &'a Arc<Board>,
     stop: &'a CancellationToken,
     fatal: &'a Arc<std::sync::Mutex<Option<String>>>,
@@ -170,6 +171,7 @@ fn spawn_keeper(keeper: Keeper, spawner: &Spawner<'_>) {
         name: "housekeep",
         shop: ALL_SHOPS.to_owned(),
         clock: keeper.clock.clone(),
+        run_max: spawner.run_max,
         board: Arc::clone(spawner.board),
         stop: spawner.stop.clone(),
         fatal: Arc::clone(spawner.fatal),
@@ -203,6 +205,7 @@ fn spawn_feeds(feeds: Feeds, bell: Arc<Notify>, shops: Vec<Arc<Bells>>, spawner:
         name: "stock",
         shop: ALL_SHOPS.to_owned(),
         clock: feeds.clock().clone(),
+        run_max: spawner.run_max,
         board: Arc::clone(spawner.board),
         stop: spawner.stop.clone(),
         fatal: Arc::clone(spawner.fatal),
@@ -238,6 +241,7 @@ fn spawn_stages(shop: ShopParts, bells: Arc<Bells>, spawner: &Spawner<'_>) {
         name,
         shop: of_shop.shop.to_string(),
         clock: of_shop.clock.clone(),
+        run_max: spawner.run_max,
         board: Arc::clone(spawner.board),
         stop: spawner.stop.clone(),
         fatal: Arc::clone(spawner.fatal),
@@ -352,6 +356,8 @@ struct Stage {
     name: &'static str,
     shop: String,
     clock: Clock,
+    /// A run that lasts longer hangs.
+    run_max: Duration,
     board: Arc<Board>,
     stop: CancellationToken,
     fatal: Arc<std::sync::Mutex<Option<String>>>,
@@ -373,7 +379,7 @@ impl Stage {
         while !self.stop.is_cancelled() {
             let shop = self.shop.as_str();
             let started = self.clock.now();
-            let ends_by = self.clock.ticks() + RUN_MAX;
+            let ends_by = self.clock.ticks() + self.run_max;
             self.board.update(shop, self.name, |stage| {
                 stage.running_since = Some(started);
                 stage.overdue_at = Some(ends_by);

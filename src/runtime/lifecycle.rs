@@ -4,12 +4,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use sd_notify::NotifyState;
 use tokio_util::sync::CancellationToken;
 
 use super::Board;
 use crate::clock::Clock;
-use crate::store::{Store, Totals};
+use crate::domain::ids::ShopName;
+use crate::store::{ScanKind, Store, StoreError};
 
 /// How often it is looked whether every stage has run once.
 const READY_EVERY: Duration = Duration::from_millis(100);
@@ -21,10 +24,14 @@ const TELL_EVERY: Duration = Duration::from_secs(5);
 pub async fn tell_manager(
     board: Arc<Board>,
     store: Arc<Store>,
+    shops: &[ShopName],
     stages: usize,
     stop: CancellationToken,
 ) {
     let clock = Clock::System;
+    send(&[NotifyState::Status(
+        "starting: the first lists are being read",
+    )]);
     while board.begun() < stages {
         tokio::select! {
             () = stop.cancelled() => return stopping(),
@@ -48,8 +55,8 @@ pub async fn tell_manager(
             Some(_) => {}
         }
         barked = overdue.is_some();
-        if let Ok(totals) = store.totals(None).await {
-            send(&[NotifyState::Status(&words(&totals, overdue.as_deref()))]);
+        if let Ok(words) = words(&store, shops, clock.now(), overdue.as_deref()).await {
+            send(&[NotifyState::Status(&words)]);
         }
         tokio::select! {
             () = stop.cancelled() => return stopping(),
@@ -58,12 +65,47 @@ pub async fn tell_manager(
     }
 }
 
-fn words(totals: &Totals, overdue: Option<&str>) -> String {
+/// The day so far, what needs a person, and when Kaspi was last read: of several shops, the one read
+/// longest ago.
+async fn words(
+    store: &Store,
+    shops: &[ShopName],
+    now: Timestamp,
+    overdue: Option<&str>,
+) -> Result<String, StoreError> {
+    let today = store.today(midnight(now)).await?;
+    let totals = store.totals(None).await?;
+    let mut lists = Vec::with_capacity(shops.len());
+    for shop in shops {
+        let scan = store
+            .last_complete_scan(shop, ScanKind::New, Timestamp::MAX)
+            .await?;
+        lists.push(scan.map(|scan| scan.started_at));
+    }
+    // `None` comes first: a shop never read.
+    let list = lists.into_iter().min().flatten();
+    let list = list.map_or_else(|| "never".to_owned(), time_of_day);
     let hung = overdue.map_or_else(String::new, |stage| format!("; {stage} hangs"));
-    format!(
-        "{} orders known, {} accepted, {} cancelled, {} held for a person{hung}",
-        totals.orders, totals.accepted, totals.cancelled, totals.held
-    )
+    Ok(format!(
+        "today {} orders, {} accepted, {} cancelled; {} held for a person; last good list {list}{hung}",
+        today.orders, today.accepted, today.cancelled, totals.held
+    ))
+}
+
+/// The merchant's.
+fn zone() -> TimeZone {
+    TimeZone::get("Asia/Almaty").unwrap_or(TimeZone::UTC)
+}
+
+fn midnight(now: Timestamp) -> Timestamp {
+    let day = now.to_zoned_datetime(zone()).start_of_day();
+    day.map_or(now, |day| day.timestamp())
+}
+
+fn time_of_day(at: Timestamp) -> String {
+    at.to_zoned_datetime(zone())
+        .strftime("%H:%M:%S")
+        .to_string()
 }
 
 fn stopping() {

@@ -7,6 +7,7 @@
 //!
 //! The behaviour is that of KASPI_API §1–6, and never kinder.
 
+mod account;
 mod al_style;
 mod answer;
 mod catalogue;

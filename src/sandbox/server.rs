@@ -15,8 +15,9 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
+    account,
     http::{Incoming, read_request, write_reply},
-    message::{Reply, Request, Wire},
+    message::{Method, Reply, Request, Wire},
     world::World,
 };
 
@@ -107,6 +108,10 @@ impl Shared {
     fn handle(&self, request: &Request) -> Reply {
         let mut world = self.world();
         let now = (self.clock)();
+        if request.method == Method::Get && request.path == account::PATH {
+            world.advance(now);
+            return Reply::json(200, &account::account(&world));
+        }
         world.handle(now, request)
     }
 }

@@ -90,7 +90,8 @@ pub(super) async fn vacuum_into(from: SqliteConnectOptions, to: &Path) -> Result
     })?;
     let mut options = OpenOptions::new();
     let made = options.write(true).create_new(true).mode(0o600).open(to);
-    made.map_err(|error| failed(to, &error, "its folder must be there and writable"))?;
+    let made = made.map_err(|error| failed(to, &error, "its folder must be there and writable"))?;
+    super::lock::give_to_folders_owner(to, &made);
     let mut connection = from.connect().await?;
     sqlx::query("VACUUM INTO ?")
         .bind(text)

@@ -34,10 +34,7 @@ pub(super) fn path_for(database: &Path) -> PathBuf {
 /// Takes the lock, or says who holds it.
 pub(super) fn take(database: &Path, now: Timestamp) -> Result<Lock, StoreError> {
     let path = path_for(database);
-    let open = |why: std::io::Error| StoreError::Open {
-        path: path.clone(),
-        why: why.to_string(),
-    };
+    let open = |why: std::io::Error| cannot_open(&path, &why);
     let mut file = private(&path).map_err(open)?;
     match file.try_lock() {
         Ok(()) => {}
@@ -68,11 +65,63 @@ fn read(file: &mut File) -> Option<Holder> {
     })
 }
 
+/// Why a file beside the database, or the database, cannot be opened, and what to do.
+pub(super) fn cannot_open(path: &Path, why: &std::io::Error) -> StoreError {
+    use std::io::ErrorKind::{NotFound, PermissionDenied, ReadOnlyFilesystem};
+    let folder = folder_of(path).display();
+    let user = this_user().map_or_else(|| "this user".to_owned(), |uid| format!("user {uid}"));
+    let what_to_do = match why.kind() {
+        NotFound => format!("make the folder {folder}, or name another database.path"),
+        PermissionDenied => format!("{folder} and the files in it must be {user}'s own"),
+        ReadOnlyFilesystem => format!("{folder} must be a folder that {user} may write"),
+        _ => format!("{folder} must be on a local disk that {user} may write"),
+    };
+    StoreError::Open {
+        path: path.to_owned(),
+        why: format!("{why}: {what_to_do}"),
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
+}
+
+/// Who this process runs as, where the system tells.
+fn this_user() -> Option<u32> {
+    #[cfg(unix)]
+    return std::fs::metadata("/proc/self")
+        .ok()
+        .map(|me| std::os::unix::fs::MetadataExt::uid(&me));
+    #[cfg(not(unix))]
+    None
+}
+
 /// Opens or makes a file that its owner alone may read.
 pub(super) fn private(path: &Path) -> std::io::Result<File> {
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
+    options.read(true).write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+    match options.clone().create_new(true).open(path) {
+        Ok(file) => {
+            #[cfg(unix)]
+            give_to_folders_owner(path, &file);
+            Ok(file)
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => options.open(path),
+        Err(error) => Err(error),
+    }
+}
+
+/// A command run by root in the service's own folder must not leave a file that the service cannot open.
+/// SQLite does the same for the files it makes beside the database. Only root can, and only root needs to.
+#[cfg(unix)]
+pub(super) fn give_to_folders_owner(path: &Path, file: &File) {
+    use std::os::unix::fs::{MetadataExt as _, fchown};
+    if let Ok(owner) = std::fs::metadata(folder_of(path)) {
+        let _ = fchown(file, Some(owner.uid()), Some(owner.gid()));
+    }
 }

@@ -32,6 +32,7 @@ mod shops;
 mod stock;
 mod stock_audit;
 mod stock_export;
+mod today;
 mod upkeep;
 mod view;
 
@@ -62,6 +63,7 @@ pub use shops::ShopState;
 pub use stock::StockView;
 pub use stock_audit::{Books, Difference, Promise};
 pub use stock_export::Sold;
+pub use today::Today;
 pub use view::{ActionView, AttemptView, DecisionView, OrderFilter, OrderView, Totals};
 
 /// Who opens the database.

@@ -89,10 +89,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Held`] when a daemon is asked for and another one holds it.
     pub async fn open(path: &Path, access: Access, now: Timestamp) -> Result<Self, StoreError> {
-        let failed = |why: std::io::Error| StoreError::Open {
-            path: path.to_owned(),
-            why: format!("{why}: its directory must exist and be writable by this user"),
-        };
+        let failed = |why: std::io::Error| lock::cannot_open(path, &why);
         let held = match access {
             Access::Daemon => Some(lock::take(path, now)?),
             Access::Tool => None,

@@ -210,9 +210,9 @@ async fn withdraw_unsent(
     let Some(live) = live else { return Ok(()) };
     if live.attempts > 0 || live.state != "pending" {
         return Err(StoreError::Refused(format!(
-            "order {} has a {} whose outcome is not known yet: wait for its read-back \
+            "the {} of order {} was sent and its outcome is not known yet: wait for its read-back \
              (`qabyl explain {}`)",
-            order.code, live.kind, order.code
+            live.kind, order.code, order.code
         )));
     }
     actions::close(

@@ -1,7 +1,7 @@
 //! How SQLite would find the rows of the statements asked for all the time: never by walking through
 //! everything a shop ever sold.
 
-use super::{actions, batch, deadline, deciding, observe, orders, stock, view};
+use super::{actions, batch, deadline, deciding, observe, orders, stock, today, view};
 use crate::store::{Access, Store};
 
 /// Tables that grow with every order, and how the statements call them.
@@ -28,8 +28,9 @@ const FEW: [&str; 4] = [
 /// Counted whole, once in five seconds: nothing smaller tells.
 const COUNTED: [&str; 2] = ["SCAN orders USING COVERING INDEX", "SCAN actions"];
 
-const STATEMENTS: [(&str, &str); 22] = [
+const STATEMENTS: [(&str, &str); 23] = [
     ("totals", view::TOTALS),
+    ("today", today::TODAY),
     ("counters", deciding::COUNTERS),
     ("candidates", deciding::CANDIDATES),
     ("unread holder", deciding::UNREAD_HOLDER),

@@ -50,6 +50,15 @@ fn tokens_come_from_credentials_then_the_file_and_are_read_anew() {
     assert_eq!(source.load().unwrap().expose(), "from-file");
     let before = source.fingerprint();
     assert!(!source.changed_since(&before));
+    // The unit's stand-in for a file that is not there.
+    std::fs::write(path.join("cred/token"), "").unwrap();
+    assert_eq!(source.load().unwrap().expose(), "from-file");
+    std::fs::remove_file(path.join("token")).unwrap();
+    let told = source.load().unwrap_err().to_string();
+    assert!(
+        told.contains("/etc/qabyl/token in the shipped unit, is missing or empty"),
+        "{told}"
+    );
     std::fs::write(path.join("cred/token"), "from-credentials").unwrap();
     assert!(source.changed_since(&before));
     assert_eq!(source.load().unwrap().expose(), "from-credentials");

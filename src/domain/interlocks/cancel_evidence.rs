@@ -33,11 +33,11 @@ pub(super) fn check(
             "stock was counted after accepted orders were last read".to_owned()
         }
         Some(at) if now.duration_since(at) > limit => {
-            format!("accepted orders were last read at {at}, over {limit:#} ago")
+            format!("accepted orders were last read at {at:.0}, over {limit:#} ago")
         }
         // A long reading is as old as its start, yet a shop whose readings are slow must get somewhere.
         Some(at) if now.duration_since(facts.around.swept_until.unwrap_or(at)) > just_now => {
-            format!("accepted orders were read at {at}: a cancel needs them read again")
+            format!("accepted orders were read at {at:.0}: a cancel needs them read again")
         }
         Some(_) => return None,
         None => "accepted orders were not read completely yet".to_owned(),

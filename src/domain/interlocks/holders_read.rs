@@ -25,7 +25,7 @@ pub(super) fn check(
     let why = match (facts.around.swept_at, facts.around.unread_holder_at) {
         (None, _) => "accepted orders were not read completely yet".to_owned(),
         (Some(at), _) if !recent(at) => {
-            format!("accepted orders were last read at {at}, over {limit:#} ago")
+            format!("accepted orders were last read at {at:.0}, over {limit:#} ago")
         }
         // One whose lines cannot be read for long must not stop the shop.
         (_, Some(at)) if recent(at) => {

@@ -27,7 +27,7 @@ pub(super) fn check(
         Name::ShortageConfirmed,
         due.max(now),
         format!(
-            "the shortage is to be seen twice {limit:#} apart; seen in {scans} scans since {since}"
+            "the shortage is to be seen twice, {limit:#} apart; seen {scans}× since {since:.0}"
         ),
     )
 }

@@ -4,6 +4,7 @@ use std::os::unix::net::UnixDatagram;
 use std::process::{Child, Command};
 use std::time::Duration;
 
+use qabyl::clock::Clock;
 use qabyl::sandbox::Settings;
 
 use super::Desk;
@@ -93,8 +94,12 @@ async fn ready_fed_reloaded_and_stopped() {
     let polled = desk.server.world().ledger().requests_total();
     assert!(polled > 0, "ready only after the first list");
     service.hears("WATCHDOG=1");
-    let status = service.hears("STATUS=");
-    assert!(status.contains("1 orders known"), "{status}");
+    let status = service.hears("; 1 held for a person; last good list ");
+    assert!(
+        status.contains("today 1 orders, 0 accepted, 0 cancelled;"),
+        "{status}"
+    );
+    assert!(!status.contains("never"), "{status}");
 
     // A mistake changes nothing.
     desk.write("rules.toml", "[[rule]]\nname = \"all\"\nthn = \"accept\"\n");
@@ -116,4 +121,38 @@ async fn ready_fed_reloaded_and_stopped() {
     service.hears("STOPPING=1");
     assert_eq!(service.child.wait().unwrap().code(), Some(0));
     assert_eq!(desk.status("900000001"), "ACCEPTED_BY_MERCHANT");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_signal_waits_for_the_request_in_hand_and_a_second_does_not() {
+    let faults = "post:hang=1".parse().unwrap();
+    let desk = Desk::new(Settings {
+        faults,
+        ..Settings::default()
+    });
+    let config = desk.config("act", "");
+    // The request would be out for a minute.
+    let patient = config.replace("request_timeout = \"2s\"", "request_timeout = \"60s\"");
+    desk.write("qabyl.toml", &patient);
+    desk.stock("sku,on_hand\nA,5\n").await;
+    desk.place("900000001", "A", 1);
+    let mut service = Service::start(&desk);
+    for _ in 0..600 {
+        if desk.posts("900000001") > 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(desk.posts("900000001"), 1, "a request is out");
+    service.signal("-TERM");
+    service.hears("STOPPING=1");
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(service.child.try_wait().unwrap().is_none(), "it drains");
+    service.signal("-TERM");
+    let begun = Clock::System.ticks();
+    assert_eq!(service.child.wait().unwrap().code(), Some(1));
+    let took = Clock::System.ticks().saturating_sub(begun);
+    assert!(took < Duration::from_secs(20), "it did not wait: {took:?}");
+    let log = std::fs::read_to_string(desk.path("log")).unwrap();
+    assert!(log.contains("read back at the next start"), "{log}");
 }

@@ -10,7 +10,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{ID, ORDERS, TOKEN, accept, after, at, now, order, world_with};
+use super::{ID, ORDERS, TOKEN, accept, after, at, cancel, now, order, world_with};
 
 async fn exchange(server: &Server, sent: &str) -> String {
     let mut stream = TcpStream::connect(server.addr()).await.unwrap();
@@ -111,4 +111,38 @@ async fn many_connections_wait_side_by_side() {
     drop(server);
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert!(TcpStream::connect(addr).await.is_err());
+}
+
+#[tokio::test]
+async fn the_ledger_is_told_and_asking_for_it_is_no_request() {
+    let server = serve(Settings::default());
+    let ask = "GET /ledger HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let told = async || {
+        let answer = exchange(&server, ask).await;
+        let body = answer.split_once("\r\n\r\n").unwrap().1.to_owned();
+        serde_json::from_str::<serde_json::Value>(&body).unwrap()
+    };
+    let before = told().await;
+    assert_eq!(
+        (&before["waiting"], &before["requests"]),
+        (&1.into(), &0.into())
+    );
+    assert!(before["last_post_at"].is_null());
+    for (request, times) in [(accept(), 1), (accept(), 2), (cancel(), 3)] {
+        let body = String::from_utf8(request.body).unwrap();
+        let head = format!("Connection: close\r\nContent-Length: {}\r\n", body.len());
+        let post = raw(&format!("POST {ORDERS}"), &head);
+        exchange(&server, &format!("{post}{body}")).await;
+        let after = told().await;
+        let list = |name: &str| after[name].as_array().unwrap().len();
+        assert_eq!(after["posts"], times);
+        assert_eq!((list("accepted"), &after["waiting"]), (1, &0.into()));
+        assert_eq!(list("written_more_than_once"), usize::from(times > 1));
+        assert_eq!(list("both_actions_sent"), usize::from(times > 2));
+        assert_eq!(after["last_post_at"], after_ms());
+    }
+}
+
+fn after_ms() -> i64 {
+    after(60).as_millisecond()
 }

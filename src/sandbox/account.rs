@@ -1,0 +1,42 @@
+//! What a script asks a running sandbox: `GET /ledger`, beside the API and not counted as a request.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::{
+    route::{EndpointKind, WriteKind},
+    terms::Status,
+    world::World,
+};
+
+/// Where it is asked.
+pub(super) const PATH: &str = "/ledger";
+
+/// What was asked for and what came of it, by order numbers.
+pub(super) fn account(world: &World) -> Value {
+    let ledger = world.ledger();
+    let mut writes: BTreeMap<&str, usize> = BTreeMap::new();
+    for row in ledger.requests() {
+        if let (Some(code), Some(WriteKind::Accept | WriteKind::Cancel)) = (&row.code, row.write) {
+            *writes.entry(code).or_default() += 1;
+        }
+    }
+    let repeated: Vec<_> = writes.iter().filter(|(_, times)| **times > 1).collect();
+    let repeated: Vec<&str> = repeated.into_iter().map(|(code, _)| *code).collect();
+    let posts = ledger.requests().iter().filter(|row| row.write.is_some());
+    let last_post_at = posts.map(|row| row.at.as_millisecond()).max();
+    let waiting = world.orders().iter();
+    let waiting = waiting.filter(|order| order.status == Status::ApprovedByBank);
+    json!({
+        "requests": ledger.requests_total(),
+        "lists": ledger.requests_of(EndpointKind::List),
+        "posts": ledger.requests_of(EndpointKind::Write),
+        "last_post_at": last_post_at,
+        "accepted": ledger.accepted_codes(),
+        "cancelled": ledger.cancelled_codes_by_api(),
+        "both_actions_sent": ledger.both_actions_sent(),
+        "written_more_than_once": repeated,
+        "waiting": waiting.count(),
+    })
+}
