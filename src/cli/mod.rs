@@ -13,9 +13,11 @@ mod once;
 mod orders;
 mod people;
 mod reload;
+mod replay;
 mod rules;
 mod run;
 mod sandbox;
+mod scenarios;
 mod shops;
 mod status;
 mod stock;
@@ -128,6 +130,10 @@ async fn dispatch(cli: Cli) -> Done {
         Command::Stock(StockCommand::Show(args)) => stock::show(&partial(sources()?)?, &args).await,
         Command::Rules(RulesCommand::Check(args)) => rules::check(&partial(sources()?)?, &args),
         Command::Rules(RulesCommand::List(args)) => rules::list(&partial(sources()?)?, &args),
+        Command::Rules(RulesCommand::Test(args)) => scenarios::run(&partial(sources()?)?, &args),
+        Command::Rules(RulesCommand::Replay(args)) => {
+            replay::run(&partial(sources()?)?, &args).await
+        }
         Command::Config(ConfigCommand::Check) => config::check(&Config::load(sources()?)?),
         Command::Config(ConfigCommand::Dump) => config::dump(&partial(sources()?)?),
         Command::Status(args) => status::run(&partial(sources()?)?, &args).await,

@@ -6,3 +6,4 @@ mod interlocks;
 mod loader;
 mod mistakes;
 mod properties;
+mod schedule;

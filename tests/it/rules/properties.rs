@@ -138,6 +138,7 @@ fn any_rules() -> impl Strategy<Value = Rules> {
                 then,
                 note: None,
                 enabled,
+                shops: None,
             })
             .collect(),
     })
@@ -211,7 +212,7 @@ proptest! {
         let mut longer = rules;
         let then = Outcome::Hold;
         let name = "front".to_owned();
-        longer.list.insert(0, Rule { name, when, then, note: None, enabled: true });
+        longer.list.insert(0, Rule { name, when, then, note: None, enabled: true, shops: None });
         prop_assert!(accepts(&facts, &plain) || !accepts(&facts, &policy(longer)));
     }
 
@@ -239,7 +240,7 @@ proptest! {
     #[test]
     fn an_explanation_says_whether_the_rule_matches(facts in orders(), when in conditions()) {
         let name = "asked".to_owned();
-        let rule = Rule { name, when, then: Outcome::Hold, note: None, enabled: true };
+        let rule = Rule { name, when, then: Outcome::Hold, note: None, enabled: true, shops: None };
         let policy = policy(Rules { list: vec![rule] });
         let answers = explain(&policy.rules.list[0], &facts, &policy, now());
         let told = answers.iter().filter(|a| a.depth == 0).all(|a| a.holds);
