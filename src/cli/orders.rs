@@ -43,7 +43,12 @@ pub(super) async fn list(loaded: &Loaded, args: &OrdersList) -> Done {
         let orders: Vec<_> = orders.iter().map(|view| as_json(view, &deadline)).collect();
         say(&json!(orders).to_string());
     } else {
-        say(&as_table(&orders, &deadline).to_string());
+        let table = if args.held {
+            as_held_table(&orders, &deadline)
+        } else {
+            as_table(&orders)
+        };
+        say(&table.to_string());
     }
     let needs_person = args.check && !orders.is_empty();
     Ok(ExitCode::from(if needs_person { NEEDS_PERSON } else { 0 }))
@@ -56,7 +61,7 @@ pub(super) async fn show(loaded: &Loaded, args: &OneOrder) -> Done {
         say(&as_json(&order, &deadline).to_string());
         return Ok(ExitCode::SUCCESS);
     }
-    say(&as_table(std::slice::from_ref(&order), &deadline).to_string());
+    say(&as_table(std::slice::from_ref(&order)).to_string());
     say(&lines_table(&order).to_string());
     Ok(ExitCode::SUCCESS)
 }
@@ -181,11 +186,10 @@ fn evidence(facts: &Facts) -> Vec<String> {
     facts.lines().iter().filter_map(of_line).collect()
 }
 
-fn as_table(orders: &[OrderView], deadline: &Deadline) -> comfy_table::Table {
+fn as_table(orders: &[OrderView]) -> comfy_table::Table {
     let mut out = table::table(&[
         "code",
         "created",
-        "deadline",
         "total",
         "delivery",
         "Kaspi shows",
@@ -194,24 +198,43 @@ fn as_table(orders: &[OrderView], deadline: &Deadline) -> comfy_table::Table {
     ]);
     for view in orders {
         let order = &view.order;
-        let delivery = order
-            .delivery_mode
-            .as_ref()
-            .map_or("-", |mode| mode.as_str());
         out.add_row(vec![
             order.code.to_string(),
             local(order.created_at),
-            deadline
-                .left(order)
-                .map_or_else(|| "-".to_owned(), |(_, left)| left_words(left)),
             order.total.to_string(),
-            delivery.trim_start_matches("DELIVERY_").to_lowercase(),
+            delivery(order),
             format!("{} {}", order.state, order.status),
             standing(view),
             reason(view),
         ]);
     }
     out
+}
+
+/// Orders that need a person: all of them wait, so what counts is for how long they still may.
+fn as_held_table(orders: &[OrderView], deadline: &Deadline) -> comfy_table::Table {
+    let mut out = table::table(&["code", "deadline", "total", "delivery", "Qabyl", "why"]);
+    for view in orders {
+        let order = &view.order;
+        let left = deadline.left(order);
+        out.add_row(vec![
+            order.code.to_string(),
+            left.map_or_else(|| "-".to_owned(), |(_, left)| left_words(left)),
+            order.total.to_string(),
+            delivery(order),
+            standing(view),
+            reason(view),
+        ]);
+    }
+    out
+}
+
+fn delivery(order: &Order) -> String {
+    let mode = order.delivery_mode.as_ref();
+    let mode = mode.map_or("-", |mode| mode.as_str());
+    let mode = mode.trim_start_matches("DELIVERY_").to_lowercase();
+    let express = if order.express { ", express" } else { "" };
+    format!("{mode}{express}")
 }
 
 /// The lines of an order.

@@ -13,9 +13,6 @@ use crate::domain::replay::{Difference, Replay};
 use crate::runtime::build;
 use crate::store::PastFilter;
 
-/// Decisions read at once.
-const PAGE: u32 = 1_000;
-
 pub(super) async fn run(loaded: &Loaded, args: &RulesReplay) -> Done {
     let config = &loaded.config;
     let rules = match &args.rules {
@@ -29,15 +26,7 @@ pub(super) async fn run(loaded: &Loaded, args: &RulesReplay) -> Done {
         shop: args.shop.clone(),
     };
     let mut replay = Replay::new(&policy, args.limit);
-    let mut after = 0;
-    loop {
-        let page = store.past_decisions(&filter, after, PAGE).await?;
-        let Some(last) = page.last() else { break };
-        after = last.id;
-        for past in &page {
-            replay.look(past.id, &past.facts, &past.decision, past.at);
-        }
-    }
+    store.replay(&filter, &mut replay).await?;
     if args.shown.format == Format::Json {
         say(&as_json(&replay, policy.digest()).to_string());
     } else {

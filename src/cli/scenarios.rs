@@ -71,6 +71,11 @@ fn check_all(loaded: &Loaded, args: &RulesTest) -> Result<Vec<Row>, Failure> {
 fn check_file(loaded: &Loaded, args: &RulesTest, file: &Path) -> Result<Vec<Row>, Failure> {
     let text = std::fs::read_to_string(file)
         .map_err(|error| anyhow::anyhow!("cannot read {}: {error}", file.display()))?;
+    // Rules may lie in a folder of scenarios; one that is named by itself was meant.
+    let has = |head: &str| text.lines().any(|line| line.trim_start().starts_with(head));
+    if has("[[rule]]") && !has("[[scenario]]") && !args.files.iter().any(|named| named == file) {
+        return Ok(Vec::new());
+    }
     let read = scenario::read(&text, file).map_err(Failure::usage)?;
     let policy = policy(&loaded.config, args, file, &read)?;
     let row = |scenario: Scenario| Row {
@@ -148,12 +153,14 @@ fn as_table(rows: &[Row]) -> comfy_table::Table {
     for row in rows {
         let decision = &row.checked.decision;
         let is_well = row.checked.differs.is_empty();
+        // The whole path is told where something differs.
+        let name = Path::new(row.file.file_name().unwrap_or(row.file.as_os_str()));
         out.add_row(vec![
             if is_well { "ok" } else { "NOT" }.to_owned(),
             row.scenario.name.clone(),
             words(&decision.verdict),
             decision.rule.clone(),
-            format!("{}:{}", row.file.display(), row.scenario.line),
+            format!("{}:{}", name.display(), row.scenario.line),
         ]);
     }
     out

@@ -8,6 +8,7 @@ use super::{Store, StoreError, at, ms};
 use crate::domain::decision::Decision;
 use crate::domain::facts::Facts;
 use crate::domain::ids::ShopName;
+use crate::domain::replay::Replay;
 
 /// A decision as it was made.
 #[derive(Debug, Clone)]
@@ -40,12 +41,34 @@ struct Row {
     facts: String,
 }
 
+/// Decisions read at once.
+const PAGE_ROWS: u32 = 1_000;
+
 const PAGE: &str = "
 SELECT id, shop, at, body, facts FROM decisions
 WHERE id > ?1 AND at >= ?2 AND actor = 'qabyl' AND (?3 IS NULL OR shop = ?3)
 ORDER BY id LIMIT ?4";
 
 impl Store {
+    /// Decides again all that the filter lets through.
+    pub async fn replay(
+        &self,
+        filter: &PastFilter,
+        replay: &mut Replay<'_>,
+    ) -> Result<(), StoreError> {
+        let mut after = 0;
+        loop {
+            let page = self.past_decisions(filter, after, PAGE_ROWS).await?;
+            let Some(last) = page.last() else {
+                return Ok(());
+            };
+            after = last.id;
+            for past in &page {
+                replay.look(past.id, &past.facts, &past.decision, past.at);
+            }
+        }
+    }
+
     /// The engine's decisions after the row `after`, in order, `limit` at most.
     pub async fn past_decisions(
         &self,

@@ -94,6 +94,7 @@ fn top(reader: &mut Reader<'_>, root: &DeTable<'_>, read: &mut ScenarioFile) {
             }
             (word, _) if SECTIONS.contains(&word) => {}
             (word, _) => {
+                any = true;
                 let known = [&["rules", "scenario"][..], &SECTIONS].concat();
                 reader.unknown(&entry.at, "key", word, &known);
             }
