@@ -18,6 +18,9 @@ use crate::domain::stock::LineStock;
 use crate::runtime::build;
 use crate::store::{OrderFilter, OrderView, StoreError};
 
+/// Orders that need a person are looked at together, as the oldest need not be the most urgent.
+const HELD_MAX: u32 = 10_000;
+
 pub(super) async fn list(loaded: &Loaded, args: &OrdersList) -> Done {
     let store = open(&loaded.config).await?;
     let since = args
@@ -32,12 +35,13 @@ pub(super) async fn list(loaded: &Loaded, args: &OrdersList) -> Done {
         status: args.status.clone(),
         since,
         held: args.held,
-        limit: args.limit,
+        limit: if args.held { HELD_MAX } else { args.limit },
     };
     let deadline = Deadline::of(&loaded.config);
     let mut orders = store.orders(&filter).await?;
     if args.held {
         orders.sort_by_key(|view| deadline.schedule.deadline_of(&view.order));
+        orders.truncate(usize::try_from(args.limit).unwrap_or(usize::MAX));
     }
     if args.shown.format == Format::Json {
         let orders: Vec<_> = orders.iter().map(|view| as_json(view, &deadline)).collect();

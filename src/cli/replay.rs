@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 
 use super::args::{Format, RulesReplay};
 use super::orders::local;
-use super::{Done, open, say, shops, table};
+use super::{Done, Failure, open, say, shops, table};
 use crate::clock::Clock;
 use crate::config::Loaded;
+use crate::domain::ids::ShopName;
 use crate::domain::replay::{Difference, Replay};
 use crate::runtime::build;
 use crate::store::PastFilter;
@@ -21,6 +22,16 @@ pub(super) async fn run(loaded: &Loaded, args: &RulesReplay) -> Done {
     };
     let policy = build::policy(rules, build::limits(config));
     let store = open(config).await?;
+    if let Some(shop) = &args.shop {
+        let known = store.shops().await?;
+        if !known.iter().any(|name| name.as_str() == shop) {
+            let known: Vec<&str> = known.iter().map(ShopName::as_str).collect();
+            let known = known.join(", ");
+            return Err(Failure::usage(anyhow::anyhow!(
+                "no shop is named '{shop}' here; known: {known}"
+            )));
+        }
+    }
     let filter = PastFilter {
         since: Clock::System.now().saturating_sub(args.since)?,
         shop: args.shop.clone(),

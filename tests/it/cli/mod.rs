@@ -5,6 +5,7 @@ mod daemon;
 mod leaks;
 mod mistakes;
 mod people;
+mod rules;
 mod service;
 mod walk;
 
