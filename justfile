@@ -37,10 +37,11 @@ doc:
 demo:
     cargo run --release -- demo
 
-# Figures: decisions per second, and how fast a backlog drains.
+# Figures: decisions per second, how fast a backlog drains, a million decisions replayed.
 bench:
     cargo bench --bench decide
     cargo bench --bench drain
+    cargo bench --bench replay
 
 # A failing disk, a full one, power cuts, stops: needs root, loop devices and a C compiler.
 disk:

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use qabyl::domain::decision::decide;
 use qabyl::domain::facts::{Counters, Facts, LineFacts, LinesFacts, ShortageSeen, Surroundings};
-use qabyl::domain::ids::{EntryId, OrderCode, OrderId, PickupPoint, Sku};
+use qabyl::domain::ids::{EntryId, OrderCode, OrderId, PickupPoint, ShopName, Sku};
 use qabyl::domain::money::Money;
 use qabyl::domain::order::{DeliveryMode, Line, Order, PaymentMode, State, Status, UnitType};
 use qabyl::domain::policy::{Limits, Policy};
@@ -68,6 +68,7 @@ fn order(seed: u32, now: Timestamp) -> Facts {
         .map(|number| line(seed, number, ago(30)))
         .collect();
     Facts {
+        shop: Some(ShopName::new("main").expect("not empty")),
         order: Order {
             id: OrderId::new(format!("id{seed}")).expect("not empty"),
             code: OrderCode::new(format!("{}", 400_000_000 + seed)).expect("not empty"),

@@ -14,6 +14,11 @@ pub enum Clock {
     Simulated(Arc<SimulatedTime>),
 }
 
+/// A moment to the millisecond, as it is stored.
+pub fn to_ms(at: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
+}
+
 /// A test's time.
 #[derive(Debug)]
 pub struct SimulatedTime {

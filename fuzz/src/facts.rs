@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use jiff::{SignedDuration, Timestamp};
 use qabyl::domain::facts::{Counters, Facts, LineFacts, LinesFacts, ShortageSeen, Surroundings};
-use qabyl::domain::ids::{EntryId, OrderCode, OrderId, PickupPoint, Sku};
+use qabyl::domain::ids::{EntryId, OrderCode, OrderId, PickupPoint, ShopName, Sku};
 use qabyl::domain::money::Money;
 use qabyl::domain::order::{DeliveryMode, Line, Order, PaymentMode, State, Status, UnitType};
 use qabyl::domain::stock::{Level, LineStock, UnknownStock};
@@ -89,6 +89,7 @@ fn line(stock: LineStock) -> LineFacts {
 /// A plain order; its shortage, should it have one, is well proven.
 fn facts(lines: LinesFacts) -> Facts {
     Facts {
+        shop: Some(ShopName::new("main").expect("not empty")),
         order: plain(),
         lines,
         shortage: Some(ShortageSeen {

@@ -380,6 +380,40 @@ pub(super) enum RulesCommand {
     Check(RulesFile),
     /// Rules in the order they are asked
     List(RulesFile),
+    /// Decide scenarios (files, or folders of them) and compare with what they expect
+    Test(RulesTest),
+    /// What the rules would have made of orders decided before
+    Replay(RulesReplay),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RulesTest {
+    /// Scenario files, or folders of them
+    #[arg(required = true)]
+    pub(super) files: Vec<PathBuf>,
+    /// Rules to try [default: those a scenario file names, then the configured ones]
+    #[arg(long, value_name = "FILE")]
+    pub(super) rules: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) shown: Shown,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RulesReplay {
+    /// Decisions of this time
+    #[arg(long, value_parser = duration, default_value = "30d")]
+    pub(super) since: Duration,
+    /// Rules to try [default: the configured ones, as the file is now]
+    #[arg(long, value_name = "FILE")]
+    pub(super) rules: Option<PathBuf>,
+    /// Of one shop
+    #[arg(long)]
+    pub(super) shop: Option<String>,
+    /// Show so many of the decisions that would differ; all are counted
+    #[arg(long, default_value_t = 50)]
+    pub(super) limit: usize,
+    #[command(flatten)]
+    pub(super) shown: Shown,
 }
 
 #[derive(Debug, Args)]

@@ -4,23 +4,27 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use super::args::{Format, OneOrder};
-use super::orders::{as_json, find, lines_table, local, standing};
+use super::orders::{Deadline, as_json, find, left_words, lines_table, local, standing};
 use super::{Done, say, shops};
 use crate::config::Loaded;
+use crate::domain::explanation;
 use crate::domain::facts::LineFacts;
 use crate::domain::policy::Policy;
-use crate::domain::rules;
 use crate::domain::stock::LineStock;
 use crate::store::{ActionView, DecisionView, OrderView};
 
 pub(super) async fn run(loaded: &Loaded, args: &OneOrder) -> Done {
     let view = find(loaded, args).await?;
     if args.shown.format == Format::Json {
-        say(&as_json(&view).to_string());
+        say(&as_json(&view, &Deadline::of(&loaded.config)).to_string());
         return Ok(ExitCode::SUCCESS);
     }
     let policy = shops::policy(&loaded.config)?;
-    say(&page(&view, &policy));
+    let mut text = page(&view, &policy);
+    if let Some((at, left)) = Deadline::of(&loaded.config).left(&view.order) {
+        let _ = write!(text, "\n  deadline {}: {}", local(at), left_words(left));
+    }
+    say(&text);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -79,42 +83,21 @@ fn write_decision(out: &mut String, view: &DecisionView, policy: &Policy) {
     let decision = &view.decision;
     let _ = writeln!(
         out,
-        "\nDecision {}: {} (by {}, policy {})\n  rule '{}' said {}",
+        "\nDecision {}: {} (by {}, policy {})",
         view.id,
         decision.verdict.word(),
         view.actor,
         view.policy_digest,
-        decision.rule,
-        decision.proposed.word()
     );
-    if view.policy_digest == policy.digest()
-        && let Some(rule) = policy
-            .rules
-            .list
-            .iter()
-            .find(|rule| rule.name == decision.rule)
-    {
-        for answer in rules::explain(rule, &view.facts, policy, view.at) {
-            let _ = writeln!(
-                out,
-                "    {:indent$}{}",
-                "",
-                answer.text,
-                indent = answer.depth * 2
-            );
-        }
-    }
-    if decision.objections.is_empty() {
-        let _ = writeln!(out, "  no interlock objected");
-    }
-    for objection in &decision.objections {
+    let policy = (view.policy_digest == policy.digest()).then_some(policy);
+    if policy.is_none() && view.actor == "qabyl" {
         let _ = writeln!(
             out,
-            "  interlock {} asks to {}: {}",
-            objection.interlock.as_str(),
-            objection.effect.word(),
-            objection.why
+            "  under other rules or limits than now; `qabyl rules replay` tells what these would do"
         );
+    }
+    for line in explanation::of_decision(decision, &view.facts, policy, view.at) {
+        let _ = writeln!(out, "  {line}");
     }
 }
 

@@ -14,9 +14,11 @@ mod once;
 mod orders;
 mod people;
 mod reload;
+mod replay;
 mod rules;
 mod run;
 mod sandbox;
+mod scenarios;
 mod shops;
 mod status;
 mod stock;
@@ -151,6 +153,10 @@ async fn dispatch(cli: Cli) -> Done {
         Command::Stock(StockCommand::Show(args)) => stock::show(&partial(sources()?)?, &args).await,
         Command::Rules(RulesCommand::Check(args)) => rules::check(&partial(sources()?)?, &args),
         Command::Rules(RulesCommand::List(args)) => rules::list(&partial(sources()?)?, &args),
+        Command::Rules(RulesCommand::Test(args)) => scenarios::run(&partial(sources()?)?, &args),
+        Command::Rules(RulesCommand::Replay(args)) => {
+            replay::run(&partial(sources()?)?, &args).await
+        }
         Command::Config(ConfigCommand::Check(args)) => {
             config::check(&Config::load(sources()?)?, &args)
         }

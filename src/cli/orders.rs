@@ -2,16 +2,24 @@
 
 use std::process::ExitCode;
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::args::{Format, OneOrder, OrdersList};
 use super::{Done, Failure, NEEDS_PERSON, open, say, table};
 use crate::clock::Clock;
-use crate::config::Loaded;
+use crate::config::{Config, Loaded};
+use crate::domain::calendar;
 use crate::domain::decision::Verdict;
 use crate::domain::facts::{Facts, LineFacts, LinesFacts};
+use crate::domain::order::Order;
+use crate::domain::schedule::Schedule;
 use crate::domain::stock::LineStock;
+use crate::runtime::build;
 use crate::store::{OrderFilter, OrderView, StoreError};
+
+/// Orders that need a person are looked at together, as the oldest need not be the most urgent.
+const HELD_MAX: u32 = 10_000;
 
 pub(super) async fn list(loaded: &Loaded, args: &OrdersList) -> Done {
     let store = open(&loaded.config).await?;
@@ -27,17 +35,24 @@ pub(super) async fn list(loaded: &Loaded, args: &OrdersList) -> Done {
         status: args.status.clone(),
         since,
         held: args.held,
-        limit: args.limit,
+        limit: if args.held { HELD_MAX } else { args.limit },
     };
+    let deadline = Deadline::of(&loaded.config);
     let mut orders = store.orders(&filter).await?;
     if args.held {
-        // Oldest first is least time left first.
-        orders.reverse();
+        orders.sort_by_key(|view| deadline.schedule.deadline_of(&view.order));
+        orders.truncate(usize::try_from(args.limit).unwrap_or(usize::MAX));
     }
     if args.shown.format == Format::Json {
-        say(&json!(orders.iter().map(as_json).collect::<Vec<_>>()).to_string());
+        let orders: Vec<_> = orders.iter().map(|view| as_json(view, &deadline)).collect();
+        say(&json!(orders).to_string());
     } else {
-        say(&as_table(&orders).to_string());
+        let table = if args.held {
+            as_held_table(&orders, &deadline)
+        } else {
+            as_table(&orders)
+        };
+        say(&table.to_string());
     }
     let needs_person = args.check && !orders.is_empty();
     Ok(ExitCode::from(if needs_person { NEEDS_PERSON } else { 0 }))
@@ -45,8 +60,9 @@ pub(super) async fn list(loaded: &Loaded, args: &OrdersList) -> Done {
 
 pub(super) async fn show(loaded: &Loaded, args: &OneOrder) -> Done {
     let order = find(loaded, args).await?;
+    let deadline = Deadline::of(&loaded.config);
     if args.shown.format == Format::Json {
-        say(&as_json(&order).to_string());
+        say(&as_json(&order, &deadline).to_string());
         return Ok(ExitCode::SUCCESS);
     }
     say(&as_table(std::slice::from_ref(&order)).to_string());
@@ -72,6 +88,41 @@ pub(super) async fn find(loaded: &Loaded, args: &OneOrder) -> Result<OrderView, 
             args.code
         )
         .into()),
+    }
+}
+
+/// How long an order may still wait.
+pub(super) struct Deadline {
+    schedule: Schedule,
+    now: Timestamp,
+}
+
+impl Deadline {
+    pub(super) fn of(config: &Config) -> Self {
+        Self {
+            schedule: build::schedule(config),
+            now: Clock::System.now(),
+        }
+    }
+
+    /// When Kaspi cancels it at the merchant's cost and the time until then, while it waits.
+    pub(super) fn left(&self, order: &Order) -> Option<(Timestamp, SignedDuration)> {
+        order.awaits_merchant().then(|| {
+            (
+                self.schedule.deadline_of(order),
+                self.schedule.left(order, self.now),
+            )
+        })
+    }
+}
+
+/// Time left in words: `1h 20m`, or that it is over.
+pub(super) fn left_words(left: SignedDuration) -> String {
+    let minutes = SignedDuration::from_mins(left.abs().as_secs() / 60);
+    match (left.is_negative(), minutes.is_zero()) {
+        (false, false) => format!("{minutes:#} left"),
+        (false, true) => "under 1m left".to_owned(),
+        (true, _) => format!("passed {minutes:#} ago"),
     }
 }
 
@@ -108,6 +159,9 @@ pub(super) fn reason(view: &OrderView) -> String {
         return String::new();
     };
     let mut why = vec![format!("rule '{}'", decision.decision.rule)];
+    if decision.decision.overruled.is_some() {
+        why.push("its deadline is near".to_owned());
+    }
     if decision.decision.verdict != Verdict::Accept {
         why.extend(evidence(&decision.facts));
     }
@@ -148,21 +202,43 @@ fn as_table(orders: &[OrderView]) -> comfy_table::Table {
     ]);
     for view in orders {
         let order = &view.order;
-        let delivery = order
-            .delivery_mode
-            .as_ref()
-            .map_or("-", |mode| mode.as_str());
         out.add_row(vec![
             order.code.to_string(),
             local(order.created_at),
             order.total.to_string(),
-            delivery.trim_start_matches("DELIVERY_").to_lowercase(),
+            delivery(order),
             format!("{} {}", order.state, order.status),
             standing(view),
             reason(view),
         ]);
     }
     out
+}
+
+/// Orders that need a person: all of them wait, so what counts is for how long they still may.
+fn as_held_table(orders: &[OrderView], deadline: &Deadline) -> comfy_table::Table {
+    let mut out = table::table(&["code", "deadline", "total", "delivery", "Qabyl", "why"]);
+    for view in orders {
+        let order = &view.order;
+        let left = deadline.left(order);
+        out.add_row(vec![
+            order.code.to_string(),
+            left.map_or_else(|| "-".to_owned(), |(_, left)| left_words(left)),
+            order.total.to_string(),
+            delivery(order),
+            standing(view),
+            reason(view),
+        ]);
+    }
+    out
+}
+
+fn delivery(order: &Order) -> String {
+    let mode = order.delivery_mode.as_ref();
+    let mode = mode.map_or("-", |mode| mode.as_str());
+    let mode = mode.trim_start_matches("DELIVERY_").to_lowercase();
+    let express = if order.express { ", express" } else { "" };
+    format!("{mode}{express}")
 }
 
 /// The lines of an order.
@@ -183,15 +259,13 @@ pub(super) fn lines_table(view: &OrderView) -> comfy_table::Table {
 }
 
 /// Almaty's time, which is the merchant's.
-pub(super) fn local(at: jiff::Timestamp) -> String {
-    let zone = jiff::tz::TimeZone::get("Asia/Almaty").unwrap_or(jiff::tz::TimeZone::UTC);
-    at.to_zoned_datetime(zone)
-        .strftime("%d.%m %H:%M:%S")
-        .to_string()
+pub(super) fn local(at: Timestamp) -> String {
+    calendar::local(at).strftime("%d.%m %H:%M:%S").to_string()
 }
 
 /// Everything known of an order.
-pub(super) fn as_json(view: &OrderView) -> Value {
+pub(super) fn as_json(view: &OrderView, deadline: &Deadline) -> Value {
+    let left = deadline.left(&view.order);
     let actions: Vec<Value> = view
         .actions
         .iter()
@@ -217,13 +291,14 @@ pub(super) fn as_json(view: &OrderView) -> Value {
         json!({
             "id": decision.id, "at": decision.at, "by": decision.actor,
             "verdict": decision.decision.verdict.word(), "rule": decision.decision.rule,
-            "objections": decision.decision.objections, "policy": decision.policy_digest,
+            "overruled": decision.decision.overruled, "objections": decision.decision.objections, "policy": decision.policy_digest,
             "facts": decision.facts,
         })
     });
     json!({
         "shop": view.shop, "code": view.order.code, "order": view.order, "lines": view.lines,
         "lines_problem": view.lines_problem, "seen_at": view.seen_at, "standing": standing(view),
+        "deadline_at": left.map(|(at, _)| at), "left_s": left.map(|(_, left)| left.as_secs()),
         "held": view.held.as_ref().map(|(by, why)| json!({ "by": by, "why": why })),
         "decision": decision, "actions": actions,
     })

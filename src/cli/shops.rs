@@ -1,5 +1,6 @@
 //! Putting the configured shops together for `run` and `once`.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use secrecy::SecretString;
@@ -15,16 +16,23 @@ use crate::store::Store;
 
 /// The rules in force: the configured file, or the embedded ones.
 pub(super) fn rules(config: &Config) -> Result<Rules, Failure> {
-    let Some(file) = &config.rules.file else {
-        return Ok(rules_file::default_rules());
-    };
+    match &config.rules.file {
+        Some(file) => rules_of(config, file),
+        None => Ok(rules_file::default_rules()),
+    }
+}
+
+/// The rules of a file, for the configured shops.
+pub(super) fn rules_of(config: &Config, file: &Path) -> Result<Rules, Failure> {
     let text = std::fs::read_to_string(file).map_err(|error| {
         Failure::usage(anyhow::anyhow!(
             "cannot read the rules file {}: {error}",
             file.display()
         ))
     })?;
-    rules_file::load(&text, file).map_err(Failure::usage)
+    let shops: Vec<&str> = config.shops.iter().map(|shop| shop.name.as_str()).collect();
+    let shops = (!shops.is_empty()).then_some(shops.as_slice());
+    rules_file::load_for(&text, file, shops).map_err(Failure::usage)
 }
 
 /// Rules and limits joined.

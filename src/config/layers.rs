@@ -120,6 +120,7 @@ impl Layers {
             self.problem(origin.clone(), "kaspi.base_url", fault);
         }
         self.check_order("actions.retry_base", "actions.retry_cap");
+        self.check_order("schedule.last_call", "schedule.deadline");
         // The budget counts orders that are over, and the trail is of orders.
         self.check_order("interlocks.cancel_budget_window", "retention.orders");
         self.check_order("retention.orders", "retention.audit");

@@ -13,6 +13,7 @@ use super::limit::Limit;
 use super::shop::Shop;
 use super::source::StockSource;
 use super::span;
+use crate::domain::schedule::AtDeadline;
 
 /// Everything that can be configured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -233,6 +234,15 @@ pub struct Schedule {
     /// How long before it an order that still waits is told to a person.
     #[serde(with = "span")]
     pub alert_before: Duration,
+    /// Working hours of each weekday; empty is around the clock.
+    pub hours: String,
+    /// Days on which nobody works.
+    pub holidays: String,
+    /// What becomes of an order that a rule still lets wait, or holds, at the last call.
+    pub at_deadline: AtDeadline,
+    /// How long before the deadline that is.
+    #[serde(with = "span")]
+    pub last_call: Duration,
 }
 
 /// `[watchdog]`

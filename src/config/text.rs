@@ -7,6 +7,7 @@ use tokio_cron_scheduler::Job;
 use tracing_subscriber::EnvFilter;
 
 use super::value::Fault;
+use crate::domain::schedule::WorkingHours;
 
 type Checked = Result<(), Fault>;
 
@@ -119,6 +120,21 @@ pub(super) fn log_filter(text: &str) -> Checked {
     parsed.map(drop).map_err(|_| {
         Fault::new(format!("expected a log filter, cannot read {text:?}"))
             .hint("such as \"info\" or \"info,qabyl=debug\"")
+    })
+}
+
+pub(super) fn working_hours(text: &str) -> Checked {
+    WorkingHours::parse(text, "").map(drop).map_err(|why| {
+        Fault::new(why)
+            .hint("such as \"mon-fri 09:00-18:00, sat 10:00-15:00\"; \"\" is around the clock")
+    })
+}
+
+pub(super) fn holidays(text: &str) -> Checked {
+    WorkingHours::parse("", text).map(drop).map_err(|why| {
+        Fault::new(why).hint(
+            "such as \"2026-03-21..2026-03-23, 01-01\"; a date without a year comes every year",
+        )
     })
 }
 

@@ -84,8 +84,11 @@ impl Verdict {
 pub struct Decision {
     /// What to do.
     pub verdict: Verdict,
-    /// What the rule alone would have done.
+    /// What was put to the interlocks: what the rule said, unless the deadline overruled it.
     pub proposed: Verdict,
+    /// What the rule said, where the deadline overruled it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overruled: Option<Verdict>,
     /// The rule that spoke.
     pub rule: String,
     /// Every interlock that objected, none hidden by another.
@@ -123,15 +126,21 @@ impl Decision {
     }
 }
 
-/// Decides one order: the first matching rule proposes, every interlock may turn the proposal
-/// into a hold or a wait. Pure, total, and the same for the same input.
+/// Decides one order: the first matching rule proposes, a near deadline may overrule what it holds or
+/// lets wait, every interlock may turn the proposal into a hold or a wait. Pure, total, and the same for the same input.
 pub fn decide(facts: &Facts, policy: &Policy, now: Timestamp) -> Decision {
-    let (rule, proposed) = policy.rules.propose(facts, policy, now);
+    let (rule, said) = policy.rules.propose(facts, policy, now);
+    let schedule = &policy.limits.schedule;
+    let (proposed, overruled) = match schedule.overrule(&facts.order, &said, now) {
+        Some(other) => (other, Some(said)),
+        None => (said, None),
+    };
     let objections = interlocks::check_all(facts, policy, &proposed, now);
     let verdict = settle(&proposed, &objections, now);
     Decision {
         verdict,
         proposed,
+        overruled,
         rule: rule.to_owned(),
         objections,
     }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::ids::Sku;
+use super::ids::{ShopName, Sku};
 use super::order::{Line, Order, UnitType};
 use super::stock::{Level, LineStock, UnknownStock};
 
@@ -162,6 +162,9 @@ pub struct Surroundings {
 /// All that a decision looks at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
+    /// Its shop; decisions made before rules could name shops do not tell.
+    #[serde(default)]
+    pub shop: Option<ShopName>,
     /// The order.
     pub order: Order,
     /// Its lines with their stock.
@@ -173,6 +176,25 @@ pub struct Facts {
     pub sent: Option<String>,
     /// The rest.
     pub around: Surroundings,
+}
+
+impl Counters {
+    /// Orders decided and not cancelled.
+    pub const fn accepted(&self) -> u64 {
+        self.decided.saturating_sub(self.cancelled)
+    }
+
+    /// The share of cancelled among decided orders; 0 while none is decided.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "counts of orders stay far below 2^52"
+    )]
+    pub fn cancelled_share(&self) -> f64 {
+        if self.decided == 0 {
+            return 0.0;
+        }
+        self.cancelled as f64 / self.decided as f64
+    }
 }
 
 impl Facts {
@@ -193,6 +215,6 @@ impl Facts {
 
     /// Time since the order could first be handled: its approval, or its creation.
     pub fn age(&self, now: Timestamp) -> jiff::SignedDuration {
-        now.duration_since(self.order.approved_at.unwrap_or(self.order.created_at))
+        now.duration_since(self.order.waiting_since())
     }
 }

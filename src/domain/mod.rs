@@ -6,7 +6,9 @@
 //! fresh reading of an order means for all of that).
 
 pub mod action;
+pub mod calendar;
 pub mod decision;
+pub mod explanation;
 pub mod facts;
 pub mod ids;
 pub mod interlocks;
@@ -15,5 +17,7 @@ pub mod money;
 pub mod order;
 pub mod policy;
 pub mod reconcile;
+pub mod replay;
 pub mod rules;
+pub mod schedule;
 pub mod stock;

@@ -201,6 +201,11 @@ pub struct Order {
 }
 
 impl Order {
+    /// Since when it could be handled: its approval, or its creation.
+    pub fn waiting_since(&self) -> Timestamp {
+        self.approved_at.unwrap_or(self.created_at)
+    }
+
     /// Whether it waits for the merchant: `NEW` and `APPROVED_BY_BANK` (KASPI_API §2).
     pub fn awaits_merchant(&self) -> bool {
         self.state == State::New && self.status == Status::ApprovedByBank

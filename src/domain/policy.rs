@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 use serde::Serialize;
 
 use super::rules::Rules;
+use super::schedule::Schedule;
 
 /// The interlocks' limits (DESIGN §8); `None` means the merchant switched that one off.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -29,7 +30,7 @@ pub struct Limits {
     /// Largest difference between Kaspi's clock and ours under which a cancel may be decided.
     pub clock_skew_max: SignedDuration,
     /// Time a shop has to accept or cancel, from the approval (KASPI_API §3).
-    pub deadline: SignedDuration,
+    pub schedule: Schedule,
 }
 
 impl Default for Limits {
@@ -46,7 +47,7 @@ impl Default for Limits {
             sweep_max_age: SignedDuration::from_mins(5),
             cancel_sweep_age_max: SignedDuration::from_secs(5),
             clock_skew_max: SignedDuration::from_mins(5),
-            deadline: SignedDuration::from_hours(3),
+            schedule: Schedule::default(),
         }
     }
 }

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Ctx, Mode, StageError};
 use crate::domain::decision::{Decision, Verdict, decide};
 use crate::domain::facts::Facts;
+use crate::domain::ids::ShopName;
 use crate::store::{Candidate, Deciding, NewDecision};
 
 /// Orders decided in one transaction; a longer queue is taken in several.
@@ -41,7 +42,8 @@ pub async fn run_once(ctx: &Ctx) -> Result<Report, StageError> {
     ctx.mind_clock().await?;
     loop {
         let written = report.written;
-        let now = ctx.clock.now();
+        // As it is stored: decided again from what is stored, the same comes out.
+        let now = crate::clock::to_ms(ctx.clock.now());
         let Some(mut pass) = ctx
             .store
             .begin_deciding(&ctx.shop, &ctx.deciding_input(), BATCH, now)
@@ -67,6 +69,8 @@ struct Line {
     code: String,
     decision: Decision,
     age: Duration,
+    /// Until the deadline.
+    left: SignedDuration,
     id: i64,
     acts: bool,
 }
@@ -78,11 +82,17 @@ impl Line {
             .objections
             .iter()
             .map(|o| o.why.as_str())
+            .chain(
+                self.decision
+                    .overruled
+                    .is_some()
+                    .then_some("its deadline is near"),
+            )
             .collect();
         tracing::info!(
             event = "order.decided", shop = %ctx.shop, order.code = %self.code, decision.id = self.id,
             verdict = self.decision.verdict.word(), rule = %self.decision.rule, acts = self.acts,
-            age_s = self.age.as_secs(), why = %why.join("; "), "order decided"
+            age_s = self.age.as_secs(), left_s = self.left.as_secs(), why = %why.join("; "), "order decided"
         );
     }
 }
@@ -97,7 +107,7 @@ async fn decide_all(
     let mut lines = Vec::new();
     for index in 0..pass.candidates.len() {
         let candidate = pass.candidates[index].clone();
-        let mut facts = gather(pass, &candidate);
+        let mut facts = gather(&ctx.shop, pass, &candidate);
         facts.shortage = pass.note_shortage(index, facts.is_short()).await?;
         let decision = decide(&facts, &policy, now);
         report.looked_at += 1;
@@ -129,6 +139,7 @@ async fn decide_all(
             code: facts.order.code.as_str().to_owned(),
             decision,
             age,
+            left: policy.limits.schedule.left(&facts.order, now),
             id,
             acts,
         });
@@ -136,8 +147,9 @@ async fn decide_all(
     Ok(lines)
 }
 
-fn gather(pass: &Deciding<'_>, candidate: &Candidate) -> Facts {
+fn gather(shop: &ShopName, pass: &Deciding<'_>, candidate: &Candidate) -> Facts {
     Facts {
+        shop: Some(shop.clone()),
         order: candidate.order.clone(),
         lines: pass
             .ledger

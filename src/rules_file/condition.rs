@@ -2,10 +2,11 @@
 
 use toml::de::DeValue;
 
+use super::clock::{hours, weekdays};
 use super::reader::{Entry, Reader, Value, entries};
-use super::values::{durations, empty_list, moneys, numbers, truth, words};
+use super::values::{durations, empty_list, moneys, numbers, shares, truth, words};
 use crate::domain::order::{DeliveryMode, PaymentMode};
-use crate::domain::rules::{Condition, Criterion, LineCriterion};
+use crate::domain::rules::{Condition, Criterion, LineCriterion, ShopCount};
 
 /// The words one kind of question is asked with. A new word stands in `words` and in `read`.
 struct Vocabulary<T> {
@@ -19,19 +20,27 @@ struct Vocabulary<T> {
     read: fn(&mut Reader<'_>, &str, &Value<'_>) -> Option<T>,
 }
 
-const ORDER_WORDS: [&str; 17] = [
+const ORDER_WORDS: [&str; 25] = [
     "express",
     "preorder",
     "signature",
     "kaspi_delivery",
     "age",
     "deadline_in",
+    "weekday",
+    "hour",
     "total",
     "quantity",
     "lines",
     "delivery_mode",
     "payment_mode",
     "pickup_point",
+    "shop_decided",
+    "shop_accepted",
+    "shop_cancelled",
+    "shop_cancelled_share",
+    "shop_accepted_last_hour",
+    "shop_cancelled_last_hour",
     "any_line",
     "all_lines",
     "all",
@@ -169,6 +178,8 @@ fn order_question(reader: &mut Reader<'_>, key: &str, value: &Value<'_>) -> Opti
         "kaspi_delivery" => truth(reader, key, value).map(Criterion::KaspiDelivery),
         "age" => durations(reader, key, value).map(Criterion::Age),
         "deadline_in" => durations(reader, key, value).map(Criterion::DeadlineIn),
+        "weekday" => weekdays(reader, key, value).map(Criterion::Weekday),
+        "hour" => hours(reader, key, value).map(Criterion::Hour),
         "total" => moneys(reader, key, value).map(Criterion::Total),
         "quantity" => numbers(reader, key, value).map(Criterion::Quantity),
         "lines" => numbers(reader, key, value).map(Criterion::Lines),
@@ -179,9 +190,15 @@ fn order_question(reader: &mut Reader<'_>, key: &str, value: &Value<'_>) -> Opti
             words(reader, key, value, Some(PaymentMode::WORDS)).map(Criterion::PaymentMode)
         }
         "pickup_point" => words(reader, key, value, None).map(Criterion::PickupPoint),
+        "shop_cancelled_share" => shares(reader, key, value).map(Criterion::ShopCancelledShare),
         "any_line" => condition(reader, key, value, &LINE).map(Criterion::AnyLine),
         "all_lines" => condition(reader, key, value, &LINE).map(Criterion::AllLines),
-        _ => None,
+        word => {
+            let (_, count) = ShopCount::WORDS
+                .into_iter()
+                .find(|(known, _)| *known == word)?;
+            numbers(reader, key, value).map(|range| Criterion::Shop(count, range))
+        }
     }
 }
 

@@ -1,12 +1,14 @@
 //! Reads `rules.toml` into rules: text in, rules or every mistake out. The grammar is in
 //! `docs/RULES.md`; what the rules mean is in [`crate::domain::rules`].
 
+mod clock;
 mod condition;
 mod error;
 mod outcome;
 mod reach;
 mod reader;
 mod rule;
+pub mod scenario;
 mod values;
 
 use std::path::Path;
@@ -24,27 +26,42 @@ pub const DEFAULT_RULES: &str = include_str!("../../config/rules.toml");
 
 /// Reads rules; `file` only names the text in problems.
 pub fn load(text: &str, file: &Path) -> Result<Rules, RulesError> {
+    load_for(text, file, None)
+}
+
+/// As [`load`], for these shops: a rule for another one is a mistake.
+pub fn load_for(text: &str, file: &Path, shops: Option<&[&str]>) -> Result<Rules, RulesError> {
     let mut reader = Reader::new(text, file);
-    let (root, errors) = DeTable::parse_recoverable(text);
-    for error in &errors {
-        let at = error.span().unwrap_or(0..0);
-        reader.refuse(&at, &format!("not TOML: {}", error.message().trim()), None);
-    }
-    // A tree with holes would only be misread.
-    let drafts = if errors.is_empty() {
-        rules(&mut reader, root.get_ref())
+    let (root, whole) = parse(&mut reader, text);
+    let drafts = if whole {
+        rules(&mut reader, &root, shops)
     } else {
         Vec::new()
     };
     reader.leave();
     reach::check(&mut reader, &drafts);
-    let problems = reader.finish();
-    if !problems.is_empty() {
-        return Err(RulesError { problems });
-    }
+    finish(reader)?;
     Ok(Rules {
         list: drafts.into_iter().filter_map(Draft::finish).collect(),
     })
+}
+
+/// The tree of a text, and whether it is whole: one with holes would only be misread.
+fn parse<'t>(reader: &mut Reader<'t>, text: &'t str) -> (DeTable<'t>, bool) {
+    let (root, errors) = DeTable::parse_recoverable(text);
+    for error in &errors {
+        let at = error.span().unwrap_or(0..0);
+        reader.refuse(&at, &format!("not TOML: {}", error.message().trim()), None);
+    }
+    (root.into_inner(), errors.is_empty())
+}
+
+fn finish(reader: Reader<'_>) -> Result<(), RulesError> {
+    let problems = reader.finish();
+    if problems.is_empty() {
+        return Ok(());
+    }
+    Err(RulesError { problems })
 }
 
 /// The embedded rules. Were they ever broken, the empty list would come back, under which every
@@ -53,7 +70,7 @@ pub fn default_rules() -> Rules {
     load(DEFAULT_RULES, Path::new("config/rules.toml")).unwrap_or_default()
 }
 
-fn rules(reader: &mut Reader<'_>, root: &DeTable<'_>) -> Vec<Draft> {
+fn rules(reader: &mut Reader<'_>, root: &DeTable<'_>, shops: Option<&[&str]>) -> Vec<Draft> {
     let mut drafts = Vec::new();
     let mut empty = true;
     for entry in entries(root) {
@@ -62,7 +79,7 @@ fn rules(reader: &mut Reader<'_>, root: &DeTable<'_>) -> Vec<Draft> {
             ("rule", DeValue::Array(items)) => {
                 empty = items.is_empty();
                 for (index, item) in items.iter().enumerate() {
-                    drafts.push(rule::rule(reader, index + 1, item));
+                    drafts.push(rule::rule(reader, index + 1, item, shops));
                 }
                 reader.leave();
             }

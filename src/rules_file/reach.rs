@@ -24,11 +24,20 @@ pub(super) fn check(reader: &mut Reader<'_>, drafts: &[Draft]) {
         }
         let shadow = earlier.iter().zip(&forms).find(|(other, form)| {
             let same = form.is_some() && Some(*form) == forms.get(index);
-            other.enabled && (same || matches_all(other))
+            other.enabled && serves(other, draft) && (same || matches_all(other))
         });
         if let Some((other, _)) = shadow {
             unreachable(reader, draft, other);
         }
+    }
+}
+
+/// Whether a rule is asked in every shop in which the other one is.
+fn serves(rule: &Draft, other: &Draft) -> bool {
+    match (&rule.shops, &other.shops) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(mine), Some(theirs)) => theirs.iter().all(|shop| mine.contains(shop)),
     }
 }
 
@@ -37,10 +46,10 @@ fn unreachable(reader: &mut Reader<'_>, draft: &Draft, other: &Draft) {
         let name = draft.name.as_deref().unwrap_or("(no name)");
         format!("rule '{name}'")
     };
-    let why = if matches_all(other) {
-        "matches every order"
-    } else {
-        "asks the same"
+    let why = match (matches_all(other), &other.shops) {
+        (true, None) => "matches every order",
+        (true, Some(_)) => "matches every order of its shops",
+        (false, _) => "asks the same",
     };
     let line = reader.line(&other.at);
     let what = format!(

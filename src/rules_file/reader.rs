@@ -92,6 +92,11 @@ impl<'t> Reader<'t> {
         before.filter(|byte| *byte == b'\n').count() + 1
     }
 
+    /// What stands at a place, as it was written.
+    pub(super) fn source(&self, at: &Place) -> &'t str {
+        self.text.get(at.clone()).unwrap_or_default()
+    }
+
     /// Writes a problem down.
     pub(super) fn refuse(&mut self, at: &Place, what: &str, hint: Option<String>) {
         let before = self.before(at);
@@ -108,8 +113,19 @@ impl<'t> Reader<'t> {
 
     /// Writes down that a value is of the wrong type.
     pub(super) fn expected(&mut self, key: &str, wanted: &str, value: &Value<'_>) {
+        self.expected_such_as(key, wanted, None, value);
+    }
+
+    /// Writes down that a value is of the wrong type, with what to write.
+    pub(super) fn expected_such_as(
+        &mut self,
+        key: &str,
+        wanted: &str,
+        hint: Option<String>,
+        value: &Value<'_>,
+    ) {
         let what = format!("{key}: expected {wanted}, found {}", found(value));
-        self.refuse(&value.span(), &what, None);
+        self.refuse(&value.span(), &what, hint);
     }
 
     /// Writes down that a word is not known, with the nearest known ones.
@@ -152,7 +168,7 @@ pub(super) fn found(value: &Value<'_>) -> &'static str {
 }
 
 /// The known word that was most likely meant.
-fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
+pub(super) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     let folded = word.to_lowercase();
     known
         .iter()

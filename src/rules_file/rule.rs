@@ -5,10 +5,10 @@ use toml::de::DeValue;
 use super::condition::order_condition;
 use super::outcome::outcome;
 use super::reader::{Place, Reader, Value, entries};
-use super::values::{text, truth};
+use super::values::{text, truth, words};
 use crate::domain::rules::{Condition, Criterion, Outcome, Rule};
 
-const KEYS: [&str; 5] = ["name", "when", "then", "note", "enabled"];
+const KEYS: [&str; 6] = ["name", "when", "then", "note", "enabled", "shops"];
 
 /// A rule as far as it could be read, and where it stands.
 pub(super) struct Draft {
@@ -17,6 +17,8 @@ pub(super) struct Draft {
     pub(super) at: Place,
     pub(super) when: Option<Condition<Criterion>>,
     pub(super) enabled: bool,
+    /// `None`: all.
+    pub(super) shops: Option<Vec<String>>,
     then: Option<Outcome>,
     note: Option<String>,
 }
@@ -30,17 +32,24 @@ impl Draft {
             then: self.then?,
             note: self.note,
             enabled: self.enabled,
+            shops: self.shops,
         })
     }
 }
 
-/// Reads the rule that is number `number` in the file.
-pub(super) fn rule(reader: &mut Reader<'_>, number: usize, value: &Value<'_>) -> Draft {
+/// Reads the rule that is number `number` in the file; it may be for `shops` alone, where they are known.
+pub(super) fn rule(
+    reader: &mut Reader<'_>,
+    number: usize,
+    value: &Value<'_>,
+    shops: Option<&[&str]>,
+) -> Draft {
     let mut draft = Draft {
         name: None,
         at: value.span(),
         when: Some(Condition::always()),
         enabled: true,
+        shops: None,
         then: None,
         note: None,
     };
@@ -74,6 +83,7 @@ pub(super) fn rule(reader: &mut Reader<'_>, number: usize, value: &Value<'_>) ->
             "enabled" => {
                 draft.enabled = truth(reader, "enabled", entry.value).unwrap_or(true);
             }
+            "shops" => draft.shops = words(reader, "shops", entry.value, shops),
             word => reader.unknown(&entry.at, "key", word, &KEYS),
         }
     }

@@ -65,6 +65,40 @@ pub(super) fn words(
     whole.then_some(read)
 }
 
+/// One of these words.
+pub(super) fn word(
+    reader: &mut Reader<'_>,
+    key: &str,
+    value: &Value<'_>,
+    known: &[&str],
+) -> Option<String> {
+    let word = text(reader, key, value)?;
+    if known.contains(&word.as_str()) {
+        return Some(word);
+    }
+    reader.unknown(&value.span(), key, &word, known);
+    None
+}
+
+/// A whole number that is not negative.
+pub(super) fn count(
+    reader: &mut Reader<'_>,
+    key: &str,
+    value: &Value<'_>,
+    called: &str,
+) -> Option<i64> {
+    let number = whole(reader, key, value, called)?;
+    if number < 0 {
+        reader.refuse(
+            &value.span(),
+            &format!("{key}: {number} is below zero"),
+            None,
+        );
+        return None;
+    }
+    Some(number)
+}
+
 pub(super) fn empty_list(reader: &mut Reader<'_>, key: &str, value: &Value<'_>) {
     let what = format!("{key}: the list is empty, so it asks nothing");
     let hint = "name at least one, or remove the key".to_owned();
@@ -148,9 +182,51 @@ pub(super) fn numbers(reader: &mut Reader<'_>, key: &str, value: &Value<'_>) -> 
     range(reader, key, value, &kind)
 }
 
+/// Shares, 0 to 1.
+pub(super) fn shares(reader: &mut Reader<'_>, key: &str, value: &Value<'_>) -> Option<Range<f64>> {
+    let kind = Kind {
+        called: "a share",
+        example: "{ over = 0.03 }",
+        bare: false,
+        read: share,
+        nothing_between: |over, under| over >= under,
+    };
+    range(reader, key, value, &kind)
+}
+
+fn share(reader: &mut Reader<'_>, key: &str, value: &Value<'_>) -> Option<f64> {
+    let read = match value.get_ref() {
+        DeValue::Float(number) => number.as_str().replace('_', "").parse::<f64>().ok(),
+        DeValue::Integer(number) => number.as_str().parse::<u32>().ok().map(f64::from),
+        _ => None,
+    };
+    let Some(share) = read else {
+        let hint = Some("write one such as 0.03, which is 3 %".to_owned());
+        reader.expected_such_as(key, "a share from 0 to 1", hint, value);
+        return None;
+    };
+    if (0.0..=1.0).contains(&share) {
+        return Some(share);
+    }
+    let what = format!("{key}: {share} is no share from 0 to 1");
+    let is_percent = share > 1.0 && share <= 100.0;
+    let hint = is_percent.then(|| format!("{share} % is {}", share / 100.0));
+    reader.refuse(&value.span(), &what, hint);
+    None
+}
+
 fn whole(reader: &mut Reader<'_>, key: &str, value: &Value<'_>, called: &str) -> Option<i64> {
     let Some(number) = value.get_ref().as_integer() else {
-        reader.expected(key, called, value);
+        let plain = |text: &str| {
+            let digits: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+            digits.parse::<i64>().ok()
+        };
+        let hint = match value.get_ref().as_str().map(plain) {
+            Some(Some(number)) => Some(format!("write {number}, without quotes")),
+            Some(None) => Some("write digits without quotes, such as 5000".to_owned()),
+            None => None,
+        };
+        reader.expected_such_as(key, called, hint, value);
         return None;
     };
     let read = i64::from_str_radix(number.as_str(), number.radix()).ok();
@@ -161,7 +237,7 @@ fn whole(reader: &mut Reader<'_>, key: &str, value: &Value<'_>, called: &str) ->
     read
 }
 
-fn range<T: Copy>(
+fn range<T: Copy + PartialOrd>(
     reader: &mut Reader<'_>,
     key: &str,
     value: &Value<'_>,
@@ -181,7 +257,9 @@ fn range<T: Copy>(
         }
     };
     let (mut over, mut under, mut whole) = (None, None, true);
+    let mut written = ["", ""];
     for entry in entries(table) {
+        let place = usize::from(entry.key == "under");
         let bound = match entry.key {
             "over" => &mut over,
             "under" => &mut under,
@@ -197,6 +275,7 @@ fn range<T: Copy>(
             }
         };
         *bound = (kind.read)(reader, &format!("{key}.{}", entry.key), entry.value);
+        written[place] = reader.source(&entry.value.span());
         whole &= bound.is_some();
     }
     if !whole {
@@ -212,7 +291,12 @@ fn range<T: Copy>(
         && (kind.nothing_between)(low, high)
     {
         let what = format!("{key}: nothing lies between 'over' and 'under'");
-        let hint = "both bounds are excluded, and 'over' is the lower one".to_owned();
+        let [over, under] = written;
+        let hint = if low > high {
+            format!("'over' is the lower bound: write {{ over = {under}, under = {over} }}")
+        } else {
+            "both bounds are excluded, and 'over' is the lower one".to_owned()
+        };
         reader.refuse(&value.span(), &what, Some(hint));
         return None;
     }

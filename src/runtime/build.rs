@@ -14,6 +14,7 @@ use crate::domain::action::Patience;
 use crate::domain::ids::ShopName;
 use crate::domain::policy::{Limits, Policy};
 use crate::domain::rules::Rules;
+use crate::domain::schedule::{Schedule, WorkingHours};
 use crate::domain::stock::Semantics;
 use crate::kaspi::{
     Client, ClientSettings, Credentials, GateSettings, HttpSettings, HttpTransport, Transport,
@@ -77,8 +78,20 @@ pub fn limits(config: &Config) -> Limits {
         // A sweep that is late by more than three periods is no evidence any more.
         sweep_max_age: signed(config.confirm.sweep_every * 3).max(SignedDuration::from_mins(1)),
         cancel_sweep_age_max: signed(config.confirm.cancel_sweep_age_max),
-        deadline: signed(config.schedule.deadline),
+        schedule: schedule(config),
         ..Limits::default()
+    }
+}
+
+/// The deadline and what leads up to it.
+pub fn schedule(config: &Config) -> Schedule {
+    let schedule = &config.schedule;
+    Schedule {
+        deadline: signed(schedule.deadline),
+        // Checked as it was read; every hour counts where it was not.
+        hours: WorkingHours::parse(&schedule.hours, &schedule.holidays).unwrap_or_default(),
+        at_deadline: schedule.at_deadline,
+        last_call: signed(schedule.last_call),
     }
 }
 

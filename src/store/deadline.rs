@@ -7,19 +7,16 @@ use sqlx::FromRow;
 use super::orders::parse_order;
 use super::{Store, StoreError, ms};
 use crate::crash_point::crash_point;
-use crate::domain::ids::{OrderCode, OrderId, ShopName};
+use crate::domain::ids::ShopName;
+use crate::domain::order::Order;
 
 /// An order that still waits for the merchant.
 #[derive(Debug, Clone)]
 pub struct Waiting {
-    /// Its id.
-    pub id: OrderId,
-    /// The number people say.
-    pub code: OrderCode,
-    /// Since when it could be handled: its approval, or its creation.
-    pub waiting_since: Timestamp,
-    /// Whether it must be packed within the hour (KASPI_API §3).
-    pub express: bool,
+    /// The order.
+    pub order: Order,
+    /// Whether a rule or a person left it to a person.
+    pub held: bool,
     /// What it waits for, as far as it is known.
     pub why: String,
 }
@@ -42,8 +39,8 @@ WHERE o.shop = ?1 AND o.state = 'NEW' AND o.status = 'APPROVED_BY_BANK'
 ORDER BY o.created_at LIMIT 1000";
 
 impl Store {
-    /// Orders that wait since `since` or longer and were not told before.
-    pub async fn near_deadline(
+    /// Orders that wait since `since` or longer, and express ones, that were not told of before.
+    pub async fn waiting(
         &self,
         shop: &ShopName,
         since: Timestamp,
@@ -55,37 +52,26 @@ impl Store {
             .fetch_all(&mut *reader)
             .await?;
         drop(reader);
-        let mut near = Vec::new();
-        for row in rows {
-            let order = parse_order(&row.body)?;
-            let waiting_since = order.approved_at.unwrap_or(order.created_at);
-            let is_held = row.held_why.is_some() || row.verdict.as_deref() == Some("hold");
-            // An express order has an hour to be packed: one that is held needs its person at once.
-            let is_urgent = order.express && is_held;
-            if waiting_since > since && !is_urgent {
-                continue;
-            }
+        let waiting = |row: Row| -> Result<Waiting, StoreError> {
+            let held = row.held_why.is_some() || row.verdict.as_deref() == Some("hold");
             let decided = row.verdict.zip(row.rule);
             let why = row
                 .held_why
                 .or(decided.map(|(verdict, rule)| format!("{verdict}: rule '{rule}'")));
-            let why = why.unwrap_or_else(|| "not decided yet".to_owned());
-            near.push(Waiting {
-                id: order.id,
-                code: order.code,
-                waiting_since,
-                express: order.express,
-                why,
-            });
-        }
-        Ok(near)
+            Ok(Waiting {
+                order: parse_order(&row.body)?,
+                held,
+                why: why.unwrap_or_else(|| "not decided yet".to_owned()),
+            })
+        };
+        rows.into_iter().map(waiting).collect()
     }
 
     /// Puts on record that these were told.
     pub async fn deadline_told(
         &self,
         shop: &ShopName,
-        told: &[Waiting],
+        told: &[&Waiting],
         now: Timestamp,
     ) -> Result<(), StoreError> {
         if told.is_empty() {
@@ -93,11 +79,11 @@ impl Store {
         }
         let mut tx = self.write().await?;
         for waiting in told {
-            let detail = json!({ "since": waiting.waiting_since, "why": waiting.why });
+            let detail = json!({ "since": waiting.order.waiting_since(), "why": waiting.why });
             tx.audit(
                 now,
                 "qabyl",
-                (shop, Some(&waiting.id)),
+                (shop, Some(&waiting.order.id)),
                 "order.deadline_near",
                 detail,
             );

@@ -147,6 +147,7 @@ impl Store {
             .ledger(input.semantics, input.safety_stock, &names, None)
             .await?;
         let facts = Facts {
+            shop: Some(shop.clone()),
             lines: ledger.facts(&lines, order.pickup_point.as_ref()),
             shortage: tx.shortage(shop, id).await?,
             around: tx.surroundings(shop, input, now).await?,
@@ -162,6 +163,7 @@ impl Store {
         let decision = Decision {
             verdict: verdict.clone(),
             proposed: verdict.clone(),
+            overruled: None,
             rule: format!("{actor} said so"),
             objections: Vec::new(),
         };

@@ -76,6 +76,7 @@ pub(super) async fn today(
     *all = all.saturating_sub(1);
     *hour = hour.saturating_sub(1);
     let facts = Facts {
+        shop: Some(shop.clone()),
         lines,
         order,
         shortage: shortage(tx, shop, due, recheck.policy, now).await?,

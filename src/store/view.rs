@@ -25,7 +25,7 @@ pub struct OrderFilter {
     pub since: Option<i64>,
     /// Only those that need a person.
     pub held: bool,
-    /// At most so many, newest first.
+    /// At most so many, newest first; those that need a person oldest first, as they have the least time.
     pub limit: u32,
 }
 
@@ -130,7 +130,7 @@ WHERE (?1 IS NULL OR o.shop = ?1) AND (?2 IS NULL OR o.code = ?2) AND (?3 IS NUL
   AND (?6 = 0 OR (o.state = 'NEW' AND (o.held_by IS NOT NULL OR d.verdict = 'hold' OR EXISTS (
      SELECT 1 FROM actions a WHERE a.shop = o.shop AND a.order_id = o.id
        AND a.state IN ('sent', 'unknown') AND a.due_at IS NULL))))
-ORDER BY o.created_at DESC, o.id DESC LIMIT ?7";
+ORDER BY IIF(?6, o.created_at, -o.created_at), o.id DESC LIMIT ?7";
 
 #[derive(FromRow)]
 struct ActionRow {
@@ -276,13 +276,18 @@ fn decision(row: &Row) -> Result<Option<DecisionView>, StoreError> {
     ) else {
         return Ok(None);
     };
+    let mut facts: Facts =
+        serde_json::from_str(facts).map_err(|_| StoreError::corrupt("facts", facts))?;
+    if facts.shop.is_none() {
+        facts.shop = ShopName::new(&row.shop).ok();
+    }
     Ok(Some(DecisionView {
         id,
         at: at(when)?,
         actor: actor.clone(),
         decision: serde_json::from_str(body)
             .map_err(|_| StoreError::corrupt("a decision", body))?,
-        facts: serde_json::from_str(facts).map_err(|_| StoreError::corrupt("facts", facts))?,
+        facts,
         policy_digest: digest.clone(),
     }))
 }

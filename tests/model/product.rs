@@ -170,6 +170,7 @@ impl Product {
             }]);
         }
         let facts = Facts {
+            shop: None,
             order: order(Seen::New, self.now),
             lines: ledger.facts(&lines, None),
             shortage: self.shortage(scene.shortage),

@@ -4,6 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Name, Objection, cancels_for_stock};
+use crate::domain::calendar::stamp;
 use crate::domain::decision::Verdict;
 use crate::domain::facts::{Facts, LineFacts};
 use crate::domain::policy::Policy;
@@ -33,11 +34,17 @@ pub(super) fn check(
             "stock was counted after accepted orders were last read".to_owned()
         }
         Some(at) if now.duration_since(at) > limit => {
-            format!("accepted orders were last read at {at:.0}, over {limit:#} ago")
+            format!(
+                "accepted orders were last read {}, over {limit:#} ago",
+                stamp(at)
+            )
         }
         // A long reading is as old as its start, yet a shop whose readings are slow must get somewhere.
         Some(at) if now.duration_since(facts.around.swept_until.unwrap_or(at)) > just_now => {
-            format!("accepted orders were read at {at:.0}: a cancel needs them read again")
+            format!(
+                "accepted orders were read {}: a cancel needs them read again",
+                stamp(at)
+            )
         }
         Some(_) => return None,
         None => "accepted orders were not read completely yet".to_owned(),

@@ -4,6 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Name, Objection};
+use crate::domain::calendar::stamp;
 use crate::domain::decision::Verdict;
 use crate::domain::facts::Facts;
 use crate::domain::policy::Policy;
@@ -25,7 +26,10 @@ pub(super) fn check(
     let why = match (facts.around.swept_at, facts.around.unread_holder_at) {
         (None, _) => "accepted orders were not read completely yet".to_owned(),
         (Some(at), _) if !recent(at) => {
-            format!("accepted orders were last read at {at:.0}, over {limit:#} ago")
+            format!(
+                "accepted orders were last read {}, over {limit:#} ago",
+                stamp(at)
+            )
         }
         // One whose lines cannot be read for long must not stop the shop.
         (_, Some(at)) if recent(at) => {

@@ -68,6 +68,27 @@ pub enum Name {
 }
 
 impl Name {
+    /// All, in the order in which they are asked.
+    pub const ALL: [Self; 17] = [
+        Self::Status,
+        Self::AlreadySent,
+        Self::Lines,
+        Self::UnknownStock,
+        Self::StockAge,
+        Self::GoodsThere,
+        Self::ShortageReal,
+        Self::ShortageConfirmed,
+        Self::HoldersRead,
+        Self::CancelEvidence,
+        Self::CancelBudget,
+        Self::RateCaps,
+        Self::StockCollapse,
+        Self::Overdrawn,
+        Self::ClockSkew,
+        Self::Restored,
+        Self::Paused,
+    ];
+
     /// The stored word.
     pub const fn as_str(self) -> &'static str {
         match self {

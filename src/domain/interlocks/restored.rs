@@ -4,6 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Name, Objection};
+use crate::domain::calendar::stamp;
 use crate::domain::decision::Verdict;
 use crate::domain::facts::Facts;
 use crate::domain::policy::Policy;
@@ -14,7 +15,9 @@ const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(5);
 pub(super) fn check(facts: &Facts, _: &Policy, _: &Verdict, now: Timestamp) -> Option<Objection> {
     let restored_at = facts.around.restored_at?;
     let until = now.saturating_add(LOOK_AGAIN).unwrap_or(now);
-    let why =
-        format!("the database was put back from a copy at {restored_at}: Kaspi is read anew first");
+    let why = format!(
+        "the database was put back from a copy {}: Kaspi is read anew first",
+        stamp(restored_at)
+    );
     Objection::wait(Name::Restored, until, why)
 }

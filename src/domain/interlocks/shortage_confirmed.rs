@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Name, Objection, cancels_for_stock};
+use crate::domain::calendar::stamp;
 use crate::domain::decision::Verdict;
 use crate::domain::facts::Facts;
 use crate::domain::policy::Policy;
@@ -27,7 +28,8 @@ pub(super) fn check(
         Name::ShortageConfirmed,
         due.max(now),
         format!(
-            "the shortage is to be seen twice, {limit:#} apart; seen {scans}× since {since:.0}"
+            "the shortage is to be seen twice {limit:#} apart; seen in {scans} scans since {}",
+            stamp(since)
         ),
     )
 }

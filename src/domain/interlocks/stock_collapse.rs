@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Name, Objection, cancels_for_stock};
+use crate::domain::calendar::stamp;
 use crate::domain::decision::Verdict;
 use crate::domain::facts::Facts;
 use crate::domain::policy::Policy;
@@ -28,8 +29,11 @@ pub(super) fn check(
     Objection::hold(
         Name::StockCollapse,
         format!(
-            "{} of {} SKUs fell to zero at once in {} at {}: the feed looks broken",
-            collapse.fell, collapse.had, collapse.source, collapse.at
+            "{} of {} SKUs fell to zero at once in {}, {}: the feed looks broken",
+            collapse.fell,
+            collapse.had,
+            collapse.source,
+            stamp(collapse.at)
         ),
     )
 }

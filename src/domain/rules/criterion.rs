@@ -5,7 +5,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::{Condition, Range, line_holds};
-use crate::domain::facts::{Facts, LineFacts};
+use crate::domain::calendar::{DaySpan, DayTime, Weekday, local};
+use crate::domain::facts::{Counters, Facts, LineFacts};
 use crate::domain::money::Money;
 use crate::domain::policy::Policy;
 use crate::domain::stock::{Level, LineStock};
@@ -26,6 +27,10 @@ pub enum Criterion {
     Age(Range<SignedDuration>),
     /// Time left until the merchant's deadline; negative once it has passed.
     DeadlineIn(Range<SignedDuration>),
+    /// One of these days, in Almaty, at the moment of the decision.
+    Weekday(Vec<Weekday>),
+    /// Within these hours, in Almaty, at the moment of the decision.
+    Hour(DaySpan),
     /// Sum of the order.
     Total(Range<Money>),
     /// Units in all lines together.
@@ -38,10 +43,59 @@ pub enum Criterion {
     PaymentMode(Vec<String>),
     /// Leaves from one of these points, whole (`10000001_PP1`) or short (`PP1`).
     PickupPoint(Vec<String>),
+    /// A count over the shop's recent orders.
+    Shop(ShopCount, Range<i64>),
+    /// Share of cancelled among decided orders, 0 to 1, over the window of the cancel budget.
+    ShopCancelledShare(Range<f64>),
     /// At least one line answers so.
     AnyLine(Condition<LineCriterion>),
     /// Every line answers so, and there is at least one.
     AllLines(Condition<LineCriterion>),
+}
+
+/// A count over the shop's recent orders; the first three over the window of the cancel budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ShopCount {
+    /// No longer waiting.
+    Decided,
+    /// Of those, not cancelled by the merchant.
+    Accepted,
+    /// Of those, cancelled by the merchant or at the deadline.
+    Cancelled,
+    /// Accepts within the hour.
+    AcceptedLastHour,
+    /// Cancels within the hour.
+    CancelledLastHour,
+}
+
+impl ShopCount {
+    /// All, with the words rules ask for them with.
+    pub const WORDS: [(&'static str, Self); 5] = [
+        ("shop_decided", Self::Decided),
+        ("shop_accepted", Self::Accepted),
+        ("shop_cancelled", Self::Cancelled),
+        ("shop_accepted_last_hour", Self::AcceptedLastHour),
+        ("shop_cancelled_last_hour", Self::CancelledLastHour),
+    ];
+
+    /// The word rules ask for it with.
+    pub fn word(self) -> &'static str {
+        let of = Self::WORDS.iter().find(|(_, count)| *count == self);
+        of.map_or("", |(word, _)| word)
+    }
+
+    /// Its value.
+    pub fn of(self, counters: &Counters) -> i64 {
+        let count = match self {
+            Self::Decided => counters.decided,
+            Self::Accepted => counters.accepted(),
+            Self::Cancelled => counters.cancelled,
+            Self::AcceptedLastHour => counters.accepted_last_hour,
+            Self::CancelledLastHour => counters.cancelled_last_hour,
+        };
+        i64::try_from(count).unwrap_or(i64::MAX)
+    }
 }
 
 /// A question about one line.
@@ -78,7 +132,9 @@ impl Criterion {
             Self::Signature(wanted) => order.signature_required == *wanted,
             Self::KaspiDelivery(wanted) => order.kaspi_delivery == Some(*wanted),
             Self::Age(range) => range.contains(facts.age(now)),
-            Self::DeadlineIn(range) => range.contains(policy.limits.deadline - facts.age(now)),
+            Self::DeadlineIn(range) => range.contains(policy.limits.schedule.left(order, now)),
+            Self::Weekday(days) => days.contains(&Weekday::of(local(now).date())),
+            Self::Hour(span) => span.contains(DayTime::of(local(now))),
             Self::Total(range) => range.contains(order.total),
             Self::Quantity(range) => range.contains(
                 facts
@@ -102,6 +158,10 @@ impl Criterion {
                 .pickup_point
                 .as_ref()
                 .is_some_and(|point| has(points, point.as_str()) || has(points, point.short())),
+            Self::Shop(count, range) => range.contains(count.of(&facts.around.counters)),
+            Self::ShopCancelledShare(range) => {
+                range.contains(facts.around.counters.cancelled_share())
+            }
             Self::AnyLine(condition) => {
                 facts.lines().iter().any(|line| line_holds(condition, line))
             }

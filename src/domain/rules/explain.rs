@@ -2,10 +2,11 @@
 
 use std::fmt::{Display, Write as _};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Condition, Criterion, LineCriterion, Range, Rule, line_holds};
+use crate::domain::calendar::{DayTime, Weekday, length, local};
 use crate::domain::facts::{Facts, LineFacts};
 use crate::domain::ids::{PickupPoint, Sku};
 use crate::domain::order::{DeliveryMode, PaymentMode};
@@ -143,7 +144,7 @@ impl Asked<'_> {
     fn asked(&self, question: &Criterion) -> String {
         let order = &self.facts.order;
         let age = self.facts.age(self.now);
-        let left = self.policy.limits.deadline - age;
+        let counters = &self.facts.around.counters;
         match question {
             Criterion::Express(wanted) => truth("express", Some(order.express), *wanted),
             Criterion::Preorder(wanted) => truth("preorder", Some(order.pre_order), *wanted),
@@ -153,8 +154,25 @@ impl Asked<'_> {
             Criterion::KaspiDelivery(wanted) => {
                 truth("kaspi_delivery", order.kaspi_delivery, *wanted)
             }
-            Criterion::Age(range) => ranged("age", &time(age), range, time),
-            Criterion::DeadlineIn(range) => ranged("deadline_in", &time(left), range, time),
+            Criterion::Age(range) => ranged("age", &length(age), range, length),
+            Criterion::DeadlineIn(range) => {
+                let left = self.policy.limits.schedule.left(order, self.now);
+                ranged("deadline_in", &length(left), range, length)
+            }
+            Criterion::Weekday(days) => {
+                let today = Weekday::of(local(self.now).date());
+                let words: Vec<String> = days.iter().map(|day| day.as_str().to_owned()).collect();
+                listed("weekday", Some(today.as_str()), &words)
+            }
+            Criterion::Hour(span) => format!("hour {} {span}", DayTime::of(local(self.now))),
+            Criterion::Shop(count, range) => {
+                ranged(count.word(), &count.of(counters), range, |orders| orders)
+            }
+            Criterion::ShopCancelledShare(range) => {
+                let (share, of) = (counters.cancelled_share(), counters.decided);
+                let found = format!("{share:.4} ({} of {of})", counters.cancelled);
+                ranged("shop_cancelled_share", &found, range, |share| share)
+            }
             Criterion::Total(range) => ranged("total", &order.total, range, |money| money),
             Criterion::Quantity(range) => {
                 let units: i64 = (self.facts.lines().iter())
@@ -271,9 +289,4 @@ fn ranged<T: Copy, D: Display>(
 fn listed(name: &str, found: Option<&str>, words: &[String]) -> String {
     let found = found.unwrap_or("not told");
     format!("{name} {found} among {}", words.join(", "))
-}
-
-/// A time to the second, as `1h 20m`.
-fn time(time: SignedDuration) -> String {
-    format!("{:#}", SignedDuration::from_secs(time.as_secs()))
 }

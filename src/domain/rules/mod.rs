@@ -7,12 +7,13 @@ mod range;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-pub use criterion::{Criterion, LineCriterion};
+pub use criterion::{Criterion, LineCriterion, ShopCount};
 pub use explain::{CriterionAnswer, explain};
 pub use range::Range;
 
 use super::decision::{CancelReason, Verdict};
 use super::facts::{Facts, LineFacts};
+use super::ids::ShopName;
 use super::policy::Policy;
 
 /// A condition over anything that can be asked: `T` is one question, a criterion of an order or of
@@ -113,6 +114,17 @@ pub struct Rule {
     pub note: Option<String>,
     /// A rule that is switched off is skipped.
     pub enabled: bool,
+    /// The shops it is for; without any named, all.
+    pub shops: Option<Vec<String>>,
+}
+
+impl Rule {
+    /// Whether it is asked about orders of this shop at all.
+    pub fn is_for(&self, shop: Option<&ShopName>) -> bool {
+        let named =
+            |shops: &Vec<String>| shop.is_some_and(|shop| shops.iter().any(|n| n == shop.as_str()));
+        self.enabled && self.shops.as_ref().is_none_or(named)
+    }
 }
 
 /// The name told when no rule matched: the order is then held.
@@ -135,7 +147,7 @@ impl Rules {
     ) -> (&'a str, Verdict) {
         self.list
             .iter()
-            .filter(|rule| rule.enabled)
+            .filter(|rule| rule.is_for(facts.shop.as_ref()))
             .find(|rule| {
                 rule.when
                     .holds(&mut |question| question.holds(facts, policy, now))

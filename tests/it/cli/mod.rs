@@ -6,6 +6,7 @@ mod daemon;
 mod leaks;
 mod mistakes;
 mod people;
+mod rules;
 mod service;
 mod sources;
 mod stock;
@@ -32,15 +33,15 @@ pub(super) struct Desk {
 }
 
 /// What a command did.
-pub(super) struct Said {
-    pub(super) code: i32,
-    pub(super) out: String,
-    pub(super) err: String,
+pub(crate) struct Said {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Said {
     #[track_caller]
-    pub(super) fn ok(self) -> Self {
+    pub(crate) fn ok(self) -> Self {
         assert_eq!(self.code, 0, "{}\n{}", self.out, self.err);
         self
     }
@@ -134,7 +135,7 @@ impl Desk {
     }
 }
 
-pub(super) fn said(output: &Output) -> Said {
+pub(crate) fn said(output: &Output) -> Said {
     Said {
         code: output.status.code().unwrap_or(-1),
         out: String::from_utf8_lossy(&output.stdout).into_owned(),

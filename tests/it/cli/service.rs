@@ -2,6 +2,7 @@
 
 use std::os::unix::net::UnixDatagram;
 use std::process::{Child, Command};
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use qabyl::clock::Clock;
@@ -11,18 +12,53 @@ use super::Desk;
 
 const RULES: &str = "[[rule]]\nname = \"hold all\"\nthen = \"hold\"\n";
 
+/// Rules with a mistake each, and what the running daemon says of them.
+const MISTAKES: [(&str, &str); 5] = [
+    (
+        "[[rule]]\nname = \"all\"\nthn = \"accept\"\n",
+        "rules.toml:3:1: rule 'all': unknown key 'thn'; did you mean 'then'?",
+    ),
+    (
+        "[[rule]]\nname = \"r\"\nwhen = { totl = { over = 5 } }\nthen = \"accept\"\n",
+        "rules.toml:3:10: rule 'r': unknown condition 'totl'; did you mean 'total'?",
+    ),
+    (
+        "[[rule]]\nname = \"r\"\nwhen = { total = { over = \"much\" } }\nthen = \"accept\"\n",
+        "rules.toml:3:27: rule 'r': total.over: expected a whole number of tenge, found a string; write \
+         digits without quotes, such as 5000",
+    ),
+    (
+        "[[rule]]\nname = \"r\"\nwhen = { lines = { over = 9, under = 2 } }\nthen = \"accept\"\n",
+        "rules.toml:3:18: rule 'r': lines: nothing lies between 'over' and 'under'; 'over' is the lower \
+         bound: write { over = 2, under = 9 }",
+    ),
+    (
+        "[[rule]]\nname = \"all\"\nthen = \"accept\"\n[[rule]]\nname = \"late\"\nthen = \"hold\"\n",
+        "rules.toml:5:8: rule 'late' can never speak: rule 'all' on line 2 comes first and matches every \
+         order; move it up, or remove one of them",
+    ),
+];
+
 struct Service {
     child: Child,
-    socket: UnixDatagram,
+    /// What the manager hears. It always listens: whoever speaks to a full socket would have to wait.
+    heard: Receiver<String>,
 }
 
 impl Service {
     fn start(desk: &Desk) -> Self {
         let path = desk.path("notify");
         let socket = UnixDatagram::bind(&path).unwrap();
-        socket
-            .set_read_timeout(Some(Duration::from_secs(20)))
-            .unwrap();
+        let (speak, heard) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let mut buffer = [0_u8; 4096];
+            while let Ok(length) = socket.recv(&mut buffer) {
+                let told = String::from_utf8_lossy(&buffer[..length]).into_owned();
+                if speak.send(told).is_err() {
+                    return;
+                }
+            }
+        });
         let mut command = desk.command(&["run"]);
         let log = std::fs::File::create(desk.path("log")).unwrap();
         command
@@ -30,22 +66,20 @@ impl Service {
             .env("WATCHDOG_USEC", "2000000");
         command.stdout(log.try_clone().unwrap()).stderr(log);
         let child = command.spawn().unwrap();
-        Self { child, socket }
+        Self { child, heard }
     }
 
     /// The next message that holds this text.
     fn hears(&self, text: &str) -> String {
-        let mut buffer = [0_u8; 4096];
-        loop {
-            let length = self
-                .socket
-                .recv(&mut buffer)
-                .expect("the manager hears of it in time");
-            let told = String::from_utf8_lossy(&buffer[..length]).into_owned();
+        // It is told something every second.
+        for _ in 0..60 {
+            let told = self.heard.recv_timeout(Duration::from_secs(20));
+            let told = told.expect("the manager hears of it in time");
             if told.contains(text) {
                 return told;
             }
         }
+        panic!("the manager was told much, and not: {text}");
     }
 
     fn signal(&self, signal: &str) {
@@ -69,9 +103,14 @@ impl Drop for Service {
 }
 
 async fn log_says(desk: &Desk, text: &str) -> String {
+    log_says_often(desk, text, 1).await
+}
+
+/// The log, once it says this so many times.
+async fn log_says_often(desk: &Desk, text: &str, times: usize) -> String {
     for _ in 0..400 {
         let log = std::fs::read_to_string(desk.path("log")).unwrap();
-        if log.contains(text) {
+        if log.matches(text).count() >= times {
             return log;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -101,12 +140,19 @@ async fn ready_fed_reloaded_and_stopped() {
     );
     assert!(!status.contains("never"), "{status}");
 
-    // A mistake changes nothing.
-    desk.write("rules.toml", "[[rule]]\nname = \"all\"\nthn = \"accept\"\n");
-    service.signal("-HUP");
-    let log = log_says(&desk, "reload.refused").await;
-    assert!(log.contains("rules.toml:3:"), "{log}");
-    assert_eq!(desk.posts("900000001"), 0);
+    // A mistake changes nothing, and is told with its place and what to write.
+    for (number, (rules, said)) in MISTAKES.into_iter().enumerate() {
+        desk.write("rules.toml", rules);
+        service.signal("-HUP");
+        let log = log_says_often(&desk, "\"event\":\"reload.refused\"", number + 1).await;
+        let said = said.replace('"', "\\\"");
+        assert!(log.contains(&said), "{said}\n{log}");
+        assert!(log.contains("the last good rules and limits stay in force"));
+    }
+    // The rules of the start are the ones that decide.
+    desk.place("900000002", "A", 1);
+    log_says_often(&desk, "\"rule\":\"hold all\"", 2).await;
+    assert_eq!(desk.posts("900000001") + desk.posts("900000002"), 0);
 
     desk.write(
         "rules.toml",
@@ -115,7 +161,7 @@ async fn ready_fed_reloaded_and_stopped() {
     service.signal("-HUP");
     log_says(&desk, "reload.done").await;
     log_says(&desk, "\"verdict\":\"accept\"").await;
-    service.hears("1 accepted");
+    service.hears("2 accepted");
 
     service.signal("-TERM");
     service.hears("STOPPING=1");

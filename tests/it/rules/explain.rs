@@ -1,6 +1,6 @@
 //! Explanations read as the merchant wrote the rule, with what was found.
 
-use qabyl::domain::facts::Facts;
+use qabyl::domain::facts::{Counters, Facts};
 use qabyl::domain::rules::explain;
 use qabyl::domain::stock::{LineStock, UnknownStock};
 use qabyl::rules_file;
@@ -19,7 +19,13 @@ fn told(when: &str, facts: &Facts) -> Vec<String> {
 
 #[test]
 fn questions_of_the_order() {
-    let facts = with_stock(0);
+    let mut facts = with_stock(0);
+    facts.around.counters = Counters {
+        decided: 100,
+        cancelled: 3,
+        cancelled_last_hour: 2,
+        accepted_last_hour: 7,
+    };
     for (when, text) in [
         (
             "{ total = { over = 300000 } }",
@@ -48,6 +54,31 @@ fn questions_of_the_order() {
         (
             "{ payment_mode = \"PREPAID\" }",
             "payment_mode PREPAID among PREPAID: yes",
+        ),
+        // 2026-03-02T09:00Z is a Monday's 14:00 in Almaty.
+        (
+            "{ weekday = [\"sat\", \"mon\"] }",
+            "weekday mon among sat, mon: yes",
+        ),
+        (
+            "{ hour = { from = \"22:30\", to = 8 } }",
+            "hour 14:00 from 22:30 to 08:00: no",
+        ),
+        (
+            "{ hour = { from = 14, to = 15 } }",
+            "hour 14:00 from 14:00 to 15:00: yes",
+        ),
+        (
+            "{ shop_accepted = { under = 50 } }",
+            "shop_accepted 97 under 50: no",
+        ),
+        (
+            "{ shop_cancelled_share = { over = 0.025 } }",
+            "shop_cancelled_share 0.0300 (3 of 100) over 0.025: yes",
+        ),
+        (
+            "{ shop_cancelled_last_hour = 0 }",
+            "shop_cancelled_last_hour 2 exactly 0: no",
         ),
     ] {
         assert_eq!(told(when, &facts), [text]);

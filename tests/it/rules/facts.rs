@@ -4,7 +4,7 @@ use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
 use qabyl::domain::facts::{Counters, Facts, LineFacts, LinesFacts, ShortageSeen, Surroundings};
-use qabyl::domain::ids::{EntryId, OrderCode, OrderId, PickupPoint, Sku};
+use qabyl::domain::ids::{EntryId, OrderCode, OrderId, PickupPoint, ShopName, Sku};
 use qabyl::domain::money::Money;
 use qabyl::domain::order::{DeliveryMode, Line, Order, PaymentMode, State, Status, UnitType};
 use qabyl::domain::policy::{Limits, Policy};
@@ -93,6 +93,7 @@ pub(crate) fn line(number: i64, quantity: u32, stock: LineStock) -> LineFacts {
 /// The plain order with these lines; its shortage, should it have one, is well proven.
 pub(crate) fn facts(lines: Vec<LineFacts>) -> Facts {
     Facts {
+        shop: Some(ShopName::new("main").unwrap()),
         order: order(),
         lines: LinesFacts::Known(lines),
         sent: None,

@@ -175,3 +175,31 @@ fn every_mistake_is_told_at_once_in_order() {
         ]
     );
 }
+
+#[test]
+fn rules_of_one_shop() {
+    let rule = |name: &str, shops: &str| {
+        format!("[[rule]]\nname = \"{name}\"\nshops = {shops}\nthen = \"hold\"\n")
+    };
+    let all = "[[rule]]\nname = \"all\"\nthen = \"accept\"\n";
+    // A catch-all of one shop leaves the others to what follows, and nothing to its own.
+    let text = format!("{}{}{all}", rule("a", "\"a\""), rule("b", "[\"b\", \"c\"]"));
+    let rules = load(&text);
+    assert_eq!(rules.list[0].shops, Some(vec!["a".to_owned()]));
+    assert_eq!(rules.list[2].shops, None);
+    assert_eq!(
+        problems(&format!(
+            "{}{}{all}",
+            rule("b", "[\"b\", \"c\"]"),
+            rule("c", "\"c\"")
+        )),
+        "rules.toml:6:8: rule 'c' can never speak: rule 'b' on line 2 comes first and matches \
+         every order of its shops; move it up, or remove one of them"
+    );
+    let known = Some(&["main", "second"][..]);
+    let refused = rules_file::load_for(&rule("a", "[\"mian\"]"), Path::new("rules.toml"), known);
+    assert_eq!(
+        refused.unwrap_err().to_string(),
+        "rules.toml:3:10: rule 'a': unknown shops 'mian'; did you mean 'main'?"
+    );
+}

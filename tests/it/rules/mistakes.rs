@@ -81,7 +81,13 @@ fn conditions_within_conditions() {
 fn wrong_types() {
     when(
         "{ total = \"5000\" }",
-        "18: rule 'r': total: expected a whole number of tenge, found a string",
+        "18: rule 'r': total: expected a whole number of tenge, found a string; write 5000, \
+         without quotes",
+    );
+    when(
+        "{ total = { over = \"many\" } }",
+        "27: rule 'r': total.over: expected a whole number of tenge, found a string; write digits \
+         without quotes, such as 5000",
     );
     when(
         "{ total = { over = 5.5 } }",
@@ -127,8 +133,8 @@ fn wrong_types() {
 fn ranges_and_lists_that_ask_nothing() {
     when(
         "{ total = { over = 10, under = 5 } }",
-        "18: rule 'r': total: nothing lies between 'over' and 'under'; both bounds are \
-         excluded, and 'over' is the lower one",
+        "18: rule 'r': total: nothing lies between 'over' and 'under'; 'over' is the lower bound: \
+         write { over = 5, under = 10 }",
     );
     when(
         "{ lines = { over = 5, under = 6 } }",
@@ -168,6 +174,55 @@ fn ranges_and_lists_that_ask_nothing() {
         "{ not = {} }",
         "16: rule 'r': not: the table is empty, so it asks nothing; ask something, or remove \
          the key",
+    );
+}
+
+#[test]
+fn days_hours_and_shares() {
+    when(
+        "{ weekday = [\"sat\", \"sunday\"] }",
+        "28: rule 'r': unknown weekday 'sunday'; known here: mon, tue, wed, thu, fri, sat, sun",
+    );
+    when(
+        "{ weekday = \"son\" }",
+        "20: rule 'r': unknown weekday 'son'; did you mean 'mon'?",
+    );
+    when(
+        "{ hour = 22 }",
+        "17: rule 'r': hour: expected hours such as { from = 22, to = 8 }, found a whole number",
+    );
+    when(
+        "{ hour = { from = 22 } }",
+        "17: rule 'r': hour: 'from' or 'to' is missing; write both ends, such as \
+         { from = 22, to = 8 }; it may go over midnight",
+    );
+    when(
+        "{ hour = { from = 22, till = 8 } }",
+        "30: rule 'r': unknown end of hour 'till'; known here: from, to",
+    );
+    when(
+        "{ hour = { from = 8, to = 8 } }",
+        "17: rule 'r': hour: it begins where it ends, so it asks nothing; write both ends, such \
+         as { from = 22, to = 8 }; it may go over midnight",
+    );
+    when(
+        "{ hour = { from = \"22.30\", to = 25 } }",
+        "26: rule 'r': hour.from: \"22.30\" is no time of day; write a whole hour from 0 to 24, or \
+         hours and minutes such as \"22:30\"\nrules.toml:3:40: rule 'r': hour.to: 25 is no time of \
+         day; write a whole hour from 0 to 24, or hours and minutes such as \"22:30\"",
+    );
+    when(
+        "{ shop_cancelled_share = { over = 3 } }",
+        "42: rule 'r': shop_cancelled_share.over: 3 is no share from 0 to 1; 3 % is 0.03",
+    );
+    when(
+        "{ shop_cancelled_share = { over = \"3%\" } }",
+        "42: rule 'r': shop_cancelled_share.over: expected a share from 0 to 1, found a string; \
+         write one such as 0.03, which is 3 %",
+    );
+    when(
+        "{ shop_canceled = { over = 3 } }",
+        "10: rule 'r': unknown condition 'shop_canceled'; did you mean 'shop_cancelled'?",
     );
 }
 

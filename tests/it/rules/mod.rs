@@ -6,3 +6,5 @@ mod interlocks;
 mod loader;
 mod mistakes;
 mod properties;
+mod scenarios;
+mod schedule;

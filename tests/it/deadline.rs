@@ -1,0 +1,176 @@
+//! Orders on their way to the deadline: told in time, handed to a person or accepted at the last call.
+
+use std::time::Duration;
+
+use qabyl::pipeline::alert;
+use qabyl::sandbox::{OrderSeed, Settings};
+
+use crate::world::{TestWorld, world};
+
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+const LATER: &str = "[[rule]]\nname = \"later\"\nthen = { wait = \"5m\" }\n";
+const CODE: &str = "910000001";
+
+/// One order of one unit, of which five are there, that a rule lets wait for ever.
+async fn waiting(at_deadline: &str) -> TestWorld {
+    let mut world = world(Settings::default())
+        .config("schedule", "at_deadline", at_deadline)
+        .rules(LATER)
+        .begin()
+        .await;
+    world.stock(&[("A", 5)]).await;
+    world.place_plain(&[(CODE, "A", 1)]);
+    world.brief().await;
+    world
+}
+
+async fn told(world: &TestWorld) -> usize {
+    alert::run_once(&world.shop.ctx).await.unwrap()
+}
+
+/// Decisions written about an order.
+async fn decisions(world: &TestWorld, code: &str) -> usize {
+    let rows = world.store.audit_rows(Some(code), 10_000).await.unwrap();
+    let decided = rows.iter().filter(|row| row.event == "order.decided");
+    decided.count()
+}
+
+#[tokio::test]
+async fn at_the_last_call_a_wait_becomes_a_persons() {
+    let world = waiting("\"hold\"").await;
+    world.time.advance(2 * HOUR + 49 * MINUTE);
+    world.poll_and_decide().await;
+    assert!(
+        world.why(CODE).await.starts_with("wait"),
+        "{}",
+        world.why(CODE).await
+    );
+    assert_eq!(
+        told(&world).await,
+        1,
+        "an hour before the deadline at the latest"
+    );
+    world.time.advance(MINUTE);
+    world.poll_and_decide().await;
+    assert!(
+        world.why(CODE).await.starts_with("hold"),
+        "{}",
+        world.why(CODE).await
+    );
+    let written = decisions(&world, CODE).await;
+    for _ in 0..3 {
+        world.time.advance(MINUTE);
+        world.poll_and_decide().await;
+    }
+    assert_eq!(
+        decisions(&world, CODE).await,
+        written,
+        "nothing new is written"
+    );
+    assert!(world.posts(CODE).is_empty());
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn at_the_last_call_a_wait_is_accepted_where_the_merchant_says_so() {
+    let world = waiting("\"accept_waiting\"").await;
+    world.place_plain(&[("910000002", "UNKNOWN", 1)]);
+    world.brief().await;
+    world.time.advance(2 * HOUR + 49 * MINUTE);
+    world.brief().await;
+    assert!(world.posts(CODE).is_empty());
+    world.time.advance(2 * MINUTE);
+    world.brief().await;
+    assert_eq!(world.posts(CODE), ["accept"]);
+    assert!(
+        world.posts("910000002").is_empty(),
+        "nobody knows its stock"
+    );
+    assert!(world.why("910000002").await.starts_with("hold"));
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_persons_hold_is_not_overruled() {
+    let world = waiting("\"accept_all\"").await;
+    let id = world.view(CODE).await.order.id;
+    let now = world.now();
+    let shop = &world.shop.ctx.shop;
+    world
+        .store
+        .hold_order(shop, &id, "the buyer will call", "person", now)
+        .await
+        .unwrap();
+    world.time.advance(2 * HOUR + 55 * MINUTE);
+    world.brief().await;
+    assert!(world.posts(CODE).is_empty());
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_night_and_a_holiday_do_not_count() {
+    // It is Monday, 11:00; the world is asked at 17:30, and Tuesday is a holiday.
+    let world = world(Settings {
+        deadline: None,
+        ..Settings::default()
+    })
+    .config("schedule", "hours", "\"mon-fri 09:00-18:00\"")
+    .config("schedule", "holidays", "\"2026-03-03\"")
+    .config("interlocks", "stock_max_age", "\"off\"")
+    .rules(LATER)
+    .begin()
+    .await;
+    world.time.advance(6 * HOUR + 30 * MINUTE);
+    world.place(OrderSeed::new(CODE, world.now()).line("A", 1));
+    world.brief().await;
+    // 2 h 30 min of Wednesday are left: an hour before that is 10:30.
+    world.time.advance(2 * 24 * HOUR - 7 * HOUR - 2 * MINUTE);
+    assert_eq!(told(&world).await, 0, "Wednesday, 10:28");
+    world.time.advance(3 * MINUTE);
+    assert_eq!(told(&world).await, 1, "Wednesday, 10:31");
+    let schedule = &world.shop.ctx.policy().limits.schedule;
+    let view = world.view(CODE).await;
+    let left = schedule.left(&view.order, world.now());
+    assert_eq!(left.as_mins(), 58, "{left:#}");
+    world.finish().await;
+}
+
+/// A rule that asks for a count decides anew when its answer changes, and writes nothing while it stays.
+#[tokio::test]
+async fn counts_of_the_shop_bring_a_decision_only_when_the_answer_changes() {
+    const BUSY: &str = "[[rule]]\nname = \"busy\"\nwhen = { shop_accepted_last_hour = { over = 1 } }\n\
+                        then = \"hold\"\n[[rule]]\nname = \"rest\"\nthen = \"accept\"\n";
+    let mut world = world(Settings {
+        deadline: None,
+        ..Settings::default()
+    })
+    .rules(BUSY)
+    .begin()
+    .await;
+    world.stock(&[("A", 50)]).await;
+    let codes = ["910000001", "910000002", "910000003"];
+    for code in codes {
+        world.place_plain(&[(code, "A", 1)]);
+    }
+    world.brief().await;
+    // Counted within the pass: the third meets two.
+    let posts = codes.map(|code| world.posts(code).len());
+    assert_eq!(posts, [1, 1, 0]);
+    assert!(world.why(codes[2]).await.starts_with("hold by 'busy'"));
+    for number in 0..5 {
+        world.place_plain(&[(&format!("92000000{number}"), "A", 1)]);
+        world.time.advance(5 * MINUTE);
+        world.poll_and_decide().await;
+    }
+    assert_eq!(
+        decisions(&world, codes[2]).await,
+        1,
+        "the counts moved, the answer did not"
+    );
+    world.time.advance(40 * MINUTE);
+    world.brief().await;
+    assert_eq!(world.posts(codes[2]), ["accept"]);
+    assert_eq!(decisions(&world, codes[2]).await, 2);
+    world.finish().await;
+}

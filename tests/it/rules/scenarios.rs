@@ -1,0 +1,232 @@
+//! Every scenario file through the command a merchant runs: what is decided is what the file expects, and
+//! why is what the snapshot says.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use qabyl::domain::interlocks;
+use qabyl::rules_file::scenario;
+use serde_json::Value;
+
+use crate::binary;
+use crate::cli::said;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+}
+
+/// The names of the `.toml` files in a folder.
+fn stems(folder: &str) -> BTreeSet<String> {
+    let entries = std::fs::read_dir(root().join(folder)).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let files = paths.filter(|path| path.extension().is_some_and(|end| end == "toml"));
+    files
+        .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect()
+}
+
+/// What the command says of a file or folder in an empty working directory.
+fn tested(path: &Path, more: &[&str]) -> crate::cli::Said {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = binary::qabyl(folder.path());
+    command.args(["rules", "test"]).arg(path).args(more);
+    said(&command.output().unwrap())
+}
+
+/// A scenario as its snapshot shows it.
+fn page(row: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let verdict = &row["decision"]["verdict"];
+    let verdict = verdict
+        .as_str()
+        .map_or_else(|| verdict.to_string(), str::to_owned);
+    let mut page = format!("{}\n  => {verdict}\n", text(&row["scenario"]));
+    for line in row["explanation"].as_array().unwrap() {
+        page += &format!("  {}\n", text(line));
+    }
+    page
+}
+
+#[test]
+fn every_scenario_is_decided_as_it_says_and_explained() {
+    let told = tested(&root().join("tests/scenarios"), &["--format", "json"]);
+    let rows: Vec<Value> = serde_json::from_str(&told.out).expect(&told.err);
+    let mut pages: BTreeMap<String, String> = BTreeMap::new();
+    for row in &rows {
+        assert!(row["ok"].as_bool().unwrap(), "{row:#}");
+        let file = Path::new(row["file"].as_str().unwrap());
+        let folder = file
+            .parent()
+            .unwrap()
+            .file_name()
+            .unwrap()
+            .to_str()
+            .unwrap();
+        let stem = file.file_stem().unwrap().to_str().unwrap();
+        let of_file = pages.entry(format!("{folder}-{stem}")).or_default();
+        *of_file += &page(row);
+        of_file.push('\n');
+    }
+    told.ok();
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(root().join("tests/snapshots/scenarios"));
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| {
+        for (name, page) in &pages {
+            insta::assert_snapshot!(name.as_str(), page);
+        }
+    });
+}
+
+#[test]
+fn each_interlock_and_each_example_of_rules_has_its_scenarios() {
+    let files = stems("tests/scenarios/interlocks");
+    for name in interlocks::Name::ALL {
+        let file = root().join(format!("tests/scenarios/interlocks/{}.toml", name.as_str()));
+        let text = std::fs::read_to_string(&file).expect(name.as_str());
+        let read = scenario::read(&text, &file).unwrap();
+        let named = |names: &Vec<interlocks::Name>| names.contains(&name);
+        let shown = read
+            .list
+            .iter()
+            .any(|s| s.expect.interlocks.as_ref().is_some_and(named));
+        assert!(shown && files.contains(name.as_str()), "{}", name.as_str());
+    }
+    let examples = stems("config/rules");
+    let mut used = BTreeSet::new();
+    for stem in stems("tests/scenarios/cookbook") {
+        let file = root().join(format!("tests/scenarios/cookbook/{stem}.toml"));
+        let text = std::fs::read_to_string(&file).unwrap();
+        let rules = scenario::read(&text, &file).unwrap().rules.unwrap();
+        used.insert(rules.file_stem().unwrap().to_str().unwrap().to_owned());
+    }
+    assert_eq!(used, examples);
+}
+
+const RULES: &str = "[[rule]]\nname = \"night\"\nwhen = { hour = { from = 22, to = 8 } }\nthen = \"hold\"\n\
+                     [[rule]]\nname = \"rest\"\nthen = \"accept\"\n";
+
+#[test]
+fn a_scenario_that_differs_fails_and_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("rules"), RULES).unwrap();
+    let file = folder.path().join("night.toml");
+    let text = "rules = \"rules\"\n\n[[scenario]]\nname = \"late\"\nnow = \"2026-03-02 21:59\"\n\
+                expect = { verdict = \"hold\", rule = \"night\", interlocks = [\"paused\"] }\n\n\
+                [[scenario]]\nname = \"later\"\nnow = \"2026-03-02 22:00\"\n\
+                expect = { verdict = \"hold\", rule = \"nigth\" }\n";
+    std::fs::write(&file, text).unwrap();
+    let told = tested(&file, &[]);
+    assert_eq!(told.code, 1, "{}", told.err);
+    for line in [
+        "night.toml:4: 'late'",
+        "  expected hold, came accept",
+        "  expected rule 'night', 'rest' spoke",
+        "  expected paused to object, no interlock did",
+        "    rule 'rest' said accept",
+        "    rule 'night' does not match",
+        "      hour 21:59 from 22:00 to 08:00: no",
+        "  expected rule 'nigth', 'night' spoke, and there is none of that name: did you mean 'night'?",
+        "2 scenarios, 2 not as expected",
+    ] {
+        assert!(told.out.contains(line), "{line}\n{}", told.out);
+    }
+    // Other rules than those the file names.
+    std::fs::write(
+        folder.path().join("all"),
+        "[[rule]]\nname = \"night\"\nthen = \"hold\"\n",
+    )
+    .unwrap();
+    let all = folder.path().join("all");
+    let told = tested(
+        &file,
+        &["--rules", all.to_str().unwrap(), "--format", "json"],
+    );
+    assert_eq!(told.code, 1);
+    let rows: Value = serde_json::from_str(&told.out).unwrap();
+    assert_eq!(
+        rows[0]["differs"],
+        serde_json::json!(["expected paused to object, no interlock did"])
+    );
+}
+
+/// What is said of a scenario file.
+fn problems(text: &str) -> String {
+    match scenario::read(text, Path::new("s.toml")) {
+        Ok(read) => panic!("nothing was refused: {read:?}"),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn mistakes_in_scenarios_are_told_with_their_place() {
+    let scenario = |lines: &str| format!("[[scenario]]\nname = \"s\"\n{lines}\n");
+    let expect = "expect = { verdict = \"accept\" }";
+    for (text, said) in [
+        (
+            "",
+            "s.toml:1:1: there are no scenarios; write at least one [[scenario]]",
+        ),
+        (
+            "[[scenarios]]\nname = \"s\"\n",
+            "s.toml:1:3: unknown key 'scenarios'; did you mean 'scenario'?",
+        ),
+        (
+            &scenario(""),
+            "s.toml:2:8: scenario 's': the scenario expects nothing; add expect = { verdict = \"accept\" }",
+        ),
+        (
+            &scenario("expect = { verdict = \"acept\" }"),
+            "s.toml:3:22: scenario 's': unknown verdict 'acept'; did you mean 'accept'?",
+        ),
+        (
+            &scenario("expect = { verdict = \"hold\", interlocks = [\"pausd\"] }"),
+            "s.toml:3:44: scenario 's': unknown interlocks 'pausd'; did you mean 'paused'?",
+        ),
+        (
+            &scenario(&format!("order = {{ totl = 5 }}\n{expect}")),
+            "s.toml:3:11: scenario 's': unknown key of order 'totl'; did you mean 'total'?",
+        ),
+        (
+            &scenario(&format!("order = {{ total = \"5000\" }}\n{expect}")),
+            "s.toml:3:19: scenario 's': total: expected a whole number of tenge, found a string; write \
+             5000, without quotes",
+        ),
+        (
+            &scenario(&format!("lines = [{{ on_hand = -1 }}]\n{expect}")),
+            "s.toml:3:22: scenario 's': on_hand: -1 is below zero",
+        ),
+        (
+            &scenario(&format!("now = \"yesterday\"\n{expect}")),
+            "s.toml:3:7: scenario 's': now: 'yesterday' is no moment; write one such as \
+             \"2026-03-02 23:10\": Almaty's time",
+        ),
+        (
+            &scenario(&format!(
+                "world = {{ collapse = {{ fell = 3 }} }}\n{expect}"
+            )),
+            "s.toml:3:22: scenario 's': collapse: 'fell' or 'had' is missing; write both, such as \
+             { fell = 90, had = 100 }",
+        ),
+    ] {
+        assert!(problems(text).starts_with(said), "{}", problems(text));
+    }
+}
+
+#[test]
+fn settings_in_a_scenario_file_are_read_as_the_configuration_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("s.toml");
+    let text = "[[scenario]]\nname = \"ё\"\nexpect = { verdict = \"accept\" }\n\n\
+                [schedule]\nat_deadline = \"acept_all\"\nhours = \"mon 9-18\"\n";
+    std::fs::write(&file, text).unwrap();
+    let told = tested(&file, &[]);
+    assert_eq!(told.code, 2, "{}", told.err);
+    assert!(
+        told.err.contains("s.toml:6:15") && told.err.contains("accept_all"),
+        "{}",
+        told.err
+    );
+    assert!(told.err.contains("s.toml:7:9"), "{}", told.err);
+}
