@@ -68,13 +68,38 @@ impl Known {
     }
 }
 
-/// `settles`: nothing hid from the product how much time had passed. What was approved later than
-/// `lookback` is left to the deep scan.
+/// What the product could see in a story.
+pub(crate) struct Sight {
+    /// Nothing hid from it how much time had passed.
+    pub(crate) settles: bool,
+    /// Its clock was never set.
+    pub(crate) is_steady: bool,
+    /// What was approved later than this is left to the deep scan.
+    pub(crate) lookback: Duration,
+}
+
+impl Sight {
+    /// Whether an order is approved so soon that an ordinary list shows it.
+    fn is_listed(&self, order: &Order) -> bool {
+        let late = order.visible_at.duration_since(order.seed.created_at);
+        Duration::try_from(late).is_ok_and(|late| late + LOOK < self.lookback)
+    }
+
+    /// By when another one is in a deep list; a clock that was set may put that off for ever.
+    fn deep(&self) -> SignedDuration {
+        if self.is_steady {
+            SEEN_DEEP
+        } else {
+            SignedDuration::from_hours(48)
+        }
+    }
+}
+
 pub(crate) async fn judge(
     link: &Link,
     process: &Process,
     known: &Known,
-    (settles, lookback): (bool, Duration),
+    sight: &Sight,
 ) -> Result<(), String> {
     let filter = OrderFilter {
         limit: 100_000,
@@ -85,12 +110,12 @@ pub(crate) async fn judge(
         never_both(world, known)?;
         no_blind_repeat(world, &views)?;
         no_wrong_cancel(world, known, &views)?;
-        no_oversell(world, known, &views, lookback)?;
+        no_oversell(world, known, &views, sight)?;
         actions_end_true(world, known, &views)?;
-        if settles {
+        if sight.settles {
             no_early_repeat(world)?;
         }
-        same_as_kaspi(world, &views, lookback, now)?;
+        same_as_kaspi(world, &views, sight, now)?;
         attempts_precede_posts(world, &views)
     })?;
     books_balance(process).await?;
@@ -214,7 +239,7 @@ fn no_oversell(
     world: &World,
     known: &Known,
     views: &[OrderView],
-    lookback: Duration,
+    sight: &Sight,
 ) -> Result<(), String> {
     // Goods that Kaspi links to no SKU of ours could not be counted.
     let lines = views.iter().flat_map(|view| {
@@ -236,10 +261,11 @@ fn no_oversell(
             let taken = effect.to == Status::AcceptedByMerchant;
             let by_hand = known.by_hand.contains(&effect.code);
             let order = world.order(&effect.code);
-            let unseen = if order.is_none_or(|order| is_listed(order, lookback)) {
+            let is_listed = order.is_none_or(|order| sight.is_listed(order));
+            let unseen = if is_listed {
                 UNSEEN + SEEN_BY
             } else {
-                SEEN_DEEP
+                sight.deep()
             };
             taken && (!effect.cause.is_write() || by_hand) && effect.at > row.at - unseen
         };
@@ -328,22 +354,16 @@ fn no_early_repeat(world: &World) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether an order is approved so soon that an ordinary list shows it.
-fn is_listed(order: &Order, lookback: Duration) -> bool {
-    let late = order.visible_at.duration_since(order.seed.created_at);
-    Duration::try_from(late).is_ok_and(|late| late + LOOK < lookback)
-}
-
 /// I4, I5: known as Kaspi holds it; what still waits is held, and somebody is told why.
 fn same_as_kaspi(
     world: &World,
     views: &[OrderView],
-    lookback: Duration,
+    sight: &Sight,
     now: Timestamp,
 ) -> Result<(), String> {
     let is_seen = |order: &&Order| {
-        let soon = is_listed(order, lookback);
-        order.visible_at + if soon { SEEN_SOON } else { SEEN_DEEP } < now
+        let soon = sight.is_listed(order);
+        order.visible_at + if soon { SEEN_SOON } else { sight.deep() } < now
     };
     for order in world.orders().iter().filter(is_seen) {
         let code = order.code();

@@ -11,13 +11,13 @@ use qabyl::clock::SimulatedTime;
 use qabyl::config::Config;
 use qabyl::domain::decision::{CancelReason, Verdict};
 use qabyl::domain::ids::Sku;
-use qabyl::domain::stock::{Semantics, StockRow};
+use qabyl::domain::stock::StockRow;
 use qabyl::pipeline::StageError;
 use qabyl::runtime::build;
 use qabyl::sandbox::{Faults, Happening, Status, World};
 use qabyl::store::{OrderFilter, StockView, StoreError};
 
-use crate::judge::{self, Known};
+use crate::judge::{self, Known, Sight};
 use crate::link::{Crash, Link};
 use crate::plan::{Plan, TOKEN, start};
 use crate::shop::{Ended, Process, Sleeper, Step, config};
@@ -108,15 +108,13 @@ pub(crate) async fn run(seed: u64, tell: bool) -> Result<Told, String> {
     story.quieten().await?;
     let told = story.told(count).await;
     // A new process knows the time by a clock that was set, and one that slept sends what it had begun.
-    let settles =
-        story.plan.takeovers == 0.0 && (story.plan.clock_jumps == 0.0 || story.lives == 0);
-    let judged = judge::judge(
-        &story.link,
-        story.process(),
-        &story.known,
-        (settles, story.plan.lookback),
-    )
-    .await;
+    let is_steady = story.plan.clock_jumps == 0.0;
+    let sight = Sight {
+        settles: story.plan.takeovers == 0.0 && (is_steady || story.lives == 0),
+        is_steady,
+        lookback: story.plan.lookback,
+    };
+    let judged = judge::judge(&story.link, story.process(), &story.known, &sight).await;
     if judged.is_err() || tell {
         story.lay_open().await;
     }
@@ -362,10 +360,11 @@ impl Story {
 
     /// Units of each SKU that are not promised.
     async fn free(&self) -> BTreeMap<String, i64> {
+        let semantics = build::deciding_input(&self.config).semantics;
         let views = self
             .process()
             .store
-            .stock_levels(Semantics::Physical, None)
+            .stock_levels(semantics, None)
             .await
             .unwrap();
         let free = |view: StockView| {
