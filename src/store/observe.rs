@@ -15,7 +15,7 @@ use crate::domain::action::{Kind, State as ActionState};
 use crate::domain::decision::CancelReason;
 use crate::domain::ids::ShopName;
 use crate::domain::ledger::Take;
-use crate::domain::order::{Line, Lines, Order, Status};
+use crate::domain::order::{DeliveryMode, Line, Lines, Order, Status};
 use crate::domain::reconcile::{self, ActionEnd, Holding, LiveAction};
 use crate::domain::stock::Semantics;
 
@@ -364,6 +364,14 @@ pub(super) fn left_within(
     (seen_at, now): (Timestamp, Timestamp),
 ) -> (Timestamp, Timestamp) {
     let before = |at: Timestamp, by: SignedDuration| at.saturating_sub(by).unwrap_or(at);
+    // What the shop brings itself leaves long before its buyer has it.
+    let is_own = order.kaspi_delivery == Some(false);
+    let is_brought = is_own && order.delivery_mode != Some(DeliveryMode::Pickup);
+    let seen_at = if is_brought {
+        order.created_at
+    } else {
+        seen_at
+    };
     let seen_at = before(seen_at, READING_LAG);
     let (Some(at), Some(skew)) = (order.handed_over_at, skew) else {
         return (seen_at, now);

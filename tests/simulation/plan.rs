@@ -5,8 +5,8 @@ use std::time::Duration;
 use fastrand::Rng;
 use jiff::Timestamp;
 use qabyl::sandbox::{
-    self, EntriesForm, Fault, FaultRate, Faults, IncludeSupport, LineSeed, ListOrder, OfferForm,
-    OrderSeed, Scope, Settings, SuccessForm,
+    self, DeliveryMode, EntriesForm, Fault, FaultRate, Faults, IncludeSupport, LineSeed, ListOrder,
+    OfferForm, OrderSeed, Scope, Settings, SuccessForm,
 };
 
 pub(crate) const TOKEN: &str = "simulated-token";
@@ -80,7 +80,7 @@ impl Plan {
             })
             .collect();
         let orders = (0..orders)
-            .map(|number| order(rng, number, skus, steps))
+            .map(|number| delivered(order(rng, number, skus, steps), seed))
             .collect();
         let faults = Fault::ALL
             .into_iter()
@@ -152,6 +152,16 @@ fn settings(rng: &mut Rng, seed: u64) -> Settings {
         retry_after: Duration::from_secs(rng.u64(1..=60)),
         deadline: (rng.u8(..) < 60).then_some(Duration::from_hours(3)),
         ..Settings::default()
+    }
+}
+
+/// Some orders the shop brings itself: no courier's date tells when their goods left.
+fn delivered(order: OrderSeed, seed: u64) -> OrderSeed {
+    let number: u64 = order.code.parse().unwrap();
+    if Rng::with_seed(seed ^ number).u8(..) < 40 {
+        order.delivered(DeliveryMode::Local, false)
+    } else {
+        order
     }
 }
 
