@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use fastrand::Rng;
+use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use qabyl::clock::{Clock, SimulatedTime};
 use qabyl::kaspi::{Method, Transport, TransportError, WireRequest, WireResponse};
@@ -128,7 +129,11 @@ impl Link {
                 return;
             }
         }
-        self.state().sleep = None;
+        {
+            // One that is stopped does not die, whatever else of it is under way.
+            let mut state = self.state();
+            (state.sleep, state.crash) = (None, None);
+        }
         self.asleep.notify_one();
         awake.await;
     }
@@ -136,6 +141,8 @@ impl Link {
     /// Another process starts.
     pub(crate) fn revive(&self) {
         self.state().dead = false;
+        // Its last words fall asleep no more.
+        let _ = self.asleep.notified().now_or_never();
     }
 
     pub(crate) fn honest(&self) {
