@@ -50,14 +50,14 @@ pub(super) async fn run_once(ctx: &Ctx, restored: &Restored) -> Result<Report, S
         swept: true,
         ..Report::default()
     };
-    let to = ctx.kaspi_now();
+    let (now, to) = ctx.span(SignedDuration::ZERO);
     let furthest = to.saturating_sub(REACH_MAX).unwrap_or(to);
     let unknown_from = restored
         .known_until
         .saturating_sub(LATE)
         .unwrap_or(furthest);
     let oldest = ctx.store.oldest_holder(&ctx.shop).await?;
-    let from = oldest.unwrap_or(to).min(unknown_from).max(furthest);
+    let from = oldest.unwrap_or(now).min(unknown_from).max(furthest);
 
     let failed = read_all(ctx, restored, (from, to), &mut report).await?;
     record(ctx, started_at, (from, to), failed.as_ref(), &mut report).await?;
