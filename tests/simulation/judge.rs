@@ -23,8 +23,8 @@ const SENDING: SignedDuration = SignedDuration::from_secs(10);
 /// A POST under way may arrive, and have its effect, so much later than its units were counted.
 const ARRIVING: SignedDuration = SignedDuration::from_secs(150);
 
-/// An effect is read by then: replicas lag by up to a minute.
-const SEEN_BY: SignedDuration = SignedDuration::from_secs(120);
+/// An effect is read by then, where replicas lag by up to a minute.
+pub(crate) const SEEN_BY: SignedDuration = SignedDuration::from_secs(120);
 
 /// A list is made so often that an order this far within its reach is in one.
 const LOOK: Duration = Duration::from_mins(10);
@@ -74,6 +74,8 @@ pub(crate) struct Sight {
     pub(crate) settles: bool,
     /// Its clock was never set.
     pub(crate) is_steady: bool,
+    /// By when an effect is read: replicas may lag.
+    pub(crate) lag: SignedDuration,
     /// What was approved later than this is left to the deep scan.
     pub(crate) lookback: Duration,
 }
@@ -111,7 +113,7 @@ pub(crate) async fn judge(
         no_blind_repeat(world, &views)?;
         no_wrong_cancel(world, known, &views)?;
         no_oversell(world, known, &views, sight)?;
-        actions_end_true(world, known, &views)?;
+        actions_end_true(world, known, &views, sight)?;
         if sight.settles {
             no_early_repeat(world)?;
         }
@@ -292,7 +294,12 @@ fn no_oversell(
 }
 
 /// R3, R4: no action ended otherwise than Kaspi shows it, was sent too often, or is still under way.
-fn actions_end_true(world: &World, known: &Known, views: &[OrderView]) -> Result<(), String> {
+fn actions_end_true(
+    world: &World,
+    known: &Known,
+    views: &[OrderView],
+    sight: &Sight,
+) -> Result<(), String> {
     for view in views {
         let code = view.order.code.as_str();
         for action in &view.actions {
@@ -307,7 +314,7 @@ fn actions_end_true(world: &World, known: &Known, views: &[OrderView]) -> Result
                 .effects()
                 .iter()
                 .rfind(|row| row.code == code);
-            let seen = action.closed_at.map(|closed| closed - SEEN_BY);
+            let seen = action.closed_at.map(|closed| closed - sight.lag);
             let is_true = match (action.state.as_str(), seen) {
                 ("confirmed", _) => effects.next().is_some(),
                 // One that was overtaken by others had its effect all the same.

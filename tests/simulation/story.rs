@@ -112,6 +112,11 @@ pub(crate) async fn run(seed: u64, tell: bool) -> Result<Told, String> {
     let sight = Sight {
         settles: story.plan.takeovers == 0.0 && (is_steady || story.lives == 0),
         is_steady,
+        lag: if story.plan.stale > 0.0 || !is_steady {
+            judge::SEEN_BY
+        } else {
+            SignedDuration::ZERO
+        },
         lookback: story.plan.lookback,
     };
     let judged = judge::judge(&story.link, story.process(), &story.known, &sight).await;
