@@ -12,7 +12,7 @@ use super::{Done, FAILED, Failure, complain, open_as_daemon, reload, shops};
 use crate::clock::Clock;
 use crate::config::{Loaded, TokenSource};
 use crate::kaspi::Credentials;
-use crate::runtime::{Board, build, daemon, lifecycle, telemetry};
+use crate::runtime::{Board, build, channels, daemon, lifecycle, telemetry};
 
 /// How often a token's file is looked at.
 const TOKEN_EVERY: Duration = Duration::from_secs(2);
@@ -54,12 +54,20 @@ pub(super) async fn run(loaded: &Loaded) -> Done {
     );
     let stages = shops.iter().map(daemon::stages_of).sum::<usize>() + daemon::SHARED_STAGES;
     let keeper = build::keeper(config, Arc::clone(&store), Clock::System);
-    let contexts = shops.iter().map(|shop| Arc::clone(&shop.ctx)).collect();
+    let contexts: Vec<_> = shops.iter().map(|shop| Arc::clone(&shop.ctx)).collect();
+    let of_notifier = (Arc::clone(&store), Clock::System);
+    let notifier = channels::notifier(loaded, of_notifier, contexts.clone()).await?;
     let ended = {
         let manager =
             lifecycle::tell_manager(Arc::clone(&board), Arc::clone(&store), stages, stop.clone());
         let reloads = reload::watch(loaded, contexts, stop.clone());
-        let work = daemon::run(shops, keeper, &config.poll.schedule, board, stop.clone());
+        let work = daemon::run(
+            shops,
+            (keeper, notifier),
+            &config.poll.schedule,
+            board,
+            stop.clone(),
+        );
         let (ended, (), (), reloads) = tokio::join!(work, tokens, manager, reloads);
         ended.and(reloads)
     };

@@ -10,7 +10,7 @@ use super::env::Env;
 use super::layers::Layers;
 use super::problem::{ConfigError, Origin};
 use super::token::TokenSource;
-use super::{Config, DEFAULT_TOML, Shop, TOKEN_ENV_DEFAULT, check, dump};
+use super::{Channel, Config, DEFAULT_TOML, Shop, TOKEN_ENV_DEFAULT, check, dump};
 
 /// Where a configuration file is looked for when none is named.
 pub const SEARCH: [&str; 2] = ["/etc/qabyl/qabyl.toml", "./qabyl.toml"];
@@ -68,6 +68,11 @@ impl Loaded {
     /// Where a shop's token is read from.
     pub fn token_source(&self, shop: &Shop) -> TokenSource {
         TokenSource::new(shop, &self.env)
+    }
+
+    /// Where a channel's secret is read from.
+    pub fn secret_source(&self, channel: &Channel) -> TokenSource {
+        TokenSource::of_channel(channel, &self.env)
     }
 
     /// The same file again, with the environment as it is now.
@@ -236,6 +241,13 @@ fn finish(config: &mut Config, file: Option<&Path>, origins: &BTreeMap<String, O
             shop.token_file = Some(directory.join(file));
         } else if shop.token_env.is_none() {
             shop.token_env = Some(TOKEN_ENV_DEFAULT.to_owned());
+        }
+    }
+    for channel in &mut config.channels {
+        if let Some(file) = channel.secret_file.take() {
+            let is_bare = file.components().count() == 1 && !file.is_absolute();
+            channel.credential = file.to_str().filter(|_| is_bare).map(ToOwned::to_owned);
+            channel.secret_file = Some(directory.join(file));
         }
     }
     let has_token = env

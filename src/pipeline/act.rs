@@ -497,7 +497,9 @@ impl<'a> Pass<'a> {
                 attempts = due.counted, hint = "handle the order in the cabinet before its deadline",
                 "the request has no effect, however often it is sent"
             );
-            self.ctx.store.put_off(due.action, None).await?;
+            let now = self.ctx.clock.now();
+            let store = &self.ctx.store;
+            store.leave_to_person(&self.ctx.shop, &due, now).await?;
             return Ok(());
         }
         self.ready.push((due, asked_at));

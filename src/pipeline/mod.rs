@@ -11,7 +11,9 @@ pub mod decide;
 pub mod housekeep;
 mod lines;
 mod listing;
+pub mod notify;
 pub mod poll;
+mod watch;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};

@@ -19,6 +19,7 @@ use super::build::ShopParts;
 use crate::clock::Clock;
 use crate::kaspi::{Client, Credentials};
 use crate::pipeline::housekeep::{self, Keeper};
+use crate::pipeline::notify::{self, Notifier};
 use crate::pipeline::{Ctx, StageError, act, alert, confirm, decide, poll};
 
 /// A stage looks by itself this often, bell or not: other processes write into the database too.
@@ -44,7 +45,7 @@ const KEEP_EVERY: Duration = Duration::from_mins(1);
 const ALL_SHOPS: &str = "*";
 
 /// Stages that work for all shops together.
-pub const SHARED_STAGES: usize = 1;
+pub const SHARED_STAGES: usize = 2;
 
 /// Stages of a shop: one more where it acts.
 pub fn stages_of(shop: &ShopParts) -> usize {
@@ -75,7 +76,7 @@ enum Again {
 /// A database error that makes going on pointless, as told by the stage that met it.
 pub async fn run(
     shops: Vec<ShopParts>,
-    keeper: Keeper,
+    (keeper, notifier): (Keeper, Notifier),
     schedule: &str,
     board: Arc<Board>,
     stop: CancellationToken,
@@ -91,6 +92,7 @@ pub async fn run(
         fatal: &fatal,
     };
     spawn_keeper(keeper, &spawner);
+    spawn_notifier(notifier, &spawner);
     for shop in shops {
         let bells = Arc::new(Bells::default());
         let rung = Arc::clone(&bells);
@@ -147,6 +149,39 @@ fn spawn_keeper(keeper: Keeper, spawner: &Spawner<'_>) {
                     LOOK_EVERY
                 } else {
                     KEEP_EVERY
+                }))
+            })
+            .await;
+    });
+}
+
+/// Channels are told by a task of their own: nothing waits for it.
+fn spawn_notifier(notifier: Notifier, spawner: &Spawner<'_>) {
+    let stage = Stage {
+        name: "notify",
+        shop: ALL_SHOPS.to_owned(),
+        clock: notifier.clock.clone(),
+        board: Arc::clone(spawner.board),
+        stop: spawner.stop.clone(),
+        fatal: Arc::clone(spawner.fatal),
+        credentials: None,
+        trouble: Mutex::default(),
+    };
+    let stop = spawner.stop.clone();
+    spawner.tracker.spawn(async move {
+        let quiet = Notify::new();
+        stage
+            .repeat(&quiet, async || {
+                // A request under way when the daemon stops goes out again: with the same id.
+                let report = tokio::select! {
+                    () = stop.cancelled() => return Ok(Again::Within(LOOK_EVERY)),
+                    report = notify::run_once(&notifier) => report?,
+                };
+                *stage.trouble.lock().unwrap_or_else(PoisonError::into_inner) = report.trouble;
+                Ok(Again::Within(if report.more {
+                    Duration::ZERO
+                } else {
+                    LOOK_EVERY
                 }))
             })
             .await;

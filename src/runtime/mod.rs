@@ -2,6 +2,7 @@
 
 mod board;
 pub mod build;
+pub mod channels;
 pub mod daemon;
 pub mod lifecycle;
 pub mod once;

@@ -12,6 +12,7 @@ use crate::crash_point::crash_point;
 use crate::domain::action::{Kind, Outcome, Patience, State as ActionState};
 use crate::domain::decision::Verdict;
 use crate::domain::ids::{OrderId, ShopName};
+use crate::domain::notice::{self, Notice};
 use crate::domain::order::Order;
 
 /// How soon an action is looked at again that waits for others to be read.
@@ -364,9 +365,38 @@ impl Store {
         let closed = close(&mut tx, due.action, ActionState::Refused, why, now).await?;
         if closed {
             hold(&mut tx, shop, &due.order.id, why, now).await?;
+            let (code, action) = (due.order.code.as_str(), due.kind.word());
+            let facts = json!({ "order": code, "action": action });
+            let what = due.action.to_string();
+            tx.notice(
+                now,
+                Notice::of_shop(notice::Kind::ActionRefused, shop, &what, facts),
+            );
         }
         tx.commit().await?;
         Ok(closed)
+    }
+
+    /// Leaves an action to a person: no POST of it has an effect.
+    pub async fn leave_to_person(
+        &self,
+        shop: &ShopName,
+        due: &Due,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        put_off(&mut tx, due.action, None).await?;
+        let detail = json!({ "action": due.action, "attempts": due.counted });
+        let order = Some(&due.order.id);
+        tx.audit(now, "qabyl", (shop, order), "action.stuck", detail);
+        let (code, action) = (due.order.code.as_str(), due.kind.word());
+        let facts = json!({ "order": code, "action": action, "attempts": due.counted });
+        let what = due.action.to_string();
+        tx.notice(
+            now,
+            Notice::of_shop(notice::Kind::ActionStuck, shop, &what, facts),
+        );
+        tx.commit().await
     }
 
     /// Puts an action off without an attempt.

@@ -5,9 +5,11 @@ use serde_json::json;
 use sqlx::FromRow;
 
 use super::orders::parse_order;
+use super::watch::{because, waiting_facts};
 use super::{Store, StoreError, ms};
 use crate::crash_point::crash_point;
 use crate::domain::ids::{OrderCode, OrderId, ShopName};
+use crate::domain::notice::{Kind, Notice};
 
 /// An order that still waits for the merchant.
 #[derive(Debug, Clone)]
@@ -22,18 +24,22 @@ pub struct Waiting {
     pub express: bool,
     /// What it waits for, as far as it is known.
     pub why: String,
+    /// The same in words of a fixed list.
+    pub because: Vec<String>,
 }
 
 #[derive(FromRow)]
 struct Row {
     body: String,
+    held_by: Option<String>,
     held_why: Option<String>,
+    decision: Option<String>,
     verdict: Option<String>,
     rule: Option<String>,
 }
 
 pub(super) const WAITING: &str = "
-SELECT o.body, o.held_why, d.verdict, d.rule FROM orders o
+SELECT o.body, o.held_by, o.held_why, d.body AS decision, d.verdict, d.rule FROM orders o
 LEFT JOIN decisions d ON d.id = (SELECT MAX(id) FROM decisions WHERE shop = o.shop AND order_id = o.id)
 WHERE o.shop = ?1 AND o.state = 'NEW' AND o.status = 'APPROVED_BY_BANK'
   AND (o.created_at <= ?2 OR o.body ->> '$.express')
@@ -65,6 +71,9 @@ impl Store {
             if waiting_since > since && !is_urgent {
                 continue;
             }
+            let decision = row.decision.as_deref();
+            let decision = decision.and_then(|body| serde_json::from_str(body).ok());
+            let because = because(row.held_by.as_deref(), decision.as_ref());
             let decided = row.verdict.zip(row.rule);
             let why = row
                 .held_why
@@ -76,6 +85,7 @@ impl Store {
                 waiting_since,
                 express: order.express,
                 why,
+                because,
             });
         }
         Ok(near)
@@ -101,6 +111,10 @@ impl Store {
                 "order.deadline_near",
                 detail,
             );
+            let (code, since) = (&waiting.code, waiting.waiting_since);
+            let facts = waiting_facts(code, since, waiting.express, &waiting.because);
+            let what = waiting.id.as_str();
+            tx.notice(now, Notice::of_shop(Kind::DeadlineNear, shop, what, facts));
         }
         crash_point("alert.before_commit");
         tx.commit().await?;

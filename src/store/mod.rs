@@ -14,6 +14,7 @@ mod edited;
 mod error;
 mod lock;
 mod mend;
+mod notices;
 mod observe;
 mod open;
 mod orders;
@@ -29,6 +30,7 @@ mod shops;
 mod stock;
 mod upkeep;
 mod view;
+mod watch;
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -45,6 +47,7 @@ pub use deadline::Waiting;
 pub use deciding::{Candidate, Deciding, DecidingInput, NewDecision};
 pub use error::StoreError;
 pub use lock::Holder;
+pub use notices::{Bounds, ChannelState, Delivery, Told};
 pub use observe::{Observed, Reading};
 pub use orders::LinesWanted;
 pub use recheck::{Launch, Recheck};
@@ -53,6 +56,7 @@ pub use scans::{Scan, ScanKind};
 pub use shops::ShopState;
 pub use stock::{ImportReport, StockView};
 pub use view::{ActionView, AttemptView, DecisionView, OrderFilter, OrderView, Totals};
+pub use watch::{DaySeen, HeldNow};
 
 /// Who opens the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,6 +114,7 @@ impl Store {
             connection: Some(connection),
             epoch: self.epoch,
             audit: Vec::new(),
+            notices: Vec::new(),
         })
     }
 
@@ -143,6 +148,8 @@ struct WriteTx<'s> {
     epoch: i64,
     /// Rows of the trail with their details, written together just before the commit.
     audit: Vec<(serde_json::Value, serde_json::Value)>,
+    /// Notices with their facts, written there too.
+    notices: Vec<(serde_json::Value, serde_json::Value)>,
 }
 
 impl WriteTx<'_> {
@@ -153,6 +160,7 @@ impl WriteTx<'_> {
     /// Makes the write durable. An error leaves it open whether it is: read the row again (R13).
     async fn commit(mut self) -> Result<(), StoreError> {
         self.write_audit().await?;
+        self.write_notices().await?;
         let mut connection = self.connection.take().ok_or(StoreError::Closed)?;
         sqlx::query("COMMIT")
             .execute(&mut connection)

@@ -14,7 +14,7 @@ use crate::domain::ledger::{Ledger, Listing, Promised};
 use crate::domain::stock::{Semantics, StockRow};
 
 /// Fewer SKUs than this falling to zero at once say nothing about the feed: small shops sell out.
-const COLLAPSE_SKUS_MIN: i64 = 3;
+pub(super) const COLLAPSE_SKUS_MIN: i64 = 3;
 
 /// What an import did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,17 +101,28 @@ async fn levels(
 }
 
 /// Imports whose fall is still in force: their zeroed SKUs are still at zero.
-const COLLAPSES: &str = "
+pub(super) const COLLAPSES: &str = "
 SELECT i.source, i.at, i.had, COUNT(s.sku) AS fell FROM stock s JOIN stock_imports i ON i.id = s.fell_in
 WHERE s.fell_in IS NOT NULL GROUP BY i.id HAVING COUNT(s.sku) >= ? AND i.had > 0
 ORDER BY CAST(COUNT(s.sku) AS REAL) / i.had DESC LIMIT 1";
 
 #[derive(FromRow)]
-struct CollapseRow {
+pub(super) struct CollapseRow {
     source: String,
     at: i64,
     had: i64,
     fell: i64,
+}
+
+impl CollapseRow {
+    pub(super) fn collapse(self) -> Result<Collapse, StoreError> {
+        Ok(Collapse {
+            fell: self.fell.unsigned_abs(),
+            had: self.had.unsigned_abs(),
+            source: self.source,
+            at: at(self.at)?,
+        })
+    }
 }
 
 impl WriteTx<'_> {
@@ -135,15 +146,7 @@ impl WriteTx<'_> {
             .bind(COLLAPSE_SKUS_MIN)
             .fetch_optional(self.conn()?)
             .await?;
-        row.map(|row| {
-            Ok(Collapse {
-                fell: row.fell.unsigned_abs(),
-                had: row.had.unsigned_abs(),
-                source: row.source,
-                at: at(row.at)?,
-            })
-        })
-        .transpose()
+        row.map(CollapseRow::collapse).transpose()
     }
 }
 

@@ -15,6 +15,7 @@ mod fixtures;
 mod housekeep;
 mod lists;
 mod migrations;
+mod notify;
 mod restore;
 mod rules;
 mod sandbox;
