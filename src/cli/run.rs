@@ -45,7 +45,11 @@ pub(super) async fn run(loaded: &Loaded) -> Done {
         .shops
         .iter()
         .zip(&shops)
-        .map(|(shop, parts)| (loaded.token_source(shop), parts.credentials.clone()))
+        .map(|(shop, parts)| Watched {
+            shop: shop.name.clone(),
+            source: loaded.token_source(shop),
+            credentials: parts.credentials.clone(),
+        })
         .collect();
     let tokens = watch_tokens(watched, stop.clone());
     tracing::info!(
@@ -82,29 +86,35 @@ pub(super) async fn run(loaded: &Loaded) -> Done {
     Ok(ExitCode::SUCCESS)
 }
 
+/// A shop whose token may be replaced.
+struct Watched {
+    shop: String,
+    source: TokenSource,
+    credentials: Credentials,
+}
+
 /// Takes a new token up as soon as its file changes.
-async fn watch_tokens(shops: Vec<(TokenSource, Credentials)>, stop: CancellationToken) {
-    let mut seen: Vec<_> = shops
-        .iter()
-        .map(|(source, _)| source.fingerprint())
-        .collect();
+async fn watch_tokens(shops: Vec<Watched>, stop: CancellationToken) {
+    let mut seen: Vec<_> = shops.iter().map(|one| one.source.fingerprint()).collect();
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(TOKEN_EVERY) => {}
         }
-        for ((source, credentials), seen) in shops.iter().zip(&mut seen) {
+        for (one, seen) in shops.iter().zip(&mut seen) {
+            let (shop, source) = (one.shop.as_str(), &one.source);
             if !source.changed_since(seen) {
                 continue;
             }
             match source.load() {
                 Ok(token) => {
-                    credentials.replace(SecretString::from(token.expose()));
+                    one.credentials.replace(SecretString::from(token.expose()));
                     *seen = source.fingerprint();
-                    tracing::info!(event = "token.replaced", "a new token is in use");
+                    tracing::info!(event = "token.replaced", shop, "a new token is in use");
                 }
                 Err(error) => tracing::warn!(
                     event = "token.unreadable",
+                    shop,
                     "the old token stays in use: {error}"
                 ),
             }

@@ -2,7 +2,7 @@
 //! pace. A slow or dead channel holds nobody up but itself: its failures are counted in the database,
 //! and it is left alone for longer and longer.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -33,6 +33,11 @@ const KEPT_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// How often budget, stock and the day's sums are looked at.
 const WATCH_EVERY: Duration = Duration::from_secs(30);
 
+/// How often each shop's hour is told.
+const HOUR: Duration = Duration::from_hours(1);
+/// And the first time.
+const FIRST_HOUR_AFTER: Duration = Duration::from_secs(20);
+
 /// While a channel fails, that is told in the log once in so long.
 const TELL_AGAIN: SignedDuration = SignedDuration::from_hours(1);
 
@@ -48,6 +53,8 @@ pub struct Notifier {
     digest_at: Option<u16>,
     shops: Vec<Arc<Ctx>>,
     watched_at: Mutex<Option<Duration>>,
+    /// When the hour is told next, with each shop's counts then.
+    hour: tokio::sync::Mutex<(Duration, Vec<BTreeMap<watch::Class, u64>>)>,
     /// When a channel's failure was last told, by its name.
     told: Mutex<HashMap<String, Timestamp>>,
     random: Mutex<fastrand::Rng>,
@@ -77,6 +84,11 @@ impl Notifier {
         shops: Vec<Arc<Ctx>>,
         seed: u64,
     ) -> Self {
+        // The first line comes soon after the start: whoever restarted it wants to see.
+        let hour = (
+            clock.ticks() + FIRST_HOUR_AFTER,
+            vec![BTreeMap::new(); shops.len()],
+        );
         Self {
             store,
             clock,
@@ -85,6 +97,7 @@ impl Notifier {
             digest_at,
             shops,
             watched_at: Mutex::default(),
+            hour: hour.into(),
             told: Mutex::default(),
             random: Mutex::new(fastrand::Rng::with_seed(seed)),
         }
@@ -97,6 +110,19 @@ impl Notifier {
     pub async fn begin(&self) -> Result<(), StoreError> {
         let names: Vec<&str> = self.channels.iter().map(|c| c.name.as_str()).collect();
         self.store.set_channels(&names, self.clock.now()).await
+    }
+
+    async fn tell_hour(&self) -> Result<(), StoreError> {
+        let mut hour = self.hour.lock().await;
+        let ticks = self.clock.ticks();
+        if ticks < hour.0 {
+            return Ok(());
+        }
+        hour.0 = ticks + HOUR;
+        for (ctx, last) in self.shops.iter().zip(&mut hour.1) {
+            *last = watch::tell_hour(&self.store, ctx, last, self.clock.now()).await?;
+        }
+        Ok(())
     }
 
     fn pause(&self, failures: i64, asked: Option<Duration>) -> SignedDuration {
@@ -137,6 +163,7 @@ pub async fn run_once(notifier: &Notifier) -> Result<Report, StoreError> {
         watch::run_once(store, &notifier.shops, notifier.digest_at, now).await?;
         let before = now.saturating_sub(KEPT_FOR).unwrap_or(now);
         store.drop_notices(before).await?;
+        notifier.tell_hour().await?;
     }
     let ends = join_all(notifier.channels.iter().map(|c| tell(notifier, c))).await;
     let mut report = Report::default();

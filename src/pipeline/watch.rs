@@ -1,6 +1,7 @@
 //! What nobody does and yet happens: stock grows old, a feed breaks, cancels add up, a day ends. Looked
 //! for beside everything else, and told once for each happening.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
@@ -37,6 +38,46 @@ pub(super) async fn run_once(
     }
     Ok(())
 }
+
+/// One line an hour for each shop: what was asked of Kaspi since the last one, and how things stand.
+/// `last` is what was counted then.
+pub(super) async fn tell_hour(
+    store: &Store,
+    ctx: &Ctx,
+    last: &BTreeMap<Class, u64>,
+    now: Timestamp,
+) -> Result<BTreeMap<Class, u64>, StoreError> {
+    let view = ctx.reader.view();
+    let since = |wanted: &str| {
+        let of_class = view
+            .classes
+            .iter()
+            .filter(|((_, class), _)| *class == wanted);
+        let counts = of_class.map(|(key, count)| count - last.get(key).copied().unwrap_or(0));
+        counts.sum::<u64>()
+    };
+    let hour = now.saturating_sub(SignedDuration::from_hours(1));
+    let seen = store.day(&ctx.shop, hour.unwrap_or(now)).await?;
+    let totals = store.totals(Some(&ctx.shop)).await?;
+    let counters = store
+        .counters(&ctx.shop, ctx.settings.budget_window, now)
+        .await?;
+    let stock = store.stock_age().await?;
+    let stock_age = stock.map(|(newest, _)| now.duration_since(newest).as_secs());
+    tracing::info!(
+        event = "shop.hour", shop = %ctx.shop, new = seen.new, accepted = seen.accepted,
+        cancelled = seen.cancelled, held = totals.held, waiting = totals.waiting, stuck = totals.stuck,
+        requests = view.classes.values().sum::<u64>() - last.values().sum::<u64>(), ok = since("ok"),
+        denied = since("denied"), refused = since("refused"), asked_to_wait = since("asked_to_wait"),
+        server_error = since("server_error"), not_sent = since("not_sent"), timeout = since("timeout"),
+        broken = since("broken"), cancel_share = share(counters.cancelled, counters.decided),
+        stock_age_s = stock_age, "the last hour"
+    );
+    Ok(view.classes)
+}
+
+/// A request's method and what came of it.
+pub(super) type Class = (&'static str, &'static str);
 
 /// Almaty's day and how far into it `now` is.
 fn day_of(now: Timestamp) -> (String, SignedDuration) {

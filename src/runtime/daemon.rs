@@ -1,6 +1,5 @@
 //! The daemon: one loop a stage and shop. A bell or a due time starts a run; cron only rings bells.
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio_cron_scheduler::{Job, JobScheduler};
 use tokio_util::sync::CancellationToken;
@@ -16,6 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use super::board::Board;
 use super::build::ShopParts;
+use super::troubles::Troubles;
 use crate::clock::Clock;
 use crate::kaspi::{Client, Credentials};
 use crate::pipeline::housekeep::{self, Keeper};
@@ -257,7 +257,7 @@ async fn poll_once(ctx: &Ctx, bells: &Bells) -> Result<Again, StageError> {
         );
     }
     if let Some(problem) = &report.problem {
-        tracing::warn!(event = "poll.incomplete", shop = %ctx.shop, "nothing is decided from this list: {problem}");
+        tracing::warn!(event = "poll.incomplete", shop = %ctx.shop, why = %problem, "nothing is decided from this list: {problem}");
     }
     bells.decide.notify_one();
     bells.act.notify_one();
@@ -325,7 +325,7 @@ impl Stage {
         mut run: impl FnMut() -> F,
     ) {
         let mut failures: u32 = 0;
-        let mut told: HashMap<String, Timestamp> = HashMap::new();
+        let mut troubles = Troubles::default();
         while !self.stop.is_cancelled() {
             let shop = self.shop.as_str();
             let started = self.clock.now();
@@ -341,7 +341,7 @@ impl Stage {
             if self.stop.is_cancelled() && matches!(result, Err(StageError::Api(_))) {
                 return;
             }
-            self.report(&result, &mut told);
+            self.report(&result, &mut troubles);
             // After a failure the bell is not answered: it would shorten the pause. A new token is.
             let (wait, deaf) = match result {
                 Ok(again) => {
@@ -410,7 +410,7 @@ impl Stage {
         }
     }
 
-    fn report(&self, result: &Result<Again, StageError>, told: &mut HashMap<String, Timestamp>) {
+    fn report(&self, result: &Result<Again, StageError>, troubles: &mut Troubles) {
         let shop = self.shop.as_str();
         let now = self.clock.now();
         let (error, hint, code) = match result {
@@ -430,31 +430,29 @@ impl Stage {
             stage.hint = hint.map(str::to_owned);
         });
         let Some(error) = error else {
-            if !told.is_empty() {
-                told.clear();
+            if let Some((failures, span)) = troubles.over(now) {
                 tracing::info!(
                     event = "stage.recovered",
                     shop,
                     stage = self.name,
+                    failures,
+                    failed_for_s = span.as_secs(),
                     "works again"
                 );
             }
             return;
         };
-        // The same trouble is told once in five minutes, not at every try.
-        let fresh = |at: &Timestamp| now.duration_since(*at) < SignedDuration::from_mins(5);
-        if told.get(code).is_some_and(fresh) {
-            return;
+        if let Some(repeats) = troubles.failed(code, now) {
+            tracing::warn!(
+                event = "stage.failed",
+                shop,
+                stage = self.name,
+                code,
+                repeats,
+                hint,
+                "{error}"
+            );
         }
-        told.insert(code.to_owned(), now);
-        tracing::warn!(
-            event = "stage.failed",
-            shop,
-            stage = self.name,
-            code,
-            hint,
-            "{error}"
-        );
     }
 }
 

@@ -7,5 +7,6 @@ pub mod daemon;
 pub mod lifecycle;
 pub mod once;
 pub mod telemetry;
+mod troubles;
 
 pub use board::{Board, StageStatus};

@@ -23,6 +23,8 @@ const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(2);
 pub struct Due {
     /// Its row.
     pub action: i64,
+    /// The decision it comes from.
+    pub decision: i64,
     /// The order, as stored.
     pub order: Order,
     /// What is asked.
@@ -62,6 +64,8 @@ pub struct Ended {
     pub begun: Begun,
     /// What the answer proves.
     pub outcome: Outcome,
+    /// How long it was out.
+    pub took: std::time::Duration,
     /// Spread of the pause after it, 0..=1.
     pub jitter: f64,
 }
@@ -69,6 +73,7 @@ pub struct Ended {
 #[derive(FromRow)]
 struct Row {
     id: i64,
+    decision_id: i64,
     body: String,
     kind: String,
     reason: Option<String>,
@@ -83,7 +88,7 @@ struct Row {
 }
 
 pub(super) const DUE: &str = "
-SELECT a.id, o.body, a.kind, a.reason, a.comment, a.state, a.attempts, a.origin, a.made_at, o.listed_at,
+SELECT a.id, a.decision_id, o.body, a.kind, a.reason, a.comment, a.state, a.attempts, a.origin, a.made_at, o.listed_at,
   (SELECT outcome FROM attempts t WHERE t.action_id = a.id ORDER BY n DESC LIMIT 1) AS last_outcome,
   (SELECT COUNT(*) FROM attempts t WHERE t.action_id = a.id AND outcome NOT IN ('snoozed', 'not_sent', 'denied')) AS counted
 FROM actions a JOIN orders o ON o.shop = a.shop AND o.id = a.order_id
@@ -106,6 +111,7 @@ WHERE t.ended_at IS NULL AND a.shop = ?";
 fn due(row: Row) -> Result<Due, StoreError> {
     Ok(Due {
         action: row.id,
+        decision: row.decision_id,
         order: parse_order(&row.body)?,
         kind: kind_of(&row.kind, row.reason.as_deref(), row.comment.as_deref())?,
         state: ActionState::parse(&row.state)

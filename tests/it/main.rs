@@ -14,6 +14,7 @@ mod faults;
 mod fixtures;
 mod housekeep;
 mod lists;
+mod log;
 mod migrations;
 mod notify;
 mod restore;

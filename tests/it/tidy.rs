@@ -19,7 +19,7 @@ fn read(path: &str) -> String {
 }
 
 /// Every Rust file below a folder, with its path from the root.
-fn sources(below: &str) -> Vec<(String, String)> {
+pub(crate) fn sources(below: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut folders = vec![root().join(below)];
     while let Some(folder) = folders.pop() {

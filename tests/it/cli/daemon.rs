@@ -24,7 +24,7 @@ impl Daemon {
         Self(command.stdin(Stdio::null()).spawn().unwrap())
     }
 
-    fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: &str) {
         let pid = self.0.id().to_string();
         assert!(
             Command::new("kill")

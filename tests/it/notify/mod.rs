@@ -3,4 +3,4 @@
 
 mod daemon;
 mod queue;
-mod receiver;
+pub(crate) mod receiver;

@@ -152,6 +152,7 @@ async fn with_the_receiver_dead_for_an_hour_accepts_take_as_long_and_every_alert
     assert_eq!(well, dead, "time to accept, order by order, in ms");
     assert_eq!(well.len(), 30);
     let held: Vec<String> = (0..MINUTES)
+        .step_by(2)
         .map(|minute| format!("9{minute:05}001"))
         .collect();
     for told in [told_well, told_dead] {

@@ -12,12 +12,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
-pub(super) const SECRET: &str = "whsec_cmVjZWl2ZXItc2VjcmV0LW9mLXRoaXJ0eS10d28hIQ==";
+pub(crate) const SECRET: &str = "whsec_cmVjZWl2ZXItc2VjcmV0LW9mLXRoaXJ0eS10d28hIQ==";
 const KEY: &[u8] = b"receiver-secret-of-thirty-two!!";
 
 /// How it behaves.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Mode {
+pub(crate) enum Mode {
     /// Takes what is well signed.
     Well,
     /// Answers with this, after a header line.
@@ -29,23 +29,23 @@ pub(super) enum Mode {
 }
 
 #[derive(Default, Clone)]
-pub(super) struct Seen {
+pub(crate) struct Seen {
     /// Requests that came in, taken or not.
-    pub(super) requests: usize,
+    pub(crate) requests: usize,
     /// Those that repeated an id taken before.
-    pub(super) repeats: usize,
+    pub(crate) repeats: usize,
     /// Bodies taken, each id once.
-    pub(super) taken: Vec<Value>,
+    pub(crate) taken: Vec<Value>,
     /// What was wrong with a request.
-    pub(super) wrong: Vec<String>,
+    pub(crate) wrong: Vec<String>,
     /// Paths asked for.
-    pub(super) paths: Vec<String>,
+    pub(crate) paths: Vec<String>,
     ids: HashSet<String>,
 }
 
 impl Seen {
     /// Notices told, the summarised ones too.
-    pub(super) fn items(&self) -> Vec<Value> {
+    pub(crate) fn items(&self) -> Vec<Value> {
         let items = self
             .taken
             .iter()
@@ -54,15 +54,15 @@ impl Seen {
     }
 }
 
-pub(super) struct Receiver {
-    pub(super) address: SocketAddr,
+pub(crate) struct Receiver {
+    pub(crate) address: SocketAddr,
     mode: Arc<Mutex<Mode>>,
     seen: Arc<Mutex<Seen>>,
     task: Option<JoinHandle<()>>,
 }
 
 impl Receiver {
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let mut receiver = Self {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             mode: Arc::new(Mutex::new(Mode::Well)),
@@ -74,7 +74,7 @@ impl Receiver {
     }
 
     /// Listens at its address again.
-    pub(super) async fn listen(&mut self) {
+    pub(crate) async fn listen(&mut self) {
         let listener = TcpListener::bind(self.address).await.unwrap();
         self.address = listener.local_addr().unwrap();
         let (mode, seen) = (Arc::clone(&self.mode), Arc::clone(&self.seen));
@@ -90,22 +90,22 @@ impl Receiver {
     }
 
     /// Nobody listens any more.
-    pub(super) async fn vanish(&mut self) {
+    pub(crate) async fn vanish(&mut self) {
         if let Some(task) = self.task.take() {
             task.abort();
             let _ = task.await;
         }
     }
 
-    pub(super) fn behaves(&self, mode: Mode) {
+    pub(crate) fn behaves(&self, mode: Mode) {
         *self.mode.lock().unwrap() = mode;
     }
 
-    pub(super) fn seen(&self) -> Seen {
+    pub(crate) fn seen(&self) -> Seen {
         self.seen.lock().unwrap().clone()
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}/hook?key=hidden-part-of-the-url", self.address)
     }
 }
