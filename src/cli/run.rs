@@ -26,16 +26,17 @@ pub(super) async fn run(loaded: &Loaded) -> Done {
     let shops = shops::build(loaded, ready, &store).await?;
     let stop = stop_on_signal()?;
     let board = Arc::new(Board::default());
-    let names: Vec<_> = shops
-        .iter()
-        .map(|shop| (shop.ctx.shop.clone(), shop.client.clone()))
-        .collect();
+    let contexts: Vec<_> = shops.iter().map(|shop| Arc::clone(&shop.ctx)).collect();
     let server = match config.http.listen {
         None => None,
         Some(address) => {
-            let state = crate::status::Shared::new(Arc::clone(&store), Arc::clone(&board), names);
+            let parts = (Arc::clone(&store), Arc::clone(&board));
+            let state = crate::status::Shared::new(parts.0, parts.1, contexts.clone());
+            let token = loaded.http_token();
+            let token =
+                token.map_err(|why| Failure::usage(anyhow::anyhow!("http.token_file: {why}")))?;
             Some(
-                crate::status::serve(address, state, stop.clone())
+                crate::status::serve(address, token, state, stop.clone())
                     .await
                     .map_err(Failure::usage)?,
             )
@@ -58,7 +59,6 @@ pub(super) async fn run(loaded: &Loaded) -> Done {
     );
     let stages = shops.iter().map(daemon::stages_of).sum::<usize>() + daemon::SHARED_STAGES;
     let keeper = build::keeper(config, Arc::clone(&store), Clock::System);
-    let contexts: Vec<_> = shops.iter().map(|shop| Arc::clone(&shop.ctx)).collect();
     let of_notifier = (Arc::clone(&store), Clock::System);
     let notifier = channels::notifier(loaded, of_notifier, contexts.clone()).await?;
     let ended = {

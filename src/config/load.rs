@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use ::config::{Environment, File, FileFormat};
+use secrecy::SecretString;
 
 use super::env::Env;
 use super::layers::Layers;
@@ -73,6 +74,18 @@ impl Loaded {
     /// Where a channel's secret is read from.
     pub fn secret_source(&self, channel: &Channel) -> TokenSource {
         TokenSource::of_channel(channel, &self.env)
+    }
+
+    /// The token that readers of the status pages must show, where one is asked for.
+    ///
+    /// # Errors
+    /// None there, or none usable; in words that do not show it.
+    pub fn http_token(&self) -> Result<Option<SecretString>, String> {
+        let Some(file) = &self.config.http.token_file else {
+            return Ok(None);
+        };
+        let source = TokenSource::of_file("http", file, &self.env);
+        source.load_secret().map(Some)
     }
 
     /// The same file again, with the environment as it is now.
@@ -230,6 +243,8 @@ fn finish(config: &mut Config, file: Option<&Path>, origins: &BTreeMap<String, O
         .file
         .take()
         .map(|file| base("rules.file").join(file));
+    let token = config.http.token_file.take();
+    config.http.token_file = token.map(|file| base("http.token_file").join(file));
     let backup = config.backup.directory.take();
     config.backup.directory = backup.map(|folder| base("backup.directory").join(folder));
     let url = config.kaspi.base_url.trim().trim_end_matches('/');

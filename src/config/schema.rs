@@ -76,6 +76,7 @@ pub(super) const KEYS: &[Key] = &[
     key("confirm", "cancel_sweep_age_max", span(TICK, HOUR)),
     key("confirm", "deep_scan_every", span(TICK, FORTNIGHT)),
     key("http", "listen", Kind::Text(text::listen)),
+    key("http", "token_file", Kind::Text(text::anything)),
     key("log", "format", Kind::Word(&["json", "text", "journald"])),
     key("log", "filter", Kind::Text(text::log_filter)),
     key("rules", "file", Kind::Text(text::anything)),

@@ -125,6 +125,9 @@ pub struct Http {
     /// Where to listen; `None` (written `""`) is off.
     #[serde(deserialize_with = "address_or_empty")]
     pub listen: Option<SocketAddr>,
+    /// Where the token is that readers must show; `None` (written `""`) asks for none.
+    #[serde(deserialize_with = "path_or_empty")]
+    pub token_file: Option<PathBuf>,
 }
 
 /// `[log]`

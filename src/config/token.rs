@@ -138,6 +138,19 @@ impl TokenSource {
         }
     }
 
+    /// A secret in a file, or in the credential of the same name.
+    pub(super) fn of_file(what: &str, file: &Path, env: &Env) -> Self {
+        let credentials = env.get("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+        let credential = credentials.as_ref().zip(file.file_name());
+        let credential = credential.map(|(directory, name)| directory.join(name));
+        Self {
+            shop: what.to_owned(),
+            files: credential.into_iter().chain([file.to_owned()]).collect(),
+            credentials,
+            variable: None,
+        }
+    }
+
     /// What is at the first place that has anything: for a channel, each time it is used.
     ///
     /// # Errors

@@ -16,6 +16,8 @@ pub mod notify;
 pub mod poll;
 mod watch;
 
+pub use watch::share;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 

@@ -88,8 +88,9 @@ fn day_of(now: Timestamp) -> (String, SignedDuration) {
     (day, SignedDuration::from_secs(since_midnight))
 }
 
+/// `of` among `all`; 0 where there are none.
 #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
-fn share(of: u64, all: u64) -> f64 {
+pub fn share(of: u64, all: u64) -> f64 {
     if all == 0 {
         0.0
     } else {

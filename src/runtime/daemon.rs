@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
+use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio_cron_scheduler::{Job, JobScheduler};
 use tokio_util::sync::CancellationToken;
@@ -68,6 +69,21 @@ enum Again {
     Within(Duration),
     /// After so long, bell or not.
     After(Duration),
+}
+
+/// A run that ended well: when to run again, and what it did, for the status page.
+struct Ran {
+    again: Again,
+    report: Value,
+}
+
+impl Again {
+    fn having(self, report: Value) -> Ran {
+        Ran {
+            again: self,
+            report,
+        }
+    }
 }
 
 /// Runs all shops and keeps their database until `stop`, then lets what is under way end.
@@ -141,15 +157,19 @@ fn spawn_keeper(keeper: Keeper, spawner: &Spawner<'_>) {
             .repeat(&quiet, async || {
                 if !begun.swap(true, Ordering::Relaxed) {
                     housekeep::tidy(&keeper, &stop).await?;
-                    return Ok(Again::Within(LOOK_EVERY));
+                    return Ok(Again::Within(LOOK_EVERY).having(Value::Null));
                 }
                 let report = housekeep::run_once(&keeper, &stop).await?;
+                let did = json!({
+                    "orders_dropped": report.orders, "trail_dropped": report.trail, "copy": report.copy,
+                });
                 *stage.trouble.lock().unwrap_or_else(PoisonError::into_inner) = report.trouble;
-                Ok(Again::Within(if report.more {
+                let again = Again::Within(if report.more {
                     LOOK_EVERY
                 } else {
                     KEEP_EVERY
-                }))
+                });
+                Ok(again.having(did))
             })
             .await;
     });
@@ -174,15 +194,21 @@ fn spawn_notifier(notifier: Notifier, spawner: &Spawner<'_>) {
             .repeat(&quiet, async || {
                 // A request under way when the daemon stops goes out again: with the same id.
                 let report = tokio::select! {
-                    () = stop.cancelled() => return Ok(Again::Within(LOOK_EVERY)),
+                    () = stop.cancelled() => {
+                        return Ok(Again::Within(LOOK_EVERY).having(Value::Null));
+                    }
                     report = notify::run_once(&notifier) => report?,
                 };
+                let did = json!({
+                    "packed": report.packed, "delivered": report.delivered, "failed": report.failed,
+                });
                 *stage.trouble.lock().unwrap_or_else(PoisonError::into_inner) = report.trouble;
-                Ok(Again::Within(if report.more {
+                let again = Again::Within(if report.more {
                     Duration::ZERO
                 } else {
                     LOOK_EVERY
-                }))
+                });
+                Ok(again.having(did))
             })
             .await;
     });
@@ -216,8 +242,8 @@ fn spawn_stages(shop: ShopParts, bells: Arc<Bells>, spawner: &Spawner<'_>) {
     spawner.tracker.spawn(async move {
         alert
             .repeat(&quiet, async || {
-                alert::run_once(&ctx).await?;
-                Ok(Again::Within(ALERT_EVERY))
+                let told = alert::run_once(&ctx).await?;
+                Ok(Again::Within(ALERT_EVERY).having(json!({ "told": told })))
             })
             .await;
     });
@@ -241,14 +267,18 @@ fn spawn_stages(shop: ShopParts, bells: Arc<Bells>, spawner: &Spawner<'_>) {
                     bells.confirm.notify_one();
                     bells.decide.notify_one();
                 }
-                Ok(Again::Within(LOOK_EVERY))
+                let did = json!({
+                    "sent": report.sent, "applied": report.applied, "looked": report.looked,
+                    "stopped": report.stopped,
+                });
+                Ok(Again::Within(LOOK_EVERY).having(did))
             })
             .await;
         });
     }
 }
 
-async fn poll_once(ctx: &Ctx, bells: &Bells) -> Result<Again, StageError> {
+async fn poll_once(ctx: &Ctx, bells: &Bells) -> Result<Ran, StageError> {
     let report = poll::run_once(ctx).await?;
     if report.is_news() {
         tracing::info!(
@@ -261,16 +291,19 @@ async fn poll_once(ctx: &Ctx, bells: &Bells) -> Result<Again, StageError> {
     }
     bells.decide.notify_one();
     bells.act.notify_one();
-    Ok(Again::Within(
-        if report.lines_failed > 0 || report.problem.is_some() {
-            LOOK_EVERY * 5
-        } else {
-            POLL_AT_LEAST
-        },
-    ))
+    let did = json!({
+        "listed": report.listed, "new": report.observed.new, "changed": report.observed.changed,
+        "lines_read": report.lines_read, "lines_failed": report.lines_failed, "problem": report.problem,
+    });
+    let again = Again::Within(if report.lines_failed > 0 || report.problem.is_some() {
+        LOOK_EVERY * 5
+    } else {
+        POLL_AT_LEAST
+    });
+    Ok(again.having(did))
 }
 
-async fn decide_once(ctx: &Ctx, bells: &Bells) -> Result<Again, StageError> {
+async fn decide_once(ctx: &Ctx, bells: &Bells) -> Result<Ran, StageError> {
     let report = decide::run_once(ctx).await?;
     if report.accepts + report.cancels > 0 {
         bells.act.notify_one();
@@ -279,10 +312,14 @@ async fn decide_once(ctx: &Ctx, bells: &Bells) -> Result<Again, StageError> {
         bells.sweep_please.store(true, Ordering::Relaxed);
         bells.confirm.notify_one();
     }
-    Ok(Again::Within(LOOK_EVERY * 2))
+    let did = json!({
+        "looked_at": report.looked_at, "written": report.written, "accepts": report.accepts,
+        "cancels": report.cancels, "next_at": report.next_at,
+    });
+    Ok(Again::Within(LOOK_EVERY * 2).having(did))
 }
 
-async fn confirm_once(ctx: &Ctx, bells: &Bells) -> Result<Again, StageError> {
+async fn confirm_once(ctx: &Ctx, bells: &Bells) -> Result<Ran, StageError> {
     let please = bells.sweep_please.swap(false, Ordering::Relaxed);
     let report = match confirm::run_once(ctx, please).await {
         Ok(report) => report,
@@ -294,14 +331,18 @@ async fn confirm_once(ctx: &Ctx, bells: &Bells) -> Result<Again, StageError> {
     if report.observed.is_news() {
         bells.decide.notify_one();
     }
+    let did = json!({
+        "listed": report.listed, "singles": report.singles, "new": report.observed.new,
+        "changed": report.observed.changed, "problem": report.problem,
+    });
     if report.swept {
         // Orders accepted elsewhere hold stock once their lines are read.
         if report.observed.new > 0 {
             bells.poll.notify_one();
         }
-        return Ok(Again::After(SWEEP_SPACING));
+        return Ok(Again::After(SWEEP_SPACING).having(did));
     }
-    Ok(Again::Within(LOOK_EVERY))
+    Ok(Again::Within(LOOK_EVERY).having(Value::Null))
 }
 
 struct Stage {
@@ -319,7 +360,7 @@ struct Stage {
 
 impl Stage {
     /// Runs until stopped: at once, then at each bell, and by itself when it says so.
-    async fn repeat<F: Future<Output = Result<Again, StageError>>>(
+    async fn repeat<F: Future<Output = Result<Ran, StageError>>>(
         &self,
         bell: &Notify,
         mut run: impl FnMut() -> F,
@@ -344,9 +385,9 @@ impl Stage {
             self.report(&result, &mut troubles);
             // After a failure the bell is not answered: it would shorten the pause. A new token is.
             let (wait, deaf) = match result {
-                Ok(again) => {
+                Ok(ran) => {
                     failures = 0;
-                    match again {
+                    match ran.again {
                         Again::Within(wait) => (wait, false),
                         Again::After(wait) => (wait, true),
                     }
@@ -392,6 +433,7 @@ impl Stage {
         let now = self.clock.now();
         self.board.update(shop, self.name, |stage| {
             stage.runs += 1;
+            stage.failures += 1;
             stage.last_run = Some(now);
             stage.running_since = None;
             stage.last_error = Some("it panicked".to_owned());
@@ -410,7 +452,7 @@ impl Stage {
         }
     }
 
-    fn report(&self, result: &Result<Again, StageError>, troubles: &mut Troubles) {
+    fn report(&self, result: &Result<Ran, StageError>, troubles: &mut Troubles) {
         let shop = self.shop.as_str();
         let now = self.clock.now();
         let (error, hint, code) = match result {
@@ -423,8 +465,15 @@ impl Stage {
             stage.runs += 1;
             stage.last_run = Some(now);
             stage.running_since = None;
-            if error.is_none() {
-                stage.last_ok = Some(now);
+            match result {
+                Ok(ran) => {
+                    stage.last_ok = Some(now);
+                    // A run that had nothing to do leaves the last one that had to be seen.
+                    if !ran.report.is_null() {
+                        stage.last_report.clone_from(&ran.report);
+                    }
+                }
+                Err(_) => stage.failures += 1,
             }
             stage.last_error = error.clone().or(trouble);
             stage.hint = hint.map(str::to_owned);

@@ -9,4 +9,4 @@ pub mod once;
 pub mod telemetry;
 mod troubles;
 
-pub use board::{Board, StageStatus};
+pub use board::{Board, StageStatus, about};

@@ -21,5 +21,6 @@ mod restore;
 mod rules;
 mod sandbox;
 mod stock_life;
+mod surface;
 mod tidy;
 mod world;

@@ -2,6 +2,7 @@
 //! gives it, every field with its type, an example of each. A field that changes its name breaks this.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::sync::OnceLock;
 
 use serde_json::Value;
@@ -61,15 +62,14 @@ fn site(level: &str, text: &str) -> Option<(String, Site)> {
         let (name, value) = argument.split_once('=').unwrap_or((&argument, ""));
         let name = name.trim().trim_start_matches(['%', '?']).to_owned();
         let value = value.trim();
-        match name.as_str() {
-            "event" => event = Some(value.trim_matches('"').to_owned()),
-            _ => {
-                if name == "code" && value.starts_with('"') {
-                    site.codes.insert(value.trim_matches('"').to_owned());
-                }
-                site.fields.insert(name);
-            }
+        if name == "event" {
+            event = Some(value.trim_matches('"').to_owned());
+            continue;
         }
+        if name == "code" && value.starts_with('"') {
+            site.codes.insert(value.trim_matches('"').to_owned());
+        }
+        site.fields.insert(name);
     }
     Some((event?, site))
 }
@@ -97,8 +97,11 @@ fn ticked(cell: &str) -> BTreeSet<String> {
     words.map(str::to_owned).collect()
 }
 
+/// Level, codes, fields.
+type Row = (String, BTreeSet<String>, BTreeSet<String>);
+
 /// Rows of the event tables: event, level with codes, fields.
-fn in_document() -> BTreeMap<String, (String, BTreeSet<String>, BTreeSet<String>)> {
+fn in_document() -> BTreeMap<String, Row> {
     let (events, _) = DOCUMENT.split_once("\n## Fields").unwrap();
     let rows = events.lines().filter_map(|line| line.strip_prefix("| `"));
     rows.map(|row| {
@@ -140,8 +143,7 @@ fn examples() -> Vec<Value> {
 
 /// Whether a line is what the catalogue says of its event.
 pub(super) fn judge(line: &Value) {
-    static CATALOGUE: OnceLock<BTreeMap<String, (String, BTreeSet<String>, BTreeSet<String>)>> =
-        OnceLock::new();
+    static CATALOGUE: OnceLock<BTreeMap<String, Row>> = OnceLock::new();
     let event = line["event"].as_str().expect("every line has an event");
     let catalogue = CATALOGUE.get_or_init(in_document);
     let (level, codes, fields) = catalogue.get(event).expect(event);
@@ -220,7 +222,7 @@ fn the_catalogue_is_what_the_code_says() {
                 )
             })
             .collect();
-        snapshot += &format!("{event} {level} {}\n", fields.join(" "));
+        writeln!(snapshot, "{event} {level} {}", fields.join(" ")).unwrap();
     }
     let events: BTreeSet<&String> = document.keys().collect();
     assert_eq!(
