@@ -47,6 +47,16 @@ bench:
 disk:
     cargo test --test disk -- --ignored --test-threads=1 --nocapture
 
+# What Prometheus says of rules and metrics; `apt-get install prometheus` brings promtool.
+promtool:
+    promtool check rules deploy/prometheus/qabyl.rules.yml
+    cargo test --test it surface::
+
+# A new recorded log for docs/LOG_QUESTIONS.md, with its answers.
+record-log:
+    QABYL_RECORD_LOG=1 cargo test --test it what_is_logged
+    INSTA_UPDATE=always cargo test --test it log::questions
+
 # Licences, bans and sources of dependencies. `cargo install cargo-deny` takes some minutes once.
 deny:
     cargo deny check bans licenses sources

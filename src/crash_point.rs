@@ -6,7 +6,7 @@
 
 /// Every place, by the name that tells it. Before a commit nothing of its transaction counts, after it
 /// all of it does.
-pub const NAMES: [&str; 49] = [
+pub const NAMES: [&str; 53] = [
     // Start: the lock, the schema, the lease, what the last process left open.
     "lock.taken",
     "migrate.before",
@@ -52,6 +52,10 @@ pub const NAMES: [&str; 49] = [
     // Telling a person.
     "alert.before_commit",
     "alert.after_commit",
+    "notify.before_packed",
+    "notify.after_packed",
+    "notify.before_delivered",
+    "notify.after_delivered",
     // Commands.
     "person.before_commit",
     "person.after_commit",

@@ -60,6 +60,9 @@ pub(super) enum Command {
     Config(ConfigCommand),
     /// How things stand
     Status(Status),
+    /// Channels that people are told through
+    #[command(subcommand)]
+    Notify(NotifyCommand),
     /// Copy the database, beside a running daemon
     Backup(Backup),
     /// Put a copy in place of a database that is gone
@@ -244,6 +247,17 @@ pub(super) struct OrdersList {
     pub(super) check: bool,
     #[command(flatten)]
     pub(super) shown: Shown,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum NotifyCommand {
+    /// Send a test message at once, to one channel or to all, and say what came of it
+    Test {
+        /// Channel
+        channel: Option<String>,
+    },
+    /// How each channel is doing, and what was told last
+    List(Shown),
 }
 
 #[derive(Debug, Subcommand)]

@@ -10,6 +10,7 @@ mod doctor;
 mod explain;
 mod generate;
 mod health;
+mod notify;
 mod once;
 mod orders;
 mod people;
@@ -30,7 +31,7 @@ use std::sync::Arc;
 
 use clap::Parser as _;
 
-use args::{Cli, Command, ConfigCommand, OrdersCommand, RulesCommand, StockCommand};
+use args::{Cli, Command, ConfigCommand, NotifyCommand, OrdersCommand, RulesCommand, StockCommand};
 
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Loaded, Sources};
@@ -162,6 +163,12 @@ async fn dispatch(cli: Cli) -> Done {
         }
         Command::Config(ConfigCommand::Dump) => config::dump(&partial(sources()?)?),
         Command::Status(args) => status::run(&partial(sources()?)?, &args).await,
+        Command::Notify(NotifyCommand::Test { channel }) => {
+            notify::test(&partial(sources()?)?, channel.as_deref()).await
+        }
+        Command::Notify(NotifyCommand::List(args)) => {
+            notify::list(&partial(sources()?)?, &args).await
+        }
         Command::Backup(args) => backup::backup(&partial(sources()?)?, &args).await,
         Command::Restore(args) => backup::restore(&partial(sources()?)?, &args).await,
         Command::Audit(args) => audit::run(&partial(sources()?)?, &args).await,

@@ -11,8 +11,8 @@ use super::args::{Format, Once};
 use super::{DENIED, Done, FAILED, Failure, NEEDS_PERSON, open_as_daemon, say, shops, table};
 use crate::clock::Clock;
 use crate::config::Loaded;
-use crate::pipeline::{housekeep, sync_stock};
-use crate::runtime::{build, feeds, once, telemetry};
+use crate::pipeline::{housekeep, notify, sync_stock};
+use crate::runtime::{build, channels, feeds, once, telemetry};
 
 pub(super) async fn run(loaded: &Loaded, args: &Once) -> Done {
     let color = std::io::IsTerminal::is_terminal(&std::io::stderr());
@@ -20,6 +20,9 @@ pub(super) async fn run(loaded: &Loaded, args: &Once) -> Done {
     let ready = shops::ready(loaded)?;
     let store = open_as_daemon(&loaded.config).await?;
     let shops = shops::build(loaded, ready, &store).await?;
+    let contexts = shops.iter().map(|shop| Arc::clone(&shop.ctx)).collect();
+    let of_notifier = (Arc::clone(&store), Clock::System);
+    let notifier = channels::notifier(loaded, of_notifier, contexts).await?;
     let stop = super::run::stop_on_signal()?;
     let feeds = feeds::feeds(loaded, Arc::clone(&store), Clock::System);
     if let Some(feeds) = feeds.map_err(|what| Failure::usage(anyhow::anyhow!(what)))? {
@@ -32,6 +35,8 @@ pub(super) async fn run(loaded: &Loaded, args: &Once) -> Done {
     // Whoever runs this from cron has no daemon to keep the database.
     let keeper = build::keeper(&loaded.config, Arc::clone(&store), Clock::System);
     housekeep::run_once(&keeper, &stop).await?;
+    // A channel that does not answer is tried again by the next run.
+    notify::run_once(&notifier).await?;
     let mut rows = Vec::new();
     let mut code = 0;
     for (shop, end) in shops.iter().zip(ends) {

@@ -48,7 +48,7 @@ fn put_in_force(shops: &[Arc<Ctx>], policy: &Arc<Policy>, needs_restart: bool) {
         ctx.set_policy(Arc::clone(policy));
         tracing::info!(
             event = "reload.done", shop = %ctx.shop, before = before.digest(), policy = policy.digest(),
-            changed = before.digest() != policy.digest(), "rules and limits were read again"
+            differs = before.digest() != policy.digest(), "rules and limits were read again"
         );
     }
     if needs_restart {

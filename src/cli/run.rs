@@ -12,7 +12,7 @@ use super::{Done, FAILED, Failure, complain, open_as_daemon, reload, shops};
 use crate::clock::Clock;
 use crate::config::{Loaded, TokenSource};
 use crate::kaspi::Credentials;
-use crate::runtime::{Board, build, daemon, feeds, lifecycle, telemetry};
+use crate::runtime::{Board, build, channels, daemon, feeds, lifecycle, telemetry};
 
 /// How often a token's file is looked at.
 const TOKEN_EVERY: Duration = Duration::from_secs(2);
@@ -27,16 +27,17 @@ pub(super) async fn run(loaded: &Loaded) -> Done {
     let stop = stop_on_signal()?;
     let board = Arc::new(Board::default());
     let listed: Vec<_> = shops.iter().map(|shop| shop.ctx.shop.clone()).collect();
-    let names: Vec<_> = shops
-        .iter()
-        .map(|shop| (shop.ctx.shop.clone(), shop.client.clone()))
-        .collect();
+    let contexts: Vec<_> = shops.iter().map(|shop| Arc::clone(&shop.ctx)).collect();
     let server = match config.http.listen {
         None => None,
         Some(address) => {
-            let state = crate::status::Shared::new(Arc::clone(&store), Arc::clone(&board), names);
+            let parts = (Arc::clone(&store), Arc::clone(&board));
+            let state = crate::status::Shared::new(parts.0, parts.1, contexts.clone());
+            let token = loaded.http_token();
+            let token =
+                token.map_err(|why| Failure::usage(anyhow::anyhow!("http.token_file: {why}")))?;
             Some(
-                crate::status::serve(address, state, stop.clone())
+                crate::status::serve(address, token, state, stop.clone())
                     .await
                     .map_err(Failure::usage)?,
             )
@@ -46,7 +47,11 @@ pub(super) async fn run(loaded: &Loaded) -> Done {
         .shops
         .iter()
         .zip(&shops)
-        .map(|(shop, parts)| (loaded.token_source(shop), parts.credentials.clone()))
+        .map(|(shop, parts)| Watched {
+            shop: shop.name.clone(),
+            source: loaded.token_source(shop),
+            credentials: parts.credentials.clone(),
+        })
         .collect();
     let tokens = watch_tokens(watched, stop.clone());
     tracing::info!(
@@ -58,7 +63,8 @@ pub(super) async fn run(loaded: &Loaded) -> Done {
     let shared = daemon::shared_stages(feeds.as_ref());
     let stages = shops.iter().map(daemon::stages_of).sum::<usize>() + shared;
     let keeper = build::keeper(config, Arc::clone(&store), Clock::System);
-    let contexts = shops.iter().map(|shop| Arc::clone(&shop.ctx)).collect();
+    let of_notifier = (Arc::clone(&store), Clock::System);
+    let notifier = channels::notifier(loaded, of_notifier, contexts.clone()).await?;
     let schedules = daemon::Schedules::of(config);
     let ended = {
         let manager = lifecycle::tell_manager(
@@ -72,7 +78,7 @@ pub(super) async fn run(loaded: &Loaded) -> Done {
         let run_max = config.watchdog.run_max;
         let work = daemon::run(
             shops,
-            keeper,
+            (keeper, notifier),
             (feeds, &schedules),
             run_max,
             board,
@@ -92,29 +98,35 @@ pub(super) async fn run(loaded: &Loaded) -> Done {
     Ok(ExitCode::SUCCESS)
 }
 
+/// A shop whose token may be replaced.
+struct Watched {
+    shop: String,
+    source: TokenSource,
+    credentials: Credentials,
+}
+
 /// Takes a new token up as soon as its file changes.
-async fn watch_tokens(shops: Vec<(TokenSource, Credentials)>, stop: CancellationToken) {
-    let mut seen: Vec<_> = shops
-        .iter()
-        .map(|(source, _)| source.fingerprint())
-        .collect();
+async fn watch_tokens(shops: Vec<Watched>, stop: CancellationToken) {
+    let mut seen: Vec<_> = shops.iter().map(|one| one.source.fingerprint()).collect();
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(TOKEN_EVERY) => {}
         }
-        for ((source, credentials), seen) in shops.iter().zip(&mut seen) {
+        for (one, seen) in shops.iter().zip(&mut seen) {
+            let (shop, source) = (one.shop.as_str(), &one.source);
             if !source.changed_since(seen) {
                 continue;
             }
             match source.load() {
                 Ok(token) => {
-                    credentials.replace(SecretString::from(token.expose()));
+                    one.credentials.replace(SecretString::from(token.expose()));
                     *seen = source.fingerprint();
-                    tracing::info!(event = "token.replaced", "a new token is in use");
+                    tracing::info!(event = "token.replaced", shop, "a new token is in use");
                 }
                 Err(error) => tracing::warn!(
                     event = "token.unreadable",
+                    shop,
                     "the old token stays in use: {error}"
                 ),
             }

@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::layers::Layers;
 use super::problem::Origin;
-use super::schema::{self, SHOPS, SOURCES};
+use super::schema::{self, CHANNELS, SHOPS};
 use super::shop::TOKEN_ENV_DEFAULT;
 use super::value::{self, Fault, Scalar};
 
@@ -68,11 +68,14 @@ impl Check<'_> {
             match value.get_ref() {
                 _ if !known => self.unknown_section(section, &name.span()),
                 DeValue::Array(blocks) if section == SHOPS => self.shops(blocks),
-                DeValue::Table(table) if section != SHOPS => self.section(section, table),
-                other if section == SHOPS => {
-                    let found = describe(other);
-                    let fault = Fault::new(format!("expected [[shops]] blocks, found {found}"));
-                    self.problem(&name.span(), SHOPS, fault.hint("write [[shops]]"));
+                DeValue::Array(blocks) if section == CHANNELS => self.channels(blocks),
+                DeValue::Table(table) if !schema::is_blocks(section) => {
+                    self.section(section, table);
+                }
+                other if schema::is_blocks(section) => {
+                    let (found, wanted) = (describe(other), header(section));
+                    let fault = Fault::new(format!("expected {wanted} blocks, found {found}"));
+                    self.problem(&name.span(), section, fault.hint(format!("write {wanted}")));
                 }
                 other => {
                     let found = describe(other);
@@ -134,7 +137,7 @@ impl Check<'_> {
                 self.problem(&block.span(), SHOPS, fault);
                 continue;
             };
-            self.shop_keys(table);
+            self.block_keys(SHOPS, table);
             let Some((span, name)) = text_of(table, "name") else {
                 let fault = Fault::new("name is missing").hint("such as name = \"main\"");
                 self.problem(&block.span(), SHOPS, fault);
@@ -155,15 +158,48 @@ impl Check<'_> {
         }
     }
 
-    fn shop_keys(&mut self, table: &DeTable<'_>) {
+    fn channels(&mut self, blocks: &[Value<'_>]) {
+        let mut names = BTreeSet::new();
+        for block in blocks {
+            let DeValue::Table(table) = block.get_ref() else {
+                let fault = Fault::new("expected [[channels]] blocks").hint("write [[channels]]");
+                self.problem(&block.span(), CHANNELS, fault);
+                continue;
+            };
+            self.block_keys(CHANNELS, table);
+            let kind = text_of(table, "kind").map(|(_, kind)| kind);
+            let wanted = match kind.as_deref() {
+                Some("telegram") => ["name", "kind", "chat_id"],
+                _ => ["name", "kind", "url"],
+            };
+            for key in wanted.iter().filter(|key| text_of(table, key).is_none()) {
+                let fault = Fault::new(format!("{key} is missing"));
+                self.problem(&block.span(), CHANNELS, fault);
+            }
+            let places = ["secret_file", "secret_env"].map(|key| text_of(table, key).is_some());
+            if places[0] == places[1] {
+                let fault =
+                    Fault::new("one of secret_file and secret_env says where its secret is");
+                self.problem(&block.span(), CHANNELS, fault);
+            }
+            if let Some((span, name)) = text_of(table, "name")
+                && !names.insert(name.clone())
+            {
+                let fault = Fault::new(format!("another channel is named {name:?}"));
+                self.problem(&span, "channels.name", fault);
+            }
+        }
+    }
+
+    fn block_keys(&mut self, section: &str, table: &DeTable<'_>) {
         for (name, value) in table {
             let name_text = name.get_ref().as_ref();
-            let Some(key) = schema::find(SHOPS, name_text) else {
-                self.unknown_key(SHOPS, name_text, &name.span());
+            let Some(key) = schema::find(section, name_text) else {
+                self.unknown_key(section, name_text, &name.span());
                 continue;
             };
             if let Err(fault) = value::check(key.kind, &scalar(value.get_ref())) {
-                self.problem(&value.span(), &format!("shops.{name_text}"), fault);
+                self.problem(&value.span(), &format!("{section}.{name_text}"), fault);
             }
         }
     }
@@ -182,7 +218,7 @@ impl Check<'_> {
 }
 
 fn header(section: &str) -> String {
-    if section == SHOPS || section == SOURCES {
+    if schema::is_blocks(section) {
         format!("[[{section}]]")
     } else {
         format!("[{section}]")

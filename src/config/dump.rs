@@ -52,7 +52,7 @@ fn write_keys(out: &mut String, section: &str, values: &Table, origins: &BTreeMa
         // `None` is not written by the serializer; for these keys it is the empty text.
         let value = match (values.get(key.name), section) {
             (Some(value), _) => value.to_string(),
-            (None, schema::SHOPS | schema::SOURCES) => continue,
+            (None, section) if schema::is_blocks(section) => continue,
             (None, _) => "\"\"".to_owned(),
         };
         let _ = write!(out, "{} = {value}", key.name);

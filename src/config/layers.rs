@@ -70,9 +70,13 @@ impl Layers {
         spell: fn(&str, &str) -> String,
     ) -> bool {
         let (section, name) = path.split_once('.').unwrap_or((path, ""));
-        if section == schema::SHOPS {
-            let fault = Fault::new("shops are configured in the file only");
-            self.problem(origin, path, fault.hint("add a [[shops]] block"));
+        if schema::is_blocks(section) {
+            let fault = Fault::new(format!("{section} are configured in the file only"));
+            self.problem(
+                origin,
+                path,
+                fault.hint(format!("add a [[{section}]] block")),
+            );
             return false;
         }
         let Some(key) = schema::find(section, name) else {

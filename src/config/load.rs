@@ -5,13 +5,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use ::config::{Environment, File, FileFormat};
+use secrecy::SecretString;
 
 use super::env::Env;
 use super::layers::Layers;
 use super::problem::{ConfigError, Origin};
 use super::source::{StockSource, SupplierToken};
 use super::token::TokenSource;
-use super::{Config, DEFAULT_TOML, Shop, TOKEN_ENV_DEFAULT, check, dump};
+use super::{Channel, Config, DEFAULT_TOML, Shop, TOKEN_ENV_DEFAULT, check, dump};
 
 /// Where a configuration file is looked for when none is named.
 pub const SEARCH: [&str; 2] = ["/etc/qabyl/qabyl.toml", "./qabyl.toml"];
@@ -74,6 +75,23 @@ impl Loaded {
     /// Where a supplier's token is read from.
     pub fn supplier_token(&self, source: &StockSource) -> SupplierToken {
         SupplierToken::of(source, &self.env)
+    }
+
+    /// Where a channel's secret is read from.
+    pub fn secret_source(&self, channel: &Channel) -> TokenSource {
+        TokenSource::of_channel(channel, &self.env)
+    }
+
+    /// The token that readers of the status pages must show, where one is asked for.
+    ///
+    /// # Errors
+    /// None there, or none usable; in words that do not show it.
+    pub fn http_token(&self) -> Result<Option<SecretString>, String> {
+        let Some(file) = &self.config.http.token_file else {
+            return Ok(None);
+        };
+        let source = TokenSource::of_file("http", file, &self.env);
+        source.load_secret().map(Some)
     }
 
     /// The same file again, with the environment as it is now.
@@ -231,6 +249,8 @@ fn finish(config: &mut Config, file: Option<&Path>, origins: &BTreeMap<String, O
         .file
         .take()
         .map(|file| base("rules.file").join(file));
+    let token = config.http.token_file.take();
+    config.http.token_file = token.map(|file| base("http.token_file").join(file));
     let backup = config.backup.directory.take();
     config.backup.directory = backup.map(|folder| base("backup.directory").join(folder));
     let url = config.kaspi.base_url.trim().trim_end_matches('/');
@@ -246,6 +266,13 @@ fn finish(config: &mut Config, file: Option<&Path>, origins: &BTreeMap<String, O
             shop.token_file = Some(directory.join(file));
         } else if shop.token_env.is_none() {
             shop.token_env = Some(TOKEN_ENV_DEFAULT.to_owned());
+        }
+    }
+    for channel in &mut config.channels {
+        if let Some(file) = channel.secret_file.take() {
+            let is_bare = file.components().count() == 1 && !file.is_absolute();
+            channel.credential = file.to_str().filter(|_| is_bare).map(ToOwned::to_owned);
+            channel.secret_file = Some(directory.join(file));
         }
     }
     let has_token = env

@@ -3,6 +3,7 @@
 //! The only module that reads the process environment. To add a key: `config/default.toml`,
 //! its struct in `sections.rs`, its row in `schema.rs`; a test ties the three.
 
+mod channel;
 mod check;
 mod check_sources;
 mod dump;
@@ -23,13 +24,14 @@ mod value;
 #[cfg(test)]
 mod tests;
 
+pub use channel::{Channel, ChannelKind};
 pub use env::Env;
 pub use limit::{Limit, LimitValue};
 pub use load::{Loaded, SEARCH, Sources};
 pub use problem::{ConfigError, Origin, Problem};
 pub use sections::{
-    Actions, Config, Confirm, Database, Http, Interlocks, Kaspi, Log, LogFormat, Poll, Rules,
-    Schedule, Stock, StockSemantics,
+    Actions, Config, Confirm, Database, Http, Interlocks, Kaspi, Log, LogFormat, Notify, Poll,
+    Rules, Schedule, Stock, StockSemantics,
 };
 pub use shop::{Mode, Shop, TOKEN_ENV_DEFAULT};
 pub use source::{

@@ -50,6 +50,14 @@ pub(super) const SOURCES: &str = "stock.sources";
 /// The one key there that holds a table.
 pub(super) const WAREHOUSES: &str = "warehouses";
 
+/// The section name of the keys in a `[[channels]]` block.
+pub(super) const CHANNELS: &str = "channels";
+
+/// Whether a section is written as blocks, one for each of its kind.
+pub(super) fn is_blocks(section: &str) -> bool {
+    section == SHOPS || section == SOURCES || section == CHANNELS
+}
+
 /// In the order of `config/default.toml`.
 pub(super) const KEYS: &[Key] = &[
     key("database", "path", Kind::Text(text::filled)),
@@ -74,6 +82,7 @@ pub(super) const KEYS: &[Key] = &[
     key("confirm", "cancel_sweep_age_max", span(TICK, HOUR)),
     key("confirm", "deep_scan_every", span(TICK, FORTNIGHT)),
     key("http", "listen", Kind::Text(text::listen)),
+    key("http", "token_file", Kind::Text(text::anything)),
     key("log", "format", Kind::Word(&["json", "text", "journald"])),
     key("log", "filter", Kind::Text(text::log_filter)),
     key("rules", "file", Kind::Text(text::anything)),
@@ -127,6 +136,9 @@ pub(super) const KEYS: &[Key] = &[
     key("retention", "orders", span(REACH, CENTURY)),
     key("retention", "audit", span(REACH, CENTURY)),
     key("retention", "batch", count(1, 10_000)),
+    key("notify", "digest_at", Kind::Text(text::time_of_day)),
+    key("notify", "queue_max", count(10, 10_000)),
+    key("notify", "summarise_after", span(MINUTE, FORTNIGHT)),
 ];
 
 /// The keys of one `[[shops]]` block.
@@ -155,11 +167,24 @@ pub(super) const SOURCE_KEYS: &[Key] = &[
     key(SOURCES, WAREHOUSES, Kind::Text(text::anything)),
 ];
 
-/// The sections, `shops` included, each once.
+/// The keys of one `[[channels]]` block.
+pub(super) const CHANNEL_KEYS: &[Key] = &[
+    key(CHANNELS, "name", Kind::Text(text::slug)),
+    key(CHANNELS, "kind", Kind::Word(&["webhook", "telegram"])),
+    key(CHANNELS, "url", Kind::Text(text::channel_url)),
+    key(CHANNELS, "secret_file", Kind::Text(text::token_file)),
+    key(CHANNELS, "secret_env", Kind::Text(text::variable)),
+    key(CHANNELS, "chat_id", Kind::Text(text::chat)),
+    key(CHANNELS, "language", Kind::Word(&["ru", "kk", "en"])),
+    key(CHANNELS, "events", Kind::Text(text::kinds)),
+];
+
+/// The sections, blocks included, each once.
 pub(super) fn sections() -> Vec<&'static str> {
     let mut names: Vec<&'static str> = KEYS.iter().map(|key| key.section).collect();
     names.dedup();
     names.push(SHOPS);
+    names.push(CHANNELS);
     names
 }
 
@@ -168,6 +193,7 @@ pub(super) fn keys_of(section: &str) -> Vec<&'static Key> {
     let all = match section {
         SHOPS => SHOP_KEYS,
         SOURCES => SOURCE_KEYS,
+        CHANNELS => CHANNEL_KEYS,
         _ => KEYS,
     };
     all.iter().filter(|key| key.section == section).collect()
@@ -180,7 +206,7 @@ pub(super) fn find(section: &str, name: &str) -> Option<&'static Key> {
 
 /// The section other than `section` that has a key of this name.
 pub(super) fn elsewhere(section: &str, name: &str) -> Option<&'static str> {
-    let mut all = KEYS.iter().chain(SHOP_KEYS);
+    let mut all = KEYS.iter().chain(SHOP_KEYS).chain(CHANNEL_KEYS);
     all.find(|key| key.name == name && key.section != section)
         .map(|key| key.section)
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};
 
+use super::channel::Channel;
 use super::limit::Limit;
 use super::shop::Shop;
 use super::source::StockSource;
@@ -47,6 +48,11 @@ pub struct Config {
     pub backup: Backup,
     /// How long the past is kept.
     pub retention: Retention,
+    /// How people are told.
+    pub notify: Notify,
+    /// Where they are told.
+    #[serde(default)]
+    pub channels: Vec<Channel>,
     /// The shops; empty only when loaded with `load_partial`.
     #[serde(default)]
     pub shops: Vec<Shop>,
@@ -123,6 +129,9 @@ pub struct Http {
     /// Where to listen; `None` (written `""`) is off.
     #[serde(deserialize_with = "address_or_empty")]
     pub listen: Option<SocketAddr>,
+    /// Where the token is that readers must show; `None` (written `""`) asks for none.
+    #[serde(deserialize_with = "path_or_empty")]
+    pub token_file: Option<PathBuf>,
 }
 
 /// `[log]`
@@ -282,6 +291,19 @@ pub struct Retention {
     pub audit: Duration,
     /// Orders let go in one transaction.
     pub batch: u32,
+}
+
+/// `[notify]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Notify {
+    /// When the day's sums are told, Almaty's time; empty is never.
+    pub digest_at: String,
+    /// Messages of a channel that wait, at most.
+    pub queue_max: u32,
+    /// Messages that wait for longer become one.
+    #[serde(with = "span")]
+    pub summarise_after: Duration,
 }
 
 impl Config {

@@ -7,6 +7,7 @@ use tokio_cron_scheduler::Job;
 use tracing_subscriber::EnvFilter;
 
 use super::value::Fault;
+use crate::domain::notice::Kind;
 use crate::domain::schedule::WorkingHours;
 
 type Checked = Result<(), Fault>;
@@ -194,4 +195,71 @@ pub(super) fn proxy(text: &str) -> Checked {
     let url = Url::parse(text).map_err(|_| fault())?;
     let fits = matches!(url.scheme(), "http" | "https") && url.host_str().is_some();
     if fits { Ok(()) } else { Err(fault()) }
+}
+
+/// The value is never shown: it may hold a secret.
+pub(super) fn channel_url(text: &str) -> Checked {
+    let fault =
+        |what: &str| Err(Fault::new(what).hint("such as \"https://example.kz/hooks/qabyl\""));
+    let Ok(url) = Url::parse(text) else {
+        return fault("expected a URL");
+    };
+    if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
+        return fault("expected a URL without credentials and without #");
+    }
+    if !matches!(url.scheme(), "https" | "http") {
+        return fault("expected https://");
+    }
+    if is_plain_and_remote(text) {
+        return fault("http:// would send order numbers in the clear: only to this machine itself");
+    }
+    Ok(())
+}
+
+/// The value is never shown: it may be a token written in the wrong place.
+pub(super) fn chat(text: &str) -> Checked {
+    let is_number = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
+    let is_name = |name: &str| {
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    let is_chat = is_number(text.strip_prefix('-').unwrap_or(text))
+        || text.strip_prefix('@').is_some_and(is_name);
+    if is_chat {
+        return Ok(());
+    }
+    let fault =
+        Fault::new("expected a chat such as \"123456789\", \"-100123456789\" or \"@channel\"");
+    Err(fault.hint("in quotes; the bot's token belongs in secret_file"))
+}
+
+/// Kinds of notices, with commas between; none is all.
+pub(super) fn kinds(text: &str) -> Checked {
+    let words = text
+        .split(',')
+        .map(str::trim)
+        .filter(|word| !word.is_empty());
+    for word in words {
+        if Kind::parse(word).is_none() {
+            let known: Vec<&str> = Kind::ALL.iter().map(|kind| kind.word()).collect();
+            let fault = Fault::new(format!("there is no event {word:?}"));
+            return Err(fault.hint(format!("there are {}", known.join(", "))));
+        }
+    }
+    Ok(())
+}
+
+/// Hours and minutes, or nothing.
+pub(super) fn time_of_day(text: &str) -> Checked {
+    if text.is_empty() || minutes_of_day(text).is_some() {
+        return Ok(());
+    }
+    let fault = Fault::new(format!("expected a time such as \"20:00\", found {text:?}"));
+    Err(fault.hint("\"\" switches it off"))
+}
+
+/// Minutes after midnight.
+pub(super) fn minutes_of_day(text: &str) -> Option<u16> {
+    let (hours, minutes) = text.trim().split_once(':')?;
+    let (hours, minutes): (u16, u16) = (hours.parse().ok()?, minutes.parse().ok()?);
+    (hours < 24 && minutes < 60).then_some(hours * 60 + minutes)
 }

@@ -7,8 +7,8 @@ use std::time::SystemTime;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::Shop;
 use super::env::Env;
+use super::{Channel, Shop};
 
 const HOW_TO_GET_ONE: &str = "make one in the Kaspi cabinet: Settings → API token → Generate";
 
@@ -128,6 +128,62 @@ impl TokenSource {
         }
     }
 
+    /// The places for a channel's secret.
+    pub(super) fn of_channel(channel: &Channel, env: &Env) -> Self {
+        let credentials = env.get("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+        let credential = credentials.as_ref().zip(channel.credential.as_ref());
+        let credential = credential.map(|(directory, name)| directory.join(name));
+        let variable = channel.secret_env.as_ref().map(|name| {
+            let value = env
+                .get(name)
+                .map(|value| SecretString::from(value.to_owned()));
+            (name.clone(), value)
+        });
+        Self {
+            shop: channel.name.clone(),
+            files: credential
+                .into_iter()
+                .chain(channel.secret_file.clone())
+                .collect(),
+            credentials,
+            variable,
+        }
+    }
+
+    /// A secret in a file, or in the credential of the same name.
+    pub(super) fn of_file(what: &str, file: &Path, env: &Env) -> Self {
+        let credentials = env.get("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+        let credential = credentials.as_ref().zip(file.file_name());
+        let credential = credential.map(|(directory, name)| directory.join(name));
+        Self {
+            shop: what.to_owned(),
+            files: credential.into_iter().chain([file.to_owned()]).collect(),
+            credentials,
+            variable: None,
+        }
+    }
+
+    /// What is at the first place that has anything: for a channel, each time it is used.
+    ///
+    /// # Errors
+    /// Nothing there, or nothing usable; in words that do not show it.
+    pub fn load_secret(&self) -> Result<SecretString, String> {
+        for file in &self.files {
+            match std::fs::read_to_string(file) {
+                Ok(text) => return secret(&text, &file.display().to_string()),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(format!("cannot read {}: {error}", file.display())),
+            }
+        }
+        match &self.variable {
+            Some((name, Some(value))) => secret(value.expose_secret(), &format!("${name}")),
+            _ => Err(format!(
+                "there is no secret at {}",
+                self.places().join(", then ")
+            )),
+        }
+    }
+
     /// Every place, in the order they are looked at.
     pub fn places(&self) -> Vec<String> {
         let files = self.files.iter().map(|file| file.display().to_string());
@@ -217,6 +273,14 @@ impl TokenSource {
             );
         }
     }
+}
+
+fn secret(text: &str, place: &str) -> Result<SecretString, String> {
+    let text = text.trim_start_matches('\u{feff}').trim();
+    if text.is_empty() || !text.chars().all(|c| c.is_ascii_graphic()) {
+        return Err(format!("{place} does not hold one secret and nothing else"));
+    }
+    Ok(SecretString::from(text.to_owned()))
 }
 
 #[cfg(unix)]

@@ -14,6 +14,7 @@ pub mod ids;
 pub mod interlocks;
 pub mod ledger;
 pub mod money;
+pub mod notice;
 pub mod order;
 pub mod policy;
 pub mod reconcile;

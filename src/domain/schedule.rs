@@ -61,6 +61,16 @@ impl Schedule {
         self.before_deadline(order, SignedDuration::ZERO)
     }
 
+    /// Time left of an order that could be handled from `since` on; negative once it has passed.
+    pub fn left_since(
+        &self,
+        (since, express): (Timestamp, bool),
+        now: Timestamp,
+    ) -> SignedDuration {
+        let deadline = self.before((since, express), SignedDuration::ZERO);
+        deadline.duration_since(now)
+    }
+
     /// When an order that still waits is told to a person, who wants to know `before` its deadline. Of
     /// the hour of an express order half is left to the machine.
     pub fn alert_of(&self, order: &Order, before: SignedDuration) -> Timestamp {
@@ -89,10 +99,13 @@ impl Schedule {
 
     /// The moment at which `before` of the working time is left.
     fn before_deadline(&self, order: &Order, before: SignedDuration) -> Timestamp {
-        let since = order.waiting_since();
+        self.before((order.waiting_since(), order.express), before)
+    }
+
+    fn before(&self, (since, express): (Timestamp, bool), before: SignedDuration) -> Timestamp {
         let used = (self.deadline - before).max(SignedDuration::ZERO);
         let at = self.hours.after(since, used);
-        if !order.express {
+        if !express {
             return at;
         }
         let packed = EXPRESS - before.min(EXPRESS / 2);

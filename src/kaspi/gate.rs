@@ -1,6 +1,7 @@
 //! What stands before every request of a shop: pace, concurrency, pauses Kaspi asks for, the
 //! breaker; and what every answer tells beside itself: Kaspi's clock.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -43,6 +44,37 @@ pub struct GateView {
     pub requests: u64,
     /// Of those, without a usable answer.
     pub outages: u64,
+    /// Requests by method and by what came of them, in words.
+    pub classes: BTreeMap<(&'static str, &'static str), u64>,
+    /// Time that requests waited for their place in line.
+    pub waited: Duration,
+}
+
+/// What may come of a request.
+pub const CLASSES: [&str; 8] = [
+    "ok",
+    "denied",
+    "refused",
+    "asked_to_wait",
+    "server_error",
+    "not_sent",
+    "timeout",
+    "broken",
+];
+
+fn class(answer: &Result<WireResponse, TransportError>) -> &'static str {
+    match answer {
+        Ok(answer) => match answer.status {
+            200..=299 => "ok",
+            401 | 403 => "denied",
+            429 => "asked_to_wait",
+            408 | 500.. => "server_error",
+            _ => "refused",
+        },
+        Err(TransportError::NotSent(_)) => "not_sent",
+        Err(TransportError::Timeout) => "timeout",
+        Err(TransportError::Broken(_) | TransportError::TooLarge { .. }) => "broken",
+    }
 }
 
 #[derive(Debug)]
@@ -54,6 +86,8 @@ struct State {
     skew: Option<SignedDuration>,
     requests: u64,
     outages: u64,
+    classes: BTreeMap<(&'static str, &'static str), u64>,
+    waited: Duration,
     /// Repeats of reads earned by requests, in tenths of one.
     retry_tenths: u32,
 }
@@ -94,6 +128,8 @@ impl Gate {
                 skew: None,
                 requests: 0,
                 outages: 0,
+                classes: BTreeMap::new(),
+                waited: Duration::ZERO,
                 retry_tenths: RETRY_TENTHS_MAX,
             }),
         }
@@ -114,6 +150,7 @@ impl Gate {
     /// Waits for a place in line, or says when to come back. Pauses are not waited for here.
     pub(super) async fn enter(&self, method: Method) -> Result<SemaphorePermit<'_>, Shut> {
         self.is_open()?;
+        let came = self.clock.ticks();
         let Ok(permit) = self.slots.acquire().await else {
             return Err(Shut::Paused {
                 until: self.clock.now(),
@@ -125,6 +162,7 @@ impl Gate {
         }
         self.is_open()?;
         let mut state = self.state();
+        state.waited += self.clock.ticks().saturating_sub(came);
         match state.breaker.ask(method == Method::Get, self.clock.ticks()) {
             Pass::Go => {
                 state.requests += 1;
@@ -173,10 +211,15 @@ impl Gate {
     }
 
     /// Learns from an answer, or from its absence: its date, a pause it asks for, an outage.
-    pub(super) fn learn(&self, answer: &Result<WireResponse, TransportError>) {
+    pub(super) fn learn(&self, method: Method, answer: &Result<WireResponse, TransportError>) {
         let now = self.clock.now();
         let ticks = self.clock.ticks();
         let mut state = self.state();
+        let word = match method {
+            Method::Get => "read",
+            Method::Post => "write",
+        };
+        *state.classes.entry((word, class(answer))).or_default() += 1;
         if let Ok(answer) = answer {
             if let Some(date) = answer.date.as_deref().and_then(retry_after::http_date) {
                 state.skew = Some(date.duration_since(now));
@@ -233,6 +276,8 @@ impl Gate {
             skew,
             requests: state.requests,
             outages: state.outages,
+            classes: state.classes.clone(),
+            waited: state.waited,
         }
     }
 }

@@ -22,7 +22,7 @@ use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
 pub use error::ApiError;
-pub use gate::{BreakerState, GateSettings, GateView};
+pub use gate::{BreakerState, CLASSES, GateSettings, GateView};
 pub use http::{BuildError, HttpSettings, HttpTransport, install_crypto};
 pub use reader::{ListQuery, OrderRead, Page, Reader, UnreadableOrder};
 pub use transport::{Method, Transport, TransportError, WireRequest, WireResponse};

@@ -105,6 +105,11 @@ impl Reader {
         self.shared.credentials.number()
     }
 
+    /// How the shop's requests are doing.
+    pub fn view(&self) -> super::GateView {
+        self.shared.gate.view()
+    }
+
     /// Kaspi's clock minus ours, from the last answer's `Date`.
     pub fn skew(&self) -> Option<SignedDuration> {
         self.shared.gate.skew()
@@ -296,7 +301,7 @@ impl Reader {
             })?;
         let answer = self.shared.transport.send(request).await;
         drop(permit);
-        self.shared.gate.learn(&answer);
+        self.shared.gate.learn(Method::Get, &answer);
         let answer = answer.map_err(|error| ApiError::Outage(error.to_string()))?;
         self.judge(&answer)?;
         parse(&answer.body).map_err(|why| {

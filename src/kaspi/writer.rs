@@ -109,7 +109,7 @@ impl Writer {
         };
         let answer = self.shared.transport.send(&request).await;
         drop(permit);
-        self.shared.gate.learn(&answer);
+        self.shared.gate.learn(Method::Post, &answer);
         match answer {
             Ok(answer) => self.judge(&answer, id),
             Err(TransportError::NotSent(why)) => {

@@ -313,6 +313,7 @@ impl<'a> Pass<'a> {
         let (ctx, writer) = (self.ctx, self.writer);
         Box::pin(async move {
             let order = &begun.due.order;
+            let left_at = ctx.clock.ticks();
             let outcome = match &begun.due.kind {
                 Kind::Accept => {
                     writer
@@ -327,9 +328,11 @@ impl<'a> Pass<'a> {
             };
             crash_point("outcome.known");
             let jitter = ctx.jitter();
+            let took = ctx.clock.ticks().saturating_sub(left_at);
             Landed::Posted(Box::new(Ended {
                 begun,
                 outcome,
+                took,
                 jitter,
             }))
         })
@@ -384,9 +387,15 @@ impl<'a> Pass<'a> {
             | Outcome::Snoozed { why, .. }
             | Outcome::NotSent { why, .. } => why.as_str(),
         };
+        let since = due.order.approved_at.unwrap_or(due.order.created_at);
+        let age = self.ctx.kaspi_now().duration_since(since);
+        if (&due.kind, &ended.outcome) == (&Kind::Accept, &Outcome::Applied) {
+            self.ctx.meter.accepted(age);
+        }
         tracing::info!(
             event = "attempt.ended", shop = %self.ctx.shop, order.code = %due.order.code,
-            action = due.kind.word(), attempt.n = ended.begun.n, outcome = ended.outcome.word(), detail,
+            decision.id = due.decision, by_person = due.by_person, action = due.kind.word(), attempt.n = ended.begun.n,
+            outcome = ended.outcome.word(), took_ms = millis(ended.took), age_s = age.as_secs(), detail,
             "request ended"
         );
         match &ended.outcome {
@@ -454,6 +463,7 @@ impl<'a> Pass<'a> {
             .store
             .record_reading(&self.ctx.shop, reading, now)
             .await?;
+        self.ctx.tell_ends(&observed);
         if observed
             .ended
             .iter()
@@ -494,11 +504,13 @@ impl<'a> Pass<'a> {
         }
         if due.counted >= self.ctx.settings.patience.attempts_max {
             tracing::error!(
-                event = "action.stuck", shop = %self.ctx.shop, order.code = %due.order.code, code = "A002",
-                attempts = due.counted, hint = "handle the order in the cabinet before its deadline",
+                event = "action.stuck", shop = %self.ctx.shop, order.code = %due.order.code,
+                decision.id = due.decision, code = "A002", action = due.kind.word(), attempts = due.counted, hint = "handle the order in the cabinet before its deadline",
                 "the request has no effect, however often it is sent"
             );
-            self.ctx.store.put_off(due.action, None).await?;
+            let now = self.ctx.clock.now();
+            let store = &self.ctx.store;
+            store.leave_to_person(&self.ctx.shop, &due, now).await?;
             return Ok(());
         }
         self.ready.push((due, asked_at));
@@ -512,11 +524,15 @@ impl<'a> Pass<'a> {
             return Ok(());
         }
         tracing::error!(
-            event = "action.refused", shop = %self.ctx.shop, order.code = %due.order.code, code = "A001",
-            action = due.kind.word(), hint = "look at the order in the cabinet before its deadline", "{why}"
+            event = "action.refused", shop = %self.ctx.shop, order.code = %due.order.code,
+            decision.id = due.decision, code = "A001", action = due.kind.word(), hint = "look at the order in the cabinet before its deadline", "{why}"
         );
         Ok(())
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// An accept not sent yet: the list that shows its order is sighting enough (R4).

@@ -61,6 +61,7 @@ pub(super) async fn run_once(ctx: &Ctx, restored: &Restored) -> Result<Report, S
 
     let failed = read_all(ctx, restored, (from, to), &mut report).await?;
     record(ctx, started_at, (from, to), failed.as_ref(), &mut report).await?;
+    ctx.tell_ends(&report.observed);
     if report.problem.is_none() {
         let now = ctx.clock.now();
         ctx.store.caught_up(&ctx.shop, now).await?;

@@ -86,12 +86,7 @@ pub async fn run_once(ctx: &Ctx, now_please: bool) -> Result<Report, StageError>
     }
     crash_point("sweep.read");
     record(ctx, started_at, span, failed.as_ref(), &mut report).await?;
-    for (code, action, end) in &report.observed.ended {
-        tracing::info!(
-            event = "action.ended", shop = %ctx.shop, order.code = %code, action, outcome = end.as_str(),
-            "Kaspi's answer to the action was read back"
-        );
-    }
+    ctx.tell_ends(&report.observed);
     ctx.note_access(failed.as_ref()).await?;
     failed.map_or(Ok(report), |error| Err(error.into()))
 }

@@ -1,12 +1,13 @@
 //! decide: from what is stored to decisions, reservations and actions, in one transaction.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Ctx, Mode, StageError};
 use crate::domain::decision::{Decision, Verdict, decide};
-use crate::domain::facts::Facts;
+use crate::domain::facts::{Facts, LineFacts, LinesFacts};
 use crate::domain::ids::ShopName;
 use crate::store::{Candidate, Deciding, NewDecision};
 
@@ -69,8 +70,13 @@ struct Line {
     code: String,
     decision: Decision,
     age: Duration,
-    /// Until the deadline.
+    /// How long Kaspi still waits for it; negative once that is past.
     left: SignedDuration,
+    total_kzt: i64,
+    lines: usize,
+    express: bool,
+    /// SKUs with less than is wanted, with commas between.
+    short: String,
     id: i64,
     acts: bool,
 }
@@ -92,7 +98,9 @@ impl Line {
         tracing::info!(
             event = "order.decided", shop = %ctx.shop, order.code = %self.code, decision.id = self.id,
             verdict = self.decision.verdict.word(), rule = %self.decision.rule, acts = self.acts,
-            age_s = self.age.as_secs(), left_s = self.left.as_secs(), why = %why.join("; "), "order decided"
+            age_s = self.age.as_secs(), left_s = self.left.as_secs(), total_kzt = self.total_kzt,
+            lines = self.lines, express = self.express, short = %self.short, policy = ctx.policy().digest(),
+            why = %why.join("; "), "order decided"
         );
     }
 }
@@ -136,6 +144,10 @@ async fn decide_all(
         report.written += 1;
         let age = Duration::try_from(facts.age(now)).unwrap_or_default();
         lines.push(Line {
+            total_kzt: facts.order.total.tiyn() / 100,
+            lines: known(&facts).len(),
+            express: facts.order.express,
+            short: short(&facts),
             code: facts.order.code.as_str().to_owned(),
             decision,
             age,
@@ -145,6 +157,22 @@ async fn decide_all(
         });
     }
     Ok(lines)
+}
+
+fn known(facts: &Facts) -> &[LineFacts] {
+    match &facts.lines {
+        LinesFacts::Known(lines) => lines,
+        LinesFacts::Unreadable(_) => &[],
+    }
+}
+
+fn short(facts: &Facts) -> String {
+    let lines = known(facts).iter();
+    let short = lines.filter(|line| line.shortage().is_some_and(|units| units > 0));
+    let skus: BTreeSet<&str> = short
+        .filter_map(|line| line.line.sku.as_ref().map(crate::domain::ids::Sku::as_str))
+        .collect();
+    skus.into_iter().collect::<Vec<_>>().join(",")
 }
 
 fn gather(shop: &ShopName, pass: &Deciding<'_>, candidate: &Candidate) -> Facts {

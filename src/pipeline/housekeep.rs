@@ -7,10 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::copies::Copies;
 use crate::clock::Clock;
+use crate::domain::notice::{Kind, Notice};
 use crate::store::{Store, StoreError};
 
 /// Transactions of one kind in one run, at most; the rest goes next time.
@@ -27,6 +29,9 @@ const LOG_MAX: u64 = 8 * 1024 * 1024;
 
 /// The same trouble with copies is told once in so long.
 const TELL_AGAIN: SignedDuration = SignedDuration::from_mins(5);
+
+/// And a person is told of it once in so long, in ms.
+const NOTICE_EVERY_MS: i64 = 6 * 60 * 60 * 1000;
 
 /// Where copies go, how often, and how many stay.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,6 +116,12 @@ pub async fn run_once(keeper: &Keeper, stop: &CancellationToken) -> Result<Repor
         checked = keeper.store.check_daily(keeper.clock.now()) => checked.map(drop)?,
     }
     copy(keeper, stop, &mut report).await;
+    if report.told {
+        let now = keeper.clock.now();
+        let span = now.as_millisecond() / NOTICE_EVERY_MS;
+        let notice = Notice::of_all(Kind::BackupFailed, &span.to_string(), json!({}));
+        keeper.store.add_notice(notice, now).await?;
+    }
     Ok(report)
 }
 

@@ -11,8 +11,13 @@ pub mod decide;
 pub mod housekeep;
 mod lines;
 mod listing;
+pub mod meter;
+pub mod notify;
 pub mod poll;
 pub mod sync_stock;
+mod watch;
+
+pub use watch::share;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -27,7 +32,7 @@ use crate::domain::ids::ShopName;
 use crate::domain::policy::Policy;
 use crate::domain::stock::Semantics;
 use crate::kaspi::{ApiError, Reader};
-use crate::store::{DecidingInput, Store, StoreError};
+use crate::store::{DecidingInput, Observed, Store, StoreError};
 
 /// Furthest back Kaspi lists an order in one go (KASPI_API §2).
 const DEEP: SignedDuration = SignedDuration::from_hours(14 * 24);
@@ -89,6 +94,8 @@ pub struct Ctx {
     pub reader: Reader,
     /// Limits.
     pub settings: Settings,
+    /// What is counted while the process runs.
+    pub meter: meter::Meter,
     policy: RwLock<Arc<Policy>>,
     random: Mutex<fastrand::Rng>,
     /// Ticks at the end of each action's last POST.
@@ -130,6 +137,7 @@ impl Ctx {
             clock,
             reader,
             settings,
+            meter: meter::Meter::default(),
             policy: RwLock::new(policy),
             random,
             posted: Mutex::default(),
@@ -246,6 +254,16 @@ impl Ctx {
     fn may_knock(&self) -> bool {
         let last = self.shut_out();
         last.is_some_and(|last| self.clock.ticks() >= last.until)
+    }
+
+    /// Actions whose end a reading showed, whichever reading it was.
+    fn tell_ends(&self, observed: &Observed) {
+        for (code, action, end) in &observed.ended {
+            tracing::info!(
+                event = "action.ended", shop = %self.shop, order.code = %code, action,
+                outcome = end.as_str(), "Kaspi's answer to the action was read back"
+            );
+        }
     }
 
     /// Records whether Kaspi lets this shop in, as an answer showed.

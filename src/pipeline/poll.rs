@@ -108,5 +108,6 @@ async fn list_once(ctx: &Ctx, report: &mut Report) -> Result<Option<ApiError>, S
         .record_scan(&ctx.shop, &scan, (&readings, listed.stored), now)
         .await?;
     report.observed.add(observed);
+    ctx.tell_ends(&report.observed);
     Ok(error)
 }

@@ -91,6 +91,16 @@ pub enum Outcome {
     Failed,
 }
 
+impl Outcome {
+    /// Levels taken in.
+    pub const fn taken(self) -> usize {
+        match self {
+            Self::Taken(levels) => levels,
+            Self::NotYet | Self::Unchanged | Self::Failed => 0,
+        }
+    }
+}
+
 /// What a run did.
 #[derive(Debug, Clone, Default)]
 pub struct Report {

@@ -12,6 +12,10 @@ use serde::Serialize;
 pub struct StageStatus {
     /// Runs so far.
     pub runs: u64,
+    /// Of those, how many failed.
+    pub failures: u64,
+    /// What the last run that ended well did.
+    pub last_report: serde_json::Value,
     /// When the last run ended.
     pub last_run: Option<Timestamp>,
     /// When the last run ended well.
@@ -25,6 +29,39 @@ pub struct StageStatus {
     /// Ticks after which a run under way, or the wait for the next one, has lasted too long.
     #[serde(skip)]
     pub overdue_at: Option<Duration>,
+}
+
+/// What a stage is for, and how often it runs by itself.
+pub const fn about(stage: &str) -> (&'static str, &'static str) {
+    match stage.as_bytes() {
+        b"poll" => (
+            "reads new orders and their lines",
+            "poll.schedule, at least once a minute",
+        ),
+        b"decide" => (
+            "decides orders that wait",
+            "2s, and whenever something was read",
+        ),
+        b"alert" => ("tells of orders close to their deadline", "20s"),
+        b"confirm" => (
+            "reads back what became of orders",
+            "confirm.sweep_every, and after requests",
+        ),
+        b"act" => (
+            "sends what is decided",
+            "1s, and whenever something was decided",
+        ),
+        b"housekeep" => (
+            "makes copies, lets the past go, looks the file through",
+            "1m",
+        ),
+        b"stock" => (
+            "takes in sources of stock",
+            "5s: files at once, addresses when their time has come",
+        ),
+        b"notify" => ("tells people through channels", "1s"),
+        _ => ("", ""),
+    }
 }
 
 /// All stages.

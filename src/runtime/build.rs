@@ -51,6 +51,9 @@ pub enum BuildError {
         #[source]
         source: crate::kaspi::BuildError,
     },
+    /// A channel's HTTP client.
+    #[error("a channel: {0}")]
+    Channel(String),
     /// The database.
     #[error(transparent)]
     Store(#[from] crate::store::StoreError),

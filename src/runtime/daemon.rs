@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
+use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio_cron_scheduler::{Job, JobScheduler};
 use tokio_util::sync::CancellationToken;
@@ -16,10 +17,12 @@ use tokio_util::task::TaskTracker;
 
 use super::board::Board;
 use super::build::ShopParts;
+use super::troubles::Troubles;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::kaspi::{Client, Credentials};
 use crate::pipeline::housekeep::{self, Keeper};
+use crate::pipeline::notify::{self, Notifier};
 use crate::pipeline::sync_stock::{self, Feeds};
 use crate::pipeline::{Ctx, StageError, act, alert, confirm, decide, poll};
 
@@ -45,7 +48,7 @@ const ALL_SHOPS: &str = "*";
 
 /// Stages that work for all shops together, with sources of stock and without.
 pub const fn shared_stages(feeds: Option<&Feeds>) -> usize {
-    1 + feeds.is_some() as usize
+    2 + feeds.is_some() as usize
 }
 
 /// Stages of a shop: one more where it acts.
@@ -71,13 +74,28 @@ enum Again {
     After(Duration),
 }
 
+/// A run that ended well: when to run again, and what it did, for the status page.
+struct Ran {
+    again: Again,
+    report: Value,
+}
+
+impl Again {
+    fn having(self, report: Value) -> Ran {
+        Ran {
+            again: self,
+            report,
+        }
+    }
+}
+
 /// Runs all shops and keeps their database until `stop`, then lets what is under way end.
 ///
 /// # Errors
 /// A database error that makes going on pointless, as told by the stage that met it.
 pub async fn run(
     shops: Vec<ShopParts>,
-    keeper: Keeper,
+    (keeper, notifier): (Keeper, Notifier),
     (feeds, schedule): (Option<Feeds>, &Schedules),
     run_max: Duration,
     board: Arc<Board>,
@@ -95,6 +113,7 @@ pub async fn run(
         fatal: &fatal,
     };
     spawn_keeper(keeper, &spawner);
+    spawn_notifier(notifier, &spawner);
     let all_bells: Vec<Arc<Bells>> = shops.iter().map(|_| Arc::default()).collect();
     if let Some(feeds) = feeds {
         let bell = Arc::new(Notify::new());
@@ -185,15 +204,59 @@ fn spawn_keeper(keeper: Keeper, spawner: &Spawner<'_>) {
             .repeat(&quiet, async || {
                 if !begun.swap(true, Ordering::Relaxed) {
                     housekeep::tidy(&keeper, &stop).await?;
-                    return Ok(Again::Within(LOOK_EVERY));
+                    return Ok(Again::Within(LOOK_EVERY).having(Value::Null));
                 }
                 let report = housekeep::run_once(&keeper, &stop).await?;
+                let did = json!({
+                    "orders_dropped": report.orders, "trail_dropped": report.trail, "copy": report.copy,
+                });
                 *stage.trouble.lock().unwrap_or_else(PoisonError::into_inner) = report.trouble;
-                Ok(Again::Within(if report.more {
+                let again = Again::Within(if report.more {
                     LOOK_EVERY
                 } else {
                     KEEP_EVERY
-                }))
+                });
+                Ok(again.having(did))
+            })
+            .await;
+    });
+}
+
+/// Channels are told by a task of their own: nothing waits for it.
+fn spawn_notifier(notifier: Notifier, spawner: &Spawner<'_>) {
+    let stage = Stage {
+        name: "notify",
+        shop: ALL_SHOPS.to_owned(),
+        clock: notifier.clock.clone(),
+        run_max: spawner.run_max,
+        board: Arc::clone(spawner.board),
+        stop: spawner.stop.clone(),
+        fatal: Arc::clone(spawner.fatal),
+        credentials: None,
+        trouble: Mutex::default(),
+    };
+    let stop = spawner.stop.clone();
+    spawner.tracker.spawn(async move {
+        let quiet = Notify::new();
+        stage
+            .repeat(&quiet, async || {
+                // A request under way when the daemon stops goes out again: with the same id.
+                let report = tokio::select! {
+                    () = stop.cancelled() => {
+                        return Ok(Again::Within(LOOK_EVERY).having(Value::Null));
+                    }
+                    report = notify::run_once(&notifier) => report?,
+                };
+                let did = json!({
+                    "packed": report.packed, "delivered": report.delivered, "failed": report.failed,
+                });
+                *stage.trouble.lock().unwrap_or_else(PoisonError::into_inner) = report.trouble;
+                let again = Again::Within(if report.more {
+                    Duration::ZERO
+                } else {
+                    LOOK_EVERY
+                });
+                Ok(again.having(did))
             })
             .await;
     });
@@ -218,18 +281,27 @@ fn spawn_feeds(feeds: Feeds, bell: Arc<Notify>, shops: Vec<Arc<Bells>>, spawner:
                 let report = tokio::select! {
                     report = sync_stock::run_once(&feeds, None) => report?,
                     // A slow supplier does not hold the end up: nothing was taken in yet.
-                    () = stage.stop.cancelled() => return Ok(Again::Within(LOOK_EVERY)),
+                    () = stage.stop.cancelled() => {
+                        return Ok(Again::Within(LOOK_EVERY).having(Value::Null));
+                    }
                 };
                 if report.is_news() {
                     for bells in &shops {
                         bells.decide.notify_one();
                     }
                 }
-                Ok(Again::Within(if report.soon {
+                let taken = report
+                    .looked
+                    .iter()
+                    .map(|(_, outcome)| outcome.taken())
+                    .sum::<usize>();
+                let did = json!({ "looked_at": report.looked.len(), "levels": taken });
+                let again = Again::Within(if report.soon {
                     LOOK_EVERY
                 } else {
                     LOOK_EVERY * 5
-                }))
+                });
+                Ok(again.having(did))
             })
             .await;
     });
@@ -264,8 +336,8 @@ fn spawn_stages(shop: ShopParts, bells: Arc<Bells>, spawner: &Spawner<'_>) {
     spawner.tracker.spawn(async move {
         alert
             .repeat(&quiet, async || {
-                alert::run_once(&ctx).await?;
-                Ok(Again::Within(ALERT_EVERY))
+                let told = alert::run_once(&ctx).await?;
+                Ok(Again::Within(ALERT_EVERY).having(json!({ "told": told })))
             })
             .await;
     });
@@ -289,14 +361,18 @@ fn spawn_stages(shop: ShopParts, bells: Arc<Bells>, spawner: &Spawner<'_>) {
                     bells.confirm.notify_one();
                     bells.decide.notify_one();
                 }
-                Ok(Again::Within(LOOK_EVERY))
+                let did = json!({
+                    "sent": report.sent, "applied": report.applied, "looked": report.looked,
+                    "stopped": report.stopped,
+                });
+                Ok(Again::Within(LOOK_EVERY).having(did))
             })
             .await;
         });
     }
 }
 
-async fn poll_once(ctx: &Ctx, bells: &Bells) -> Result<Again, StageError> {
+async fn poll_once(ctx: &Ctx, bells: &Bells) -> Result<Ran, StageError> {
     let report = poll::run_once(ctx).await?;
     if report.is_news() {
         tracing::info!(
@@ -305,20 +381,23 @@ async fn poll_once(ctx: &Ctx, bells: &Bells) -> Result<Again, StageError> {
         );
     }
     if let Some(problem) = &report.problem {
-        tracing::warn!(event = "poll.incomplete", shop = %ctx.shop, "nothing is decided from this list: {problem}");
+        tracing::warn!(event = "poll.incomplete", shop = %ctx.shop, why = %problem, "nothing is decided from this list: {problem}");
     }
     bells.decide.notify_one();
     bells.act.notify_one();
-    Ok(Again::Within(
-        if report.lines_failed > 0 || report.problem.is_some() {
-            LOOK_EVERY * 5
-        } else {
-            POLL_AT_LEAST
-        },
-    ))
+    let did = json!({
+        "listed": report.listed, "new": report.observed.new, "changed": report.observed.changed,
+        "lines_read": report.lines_read, "lines_failed": report.lines_failed, "problem": report.problem,
+    });
+    let again = Again::Within(if report.lines_failed > 0 || report.problem.is_some() {
+        LOOK_EVERY * 5
+    } else {
+        POLL_AT_LEAST
+    });
+    Ok(again.having(did))
 }
 
-async fn decide_once(ctx: &Ctx, bells: &Bells) -> Result<Again, StageError> {
+async fn decide_once(ctx: &Ctx, bells: &Bells) -> Result<Ran, StageError> {
     let report = decide::run_once(ctx).await?;
     if report.accepts + report.cancels > 0 {
         bells.act.notify_one();
@@ -327,10 +406,14 @@ async fn decide_once(ctx: &Ctx, bells: &Bells) -> Result<Again, StageError> {
         bells.sweep_please.store(true, Ordering::Relaxed);
         bells.confirm.notify_one();
     }
-    Ok(Again::Within(LOOK_EVERY * 2))
+    let did = json!({
+        "looked_at": report.looked_at, "written": report.written, "accepts": report.accepts,
+        "cancels": report.cancels, "next_at": report.next_at,
+    });
+    Ok(Again::Within(LOOK_EVERY * 2).having(did))
 }
 
-async fn confirm_once(ctx: &Ctx, bells: &Bells) -> Result<Again, StageError> {
+async fn confirm_once(ctx: &Ctx, bells: &Bells) -> Result<Ran, StageError> {
     let please = bells.sweep_please.swap(false, Ordering::Relaxed);
     let report = match confirm::run_once(ctx, please).await {
         Ok(report) => report,
@@ -342,14 +425,18 @@ async fn confirm_once(ctx: &Ctx, bells: &Bells) -> Result<Again, StageError> {
     if report.observed.is_news() {
         bells.decide.notify_one();
     }
+    let did = json!({
+        "listed": report.listed, "singles": report.singles, "new": report.observed.new,
+        "changed": report.observed.changed, "problem": report.problem,
+    });
     if report.swept {
         // Orders accepted elsewhere hold stock once their lines are read.
         if report.observed.new > 0 {
             bells.poll.notify_one();
         }
-        return Ok(Again::After(SWEEP_SPACING));
+        return Ok(Again::After(SWEEP_SPACING).having(did));
     }
-    Ok(Again::Within(LOOK_EVERY))
+    Ok(Again::Within(LOOK_EVERY).having(Value::Null))
 }
 
 struct Stage {
@@ -369,13 +456,13 @@ struct Stage {
 
 impl Stage {
     /// Runs until stopped: at once, then at each bell, and by itself when it says so.
-    async fn repeat<F: Future<Output = Result<Again, StageError>>>(
+    async fn repeat<F: Future<Output = Result<Ran, StageError>>>(
         &self,
         bell: &Notify,
         mut run: impl FnMut() -> F,
     ) {
         let mut failures: u32 = 0;
-        let mut told: HashMap<String, Timestamp> = HashMap::new();
+        let mut troubles = Troubles::default();
         while !self.stop.is_cancelled() {
             let shop = self.shop.as_str();
             let started = self.clock.now();
@@ -391,12 +478,12 @@ impl Stage {
             if self.stop.is_cancelled() && matches!(result, Err(StageError::Api(_))) {
                 return;
             }
-            self.report(&result, &mut told);
+            self.report(&result, &mut troubles);
             // After a failure the bell is not answered: it would shorten the pause. A new token is.
             let (wait, deaf) = match result {
-                Ok(again) => {
+                Ok(ran) => {
                     failures = 0;
-                    match again {
+                    match ran.again {
                         Again::Within(wait) => (wait, false),
                         Again::After(wait) => (wait, true),
                     }
@@ -442,6 +529,7 @@ impl Stage {
         let now = self.clock.now();
         self.board.update(shop, self.name, |stage| {
             stage.runs += 1;
+            stage.failures += 1;
             stage.last_run = Some(now);
             stage.running_since = None;
             stage.last_error = Some("it panicked".to_owned());
@@ -460,7 +548,7 @@ impl Stage {
         }
     }
 
-    fn report(&self, result: &Result<Again, StageError>, told: &mut HashMap<String, Timestamp>) {
+    fn report(&self, result: &Result<Ran, StageError>, troubles: &mut Troubles) {
         let shop = self.shop.as_str();
         let now = self.clock.now();
         let (error, hint, code) = match result {
@@ -473,38 +561,43 @@ impl Stage {
             stage.runs += 1;
             stage.last_run = Some(now);
             stage.running_since = None;
-            if error.is_none() {
-                stage.last_ok = Some(now);
+            match result {
+                Ok(ran) => {
+                    stage.last_ok = Some(now);
+                    // A run that had nothing to do leaves the last one that had to be seen.
+                    if !ran.report.is_null() {
+                        stage.last_report.clone_from(&ran.report);
+                    }
+                }
+                Err(_) => stage.failures += 1,
             }
             stage.last_error = error.clone().or(trouble);
             stage.hint = hint.map(str::to_owned);
         });
         let Some(error) = error else {
-            if !told.is_empty() {
-                told.clear();
+            if let Some((failures, span)) = troubles.over(now) {
                 tracing::info!(
                     event = "stage.recovered",
                     shop,
                     stage = self.name,
+                    failures,
+                    failed_for_s = span.as_secs(),
                     "works again"
                 );
             }
             return;
         };
-        // The same trouble is told once in five minutes, not at every try.
-        let fresh = |at: &Timestamp| now.duration_since(*at) < SignedDuration::from_mins(5);
-        if told.get(code).is_some_and(fresh) {
-            return;
+        if let Some(repeats) = troubles.failed(code, now) {
+            tracing::warn!(
+                event = "stage.failed",
+                shop,
+                stage = self.name,
+                code,
+                repeats,
+                hint,
+                "{error}"
+            );
         }
-        told.insert(code.to_owned(), now);
-        tracing::warn!(
-            event = "stage.failed",
-            shop,
-            stage = self.name,
-            code,
-            hint,
-            "{error}"
-        );
     }
 }
 

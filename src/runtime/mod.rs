@@ -2,10 +2,12 @@
 
 mod board;
 pub mod build;
+pub mod channels;
 pub mod daemon;
 pub mod feeds;
 pub mod lifecycle;
 pub mod once;
 pub mod telemetry;
+mod troubles;
 
-pub use board::{Board, StageStatus};
+pub use board::{Board, StageStatus, about};

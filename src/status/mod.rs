@@ -1,25 +1,32 @@
 //! The daemon's own HTTP surface: health, readiness, status, metrics. Reading only, and nothing
 //! personal on it.
 
+mod exposition;
+mod guard;
+mod held;
 mod metrics;
+mod page;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
+use axum::middleware;
 use axum::response::IntoResponse;
 use axum::routing::get;
+use axum::{Extension, Router};
 use jiff::SignedDuration;
+use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::domain::ids::ShopName;
-use crate::kaspi::{BreakerState, Client};
-use crate::runtime::Board;
-use crate::store::{ScanKind, Store, StoreError};
+use crate::kaspi::BreakerState;
+use crate::pipeline::Ctx;
+use crate::runtime::{Board, about};
+use crate::store::{Store, StoreError};
+use guard::{Bounded, Guard, Stranger};
 
 /// A shop whose last complete list is older than this is not ready.
 const LIST_AGE_MAX: SignedDuration = SignedDuration::from_mins(5);
@@ -29,13 +36,13 @@ const LIST_AGE_MAX: SignedDuration = SignedDuration::from_mins(5);
 pub struct Shared {
     store: Arc<Store>,
     board: Arc<Board>,
-    shops: Arc<Vec<(ShopName, Client)>>,
+    shops: Arc<Vec<Arc<Ctx>>>,
     clock: Clock,
 }
 
 impl Shared {
     /// Joins the parts.
-    pub fn new(store: Arc<Store>, board: Arc<Board>, shops: Vec<(ShopName, Client)>) -> Self {
+    pub fn new(store: Arc<Store>, board: Arc<Board>, shops: Vec<Arc<Ctx>>) -> Self {
         Self {
             store,
             board,
@@ -48,9 +55,12 @@ impl Shared {
 /// Why the pages cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// The address is not this machine's own.
-    #[error("http.listen is {0}: only a loopback address such as 127.0.0.1:9464 is served")]
-    NotLoopback(SocketAddr),
+    /// Others can reach the address, and no token is asked for.
+    #[error(
+        "http.listen is {0}, which others can reach: set http.token_file to a file with a token they must \
+         show, or listen at 127.0.0.1"
+    )]
+    Open(SocketAddr),
     /// The port is taken, or not allowed.
     #[error("http.listen: cannot listen at {0}: {1}; choose another port, or \"\" for none")]
     Bind(SocketAddr, std::io::Error),
@@ -59,24 +69,29 @@ pub enum ServeError {
 /// Serves until `stop`; the future returned ends when the last answer is out.
 ///
 /// # Errors
-/// An address that is not loopback, or cannot be listened at.
+/// An address that others can reach and no token, or one that cannot be listened at.
 pub async fn serve(
     address: SocketAddr,
+    token: Option<SecretString>,
     shared: Shared,
     stop: CancellationToken,
 ) -> Result<impl Future<Output = ()>, ServeError> {
-    if !address.ip().is_loopback() {
-        return Err(ServeError::NotLoopback(address));
+    if !address.ip().is_loopback() && token.is_none() {
+        return Err(ServeError::Open(address));
     }
     let listener = tokio::net::TcpListener::bind(address)
         .await
         .map_err(|error| ServeError::Bind(address, error))?;
+    let guard = Guard(token.map(Arc::new));
     let router = Router::new()
+        .route("/", get(page::page))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/status", get(status))
         .route("/metrics", get(metrics::page))
+        .layer(middleware::from_fn_with_state(guard, guard::check))
         .with_state(shared);
+    let listener = Bounded::new(listener);
     let tracker = tokio_util::task::TaskTracker::new();
     tracker.spawn(async move {
         let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned());
@@ -92,8 +107,15 @@ async fn healthz() -> &'static str {
     "alive\n"
 }
 
-async fn readyz(State(shared): State<Shared>) -> (StatusCode, String) {
-    match unready(&shared).await {
+async fn readyz(
+    State(shared): State<Shared>,
+    stranger: Option<Extension<Stranger>>,
+) -> (StatusCode, String) {
+    let found = unready(&shared).await;
+    if stranger.is_some() && !matches!(&found, Ok(why) if why.is_empty()) {
+        return (StatusCode::SERVICE_UNAVAILABLE, "not ready\n".to_owned());
+    }
+    match found {
         Ok(why) if why.is_empty() => (StatusCode::OK, "ready\n".to_owned()),
         Ok(why) => (
             StatusCode::SERVICE_UNAVAILABLE,
@@ -110,18 +132,12 @@ async fn unready(shared: &Shared) -> Result<Vec<String>, StoreError> {
     shared.store.ping().await?;
     let now = shared.clock.now();
     let mut why = Vec::new();
-    for (shop, _) in shared.shops.iter() {
-        let scan = shared
-            .store
-            .last_complete_scan(shop, ScanKind::New, jiff::Timestamp::MAX)
-            .await?;
-        match scan {
+    for ctx in shared.shops.iter() {
+        let shop = &ctx.shop;
+        match shared.store.lists_read(shop).await?.0 {
             None => why.push(format!("shop {shop} was never listed completely")),
-            Some(scan) if now.duration_since(scan.started_at) > LIST_AGE_MAX => {
-                why.push(format!(
-                    "shop {shop} was last listed completely at {}",
-                    scan.started_at
-                ));
+            Some(at) if now.duration_since(at) > LIST_AGE_MAX => {
+                why.push(format!("shop {shop} was last listed completely at {at}"));
             }
             Some(_) => {}
         }
@@ -149,25 +165,42 @@ async fn status(State(shared): State<Shared>) -> impl IntoResponse {
 
 async fn status_json(shared: &Shared) -> Result<Value, StoreError> {
     let mut shops = Vec::new();
-    for (shop, client) in shared.shops.iter() {
+    for ctx in shared.shops.iter() {
+        let shop = &ctx.shop;
         let totals = shared.store.totals(Some(shop)).await?;
         let state = shared.store.shop_state(shop).await?;
-        let view = client.view();
+        let (new, accepted) = shared.store.lists_read(shop).await?;
+        let view = ctx.reader.view();
         shops.push(json!({
             "shop": shop, "orders": totals.orders, "accepted": totals.accepted,
             "cancelled": totals.cancelled, "held": totals.held, "waiting": totals.waiting,
             "undecided": totals.undecided, "open_actions": totals.open_actions, "stuck": totals.stuck,
             "paused": state.paused, "denied": state.denied.map(|(_, why)| why),
+            "new_read_at": new, "accepted_read_at": accepted, "policy": ctx.policy().digest(),
             "breaker_open": view.breaker == BreakerState::Open,
             "paused_until": view.paused_until, "clock_skew_s": view.skew.map(|skew| skew.as_secs()),
             "requests": view.requests, "outages": view.outages,
         }));
     }
-    let stages: Vec<Value> = shared
-        .board
-        .snapshot()
-        .into_iter()
-        .map(|(shop, stage, status)| json!({ "shop": shop, "stage": stage, "status": status }))
+    let stages = shared.board.snapshot().into_iter();
+    let stages: Vec<Value> = stages
+        .map(|(shop, stage, status)| {
+            let (what_for, period) = about(stage);
+            json!({
+                "shop": shop, "stage": stage, "what_for": what_for, "period": period, "status": status,
+            })
+        })
         .collect();
-    Ok(json!({ "version": env!("CARGO_PKG_VERSION"), "shops": shops, "stages": stages }))
+    let channels = shared.store.channels().await?.into_iter();
+    let channels: Vec<Value> = channels
+        .map(|state| {
+            json!({
+                "channel": state.name, "waiting": state.due, "failures": state.failures,
+                "failing_since": state.failing_since, "last_error": state.last_error,
+            })
+        })
+        .collect();
+    Ok(json!({
+        "version": env!("CARGO_PKG_VERSION"), "shops": shops, "stages": stages, "channels": channels,
+    }))
 }

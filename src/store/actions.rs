@@ -12,6 +12,7 @@ use crate::crash_point::crash_point;
 use crate::domain::action::{Kind, Outcome, Patience, State as ActionState};
 use crate::domain::decision::Verdict;
 use crate::domain::ids::{OrderId, ShopName};
+use crate::domain::notice::{self, Notice};
 use crate::domain::order::Order;
 
 /// How soon an action is looked at again that waits for others to be read.
@@ -22,6 +23,8 @@ const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(2);
 pub struct Due {
     /// Its row.
     pub action: i64,
+    /// The decision it comes from.
+    pub decision: i64,
     /// The order, as stored.
     pub order: Order,
     /// What is asked.
@@ -61,6 +64,8 @@ pub struct Ended {
     pub begun: Begun,
     /// What the answer proves.
     pub outcome: Outcome,
+    /// How long it was out.
+    pub took: std::time::Duration,
     /// Spread of the pause after it, 0..=1.
     pub jitter: f64,
 }
@@ -68,6 +73,7 @@ pub struct Ended {
 #[derive(FromRow)]
 struct Row {
     id: i64,
+    decision_id: i64,
     body: String,
     kind: String,
     reason: Option<String>,
@@ -82,7 +88,7 @@ struct Row {
 }
 
 pub(super) const DUE: &str = "
-SELECT a.id, o.body, a.kind, a.reason, a.comment, a.state, a.attempts, a.origin, a.made_at, o.listed_at,
+SELECT a.id, a.decision_id, o.body, a.kind, a.reason, a.comment, a.state, a.attempts, a.origin, a.made_at, o.listed_at,
   (SELECT outcome FROM attempts t WHERE t.action_id = a.id ORDER BY n DESC LIMIT 1) AS last_outcome,
   (SELECT COUNT(*) FROM attempts t WHERE t.action_id = a.id AND outcome NOT IN ('snoozed', 'not_sent', 'denied')) AS counted
 FROM actions a JOIN orders o ON o.shop = a.shop AND o.id = a.order_id
@@ -105,6 +111,7 @@ WHERE t.ended_at IS NULL AND a.shop = ?";
 fn due(row: Row) -> Result<Due, StoreError> {
     Ok(Due {
         action: row.id,
+        decision: row.decision_id,
         order: parse_order(&row.body)?,
         kind: kind_of(&row.kind, row.reason.as_deref(), row.comment.as_deref())?,
         state: ActionState::parse(&row.state)
@@ -368,9 +375,38 @@ impl Store {
         let closed = close(&mut tx, due.action, ActionState::Refused, why, now).await?;
         if closed {
             hold(&mut tx, shop, &due.order.id, why, now).await?;
+            let (code, action) = (due.order.code.as_str(), due.kind.word());
+            let facts = json!({ "order": code, "action": action });
+            let what = due.action.to_string();
+            tx.notice(
+                now,
+                Notice::of_shop(notice::Kind::ActionRefused, shop, &what, facts),
+            );
         }
         tx.commit().await?;
         Ok(closed)
+    }
+
+    /// Leaves an action to a person: no POST of it has an effect.
+    pub async fn leave_to_person(
+        &self,
+        shop: &ShopName,
+        due: &Due,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        put_off(&mut tx, due.action, None).await?;
+        let detail = json!({ "action": due.action, "attempts": due.counted });
+        let order = Some(&due.order.id);
+        tx.audit(now, "qabyl", (shop, order), "action.stuck", detail);
+        let (code, action) = (due.order.code.as_str(), due.kind.word());
+        let facts = json!({ "order": code, "action": action, "attempts": due.counted });
+        let what = due.action.to_string();
+        tx.notice(
+            now,
+            Notice::of_shop(notice::Kind::ActionStuck, shop, &what, facts),
+        );
+        tx.commit().await
     }
 
     /// Puts an action off without an attempt.

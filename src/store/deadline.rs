@@ -5,9 +5,12 @@ use serde_json::json;
 use sqlx::FromRow;
 
 use super::orders::parse_order;
+use super::watch::{because, waiting_facts};
 use super::{Store, StoreError, ms};
 use crate::crash_point::crash_point;
+use crate::domain::decision::Decision;
 use crate::domain::ids::ShopName;
+use crate::domain::notice::{Kind, Notice};
 use crate::domain::order::Order;
 
 /// An order that still waits for the merchant.
@@ -19,18 +22,22 @@ pub struct Waiting {
     pub held: bool,
     /// What it waits for, as far as it is known.
     pub why: String,
+    /// The same in words of a fixed list.
+    pub because: Vec<String>,
 }
 
 #[derive(FromRow)]
 struct Row {
     body: String,
+    held_by: Option<String>,
     held_why: Option<String>,
+    decision: Option<String>,
     verdict: Option<String>,
     rule: Option<String>,
 }
 
 pub(super) const WAITING: &str = "
-SELECT o.body, o.held_why, d.verdict, d.rule FROM orders o
+SELECT o.body, o.held_by, o.held_why, d.body AS decision, d.verdict, d.rule FROM orders o
 LEFT JOIN decisions d ON d.id = (SELECT MAX(id) FROM decisions WHERE shop = o.shop AND order_id = o.id)
 WHERE o.shop = ?1 AND o.state = 'NEW' AND o.status = 'APPROVED_BY_BANK'
   AND (o.created_at <= ?2 OR o.body ->> '$.express')
@@ -54,6 +61,10 @@ impl Store {
         drop(reader);
         let waiting = |row: Row| -> Result<Waiting, StoreError> {
             let held = row.held_why.is_some() || row.verdict.as_deref() == Some("hold");
+            let decision = row.decision.as_deref();
+            let decision: Option<Decision> =
+                decision.and_then(|body| serde_json::from_str(body).ok());
+            let because = because(row.held_by.as_deref(), decision.as_ref());
             let decided = row.verdict.zip(row.rule);
             let why = row
                 .held_why
@@ -62,6 +73,7 @@ impl Store {
                 order: parse_order(&row.body)?,
                 held,
                 why: why.unwrap_or_else(|| "not decided yet".to_owned()),
+                because,
             })
         };
         rows.into_iter().map(waiting).collect()
@@ -87,6 +99,11 @@ impl Store {
                 "order.deadline_near",
                 detail,
             );
+            let order = &waiting.order;
+            let (since, because) = (order.waiting_since(), &waiting.because);
+            let facts = waiting_facts(&order.code, since, order.express, because);
+            let what = order.id.as_str();
+            tx.notice(now, Notice::of_shop(Kind::DeadlineNear, shop, what, facts));
         }
         crash_point("alert.before_commit");
         tx.commit().await?;

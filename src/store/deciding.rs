@@ -7,12 +7,14 @@ use sqlx::FromRow;
 
 use super::observe::{Origin, insert_reservations};
 use super::orders::{from_vanished, parse_line, parse_order};
+use super::watch::{because, waiting_facts};
 use super::{Store, StoreError, WriteTx, at, ms};
 use crate::crash_point::crash_point;
 use crate::domain::decision::{Decision, Verdict};
 use crate::domain::facts::{Counters, Facts, ShortageSeen, Surroundings};
 use crate::domain::ids::{OrderId, ShopName};
 use crate::domain::ledger::{Ledger, Take};
+use crate::domain::notice::{Kind, Notice};
 use crate::domain::order::{Lines, Order};
 use crate::domain::stock::Semantics;
 
@@ -308,6 +310,13 @@ pub(super) async fn record(
         let origin = if actor == "qabyl" { "engine" } else { "person" };
         super::actions::insert(tx, shop, &order.id, id, &new.decision.verdict, origin, now).await?;
     }
+    if new.act && new.decision.verdict == Verdict::Hold {
+        let because = because(None, Some(new.decision));
+        let since = order.waiting_since();
+        let facts = waiting_facts(&order.code, since, order.express, &because);
+        let notice = Notice::of_shop(Kind::OrderHeld, shop, order.id.as_str(), facts);
+        tx.notice(now, notice);
+    }
     let detail = json!({
         "decision": id, "verdict": new.decision.verdict.word(), "rule": new.decision.rule,
         "policy": new.policy_digest, "acts": new.act,
@@ -354,11 +363,22 @@ SELECT MAX(at) FROM (
 );
 
 #[derive(FromRow)]
-struct CountersRow {
+pub(super) struct CountersRow {
     decided: i64,
     cancelled: i64,
     cancelled_last_hour: i64,
     accepted_last_hour: i64,
+}
+
+impl CountersRow {
+    pub(super) fn counters(&self) -> Counters {
+        Counters {
+            decided: self.decided.unsigned_abs(),
+            cancelled: self.cancelled.unsigned_abs(),
+            cancelled_last_hour: self.cancelled_last_hour.unsigned_abs(),
+            accepted_last_hour: self.accepted_last_hour.unsigned_abs(),
+        }
+    }
 }
 
 impl WriteTx<'_> {
@@ -388,12 +408,7 @@ impl WriteTx<'_> {
                 .fetch_optional(self.conn()?)
                 .await?;
         Ok(Surroundings {
-            counters: Counters {
-                decided: row.decided.unsigned_abs(),
-                cancelled: row.cancelled.unsigned_abs(),
-                cancelled_last_hour: row.cancelled_last_hour.unsigned_abs(),
-                accepted_last_hour: row.accepted_last_hour.unsigned_abs(),
-            },
+            counters: row.counters(),
             collapse: self.collapse().await?,
             swept_at: swept.map(|(start, _)| start),
             swept_until: swept.map(|(_, end)| end),

@@ -6,6 +6,7 @@ use sqlx::FromRow;
 
 use super::import::ImportReport;
 use super::{Store, StoreError, WriteTx, at, ms};
+use crate::domain::notice::{Kind, Notice};
 
 /// What was read of a source.
 #[derive(Debug, Clone, Copy)]
@@ -176,6 +177,11 @@ impl Store {
             let detail = json!({ "source": name, "code": code,
                 "problem": trouble.map(|trouble| trouble.problem.as_str()) });
             tx.audit_row(now, "qabyl", (None, None), "stock.source", detail);
+            if let Some(code) = code {
+                let facts = json!({ "source": name, "code": code });
+                let what = format!("{name}:{code}:{}", ms(now));
+                tx.notice(now, Notice::of_all(Kind::StockSourceFailed, &what, facts));
+            }
         }
         tx.commit().await
     }

@@ -16,6 +16,7 @@ mod feeds;
 mod import;
 mod lock;
 mod mend;
+mod notices;
 mod observe;
 mod open;
 mod orders;
@@ -36,6 +37,7 @@ mod stock_export;
 mod today;
 mod upkeep;
 mod view;
+mod watch;
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -54,6 +56,7 @@ pub use error::StoreError;
 pub use feeds::{LastRead, SourceRead, SourceState, Trouble};
 pub use import::{Import, ImportReport};
 pub use lock::Holder;
+pub use notices::{Bounds, ChannelState, Delivery, Told};
 pub use observe::{Observed, Reading};
 pub use orders::LinesWanted;
 pub use parts::{MapReport, PartRow};
@@ -67,6 +70,7 @@ pub use stock_audit::{Books, Difference, Promise};
 pub use stock_export::Sold;
 pub use today::Today;
 pub use view::{ActionView, AttemptView, DecisionView, OrderFilter, OrderView, Totals};
+pub use watch::{DaySeen, HeldNow};
 
 /// Who opens the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,6 +128,7 @@ impl Store {
             connection: Some(connection),
             epoch: self.epoch,
             audit: Vec::new(),
+            notices: Vec::new(),
         })
     }
 
@@ -157,6 +162,8 @@ struct WriteTx<'s> {
     epoch: i64,
     /// Rows of the trail with their details, written together just before the commit.
     audit: Vec<(serde_json::Value, serde_json::Value)>,
+    /// Notices with their facts, written there too.
+    notices: Vec<(serde_json::Value, serde_json::Value)>,
 }
 
 impl WriteTx<'_> {
@@ -167,6 +174,7 @@ impl WriteTx<'_> {
     /// Makes the write durable. An error leaves it open whether it is: read the row again (R13).
     async fn commit(mut self) -> Result<(), StoreError> {
         self.write_audit().await?;
+        self.write_notices().await?;
         let mut connection = self.connection.take().ok_or(StoreError::Closed)?;
         sqlx::query("COMMIT")
             .execute(&mut connection)

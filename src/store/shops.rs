@@ -6,6 +6,10 @@ use sqlx::FromRow;
 
 use super::{Store, StoreError, at, ms};
 use crate::domain::ids::ShopName;
+use crate::domain::notice::{Kind, Notice};
+
+/// A refusal that comes and goes is told to a person once in so long, in ms.
+const TOLD_EVERY_MS: i64 = 15 * 60 * 1000;
 
 /// A shop's switches.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -111,6 +115,15 @@ impl Store {
             "shop.admitted"
         };
         tx.audit(now, "qabyl", (shop, None), event, json!({ "why": why }));
+        let kind = if why.is_some() {
+            Kind::ShopDenied
+        } else {
+            Kind::ShopAdmitted
+        };
+        // One that comes and goes is told once in a while.
+        let span = ms(now) / TOLD_EVERY_MS;
+        let notice = Notice::of_shop(kind, shop, &span.to_string(), json!({}));
+        tx.notice(now, notice);
         tx.commit().await?;
         Ok(true)
     }

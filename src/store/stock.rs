@@ -112,17 +112,28 @@ pub(super) async fn levels(
 }
 
 /// Imports whose fall is still in force: their zeroed SKUs are still at zero.
-const COLLAPSES: &str = "
+pub(super) const COLLAPSES: &str = "
 SELECT i.source, i.at, i.had, COUNT(s.sku) AS fell FROM stock s JOIN stock_imports i ON i.id = s.fell_in
 WHERE s.fell_in IS NOT NULL GROUP BY i.id HAVING COUNT(s.sku) >= ? AND i.had > 0
 ORDER BY CAST(COUNT(s.sku) AS REAL) / i.had DESC LIMIT 1";
 
 #[derive(FromRow)]
-struct CollapseRow {
+pub(super) struct CollapseRow {
     source: String,
     at: i64,
     had: i64,
     fell: i64,
+}
+
+impl CollapseRow {
+    pub(super) fn collapse(self) -> Result<Collapse, StoreError> {
+        Ok(Collapse {
+            fell: self.fell.unsigned_abs(),
+            had: self.had.unsigned_abs(),
+            source: self.source,
+            at: at(self.at)?,
+        })
+    }
 }
 
 impl WriteTx<'_> {
@@ -153,15 +164,7 @@ impl WriteTx<'_> {
             .bind(COLLAPSE_SKUS_MIN)
             .fetch_optional(self.conn()?)
             .await?;
-        row.map(|row| {
-            Ok(Collapse {
-                fell: row.fell.unsigned_abs(),
-                had: row.had.unsigned_abs(),
-                source: row.source,
-                at: at(row.at)?,
-            })
-        })
-        .transpose()
+        row.map(CollapseRow::collapse).transpose()
     }
 }
 

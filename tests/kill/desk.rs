@@ -36,7 +36,11 @@ const CONFIG: &str = "[database]\npath = \"qabyl.db\"\n[kaspi]\nbase_url = \"BAS
     [poll]\nschedule = \"* * * * * *\"\n[confirm]\nsweep_every = \"2s\"\n[http]\nlisten = \"\"\n\
     [log]\nfilter = \"trace\"\n[interlocks]\ncancel_confirm_after = \"0s\"\ncancel_budget_share = \"off\"\n\
     cancels_per_hour_max = \"off\"\n[actions]\nsettle = \"1s\"\nretry_base = \"100ms\"\n[[shops]]\nname = \"main\"\n\
-    token_file = \"token\"\nmode = \"act\"\n";
+    token_file = \"token\"\nmode = \"act\"\n\
+    [[channels]]\nname = \"hook\"\nkind = \"webhook\"\nurl = \"http://HOOK/\"\nsecret_file = \"hook\"\n";
+
+/// What the channel's messages are signed with.
+const HOOK_SECRET: &str = "whsec_a2lsbC1hbmQta2lsbC1hbmQta2lsbC1hZ2Fpbi0xMjM=";
 
 pub(crate) struct Desk {
     folder: TempDir,
@@ -73,8 +77,11 @@ impl Desk {
         std::fs::set_permissions(desk.path("token"), private).unwrap();
         desk.write(
             "qabyl.toml",
-            &CONFIG.replace("BASE", &desk.server.base_url()),
+            &CONFIG
+                .replace("BASE", &desk.server.base_url())
+                .replace("HOOK", &handle.block_on(takes_all())),
         );
+        desk.write("hook", HOOK_SECRET);
         desk
     }
 
@@ -182,4 +189,24 @@ impl Desk {
             }
         }
     }
+}
+
+/// Somebody who takes every message, on the runtime that the sandbox is on.
+async fn takes_all() -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .await
+        .unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio_util::task::TaskTracker::new().spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            // A message is shorter than this; what is left of a longer one is nobody's loss.
+            let mut request = vec![0; 64 * 1024];
+            let _ = stream.read(&mut request).await;
+            let _ = stream
+                .write_all(b"HTTP/1.1 204 Taken\r\nconnection: close\r\n\r\n")
+                .await;
+        }
+    });
+    address
 }

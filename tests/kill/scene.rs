@@ -37,7 +37,7 @@ impl Scene {
             "migrate" => Self::NewDatabase,
             "recover" => Self::LostPost,
             "mend" => Self::ClockAhead,
-            "alert" => Self::Deadline,
+            "alert" | "notify" => Self::Deadline,
             "stock" if point == "stock.row_put" => Self::Import { spared: 40 },
             "stock" => Self::Import { spared: 0 },
             "backup" => Self::Backup,

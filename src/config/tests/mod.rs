@@ -72,8 +72,13 @@ fn default_toml_schema_and_structs_name_the_same_keys() {
     let mut config = defaults();
     config.rules.file = Some("so that it is written".into());
     config.backup.directory = Some("so that it is written".into());
+    config.http.token_file = Some("so that it is written".into());
     assert_eq!(file, names(&toml::Table::try_from(&config).unwrap()));
-    for key in schema::SHOP_KEYS.iter().chain(schema::SOURCE_KEYS) {
+    for key in schema::SHOP_KEYS
+        .iter()
+        .chain(schema::SOURCE_KEYS)
+        .chain(schema::CHANNEL_KEYS)
+    {
         assert!(
             DEFAULT_TOML.contains(&format!("\n# {} = ", key.name)),
             "{}",

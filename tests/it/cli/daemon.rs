@@ -10,10 +10,10 @@ use super::{Desk, TOKEN, said};
 
 const SIGTERM: &str = "-TERM";
 
-pub(super) struct Daemon(Child);
+pub(crate) struct Daemon(Child);
 
 impl Daemon {
-    pub(super) fn start(desk: &Desk) -> Self {
+    pub(crate) fn start(desk: &Desk) -> Self {
         let mut command = desk.command(&["run"]);
         let log = std::fs::File::options()
             .create(true)
@@ -24,7 +24,7 @@ impl Daemon {
         Self(command.stdin(Stdio::null()).spawn().unwrap())
     }
 
-    fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: &str) {
         let pid = self.0.id().to_string();
         assert!(
             Command::new("kill")
@@ -35,13 +35,13 @@ impl Daemon {
         );
     }
 
-    pub(super) fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.0.kill().unwrap();
         self.0.wait().unwrap();
     }
 
     /// Asks it to stop and gives its exit code.
-    pub(super) fn stop(mut self) -> Option<i32> {
+    pub(crate) fn stop(mut self) -> Option<i32> {
         self.signal(SIGTERM);
         let status = self.0.wait().unwrap();
         status.code()
@@ -57,7 +57,7 @@ impl Drop for Daemon {
 }
 
 /// Waits for something another process does; its time is not ours to turn.
-pub(super) async fn until(what: &str, done: impl Fn() -> bool) {
+pub(crate) async fn until(what: &str, done: impl Fn() -> bool) {
     for _ in 0..600 {
         if done() {
             return;

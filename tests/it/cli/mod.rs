@@ -2,7 +2,7 @@
 
 mod books;
 mod copies;
-mod daemon;
+pub(crate) mod daemon;
 mod leaks;
 mod mistakes;
 mod people;
@@ -24,12 +24,12 @@ use tempfile::TempDir;
 
 use crate::binary;
 
-pub(super) const TOKEN: &str = "cli-token-of-the-test";
+pub(crate) const TOKEN: &str = "cli-token-of-the-test";
 
 /// A folder with a configuration, and the sandbox it points to.
-pub(super) struct Desk {
+pub(crate) struct Desk {
     folder: TempDir,
-    pub(super) server: Server,
+    pub(crate) server: Server,
 }
 
 /// What a command did.
@@ -47,13 +47,13 @@ impl Said {
     }
 
     #[track_caller]
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.out).expect(&self.out)
     }
 
     /// Fails with this exit code, naming all of these.
     #[track_caller]
-    pub(super) fn fails(&self, code: i32, naming: &[&str]) {
+    pub(crate) fn fails(&self, code: i32, naming: &[&str]) {
         assert_eq!(self.code, code, "{}\n{}", self.out, self.err);
         let told = format!("{}{}", self.out, self.err);
         for word in naming {
@@ -63,7 +63,7 @@ impl Said {
 }
 
 impl Desk {
-    pub(super) fn new(settings: Settings) -> Self {
+    pub(crate) fn new(settings: Settings) -> Self {
         let world = World::new(Settings {
             tokens: vec![TOKEN.to_owned()],
             ..settings
@@ -80,7 +80,7 @@ impl Desk {
     }
 
     /// The contract's configuration, quick enough for tests; `more` goes at its end.
-    pub(super) fn config(&self, mode: &str, more: &str) -> String {
+    pub(crate) fn config(&self, mode: &str, more: &str) -> String {
         format!(
             "[database]\npath = \"qabyl.db\"\n[kaspi]\nbase_url = \"{}\"\nrate_per_second = 1000\n\
              connect_timeout = \"1s\"\nrequest_timeout = \"2s\"\n[poll]\nschedule = \"* * * * * *\"\n\
@@ -91,46 +91,46 @@ impl Desk {
         )
     }
 
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub(super) fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    pub(super) fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         std::fs::write(self.path(name), text).unwrap();
     }
 
-    pub(super) fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = binary::qabyl(self.folder.path());
         command.args(args);
         command
     }
 
     /// Runs a command to its end, while the sandbox goes on answering.
-    pub(super) async fn qabyl(&self, args: &[&str]) -> Said {
+    pub(crate) async fn qabyl(&self, args: &[&str]) -> Said {
         let mut command = self.command(args);
         let output = tokio::task::spawn_blocking(move || command.output());
         said(&output.await.unwrap().unwrap())
     }
 
-    pub(super) fn place(&self, code: &str, sku: &str, quantity: u32) {
+    pub(crate) fn place(&self, code: &str, sku: &str, quantity: u32) {
         let order = OrderSeed::new(code, Clock::System.now()).line(sku, quantity);
         assert!(self.server.world().place(order));
     }
 
-    pub(super) async fn stock(&self, text: &str) {
+    pub(crate) async fn stock(&self, text: &str) {
         self.write("stock.csv", text);
         self.qabyl(&["stock", "import", "stock.csv"]).await.ok();
     }
 
-    pub(super) fn posts(&self, code: &str) -> usize {
+    pub(crate) fn posts(&self, code: &str) -> usize {
         self.server.world().ledger().posts_for(code).len()
     }
 
-    pub(super) fn status(&self, code: &str) -> String {
+    pub(crate) fn status(&self, code: &str) -> String {
         self.server.world().order(code).unwrap().status.to_string()
     }
 }

@@ -109,6 +109,23 @@ async fn a_watched_file_is_taken_once_and_told_of_when_it_is_bad() {
         "{events:?}"
     );
 
+    // And to channels: each trouble once.
+    let notices = desk.qabyl(&["notify", "list", "--format", "json"]).await;
+    let notices = notices.ok().json();
+    let notices = notices["notices"].as_array().unwrap();
+    let facts: Vec<&Value> = notices
+        .iter()
+        .filter(|notice| notice["kind"] == json!("stock.source_failed"))
+        .map(|notice| &notice["facts"])
+        .collect();
+    assert_eq!(
+        facts,
+        [
+            &json!({ "source": "shelf", "code": "S002" }),
+            &json!({ "source": "shelf", "code": "S001" })
+        ]
+    );
+
     desk.write("shelf.csv", "sku,on_hand\nA,4\n");
     told(&desk.pass().await, "stock.source_recovered");
     assert_eq!(desk.levels().await, ["A@=4"]);

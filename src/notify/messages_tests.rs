@@ -1,0 +1,178 @@
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use super::*;
+
+fn placeholders(text: &str) -> BTreeSet<&str> {
+    let parts = text.split('{').skip(1);
+    parts.filter_map(|part| part.split('}').next()).collect()
+}
+
+fn all(book: &Book) -> Vec<(String, &Sentence)> {
+    let mut all = Vec::new();
+    for (kind, of) in &book.kinds {
+        all.push((format!("{kind}.name"), &of.name));
+        all.push((format!("{kind}.text"), &of.text));
+    }
+    for (group, sentences) in &book.groups {
+        all.extend(
+            sentences
+                .iter()
+                .map(|(name, s)| (format!("{group}.{name}"), s)),
+        );
+    }
+    all
+}
+
+#[test]
+fn every_sentence_is_there_in_every_language_with_the_same_placeholders() {
+    let book = read(FILE).unwrap();
+    let sentences = all(&book);
+    for (name, sentence) in &sentences {
+        let [ru, kk, en] = [&sentence.ru, &sentence.kk, &sentence.en];
+        assert!(
+            [ru, kk, en].iter().all(|text| !text.trim().is_empty()),
+            "{name}"
+        );
+        assert_eq!(
+            placeholders(ru),
+            placeholders(kk),
+            "{name}: Russian and Kazakh"
+        );
+        assert_eq!(
+            placeholders(ru),
+            placeholders(en),
+            "{name}: Russian and English"
+        );
+        if !name.starts_with("frame.bundle") && !name.starts_with("word.") {
+            assert!(ru != kk && kk != en && ru != en, "{name} is not translated");
+        }
+    }
+    let kinds: BTreeSet<&str> = Kind::ALL.iter().map(|kind| kind.word()).collect();
+    let written: BTreeSet<&str> = book.kinds.keys().map(String::as_str).collect();
+    assert_eq!(kinds, written, "kinds of notices and sentences for them");
+}
+
+#[test]
+fn every_interlock_can_be_said() {
+    let words = include_str!("../domain/interlocks/mod.rs");
+    let names = words
+        .split("=> \"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next());
+    let whys = &book().groups["why"];
+    let mut found = 0;
+    for name in names.filter(|name| !["hold", "wait"].contains(name)) {
+        found += usize::from(whys.contains_key(name));
+        assert!(whys.contains_key(name), "why.{name} is missing");
+    }
+    assert!(found >= 17, "{found} interlocks");
+}
+
+#[test]
+fn every_trouble_of_a_source_can_be_said() {
+    let runbook = include_str!("../../docs/OPERATIONS.md");
+    let codes = runbook.lines().filter_map(|line| line.strip_prefix("## S"));
+    let codes: BTreeSet<String> = codes
+        .filter_map(|rest| Some(format!("S{}", rest.split_once(' ')?.0)))
+        .collect();
+    let said = book().groups["trouble"].keys().cloned().collect();
+    assert!(codes.len() >= 5, "{codes:?}");
+    assert_eq!(codes, said, "codes of the runbook, and sentences for them");
+}
+
+fn item(kind: Kind, facts: Value) -> Item {
+    Item {
+        at: "2026-03-02T06:00:00Z".parse().unwrap(),
+        kind,
+        shop: Some("main".to_owned()),
+        facts,
+    }
+}
+
+/// The facts each kind comes with fill every placeholder of its sentences.
+#[test]
+fn no_placeholder_is_left_empty() {
+    let waiting = json!({ "order": "900000001", "waiting_since": "2026-03-02T05:00:00Z",
+        "express": false, "because": ["unknown_stock", "rule:big"] });
+    let action = json!({ "order": "900000001", "action": "accept", "attempts": 5 });
+    let facts = |kind| match kind {
+        Kind::OrderHeld | Kind::DeadlineNear => waiting.clone(),
+        Kind::ActionRefused | Kind::ActionStuck => action.clone(),
+        Kind::StockStale => json!({ "age_s": 50_000, "limit_s": 43_200 }),
+        Kind::StockCollapsed => json!({ "fell": 40, "had": 50, "source": "stock.csv" }),
+        Kind::StockSourceFailed => json!({ "source": "feed", "code": "S002" }),
+        Kind::CancelsNear => json!({ "cancelled": 4, "decided": 100, "share": 0.04,
+            "limit_share": 0.04 }),
+        Kind::Digest => json!({ "new": 9, "accepted": 7, "cancelled": 1, "held": 1, "waiting": 0,
+            "share": 0.011 }),
+        Kind::Test => json!({ "channel": "phone" }),
+        Kind::ShopDenied | Kind::ShopAdmitted | Kind::BackupFailed => json!({}),
+    };
+    let now = "2026-03-02T06:00:00Z".parse().unwrap();
+    for kind in Kind::ALL {
+        let item = item(*kind, facts(*kind));
+        for language in [Language::Ru, Language::Kk, Language::En] {
+            let speaker = Speaker {
+                language,
+                schedule: Schedule::default(),
+            };
+            let values = speaker.values(&item, now);
+            let template = &book().kinds[kind.word()].text.en;
+            for name in placeholders(template) {
+                let value = values.iter().find(|(known, _)| *known == name);
+                assert!(
+                    value.is_some_and(|(_, v)| !v.is_empty()),
+                    "{kind:?}: {{{name}}}"
+                );
+            }
+            assert!(!speaker.sentence(&item, now).is_empty());
+        }
+    }
+    let speaker = Speaker {
+        language: Language::En,
+        schedule: Schedule::default(),
+    };
+    assert_eq!(
+        speaker.sentence(&item(Kind::OrderHeld, waiting.clone()), now),
+        "Shop main: order 900000001 waits for your decision: stock of a line is unknown; rule 'big'. \
+         Time left: 2 h 0 min."
+    );
+    let late = "2026-03-02T09:00:00Z".parse().unwrap();
+    let said = speaker.sentence(&item(Kind::OrderHeld, waiting), late);
+    assert!(said.ends_with("Time left: none, it is past."), "{said}");
+}
+
+#[test]
+fn many_are_counted_and_a_summary_tells_numbers() {
+    let facts = json!({ "order": "900000001", "waiting_since": "2026-03-02T05:00:00Z",
+        "express": false, "because": ["stock_age"] });
+    let items = vec![item(Kind::OrderHeld, facts); 25];
+    let mut message = Outgoing {
+        token: "msg_1".to_owned(),
+        made_at: "2026-03-02T06:00:00Z".parse().unwrap(),
+        is_summary: false,
+        items,
+    };
+    let speaker = Speaker {
+        language: Language::En,
+        schedule: Schedule::default(),
+    };
+    let now = message.made_at;
+    let said = speaker.message(&message, now);
+    assert!(
+        said.starts_with("Orders wait for your decision: 25\n"),
+        "{said}"
+    );
+    assert!(said.ends_with("\n… and 5 more"), "{said}");
+    assert!(said.chars().count() < 4096);
+    message.is_summary = true;
+    let said = speaker.message(&message, now);
+    assert_eq!(
+        said,
+        "Messages did not arrive. Since 02.03 11:00 there are: 25\nOrders wait for your decision: 25"
+    );
+}

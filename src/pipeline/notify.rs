@@ -1,0 +1,311 @@
+//! notify: what is to be told goes into messages, and messages to their channels, each at its own
+//! pace. A slow or dead channel holds nobody up but itself: its failures are counted in the database,
+//! and it is left alone for longer and longer.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Ctx, watch};
+use crate::clock::Clock;
+use crate::notify::{Channel, Item, Outgoing, SendError};
+use crate::store::{Bounds, Delivery, Store, StoreError};
+
+/// Messages sent to one channel in one run; the next run follows at once while there are more.
+const SENT_AT_ONCE: u32 = 20;
+
+/// The first pause after a failure; doubled up to the longest, with full jitter.
+const PAUSE_FIRST: SignedDuration = SignedDuration::from_secs(2);
+/// What is right again is told within a minute.
+const PAUSE_LONGEST: SignedDuration = SignedDuration::from_secs(60);
+/// A pause a channel asks for is honoured up to this.
+const ASKED_LONGEST: SignedDuration = SignedDuration::from_mins(15);
+
+/// A message that its channel finds unfit so often is not sent again.
+const UNFIT_MAX: i64 = 3;
+
+/// What was told is kept so long, to look it up.
+const KEPT_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// How often budget, stock and the day's sums are looked at.
+const WATCH_EVERY: Duration = Duration::from_secs(30);
+
+/// How often each shop's hour is told.
+const HOUR: Duration = Duration::from_hours(1);
+/// And the first time.
+const FIRST_HOUR_AFTER: Duration = Duration::from_secs(20);
+
+/// While a channel fails, that is told in the log once in so long.
+const TELL_AGAIN: SignedDuration = SignedDuration::from_hours(1);
+
+/// What the stage works with; one for each database.
+pub struct Notifier {
+    /// The database.
+    pub store: Arc<Store>,
+    /// The only source of time.
+    pub clock: Clock,
+    channels: Vec<Channel>,
+    bounds: Bounds,
+    /// When the day's sums are told, in minutes after Almaty's midnight.
+    digest_at: Option<u16>,
+    shops: Vec<Arc<Ctx>>,
+    watched_at: Mutex<Option<Duration>>,
+    /// When the hour is told next, with each shop's counts then.
+    hour: tokio::sync::Mutex<(Duration, Vec<BTreeMap<watch::Class, u64>>)>,
+    /// When a channel's failure was last told, by its name.
+    told: Mutex<HashMap<String, Timestamp>>,
+    random: Mutex<fastrand::Rng>,
+}
+
+/// What a run did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Messages put together.
+    pub packed: usize,
+    /// Messages their channels took.
+    pub delivered: usize,
+    /// Tries that failed.
+    pub failed: usize,
+    /// Whether more can be sent at once.
+    pub more: bool,
+    /// What a channel says, while one fails.
+    pub trouble: Option<String>,
+}
+
+impl Notifier {
+    /// Joins the parts; `seed` feeds the spread of pauses.
+    pub fn new(
+        (store, clock): (Arc<Store>, Clock),
+        channels: Vec<Channel>,
+        (bounds, digest_at): (Bounds, Option<u16>),
+        shops: Vec<Arc<Ctx>>,
+        seed: u64,
+    ) -> Self {
+        // The first line comes soon after the start: whoever restarted it wants to see.
+        let hour = (
+            clock.ticks() + FIRST_HOUR_AFTER,
+            vec![BTreeMap::new(); shops.len()],
+        );
+        Self {
+            store,
+            clock,
+            channels,
+            bounds,
+            digest_at,
+            shops,
+            watched_at: Mutex::default(),
+            hour: hour.into(),
+            told: Mutex::default(),
+            random: Mutex::new(fastrand::Rng::with_seed(seed)),
+        }
+    }
+
+    /// Makes the channels known: each is told what happens from now on.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn begin(&self) -> Result<(), StoreError> {
+        let names: Vec<&str> = self.channels.iter().map(|c| c.name.as_str()).collect();
+        self.store.set_channels(&names, self.clock.now()).await
+    }
+
+    async fn tell_hour(&self) -> Result<(), StoreError> {
+        let mut hour = self.hour.lock().await;
+        let ticks = self.clock.ticks();
+        if ticks < hour.0 {
+            return Ok(());
+        }
+        hour.0 = ticks + HOUR;
+        for (ctx, last) in self.shops.iter().zip(&mut hour.1) {
+            *last = watch::tell_hour(&self.store, ctx, last, self.clock.now()).await?;
+        }
+        Ok(())
+    }
+
+    fn pause(&self, failures: i64, asked: Option<Duration>) -> SignedDuration {
+        if let Some(asked) = asked.and_then(|asked| SignedDuration::try_from(asked).ok()) {
+            return asked.clamp(SignedDuration::from_secs(1), ASKED_LONGEST);
+        }
+        let doubled = PAUSE_FIRST * 2_i32.pow(u32::try_from(failures).unwrap_or(5).min(5));
+        let share = self
+            .random
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .f64();
+        SignedDuration::from_secs_f64(doubled.min(PAUSE_LONGEST).as_secs_f64() * share)
+    }
+
+    fn is_time_to_watch(&self) -> bool {
+        let now = self.clock.ticks();
+        let mut last = self
+            .watched_at
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let is_time = last.is_none_or(|last| now.saturating_sub(last) >= WATCH_EVERY);
+        if is_time {
+            *last = Some(now);
+        }
+        is_time
+    }
+}
+
+/// Packs and sends all that is due.
+///
+/// # Errors
+/// What the database said; what channels say is in the report.
+pub async fn run_once(notifier: &Notifier) -> Result<Report, StoreError> {
+    let store = &notifier.store;
+    if notifier.is_time_to_watch() {
+        let now = notifier.clock.now();
+        watch::run_once(store, &notifier.shops, notifier.digest_at, now).await?;
+        let before = now.saturating_sub(KEPT_FOR).unwrap_or(now);
+        store.drop_notices(before).await?;
+        notifier.tell_hour().await?;
+    }
+    let ends = join_all(notifier.channels.iter().map(|c| tell(notifier, c))).await;
+    let mut report = Report::default();
+    for end in ends {
+        let of_channel = end?;
+        report.packed += of_channel.packed;
+        report.delivered += of_channel.delivered;
+        report.failed += of_channel.failed;
+        report.more |= of_channel.more;
+        report.trouble = report.trouble.or(of_channel.trouble);
+    }
+    Ok(report)
+}
+
+/// One channel: packs, then sends the oldest first until one is not taken.
+async fn tell(notifier: &Notifier, channel: &Channel) -> Result<Report, StoreError> {
+    let (store, clock, name) = (&notifier.store, &notifier.clock, channel.name.as_str());
+    let mut report = Report {
+        packed: store
+            .pack(name, |kind| channel.wants(kind), clock.now())
+            .await?,
+        ..Report::default()
+    };
+    let summarised = store.summarise(name, notifier.bounds, clock.now()).await?;
+    if summarised > 0 {
+        tracing::warn!(
+            event = "notify.summarised",
+            channel = name,
+            messages = summarised,
+            "messages that piled up became one"
+        );
+    }
+    let due = store
+        .due_deliveries(name, SENT_AT_ONCE, clock.now())
+        .await?;
+    report.more = due.len() == SENT_AT_ONCE as usize;
+    for delivery in due {
+        let message = outgoing(&delivery);
+        match channel.send(&message, clock.now()).await {
+            Ok(()) => {
+                store.delivered(name, delivery.id, clock.now()).await?;
+                report.delivered += 1;
+                recovered(notifier, name);
+                let age = clock.now().duration_since(delivery.made_at);
+                tracing::debug!(
+                    event = "notify.delivered",
+                    channel = name,
+                    notices = delivery.notices.len(),
+                    attempt.n = delivery.attempts + 1,
+                    age_s = age.as_secs(),
+                    "a message was taken"
+                );
+            }
+            Err(error) => {
+                failed(notifier, name, &delivery, &error).await?;
+                report.failed += 1;
+                report.more = false;
+                report.trouble = Some(format!("{name}: {error}"));
+                break;
+            }
+        }
+    }
+    Ok(report)
+}
+
+fn outgoing(delivery: &Delivery) -> Outgoing {
+    let items = delivery.notices.iter().map(|notice| Item {
+        at: notice.at,
+        kind: notice.kind,
+        shop: notice.shop.clone(),
+        facts: notice.facts.clone(),
+    });
+    Outgoing {
+        token: delivery.token.clone(),
+        made_at: delivery.made_at,
+        is_summary: delivery.is_summary,
+        items: items.collect(),
+    }
+}
+
+async fn failed(
+    notifier: &Notifier,
+    channel: &str,
+    delivery: &Delivery,
+    error: &SendError,
+) -> Result<(), StoreError> {
+    let (store, now) = (&notifier.store, notifier.clock.now());
+    let asked = match error {
+        SendError::Later { after, .. } => *after,
+        SendError::Refused(_) | SendError::Unfit(_) => None,
+    };
+    let states = store.channels().await?;
+    let failures = states
+        .iter()
+        .find(|state| state.name == channel)
+        .map_or(0, |state| state.failures);
+    let until = now.saturating_add(notifier.pause(failures, asked));
+    let unfit = matches!(error, SendError::Unfit(_)) && delivery.attempts + 1 >= UNFIT_MAX;
+    let why = error.to_string();
+    let what = (delivery.id, unfit);
+    store
+        .undelivered(channel, what, &why, until.unwrap_or(now), now)
+        .await?;
+    if unfit {
+        tracing::warn!(
+            event = "notify.dropped",
+            channel,
+            why,
+            "a message is not sent again: its channel finds it unfit"
+        );
+    }
+    let mut told = notifier.told.lock().unwrap_or_else(PoisonError::into_inner);
+    let recent = |at: &Timestamp| now.duration_since(*at).abs() < TELL_AGAIN;
+    if told.get(channel).is_some_and(recent) {
+        return Ok(());
+    }
+    told.insert(channel.to_owned(), now);
+    if matches!(error, SendError::Refused(_)) {
+        tracing::error!(
+            event = "notify.refused",
+            channel,
+            code = "N001",
+            failures = failures + 1,
+            why,
+            hint = "look at the channel's address, secret and chat: `qabyl notify test` tries it at once",
+            "a channel takes no messages; they wait, and orders go on"
+        );
+    } else {
+        tracing::warn!(
+            event = "notify.failing",
+            channel,
+            failures = failures + 1,
+            why,
+            "a channel does not answer; its messages wait, and orders go on"
+        );
+    }
+    Ok(())
+}
+
+fn recovered(notifier: &Notifier, channel: &str) {
+    let mut told = notifier.told.lock().unwrap_or_else(PoisonError::into_inner);
+    if told.remove(channel).is_some() {
+        tracing::info!(event = "notify.recovered", channel, "messages arrive again");
+    }
+}

@@ -1,0 +1,178 @@
+//! What nobody does and yet happens: stock grows old, a feed breaks, cancels add up, a day ends. Looked
+//! for beside everything else, and told once for each happening.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use super::{Ctx, Mode};
+use crate::domain::notice::{Kind, Notice};
+use crate::store::{Store, StoreError};
+
+/// The budget is near when this share of it is used up.
+const NEAR: f64 = 0.8;
+
+/// A digest that could not be made by then is left out: the next day's is closer.
+const DIGEST_LATE_MAX: SignedDuration = SignedDuration::from_hours(3);
+
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// Looks at everything, and writes what is to be told.
+pub(super) async fn run_once(
+    store: &Store,
+    shops: &[Arc<Ctx>],
+    digest_at: Option<u16>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    stock(store, shops, now).await?;
+    for ctx in shops {
+        if ctx.mode == Mode::Act {
+            budget(store, ctx, now).await?;
+        }
+        if let Some(at) = digest_at {
+            digest(store, ctx, at, now).await?;
+        }
+    }
+    Ok(())
+}
+
+/// One line an hour for each shop: what was asked of Kaspi since the last one, and how things stand.
+/// `last` is what was counted then.
+pub(super) async fn tell_hour(
+    store: &Store,
+    ctx: &Ctx,
+    last: &BTreeMap<Class, u64>,
+    now: Timestamp,
+) -> Result<BTreeMap<Class, u64>, StoreError> {
+    let view = ctx.reader.view();
+    let since = |wanted: &str| {
+        let of_class = view
+            .classes
+            .iter()
+            .filter(|((_, class), _)| *class == wanted);
+        let counts = of_class.map(|(key, count)| count - last.get(key).copied().unwrap_or(0));
+        counts.sum::<u64>()
+    };
+    let hour = now.saturating_sub(SignedDuration::from_hours(1));
+    let seen = store.day(&ctx.shop, hour.unwrap_or(now)).await?;
+    let totals = store.totals(Some(&ctx.shop)).await?;
+    let counters = store
+        .counters(&ctx.shop, ctx.settings.budget_window, now)
+        .await?;
+    let stock = store.stock_age().await?;
+    let stock_age = stock.map(|(newest, _)| now.duration_since(newest).as_secs());
+    tracing::info!(
+        event = "shop.hour", shop = %ctx.shop, new = seen.new, accepted = seen.accepted,
+        cancelled = seen.cancelled, held = totals.held, waiting = totals.waiting, stuck = totals.stuck,
+        requests = view.classes.values().sum::<u64>() - last.values().sum::<u64>(), ok = since("ok"),
+        denied = since("denied"), refused = since("refused"), asked_to_wait = since("asked_to_wait"),
+        server_error = since("server_error"), not_sent = since("not_sent"), timeout = since("timeout"),
+        broken = since("broken"), cancel_share = share(counters.cancelled, counters.decided),
+        stock_age_s = stock_age, "the last hour"
+    );
+    Ok(view.classes)
+}
+
+/// A request's method and what came of it.
+pub(super) type Class = (&'static str, &'static str);
+
+/// Almaty's day and how far into it `now` is.
+fn day_of(now: Timestamp) -> (String, SignedDuration) {
+    let zone = TimeZone::get("Asia/Almaty").unwrap_or(TimeZone::UTC);
+    let local = now.to_zoned_datetime(zone);
+    let since_midnight = i64::from(local.hour()) * 3600 + i64::from(local.minute()) * 60;
+    let day = local.strftime("%Y-%m-%d").to_string();
+    (day, SignedDuration::from_secs(since_midnight))
+}
+
+/// `of` among `all`; 0 where there are none.
+#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
+pub fn share(of: u64, all: u64) -> f64 {
+    if all == 0 {
+        0.0
+    } else {
+        of as f64 / all as f64
+    }
+}
+
+/// Stock is one for all shops, and so are its limits.
+async fn stock(store: &Store, shops: &[Arc<Ctx>], now: Timestamp) -> Result<(), StoreError> {
+    let Some(first) = shops.first() else {
+        return Ok(());
+    };
+    let policy = first.policy();
+    let limits = &policy.limits;
+    if let (Some(limit), Some((newest, _))) = (limits.stock_max_age, store.stock_age().await?) {
+        let age = now.duration_since(newest);
+        if age > limit {
+            let facts = json!({ "age_s": age.as_secs(), "limit_s": limit.as_secs() });
+            // The same levels grow old once.
+            let what = newest.as_millisecond().to_string();
+            let notice = Notice::of_all(Kind::StockStale, &what, facts);
+            store.add_notice(notice, now).await?;
+        }
+    }
+    if let (Some(limit), Some(fall)) = (limits.stock_collapse_share, store.collapse_now().await?)
+        && share(fall.fell, fall.had) > limit
+    {
+        let facts = json!({ "fell": fall.fell, "had": fall.had, "source": fall.source });
+        let what = fall.at.as_millisecond().to_string();
+        let notice = Notice::of_all(Kind::StockCollapsed, &what, facts);
+        store.add_notice(notice, now).await?;
+    }
+    Ok(())
+}
+
+async fn budget(store: &Store, ctx: &Ctx, now: Timestamp) -> Result<(), StoreError> {
+    let policy = ctx.policy();
+    let Some(limit) = policy.limits.cancel_budget_share else {
+        return Ok(());
+    };
+    let counters = store
+        .counters(&ctx.shop, ctx.settings.budget_window, now)
+        .await?;
+    let used = share(counters.cancelled, counters.decided);
+    if counters.decided < policy.limits.cancel_budget_from || used < limit * NEAR {
+        return Ok(());
+    }
+    let facts = json!({
+        "cancelled": counters.cancelled, "decided": counters.decided, "share": used,
+        "limit_share": limit,
+    });
+    let (day, _) = day_of(now);
+    let notice = Notice::of_shop(Kind::CancelsNear, &ctx.shop, &day, facts);
+    store.add_notice(notice, now).await
+}
+
+async fn digest(
+    store: &Store,
+    ctx: &Ctx,
+    at_minutes: u16,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let (day, into_it) = day_of(now);
+    let late = into_it - SignedDuration::from_mins(i64::from(at_minutes));
+    if late.is_negative() || late > DIGEST_LATE_MAX {
+        return Ok(());
+    }
+    let mut notice = Notice::of_shop(Kind::Digest, &ctx.shop, &day, json!({}));
+    if store.is_noticed(&notice.key).await? {
+        return Ok(());
+    }
+    let seen = store
+        .day(&ctx.shop, now.saturating_sub(DAY).unwrap_or(now))
+        .await?;
+    let totals = store.totals(Some(&ctx.shop)).await?;
+    let counters = store
+        .counters(&ctx.shop, ctx.settings.budget_window, now)
+        .await?;
+    notice.facts = json!({
+        "new": seen.new, "accepted": seen.accepted, "cancelled": seen.cancelled,
+        "held": totals.held + totals.stuck, "waiting": totals.waiting,
+        "share": share(counters.cancelled, counters.decided),
+    });
+    store.add_notice(notice, now).await
+}

@@ -1,0 +1,538 @@
+//! What is to be told to a person, and how far the telling has come. A notice is written with what it
+//! tells of; channels are packed and told afterwards, and hold nobody up.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use sqlx::FromRow;
+
+use super::{Store, StoreError, WriteTx, at, ms};
+use crate::crash_point::crash_point;
+use crate::domain::notice::{Kind, Notice};
+
+/// Notices packed in one transaction.
+const PACKED_AT_ONCE: i64 = 1_000;
+
+/// More notices of one kind and shop than this, found at once, become one message.
+const BUNDLE_OVER: usize = 3;
+
+/// Notices in one such message.
+const BUNDLE_MAX: usize = 100;
+
+/// Rows let go in one transaction.
+const DROPPED_AT_ONCE: i64 = 500;
+
+/// One notice of a message.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Told {
+    /// When it happened.
+    pub at: Timestamp,
+    /// What it tells of.
+    pub kind: Kind,
+    /// The shop, where it is about one.
+    pub shop: Option<String>,
+    /// Its facts.
+    pub facts: Value,
+}
+
+/// A message to one channel that is to be sent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Delivery {
+    /// Its row.
+    pub id: i64,
+    /// Goes with every try of it.
+    pub token: String,
+    /// When it was packed.
+    pub made_at: Timestamp,
+    /// Tries so far.
+    pub attempts: i64,
+    /// Whether only numbers are told.
+    pub is_summary: bool,
+    /// What it tells, the oldest first.
+    pub notices: Vec<Told>,
+}
+
+/// How a channel is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChannelState {
+    /// Its name.
+    pub name: String,
+    /// Messages that wait for it.
+    pub due: i64,
+    /// Messages it took.
+    pub delivered: i64,
+    /// Messages given up or summarised.
+    pub dropped: i64,
+    /// Failures in a row.
+    pub failures: i64,
+    /// Since when it fails.
+    pub failing_since: Option<Timestamp>,
+    /// Before this nothing is tried.
+    pub next_at: Timestamp,
+    /// What it said last, while it fails.
+    pub last_error: Option<String>,
+}
+
+/// How long what piles up is kept apart, and how much of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Messages of a channel that wait, at most; the oldest become one.
+    pub queue_max: u32,
+    /// Messages that wait for longer become one.
+    pub summarise_after: SignedDuration,
+}
+
+impl WriteTx<'_> {
+    /// Adds a notice, unless the same happening was told before.
+    pub(super) fn notice(&mut self, now: Timestamp, notice: Notice) {
+        let head = json!([ms(now), notice.kind.word(), notice.key, notice.shop]);
+        self.notices.push((head, notice.facts));
+    }
+
+    /// Writes the notices added so far, in the same transaction.
+    pub(super) async fn write_notices(&mut self) -> Result<(), StoreError> {
+        if self.notices.is_empty() {
+            return Ok(());
+        }
+        let rows = json!(std::mem::take(&mut self.notices)).to_string();
+        sqlx::query(
+            "INSERT INTO notices (at, kind, key, shop, facts)
+             SELECT value ->> '$[0][0]', value ->> '$[0][1]', value ->> '$[0][2]', value ->> '$[0][3]',
+               value -> '$[1]'
+             FROM json_each(?) WHERE true ORDER BY json_each.key ON CONFLICT (key) DO NOTHING",
+        )
+        .bind(rows)
+        .execute(self.conn()?)
+        .await?;
+        Ok(())
+    }
+}
+
+/// Id, time, kind, shop.
+type Fresh = (i64, i64, String, Option<String>);
+
+#[derive(FromRow)]
+struct Row {
+    id: i64,
+    token: String,
+    made_at: i64,
+    attempts: i64,
+    is_summary: bool,
+}
+
+#[derive(FromRow)]
+struct ChannelRow {
+    name: String,
+    due: i64,
+    delivered: i64,
+    dropped: i64,
+    failures: i64,
+    failing_since: Option<i64>,
+    next_at: i64,
+    last_error: Option<String>,
+}
+
+const CHANNELS: &str = "
+SELECT c.name, c.failures, c.failing_since, c.next_at, c.last_error,
+  (SELECT COUNT(*) FROM deliveries INDEXED BY deliveries_due WHERE channel = c.name AND state = 'due') AS due,
+  (SELECT COUNT(*) FROM deliveries WHERE channel = c.name AND state = 'delivered') AS delivered,
+  (SELECT COUNT(*) FROM deliveries WHERE channel = c.name AND state = 'dropped') AS dropped
+FROM channels c ORDER BY c.name";
+
+impl Store {
+    /// Writes a notice that comes with nothing else.
+    pub async fn add_notice(&self, notice: Notice, now: Timestamp) -> Result<(), StoreError> {
+        if self.is_noticed(&notice.key).await? {
+            return Ok(());
+        }
+        let mut tx = self.write().await?;
+        tx.notice(now, notice);
+        tx.commit().await
+    }
+
+    /// Whether there is a notice of this happening.
+    pub async fn is_noticed(&self, key: &str) -> Result<bool, StoreError> {
+        let mut reader = self.read().await?;
+        let known: Option<i64> = sqlx::query_scalar("SELECT id FROM notices WHERE key = ?")
+            .bind(key)
+            .fetch_optional(&mut *reader)
+            .await?;
+        Ok(known.is_some())
+    }
+
+    /// Makes the channels known, each from the next notice on. What waits for one that is not among
+    /// them any more is dropped.
+    pub async fn set_channels(&self, names: &[&str], now: Timestamp) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        sqlx::query(
+            "UPDATE deliveries SET state = 'dropped', closed_at = ?1, why = 'the channel is gone'
+             WHERE state = 'due' AND channel NOT IN (SELECT value FROM json_each(?2))",
+        )
+        .bind(ms(now))
+        .bind(json!(names).to_string())
+        .execute(tx.conn()?)
+        .await?;
+        // One that comes back later is not told what happened in between.
+        sqlx::query(
+            "UPDATE channels SET packed_to = -1 WHERE name NOT IN (SELECT value FROM json_each(?))",
+        )
+        .bind(json!(names).to_string())
+        .execute(tx.conn()?)
+        .await?;
+        sqlx::query(
+            "INSERT INTO channels (name, packed_to)
+             SELECT value, (SELECT COALESCE(MAX(id), 0) FROM notices) FROM json_each(?) WHERE true
+             ON CONFLICT (name) DO UPDATE SET packed_to = excluded.packed_to WHERE packed_to < 0",
+        )
+        .bind(json!(names).to_string())
+        .execute(tx.conn()?)
+        .await?;
+        tx.commit().await
+    }
+
+    /// Puts notices not packed yet into messages for a channel; those `wanted` says no to are passed
+    /// over. Gives the number of messages made.
+    pub async fn pack(
+        &self,
+        channel: &str,
+        wanted: impl Fn(Kind) -> bool,
+        now: Timestamp,
+    ) -> Result<usize, StoreError> {
+        let mut reader = self.read().await?;
+        let fresh: Vec<Fresh> = sqlx::query_as(
+            "SELECT id, at, kind, shop FROM notices
+             WHERE id > (SELECT packed_to FROM channels WHERE name = ?) ORDER BY id LIMIT ?",
+        )
+        .bind(channel)
+        .bind(PACKED_AT_ONCE)
+        .fetch_all(&mut *reader)
+        .await?;
+        drop(reader);
+        let Some(last) = fresh.last().map(|(id, ..)| *id) else {
+            return Ok(0);
+        };
+        let mut groups: BTreeMap<(Kind, Option<&str>), Vec<i64>> = BTreeMap::new();
+        for (id, _, kind, shop) in &fresh {
+            // A word of a newer release is nothing this one could tell.
+            if let Some(kind) = Kind::parse(kind).filter(|kind| wanted(*kind)) {
+                groups.entry((kind, shop.as_deref())).or_default().push(*id);
+            }
+        }
+        let mut messages: Vec<Vec<i64>> = Vec::new();
+        for ids in groups.into_values() {
+            let size = if ids.len() > BUNDLE_OVER {
+                BUNDLE_MAX
+            } else {
+                1
+            };
+            messages.extend(ids.chunks(size).map(<[i64]>::to_vec));
+        }
+        messages.sort();
+        let mut tx = self.write().await?;
+        for ids in &messages {
+            tx.message(channel, ids, false, now).await?;
+        }
+        sqlx::query("UPDATE channels SET packed_to = ? WHERE name = ?")
+            .bind(last)
+            .bind(channel)
+            .execute(tx.conn()?)
+            .await?;
+        crash_point("notify.before_packed");
+        tx.commit().await?;
+        crash_point("notify.after_packed");
+        Ok(messages.len())
+    }
+
+    /// Turns what waits for too long, or beyond the bound, into one message that tells how much it was.
+    /// Gives the number of messages that went into it.
+    pub async fn summarise(
+        &self,
+        channel: &str,
+        bounds: Bounds,
+        now: Timestamp,
+    ) -> Result<usize, StoreError> {
+        let old = now.saturating_sub(bounds.summarise_after).unwrap_or(now);
+        let mut reader = self.read().await?;
+        // A summary that waits goes into the next one.
+        let mut due: Vec<(i64, i64, bool)> = sqlx::query_as(
+            "SELECT id, made_at, is_summary FROM deliveries INDEXED BY deliveries_due
+             WHERE channel = ? AND state = 'due' ORDER BY is_summary DESC, id",
+        )
+        .bind(channel)
+        .fetch_all(&mut *reader)
+        .await?;
+        drop(reader);
+        let summaries = due.iter().filter(|(_, _, is_summary)| *is_summary).count();
+        let is_old = |(_, made, is_summary): &&(i64, i64, bool)| !is_summary && *made < ms(old);
+        let aged = due.iter().filter(is_old).count();
+        let surplus = match due.len().saturating_sub(bounds.queue_max as usize) {
+            0 => 0,
+            // The summary takes a place itself.
+            surplus => (surplus + 1).saturating_sub(summaries).max(1),
+        };
+        if surplus.max(aged) == 0 && summaries < 2 {
+            return Ok(0);
+        }
+        due.truncate(summaries + surplus.max(aged));
+        let ids: Vec<i64> = due.iter().map(|(id, ..)| *id).collect();
+        let mut tx = self.write().await?;
+        let summary = tx.message(channel, &[], true, now).await?;
+        sqlx::query(
+            "UPDATE told SET delivery = ? WHERE channel = ? AND delivery IN (SELECT value FROM json_each(?))",
+        )
+        .bind(summary)
+        .bind(channel)
+        .bind(json!(ids).to_string())
+        .execute(tx.conn()?)
+        .await?;
+        tx.drop_messages(&ids, "told in a summary", now).await?;
+        tx.commit().await?;
+        Ok(ids.len())
+    }
+
+    /// The oldest messages that a channel is to be told, unless it is left alone for now.
+    pub async fn due_deliveries(
+        &self,
+        channel: &str,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        let mut reader = self.read().await?;
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT d.id, d.token, d.made_at, d.attempts, d.is_summary
+             FROM deliveries d INDEXED BY deliveries_due JOIN channels c ON c.name = d.channel
+             WHERE d.channel = ? AND d.state = 'due' AND c.next_at <= ? ORDER BY d.id LIMIT ?",
+        )
+        .bind(channel)
+        .bind(ms(now))
+        .bind(limit)
+        .fetch_all(&mut *reader)
+        .await?;
+        let mut due = Vec::with_capacity(rows.len());
+        for row in rows {
+            let told: Vec<(i64, String, Option<String>, String)> = sqlx::query_as(
+                "SELECT n.at, n.kind, n.shop, n.facts FROM told t JOIN notices n ON n.id = t.notice
+                 WHERE t.delivery = ? ORDER BY n.id",
+            )
+            .bind(row.id)
+            .fetch_all(&mut *reader)
+            .await?;
+            let notices = told.into_iter().map(|(when, kind, shop, facts)| {
+                Ok(Told {
+                    at: at(when)?,
+                    kind: Kind::parse(&kind)
+                        .ok_or_else(|| StoreError::corrupt("a notice", kind))?,
+                    shop,
+                    facts: serde_json::from_str(&facts)
+                        .map_err(|_| StoreError::corrupt("a notice's facts", facts))?,
+                })
+            });
+            due.push(Delivery {
+                id: row.id,
+                token: row.token,
+                made_at: at(row.made_at)?,
+                attempts: row.attempts,
+                is_summary: row.is_summary,
+                notices: notices.collect::<Result<_, StoreError>>()?,
+            });
+        }
+        Ok(due)
+    }
+
+    /// The channel took the message.
+    pub async fn delivered(
+        &self,
+        channel: &str,
+        delivery: i64,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        sqlx::query(
+            "UPDATE deliveries SET state = 'delivered', closed_at = ?, attempts = attempts + 1
+             WHERE id = ? AND state = 'due'",
+        )
+        .bind(ms(now))
+        .bind(delivery)
+        .execute(tx.conn()?)
+        .await?;
+        sqlx::query(
+            "UPDATE channels SET failures = 0, failing_since = NULL, next_at = 0, last_error = NULL
+             WHERE name = ? AND failures > 0",
+        )
+        .bind(channel)
+        .execute(tx.conn()?)
+        .await?;
+        crash_point("notify.before_delivered");
+        tx.commit().await?;
+        crash_point("notify.after_delivered");
+        Ok(())
+    }
+
+    /// It did not, and is left alone until `next_at`. With `give_up`, this message is not tried again.
+    /// Gives the failures in a row, this one counted.
+    pub async fn undelivered(
+        &self,
+        channel: &str,
+        (delivery, give_up): (i64, bool),
+        why: &str,
+        next_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        sqlx::query("UPDATE deliveries SET attempts = attempts + 1 WHERE id = ?")
+            .bind(delivery)
+            .execute(tx.conn()?)
+            .await?;
+        if give_up {
+            tx.drop_messages(&[delivery], why, now).await?;
+        }
+        sqlx::query(
+            "UPDATE channels SET failures = failures + 1, failing_since = COALESCE(failing_since, ?),
+               next_at = ?, last_error = ? WHERE name = ?",
+        )
+        .bind(ms(now))
+        .bind(ms(next_at))
+        .bind(why)
+        .bind(channel)
+        .execute(tx.conn()?)
+        .await?;
+        tx.commit().await
+    }
+
+    /// How every channel that was ever configured is doing.
+    pub async fn channels(&self) -> Result<Vec<ChannelState>, StoreError> {
+        let mut reader = self.read().await?;
+        let rows: Vec<ChannelRow> = sqlx::query_as(CHANNELS).fetch_all(&mut *reader).await?;
+        let state = |row: ChannelRow| {
+            Ok(ChannelState {
+                name: row.name,
+                due: row.due,
+                delivered: row.delivered,
+                dropped: row.dropped,
+                failures: row.failures,
+                failing_since: row.failing_since.map(at).transpose()?,
+                next_at: at(row.next_at)?,
+                last_error: row.last_error,
+            })
+        };
+        rows.into_iter().map(state).collect()
+    }
+
+    /// The newest notices, the newest last.
+    pub async fn notices(&self, limit: u32) -> Result<Vec<Told>, StoreError> {
+        let mut reader = self.read().await?;
+        let rows: Vec<(i64, String, Option<String>, String)> =
+            sqlx::query_as("SELECT at, kind, shop, facts FROM notices ORDER BY id DESC LIMIT ?")
+                .bind(limit)
+                .fetch_all(&mut *reader)
+                .await?;
+        let told = |(when, kind, shop, facts): (i64, String, Option<String>, String)| {
+            let Some(kind) = Kind::parse(&kind) else {
+                return Ok(None);
+            };
+            Ok(Some(Told {
+                at: at(when)?,
+                kind,
+                shop,
+                facts: serde_json::from_str(&facts)
+                    .map_err(|_| StoreError::corrupt("a notice's facts", facts))?,
+            }))
+        };
+        let told: Result<Vec<_>, StoreError> = rows.into_iter().rev().map(told).collect();
+        Ok(told?.into_iter().flatten().collect())
+    }
+
+    /// Lets go of what was told, or was to be told to nobody, before `before`. Gives the number of
+    /// notices that went.
+    pub async fn drop_notices(&self, before: Timestamp) -> Result<u64, StoreError> {
+        let mut reader = self.read().await?;
+        let oldest: Option<i64> = sqlx::query_scalar("SELECT at FROM notices ORDER BY id LIMIT 1")
+            .fetch_optional(&mut *reader)
+            .await?;
+        drop(reader);
+        if oldest.is_none_or(|oldest| oldest >= ms(before)) {
+            return Ok(0);
+        }
+        let mut tx = self.write().await?;
+        let of_old = "DELETE FROM told WHERE notice IN (SELECT id FROM notices WHERE at < ?)";
+        sqlx::query(of_old)
+            .bind(ms(before))
+            .execute(tx.conn()?)
+            .await?;
+        sqlx::query(
+            "UPDATE deliveries SET state = 'dropped', closed_at = ?, why = 'its time is past'
+             WHERE state = 'due' AND NOT EXISTS (SELECT 1 FROM told WHERE delivery = deliveries.id)",
+        )
+        .bind(ms(before))
+        .execute(tx.conn()?)
+        .await?;
+        sqlx::query(
+            "DELETE FROM deliveries WHERE state <> 'due' AND closed_at <= ?
+               AND NOT EXISTS (SELECT 1 FROM told WHERE delivery = deliveries.id)",
+        )
+        .bind(ms(before))
+        .execute(tx.conn()?)
+        .await?;
+        let dropped = sqlx::query(
+            "DELETE FROM notices WHERE id IN (SELECT n.id FROM notices n WHERE n.at < ?
+               AND NOT EXISTS (SELECT 1 FROM told WHERE notice = n.id)
+               AND NOT EXISTS (SELECT 1 FROM channels WHERE packed_to >= 0 AND packed_to < n.id)
+               ORDER BY n.id LIMIT ?)",
+        )
+        .bind(ms(before))
+        .bind(DROPPED_AT_ONCE)
+        .execute(tx.conn()?)
+        .await?
+        .rows_affected();
+        tx.commit().await?;
+        Ok(dropped)
+    }
+}
+
+impl WriteTx<'_> {
+    async fn message(
+        &mut self,
+        channel: &str,
+        notices: &[i64],
+        is_summary: bool,
+        now: Timestamp,
+    ) -> Result<i64, StoreError> {
+        let id: i64 = sqlx::query_scalar(
+            "INSERT INTO deliveries (channel, token, made_at, is_summary)
+             VALUES (?, 'msg_' || lower(hex(randomblob(16))), ?, ?) RETURNING id",
+        )
+        .bind(channel)
+        .bind(ms(now))
+        .bind(is_summary)
+        .fetch_one(self.conn()?)
+        .await?;
+        sqlx::query(
+            "INSERT INTO told (channel, notice, delivery) SELECT ?1, value, ?2 FROM json_each(?3)",
+        )
+        .bind(channel)
+        .bind(id)
+        .bind(json!(notices).to_string())
+        .execute(self.conn()?)
+        .await?;
+        Ok(id)
+    }
+
+    async fn drop_messages(
+        &mut self,
+        ids: &[i64],
+        why: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "UPDATE deliveries SET state = 'dropped', closed_at = ?, why = ?
+             WHERE state = 'due' AND id IN (SELECT value FROM json_each(?))",
+        )
+        .bind(ms(now))
+        .bind(why)
+        .bind(json!(ids).to_string())
+        .execute(self.conn()?)
+        .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,6 @@
+//! People are told through channels, whatever becomes of those: once each, late rather than never, and
+//! never at an order's cost.
+
+mod daemon;
+mod queue;
+pub(crate) mod receiver;

@@ -1,0 +1,191 @@
+//! Who may read, and what is read.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpStream;
+
+use super::Served;
+use crate::cli::daemon::Daemon;
+
+fn status(answer: &str) -> &str {
+    answer.split(' ').nth(1).unwrap_or_default()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_loopback_only_who_asks_for_loopback_is_answered_and_nothing_is_changed() {
+    let served = Served::start("127.0.0.1", "").await;
+    served.ready().await;
+    for (host, expected) in [
+        ("127.0.0.1:9464", "200"),
+        ("localhost", "200"),
+        ("[::1]:9464", "200"),
+        ("evil.example", "421"),
+        ("127.0.0.1.evil.example:80", "421"),
+        ("localhost.evil.example", "421"),
+        ("", "421"),
+    ] {
+        for path in ["/", "/status", "/metrics", "/healthz"] {
+            let answer = served
+                .ask(&format!("GET {path}"), &format!("Host: {host}\r\n"))
+                .await;
+            assert_eq!(status(&answer.unwrap()), expected, "{path} of '{host}'");
+        }
+    }
+    for method in ["POST", "PUT", "DELETE", "PATCH"] {
+        let answer = served.ask(&format!("{method} /status"), "").await.unwrap();
+        assert_eq!(status(&answer), "405", "{method}");
+    }
+    served.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn elsewhere_a_token_is_asked_for_or_the_daemon_does_not_start() {
+    let mut open = Served::start("0.0.0.0", "").await;
+    drop(open.daemon.take());
+    let desk = &open.desk;
+    let mut command = desk.command(&["run"]);
+    let said = tokio::task::spawn_blocking(move || command.output())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(said.status.code(), Some(2));
+    let words = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert!(words.contains("http.token_file"), "{words}");
+    drop(open);
+
+    let mut served = Served::start("0.0.0.0", "token_file = \"reader\"\n").await;
+    served.desk.write("reader", "reader-token-canary-7f3a\n");
+    // It was started before its file was there, and ended.
+    drop(served.daemon.take());
+    served.daemon = Some(Daemon::start(&served.desk));
+    served.ready().await;
+    let shown = "Authorization: Bearer reader-token-canary-7f3a\r\n";
+    for (headers, expected) in [
+        ("", "401"),
+        ("Authorization: Bearer reader-token-canary-7f3b\r\n", "401"),
+        ("Authorization: Bearer \r\n", "401"),
+        (shown, "200"),
+    ] {
+        for path in ["/", "/status", "/metrics"] {
+            let answer = served.ask(&format!("GET {path}"), headers).await.unwrap();
+            assert_eq!(status(&answer), expected, "{path} with '{headers}'");
+        }
+    }
+    // A container's health check carries no token, and is told yes or no.
+    served.desk.write("token", "a-token-that-is-over");
+    let not_ready = async || {
+        let answer = served.ask("GET /readyz", "").await.unwrap();
+        (status(&answer) == "503").then_some(answer)
+    };
+    let mut answer = None;
+    for _ in 0..600 {
+        answer = not_ready().await;
+        if answer.is_some() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(answer.unwrap().ends_with("\r\n\r\nnot ready\n"));
+    let told = served.ask("GET /readyz", shown).await.unwrap();
+    assert!(told.contains("shop main"), "{told}");
+    served
+        .desk
+        .qabyl(&["healthcheck"])
+        .await
+        .fails(1, &["not ready"]);
+    let log = std::fs::read_to_string(served.desk.path("log")).unwrap();
+    assert!(!log.contains("reader-token"), "the token is in the log");
+    served.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn so_many_connections_and_no_more() {
+    let served = Served::start("127.0.0.1", "").await;
+    served.ready().await;
+    let mut idle = Vec::new();
+    for _ in 0..32 {
+        idle.push(TcpStream::connect(served.address).await.unwrap());
+    }
+    let pages = served.ask("GET /healthz", "");
+    let beyond = tokio::time::timeout(Duration::from_secs(1), pages).await;
+    assert!(beyond.is_err(), "one more waits");
+    drop(idle);
+    let answer = served.ask("GET /healthz", "").await.unwrap();
+    assert!(answer.ends_with("alive\n"), "{answer}");
+    // One that never asks is let go in the end, and keeps nobody from stopping.
+    let mut silent = TcpStream::connect(served.address).await.unwrap();
+    served.stop();
+    let mut rest = Vec::new();
+    let _ = silent.read_to_end(&mut rest).await;
+    assert!(rest.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pages_tell_what_is_done_what_waits_and_how_the_stages_are() {
+    let served = Served::start("127.0.0.1", "").await;
+    served.ready().await;
+    served.work().await;
+    let page: Value = serde_json::from_str(&served.body("/status", "").await).unwrap();
+    let stages = page["stages"].as_array().unwrap();
+    let named: Vec<&str> = stages
+        .iter()
+        .map(|stage| stage["stage"].as_str().unwrap())
+        .collect();
+    for stage in [
+        "poll",
+        "decide",
+        "act",
+        "alert",
+        "confirm",
+        "housekeep",
+        "notify",
+    ] {
+        assert!(named.contains(&stage), "{named:?}");
+    }
+    for stage in stages {
+        for key in ["what_for", "period"] {
+            assert!(!stage[key].as_str().unwrap().is_empty(), "{stage}");
+        }
+        let of_stage = stage["status"].as_object().unwrap();
+        for key in [
+            "runs",
+            "failures",
+            "last_run",
+            "last_ok",
+            "running_since",
+            "last_error",
+            "last_report",
+        ] {
+            assert!(of_stage.contains_key(key), "{key} of {stage}");
+        }
+    }
+    let poll = stages
+        .iter()
+        .find(|stage| stage["stage"] == "poll")
+        .unwrap();
+    assert!(
+        poll["status"]["last_report"]["listed"].is_number(),
+        "{poll}"
+    );
+
+    let html = served.body("/", "").await;
+    assert!(
+        html.contains("900000211") && html.contains("2 h 59 min"),
+        "{html}"
+    );
+    assert!(html.contains("unknown stock"), "{html}");
+    for page in ["/", "/status", "/metrics", "/readyz"] {
+        assert!(
+            !served.body(page, "").await.contains("canary-7f3a"),
+            "{page}"
+        );
+    }
+    let head = served.ask("GET /", "").await.unwrap();
+    assert!(
+        head.contains("content-security-policy: default-src 'none'"),
+        "{head}"
+    );
+    served.stop();
+}
