@@ -279,7 +279,10 @@ async fn the_supplier_is_asked_and_what_it_does_not_know_is_unknown() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_supplier_that_fails_changes_nothing_and_is_told() {
     let desk = Desk::new(supplier());
-    desk.write("qabyl.toml", &al_style(&desk, "every = \"1s\"\n"));
+    desk.write(
+        "qabyl.toml",
+        &al_style(&desk, "every = \"1s\"\n[log]\nfilter = \"trace\"\n"),
+    );
     desk.pass().await;
     let before = desk.levels().await;
     assert_eq!(before.len(), 4);
