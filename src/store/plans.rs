@@ -1,7 +1,7 @@
 //! How SQLite would find the rows of the statements asked for all the time: never by walking through
 //! everything a shop ever sold.
 
-use super::{actions, batch, deadline, deciding, observe, orders, stock, view};
+use super::{actions, batch, deadline, deciding, observe, orders, stock, view, watch};
 use crate::store::{Access, Store};
 
 /// Tables that grow with every order, and how the statements call them.
@@ -28,7 +28,7 @@ const FEW: [&str; 4] = [
 /// Counted whole, once in five seconds: nothing smaller tells.
 const COUNTED: [&str; 2] = ["SCAN orders USING COVERING INDEX", "SCAN actions"];
 
-const STATEMENTS: [(&str, &str); 20] = [
+const STATEMENTS: [(&str, &str); 22] = [
     ("totals", view::TOTALS),
     ("counters", deciding::COUNTERS),
     ("candidates", deciding::CANDIDATES),
@@ -49,6 +49,8 @@ const STATEMENTS: [(&str, &str); 20] = [
     ("touch", batch::TOUCH),
     ("mark listed", observe::MARK_LISTED),
     ("waiting", deadline::WAITING),
+    ("held", watch::HELD),
+    ("day", watch::DAY),
 ];
 
 #[tokio::test]
