@@ -159,7 +159,9 @@ async fn digest(
         return Ok(());
     }
     let mut notice = Notice::of_shop(Kind::Digest, &ctx.shop, &day, json!({}));
-    if store.is_noticed(&notice.key).await? {
+    // Of a shop that was never listed nothing is known.
+    let is_known = store.lists_read(&ctx.shop).await?.0.is_some();
+    if !is_known || store.is_noticed(&notice.key).await? {
         return Ok(());
     }
     let seen = store

@@ -185,7 +185,9 @@ fn stages(shared: &Shared) -> Vec<Vec<String>> {
     stages
         .map(|(shop, stage, status)| {
             vec![
-                plain(if shop == "*" { "all" } else { &shop }),
+                plain(shop.strip_prefix('*').map_or(&shop, |source| {
+                    if source.is_empty() { "all" } else { source }
+                })),
                 stage.to_owned(),
                 about(stage).0.to_owned(),
                 status.last_ok.map_or_else(|| "never".to_owned(), local),

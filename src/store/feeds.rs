@@ -6,6 +6,7 @@ use sqlx::FromRow;
 
 use super::import::ImportReport;
 use super::{Store, StoreError, WriteTx, at, ms};
+use crate::crash_point::crash_point;
 use crate::domain::notice::{Kind, Notice};
 
 /// What was read of a source.
@@ -183,6 +184,9 @@ impl Store {
                 tx.notice(now, Notice::of_all(Kind::StockSourceFailed, &what, facts));
             }
         }
-        tx.commit().await
+        crash_point("stock.before_commit");
+        tx.commit().await?;
+        crash_point("stock.after_commit");
+        Ok(())
     }
 }

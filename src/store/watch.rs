@@ -21,7 +21,7 @@ pub struct HeldNow {
     pub waiting_since: Timestamp,
     /// Whether it must be packed within the hour.
     pub express: bool,
-    /// Why, in words of a fixed list: see [`because`].
+    /// Why, in words of a fixed list: interlocks' names, `rule:NAME`, `person`, `refused`.
     pub because: Vec<String>,
 }
 

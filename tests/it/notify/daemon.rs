@@ -78,6 +78,11 @@ async fn a_channel_that_hangs_costs_no_order_time_and_is_told_afterwards() {
         receiver.seen().items().len() > 4
     })
     .await;
+    let log = || std::fs::read_to_string(desk.path("log")).unwrap();
+    until("the log tells of it", || {
+        log().contains("\"notify.failing\"")
+    })
+    .await;
     daemon.kill();
     receiver.behaves(Mode::Well);
     let daemon = Daemon::start(&desk);
@@ -101,14 +106,10 @@ async fn a_channel_that_hangs_costs_no_order_time_and_is_told_afterwards() {
         .json();
     assert_eq!(listed["channels"][0]["channel"], "hook");
     assert_eq!(daemon.stop(), Some(0));
-    let log = std::fs::read_to_string(desk.path("log")).unwrap();
+    let log = log();
     for hidden in [SECRET, "hidden-part-of-the-url"] {
         assert!(!log.contains(hidden), "{hidden} is in the log");
     }
-    assert!(
-        log.contains("\"notify.failing\""),
-        "the log tells of the channel"
-    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
