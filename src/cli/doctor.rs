@@ -63,6 +63,7 @@ pub(super) async fn run(loaded: &Loaded, args: &Shown) -> Done {
         Ok(store) => {
             findings.push(well("database", config.database.path.display().to_string()));
             findings.push(stock(config, &store).await?);
+            findings.extend(sources(config, &store).await?);
             let store = Arc::new(store);
             for shop in &config.shops {
                 let (found, is_denied) = ask(loaded, shop, &store).await;
@@ -106,6 +107,20 @@ async fn stock(config: &Config, store: &Store) -> Result<Finding, super::Failure
             table::age(age)
         ),
     ))
+}
+
+/// Configured sources that are not as they should be.
+async fn sources(config: &Config, store: &Store) -> Result<Vec<Finding>, super::Failure> {
+    let configured = |name: &str| config.stock.sources.iter().any(|s| s.name == name);
+    let states = store.stock_sources().await?;
+    let states = states.into_iter().filter(|state| configured(&state.name));
+    let found = states.filter_map(|state| {
+        let (_, trouble) = state.trouble?;
+        let told = format!("{}: {}", trouble.code, trouble.problem);
+        let hint = "qabyl stock sources --sync; docs/OPERATIONS.md has what each code asks for";
+        Some(ill(format!("stock source {}", state.name), told, hint))
+    });
+    Ok(found.collect())
 }
 
 async fn ask(loaded: &Loaded, shop: &Shop, store: &Arc<Store>) -> (Vec<Finding>, bool) {

@@ -166,11 +166,16 @@ impl Feeds {
 /// After a failure an address is asked again.
 const RETRY_AFTER: SignedDuration = SignedDuration::from_mins(1);
 
-/// Looks at every source whose time has come; with `only`, at that one whether it has or not.
+/// Looks at every source whose time has come; with `only`, at that one alone, and whether it has or not
+/// where it is `asked`.
 ///
 /// # Errors
 /// What the database said. What is wrong with a source is told and noted there.
-pub async fn run_once(feeds: &Feeds, only: Option<&str>) -> Result<Report, StageError> {
+pub async fn run_once(
+    feeds: &Feeds,
+    only: Option<&str>,
+    asked: bool,
+) -> Result<Report, StageError> {
     let states = feeds.store.stock_sources().await?;
     let mut report = Report::default();
     for source in &feeds.sources {
@@ -184,7 +189,7 @@ pub async fn run_once(feeds: &Feeds, only: Option<&str>) -> Result<Report, Stage
         } else {
             feeds.is_due(source, state)
         };
-        if only.is_none() && !by_time {
+        if !asked && !by_time {
             continue;
         }
         let look = feed::look(feeds, source, state).await?;
@@ -226,13 +231,14 @@ pub async fn by_hand(feeds: &Feeds, only: Option<&str>) -> Result<Report, StageE
 }
 
 async fn patiently(feeds: &Feeds, only: Option<&str>) -> Result<Report, StageError> {
-    let mut report = run_once(feeds, only).await?;
+    let asked = only.is_some();
+    let mut report = run_once(feeds, only, asked).await?;
     for _ in 0..LOOKS_MAX {
         if !report.soon {
             break;
         }
         feeds.clock.sleep(STABLE_FOR).await;
-        let again = run_once(feeds, only).await?;
+        let again = run_once(feeds, only, asked).await?;
         // What one look took in, the next one finds unchanged.
         let mut looked = std::mem::take(&mut report.looked);
         looked.retain(|(name, outcome)| {

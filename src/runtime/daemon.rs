@@ -44,8 +44,8 @@ const KEEP_EVERY: Duration = Duration::from_mins(1);
 const ALL_SHOPS: &str = "*";
 
 /// Stages that work for all shops together, with sources of stock and without.
-pub const fn shared_stages(feeds: Option<&Feeds>) -> usize {
-    1 + feeds.is_some() as usize
+pub fn shared_stages(feeds: Option<&Feeds>) -> usize {
+    1 + feeds.map_or(0, |feeds| feeds.sources().len())
 }
 
 /// Stages of a shop: one more where it acts.
@@ -96,21 +96,21 @@ pub async fn run(
     };
     spawn_keeper(keeper, &spawner);
     let all_bells: Vec<Arc<Bells>> = shops.iter().map(|_| Arc::default()).collect();
-    if let Some(feeds) = feeds {
-        let bell = Arc::new(Notify::new());
+    if let Some(feeds) = feeds.map(Arc::new) {
         for source in feeds.sources() {
-            let Some(when) = schedule.stock.get(&source.name) else {
-                continue;
-            };
-            let (rung, bell) = (Arc::clone(&source.rung), Arc::clone(&bell));
-            let ring = move || {
-                rung.store(true, Ordering::Relaxed);
-                bell.notify_one();
-            };
-            cron.add(Job::new(when.as_str(), move |_, _| ring())?)
-                .await?;
+            let bell = Arc::new(Notify::new());
+            if let Some(when) = schedule.stock.get(&source.name) {
+                let (rung, bell) = (Arc::clone(&source.rung), Arc::clone(&bell));
+                let ring = move || {
+                    rung.store(true, Ordering::Relaxed);
+                    bell.notify_one();
+                };
+                let job = Job::new(when.as_str(), move |_, _| ring())?;
+                cron.add(job).await?;
+            }
+            let feed = (Arc::clone(&feeds), source.name.clone(), bell);
+            spawn_feed(feed, all_bells.clone(), &spawner);
         }
-        spawn_feeds(feeds, bell, all_bells.clone(), &spawner);
     }
     for (shop, bells) in shops.into_iter().zip(all_bells) {
         let rung = Arc::clone(&bells);
@@ -199,11 +199,16 @@ fn spawn_keeper(keeper: Keeper, spawner: &Spawner<'_>) {
     });
 }
 
-/// The sources' own stage: what it takes in is decided from by every shop.
-fn spawn_feeds(feeds: Feeds, bell: Arc<Notify>, shops: Vec<Arc<Bells>>, spawner: &Spawner<'_>) {
+/// A source's own stage, so that a slow one does not hold the others up: what it takes in is decided
+/// from by every shop.
+fn spawn_feed(
+    (feeds, source, bell): (Arc<Feeds>, String, Arc<Notify>),
+    shops: Vec<Arc<Bells>>,
+    spawner: &Spawner<'_>,
+) {
     let stage = Stage {
         name: "stock",
-        shop: ALL_SHOPS.to_owned(),
+        shop: format!("{ALL_SHOPS}{source}"),
         clock: feeds.clock().clone(),
         run_max: spawner.run_max,
         board: Arc::clone(spawner.board),
@@ -216,7 +221,7 @@ fn spawn_feeds(feeds: Feeds, bell: Arc<Notify>, shops: Vec<Arc<Bells>>, spawner:
         stage
             .repeat(&bell, async || {
                 let report = tokio::select! {
-                    report = sync_stock::run_once(&feeds, None) => report?,
+                    report = sync_stock::run_once(&feeds, Some(&source), false) => report?,
                     // A slow supplier does not hold the end up: nothing was taken in yet.
                     () = stage.stop.cancelled() => return Ok(Again::Within(LOOK_EVERY)),
                 };

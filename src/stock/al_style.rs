@@ -21,8 +21,8 @@ const PAUSE: Duration = Duration::from_secs(10);
 const REFUSALS_MAX: u32 = 3;
 /// Articles on a page.
 const PAGE: usize = 250;
-/// More pages than any supplier has.
-const PAGES_MAX: usize = 2_000;
+/// Pages read at most, 75 000 articles: at this pace they take a stage's longest run.
+const PAGES_MAX: usize = 300;
 
 /// Which of the supplier's numbers is the merchant's SKU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,6 +6,7 @@ use sqlx::FromRow;
 
 use super::import::ImportReport;
 use super::{Store, StoreError, WriteTx, at, ms};
+use crate::crash_point::crash_point;
 
 /// What was read of a source.
 #[derive(Debug, Clone, Copy)]
@@ -177,6 +178,9 @@ impl Store {
                 "problem": trouble.map(|trouble| trouble.problem.as_str()) });
             tx.audit_row(now, "qabyl", (None, None), "stock.source", detail);
         }
-        tx.commit().await
+        crash_point("stock.before_commit");
+        tx.commit().await?;
+        crash_point("stock.after_commit");
+        Ok(())
     }
 }

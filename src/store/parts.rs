@@ -95,7 +95,7 @@ impl Store {
         let report = report(&mut tx, rows).await?;
         let detail = json!({ "skus": report.skus, "parts": rows.len() });
         tx.audit_row(now, actor, (None, None), "stock.mapped", detail);
-        tx.commit().await?;
+        tx.commit_word().await?;
         Ok(report)
     }
 }

@@ -230,7 +230,7 @@ async fn withdraw_unsent(
 }
 
 impl WriteTx<'_> {
-    async fn commit_word(self) -> Result<(), StoreError> {
+    pub(super) async fn commit_word(self) -> Result<(), StoreError> {
         crash_point("person.before_commit");
         self.commit().await?;
         crash_point("person.after_commit");

@@ -6,10 +6,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 
 use crate::cli::args::{ExportFormat, StockExport};
-use crate::cli::{Done, Failure, complain, open, say};
+use crate::cli::{Done, Failure, open, say};
 use crate::clock::Clock;
 use crate::config::{Config, Loaded};
 use crate::domain::ids::{PickupPoint, Sku};
@@ -118,6 +117,7 @@ fn kaspi_xml(
     sold: &BTreeMap<Sku, Sold>,
     now: Timestamp,
 ) -> Result<String, Failure> {
+    use crate::cli::complain;
     use crate::stock::{Offer, write_price_list};
     let usage = |what: String| Failure::usage(anyhow::anyhow!(what));
     let of_shop = |name: &str| config.shops.iter().find(|shop| shop.name == name);
@@ -159,7 +159,7 @@ fn kaspi_xml(
         ));
     }
     complain("these SKUs alone: merge them into your price list rather than replace it");
-    let zone = TimeZone::get("Asia/Almaty")?;
+    let zone = jiff::tz::TimeZone::get("Asia/Almaty")?;
     let date = now
         .to_zoned_datetime(zone)
         .strftime("%Y-%m-%dT%H:%M:%S")

@@ -134,12 +134,15 @@ async fn no_broken_feed_cancels_an_order() {
     let day_old = day_old.replace(",0\n", ",0,2026-01-01T00:00:00Z\n");
     let day_old = day_old.replace("on_hand", "on_hand,as_of");
     let cut = full[..full.len() / 3].to_owned() + "S";
+    // Cut where a line ends, nothing in it tells.
+    let short = rows((0..10).map(|sku| (sku, 5)));
     let doubled = full.clone() + "S7,0\n";
     let cases = [
         ("900000011", &zeros, "S003", "fell to zero at once"),
         ("900000012", &cut, "S001", "fields"),
         ("900000013", &doubled, "S001", "SKU S7 stands on line"),
         ("900000014", &day_old, "S004", "ago"),
+        ("900000015", &short, "S003", "are not in it any more"),
     ];
     for (code, feed, expected, words) in cases {
         desk.write("shelf.csv", feed);
@@ -279,7 +282,10 @@ async fn the_supplier_is_asked_and_what_it_does_not_know_is_unknown() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_supplier_that_fails_changes_nothing_and_is_told() {
     let desk = Desk::new(supplier());
-    desk.write("qabyl.toml", &al_style(&desk, "every = \"1s\"\n"));
+    desk.write(
+        "qabyl.toml",
+        &al_style(&desk, "every = \"1s\"\n[log]\nfilter = \"trace\"\n"),
+    );
     desk.pass().await;
     let before = desk.levels().await;
     assert_eq!(before.len(), 4);

@@ -3,6 +3,7 @@
 mod explain;
 pub(crate) mod facts;
 mod interlocks;
+mod kits;
 mod loader;
 mod mistakes;
 mod properties;
