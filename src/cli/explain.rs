@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use super::args::{Format, OneOrder};
-use super::orders::{Deadline, as_json, find, left_words, lines_table, local, standing};
+use super::orders::{Deadline, as_json, find, lines_table, local, standing};
 use super::{Done, say, shops};
 use crate::config::Loaded;
+use crate::domain::calendar::left_words;
 use crate::domain::explanation;
 use crate::domain::facts::LineFacts;
 use crate::domain::policy::Policy;

@@ -9,7 +9,7 @@ use super::args::{Format, OneOrder, OrdersList};
 use super::{Done, Failure, NEEDS_PERSON, open, say, table};
 use crate::clock::Clock;
 use crate::config::{Config, Loaded};
-use crate::domain::calendar;
+use crate::domain::calendar::{self, left_words};
 use crate::domain::decision::Verdict;
 use crate::domain::facts::{Facts, LineFacts, LinesFacts};
 use crate::domain::order::Order;
@@ -113,16 +113,6 @@ impl Deadline {
                 self.schedule.left(order, self.now),
             )
         })
-    }
-}
-
-/// Time left in words: `1h 20m`, or that it is over.
-pub(super) fn left_words(left: SignedDuration) -> String {
-    let minutes = SignedDuration::from_mins(left.abs().as_secs() / 60);
-    match (left.is_negative(), minutes.is_zero()) {
-        (false, false) => format!("{minutes:#} left"),
-        (false, true) => "under 1m left".to_owned(),
-        (true, _) => format!("passed {minutes:#} ago"),
     }
 }
 

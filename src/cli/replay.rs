@@ -1,5 +1,6 @@
 //! `qabyl rules replay`: what the rules would have made of what was decided before. Reads only.
 
+use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
@@ -54,7 +55,11 @@ fn page(replay: &Replay<'_>) -> String {
         (_, differ) => format!("{all} decisions, {differ} would differ"),
     };
     if replay.other_rule > 0 {
-        text += &format!("; {} would be the same by another rule", replay.other_rule);
+        let _ = write!(
+            text,
+            "; {} would be the same by another rule",
+            replay.other_rule
+        );
     }
     if replay.differ() == 0 {
         return text;
@@ -67,7 +72,7 @@ fn page(replay: &Replay<'_>) -> String {
             count.to_string(),
         ]);
     }
-    text += &format!("\n{changes}\n");
+    let _ = writeln!(text, "\n{changes}");
     let mut out = table::table(&["decided", "order", "was", "would be", "why"]);
     for differs in &replay.differences {
         let by = |(verdict, rule): &(String, String)| format!("{verdict}\nby '{rule}'");
@@ -82,7 +87,8 @@ fn page(replay: &Replay<'_>) -> String {
     let shown = replay.differences.len() as u64;
     text += &out.to_string();
     if shown < replay.differ() {
-        text += &format!(
+        let _ = write!(
+            text,
             "\nthe first {shown} of {} are shown: --limit shows more",
             replay.differ()
         );

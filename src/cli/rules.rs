@@ -40,11 +40,10 @@ pub(super) fn list(loaded: &Loaded, args: &RulesFile) -> Done {
             Outcome::Hold => "hold".to_owned(),
             Outcome::Wait(time) => format!("wait {time:#}"),
         };
-        let name = if rule.enabled {
-            rule.name.clone()
-        } else {
-            format!("{} (off)", rule.name)
-        };
+        let off = if rule.enabled { "" } else { " (off)" };
+        let shops = rule.shops.as_ref();
+        let only = shops.map_or_else(String::new, |shops| format!(" (only {})", shops.join(", ")));
+        let name = format!("{}{off}{only}", rule.name);
         out.add_row(vec![
             (index + 1).to_string(),
             name,

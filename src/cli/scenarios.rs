@@ -34,10 +34,13 @@ pub(super) fn run(loaded: &Loaded, args: &RulesTest) -> Done {
         for row in rows.iter().filter(|row| !row.checked.differs.is_empty()) {
             say(&details(row));
         }
-        let all = rows.len();
+        let all = match rows.len() {
+            1 => "1 scenario".to_owned(),
+            all => format!("{all} scenarios"),
+        };
         say(&match failed {
-            0 => format!("{all} scenarios, all as expected"),
-            _ => format!("{all} scenarios, {failed} not as expected"),
+            0 => format!("{all}, all as expected"),
+            _ => format!("{all}, {failed} not as expected"),
         });
     }
     Ok(ExitCode::from(if failed == 0 { 0 } else { FAILED }))

@@ -29,6 +29,16 @@ pub fn length(time: SignedDuration) -> String {
     format!("{:#}", SignedDuration::from_secs(time.as_secs()))
 }
 
+/// Time left in words, to the minute: `1h 20m left`, or that it is over.
+pub fn left_words(left: SignedDuration) -> String {
+    let minutes = SignedDuration::from_mins(left.abs().as_secs() / 60);
+    match (left.is_negative(), minutes.is_zero()) {
+        (false, false) => format!("{minutes:#} left"),
+        (false, true) => "under 1m left".to_owned(),
+        (true, _) => format!("passed {minutes:#} ago"),
+    }
+}
+
 /// The moment at which that clock shows this.
 pub fn moment(at: DateTime) -> Option<Timestamp> {
     ALMATY.to_timestamp(at).ok()

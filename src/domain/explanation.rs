@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use super::calendar::{length, stamp};
+use super::calendar::{left_words, stamp};
 use super::decision::{Decision, Verdict};
 use super::facts::Facts;
 use super::policy::Policy;
@@ -55,7 +55,7 @@ pub fn of_decision(
             schedule.deadline_of(&facts.order),
             schedule.left(&facts.order, now),
         );
-        lines.push(format!("deadline {}, {} left", stamp(at), length(left)));
+        lines.push(format!("deadline {}, {}", stamp(at), left_words(left)));
     }
     lines
 }

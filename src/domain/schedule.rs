@@ -1,7 +1,7 @@
 //! Kaspi's deadline: so much working time of the merchant's schedule after the approval (KASPI_API §3),
 //! and what becomes of an order that still waits when it is near.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
@@ -237,11 +237,11 @@ impl Serialize for WorkingHours {
         let mut text = String::new();
         for (day, shifts) in Weekday::ALL.iter().zip(self.week.iter().flatten()) {
             for Shift { open, close } in shifts {
-                text += &format!("{} {open}-{close},", day.as_str());
+                let _ = write!(text, "{} {open}-{close},", day.as_str());
             }
         }
         for days in &self.holidays {
-            text += &format!("{days},");
+            let _ = write!(text, "{days},");
         }
         serializer.serialize_str(&text)
     }

@@ -85,11 +85,11 @@ impl Store {
             .fetch_all(&mut *reader)
             .await?;
         drop(reader);
-        rows.into_iter().map(past).collect()
+        rows.iter().map(past).collect()
     }
 }
 
-fn past(row: Row) -> Result<Past, StoreError> {
+fn past(row: &Row) -> Result<Past, StoreError> {
     let mut facts: Facts = serde_json::from_str(&row.facts)
         .map_err(|_| StoreError::corrupt("facts", row.id.to_string()))?;
     if facts.shop.is_none() {

@@ -30,7 +30,7 @@ const WORLD_KEYS: [&str; 5] = [
 pub(super) struct Around {
     now: Timestamp,
     shop: Option<ShopName>,
-    around: Surroundings,
+    known: Surroundings,
     shortage: Option<ShortageSeen>,
 }
 
@@ -40,7 +40,7 @@ impl Around {
         Self {
             now,
             shop: ShopName::new("main").ok(),
-            around: Surroundings {
+            known: Surroundings {
                 counters: Counters::default(),
                 collapse: None,
                 swept_at: Some(ago(now, SignedDuration::from_mins(1))),
@@ -58,7 +58,7 @@ impl Around {
     }
 
     pub(super) fn shop(&mut self, reader: &mut Reader<'_>, value: &Value<'_>) {
-        let counters = &mut self.around.counters;
+        let counters = &mut self.known.counters;
         for Entry { key, value, .. } in
             fields(reader, "shop", value, &SHOP_KEYS).unwrap_or_default()
         {
@@ -72,16 +72,16 @@ impl Around {
                 "accepted_last_hour" => counters.accepted_last_hour = orders(),
                 "cancelled_last_hour" => counters.cancelled_last_hour = orders(),
                 "name" => {
-                    self.shop = text(reader, key, value).and_then(|name| ShopName::new(name).ok())
+                    self.shop = text(reader, key, value).and_then(|name| ShopName::new(name).ok());
                 }
-                "paused" => self.around.paused = text(reader, key, value),
+                "paused" => self.known.paused = text(reader, key, value),
                 _ => {}
             }
         }
     }
 
     pub(super) fn world(&mut self, reader: &mut Reader<'_>, value: &Value<'_>) {
-        let (now, around) = (self.now, &mut self.around);
+        let (now, around) = (self.now, &mut self.known);
         for Entry { key, value, .. } in
             fields(reader, "world", value, &WORLD_KEYS).unwrap_or_default()
         {
@@ -134,7 +134,7 @@ impl Around {
             lines,
             shortage: None,
             sent,
-            around: self.around,
+            around: self.known,
         };
         if facts.is_short() {
             facts.shortage = self.shortage;

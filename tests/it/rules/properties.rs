@@ -255,6 +255,16 @@ fn cases() -> ProptestConfig {
     ProptestConfig::with_cases(cases.map_or(2_000, |cases| cases.parse().unwrap()))
 }
 
+#[expect(clippy::print_stdout, reason = "the line of figures")]
+#[test]
+fn figures() {
+    println!(
+        "rules: {} cases of each property, {} rule sets",
+        cases().cases,
+        shipped().len()
+    );
+}
+
 proptest! {
     #![proptest_config(cases())]
 

@@ -2,6 +2,7 @@
 //! why is what the snapshot says.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use qabyl::domain::interlocks;
@@ -42,7 +43,7 @@ fn page(row: &Value) -> String {
         .map_or_else(|| verdict.to_string(), str::to_owned);
     let mut page = format!("{}\n  => {verdict}\n", text(&row["scenario"]));
     for line in row["explanation"].as_array().unwrap() {
-        page += &format!("  {}\n", text(line));
+        let _ = writeln!(page, "  {}", text(line));
     }
     page
 }
@@ -84,7 +85,8 @@ fn each_interlock_and_each_example_of_rules_has_its_scenarios() {
     let files = stems("tests/scenarios/interlocks");
     for name in interlocks::Name::ALL {
         let file = root().join(format!("tests/scenarios/interlocks/{}.toml", name.as_str()));
-        let text = std::fs::read_to_string(&file).expect(name.as_str());
+        let text = std::fs::read_to_string(&file);
+        let text = text.unwrap_or_else(|_| panic!("{} has no scenarios", name.as_str()));
         let read = scenario::read(&text, &file).unwrap();
         let named = |names: &Vec<interlocks::Name>| names.contains(&name);
         let shown = read
