@@ -89,6 +89,13 @@ impl World {
         self.products.work(now);
         let parameter = |name| request.parameter(name).unwrap_or_default();
         let category = parameter("c");
+        let of_category = matches!(
+            call.kind,
+            EndpointKind::Attributes | EndpointKind::AttributeValues
+        );
+        if of_category && category.is_empty() {
+            return Reply::error(400, "Required parameter c is empty.");
+        }
         let is_known = CATEGORIES.iter().any(|(code, _)| *code == category);
         let found = match call.kind {
             EndpointKind::Categories => Some(named(CATEGORIES, "title")),
