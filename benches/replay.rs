@@ -231,6 +231,7 @@ fn line(seed: u32, number: i64, as_of: Timestamp) -> anyhow::Result<LineFacts> {
             on_hand: if seed.is_multiple_of(7) { 0 } else { 10 },
             reserved_confirmed: 0,
             reserved_pending: 0,
+            returned: 0,
             safety_stock: 0,
             as_of,
             source: "stock.csv".to_owned(),
@@ -251,5 +252,6 @@ fn line(seed: u32, number: i64, as_of: Timestamp) -> anyhow::Result<LineFacts> {
         },
         stock,
         wanted: 2,
+        parts: Vec::new(),
     })
 }

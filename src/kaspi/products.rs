@@ -113,7 +113,7 @@ pub fn check(bytes: &[u8]) -> Result<Products, Vec<Mistake>> {
 }
 
 fn line_after(before: &[u8]) -> usize {
-    before.iter().filter(|byte| **byte == b'\n').count() + 1
+    before.split(|byte| *byte == b'\n').count()
 }
 /// What is wrong so far.
 struct Found<'a> {
@@ -225,7 +225,7 @@ impl<'a> Found<'a> {
         {
             match attribute.get("code") {
                 None => self.add(raw, name, &format!("{at}.code"), "is missing"),
-                Some(code) if !read::<String>(code).is_some_and(|code| !code.trim().is_empty()) => {
+                Some(code) if read::<String>(code).is_none_or(|code| code.trim().is_empty()) => {
                     self.add(code, name, &format!("{at}.code"), "expected a text");
                 }
                 Some(_) => {}

@@ -100,7 +100,7 @@ impl World {
             return Some(Reply::error(401, "Authorization token is invalid"));
         }
         if call.kind.is_of_products() {
-            return self.refuse_products(request, call.kind);
+            return Self::refuse_products(request, call.kind);
         }
         let content_type = request
             .header("content-type")

@@ -2,6 +2,7 @@
 //! for a while, and then has a result for each SKU.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -66,7 +67,7 @@ impl World {
     }
 
     /// What the product endpoints demand: other headers than the orders'.
-    pub(super) fn refuse_products(&self, request: &Request, kind: EndpointKind) -> Option<Reply> {
+    pub(super) fn refuse_products(request: &Request, kind: EndpointKind) -> Option<Reply> {
         let says = |name, wanted: &str| {
             let value = request.header(name).unwrap_or_default();
             value.split([',', ';']).any(|part| part.trim() == wanted)
@@ -130,7 +131,7 @@ impl World {
         let late = if when == When::Later {
             self.settings.late_by
         } else {
-            Default::default()
+            Duration::default()
         };
         let takes = self.settings.import_takes + late;
         let done_at = now.saturating_add(takes).unwrap_or(now);

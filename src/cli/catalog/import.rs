@@ -39,7 +39,8 @@ pub(super) async fn import(loaded: &Loaded, args: &Import) -> Done {
         table::counted(products.skus.len(), "product"),
     ));
     if args.no_wait {
-        return print(args.asked.shown.format, &sent, None);
+        print(args.asked.shown.format, &sent, None);
+        return Ok(ExitCode::SUCCESS);
     }
     let state = wait(&client, sent, args.timeout).await?;
     tell(&client, args.asked.shown.format, &state).await
@@ -143,7 +144,7 @@ async fn tell(client: &Catalog, format: Format, state: &ImportState) -> Done {
     } else {
         None
     };
-    print(format, state, result.as_ref())?;
+    print(format, state, result.as_ref());
     let taken = result.as_ref().is_some_and(|result| !result.has_errors());
     if !state.is_over() {
         complain("it is not over yet; ask again later");
@@ -156,20 +157,20 @@ async fn tell(client: &Catalog, format: Format, state: &ImportState) -> Done {
     Ok(ExitCode::from(if taken { 0 } else { FAILED }))
 }
 
-fn print(format: Format, state: &ImportState, result: Option<&ImportResult>) -> Done {
+fn print(format: Format, state: &ImportState, result: Option<&ImportResult>) {
     if format == Format::Json {
         let mut all = json!(state);
         if let (Some(all), Value::Object(more)) = (all.as_object_mut(), json!(result)) {
             all.extend(more);
         }
         say(&all.to_string());
-        return Ok(ExitCode::SUCCESS);
+        return;
     }
     let description = state.description.as_deref().unwrap_or_default();
     let told = format!("import {}: {} {description}", state.code, state.status);
     say(told.trim_end());
     let Some(result) = result else {
-        return Ok(ExitCode::SUCCESS);
+        return;
     };
     say(&format!(
         "{} in all, {} with errors, {} with warnings, {} left as they were",
@@ -184,7 +185,6 @@ fn print(format: Format, state: &ImportState, result: Option<&ImportResult>) -> 
         }
         say(&out.to_string());
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 /// What a person at a terminal sees of the wait.

@@ -40,23 +40,23 @@ async fn categories(loaded: &Loaded, args: &Categories) -> Done {
     } else {
         kept::read(config, now)
     };
-    let all = match kept {
-        Some(all) => all,
-        None => {
-            let all = catalog(loaded, &args.asked)?
-                .categories()
-                .await
-                .map_err(failed)?;
-            kept::write(config, &all, now);
-            all
-        }
+    let all = if let Some(all) = kept {
+        all
+    } else {
+        let all = catalog(loaded, &args.asked)?
+            .categories()
+            .await
+            .map_err(failed)?;
+        kept::write(config, &all, now);
+        all
     };
     let word = args.word.as_deref().unwrap_or_default().to_lowercase();
     let has = |text: &str| text.to_lowercase().contains(&word);
     let found = all
         .into_iter()
         .filter(|one| has(&one.code) || has(&one.title));
-    print_named(&found.collect::<Vec<_>>(), &args.asked)
+    print_named(&found.collect::<Vec<_>>(), &args.asked);
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn attributes(loaded: &Loaded, args: &Attributes) -> Done {
@@ -72,30 +72,31 @@ async fn attributes(loaded: &Loaded, args: &Attributes) -> Done {
             yes(one.multi_valued),
         ]);
     }
-    print(&found, &out, &args.asked)
+    print(&found, &out, &args.asked);
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn values(loaded: &Loaded, args: &Values) -> Done {
     let catalog = catalog(loaded, &args.asked)?;
     let found = catalog.values(&args.category, &args.attribute).await;
-    print_named(&found.map_err(failed)?, &args.asked)
+    print_named(&found.map_err(failed)?, &args.asked);
+    Ok(ExitCode::SUCCESS)
 }
 
-fn print_named(all: &[Named], asked: &Asked) -> Done {
+fn print_named(all: &[Named], asked: &Asked) {
     let mut out = table::table(&["code", "title"]);
     for one in all {
         out.add_row([&one.code, &one.title]);
     }
-    print(all, &out, asked)
+    print(all, &out, asked);
 }
 
-fn print<T: Serialize + ?Sized>(all: &T, table: &comfy_table::Table, asked: &Asked) -> Done {
+fn print<T: Serialize + ?Sized>(all: &T, table: &comfy_table::Table, asked: &Asked) {
     if asked.shown.format == Format::Json {
         say(&json!(all).to_string());
     } else {
         say(&table.to_string());
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 /// The shop that asks.
@@ -129,6 +130,7 @@ fn catalog(loaded: &Loaded, asked: &Asked) -> Result<Catalog, Failure> {
 }
 
 /// What Kaspi answered instead, with what to do.
+#[expect(clippy::needless_pass_by_value, reason = "it is given to map_err")]
 fn failed(error: ApiError) -> Failure {
     let hint = match &error {
         ApiError::Parameters { .. } => "see that the codes are those that `qabyl catalog` lists",
