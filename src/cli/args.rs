@@ -55,6 +55,9 @@ pub(super) enum Command {
     /// The rules in force
     #[command(subcommand)]
     Rules(RulesCommand),
+    /// Kaspi's categories, and products sent in
+    #[command(subcommand)]
+    Catalog(super::catalog::CatalogCommand),
     /// The configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -486,7 +489,7 @@ pub(super) struct Audit {
     pub(super) shown: Shown,
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text)
         .map_err(|error| format!("{error}; expected a time such as 90s or 10m"))
 }

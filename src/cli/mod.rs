@@ -4,6 +4,7 @@
 mod args;
 mod audit;
 mod backup;
+mod catalog;
 mod config;
 mod demo;
 mod doctor;
@@ -158,6 +159,7 @@ async fn dispatch(cli: Cli) -> Done {
         Command::Rules(RulesCommand::Replay(args)) => {
             replay::run(&partial(sources()?)?, &args).await
         }
+        Command::Catalog(command) => catalog::run(&Config::load(sources()?)?, &command).await,
         Command::Config(ConfigCommand::Check(args)) => {
             config::check(&Config::load(sources()?)?, &args)
         }

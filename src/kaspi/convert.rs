@@ -46,7 +46,7 @@ pub(super) fn is_json(bytes: &[u8]) -> bool {
 }
 
 /// Which field was wrong, and how.
-fn told(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
+pub(super) fn told(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
     let words = category(error.inner());
     match error.inner().classify() {
         serde_json::error::Category::Data => format!("{}: {words}", error.path()),

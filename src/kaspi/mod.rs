@@ -3,12 +3,14 @@
 
 mod bounded;
 mod breaker;
+mod catalog;
 mod claim;
 mod convert;
 pub mod decode;
 mod error;
 mod gate;
 mod http;
+pub mod products;
 mod reader;
 mod release;
 mod retry_after;
@@ -21,6 +23,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
+pub use catalog::{
+    Attribute, Catalog, ImportError, ImportResult, ImportState, Named, ProductOutcome,
+};
 pub use error::ApiError;
 pub use gate::{BreakerState, CLASSES, GateSettings, GateView};
 pub use http::{BuildError, HttpSettings, HttpTransport, install_crypto};
@@ -147,6 +152,11 @@ impl Client {
     /// What may be changed. Make one only for a shop in mode `act`, and hand it only to the act stage.
     pub fn writer(&self) -> Writer {
         Writer::new(Arc::clone(&self.shared))
+    }
+
+    /// Categories, and products a person sends in. It changes no order.
+    pub fn catalog(&self) -> Catalog {
+        Catalog::new(Arc::clone(&self.shared))
     }
 
     /// Lets no read begin any more, and those under way end at once: they change nothing, and whoever

@@ -253,11 +253,20 @@ impl Reader {
         parse: impl Fn(&[u8]) -> Result<T, String>,
     ) -> Result<T, ApiError> {
         let request = self.shared.request(Method::Get, path, query, None);
+        self.repeat(&request, parse).await
+    }
+
+    /// Sends a read as it is, and again after an outage while the budget lasts.
+    pub(super) async fn repeat<T>(
+        &self,
+        request: &super::WireRequest,
+        parse: impl Fn(&[u8]) -> Result<T, String>,
+    ) -> Result<T, ApiError> {
         let mut tried = 0;
         let ended = &self.shared.reads_ended;
         let stopping = || ApiError::Outage("this process is stopping".to_owned());
         loop {
-            let answer = ended.run_until_cancelled(self.try_get(&request, &parse));
+            let answer = ended.run_until_cancelled(self.try_get(request, &parse));
             let error = match answer.await {
                 None => return Err(stopping()),
                 Some(Ok(value)) => return Ok(value),
@@ -316,7 +325,7 @@ impl Reader {
         })
     }
 
-    fn judge(&self, answer: &WireResponse) -> Result<(), ApiError> {
+    pub(super) fn judge(&self, answer: &WireResponse) -> Result<(), ApiError> {
         match answer.status {
             200..=299 => Ok(()),
             401 => Err(ApiError::Token),

@@ -192,6 +192,31 @@ pub fn http(
     Ok(Arc::new(transport))
 }
 
+/// One shop's client over a transport.
+pub fn client(
+    config: &Config,
+    shop: &config::Shop,
+    token: SecretString,
+    transport: Arc<dyn Transport>,
+    clock: Clock,
+    seed: u64,
+) -> (Client, Credentials) {
+    let credentials = Credentials::new(token);
+    let gate = GateSettings {
+        rate_per_second: config.kaspi.rate_per_second,
+        max_in_flight: config.kaspi.max_in_flight,
+    };
+    let settings = ClientSettings {
+        gate,
+        retries_max: config.kaspi.retries_max,
+        user_agent: config.kaspi.user_agent.clone(),
+        merchant_uid: shop.merchant_uid.clone(),
+        seed,
+    };
+    let client = Client::new(settings, credentials.clone(), transport, clock);
+    (client, credentials)
+}
+
 /// Puts one shop's parts together over a transport.
 pub async fn shop(
     config: &Config,
@@ -207,22 +232,7 @@ pub async fn shop(
         config::Mode::Propose => Mode::Propose,
         config::Mode::Act => Mode::Act,
     };
-    let credentials = Credentials::new(token);
-    let client = Client::new(
-        ClientSettings {
-            gate: GateSettings {
-                rate_per_second: config.kaspi.rate_per_second,
-                max_in_flight: config.kaspi.max_in_flight,
-            },
-            retries_max: config.kaspi.retries_max,
-            user_agent: config.kaspi.user_agent.clone(),
-            merchant_uid: shop.merchant_uid.clone(),
-            seed,
-        },
-        credentials.clone(),
-        transport,
-        clock.clone(),
-    );
+    let (client, credentials) = client(config, shop, token, transport, clock.clone(), seed);
     store.add_shop(&name).await?;
     let writer = (mode == Mode::Act).then(|| client.writer());
     let ctx = Ctx::new(

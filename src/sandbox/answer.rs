@@ -40,8 +40,12 @@ impl World {
             _ => When::Now,
         };
         let reply = self
-            .refuse(request)
+            .refuse(request, call)
             .unwrap_or_else(|| match request.method {
+                Method::Post if call.kind == EndpointKind::Import => {
+                    self.take_products(now, request, when)
+                }
+                Method::Get if call.kind.is_of_products() => self.read_products(now, request, call),
                 Method::Get => self.read(now, request, call),
                 Method::Post => self.write(now, request, call, when),
             });
@@ -90,10 +94,13 @@ impl World {
     }
 
     /// What every endpoint demands (KASPI_API §1).
-    fn refuse(&self, request: &Request) -> Option<Reply> {
+    fn refuse(&self, request: &Request, call: &Call) -> Option<Reply> {
         let token = request.header("x-auth-token");
         if !token.is_some_and(|token| self.settings.tokens.iter().any(|known| known == token)) {
             return Some(Reply::error(401, "Authorization token is invalid"));
+        }
+        if call.kind.is_of_products() {
+            return Self::refuse_products(request, call.kind);
         }
         let content_type = request
             .header("content-type")
@@ -133,7 +140,7 @@ impl World {
                 .map(|(index, number)| {
                     render::catalogue_product(&self.orders[*index].lines()[*number])
                 }),
-            EndpointKind::Write | EndpointKind::Unknown => None,
+            _ => None,
         };
         body.map_or_else(
             || Reply::error(404, "Not Found"),

@@ -17,7 +17,7 @@ use super::{
 const HEAD_BYTES_MAX: usize = 32 * 1024;
 
 /// The longest request body, in bytes.
-const BODY_BYTES_MAX: usize = 1024 * 1024;
+const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// The most headers in a request.
 const HEADERS_MAX: usize = 64;
@@ -197,8 +197,10 @@ fn reason(status: u16) -> &'static str {
         403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",
+        406 => "Not Acceptable",
         411 => "Length Required",
         413 => "Content Too Large",
+        415 => "Unsupported Media Type",
         429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",
         500 => "Internal Server Error",

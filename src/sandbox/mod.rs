@@ -21,6 +21,7 @@ mod listing;
 mod message;
 mod order;
 mod people;
+mod products;
 mod render;
 mod route;
 mod script;

@@ -21,8 +21,52 @@ pub enum EndpointKind {
     EntryProduct,
     /// `POST /v2/orders`.
     Write,
+    /// `GET /products/classification/categories`.
+    Categories,
+    /// `GET /products/classification/attributes`.
+    Attributes,
+    /// `GET /products/classification/attribute/values`.
+    AttributeValues,
+    /// `GET /products/import/schema`.
+    ImportSchema,
+    /// `GET /products/import`.
+    ImportState,
+    /// `GET /products/import/result`.
+    ImportResult,
+    /// `POST /products/import`.
+    Import,
     /// Anything else.
     Unknown,
+}
+
+impl EndpointKind {
+    /// Whether it is one of the products' (KASPI_API §7), which have manners of their own.
+    pub(super) fn is_of_products(self) -> bool {
+        matches!(
+            self,
+            Self::Categories
+                | Self::Attributes
+                | Self::AttributeValues
+                | Self::ImportSchema
+                | Self::ImportState
+                | Self::ImportResult
+                | Self::Import
+        )
+    }
+
+    /// One of the products', by what follows `/products/`.
+    fn of_products(method: Method, path: &str) -> Self {
+        match (method, path) {
+            (Method::Get, "classification/categories") => Self::Categories,
+            (Method::Get, "classification/attributes") => Self::Attributes,
+            (Method::Get, "classification/attribute/values") => Self::AttributeValues,
+            (Method::Get, "import/schema") => Self::ImportSchema,
+            (Method::Get, "import/result") => Self::ImportResult,
+            (Method::Get, "import") => Self::ImportState,
+            (Method::Post, "import") => Self::Import,
+            _ => Self::Unknown,
+        }
+    }
 }
 
 /// What a write asks for.
@@ -51,6 +95,14 @@ pub(super) const CODE_FILTER: &str = "filter[orders][code]";
 
 impl Call {
     pub(super) fn read(request: &Request) -> Self {
+        if let Some(path) = request.path.strip_prefix("/shop/api/products/") {
+            return Self {
+                kind: EndpointKind::of_products(request.method, path),
+                id: None,
+                body: None,
+                write: None,
+            };
+        }
         let path = request
             .path
             .strip_prefix("/shop/api/v2/")

@@ -68,6 +68,8 @@ pub struct Settings {
     pub late_by: Duration,
     /// What a 429 asks for in `Retry-After`, to the second. Default 2 s.
     pub retry_after: Duration,
+    /// How long an import of products is worked on. Default 3 s.
+    pub import_takes: Duration,
     /// Whether entries can be included in a list.
     pub include_support: IncludeSupport,
     /// Which form `relationships.entries` takes.
@@ -98,6 +100,7 @@ impl Default for Settings {
             slow_by: Duration::from_secs(8),
             late_by: Duration::from_secs(30),
             retry_after: Duration::from_secs(2),
+            import_takes: Duration::from_secs(3),
             include_support: IncludeSupport::default(),
             entries_form: EntriesForm::default(),
             list_order: ListOrder::default(),

@@ -12,6 +12,7 @@ use super::{
     message::{Reply, Request},
     order::{Order, OrderSeed},
     people::Happening,
+    products::Products,
     render,
     route::{CODE_FILTER, Call, EndpointKind, WriteKind},
     script::Script,
@@ -52,6 +53,7 @@ pub struct World {
     queued: u64,
     pub(super) scripts: Vec<Script>,
     pub(super) down: bool,
+    pub(super) products: Products,
     rng: Rng,
     requests: u64,
     pub(super) ledger: Ledger,
@@ -73,6 +75,7 @@ impl World {
             queued: 0,
             scripts: Vec::new(),
             down: false,
+            products: Products::default(),
             requests: 0,
             ledger: Ledger::default(),
         }

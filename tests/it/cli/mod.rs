@@ -7,6 +7,7 @@ mod leaks;
 mod mistakes;
 mod people;
 mod rules;
+mod seed_operations;
 mod service;
 mod sources;
 mod stock;

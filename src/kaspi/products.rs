@@ -1,0 +1,363 @@
+//! A file of products as Kaspi takes it, checked against its schema's limits before it is sent
+//! (KASPI_API §7): all mistakes at once, each with its line, product and field.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// Products in one import.
+pub const PRODUCTS_MAX: usize = 10_000;
+/// Attributes of one product.
+const ATTRIBUTES_MAX: usize = 256;
+/// Fields of text, in characters, and whether a product must have them.
+const TEXTS: [(&str, usize, bool); 5] = [
+    ("sku", 64, true),
+    ("title", 1024, true),
+    ("brand", 256, true),
+    ("category", usize::MAX, true),
+    ("description", usize::MAX, false),
+];
+/// How every category's code begins.
+const CATEGORY_PREFIX: &str = "Master - ";
+
+/// A file that may be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Products {
+    /// Their SKUs, in the file's order.
+    pub skus: Vec<String>,
+    /// What is sent.
+    pub body: Vec<u8>,
+}
+
+/// What is wrong in one place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistake {
+    /// From 1.
+    pub line: usize,
+    /// Its SKU, or its place where it has none.
+    pub product: Option<String>,
+    /// Such as `images[1].url`.
+    pub field: Option<String>,
+    /// In words.
+    pub problem: String,
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for part in [&self.product, &self.field].into_iter().flatten() {
+            write!(f, "{part}: ")?;
+        }
+        f.write_str(&self.problem)
+    }
+}
+
+type Fields<'a> = BTreeMap<String, &'a RawValue>;
+
+/// Reads a file.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn check(bytes: &[u8]) -> Result<Products, Vec<Mistake>> {
+    let whole = |line, problem: String| {
+        let (product, field) = (None, None);
+        let mistake = Mistake {
+            line,
+            product,
+            field,
+            problem,
+        };
+        vec![mistake]
+    };
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
+        whole(line_after(before), "is not UTF-8".to_owned())
+    })?;
+    let items: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| {
+        let problem = format!("expected a JSON list of products: {error}");
+        whole(error.line().max(1), problem)
+    })?;
+    if items.is_empty() || items.len() > PRODUCTS_MAX {
+        let problem = format!(
+            "has {} products; Kaspi takes 1 to {PRODUCTS_MAX}",
+            items.len()
+        );
+        return Err(whole(1, problem));
+    }
+    let mut found = Found {
+        text,
+        mistakes: Vec::new(),
+    };
+    let mut seen: HashMap<String, usize> = HashMap::with_capacity(items.len());
+    let mut skus = Vec::with_capacity(items.len());
+    for (place, item) in items.iter().enumerate() {
+        let Some(sku) = found.product(place + 1, item) else {
+            continue;
+        };
+        if let Some(first) = seen.get(&sku) {
+            let problem = format!("is also the SKU of product {first}");
+            found.add(item, &sku, "sku", problem);
+        } else {
+            seen.insert(sku.clone(), place + 1);
+            skus.push(sku);
+        }
+    }
+    if found.mistakes.is_empty() {
+        let body = bytes.to_vec();
+        Ok(Products { skus, body })
+    } else {
+        Err(found.mistakes)
+    }
+}
+
+fn line_after(before: &[u8]) -> usize {
+    before.split(|byte| *byte == b'\n').count()
+}
+/// What is wrong so far.
+struct Found<'a> {
+    text: &'a str,
+    mistakes: Vec<Mistake>,
+}
+
+impl<'a> Found<'a> {
+    /// Adds a mistake at a piece of the text.
+    fn add(&mut self, at: &RawValue, product: &str, field: &str, problem: impl Into<String>) {
+        let offset = (at.get().as_ptr() as usize).saturating_sub(self.text.as_ptr() as usize);
+        let before = self.text.as_bytes().get(..offset).unwrap_or_default();
+        self.mistakes.push(Mistake {
+            line: line_after(before),
+            product: Some(product.to_owned()),
+            field: (!field.is_empty()).then(|| field.to_owned()),
+            problem: problem.into(),
+        });
+    }
+
+    /// Checks one product; its SKU where it has one.
+    fn product(&mut self, place: usize, item: &'a RawValue) -> Option<String> {
+        let named = format!("product {place}");
+        let Some(fields) = read::<Fields<'_>>(item) else {
+            self.add(item, &named, "", "expected an object");
+            return None;
+        };
+        let sku = fields.get("sku").and_then(|sku| read::<String>(sku));
+        let sku = sku.filter(|sku| !sku.trim().is_empty());
+        let name = sku.clone().unwrap_or(named);
+        for (field, chars_max, is_needed) in TEXTS {
+            match fields.get(field) {
+                Some(value) => self.text_field(value, (&name, field), chars_max),
+                None if is_needed => self.add(item, &name, field, "is missing"),
+                None => {}
+            }
+        }
+        if let Some(weight) = fields.get("weight") {
+            let number = read::<f64>(weight);
+            let number = number.or_else(|| read::<String>(weight)?.trim().parse().ok());
+            if !number.is_some_and(|number| number.is_finite() && number >= 0.0) {
+                self.add(weight, &name, "weight", "expected a number, 0 or more");
+            }
+        }
+        self.attributes(item, &fields, &name);
+        self.images(item, &fields, &name);
+        sku
+    }
+
+    fn text_field(&mut self, value: &RawValue, (name, field): (&str, &str), chars_max: usize) {
+        let Some(text) = read::<String>(value) else {
+            return self.add(value, name, field, "expected a text");
+        };
+        let chars = text.chars().count();
+        if text.trim().is_empty() && field != "description" {
+            self.add(value, name, field, "is empty");
+        } else if chars > chars_max {
+            let problem = format!("has {chars} characters; Kaspi takes {chars_max}");
+            self.add(value, name, field, problem);
+        } else if field == "category" && !text.starts_with(CATEGORY_PREFIX) {
+            let problem = format!(
+                "{text:?} is no category's code: those begin with {CATEGORY_PREFIX:?} (qabyl catalog categories)"
+            );
+            self.add(value, name, field, problem);
+        }
+    }
+
+    /// The objects of a list, with the name of each; a mistake where it is none.
+    fn list(
+        &mut self,
+        (item, fields): (&'a RawValue, &Fields<'a>),
+        (name, field): (&str, &str),
+        max: usize,
+    ) -> Vec<(String, &'a RawValue, Fields<'a>)> {
+        let Some(raw) = fields.get(field) else {
+            self.add(item, name, field, "is missing");
+            return Vec::new();
+        };
+        let Some(values) = read::<Vec<&'a RawValue>>(raw) else {
+            self.add(raw, name, field, "expected a list");
+            return Vec::new();
+        };
+        if values.is_empty() || values.len() > max {
+            let most = if max == usize::MAX {
+                "or more".to_owned()
+            } else {
+                format!("to {max}")
+            };
+            self.add(
+                raw,
+                name,
+                field,
+                format!("has {}; Kaspi takes 1 {most}", values.len()),
+            );
+        }
+        let mut read_ones = Vec::new();
+        for (place, value) in values.into_iter().enumerate() {
+            let at = format!("{field}[{place}]");
+            match read::<Fields<'a>>(value) {
+                Some(fields) => read_ones.push((at, value, fields)),
+                None => self.add(value, name, &at, "expected an object"),
+            }
+        }
+        read_ones
+    }
+
+    fn attributes(&mut self, item: &'a RawValue, fields: &Fields<'a>, name: &str) {
+        for (at, raw, attribute) in self.list((item, fields), (name, "attributes"), ATTRIBUTES_MAX)
+        {
+            match attribute.get("code") {
+                None => self.add(raw, name, &format!("{at}.code"), "is missing"),
+                Some(code) if read::<String>(code).is_none_or(|code| code.trim().is_empty()) => {
+                    self.add(code, name, &format!("{at}.code"), "expected a text");
+                }
+                Some(_) => {}
+            }
+            match attribute.get("value") {
+                None => self.add(raw, name, &format!("{at}.value"), "is missing"),
+                Some(value) if value.get() == "null" || value.get().starts_with('{') => {
+                    let problem = "expected a text, a number, true, false, or a list of these";
+                    self.add(value, name, &format!("{at}.value"), problem);
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    fn images(&mut self, item: &'a RawValue, fields: &Fields<'a>, name: &str) {
+        for (at, raw, image) in self.list((item, fields), (name, "images"), usize::MAX) {
+            let field = format!("{at}.url");
+            let Some(url) = image.get("url") else {
+                self.add(raw, name, &field, "is missing");
+                continue;
+            };
+            let is_url = |url: &String| url.starts_with("https://") || url.starts_with("http://");
+            if !read::<String>(url).as_ref().is_some_and(is_url) {
+                self.add(
+                    url,
+                    name,
+                    &field,
+                    "expected an address that begins with https://",
+                );
+            }
+        }
+    }
+}
+
+fn read<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Option<T> {
+    serde_json::from_str(raw.get()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn product(sku: &str) -> Value {
+        json!({"sku": sku, "title": "Т", "brand": "Б", "category": "Master - Test",
+            "attributes": [{"code": "color", "value": "red"}], "images": [{"url": "https://e.kz/1.jpg"}]})
+    }
+
+    fn mistakes(products: &Value) -> Vec<(usize, String)> {
+        let text = serde_json::to_string_pretty(products).unwrap();
+        let found = check(text.as_bytes()).err().unwrap_or_default();
+        found
+            .iter()
+            .map(|one| (one.line, one.to_string()))
+            .collect()
+    }
+
+    /// One product with one field changed has exactly this mistake.
+    fn wrong(field: &str, value: Value, told: &str) {
+        let mut one = product("A");
+        one[field] = value;
+        let found = mistakes(&json!([one]));
+        let [(_, only)] = found.as_slice() else {
+            panic!("{field}: {found:?}");
+        };
+        assert!(only.starts_with("A: ") && only.contains(told), "{only}");
+    }
+
+    #[test]
+    fn limits_are_those_of_the_schema() {
+        let long = |chars| json!("я".repeat(chars));
+        for (field, max) in [("title", 1024), ("brand", 256)] {
+            let mut one = product("A");
+            one[field] = long(max);
+            assert_eq!(mistakes(&json!([one])), [], "{field}");
+            wrong(field, long(max + 1), &max.to_string());
+        }
+        assert_eq!(mistakes(&json!([product(&"s".repeat(64))])), []);
+        assert_eq!(mistakes(&json!([product(&"s".repeat(65))])).len(), 1);
+        wrong("category", json!("Чайники"), "catalog categories");
+        wrong("images", json!([]), "1 or more");
+        wrong("images", json!([{"url": "file:///x"}]), "images[0].url");
+        wrong("attributes", json!([]), "1 to 256");
+        wrong(
+            "attributes",
+            json!([{"code": "a", "value": null}]),
+            "attributes[0].value",
+        );
+        let many: Vec<_> = (0..257)
+            .map(|n| json!({"code": n.to_string(), "value": 1}))
+            .collect();
+        wrong("attributes", json!(many), "has 257");
+        wrong("weight", json!(-1), "weight");
+        wrong("brand", json!(7), "expected a text");
+        let crowd =
+            |many: usize| Value::Array((0..many).map(|n| product(&n.to_string())).collect());
+        assert_eq!(mistakes(&crowd(PRODUCTS_MAX)), []);
+        assert_eq!(mistakes(&crowd(PRODUCTS_MAX + 1)).len(), 1);
+        assert_eq!(mistakes(&json!([])).len(), 1);
+    }
+
+    #[test]
+    fn all_mistakes_are_told_each_with_its_line() {
+        let text = b"[\n {\"sku\":\"A\",\n  \"title\":\"\"},\n {\"title\":7},\n 5\n]";
+        let found = check(text).unwrap_err();
+        let told: Vec<_> = found
+            .iter()
+            .map(|one| (one.line, one.to_string()))
+            .collect();
+        let has = |line, words: &str| told.contains(&(line, words.to_owned()));
+        assert!(has(3, "A: title: is empty"), "{told:?}");
+        assert!(
+            has(2, "A: brand: is missing") && has(2, "A: images: is missing"),
+            "{told:?}"
+        );
+        assert!(has(4, "product 2: sku: is missing"), "{told:?}");
+        assert!(has(5, "product 3: expected an object"), "{told:?}");
+        let twice = mistakes(&json!([product("A"), product("B"), product("A")]));
+        assert_eq!(twice.len(), 1);
+        assert!(twice[0].1.contains("SKU of product 1"), "{twice:?}");
+    }
+
+    #[test]
+    fn what_is_sent_is_the_file_without_its_mark() {
+        let text = json!([product("A"), product("B")]).to_string();
+        let marked = [b"\xef\xbb\xbf", text.as_bytes()].concat();
+        let products = check(&marked).unwrap();
+        assert_eq!((products.skus.len(), products.body), (2, text.into_bytes()));
+        assert_eq!(check(b"[\n\xff]").unwrap_err()[0].line, 2);
+        assert_eq!(check(b"{}").unwrap_err().len(), 1);
+        assert!(check(b"[1] [2]").is_err());
+    }
+}
