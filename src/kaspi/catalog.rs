@@ -188,7 +188,7 @@ impl Catalog {
         })?;
         let answer = self.shared.transport.send(&request).await;
         drop(permit);
-        self.shared.gate.learn(&answer);
+        self.shared.gate.learn(Method::Post, &answer);
         let answer = answer.map_err(|error| match error {
             TransportError::NotSent(why) => ImportError::NotSent(why),
             error => ImportError::Unknown(error.to_string()),
