@@ -111,7 +111,6 @@ pub(super) const KEYS: &[Key] = &[
     ),
     key("schedule", "deadline", span(MINUTE, FORTNIGHT)),
     key("schedule", "alert_before", span(MINUTE, FORTNIGHT)),
-    key("watchdog", "run_max", span(Duration::from_secs(1), DAY)),
     key("schedule", "hours", Kind::Text(text::working_hours)),
     key("schedule", "holidays", Kind::Text(text::holidays)),
     key(
@@ -120,6 +119,7 @@ pub(super) const KEYS: &[Key] = &[
         Kind::Word(&["hold", "accept_waiting", "accept_all"]),
     ),
     key("schedule", "last_call", span(MINUTE, FORTNIGHT)),
+    key("watchdog", "run_max", span(Duration::from_secs(1), DAY)),
     key("backup", "directory", Kind::Text(text::anything)),
     key("backup", "every", span(MINUTE, FORTNIGHT)),
     key("backup", "keep_hourly", count(1, 10_000)),
