@@ -141,6 +141,14 @@ pub(crate) fn is_at_its_end(
     if let Some(row) = open {
         return Err(format!("something is under way: {row:?}"));
     }
+    let unread = books.number(
+        "SELECT COUNT(*) FROM orders WHERE status = 'ACCEPTED_BY_MERCHANT' AND lines_state = 'unread'",
+    );
+    if unread > 0 {
+        return Err(format!(
+            "{unread} orders that somebody accepted have no lines yet"
+        ));
+    }
     let kept = kept_for_a_person(books, &orders);
     let known: BTreeMap<&str, &OrderRow> =
         orders.iter().map(|row| (row.code.as_str(), row)).collect();
