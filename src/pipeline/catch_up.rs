@@ -2,10 +2,10 @@
 //! those included that the copy never heard of and that are over by now. Until it is whole nothing is
 //! sent.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
-use super::confirm::{ACCEPTED, REACH_MAX, Report, read_singly, record, sweep};
-use super::{Ctx, StageError, lines};
+use super::confirm::{ACCEPTED, Report, read_singly, record, sweep};
+use super::{Ctx, StageError, lines, listing};
 use crate::domain::ids::OrderId;
 use crate::domain::order::{State, Status};
 use crate::kaspi::ApiError;
@@ -51,16 +51,13 @@ pub(super) async fn run_once(ctx: &Ctx, restored: &Restored) -> Result<Report, S
         ..Report::default()
     };
     let (now, to) = ctx.span(SignedDuration::ZERO);
-    let furthest = to.saturating_sub(REACH_MAX).unwrap_or(to);
-    let unknown_from = restored
-        .known_until
-        .saturating_sub(LATE)
-        .unwrap_or(furthest);
+    let unknown_from = restored.known_until.saturating_sub(LATE);
+    let unknown_from = unknown_from.unwrap_or(Timestamp::MIN).min(now);
     let oldest = ctx.store.oldest_holder(&ctx.shop).await?;
-    let from = oldest.unwrap_or(now).min(unknown_from).max(furthest);
+    let span = listing::reaching((unknown_from, to), oldest);
 
-    let failed = read_all(ctx, restored, (from, to), &mut report).await?;
-    record(ctx, started_at, (from, to), failed.as_ref(), &mut report).await?;
+    let failed = read_all(ctx, restored, span, &mut report).await?;
+    record(ctx, started_at, span, failed.as_ref(), &mut report).await?;
     ctx.tell_ends(&report.observed);
     if report.problem.is_none() {
         let now = ctx.clock.now();

@@ -2,7 +2,7 @@
 //! only for those no list shows.
 
 use futures_util::stream::{self, StreamExt as _};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::listing::{self, Wanted};
 use super::{Ctx, StageError, catch_up, lines};
@@ -26,9 +26,6 @@ const SINGLES_MAX: u64 = 2;
 
 /// Orders read singly in one pass, at most.
 const STRAGGLERS: u32 = 200;
-
-/// Furthest back a sweep reaches for the oldest order that still holds stock.
-pub(super) const REACH_MAX: SignedDuration = SignedDuration::from_hours(60 * 24);
 
 /// What a sweep did.
 #[derive(Debug, Clone, Default)]
@@ -62,10 +59,8 @@ pub async fn run_once(ctx: &Ctx, now_please: bool) -> Result<Report, StageError>
         swept: true,
         ..Report::default()
     };
-    let (from, to) = listing::span(ctx, ScanKind::Sweep, started_at).await?;
-    let furthest = to.saturating_sub(REACH_MAX).unwrap_or(to);
-    let oldest = ctx.store.oldest_holder(&ctx.shop).await?.unwrap_or(from);
-    let span = (oldest.min(from).max(furthest), to);
+    let span = listing::span(ctx, ScanKind::Sweep, started_at).await?;
+    let span = listing::reaching(span, ctx.store.oldest_holder(&ctx.shop).await?);
 
     let mut failed = sweep(ctx, &ACCEPTED, span, &mut report).await?;
     if failed.is_none() && report.problem.is_none() {

@@ -17,6 +17,9 @@ use crate::store::{Observed, Reading, ScanKind, StoreError};
 /// Longest span of one request; Kaspi allows 14 days (KASPI_API §2), and a day is left for clocks.
 const WINDOW: SignedDuration = SignedDuration::from_hours(13 * 24);
 
+/// Furthest back a list reaches for the oldest order that waits or holds stock.
+const REACH_MAX: SignedDuration = SignedDuration::from_hours(60 * 24);
+
 /// Windows share this much, so that an order at a boundary instant is in one of them.
 const OVERLAP: SignedDuration = SignedDuration::from_mins(1);
 
@@ -113,6 +116,15 @@ pub(super) async fn span(
         back.min(DEEP)
     };
     Ok(ctx.span(back))
+}
+
+/// That span, or on to the oldest order to be followed, as far as a list may reach.
+pub(super) fn reaching(
+    (from, to): (Timestamp, Timestamp),
+    oldest: Option<Timestamp>,
+) -> (Timestamp, Timestamp) {
+    let furthest = to.saturating_sub(REACH_MAX).unwrap_or(to);
+    (oldest.unwrap_or(from).min(from).max(furthest), to)
 }
 
 /// At the first start, and every `confirm.deep_scan_every`.

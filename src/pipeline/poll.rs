@@ -2,7 +2,6 @@
 
 use jiff::SignedDuration;
 
-use super::confirm::REACH_MAX;
 use super::{Ctx, StageError, lines, listing};
 use crate::crash_point::crash_point;
 use crate::domain::order::{State, Status};
@@ -68,13 +67,10 @@ async fn list(ctx: &Ctx, report: &mut Report) -> Result<(), StageError> {
 
 async fn list_once(ctx: &Ctx, report: &mut Report) -> Result<Option<ApiError>, StageError> {
     let started_at = ctx.clock.now();
-    let (from, to) = listing::span(ctx, ScanKind::New, started_at).await?;
+    let span = listing::span(ctx, ScanKind::New, started_at).await?;
     // One that waits for longer than the lookback is still looked at each time: it may be sent only
     // while it is listed.
-    let oldest = ctx.store.oldest_waiting(&ctx.shop).await?.unwrap_or(from);
-    let from = oldest
-        .min(from)
-        .max(to.saturating_sub(REACH_MAX).unwrap_or(to));
+    let (from, to) = listing::reaching(span, ctx.store.oldest_waiting(&ctx.shop).await?);
     let wanted = listing::Wanted {
         state: State::New,
         status: Some(Status::ApprovedByBank),

@@ -178,18 +178,28 @@ struct Spawner<'a> {
     fatal: &'a Arc<std::sync::Mutex<Option<String>>>,
 }
 
+impl Spawner<'_> {
+    /// A stage of all shops; one of a single shop has its credentials too.
+    fn stage(&self, name: &'static str, shop: String, clock: &Clock) -> Stage {
+        Stage {
+            name,
+            shop,
+            clock: clock.clone(),
+            run_max: self.run_max,
+            board: Arc::clone(self.board),
+            stop: self.stop.clone(),
+            fatal: Arc::clone(self.fatal),
+            credentials: None,
+            trouble: Mutex::default(),
+        }
+    }
+}
+
 fn spawn_stages(shop: ShopParts, bells: Arc<Bells>, spawner: &Spawner<'_>) {
     let of_shop = shop.ctx;
     let stage = |name: &'static str| Stage {
-        name,
-        shop: of_shop.shop.to_string(),
-        clock: of_shop.clock.clone(),
-        run_max: spawner.run_max,
-        board: Arc::clone(spawner.board),
-        stop: spawner.stop.clone(),
-        fatal: Arc::clone(spawner.fatal),
         credentials: Some(shop.credentials.clone()),
-        trouble: Mutex::default(),
+        ..spawner.stage(name, of_shop.shop.to_string(), &of_shop.clock)
     };
     let (poll, decide, confirm) = (stage("poll"), stage("decide"), stage("confirm"));
     let (b, ctx) = (Arc::clone(&bells), Arc::clone(&of_shop));

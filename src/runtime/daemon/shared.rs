@@ -2,13 +2,13 @@
 //! stock.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use super::{Again, Bells, LOOK_EVERY, Spawner, Stage};
+use super::{Again, Bells, LOOK_EVERY, Spawner};
 use crate::pipeline::housekeep::{self, Keeper};
 use crate::pipeline::notify::{self, Notifier};
 use crate::pipeline::sync_stock::{self, Feeds};
@@ -26,17 +26,7 @@ pub fn shared_stages(feeds: Option<&Feeds>) -> usize {
 /// The database's own stage. Its first run is a brief one: a copy of a large database must not keep the
 /// service from being ready.
 pub(super) fn spawn_keeper(keeper: Keeper, spawner: &Spawner<'_>) {
-    let stage = Stage {
-        name: "housekeep",
-        shop: ALL_SHOPS.to_owned(),
-        clock: keeper.clock.clone(),
-        run_max: spawner.run_max,
-        board: Arc::clone(spawner.board),
-        stop: spawner.stop.clone(),
-        fatal: Arc::clone(spawner.fatal),
-        credentials: None,
-        trouble: Mutex::default(),
-    };
+    let stage = spawner.stage("housekeep", ALL_SHOPS.to_owned(), &keeper.clock);
     let stop = spawner.stop.clone();
     spawner.tracker.spawn(async move {
         let (quiet, begun) = (Notify::new(), AtomicBool::new(false));
@@ -64,17 +54,7 @@ pub(super) fn spawn_keeper(keeper: Keeper, spawner: &Spawner<'_>) {
 
 /// Channels are told by a task of their own: nothing waits for it.
 pub(super) fn spawn_notifier(notifier: Notifier, spawner: &Spawner<'_>) {
-    let stage = Stage {
-        name: "notify",
-        shop: ALL_SHOPS.to_owned(),
-        clock: notifier.clock.clone(),
-        run_max: spawner.run_max,
-        board: Arc::clone(spawner.board),
-        stop: spawner.stop.clone(),
-        fatal: Arc::clone(spawner.fatal),
-        credentials: None,
-        trouble: Mutex::default(),
-    };
+    let stage = spawner.stage("notify", ALL_SHOPS.to_owned(), &notifier.clock);
     let stop = spawner.stop.clone();
     spawner.tracker.spawn(async move {
         let quiet = Notify::new();
@@ -109,17 +89,7 @@ pub(super) fn spawn_feed(
     shops: Vec<Arc<Bells>>,
     spawner: &Spawner<'_>,
 ) {
-    let stage = Stage {
-        name: "stock",
-        shop: format!("{ALL_SHOPS}{source}"),
-        clock: feeds.clock().clone(),
-        run_max: spawner.run_max,
-        board: Arc::clone(spawner.board),
-        stop: spawner.stop.clone(),
-        fatal: Arc::clone(spawner.fatal),
-        credentials: None,
-        trouble: Mutex::default(),
-    };
+    let stage = spawner.stage("stock", format!("{ALL_SHOPS}{source}"), feeds.clock());
     spawner.tracker.spawn(async move {
         stage
             .repeat(&bell, async || {

@@ -20,6 +20,15 @@ fn desk(settings: Settings) -> Desk {
     desk
 }
 
+/// One whose Kaspi misbehaves; it asks to wait longer than a command does.
+fn faulty(faults: &str) -> Desk {
+    desk(Settings {
+        faults: faults.parse().unwrap(),
+        retry_after: Duration::from_mins(1),
+        ..Settings::default()
+    })
+}
+
 /// Codes of the orders listed with these filters.
 async fn listed(desk: &Desk, filters: &[&str]) -> Vec<String> {
     let args = [&["orders", "list", "--format", "json"], filters].concat();
@@ -114,12 +123,7 @@ async fn each_error_has_its_code_and_its_advice(
     #[case] code: i32,
     #[case] naming: &[&str],
 ) {
-    let retry_after = Duration::from_mins(1);
-    let desk = desk(Settings {
-        faults: faults.parse().unwrap(),
-        retry_after,
-        ..Settings::default()
-    });
+    let desk = faulty(faults);
     if let Some(token) = token {
         desk.server.world().set_tokens([token]);
     }
@@ -140,12 +144,7 @@ async fn doctor_tells_what_kaspi_says_of_orders(
     #[case] code: i32,
     #[case] naming: &[&str],
 ) {
-    let retry_after = Duration::from_mins(1);
-    let desk = desk(Settings {
-        faults: faults.parse().unwrap(),
-        retry_after,
-        ..Settings::default()
-    });
+    let desk = faulty(faults);
     desk.stock("sku,on_hand\nA,5\n").await;
     desk.qabyl(&["doctor", "--format", "json"])
         .await
