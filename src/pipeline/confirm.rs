@@ -80,6 +80,7 @@ pub async fn run_once(ctx: &Ctx, now_please: bool) -> Result<Report, StageError>
         lines::read(ctx, &Status::AcceptedByMerchant).await?;
     }
     crash_point("sweep.read");
+    report.problem = report.problem.or_else(|| listing::missed(ctx, span));
     record(ctx, started_at, span, failed.as_ref(), &mut report).await?;
     ctx.tell_ends(&report.observed);
     ctx.note_access(failed.as_ref()).await?;

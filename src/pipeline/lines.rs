@@ -5,7 +5,8 @@ use jiff::SignedDuration;
 
 use super::{Ctx, StageError};
 use crate::crash_point::crash_point;
-use crate::domain::order::{Lines, Order, Status};
+use crate::domain::order::Status;
+use crate::store::LinesRead;
 
 /// Orders whose lines are read in one go.
 const BATCH: u32 = 2_000;
@@ -41,7 +42,7 @@ pub(super) async fn read(ctx: &Ctx, status: &Status) -> Result<Report, StageErro
         .ready_chunks(64);
     while let Some(chunk) = answers.next().await {
         let mut denied = None;
-        let mut read: Vec<(Order, Result<Lines, String>)> = Vec::with_capacity(chunk.len());
+        let mut read: Vec<LinesRead> = Vec::with_capacity(chunk.len());
         for (order, answer) in chunk {
             match &answer {
                 Ok(_) => report.read += 1,
@@ -60,7 +61,7 @@ pub(super) async fn read(ctx: &Ctx, status: &Status) -> Result<Report, StageErro
         let now = ctx.clock.now();
         let retry_at = now.saturating_add(RETRY).unwrap_or(now);
         ctx.store
-            .record_lines(&ctx.shop, &read, retry_at, now)
+            .record_lines(&ctx.shop, (&read, ctx.reader.skew()), retry_at, now)
             .await?;
         if let Some(error) = denied {
             ctx.note_access(Some(&error)).await?;

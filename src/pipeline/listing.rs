@@ -29,6 +29,10 @@ const PAGE_SIZE: u32 = 100;
 /// A list that keeps changing under the reader is read again this often.
 const ROUNDS_MAX: u32 = 3;
 
+/// Kaspi's clock and ours drift apart, and are measured by whole seconds: a list is not worth less for
+/// that.
+const CLOCK_MOVES: SignedDuration = SignedDuration::from_secs(60);
+
 /// What to list.
 #[derive(Debug, Clone)]
 pub(super) struct Wanted {
@@ -125,6 +129,17 @@ pub(super) fn reaching(
 ) -> (Timestamp, Timestamp) {
     let furthest = to.saturating_sub(REACH_MAX).unwrap_or(to);
     (oldest.unwrap_or(from).min(from).max(furthest), to)
+}
+
+/// Why a list over this span says nothing of now: its ends were reckoned with a clock that turned out
+/// to be wrong, or was set meanwhile, and orders that wait may lie outside of them.
+pub(super) fn missed(ctx: &Ctx, (from, to): (Timestamp, Timestamp)) -> Option<String> {
+    let now = ctx.kaspi_now();
+    let back = ctx.settings.lookback - CLOCK_MOVES;
+    let reaches_back = from <= now.saturating_sub(back).unwrap_or(now);
+    (!reaches_back || to < now).then(|| {
+        "the clock was wrong or was set: the list is of another time, and is read again".to_owned()
+    })
 }
 
 /// At the first start, and every `confirm.deep_scan_every`.

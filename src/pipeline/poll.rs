@@ -94,7 +94,7 @@ async fn list_once(ctx: &Ctx, report: &mut Report) -> Result<Option<ApiError>, S
         finished_at: now,
         from,
         to,
-        problem: listed.problem,
+        problem: listed.problem.or_else(|| listing::missed(ctx, (from, to))),
     };
     report.problem.clone_from(&scan.problem);
     report.observed.add(listed.observed);

@@ -71,6 +71,11 @@ impl World {
         self.scripts.push(script);
     }
 
+    /// Takes the scripted faults back that are still waiting.
+    pub fn forget_scripts(&mut self) {
+        self.scripts.clear();
+    }
+
     /// How many scripted faults are still waiting for their request.
     pub fn scripts_left(&self) -> u32 {
         self.scripts.iter().map(|script| script.times).sum()

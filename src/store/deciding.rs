@@ -40,7 +40,8 @@ pub struct Candidate {
     pub lines: Lines,
     /// Its shortage so far.
     pub shortage: Option<ShortageSeen>,
-    /// The newest decision, with its policy's digest.
+    /// The newest decision, whoever made it, with its policy's digest: after a person's word the engine's
+    /// own is news again.
     pub previous: Option<(Decision, String)>,
     /// The action once sent for it.
     pub sent: Option<String>,
@@ -97,7 +98,7 @@ FROM orders o
 JOIN (SELECT id, window_from FROM scans WHERE shop = ?1 AND kind = 'new' AND complete = 1
       ORDER BY id DESC LIMIT 1) s
 LEFT JOIN decisions d ON d.id =
-  (SELECT MAX(id) FROM decisions WHERE shop = o.shop AND order_id = o.id AND actor = 'qabyl')
+  (SELECT MAX(id) FROM decisions WHERE shop = o.shop AND order_id = o.id)
 WHERE o.shop = ?1 AND o.state = 'NEW' AND o.status = 'APPROVED_BY_BANK' AND o.held_by IS NULL
   AND o.lines_state <> 'unread'
   AND (o.listed_scan = s.id OR (o.listed_scan IS NOT NULL AND o.created_at < s.window_from))

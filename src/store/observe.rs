@@ -346,7 +346,12 @@ pub(super) async fn hold(
         }
         Holding::Reserve if total == 0 => reserve_seen(tx, shop, order, None, now).await?,
         Holding::Consume if total == 0 => {
-            let before = row.map(|row| (row.status.as_str(), row.seen_at));
+            // Seen as gone already, as when its lines are read only now: that was no sight of them on
+            // the shelf.
+            let had_left = row.map(|row| orders::parse_order(&row.body)).transpose()?;
+            let had_left = had_left.is_some_and(|before| before.handed_over_at.is_some());
+            let before = row.filter(|_| !had_left);
+            let before = before.map(|row| (row.status.as_str(), row.seen_at));
             if let Some(left) = tx.left_unseen(shop, (order, skew), before, now).await? {
                 reserve_seen(tx, shop, order, Some(left), now).await?;
             }

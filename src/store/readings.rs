@@ -1,12 +1,15 @@
 //! Readings of single orders and of lists of accepted ones, and of lines: each set in one transaction.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::observe::{self, Observed, Reading};
 use super::{Store, StoreError, edited, orders};
 use crate::crash_point::crash_point;
 use crate::domain::ids::ShopName;
 use crate::domain::order::{Lines, Order};
+
+/// An order as it was stored, and its lines or why they could not be read this time.
+pub type LinesRead = (Order, Result<Lines, String>);
 
 impl Store {
     /// Takes in readings that belong to no list of new orders.
@@ -42,11 +45,12 @@ impl Store {
         self.record_readings(shop, &[reading], now).await
     }
 
-    /// Takes in the lines read for an order, and what they mean for its reservation.
+    /// Takes in the lines read for orders, and what they mean for their reservations. `skew` is Kaspi's
+    /// clock minus ours, where it is known.
     pub async fn record_lines(
         &self,
         shop: &ShopName,
-        read: &[(Order, Result<Lines, String>)],
+        (read, skew): (&[LinesRead], Option<SignedDuration>),
         retry_at: Timestamp,
         now: Timestamp,
     ) -> Result<(), StoreError> {
@@ -67,7 +71,7 @@ impl Store {
             observe::hold(
                 &mut tx,
                 shop,
-                (order, None),
+                (order, skew),
                 row,
                 now,
                 &mut Observed::default(),

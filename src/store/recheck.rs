@@ -6,13 +6,17 @@ use serde_json::json;
 use super::actions::{Begun, Due, close, hold};
 use super::deciding::{DecidingInput, skus};
 use super::observe::{Fate, close_reservations};
-use super::{StoreError, WriteTx};
+use super::{StoreError, WriteTx, at};
 use crate::domain::action::{Kind, State as ActionState};
 use crate::domain::decision::{Decision, Verdict, decide};
 use crate::domain::facts::{Facts, LinesFacts, ShortageSeen};
 use crate::domain::ids::ShopName;
 use crate::domain::interlocks::Name;
 use crate::domain::policy::Policy;
+
+/// A cancel that was sent, and for whose repetition the evidence does not come, is left to a person after
+/// this: five of the shortest settles, and early enough before any deadline.
+const DOUBT_MAX: SignedDuration = SignedDuration::from_mins(15);
 
 /// What came of POSTs about to leave.
 #[derive(Debug, Default)]
@@ -91,13 +95,30 @@ pub(super) async fn today(
         // One that was sent can only wait; one that was not is decided anew for any other reason.
         Verdict::Wait { until }
             if same_rule
-                && (due.attempts > 0
-                    || objections.all(|o| o.interlock == Name::CancelEvidence)) =>
+                && (due.attempts > 0 && !is_in_doubt_for_long(tx, due, now).await?
+                    || due.attempts == 0
+                        && objections.all(|o| o.interlock == Name::CancelEvidence)) =>
         {
             Today::Later(until)
         }
         _ => Today::Other(words(&decision)),
     })
+}
+
+/// Whether the last POST of an action left so long ago that its doubt is a person's matter: the buyer
+/// must not wait for what never comes. A clock that was set by as much ends the patience too.
+async fn is_in_doubt_for_long(
+    tx: &mut WriteTx<'_>,
+    due: &Due,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let last: Option<i64> =
+        sqlx::query_scalar("SELECT MAX(begun_at) FROM attempts WHERE action_id = ?")
+            .bind(due.action)
+            .fetch_one(tx.conn()?)
+            .await?;
+    let last = last.map(at).transpose()?;
+    Ok(last.is_some_and(|last| now.duration_since(last).abs() > DOUBT_MAX))
 }
 
 /// How long the order has been short. A cancel once sent rested on a shortage that was confirmed, and
@@ -116,8 +137,9 @@ async fn shortage(
     }
     let confirm_after = policy.limits.cancel_confirm_after.unwrap_or_default();
     let confirmed_by = now.saturating_sub(confirm_after).unwrap_or(now);
+    let first = due.made_at.min(confirmed_by);
     Ok(Some(ShortageSeen {
-        since: stored.map_or(confirmed_by, |seen| seen.since.min(confirmed_by)),
+        since: stored.map_or(first, |seen| seen.since.min(first)),
         scans: stored.map_or(2, |seen| seen.scans.max(2)),
     }))
 }

@@ -322,7 +322,10 @@ impl WriteTx<'_> {
             return Ok(Some(left_within(order, skew, (seen_at.min(now), now))));
         }
         if let Some((status, seen_at)) = before
-            && Status::from(status) == Status::ApprovedByBank
+            && matches!(
+                Status::from(status),
+                Status::ApprovedByBank | Status::AcceptedByMerchant
+            )
         {
             return Ok(Some((at(seen_at)?, now)));
         }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use qabyl::pipeline::{confirm, decide, poll};
 use qabyl::sandbox::{
     EndpointKind, EntriesForm, IncludeSupport, LineSeed, ListOrder, OfferForm, OrderSeed, Settings,
     State, Status, UnitType,
@@ -226,4 +227,30 @@ async fn pages_that_shift_while_they_are_read_lose_nobody() {
         .count();
     assert_eq!(awaiting, 0);
     world.finish().await;
+}
+
+/// What is known of Kaspi's clock is wrong by days once ours was set: a list asked with it is of another
+/// week, and nothing rests on it.
+#[tokio::test]
+async fn a_sweep_of_another_week_is_no_evidence() {
+    let mut world = world(Settings::default()).begin().await;
+    world.once().await;
+    let two_days_s = 2 * 24 * 60 * 60;
+    world.set_clock(two_days_s);
+    confirm::run_once(&world.shop.ctx, true).await.unwrap();
+    world.set_clock(-two_days_s);
+    let mut other = OrderSeed::new("930000020", world.now()).line("A", 1);
+    other.auto_accepted = true;
+    world.place(other);
+    world.time.advance(Duration::from_secs(1));
+    world.stock(&[("A", 1)]).await;
+    confirm::run_once(&world.shop.ctx, true).await.unwrap();
+    world.place_plain(&[("930000021", "A", 1)]);
+    poll::run_once(&world.shop.ctx).await.unwrap();
+    decide::run_once(&world.shop.ctx).await.unwrap();
+    world.act().await;
+    assert_eq!(world.posts("930000021"), [""; 0], "the unit is taken");
+    world.later(DAY / 288).await;
+    world.quiet().await;
+    assert_eq!(world.posts("930000021"), ["cancel"]);
 }

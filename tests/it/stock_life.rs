@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use qabyl::domain::decision::Verdict;
 use qabyl::pipeline::confirm;
-use qabyl::sandbox::{Fault, Method, OrderSeed, Script, Settings, State, Status};
+use qabyl::sandbox::{
+    DeliveryMode, Fault, IncludeSupport, Method, OrderSeed, Script, Settings, State, Status,
+};
 
 use crate::world::{start, world};
 
@@ -368,4 +371,117 @@ async fn an_order_near_its_deadline_is_told_once() {
         .unwrap();
     let told = rows.iter().find(|row| row.event == "order.deadline_near");
     assert!(told.unwrap().detail.contains("unknown stock"), "{told:?}");
+}
+
+/// Goods leave, the shelf is counted without them, and only then their order's lines can be read: they
+/// are not taken off the count once more.
+#[tokio::test]
+async fn goods_gone_before_their_lines_were_read_are_counted_once() {
+    let settings = Settings {
+        include_support: IncludeSupport::Ignored,
+        ..Settings::default()
+    };
+    let mut world = world(settings).begin().await;
+    world.stock(&[("A", 2)]).await;
+    let unread = Script::once(Fault::Http500)
+        .path("/entries")
+        .order("950000005");
+    world.kaspi().script(unread.times(1_000));
+    let mut other = OrderSeed::new("950000005", world.now()).line("A", 1);
+    other.auto_accepted = true;
+    world.place(other);
+    world.time.advance(MINUTE);
+    confirm::run_once(&world.shop.ctx, true).await.unwrap();
+    let now = world.now();
+    assert!(world.kaspi().hand_over("950000005", now));
+    world.time.advance(2 * MINUTE);
+    confirm::run_once(&world.shop.ctx, true).await.unwrap();
+    world.time.advance(MINUTE);
+    world.stock(&[("A", 1)]).await;
+    world.time.advance(2 * MINUTE);
+    confirm::run_once(&world.shop.ctx, true).await.unwrap();
+    world.kaspi().forget_scripts();
+    world.place_plain(&[("950000006", "A", 1)]);
+    world.later(MINUTE).await;
+    world.quiet().await;
+    assert_eq!(world.posts("950000006"), ["accept"]);
+}
+
+/// Of a state that nobody knows it is not known either whether its goods were counted: no cancel rests
+/// on that.
+#[tokio::test]
+async fn a_count_beside_an_order_in_an_unknown_state_cancels_nothing() {
+    let mut world = world(Settings::default()).begin().await;
+    world.stock(&[("A", 1)]).await;
+    world.place_plain(&[("950000007", "A", 1)]);
+    world.once().await;
+    let now = world.now();
+    let somewhere = State::Other("ON_A_SHIP".to_owned());
+    let status = Status::AcceptedByMerchant;
+    assert!(world.kaspi().force("950000007", somewhere, status, now));
+    world.time.advance(2 * MINUTE);
+    // What was counted then was another unit.
+    world.stock(&[("A", 1)]).await;
+    world.place_plain(&[("950000008", "A", 1)]);
+    world.later(5 * MINUTE).await;
+    world.later(5 * MINUTE).await;
+    assert_eq!(world.posts("950000008"), [""; 0]);
+}
+
+#[tokio::test]
+async fn an_order_released_after_a_persons_word_is_decided_anew() {
+    let mut world = world(Settings::default()).begin().await;
+    world.stock(&[("A", 1)]).await;
+    let express = OrderSeed {
+        express: true,
+        ..OrderSeed::new("980000002", world.now()).line("A", 1)
+    };
+    world.place(express);
+    world.poll_and_decide().await;
+    assert!(world.why("980000002").await.starts_with("hold"));
+    let (shop, id) = world.store.find_order("980000002", None).await.unwrap();
+    let input = world.shop.ctx.deciding_input();
+    let (store, now) = (&world.store, world.now());
+    let accept = Verdict::Accept;
+    let word = store.order_by_person(&shop, &id, &accept, &input, "person", now);
+    word.await.unwrap();
+    store
+        .hold_order(&shop, &id, "let me look", "person", now)
+        .await
+        .unwrap();
+    store
+        .release_order(&shop, &id, "person", now)
+        .await
+        .unwrap();
+    world.later(MINUTE).await;
+    let why = world.why("980000002").await;
+    assert!(why.starts_with("hold"), "the rule holds it again: {why}");
+    assert_eq!(world.posts("980000002"), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_cancel_in_doubt_becomes_a_persons_matter() {
+    let mut world = world(Settings::default()).begin().await;
+    world.stock(&[("A", 0)]).await;
+    world.place_plain(&[("980000003", "A", 1)]);
+    let lost = Script::once(Fault::DropBefore).on(Method::Post);
+    world.kaspi().script(lost);
+    world.poll_and_decide().await;
+    world.time.advance(2 * MINUTE);
+    world.poll_and_decide().await;
+    world.act().await;
+    assert_eq!(world.posts("980000003"), ["cancel"]);
+    // A unit is counted that may have left already with an order the shop brings itself.
+    let own = OrderSeed::new("980000004", world.now()).line("A", 1);
+    let mut own = own.delivered(DeliveryMode::Local, false);
+    own.auto_accepted = true;
+    world.place(own);
+    world.time.advance(MINUTE);
+    world.stock(&[("A", 1)]).await;
+    for _ in 0..20 {
+        world.later(MINUTE).await;
+    }
+    assert_eq!(world.posts("980000003"), ["cancel"]);
+    let held = world.view("980000003").await.held;
+    assert!(held.is_some(), "a person is told");
 }

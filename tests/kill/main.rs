@@ -44,6 +44,9 @@ use scene::{DOUBLE, RANDOM};
 /// Deaths of one episode, at most: a longer one would judge no better, and hide which death it was.
 const KILLS_PER_EPISODE: u32 = 20;
 
+/// After so many that went wrong, each of which may wait for minutes, the rest would say no more.
+const STOP_AT: usize = 5;
+
 /// Episodes at a time.
 const WORKERS: usize = 2;
 
@@ -120,6 +123,17 @@ fn kills() {
     let (queue, ended) = (Mutex::new(all), Mutex::new(Vec::<Told>::new()));
     let worker = || {
         loop {
+            let failed = |told: &Told| told.violation.is_some();
+            if ended
+                .lock()
+                .unwrap()
+                .iter()
+                .filter(|told| failed(told))
+                .count()
+                >= STOP_AT
+            {
+                return;
+            }
             let next = queue.lock().unwrap().pop();
             let Some(episode) = next else { return };
             let told = episode.play(runtime.handle(), tell);
@@ -166,8 +180,8 @@ fn kills() {
         let (point, seed, longest) = (told.point, told.seed, told.idle.iter().max());
         println!("longest until idle again: {longest:?} at {point}, seed {seed}");
     }
-    assert_eq!(ended.len(), count, "every episode came to an end");
     assert_eq!(violations, 0, "{violations} of {count} episodes went wrong");
+    assert_eq!(ended.len(), count, "every episode came to an end");
     if let Some(limit) = number::<u128>("QABYL_IDLE_P99_MS") {
         assert!(
             p99 <= limit,

@@ -152,6 +152,9 @@ impl Story {
         if self.chance(self.plan.people) {
             self.people().await;
         }
+        if self.plan.foreign > 0.0 && self.chance(self.plan.foreign) {
+            self.cabinet();
+        }
         if self.chance(self.plan.outages) {
             self.outage();
         }
@@ -197,6 +200,23 @@ impl Story {
                 world.set_tokens([TOKEN]);
             }
         });
+    }
+
+    /// Somebody accepts an order in the cabinet.
+    fn cabinet(&mut self) {
+        let pick = self.rng.usize(..);
+        let code = self.link.world(|world, now| {
+            let waits = |order: &&qabyl::sandbox::Order| {
+                order.visible_at <= now && order.status == Status::ApprovedByBank
+            };
+            let waiting = world.orders().iter().filter(waits);
+            let waiting: Vec<_> = waiting.map(|order| order.code().to_owned()).collect();
+            let code = waiting.get(pick % waiting.len().max(1))?.clone();
+            world.cabinet_accepts(&code, now).then_some(code)
+        });
+        if let Some(code) = code {
+            self.say(|| format!("the cabinet accepts {code}"));
+        }
     }
 
     /// Somebody's goods leave.

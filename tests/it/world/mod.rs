@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use qabyl::clock::{Clock, SimulatedTime};
 use qabyl::config::{Config, Sources};
 use qabyl::domain::ids::Sku;
@@ -104,8 +104,9 @@ impl Described {
             ..self.settings
         });
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let of_server = clock.clone();
-        let server = Server::start(address, world, Arc::new(move || of_server.now())).unwrap();
+        let (of_server, begun) = (clock.clone(), clock.ticks());
+        let kaspi_now = move || start() + of_server.ticks().saturating_sub(begun);
+        let server = Server::start(address, world, Arc::new(kaspi_now)).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let config = load(&self.config, &server, &folder);
         let rules = if self.rules.is_empty() {
@@ -173,6 +174,11 @@ impl TestWorld {
 
     pub(crate) fn kaspi(&self) -> MutexGuard<'_, World> {
         self.server.world()
+    }
+
+    /// Sets this machine's clock, by so many seconds; nobody sets Kaspi's.
+    pub(crate) fn set_clock(&self, by_s: i64) {
+        self.time.set(self.now() + SignedDuration::from_secs(by_s));
     }
 
     /// Places an order.
