@@ -46,12 +46,14 @@ pub(crate) struct Plan {
 /// Whether the feed of this story has accepted orders taken off: in one of four, but for the stories that
 /// are kept, which were told without.
 fn is_available(seed: u64) -> bool {
-    let kept = include_str!("seeds.txt").lines();
-    let mut kept = kept.filter_map(|line| line.parse::<u64>().ok());
     let asked = crate::asked("QABYL_AVAILABLE").map(|all| all > 0);
-    asked.unwrap_or_else(|| {
-        !kept.any(|kept| kept == seed) && Rng::with_seed(seed ^ 0xfeed).u8(..4) == 0
-    })
+    asked.unwrap_or_else(|| !is_kept(seed) && Rng::with_seed(seed ^ 0xfeed).u8(..4) == 0)
+}
+
+/// Whether the story failed once, and is told as it was then.
+fn is_kept(seed: u64) -> bool {
+    let mut kept = include_str!("seeds.txt").lines();
+    kept.any(|kept| kept.parse() == Ok(seed))
 }
 
 /// What a story is about: most have a little of everything, some have one trouble all the time.
@@ -73,8 +75,7 @@ pub(crate) enum Theme {
 impl Theme {
     /// Ten stories of 32 have one; those that are kept were told without.
     fn of(seed: u64) -> Self {
-        let mut kept = include_str!("seeds.txt").lines();
-        if kept.any(|kept| kept.parse() == Ok(seed)) {
+        if is_kept(seed) {
             return Self::Everything;
         }
         match seed % 32 {
@@ -104,7 +105,8 @@ impl Plan {
         let rng = &mut rng;
         // Most stories are short: what goes wrong mostly does so early, and more of them are told.
         let longest = rng.u32(1..=120);
-        let steps = 20 + rng.u32(..longest);
+        let steps = rng.u32(..longest);
+        let steps = 20 + if is_kept(seed) { steps } else { steps * 2 / 3 };
         let skus = rng.usize(3..=8);
         let orders = rng.usize(4..=6 + steps as usize / 6);
         let stock: Vec<(String, u32)> = (0..skus)
