@@ -254,3 +254,25 @@ async fn a_sweep_of_another_week_is_no_evidence() {
     world.quiet().await;
     assert_eq!(world.posts("930000021"), ["cancel"]);
 }
+
+/// A replica that lags shows an order as it was: what is known of it does not go back.
+#[tokio::test]
+async fn an_order_shown_as_it_was_is_not_accepted_again() {
+    let mut world = world(Settings::default()).begin().await;
+    world.stock(&[("A", 5)]).await;
+    world.place_plain(&[("930000022", "A", 1)]);
+    world.once().await;
+    world.quiet().await;
+    let now = world.now();
+    let before = (State::New, Status::ApprovedByBank);
+    assert!(world.kaspi().force("930000022", before.0, before.1, now));
+    for _ in 0..3 {
+        world.time.advance(DAY / 288);
+        poll::run_once(&world.shop.ctx).await.unwrap();
+        decide::run_once(&world.shop.ctx).await.unwrap();
+        world.act().await;
+    }
+    assert_eq!(world.posts("930000022"), ["accept"]);
+    let known = world.view("930000022").await.order.status;
+    assert_eq!(known.as_str(), "ACCEPTED_BY_MERCHANT");
+}

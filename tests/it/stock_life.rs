@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use qabyl::domain::decision::Verdict;
-use qabyl::pipeline::confirm;
+use qabyl::pipeline::{confirm, poll};
 use qabyl::sandbox::{
     DeliveryMode, Fault, IncludeSupport, Method, OrderSeed, Script, Settings, State, Status,
 };
@@ -484,4 +484,75 @@ async fn a_cancel_in_doubt_becomes_a_persons_matter() {
     assert_eq!(world.posts("980000003"), ["cancel"]);
     let held = world.view("980000003").await.held;
     assert!(held.is_some(), "a person is told");
+}
+
+/// An order that waited is gone from the list, and nobody has read where to: it may have the unit.
+#[tokio::test]
+async fn an_accept_waits_for_an_order_that_just_left_the_list() {
+    let mut world = world(Settings::default()).begin().await;
+    world.stock(&[("A", 1)]).await;
+    let express = OrderSeed {
+        express: true,
+        ..OrderSeed::new("930000007", world.now()).line("A", 1)
+    };
+    world.place(express);
+    world.poll_and_decide().await;
+    world.place_plain(&[("930000008", "A", 1)]);
+    world.poll_and_decide().await;
+    assert!(world.why("930000008").await.starts_with("accept"));
+    let now = world.now();
+    assert!(world.kaspi().cabinet_accepts("930000007", now));
+    world.time.advance(Duration::from_secs(2));
+    poll::run_once(&world.shop.ctx).await.unwrap();
+    world.act().await;
+    assert_eq!(world.posts("930000008"), [""; 0]);
+    world.later(2 * MINUTE).await;
+    world.quiet().await;
+    assert_eq!(world.posts("930000008"), ["cancel"]);
+    world.finish().await;
+}
+
+/// Long after accepted orders were last read, somebody may have taken the unit of an accept that was lost.
+#[tokio::test]
+async fn a_lost_accept_is_not_repeated_on_an_old_sweep() {
+    let mut world = world(Settings::default()).begin().await;
+    world.stock(&[("A", 1)]).await;
+    world.place_plain(&[("930000009", "A", 1)]);
+    let lost = Script::once(Fault::DropBefore).on(Method::Post);
+    world.kaspi().script(lost.order("930000009"));
+    world.poll_and_decide().await;
+    world.act().await;
+    assert_eq!(world.posts("930000009"), ["accept"]);
+    let mut other = OrderSeed::new("930000010", world.now()).line("A", 1);
+    other.auto_accepted = true;
+    world.place(other);
+    world.time.advance(10 * MINUTE);
+    poll::run_once(&world.shop.ctx).await.unwrap();
+    world.act().await;
+    assert_eq!(world.posts("930000009"), ["accept"], "not again");
+}
+
+/// The shop brought the goods on a day it did not tell, and the shelf was counted meanwhile, with them or
+/// without: no cancel rests on that.
+#[tokio::test]
+async fn goods_that_left_before_or_after_a_count_cancel_nothing() {
+    let mut world = world(Settings::default()).begin().await;
+    world.stock(&[("A", 2)]).await;
+    let own = OrderSeed::new("950000009", world.now()).line("A", 1);
+    world.place(own.delivered(DeliveryMode::Local, false));
+    world.once().await;
+    assert_eq!(world.posts("950000009"), ["accept"]);
+    let now = world.now();
+    assert!(world.kaspi().hand_over("950000009", now));
+    world.time.advance(10 * MINUTE);
+    world.stock(&[("A", 1)]).await;
+    world.time.advance(20 * MINUTE);
+    let now = world.now();
+    assert!(world.kaspi().complete("950000009", now));
+    world.later(2 * MINUTE).await;
+    world.place_plain(&[("950000010", "A", 1)]);
+    for _ in 0..3 {
+        world.later(5 * MINUTE).await;
+    }
+    assert_eq!(world.posts("950000010"), [""; 0]);
 }

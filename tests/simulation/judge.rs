@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use qabyl::sandbox::{EffectRow, Order, Status, World, WriteKind};
-use qabyl::store::{OrderFilter, OrderView};
+use qabyl::store::{ActionView, OrderFilter, OrderView};
 
 use crate::link::Link;
 use crate::shop::Process;
@@ -25,6 +25,10 @@ const ARRIVING: SignedDuration = SignedDuration::from_secs(150);
 
 /// An effect is read by then, where replicas lag by up to a minute.
 pub(crate) const SEEN_BY: SignedDuration = SignedDuration::from_secs(120);
+
+/// What an action's end rests on may have been read so long before it: `actions.sighting_age_max`, and
+/// what a request takes.
+pub(crate) const LAST_LOOK: SignedDuration = SignedDuration::from_secs(40);
 
 /// A list is made so often that an order this far within its reach is in one.
 const LOOK: Duration = Duration::from_mins(10);
@@ -335,12 +339,24 @@ fn actions_end_true(
                 .attempts
                 .iter()
                 .all(|attempt| attempt.outcome.is_some());
-            if !(is_true && is_bounded && is_over) {
+            let is_read =
+                action.state != "refused" || !sight.is_steady || is_read_back(world, action);
+            if !(is_true && is_bounded && is_over && is_read) {
                 return Err(format!("R3: {code} does not hold {action:#?}"));
             }
         }
     }
     Ok(())
+}
+
+/// R3: whether anything was read between the last POST of an action and its end.
+fn is_read_back(world: &World, action: &ActionView) -> bool {
+    let ended = action.attempts.last().and_then(|attempt| attempt.ended_at);
+    let (Some(ended), Some(closed)) = (ended, action.closed_at) else {
+        return true;
+    };
+    let mut requests = world.ledger().requests().iter();
+    requests.any(|row| row.write.is_none() && ended <= row.at && row.at <= closed)
 }
 
 /// R4: a POST whose outcome was not a clear no is not repeated before it has settled.

@@ -172,25 +172,14 @@ impl Plan {
             Theme::Everything => {}
             Theme::Clocks => {
                 self.calm();
-                self.clock_jumps = 0.2;
+                self.deaf();
+                // A new process knows the time by nothing but that clock.
+                (self.clock_jumps, self.crashes) = (0.2, 0.0);
             }
             Theme::Deaf => {
                 self.calm();
-                let deaf = [
-                    Fault::DropBefore,
-                    Fault::DropAfter,
-                    Fault::Hang,
-                    Fault::Http500After,
-                    Fault::NoEffect,
-                    Fault::LateEffect,
-                ];
-                let rates = deaf.into_iter().map(|fault| FaultRate {
-                    scope: Scope::Post,
-                    fault,
-                    probability: 0.12,
-                });
-                self.faults = rates.collect();
-                self.people = 0.1;
+                self.deaf();
+                (self.people, self.crashes) = (0.1, 0.08);
             }
             Theme::Foreign => {
                 self.calm();
@@ -213,6 +202,23 @@ impl Plan {
             }
         }
         self
+    }
+
+    /// Most POSTs have no effect, or none that is told.
+    fn deaf(&mut self) {
+        let faults = [
+            (Fault::DropBefore, 0.4),
+            (Fault::NoEffect, 0.15),
+            (Fault::LateEffect, 0.15),
+            (Fault::DropAfter, 0.1),
+            (Fault::Hang, 0.1),
+        ];
+        let rates = faults.map(|(fault, probability)| FaultRate {
+            scope: Scope::Post,
+            fault,
+            probability,
+        });
+        self.faults = rates.into_iter().collect();
     }
 
     /// Takes away what would hide one trouble behind others.

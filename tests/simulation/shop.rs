@@ -21,7 +21,7 @@ use crate::plan::{Plan, TOKEN};
 /// Real time in which a dying process's last write ends.
 const LAST_WORDS: Duration = Duration::from_millis(25);
 /// Real time that no step takes.
-const HANGS_AFTER: Duration = Duration::from_mins(1);
+const HANGS_AFTER: Duration = Duration::from_mins(5);
 
 /// One of the stages, or all in the order of `qabyl once`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

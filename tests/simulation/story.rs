@@ -115,7 +115,7 @@ pub(crate) async fn run(seed: u64, tell: bool) -> Result<Told, String> {
         lag: if story.plan.stale > 0.0 || !is_steady {
             judge::SEEN_BY
         } else {
-            SignedDuration::ZERO
+            judge::LAST_LOOK
         },
         lookback: story.plan.lookback,
     };

@@ -126,6 +126,17 @@ fn a_cancel_is_held_by_each_alone() {
     });
 }
 
+/// Goods may have left between the two: they would be missed twice.
+#[test]
+fn a_cancel_waits_where_stock_was_counted_after_the_sweep() {
+    let soon = wait(seconds_on(1));
+    stops(CANCEL_ALL, 0, Name::CancelEvidence, &soon, |facts, _| {
+        let mut counted = level(0);
+        counted.as_of = now();
+        first(facts).stock = LineStock::Known(counted);
+    });
+}
+
 #[test]
 fn a_cancel_waits_for_each_alone() {
     let pending = |facts: &mut Facts, _: &mut Limits| {
