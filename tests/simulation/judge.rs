@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use qabyl::sandbox::{EffectRow, Order, Status, World, WriteKind};
+use qabyl::sandbox::{EffectRow, OfferForm, Order, Status, World, WriteKind};
 use qabyl::store::{ActionView, OrderFilter, OrderView};
 
 use crate::link::Link;
@@ -253,7 +253,12 @@ fn no_oversell(
         skus.map(|sku| (view.order.code.as_str(), sku.as_str()))
     });
     let told: BTreeSet<_> = lines.collect();
-    let is_told = |effect: &EffectRow, sku: &str| told.contains(&(effect.code.as_str(), sku));
+    let known_codes: BTreeSet<&str> = views.iter().map(|view| view.order.code.as_str()).collect();
+    // One that was never seen tells nothing of its lines: it should have been.
+    let is_told = |effect: &EffectRow, sku: &str| {
+        let code = effect.code.as_str();
+        told.contains(&(code, sku)) || !known_codes.contains(code) && is_linked(world, code, sku)
+    };
     for row in world.ledger().effects() {
         let ours = row.cause.is_write() && row.to == Status::AcceptedByMerchant;
         let is_preorder = world
@@ -295,6 +300,13 @@ fn no_oversell(
         }
     }
     Ok(())
+}
+
+/// Whether Kaspi links the goods of this line to a SKU of ours.
+fn is_linked(world: &World, code: &str, sku: &str) -> bool {
+    let order = world.order(code);
+    let mut lines = order.iter().flat_map(|order| order.lines());
+    lines.any(|line| line.sku == sku && line.offer != OfferForm::Unlinked)
 }
 
 /// R3, R4: no action ended otherwise than Kaspi shows it, was sent too often, or is still under way.
@@ -393,7 +405,11 @@ fn same_as_kaspi(
         let Some(view) = views.iter().find(|view| view.order.code.as_str() == code) else {
             let ours = world.ledger().posts_for(code);
             // One that came and went between two looks owes nobody anything.
-            if order.status == Status::ApprovedByBank || !ours.is_empty() {
+            let is_open = matches!(
+                order.status,
+                Status::ApprovedByBank | Status::AcceptedByMerchant
+            );
+            if is_open || !ours.is_empty() {
                 return Err(format!("I4: {code} was missed"));
             }
             continue;
