@@ -120,7 +120,9 @@ async fn an_hour(is_dead: bool) -> (Vec<i128>, BTreeMap<(String, String), usize>
         }
         let until = crate::world::start() + SignedDuration::from_secs((minute + 2) * 60);
         let rest = until.duration_since(world.now());
-        world.time.advance(Duration::try_from(rest).unwrap_or_default());
+        world
+            .time
+            .advance(Duration::try_from(rest).unwrap_or_default());
     }
     let mut latencies = Vec::new();
     for code in &accepted {
