@@ -17,6 +17,10 @@ const UNSEEN: SignedDuration = SignedDuration::from_secs(5 * 60);
 /// up to a minute, and a cancel rests on readings made just before it.
 const UNSEEN_FREED: SignedDuration = SignedDuration::from_secs(75);
 
+/// Between two readings an order may be accepted by somebody and given up, which leaves no trace; a feed
+/// with accepted orders taken off may be without its units all the same.
+const UNTRACED: SignedDuration = SignedDuration::from_mins(30);
+
 /// From the decision to the arrival of its POST.
 const SENDING: SignedDuration = SignedDuration::from_secs(10);
 
@@ -78,6 +82,8 @@ pub(crate) struct Sight {
     pub(crate) settles: bool,
     /// Its clock was never set.
     pub(crate) is_steady: bool,
+    /// The feed has accepted orders taken off.
+    pub(crate) is_available: bool,
     /// By when an effect is read: replicas may lag.
     pub(crate) lag: SignedDuration,
     /// What was approved later than this is left to the deep scan.
@@ -115,7 +121,7 @@ pub(crate) async fn judge(
     link.world(|world, now| {
         never_both(world, known)?;
         no_blind_repeat(world, &views)?;
-        no_wrong_cancel(world, known, &views)?;
+        no_wrong_cancel(world, known, &views, sight)?;
         no_oversell(world, known, &views, sight)?;
         actions_end_true(world, known, &views, sight)?;
         if sight.settles {
@@ -196,8 +202,23 @@ fn promised(
     units
 }
 
+/// Whether an order is given up here that somebody else accepted just before.
+fn is_untraced(world: &World, given_up: &EffectRow) -> bool {
+    let mut effects = world.ledger().effects().iter();
+    effects.any(|row| {
+        let is_foreign = row.to == Status::AcceptedByMerchant && !row.cause.is_write();
+        let since = given_up.at.duration_since(row.at);
+        row.code == given_up.code && is_foreign && !since.is_negative() && since <= UNTRACED
+    })
+}
+
 /// I3: at every cancel of ours, some line was short by what was known then.
-fn no_wrong_cancel(world: &World, known: &Known, views: &[OrderView]) -> Result<(), String> {
+fn no_wrong_cancel(
+    world: &World,
+    known: &Known,
+    views: &[OrderView],
+    sight: &Sight,
+) -> Result<(), String> {
     for row in world
         .ledger()
         .requests()
@@ -216,8 +237,10 @@ fn no_wrong_cancel(world: &World, known: &Known, views: &[OrderView]) -> Result<
         };
         // What came free just now could not be known; nor what came in since.
         let before = row.at - UNSEEN_FREED;
-        let frees =
-            |effect: &EffectRow| effect.to != Status::AcceptedByMerchant && effect.at > before;
+        let frees = |effect: &EffectRow| {
+            let is_untraced = sight.is_available && is_untraced(world, effect);
+            effect.to != Status::AcceptedByMerchant && (effect.at > before || is_untraced)
+        };
         let held = promised(world, row.at, |effect, _| !frees(effect));
         let short = order.lines().iter().any(|line| {
             let Some(capacity) = known.capacities(&line.sku, row.at - SENDING, row.at).min() else {

@@ -112,6 +112,7 @@ pub(crate) async fn run(seed: u64, tell: bool) -> Result<Told, String> {
     let sight = Sight {
         settles: story.plan.takeovers == 0.0 && (is_steady || story.lives == 0),
         is_steady,
+        is_available: story.plan.is_available,
         lag: if story.plan.stale > 0.0 || !is_steady {
             judge::SEEN_BY
         } else {
