@@ -25,8 +25,8 @@ pub(super) fn all() -> Vec<Behaviour> {
             .waits(),
         new("accepted and never answered", vec![Step::Hold]).waits(),
         new("read and never answered", vec![Step::Read, Step::Hold]).waits(),
-        new("closed at once", vec![]),
-        // Sometimes the reset comes before the connection is there: then nothing can have been sent.
+        // Sometimes the end comes before the request has begun: then nothing can have been sent.
+        new("closed at once", vec![]).post_either(Class::Unknown, Class::NotSent),
         new("reset at once", vec![Step::Reset]).post_either(Class::Unknown, Class::NotSent),
         new("closed after the request", vec![Step::Read]),
         new("reset after the request", vec![Step::Read, Step::Reset]),
