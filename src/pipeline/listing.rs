@@ -30,8 +30,8 @@ const PAGE_SIZE: u32 = 100;
 const ROUNDS_MAX: u32 = 3;
 
 /// Kaspi's clock and ours drift apart, and are measured by whole seconds: a list is not worth less for
-/// that.
-const CLOCK_MOVES: SignedDuration = SignedDuration::from_secs(60);
+/// that. Found wrong by more while listing, a clock makes the list worthless: its window was wrong.
+pub(super) const CLOCK_MOVES: SignedDuration = SignedDuration::from_secs(60);
 
 /// What to list.
 #[derive(Debug, Clone)]

@@ -1,15 +1,10 @@
 //! poll: new orders and their lines, from Kaspi into the database.
 
-use jiff::SignedDuration;
-
 use super::{Ctx, StageError, lines, listing};
 use crate::crash_point::crash_point;
 use crate::domain::order::{State, Status};
 use crate::kaspi::ApiError;
 use crate::store::{Observed, Scan, ScanKind};
-
-/// A clock found wrong by more than this while listing makes the list worthless: its window was wrong.
-const SKEW_NEWS: SignedDuration = SignedDuration::from_secs(60);
 
 /// What a poll did.
 #[derive(Debug, Clone, Default)]
@@ -52,7 +47,7 @@ async fn list(ctx: &Ctx, report: &mut Report) -> Result<(), StageError> {
         let skew = ctx.reader.skew().unwrap_or_default();
         let error = list_once(ctx, report).await?;
         let moved = ctx.reader.skew().unwrap_or_default() - skew;
-        if moved.abs() > SKEW_NEWS {
+        if moved.abs() > listing::CLOCK_MOVES {
             tracing::warn!(
                 event = "clock.skew", shop = %ctx.shop, skew_s = moved.as_secs(),
                 "this machine's clock is off Kaspi's; Kaspi's is used for listing. Set the clock."

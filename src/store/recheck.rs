@@ -15,7 +15,7 @@ use crate::domain::interlocks::Name;
 use crate::domain::policy::Policy;
 
 /// A cancel that was sent, and for whose repetition the evidence does not come, is left to a person after
-/// this: five of the shortest settles, and early enough before any deadline.
+/// this: five times `actions.settle` as it is by default, and early enough before the deadline.
 const DOUBT_MAX: SignedDuration = SignedDuration::from_mins(15);
 
 /// What came of POSTs about to leave.
@@ -95,9 +95,11 @@ pub(super) async fn today(
         // One that was sent can only wait; one that was not is decided anew for any other reason.
         Verdict::Wait { until }
             if same_rule
-                && (due.attempts > 0 && !is_in_doubt_for_long(tx, due, now).await?
-                    || due.attempts == 0
-                        && objections.all(|o| o.interlock == Name::CancelEvidence)) =>
+                && if due.attempts > 0 {
+                    !is_in_doubt_for_long(tx, due, now).await?
+                } else {
+                    objections.all(|o| o.interlock == Name::CancelEvidence)
+                } =>
         {
             Today::Later(until)
         }

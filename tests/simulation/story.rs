@@ -14,7 +14,7 @@ use qabyl::domain::ids::Sku;
 use qabyl::domain::stock::StockRow;
 use qabyl::pipeline::StageError;
 use qabyl::runtime::build;
-use qabyl::sandbox::{Faults, Happening, Status, World};
+use qabyl::sandbox::{Faults, Happening, Order, Status, World};
 use qabyl::store::{OrderFilter, StockView, StoreError};
 
 use crate::judge::{self, Known, Sight};
@@ -205,39 +205,36 @@ impl Story {
 
     /// Somebody accepts an order in the cabinet.
     fn cabinet(&mut self) {
-        let pick = self.rng.usize(..);
-        let code = self.link.world(|world, now| {
-            let waits = |order: &&qabyl::sandbox::Order| {
-                order.visible_at <= now && order.status == Status::ApprovedByBank
-            };
-            let waiting = world.orders().iter().filter(waits);
-            let waiting: Vec<_> = waiting.map(|order| order.code().to_owned()).collect();
-            let code = waiting.get(pick % waiting.len().max(1))?.clone();
-            world.cabinet_accepts(&code, now).then_some(code)
-        });
-        if let Some(code) = code {
+        let waits =
+            |order: &Order, now| order.visible_at <= now && order.status == Status::ApprovedByBank;
+        if let Some(code) = self.act_on_one(waits, World::cabinet_accepts) {
             self.say(|| format!("the cabinet accepts {code}"));
         }
     }
 
     /// Somebody's goods leave.
     fn courier(&mut self) {
-        let pick = self.rng.usize(..);
-        let took = self.link.world(|world, now| {
-            let waiting: Vec<_> = world
-                .orders()
-                .iter()
-                .filter(|order| {
-                    order.status == Status::AcceptedByMerchant && order.handed_over_at.is_none()
-                })
-                .map(|order| order.code().to_owned())
-                .collect();
-            let code = waiting.get(pick % waiting.len().max(1))?.clone();
-            world.hand_over(&code, now).then_some(code)
-        });
-        if let Some(code) = took {
+        let waits = |order: &Order, _| {
+            order.status == Status::AcceptedByMerchant && order.handed_over_at.is_none()
+        };
+        if let Some(code) = self.act_on_one(waits, World::hand_over) {
             self.say(|| format!("the courier takes {code}"));
         }
+    }
+
+    /// Does something to one of the orders that fit, where there are any and it can be done.
+    fn act_on_one(
+        &mut self,
+        fits: impl Fn(&Order, Timestamp) -> bool,
+        act: impl Fn(&mut World, &str, Timestamp) -> bool,
+    ) -> Option<String> {
+        let pick = self.rng.usize(..);
+        self.link.world(|world, now| {
+            let fitting = world.orders().iter().filter(|order| fits(order, now));
+            let fitting: Vec<_> = fitting.map(|order| order.code().to_owned()).collect();
+            let code = fitting.get(pick % fitting.len().max(1))?.clone();
+            act(world, &code, now).then_some(code)
+        })
     }
 
     /// The buyer, the cabinet, the courier, or a person at Qabyl's own command line.
@@ -248,7 +245,7 @@ impl Story {
                 .orders()
                 .iter()
                 .filter(|order| order.visible_at <= now)
-                .map(qabyl::sandbox::Order::code)
+                .map(Order::code)
                 .collect();
             (!seen.is_empty()).then(|| seen[pick % seen.len()].to_owned())
         }) else {
@@ -646,16 +643,13 @@ fn far(now: Timestamp) -> Timestamp {
 }
 
 /// Units of each SKU in the orders that `counts` picks.
-pub(crate) fn units(
-    world: &World,
-    counts: impl Fn(&qabyl::sandbox::Order) -> bool,
-) -> BTreeMap<String, u32> {
+pub(crate) fn units(world: &World, counts: impl Fn(&Order) -> bool) -> BTreeMap<String, u32> {
     let mut units = BTreeMap::new();
     for line in world
         .orders()
         .iter()
         .filter(|order| counts(order))
-        .flat_map(qabyl::sandbox::Order::lines)
+        .flat_map(Order::lines)
     {
         *units.entry(line.sku.clone()).or_default() += line.quantity;
     }
