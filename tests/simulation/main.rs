@@ -37,6 +37,9 @@ const SCHEDULES: u64 = 40;
 /// Stories told at a time on one core.
 const TOGETHER: usize = 12;
 
+/// How often a long run says how far it is, in stories.
+const TELLS_EVERY: usize = 5_000;
+
 fn environment(name: &str) -> Option<String> {
     #[expect(
         clippy::disallowed_methods,
@@ -59,7 +62,13 @@ fn runtime() -> tokio::runtime::Runtime {
 /// Runs the seeds that are left, several at a time: while one waits for its database another goes on.
 async fn tell_all(seeds: &[u64], next: &AtomicUsize) -> (story::Told, Vec<String>) {
     let stop_at = usize::try_from(asked("QABYL_STOP_AT").unwrap_or(5)).unwrap();
-    let left = || seeds.get(next.fetch_add(1, Ordering::Relaxed)).copied();
+    let left = || {
+        let begun = next.fetch_add(1, Ordering::Relaxed);
+        if begun > 0 && begun % TELLS_EVERY == 0 {
+            println!("{begun} of {} begun", seeds.len());
+        }
+        seeds.get(begun).copied()
+    };
     let mut stories = FuturesUnordered::new();
     let (mut sum, mut failed) = (story::Told::default(), Vec::new());
     loop {
