@@ -35,7 +35,7 @@ const TAKEN: [Status; 5] = [
 /// Reads everything the copy cannot know, once nothing sent before may still take effect and the new
 /// orders were listed whole.
 pub(super) async fn run_once(ctx: &Ctx, restored: &Restored) -> Result<Report, StageError> {
-    let started_at = ctx.clock.now();
+    let (started_at, begun) = (ctx.clock.now(), ctx.clock.ticks());
     let settled = restored
         .at
         .saturating_add(ctx.settings.patience.settle)
@@ -57,7 +57,7 @@ pub(super) async fn run_once(ctx: &Ctx, restored: &Restored) -> Result<Report, S
     let span = listing::reaching((unknown_from, to), oldest);
 
     let failed = read_all(ctx, restored, span, &mut report).await?;
-    record(ctx, started_at, span, failed.as_ref(), &mut report).await?;
+    record(ctx, (started_at, begun), span, failed.as_ref(), &mut report).await?;
     ctx.tell_ends(&report.observed);
     if report.problem.is_none() {
         let now = ctx.clock.now();

@@ -1,6 +1,8 @@
 //! confirm: what became of orders once accepted, by anyone: one request per hundred, single reads
 //! only for those no list shows.
 
+use std::time::Duration;
+
 use futures_util::stream::{self, StreamExt as _};
 use jiff::Timestamp;
 
@@ -48,7 +50,7 @@ pub struct Report {
 /// What Kaspi or the database said; what was read before it is stored all the same.
 pub async fn run_once(ctx: &Ctx, now_please: bool) -> Result<Report, StageError> {
     ctx.mind_clock().await?;
-    let started_at = ctx.clock.now();
+    let (started_at, begun) = (ctx.clock.now(), ctx.clock.ticks());
     if let Some(restored) = ctx.store.restored(&ctx.shop, started_at).await? {
         return catch_up::run_once(ctx, &restored).await;
     }
@@ -81,7 +83,7 @@ pub async fn run_once(ctx: &Ctx, now_please: bool) -> Result<Report, StageError>
     }
     crash_point("sweep.read");
     report.problem = report.problem.or_else(|| listing::missed(ctx, span));
-    record(ctx, started_at, span, failed.as_ref(), &mut report).await?;
+    record(ctx, (started_at, begun), span, failed.as_ref(), &mut report).await?;
     ctx.tell_ends(&report.observed);
     ctx.note_access(failed.as_ref()).await?;
     failed.map_or(Ok(report), |error| Err(error.into()))
@@ -90,7 +92,7 @@ pub async fn run_once(ctx: &Ctx, now_please: bool) -> Result<Report, StageError>
 /// Puts a sweep on record, with what kept it from being complete.
 pub(super) async fn record(
     ctx: &Ctx,
-    started_at: Timestamp,
+    (started_at, begun): (Timestamp, Duration),
     (from, to): (Timestamp, Timestamp),
     failed: Option<&ApiError>,
     report: &mut Report,
@@ -102,6 +104,7 @@ pub(super) async fn record(
     let scan = Scan {
         kind: ScanKind::Sweep,
         started_at,
+        kaspi_at: ctx.kaspi_then(begun),
         finished_at: now,
         from,
         to,

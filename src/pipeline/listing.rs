@@ -109,17 +109,13 @@ pub(super) async fn span(
     kind: ScanKind,
     now: Timestamp,
 ) -> Result<(Timestamp, Timestamp), StageError> {
-    let back = if is_deep(ctx, kind, now).await? {
-        DEEP
-    } else {
-        let last = ctx.store.last_complete_scan(&ctx.shop, kind, now).await?;
-        let pause = last.map_or(SignedDuration::ZERO, |scan| {
-            now.duration_since(scan.started_at)
-        });
-        let back = pause.max(SignedDuration::ZERO) + ctx.settings.lookback;
-        back.min(DEEP)
-    };
-    Ok(ctx.span(back))
+    if is_deep(ctx, kind, now).await? {
+        return Ok(ctx.span(DEEP));
+    }
+    let (from, to) = ctx.span(ctx.settings.lookback);
+    let last = ctx.store.last_complete_scan(&ctx.shop, kind, now).await?;
+    let since = last.and_then(|scan| scan.kaspi_at.saturating_sub(ctx.settings.lookback).ok());
+    Ok((since.unwrap_or(from).min(from), to))
 }
 
 /// That span, or on to the oldest order to be followed, as far as a list may reach.
@@ -152,7 +148,12 @@ async fn is_deep(ctx: &Ctx, kind: ScanKind, now: Timestamp) -> Result<bool, Stag
         .store
         .last_complete_scan(&ctx.shop, kind, reached)
         .await?;
-    Ok(last.is_none_or(|scan| now.duration_since(scan.started_at) >= ctx.settings.deep_every))
+    // As soon as either clock says so, or was set by as much.
+    let is_long = |span: SignedDuration| span.abs() >= ctx.settings.deep_every;
+    Ok(last.is_none_or(|scan| {
+        is_long(now.duration_since(scan.started_at))
+            || is_long(ctx.kaspi_now().duration_since(scan.kaspi_at))
+    }))
 }
 
 fn windows(from: Timestamp, to: Timestamp) -> Vec<(Timestamp, Timestamp)> {

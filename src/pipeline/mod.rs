@@ -172,6 +172,14 @@ impl Ctx {
             .unwrap_or_else(|_| self.clock.now())
     }
 
+    /// What Kaspi's time was at that moment of the clock that nobody can set.
+    fn kaspi_then(&self, ticks: Duration) -> Timestamp {
+        let since = self.clock.ticks().saturating_sub(ticks);
+        let now = self.kaspi_now();
+        now.saturating_sub(SignedDuration::try_from(since).unwrap_or_default())
+            .unwrap_or(now)
+    }
+
     /// The ends of a list that reaches `back`: as far as either clock says, while they agree by a day,
     /// and on into what is still to come. A `Date` that lags, as that of a page kept on the way does,
     /// must not hide the youngest orders; a later end costs nothing.

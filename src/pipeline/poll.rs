@@ -61,7 +61,7 @@ async fn list(ctx: &Ctx, report: &mut Report) -> Result<(), StageError> {
 }
 
 async fn list_once(ctx: &Ctx, report: &mut Report) -> Result<Option<ApiError>, StageError> {
-    let started_at = ctx.clock.now();
+    let (started_at, begun) = (ctx.clock.now(), ctx.clock.ticks());
     let span = listing::span(ctx, ScanKind::New, started_at).await?;
     // One that waits for longer than the lookback is still looked at each time: it may be sent only
     // while it is listed.
@@ -86,6 +86,7 @@ async fn list_once(ctx: &Ctx, report: &mut Report) -> Result<Option<ApiError>, S
     let scan = Scan {
         kind: ScanKind::New,
         started_at,
+        kaspi_at: ctx.kaspi_then(begun),
         finished_at: now,
         from,
         to,

@@ -40,6 +40,8 @@ pub struct Scan {
     pub kind: ScanKind,
     /// When the first request was sent.
     pub started_at: Timestamp,
+    /// The same by Kaspi's clock, as far as its answers told it.
+    pub kaspi_at: Timestamp,
     /// When the last answer was in.
     pub finished_at: Timestamp,
     /// Start of the span.
@@ -53,6 +55,7 @@ pub struct Scan {
 #[derive(FromRow)]
 struct Row {
     started_at: i64,
+    kaspi_at: i64,
     finished_at: i64,
     window_from: i64,
     window_to: i64,
@@ -85,12 +88,13 @@ impl Store {
         let mut tx = self.write().await?;
         let observed = observe::observe(&mut tx, shop, readings, now).await?;
         let id: i64 = sqlx::query_scalar(
-            "INSERT INTO scans (shop, kind, started_at, finished_at, window_from, window_to, complete,
-               orders, problem) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+            "INSERT INTO scans (shop, kind, started_at, kaspi_at, finished_at, window_from, window_to,
+               complete, orders, problem) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
         )
         .bind(shop.as_str())
         .bind(scan.kind.word())
         .bind(ms(scan.started_at))
+        .bind(ms(scan.kaspi_at))
         .bind(ms(scan.finished_at))
         .bind(ms(scan.from))
         .bind(ms(scan.to))
@@ -141,8 +145,8 @@ impl Store {
     ) -> Result<Option<Scan>, StoreError> {
         let mut reader = self.read().await?;
         let row: Option<Row> = sqlx::query_as(
-            "SELECT started_at, finished_at, window_from, window_to FROM scans
-             WHERE shop = ? AND kind = ? AND complete = 1 AND window_from <= ? ORDER BY id DESC LIMIT 1",
+            "SELECT started_at, COALESCE(kaspi_at, started_at) AS kaspi_at, finished_at, window_from, window_to
+             FROM scans WHERE shop = ? AND kind = ? AND complete = 1 AND window_from <= ? ORDER BY id DESC LIMIT 1",
         )
         .bind(shop.as_str())
         .bind(kind.word())
@@ -153,6 +157,7 @@ impl Store {
             Ok(Scan {
                 kind,
                 started_at: at(row.started_at)?,
+                kaspi_at: at(row.kaspi_at)?,
                 finished_at: at(row.finished_at)?,
                 from: at(row.window_from)?,
                 to: at(row.window_to)?,

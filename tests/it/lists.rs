@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use qabyl::pipeline::{confirm, decide, poll};
 use qabyl::sandbox::{
     EndpointKind, EntriesForm, IncludeSupport, LineSeed, ListOrder, OfferForm, OrderSeed, Settings,
@@ -253,6 +254,32 @@ async fn a_sweep_of_another_week_is_no_evidence() {
     world.later(DAY / 288).await;
     world.quiet().await;
     assert_eq!(world.posts("930000021"), ["cancel"]);
+}
+
+/// The clock ran ahead when orders were listed last, and is right again: the next list reaches back as if it
+/// had never been wrong, for orders that came before and were approved just after.
+#[rstest]
+#[case::by_less_than_the_deep_scans_period(20, 30)]
+#[case::by_more(120, 130)]
+#[tokio::test]
+async fn a_clock_put_right_hides_no_order(#[case] ahead: i64, #[case] wait: u64) {
+    let settings = world(Settings::default()).config("poll", "lookback", "\"1h\"");
+    let mut world = settings.begin().await;
+    world.stock(&[("A", 5)]).await;
+    world.once().await;
+    world.time.advance(Duration::from_mins(2));
+    let late = OrderSeed::new("930000023", world.now() - SignedDuration::from_mins(50));
+    world.set_clock(60 * ahead);
+    for _ in 0..2 {
+        poll::run_once(&world.shop.ctx).await.unwrap();
+    }
+    world.time.advance(Duration::from_secs(10));
+    let approved = world.now() - SignedDuration::from_mins(ahead);
+    world.place(late.line("A", 1).visible_at(approved));
+    world.time.advance(Duration::from_mins(wait));
+    world.set_clock(-60 * ahead);
+    world.later(Duration::from_secs(1)).await;
+    assert_eq!(world.posts("930000023"), ["accept"]);
 }
 
 /// A replica that lags shows an order as it was: what is known of it does not go back.

@@ -353,6 +353,7 @@ async fn only_a_deep_list_tells_of_the_new_orders() {
         let scan = Scan {
             kind: ScanKind::New,
             started_at: now,
+            kaspi_at: now,
             finished_at: now,
             from: now - SignedDuration::from_hours(24 * days),
             to: now,

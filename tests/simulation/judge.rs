@@ -438,7 +438,10 @@ fn same_as_kaspi(
                 Status::ApprovedByBank | Status::AcceptedByMerchant
             );
             if is_open || !ours.is_empty() {
-                return Err(format!("I4: {code} was missed"));
+                return Err(format!(
+                    "I4: {code}, created {} and visible from {}, was missed",
+                    order.seed.created_at, order.visible_at
+                ));
             }
             continue;
         };
