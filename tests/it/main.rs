@@ -23,6 +23,7 @@ mod restore;
 mod rules;
 mod sandbox;
 mod stock_available;
+mod stock_counts;
 mod stock_life;
 mod surface;
 mod tidy;

@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use qabyl::domain::decision::Verdict;
 use qabyl::pipeline::{confirm, poll};
-use qabyl::sandbox::{
-    DeliveryMode, Fault, IncludeSupport, Method, OrderSeed, Script, Settings, State, Status,
-};
+use qabyl::sandbox::{DeliveryMode, Fault, Method, OrderSeed, Script, Settings, State, Status};
 
 use crate::world::{start, world};
 
@@ -241,78 +239,6 @@ async fn the_buyer_or_a_person_comes_first() {
 }
 
 #[tokio::test]
-async fn goods_gone_with_the_courier_are_counted_once() {
-    let mut world = world(Settings::default()).begin().await;
-    world.stock(&[("A", 3)]).await;
-    world.place_plain(&[("950000001", "A", 1)]);
-    world.once().await;
-    let now = world.now();
-    world.kaspi().hand_over("950000001", now);
-    world.later(2 * MINUTE).await;
-    // The shelf is counted again, without what the courier took.
-    world.stock(&[("A", 2)]).await;
-    world.place_plain(&[
-        ("950000002", "A", 1),
-        ("950000003", "A", 1),
-        ("950000004", "A", 1),
-    ]);
-    world.once().await;
-    world.quiet().await;
-    let accepted = world.kaspi().ledger().accepted_codes().len();
-    assert_eq!(accepted, 3, "one before the count, two after");
-}
-
-#[tokio::test]
-async fn a_feed_that_breaks_cancels_nothing() {
-    let mut world = world(Settings::default())
-        .config("interlocks", "stock_collapse_share", "0.5")
-        .begin()
-        .await;
-    let names: Vec<String> = (0..10).map(|n| format!("S{n}")).collect();
-    let full: Vec<(&str, u32)> = names.iter().map(|n| (n.as_str(), 5)).collect();
-    world.stock(&full).await;
-    world.time.advance(MINUTE);
-    world
-        .feed(&names.iter().map(|n| (n.as_str(), 0)).collect::<Vec<_>>())
-        .await;
-    world.place_plain(&[("960000001", "S1", 1)]);
-    world.later(15 * MINUTE).await;
-    world.later(15 * MINUTE).await;
-    assert_eq!(world.posts("960000001"), [""; 0]);
-    assert!(
-        world.why("960000001").await.contains("StockCollapse"),
-        "{}",
-        world.why("960000001").await
-    );
-    // The feed is whole again: the order goes out by itself.
-    world.stock(&full).await;
-    world.later(MINUTE).await;
-    assert_eq!(world.posts("960000001"), ["accept"]);
-    world.finish().await;
-}
-
-#[tokio::test]
-async fn stock_of_yesterday_decides_nothing() {
-    let mut world = world(Settings::default()).begin().await;
-    world.stock(&[("A", 0), ("B", 5)]).await;
-    world.time.advance(Duration::from_hours(13));
-    world.place_plain(&[("970000001", "A", 1), ("970000002", "B", 1)]);
-    world.later(15 * MINUTE).await;
-    for code in ["970000001", "970000002"] {
-        assert_eq!(world.posts(code), [""; 0]);
-        assert!(
-            world.why(code).await.contains("StockAge"),
-            "{}",
-            world.why(code).await
-        );
-    }
-    world.stock(&[("A", 1), ("B", 5)]).await;
-    world.later(MINUTE).await;
-    assert_eq!(world.posts("970000002"), ["accept"]);
-    world.finish().await;
-}
-
-#[tokio::test]
 async fn a_refused_accept_is_held_and_takes_its_units_anew_when_released() {
     let mut world = world(Settings::default()).begin().await;
     world.stock(&[("A", 1)]).await;
@@ -371,61 +297,6 @@ async fn an_order_near_its_deadline_is_told_once() {
         .unwrap();
     let told = rows.iter().find(|row| row.event == "order.deadline_near");
     assert!(told.unwrap().detail.contains("unknown stock"), "{told:?}");
-}
-
-/// Goods leave, the shelf is counted without them, and only then their order's lines can be read: they
-/// are not taken off the count once more.
-#[tokio::test]
-async fn goods_gone_before_their_lines_were_read_are_counted_once() {
-    let settings = Settings {
-        include_support: IncludeSupport::Ignored,
-        ..Settings::default()
-    };
-    let mut world = world(settings).begin().await;
-    world.stock(&[("A", 2)]).await;
-    let unread = Script::once(Fault::Http500)
-        .path("/entries")
-        .order("950000005");
-    world.kaspi().script(unread.times(1_000));
-    let mut other = OrderSeed::new("950000005", world.now()).line("A", 1);
-    other.auto_accepted = true;
-    world.place(other);
-    world.time.advance(MINUTE);
-    confirm::run_once(&world.shop.ctx, true).await.unwrap();
-    let now = world.now();
-    assert!(world.kaspi().hand_over("950000005", now));
-    world.time.advance(2 * MINUTE);
-    confirm::run_once(&world.shop.ctx, true).await.unwrap();
-    world.time.advance(MINUTE);
-    world.stock(&[("A", 1)]).await;
-    world.time.advance(2 * MINUTE);
-    confirm::run_once(&world.shop.ctx, true).await.unwrap();
-    world.kaspi().forget_scripts();
-    world.place_plain(&[("950000006", "A", 1)]);
-    world.later(MINUTE).await;
-    world.quiet().await;
-    assert_eq!(world.posts("950000006"), ["accept"]);
-}
-
-/// Of a state that nobody knows it is not known either whether its goods were counted: no cancel rests
-/// on that.
-#[tokio::test]
-async fn a_count_beside_an_order_in_an_unknown_state_cancels_nothing() {
-    let mut world = world(Settings::default()).begin().await;
-    world.stock(&[("A", 1)]).await;
-    world.place_plain(&[("950000007", "A", 1)]);
-    world.once().await;
-    let now = world.now();
-    let somewhere = State::Other("ON_A_SHIP".to_owned());
-    let status = Status::AcceptedByMerchant;
-    assert!(world.kaspi().force("950000007", somewhere, status, now));
-    world.time.advance(2 * MINUTE);
-    // What was counted then was another unit.
-    world.stock(&[("A", 1)]).await;
-    world.place_plain(&[("950000008", "A", 1)]);
-    world.later(5 * MINUTE).await;
-    world.later(5 * MINUTE).await;
-    assert_eq!(world.posts("950000008"), [""; 0]);
 }
 
 #[tokio::test]
@@ -530,29 +401,4 @@ async fn a_lost_accept_is_not_repeated_on_an_old_sweep() {
     poll::run_once(&world.shop.ctx).await.unwrap();
     world.act().await;
     assert_eq!(world.posts("930000009"), ["accept"], "not again");
-}
-
-/// The shop brought the goods on a day it did not tell, and the shelf was counted meanwhile, with them or
-/// without: no cancel rests on that.
-#[tokio::test]
-async fn goods_that_left_before_or_after_a_count_cancel_nothing() {
-    let mut world = world(Settings::default()).begin().await;
-    world.stock(&[("A", 2)]).await;
-    let own = OrderSeed::new("950000009", world.now()).line("A", 1);
-    world.place(own.delivered(DeliveryMode::Local, false));
-    world.once().await;
-    assert_eq!(world.posts("950000009"), ["accept"]);
-    let now = world.now();
-    assert!(world.kaspi().hand_over("950000009", now));
-    world.time.advance(10 * MINUTE);
-    world.stock(&[("A", 1)]).await;
-    world.time.advance(20 * MINUTE);
-    let now = world.now();
-    assert!(world.kaspi().complete("950000009", now));
-    world.later(2 * MINUTE).await;
-    world.place_plain(&[("950000010", "A", 1)]);
-    for _ in 0..3 {
-        world.later(5 * MINUTE).await;
-    }
-    assert_eq!(world.posts("950000010"), [""; 0]);
 }
