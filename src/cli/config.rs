@@ -15,6 +15,11 @@ pub(super) fn check(loaded: &Loaded, args: &ConfigCheck) -> Done {
     if !relaxed.is_empty() {
         say(&format!("interlocks switched off: {}", relaxed.join(", ")));
     }
+    if loaded.config.settles_in_haste() {
+        say(
+            "actions.settle is below kaspi.request_timeout: a POST may be repeated while the one before it is still under way",
+        );
+    }
     say(&format!(
         "{}, {}, no mistake found",
         table::counted(loaded.config.shops.len(), "shop"),

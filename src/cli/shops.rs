@@ -77,6 +77,15 @@ pub(super) async fn build(
             "an interlock is switched off in the configuration"
         );
     }
+    if config.settles_in_haste() {
+        tracing::warn!(
+            event = "settle.short",
+            settle_s = config.actions.settle.as_secs(),
+            request_timeout_s = config.kaspi.request_timeout.as_secs(),
+            "a POST may be repeated while the one before it is still under way: set actions.settle above \
+             kaspi.request_timeout"
+        );
+    }
     let mut shops = Vec::with_capacity(config.shops.len());
     for (index, (shop, token)) in config.shops.iter().zip(tokens).enumerate() {
         let token = SecretString::from(token.expose());

@@ -229,6 +229,9 @@ pub struct Actions {
     /// The longest pause between attempts.
     #[serde(with = "span")]
     pub retry_cap: Duration,
+    /// How long a cancel that was sent waits for its evidence to come back.
+    #[serde(with = "span")]
+    pub doubt_max: Duration,
     /// The most accepts in an hour, per shop; 0 is never.
     pub accepts_per_hour_max: Limit<u64>,
 }
@@ -332,6 +335,14 @@ impl Config {
         .into_iter()
         .filter_map(|(name, off)| off.then_some(name))
         .collect()
+    }
+}
+
+impl Config {
+    /// Whether a POST may be repeated sooner than a request may last, for a warning at start-up: what
+    /// is still on its way may take effect after its order was read as untouched.
+    pub fn settles_in_haste(&self) -> bool {
+        self.actions.settle < self.kaspi.request_timeout
     }
 }
 

@@ -74,7 +74,8 @@ impl ApiError {
             }
             Self::Token => {
                 "make a new token in the cabinet (Settings, API token, Generate) and put it in the \
-                 token file: it is picked up without a restart"
+                 token file: it is picked up without a restart, or after `systemctl restart qabyl` where \
+                 systemd hands it over"
             }
             Self::Forbidden => "the API is not activated for this shop: call 2323",
             Self::NotFound => "the order does not belong to this shop, or its id changed",

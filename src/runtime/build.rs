@@ -141,6 +141,7 @@ fn settings(config: &Config) -> Settings {
             attempts_max: config.actions.attempts_max,
             retry_base: signed(config.actions.retry_base),
             retry_cap: signed(config.actions.retry_cap),
+            doubt_max: signed(config.actions.doubt_max),
         },
         semantics: semantics(config),
         safety_stock: i64::from(config.stock.safety_stock),

@@ -64,6 +64,12 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
         let (order, _) = stored(&mut tx, shop, id).await?;
+        if order.status.rank().is_some_and(|rank| rank > 0) {
+            return Err(StoreError::Refused(format!(
+                "order {} is {} + {}: nothing is left to be decided, and so nothing to hold",
+                order.code, order.state, order.status
+            )));
+        }
         withdraw_unsent(&mut tx, shop, &order, now).await?;
         sqlx::query("UPDATE orders SET held_by = ?, held_why = ? WHERE shop = ? AND id = ?")
             .bind(actor)

@@ -14,10 +14,6 @@ use crate::domain::ids::ShopName;
 use crate::domain::interlocks::Name;
 use crate::domain::policy::Policy;
 
-/// A cancel that was sent, and for whose repetition the evidence does not come, is left to a person after
-/// this: five times `actions.settle` as it is by default, and early enough before the deadline.
-const DOUBT_MAX: SignedDuration = SignedDuration::from_mins(15);
-
 /// What came of POSTs about to leave.
 #[derive(Debug, Default)]
 pub struct Launch {
@@ -36,6 +32,8 @@ pub struct Recheck<'a> {
     /// An accept decided longer ago than this is decided again first, as is one whose units are no
     /// longer there; a cancel always is.
     pub accept_fresh_for: SignedDuration,
+    /// How long a cancel that was sent waits for its evidence to come back.
+    pub doubt_max: SignedDuration,
 }
 
 /// What the decision would be today.
@@ -96,7 +94,7 @@ pub(super) async fn today(
         Verdict::Wait { until }
             if same_rule
                 && if due.attempts > 0 {
-                    !is_in_doubt_for_long(tx, due, now).await?
+                    !is_in_doubt_for_long(tx, due, recheck.doubt_max, now).await?
                 } else {
                     objections.all(|o| o.interlock == Name::CancelEvidence)
                 } =>
@@ -107,11 +105,12 @@ pub(super) async fn today(
     })
 }
 
-/// Whether the last POST of an action left so long ago that its doubt is a person's matter: the buyer
-/// must not wait for what never comes. A clock that was set by as much ends the patience too.
+/// Whether the last POST of an action left so long ago that its doubt is a person's matter. A clock that
+/// was set by as much ends the patience too.
 async fn is_in_doubt_for_long(
     tx: &mut WriteTx<'_>,
     due: &Due,
+    doubt_max: SignedDuration,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     let last: Option<i64> =
@@ -120,7 +119,7 @@ async fn is_in_doubt_for_long(
             .fetch_one(tx.conn()?)
             .await?;
     let last = last.map(at).transpose()?;
-    Ok(last.is_some_and(|last| now.duration_since(last).abs() > DOUBT_MAX))
+    Ok(last.is_some_and(|last| now.duration_since(last).abs() > doubt_max))
 }
 
 /// How long the order has been short. A cancel once sent rested on a shortage that was confirmed, and

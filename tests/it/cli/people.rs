@@ -17,9 +17,11 @@ async fn a_held_order_is_accepted_by_a_person() {
     assert_eq!(desk.status(CODE), "ACCEPTED_BY_MERCHANT");
     let audit = desk.qabyl(&["audit", "--order", CODE]).await.ok().out;
     assert!(audit.contains("person:Aigerim"), "{audit}");
-    desk.qabyl(&["accept", CODE])
-        .await
-        .fails(1, &["ACCEPTED_BY_MERCHANT"]);
+    for too_late in ["accept", "hold"] {
+        desk.qabyl(&[too_late, CODE])
+            .await
+            .fails(1, &["ACCEPTED_BY_MERCHANT"]);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
