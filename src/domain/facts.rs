@@ -147,7 +147,8 @@ pub struct Surroundings {
     /// When the last answer of that reading was in.
     #[serde(default)]
     pub swept_until: Option<Timestamp>,
-    /// When the newest order accepted elsewhere was found whose lines are not read yet.
+    /// When there was last an order accepted elsewhere, or gone from the list, whose lines were to be read
+    /// before anything else is promised.
     #[serde(default)]
     pub unread_holder_at: Option<Timestamp>,
     /// When the database was put back from a copy, while Kaspi was not read again since.

@@ -97,4 +97,9 @@ impl ApiError {
     pub const fn is_denied(&self) -> bool {
         matches!(self, Self::Token | Self::Forbidden)
     }
+
+    /// Whether nothing was asked in the end: it was put off, or refused to everybody.
+    pub const fn is_put_off(&self) -> bool {
+        self.is_denied() || matches!(self, Self::Snooze { .. } | Self::Breaker { .. })
+    }
 }

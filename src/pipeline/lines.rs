@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use super::{Ctx, StageError};
 use crate::crash_point::crash_point;
 use crate::domain::order::Status;
-use crate::store::LinesRead;
+use crate::store::{LinesRead, NoLines};
 
 /// Orders whose lines are read in one go.
 const BATCH: u32 = 2_000;
@@ -49,11 +49,15 @@ pub(super) async fn read(ctx: &Ctx, status: &Status) -> Result<Report, StageErro
                 Err(_) => report.failed += 1,
             }
             let lines = answer.map_err(|error| {
-                let text = error.to_string();
+                let why = if error.is_put_off() {
+                    NoLines::PutOff
+                } else {
+                    NoLines::Failed
+                };
                 if error.is_denied() {
                     denied = Some(error);
                 }
-                text
+                why
             });
             read.push((order, lines));
         }

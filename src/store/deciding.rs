@@ -350,12 +350,15 @@ SELECT
  (SELECT COUNT(*) FROM actions WHERE shop = ?1 AND made_at > ?3 AND kind = 'accept' AND state <> 'superseded')
     AS accepted_last_hour";
 
-/// The newest order that may hold units nobody has counted.
+/// When there was last an order that may hold units nobody has counted. While the lines of one are to be
+/// read, that is now, until five requests for them were in vain: that takes some sweeps, and one order
+/// must not stop a shop for longer.
 pub(super) const UNREAD_HOLDER: &str = concat!(
     "
 SELECT MAX(at) FROM (
-  SELECT MAX(COALESCE(status_since, first_seen_at)) AS at FROM orders INDEXED BY orders_lines_wanted
+  SELECT MAX(?2) AS at FROM orders INDEXED BY orders_lines_wanted
   WHERE shop = ?1 AND status = 'ACCEPTED_BY_MERCHANT' AND lines_state <> 'known' AND lines_state = 'unread'
+    AND lines_failures < 5
   UNION ALL
   SELECT MAX((SELECT started_at FROM scans
     WHERE shop = ?1 AND kind = 'new' AND complete = 1 AND id > COALESCE(o.listed_scan, 0) ORDER BY id LIMIT 1))",
@@ -402,7 +405,7 @@ impl WriteTx<'_> {
             .fetch_one(self.conn()?)
             .await?;
         let swept = self.swept(shop).await?;
-        let unread = self.unread_holder(shop).await?;
+        let unread = self.unread_holder(shop, now).await?;
         let paused: Option<Option<String>> =
             sqlx::query_scalar("SELECT paused_why FROM shops WHERE name = ?")
                 .bind(shop.as_str())
@@ -442,9 +445,11 @@ impl WriteTx<'_> {
     pub(super) async fn unread_holder(
         &mut self,
         shop: &ShopName,
+        now: Timestamp,
     ) -> Result<Option<Timestamp>, StoreError> {
         let seen: Option<i64> = sqlx::query_scalar(UNREAD_HOLDER)
             .bind(shop.as_str())
+            .bind(ms(now))
             .fetch_one(self.conn()?)
             .await?;
         seen.map(at).transpose()

@@ -23,7 +23,7 @@ pub(super) async fn forget_lines(
 ) -> Result<bool, StoreError> {
     for statement in [
         "DELETE FROM lines WHERE shop = ? AND order_id = ?",
-        "UPDATE orders SET lines_state = 'unread', lines_problem = NULL, lines_due_at = 0,
+        "UPDATE orders SET lines_state = 'unread', lines_problem = NULL, lines_due_at = 0, lines_failures = 0,
            shortage_since = NULL, shortage_scans = 0, shortage_scan = NULL
          WHERE shop = ? AND id = ?",
     ] {

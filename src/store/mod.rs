@@ -60,7 +60,7 @@ pub use notices::{Bounds, ChannelState, Delivery, Told};
 pub use observe::{Observed, Reading};
 pub use orders::LinesWanted;
 pub use parts::{MapReport, PartRow};
-pub use readings::LinesRead;
+pub use readings::{LinesRead, NoLines};
 pub use recheck::{Launch, Recheck};
 pub use replay::{Past, PastFilter};
 pub use restore::{Restored, restore};

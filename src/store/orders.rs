@@ -96,6 +96,20 @@ pub(super) async fn lines_failed(
     Ok(())
 }
 
+/// Counts a request for lines that was in vain.
+pub(super) async fn lines_asked(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    order: &OrderId,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE orders SET lines_failures = lines_failures + 1 WHERE shop = ? AND id = ?")
+        .bind(shop.as_str())
+        .bind(order.as_str())
+        .execute(tx.conn()?)
+        .await?;
+    Ok(())
+}
+
 pub(super) async fn known_lines(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,

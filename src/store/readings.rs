@@ -8,8 +8,17 @@ use crate::crash_point::crash_point;
 use crate::domain::ids::ShopName;
 use crate::domain::order::{Lines, Order};
 
-/// An order as it was stored, and its lines or why they could not be read this time.
-pub type LinesRead = (Order, Result<Lines, String>);
+/// An order as it was stored, and its lines or why there are none this time.
+pub type LinesRead = (Order, Result<Lines, NoLines>);
+
+/// Why an order's lines were not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoLines {
+    /// They were asked for, in vain.
+    Failed,
+    /// Asking was put off.
+    PutOff,
+}
 
 impl Store {
     /// Takes in readings that belong to no list of new orders.
@@ -64,7 +73,12 @@ impl Store {
                 Ok(Lines::Unreadable(why)) => {
                     orders::lines_failed(&mut tx, shop, &order.id, Some(why), retry_at).await?;
                 }
-                Err(_) => orders::lines_failed(&mut tx, shop, &order.id, None, retry_at).await?,
+                Err(why) => {
+                    orders::lines_failed(&mut tx, shop, &order.id, None, retry_at).await?;
+                    if *why == NoLines::Failed {
+                        orders::lines_asked(&mut tx, shop, &order.id).await?;
+                    }
+                }
             }
             let known = observe::known(&mut tx, shop, &[order.id.as_str()]).await?;
             let row = known.get(order.id.as_str());

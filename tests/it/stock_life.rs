@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use qabyl::domain::decision::Verdict;
-use qabyl::pipeline::{confirm, poll};
-use qabyl::sandbox::{DeliveryMode, Fault, Method, OrderSeed, Script, Settings, State, Status};
+use qabyl::pipeline::{confirm, decide, poll};
+use qabyl::sandbox::{
+    DeliveryMode, Fault, IncludeSupport, Method, OrderSeed, Script, Settings, State, Status,
+};
 
 use crate::world::{start, world};
 
@@ -401,4 +403,36 @@ async fn a_lost_accept_is_not_repeated_on_an_old_sweep() {
     poll::run_once(&world.shop.ctx).await.unwrap();
     world.act().await;
     assert_eq!(world.posts("930000009"), ["accept"], "not again");
+}
+
+/// Kaspi lists an order that was accepted elsewhere, and asks to wait each time its lines are wanted: what it
+/// took is not known however long that lasts, and nothing else is promised meanwhile.
+#[tokio::test]
+async fn an_order_that_nobody_could_ask_about_holds_its_goods() {
+    let settings = Settings {
+        include_support: IncludeSupport::Ignored,
+        ..Settings::default()
+    };
+    let mut world = world(settings).begin().await;
+    world.stock(&[("A", 1)]).await;
+    world.once().await;
+    let mut other = OrderSeed::new("930000011", world.now()).line("A", 1);
+    other.auto_accepted = true;
+    world.place(other);
+    let busy = Script::once(Fault::Http429).on(Method::Get).path("entries");
+    world.kaspi().script(busy.order("930000011").times(1_000));
+    world.place_plain(&[("930000012", "A", 1)]);
+    for _ in 0..10 {
+        confirm::run_once(&world.shop.ctx, true).await.unwrap();
+        world.time.advance(2 * MINUTE);
+        poll::run_once(&world.shop.ctx).await.unwrap();
+        decide::run_once(&world.shop.ctx).await.unwrap();
+        world.act().await;
+    }
+    assert_eq!(world.posts("930000012"), [""; 0]);
+    world.kaspi().forget_scripts();
+    world.later(2 * MINUTE).await;
+    world.quiet().await;
+    assert_eq!(world.posts("930000012"), ["cancel"]);
+    world.finish().await;
 }

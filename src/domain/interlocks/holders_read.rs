@@ -31,7 +31,7 @@ pub(super) fn check(
                 stamp(at)
             )
         }
-        // One whose lines cannot be read for long must not stop the shop.
+        // One that was asked about in vain, again and again, must not stop the shop.
         (_, Some(at)) if recent(at) => {
             "an order was accepted elsewhere, or left the list of new ones, and is not read yet"
                 .to_owned()
