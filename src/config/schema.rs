@@ -113,7 +113,6 @@ pub(super) const KEYS: &[Key] = &[
     key("actions", "sighting_age_max", span(TICK, DAY)),
     key("actions", "retry_base", span(BRIEF, HOUR)),
     key("actions", "retry_cap", span(BRIEF, DAY)),
-    key("actions", "doubt_max", span(BRIEF, DAY)),
     key(
         "actions",
         "accepts_per_hour_max",

@@ -229,9 +229,6 @@ pub struct Actions {
     /// The longest pause between attempts.
     #[serde(with = "span")]
     pub retry_cap: Duration,
-    /// How long a cancel that was sent waits for its evidence to come back.
-    #[serde(with = "span")]
-    pub doubt_max: Duration,
     /// The most accepts in an hour, per shop; 0 is never.
     pub accepts_per_hour_max: Limit<u64>,
 }

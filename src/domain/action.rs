@@ -141,9 +141,6 @@ pub struct Patience {
     pub retry_base: SignedDuration,
     /// Longest pause between attempts.
     pub retry_cap: SignedDuration,
-    /// A cancel that was sent, and for whose repetition the evidence does not come, is left to a person
-    /// this long after its POST: the buyer must not wait for what never comes.
-    pub doubt_max: SignedDuration,
 }
 
 impl Patience {

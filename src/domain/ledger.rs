@@ -230,6 +230,13 @@ impl Ledger {
         }
     }
 
+    /// The warehouse that an order leaving from `point` takes the SKU from: of the common pool what is
+    /// listed nowhere it could leave from.
+    pub fn warehouse(&self, sku: &Sku, point: Option<&PickupPoint>) -> String {
+        let level = self.find(sku, point);
+        level.map_or_else(|_| String::new(), |(level, _)| level.warehouse.clone())
+    }
+
     /// What an order takes from which level. A SKU that is listed nowhere is taken from the common
     /// pool, so that the promise counts as soon as the pool is known.
     pub fn takes(&self, lines: &Lines, point: Option<&PickupPoint>) -> Vec<Take> {
@@ -240,8 +247,7 @@ impl Ledger {
         for line in lines {
             let Some(sku) = &line.sku else { continue };
             for (sku, each) in self.parts_of(sku) {
-                let level = self.find(&sku, point);
-                let warehouse = level.map_or(String::new(), |(level, _)| level.warehouse.clone());
+                let warehouse = self.warehouse(&sku, point);
                 let quantity = i64::from(line.quantity).saturating_mul(each);
                 let same = |take: &&mut Take| take.sku == sku && take.warehouse == warehouse;
                 match takes.iter_mut().find(same) {

@@ -27,6 +27,9 @@ pub struct Limits {
     pub sweep_max_age: SignedDuration,
     /// How long ago the sweep on which a cancel rests may have ended.
     pub cancel_sweep_age_max: SignedDuration,
+    /// A shortage that rests on what is not known, as on an accept not read back yet, is a person's matter
+    /// after this: the buyer must not wait for what may never come.
+    pub doubt_max: SignedDuration,
     /// Largest difference between Kaspi's clock and ours under which a cancel may be decided.
     pub clock_skew_max: SignedDuration,
     /// Time a shop has to accept or cancel, from the approval (KASPI_API §3).
@@ -46,6 +49,7 @@ impl Default for Limits {
             stock_collapse_share: Some(0.5),
             sweep_max_age: SignedDuration::from_mins(5),
             cancel_sweep_age_max: SignedDuration::from_secs(5),
+            doubt_max: SignedDuration::from_mins(15),
             clock_skew_max: SignedDuration::from_mins(5),
             schedule: Schedule::default(),
         }

@@ -291,7 +291,6 @@ impl<'a> Pass<'a> {
             policy: &policy,
             input: self.ctx.deciding_input(),
             accept_fresh_for: self.ctx.settings.sighting_age_max,
-            doubt_max: self.ctx.settings.patience.doubt_max,
         };
         let launch = self
             .ctx

@@ -81,6 +81,8 @@ pub fn limits(config: &Config) -> Limits {
         // A sweep that is late by more than three periods is no evidence any more.
         sweep_max_age: signed(config.confirm.sweep_every * 3).max(SignedDuration::from_mins(1)),
         cancel_sweep_age_max: signed(config.confirm.cancel_sweep_age_max),
+        // By then every accept that was sent has been read back, or repeated.
+        doubt_max: settle(config) * 5,
         schedule: schedule(config),
         ..Limits::default()
     }
@@ -141,7 +143,6 @@ fn settings(config: &Config) -> Settings {
             attempts_max: config.actions.attempts_max,
             retry_base: signed(config.actions.retry_base),
             retry_cap: signed(config.actions.retry_cap),
-            doubt_max: signed(config.actions.doubt_max),
         },
         semantics: semantics(config),
         safety_stock: i64::from(config.stock.safety_stock),

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::feeds::SourceRead;
-use super::{Store, StoreError, WriteTx, ms};
+use super::{Store, StoreError, WriteTx, ms, places};
 use crate::crash_point::crash_point;
 use crate::domain::stock::{Semantics, StockRow};
 
@@ -110,11 +110,15 @@ impl Store {
         .bind(new.semantics.map(Semantics::word))
         .fetch_one(tx.conn()?)
         .await?;
+        let mut first_listed: Vec<&str> = Vec::new();
         for batch in new.rows.chunks(BATCH) {
             let (mut rows, mut changed) = (Vec::with_capacity(batch.len()), Vec::new());
             for row in batch {
                 let key = (row.sku.as_str().to_owned(), row.warehouse.clone());
                 let before = known.get(&key);
+                if before.is_none() {
+                    first_listed.push(row.sku.as_str());
+                }
                 report.absent -= i64::from(before.is_some_and(|level| level.is_own));
                 // A level dated in the future came from a clock that was wrong: it yields.
                 let newer = |as_of: i64| as_of > ms(row.as_of) && as_of <= ms(now);
@@ -139,6 +143,7 @@ impl Store {
             }
             (new.progress)(batch.len());
         }
+        places::settle(&mut tx, &first_listed, now).await?;
         finish(&mut tx, new, import, &report, now).await?;
         crash_point("stock.before_commit");
         tx.commit().await?;

@@ -22,6 +22,7 @@ mod open;
 mod orders;
 mod parts;
 mod people;
+mod places;
 #[cfg(test)]
 mod plans;
 mod readings;

@@ -101,7 +101,11 @@ impl Store {
 }
 
 /// Orders that hold units of SKUs whose parts changed hold the right ones from now on.
-async fn count_anew(tx: &mut WriteTx<'_>, skus: &[&str], now: Timestamp) -> Result<(), StoreError> {
+pub(super) async fn count_anew(
+    tx: &mut WriteTx<'_>,
+    skus: &[&str],
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let holders: Vec<(String, String)> = sqlx::query_as(
         "SELECT DISTINCT o.shop, o.body FROM reservations r INDEXED BY reservations_active
          JOIN orders o ON o.shop = r.shop AND o.id = r.order_id

@@ -32,8 +32,6 @@ pub struct Recheck<'a> {
     /// An accept decided longer ago than this is decided again first, as is one whose units are no
     /// longer there; a cancel always is.
     pub accept_fresh_for: SignedDuration,
-    /// How long a cancel that was sent waits for its evidence to come back.
-    pub doubt_max: SignedDuration,
 }
 
 /// What the decision would be today.
@@ -94,7 +92,7 @@ pub(super) async fn today(
         Verdict::Wait { until }
             if same_rule
                 && if due.attempts > 0 {
-                    !is_in_doubt_for_long(tx, due, recheck.doubt_max, now).await?
+                    !is_in_doubt_for_long(tx, due, recheck.policy.limits.doubt_max, now).await?
                 } else {
                     objections.all(|o| o.interlock == Name::CancelEvidence)
                 } =>

@@ -8,6 +8,7 @@ use serde_json::Value;
 use sqlx::FromRow;
 
 use super::import::LEVELS_CHANGED;
+use super::places::MOVED;
 use super::stock::levels;
 use super::{Store, StoreError, at};
 use crate::domain::stock::Semantics;
@@ -123,6 +124,14 @@ impl Told {
                     let id = take[0].as_i64().unwrap_or_default();
                     let state = text(&detail["state"]);
                     self.promises.insert(id, (place, units, state));
+                }
+            }
+            MOVED => {
+                for row in rows("moves") {
+                    let known = self.promises.get_mut(&row[0].as_i64().unwrap_or_default());
+                    if let Some(((_, warehouse), ..)) = known {
+                        *warehouse = text(&row[1]);
+                    }
                 }
             }
             "reservation.closed" => {
@@ -250,7 +259,8 @@ async fn told(connection: &mut sqlx::SqliteConnection) -> Result<Told, StoreErro
     loop {
         let rows: Vec<(i64, String, String)> = sqlx::query_as(
             "SELECT id, event, detail FROM audit WHERE id > ? AND event IN
-               ('ledger.baseline', 'stock.levels', 'reservation.made', 'reservation.closed')
+               ('ledger.baseline', 'stock.levels', 'reservation.made', 'reservation.moved',
+                'reservation.closed')
              ORDER BY id LIMIT ?",
         )
         .bind(after)

@@ -3,10 +3,12 @@
 
 use std::time::Duration;
 
+use qabyl::domain::stock::Semantics;
 use qabyl::pipeline::confirm;
 use qabyl::sandbox::{
     DeliveryMode, Fault, IncludeSupport, OrderSeed, Script, Settings, State, Status,
 };
+use rstest::rstest;
 
 use crate::world::world;
 
@@ -162,4 +164,26 @@ async fn stock_of_yesterday_decides_nothing() {
     world.later(MINUTE).await;
     assert_eq!(world.posts("970000002"), ["accept"]);
     world.finish().await;
+}
+
+/// An order was accepted elsewhere before any stock was imported, and then the shelves of each pickup point
+/// are: its unit is promised at the point it leaves from, and is not sold again.
+#[rstest]
+#[case::by_its_whole_name("10000001_PP1")]
+#[case::by_its_short_name("PP1")]
+#[tokio::test]
+async fn what_was_promised_before_the_first_import_lies_at_its_pickup_point(#[case] point: &str) {
+    let mut world = world(Settings::default()).begin().await;
+    let mut other = OrderSeed::new("950000011", world.now()).line("A", 1);
+    other.auto_accepted = true;
+    world.place(other);
+    world.once().await;
+    world.time.advance(MINUTE);
+    world.feed_at(point, &[("A", 1)]).await;
+    world.place_plain(&[("950000012", "A", 1)]);
+    world.later(MINUTE).await;
+    world.quiet().await;
+    assert_eq!(world.posts("950000012"), ["cancel"]);
+    let books = world.store.check_books(Semantics::Physical).await.unwrap();
+    assert_eq!(books.differences, []);
 }

@@ -230,7 +230,6 @@ fn settles(n: u32, now: Timestamp) -> bool {
         attempts_max: u32::from(ATTEMPTS_MAX),
         retry_base: SignedDuration::from_secs(1),
         retry_cap: SignedDuration::from_mins(5),
-        doubt_max: SignedDuration::from_mins(15),
     };
     [0.0, 0.5, 1.0]
         .iter()

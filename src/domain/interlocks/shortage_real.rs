@@ -11,12 +11,9 @@ use crate::domain::policy::Policy;
 /// How soon to look again when only accepts still under way stand between the order and its stock.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(5);
 
-/// For longer than this it is a person's matter.
-const WAIT_MAX: SignedDuration = SignedDuration::from_mins(15);
-
 pub(super) fn check(
     facts: &Facts,
-    _: &Policy,
+    policy: &Policy,
     proposed: &Verdict,
     now: Timestamp,
 ) -> Option<Objection> {
@@ -38,7 +35,7 @@ pub(super) fn check(
     }
     let why = "the missing units rest on orders whose accept is not confirmed yet, or whose goods left, \
                or were given back, at an unknown moment near the last count: import stock anew";
-    let is_lasting = |seen: ShortageSeen| now.duration_since(seen.since) > WAIT_MAX;
+    let is_lasting = |seen: ShortageSeen| now.duration_since(seen.since) > policy.limits.doubt_max;
     if facts.shortage.is_some_and(is_lasting) {
         return Objection::hold(Name::ShortageReal, why.to_owned());
     }

@@ -196,7 +196,7 @@ impl TestWorld {
 
     /// Imports stock as a person vouches for it.
     pub(crate) async fn stock(&mut self, levels: &[(&str, u32)]) {
-        self.import(levels, true).await;
+        self.import("", levels, true).await;
         let levels = levels.iter();
         self.on_hand
             .extend(levels.map(|(sku, units)| ((*sku).to_owned(), *units)));
@@ -204,16 +204,21 @@ impl TestWorld {
 
     /// Imports stock as a feed tells it, true or not: what is really there stays as it was.
     pub(crate) async fn feed(&self, levels: &[(&str, u32)]) {
-        self.import(levels, false).await;
+        self.import("", levels, false).await;
     }
 
-    async fn import(&self, levels: &[(&str, u32)], trusted: bool) {
+    /// The same, of a warehouse.
+    pub(crate) async fn feed_at(&self, warehouse: &str, levels: &[(&str, u32)]) {
+        self.import(warehouse, levels, false).await;
+    }
+
+    async fn import(&self, warehouse: &str, levels: &[(&str, u32)], trusted: bool) {
         let now = self.now();
         let rows: Vec<StockRow> = levels
             .iter()
             .map(|(sku, on_hand)| StockRow {
                 sku: Sku::new(*sku).unwrap(),
-                warehouse: String::new(),
+                warehouse: warehouse.to_owned(),
                 on_hand: Some(*on_hand),
                 as_of: now,
             })

@@ -1,0 +1,71 @@
+//! Where promised goods are taken from: a level that is listed for the first time, for a pickup point
+//! of its own perhaps, has the promises that were made before anybody knew of it.
+
+use jiff::Timestamp;
+use serde_json::json;
+use sqlx::FromRow;
+
+use super::orders::parse_order;
+use super::{StoreError, WriteTx, parts};
+use crate::domain::ids::Sku;
+use crate::domain::stock::Semantics;
+
+/// How the trail tells that promises are taken from elsewhere.
+pub(super) const MOVED: &str = "reservation.moved";
+
+#[derive(FromRow)]
+struct Row {
+    id: i64,
+    sku: String,
+    warehouse: String,
+    body: String,
+}
+
+/// Promises of these SKUs, listed somewhere for the first time, are taken from where their orders leave.
+/// Those of goods that left or were given back count against a level too, until it is newer.
+pub(super) async fn settle(
+    tx: &mut WriteTx<'_>,
+    skus: &[&str],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if skus.is_empty() {
+        return Ok(());
+    }
+    // One that is listed now is itself, and no longer what the map says.
+    parts::count_anew(tx, skus, now).await?;
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT r.id, r.sku, r.warehouse, o.body FROM (
+           SELECT * FROM reservations WHERE state <> 'released' AND sku IN (SELECT value FROM json_each(?1))
+           UNION ALL
+           SELECT * FROM reservations WHERE state = 'released' AND sku IN (SELECT value FROM json_each(?1))) r
+         JOIN orders o ON o.shop = r.shop AND o.id = r.order_id
+         WHERE (r.closed_at IS NULL
+             OR r.closed_at > (SELECT MIN(s.as_of) FROM stock s WHERE s.sku = r.sku))",
+    )
+    .bind(json!(skus).to_string())
+    .fetch_all(tx.conn()?)
+    .await?;
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let ledger = tx.ledger(Semantics::Physical, 0, skus, None).await?;
+    let mut moves = Vec::new();
+    for row in rows {
+        let order = parse_order(&row.body)?;
+        let sku = Sku::new(&row.sku).map_err(|_| StoreError::corrupt("a SKU", &row.sku))?;
+        let warehouse = ledger.warehouse(&sku, order.pickup_point.as_ref());
+        if warehouse == row.warehouse {
+            continue;
+        }
+        sqlx::query("UPDATE reservations SET warehouse = ? WHERE id = ?")
+            .bind(&warehouse)
+            .bind(row.id)
+            .execute(tx.conn()?)
+            .await?;
+        moves.push(json!([row.id, warehouse]));
+    }
+    if !moves.is_empty() {
+        tx.audit_row(now, "qabyl", (None, None), MOVED, json!({ "moves": moves }));
+    }
+    Ok(())
+}
