@@ -173,7 +173,7 @@ async fn stock_of_yesterday_decides_nothing() {
 #[case::by_its_short_name("PP1")]
 #[tokio::test]
 async fn what_was_promised_before_the_first_import_lies_at_its_pickup_point(#[case] point: &str) {
-    let mut world = world(Settings::default()).begin().await;
+    let world = world(Settings::default()).begin().await;
     let mut other = OrderSeed::new("950000011", world.now()).line("A", 1);
     other.auto_accepted = true;
     world.place(other);

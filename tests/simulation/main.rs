@@ -64,7 +64,7 @@ async fn tell_all(seeds: &[u64], next: &AtomicUsize) -> (story::Told, Vec<String
     let stop_at = usize::try_from(asked("QABYL_STOP_AT").unwrap_or(5)).unwrap();
     let left = || {
         let begun = next.fetch_add(1, Ordering::Relaxed);
-        if begun > 0 && begun % TELLS_EVERY == 0 {
+        if begun > 0 && begun.is_multiple_of(TELLS_EVERY) {
             println!("{begun} of {} begun", seeds.len());
         }
         seeds.get(begun).copied()
