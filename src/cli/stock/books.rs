@@ -36,7 +36,7 @@ pub(in crate::cli) async fn reservations(loaded: &Loaded, args: &StockShow) -> D
         let state = if p.is_confirmed {
             p.status.clone()
         } else {
-            "accept under way".to_owned()
+            "not accepted yet".to_owned()
         };
         out.add_row(vec![
             p.sku.clone(),
