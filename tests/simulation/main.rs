@@ -116,7 +116,8 @@ fn schedules() {
     let known = known.filter(|_| asked("QABYL_KEPT") != Some(0));
     let from = asked("QABYL_FROM").unwrap_or(1);
     let fresh = from..from + asked("QABYL_SCHEDULES").unwrap_or(SCHEDULES);
-    let seeds: Vec<u64> = known.chain(fresh).collect();
+    // Last come those that shorter runs tell too.
+    let seeds: Vec<u64> = known.chain(fresh.rev()).collect();
     let next = AtomicUsize::new(0);
     let started = Clock::System.ticks();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
