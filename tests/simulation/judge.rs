@@ -413,8 +413,10 @@ fn is_read_back(world: &World, action: &ActionView) -> bool {
     let (Some(ended), Some(closed)) = (ended, action.closed_at) else {
         return true;
     };
+    // The database holds milliseconds, the world what is smaller too.
+    let closed = closed + SignedDuration::from_millis(1);
     let mut requests = world.ledger().requests().iter();
-    requests.any(|row| row.write.is_none() && ended <= row.at && row.at <= closed)
+    requests.any(|row| row.write.is_none() && ended <= row.at && row.at < closed)
 }
 
 /// R4: a POST whose outcome was not a clear no is not repeated before it has settled.
