@@ -4,10 +4,11 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::confirm::{ACCEPTED, Report, read_singly, record, sweep};
-use super::{Ctx, StageError, lines, listing};
+use super::confirm::{
+    ACCEPTED, Report, read_lines_of_taken, read_singly, record, sweep, sweep_archive,
+};
+use super::{Ctx, StageError, listing};
 use crate::domain::ids::OrderId;
-use crate::domain::order::{State, Status};
 use crate::kaspi::ApiError;
 use crate::store::Restored;
 
@@ -17,20 +18,8 @@ const LATE: SignedDuration = SignedDuration::from_hours(14 * 24);
 /// A list of new orders that reaches back so far is a deep one.
 const DEEP_AT_LEAST: SignedDuration = SignedDuration::from_hours(13 * 24);
 
-/// The archive is listed day by day: a year's best day has fewer pages than a list may have.
-const DAY: SignedDuration = SignedDuration::from_hours(24);
-
 /// Orders read singly in one go.
 const BATCH: u32 = 200;
-
-/// Where goods have left the shelf, or are promised.
-const TAKEN: [Status; 5] = [
-    Status::AcceptedByMerchant,
-    Status::Completed,
-    Status::ReturnRequested,
-    Status::ReturnAccepted,
-    Status::Returned,
-];
 
 /// Reads everything the copy cannot know, once nothing sent before may still take effect and the new
 /// orders were listed whole.
@@ -80,13 +69,8 @@ async fn read_all(
     if let Some(error) = sweep(ctx, &ACCEPTED, (from, to), report).await? {
         return Ok(Some(error));
     }
-    let mut day = from;
-    while day < to {
-        let end = day.saturating_add(DAY).unwrap_or(to).min(to);
-        if let Some(error) = sweep(ctx, &[State::Archive], (day, end), report).await? {
-            return Ok(Some(error));
-        }
-        day = end;
+    if let Some(error) = sweep_archive(ctx, (from, to), report).await? {
+        return Ok(Some(error));
     }
     // What no list showed is asked for one by one, each once.
     let mut last: Option<OrderId> = None;
@@ -101,13 +85,6 @@ async fn read_all(
             return Ok(Some(error));
         }
     }
-    for status in &TAKEN {
-        lines::read(ctx, status).await?;
-    }
-    let missing = ctx.store.lines_missing(&ctx.shop, restored.at).await?;
-    if missing > 0 {
-        let why = format!("the lines of {missing} orders placed since the copy are not read yet");
-        report.problem.get_or_insert(why);
-    }
+    read_lines_of_taken(ctx, restored.at, report).await?;
     Ok(None)
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::listing::{self, Wanted};
 use super::{Ctx, StageError, catch_up, lines};
@@ -28,6 +28,25 @@ const SINGLES_MAX: u64 = 2;
 
 /// Orders read singly in one pass, at most.
 const STRAGGLERS: u32 = 200;
+
+/// Where goods have left the shelf, or are promised.
+const TAKEN: [Status; 5] = [
+    Status::AcceptedByMerchant,
+    Status::Completed,
+    Status::ReturnRequested,
+    Status::ReturnAccepted,
+    Status::Returned,
+];
+
+/// The archive is listed day by day: a year's best day has fewer pages than a list may have.
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// After so many sweeps that did not take place an order may have been accepted, handed over at the
+/// counter and be over, all between two looks.
+const SWEEPS_MISSED: i32 = 3;
+
+/// Approved so long after it was placed, an order is still found by when the shelf was counted.
+const APPROVED_WITHIN: SignedDuration = SignedDuration::from_hours(1);
 
 /// What a sweep did.
 #[derive(Debug, Clone, Default)]
@@ -64,7 +83,11 @@ pub async fn run_once(ctx: &Ctx, now_please: bool) -> Result<Report, StageError>
     let span = listing::span(ctx, ScanKind::Sweep, started_at).await?;
     let span = listing::reaching(span, ctx.store.oldest_holder(&ctx.shop).await?);
 
+    let unwatched = unwatched_since(ctx, started_at).await?;
     let mut failed = sweep(ctx, &ACCEPTED, span, &mut report).await?;
+    if let (None, None, Some(from)) = (&failed, &report.problem, unwatched) {
+        failed = sweep_archive(ctx, (from.max(span.0), span.1), &mut report).await?;
+    }
     if failed.is_none() && report.problem.is_none() {
         let gone = ctx.store.gone(&ctx.shop, started_at, STRAGGLERS).await?;
         // Whichever costs fewer requests.
@@ -80,6 +103,9 @@ pub async fn run_once(ctx: &Ctx, now_please: bool) -> Result<Report, StageError>
     if failed.is_none() {
         // What people accepted holds stock too: how much, its lines say.
         lines::read(ctx, &Status::AcceptedByMerchant).await?;
+    }
+    if let (None, Some(_)) = (&failed, unwatched) {
+        read_lines_of_taken(ctx, started_at, &mut report).await?;
     }
     crash_point("sweep.read");
     report.problem = report.problem.or_else(|| listing::missed(ctx, span));
@@ -122,6 +148,61 @@ async fn is_due(ctx: &Ctx, now: Timestamp) -> Result<bool, StageError> {
         .last_complete_scan(&ctx.shop, ScanKind::Sweep, Timestamp::MAX)
         .await?;
     Ok(last.is_none_or(|scan| now.duration_since(scan.started_at) >= ctx.settings.sweep_every))
+}
+
+/// Since when people may have accepted orders and been done with them unseen: from the last count of the
+/// shelf on, which knows what left before, where nobody looked for several sweeps.
+async fn unwatched_since(ctx: &Ctx, now: Timestamp) -> Result<Option<Timestamp>, StageError> {
+    let Some((_, counted)) = ctx.store.stock_age().await? else {
+        return Ok(None);
+    };
+    let last = ctx
+        .store
+        .last_complete_scan(&ctx.shop, ScanKind::Sweep, Timestamp::MAX)
+        .await?;
+    let pause = ctx.settings.sweep_every * SWEEPS_MISSED;
+    let is_short = |span: SignedDuration| span.abs() <= pause;
+    let is_watched = last.is_some_and(|scan| {
+        is_short(now.duration_since(scan.started_at))
+            && is_short(ctx.kaspi_now().duration_since(scan.kaspi_at))
+    });
+    let from = counted.saturating_sub(APPROVED_WITHIN).unwrap_or(counted);
+    Ok((!is_watched).then_some(from))
+}
+
+/// Lists what is over and was placed within this span.
+pub(super) async fn sweep_archive(
+    ctx: &Ctx,
+    (from, to): (Timestamp, Timestamp),
+    report: &mut Report,
+) -> Result<Option<ApiError>, StageError> {
+    let mut day = from;
+    while day < to {
+        let end = day.saturating_add(DAY).unwrap_or(to).min(to);
+        if let Some(error) = sweep(ctx, &[State::Archive], (day, end), report).await? {
+            return Ok(Some(error));
+        }
+        day = end;
+    }
+    Ok(None)
+}
+
+/// Reads the lines of orders whose goods have left, or are promised.
+pub(super) async fn read_lines_of_taken(
+    ctx: &Ctx,
+    since: Timestamp,
+    report: &mut Report,
+) -> Result<(), StageError> {
+    for status in &TAKEN {
+        lines::read(ctx, status).await?;
+    }
+    let missing = ctx.store.lines_missing(&ctx.shop, since).await?;
+    if missing > 0 {
+        let why =
+            format!("the lines of {missing} orders that came and went unseen are not read yet");
+        report.problem.get_or_insert(why);
+    }
+    Ok(())
 }
 
 pub(super) async fn sweep(

@@ -329,14 +329,16 @@ impl WriteTx<'_> {
         {
             return Ok(Some((at(seen_at)?, now)));
         }
-        let until: Option<i64> =
-            sqlx::query_scalar("SELECT known_until FROM restores WHERE shop = ?")
-                .bind(shop.as_str())
-                .fetch_optional(self.conn()?)
-                .await?;
-        // A copy knew no such order: it came after it.
+        // Placed since the copy was made, or since the oldest count in force, it left since too.
+        let since: Option<i64> = sqlx::query_scalar(
+            "SELECT MIN(at) FROM (SELECT known_until AS at FROM restores WHERE shop = ?
+               UNION ALL SELECT MIN(as_of) FROM stock)",
+        )
+        .bind(shop.as_str())
+        .fetch_one(self.conn()?)
+        .await?;
         let approved = order.approved_at.unwrap_or(order.created_at);
-        let came_since = until.is_some_and(|until| ms(approved) >= until);
+        let came_since = since.is_some_and(|since| ms(approved) >= since);
         Ok(came_since.then_some((approved.min(now), now)))
     }
 

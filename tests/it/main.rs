@@ -18,6 +18,7 @@ mod lists;
 mod log;
 mod migrations;
 mod notify;
+mod pauses;
 mod replay;
 mod restore;
 mod rules;

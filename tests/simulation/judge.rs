@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use qabyl::sandbox::{EffectRow, EndpointKind, OfferForm, Order, Status, World, WriteKind};
+use qabyl::sandbox::{EffectRow, OfferForm, Order, Status, World, WriteKind};
 use qabyl::store::{ActionView, OrderFilter, OrderView};
 
 use crate::link::Link;
@@ -277,11 +277,10 @@ fn no_oversell(
     });
     let told: BTreeSet<_> = lines.collect();
     let known_codes: BTreeSet<&str> = views.iter().map(|view| view.order.code.as_str()).collect();
-    // One that was never seen tells nothing of its lines: it should have been, where there was a look.
+    // One that was never seen tells nothing of its lines: it should have been.
     let is_told = |effect: &EffectRow, sku: &str| {
         let code = effect.code.as_str();
-        let is_missed = || is_linked(world, code, sku) && !came_and_went(world, code);
-        told.contains(&(code, sku)) || !known_codes.contains(code) && is_missed()
+        told.contains(&(code, sku)) || !known_codes.contains(code) && is_linked(world, code, sku)
     };
     for row in world.ledger().effects() {
         let ours = row.cause.is_write() && row.to == Status::AcceptedByMerchant;
@@ -331,23 +330,6 @@ fn is_linked(world: &World, code: &str, sku: &str) -> bool {
     let order = world.order(code);
     let mut lines = order.iter().flat_map(|order| order.lines());
     lines.any(|line| line.sku == sku && line.offer != OfferForm::Unlinked)
-}
-
-/// Whether people were done with an order before any list was answered that could have shown it
-/// (docs/ARCHITECTURE.md, what it cannot know).
-fn came_and_went(world: &World, code: &str) -> bool {
-    let Some(order) = world.order(code) else {
-        return false;
-    };
-    let mut effects = world.ledger().effects().iter();
-    let over = effects.find(|row| row.code == code && row.to == Status::Completed);
-    over.is_some_and(|over| {
-        let mut lists = world.ledger().requests().iter();
-        !lists.any(|row| {
-            let is_list = row.kind == EndpointKind::List && row.answered == Some(200);
-            is_list && order.visible_at <= row.at && row.at <= over.at
-        })
-    })
 }
 
 /// R3, R4: no action ended otherwise than Kaspi shows it, was sent too often, or is still under way.

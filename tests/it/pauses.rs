@@ -1,0 +1,96 @@
+//! What people did while nobody looked: orders they accepted, handed over and were done with.
+
+use std::time::Duration;
+
+use qabyl::sandbox::{DeliveryMode, IncludeSupport, OrderSeed, Settings};
+use rstest::rstest;
+
+use crate::world::{TestWorld, world};
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+/// Somebody's order comes, is accepted in the cabinet and handed over at the counter.
+fn sold_over_the_counter(world: &TestWorld, code: &str, sku: &str) {
+    let order = OrderSeed::new(code, world.now()).line(sku, 1);
+    world.place(order.delivered(DeliveryMode::Pickup, false));
+    world.time.advance(MINUTE);
+    let now = world.now();
+    assert!(world.kaspi().cabinet_accepts(code, now));
+    world.time.advance(10 * MINUTE);
+    let now = world.now();
+    assert!(world.kaspi().complete(code, now));
+}
+
+/// The last unit was sold while the daemon was down: it is not promised again.
+#[rstest]
+#[case::lines_come_with_the_list(IncludeSupport::Yes)]
+#[case::lines_are_asked_for(IncludeSupport::Ignored)]
+#[tokio::test]
+async fn what_was_sold_during_a_pause_is_not_sold_again(#[case] include_support: IncludeSupport) {
+    let settings = Settings {
+        include_support,
+        ..Settings::default()
+    };
+    let mut world = world(settings).begin().await;
+    world.stock(&[("A", 1), ("B", 1)]).await;
+    world.once().await;
+    world.time.advance(60 * MINUTE);
+    sold_over_the_counter(&world, "960000001", "A");
+    world.place_plain(&[("960000002", "A", 1), ("960000003", "B", 1)]);
+    world.later(60 * MINUTE).await;
+    world.quiet().await;
+    assert_eq!(world.posts("960000002"), ["cancel"]);
+    assert_eq!(world.posts("960000003"), ["accept"], "others go on");
+    world.finish().await;
+}
+
+/// The same between the first count and the first start.
+#[tokio::test]
+async fn what_was_sold_before_the_first_start_is_not_sold_again() {
+    let mut world = world(Settings::default()).begin().await;
+    world.stock(&[("A", 1)]).await;
+    world.time.advance(MINUTE);
+    sold_over_the_counter(&world, "960000004", "A");
+    world.place_plain(&[("960000005", "A", 1)]);
+    world.once().await;
+    world.quiet().await;
+    assert_eq!(world.posts("960000005"), ["cancel"]);
+    world.finish().await;
+}
+
+/// A count made after the goods left knows of them: nothing is taken off twice.
+#[tokio::test]
+async fn what_was_sold_before_the_shelf_was_counted_is_counted_once() {
+    let mut world = world(Settings::default()).begin().await;
+    world.stock(&[("A", 2)]).await;
+    world.once().await;
+    world.time.advance(60 * MINUTE);
+    sold_over_the_counter(&world, "960000006", "A");
+    world.time.advance(MINUTE);
+    world.feed(&[("A", 1)]).await;
+    world.place_plain(&[("960000007", "A", 1)]);
+    world.later(MINUTE).await;
+    world.quiet().await;
+    assert_eq!(world.posts("960000007"), ["accept"]);
+}
+
+/// While sweeps follow each other the archive is not listed: it is long.
+#[tokio::test]
+async fn the_archive_is_listed_after_a_pause_only() {
+    let mut world = world(Settings::default()).begin().await;
+    world.stock(&[("A", 1)]).await;
+    let lists = async |world: &TestWorld| {
+        let before = world.kaspi().ledger().requests_total();
+        world.once().await;
+        world.kaspi().ledger().requests_total() - before
+    };
+    let first = lists(&world).await;
+    world.time.advance(2 * MINUTE);
+    let next = lists(&world).await;
+    world.time.advance(60 * MINUTE);
+    let after_a_pause = lists(&world).await;
+    assert!(
+        first > next && after_a_pause > next,
+        "{first} {next} {after_a_pause}"
+    );
+}
