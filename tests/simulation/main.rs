@@ -156,8 +156,10 @@ fn schedules() {
         "{} schedules failed; the first:\n{first:#?}",
         failed.len()
     );
+    // Of a single story nobody knows how much is in it.
+    let does_something = sum.posts > sum.orders / 4 && sum.crashes > 0;
     assert!(
-        sum.posts > sum.orders / 4 && sum.crashes > 0,
+        does_something || sum.schedules < 40,
         "the schedules do something: {sum:?}"
     );
 }
