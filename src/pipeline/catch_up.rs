@@ -4,7 +4,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::confirm::{
+use super::sweep::{
     ACCEPTED, Report, read_lines_of_taken, read_singly, record, sweep, sweep_archive,
 };
 use super::{Ctx, StageError, listing};

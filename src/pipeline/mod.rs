@@ -14,6 +14,7 @@ mod listing;
 pub mod meter;
 pub mod notify;
 pub mod poll;
+mod sweep;
 pub mod sync_stock;
 mod watch;
 
@@ -60,6 +61,10 @@ pub struct Settings {
     pub deep_every: SignedDuration,
     /// How often accepted orders are listed.
     pub sweep_every: SignedDuration,
+    /// Sweeps that did not take place in a row, and the archive is listed too.
+    pub archive_after_missed: i32,
+    /// Placed so long before the shelf was counted, an order may have been approved since.
+    pub archive_margin: SignedDuration,
     /// Pages read of one list, at most.
     pub pages_max: u32,
     /// Whether lists are asked to carry the entries.

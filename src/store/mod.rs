@@ -14,6 +14,7 @@ mod edited;
 mod error;
 mod feeds;
 mod import;
+mod left;
 mod lock;
 mod mend;
 mod notices;

@@ -9,13 +9,14 @@ use sqlx::FromRow;
 
 use super::batch::{Batch, touch};
 use super::deciding::skus;
+use super::left::left_within;
 use super::{StoreError, WriteTx, edited, ms, orders};
 use crate::crash_point::crash_point;
 use crate::domain::action::{Kind, State as ActionState};
 use crate::domain::decision::CancelReason;
 use crate::domain::ids::ShopName;
 use crate::domain::ledger::Take;
-use crate::domain::order::{DeliveryMode, Line, Lines, Order, Status};
+use crate::domain::order::{Line, Lines, Order, Status};
 use crate::domain::reconcile::{self, ActionEnd, Holding, LiveAction};
 use crate::domain::stock::Semantics;
 
@@ -31,12 +32,6 @@ pub struct Reading {
     /// Kaspi's clock minus ours at that time, where it is known.
     pub skew: Option<SignedDuration>,
 }
-
-/// What a reading shows may be so much older than the moment it is stored: a replica lags.
-const READING_LAG: SignedDuration = SignedDuration::from_mins(1);
-
-/// How exactly Kaspi's clock is known: its `Date` has seconds, and small differences count as none.
-const CLOCK_GRAIN: SignedDuration = SignedDuration::from_secs(5);
 
 /// What readings changed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -359,35 +354,6 @@ pub(super) async fn hold(
         Holding::Keep | Holding::Release | Holding::Consume | Holding::Reserve => {}
     }
     Ok(())
-}
-
-/// Within what span the goods of an order left the shelf, by our clock: since it was last `seen` with
-/// them, until now. Kaspi's date is by its own clock, and says more only where that is known.
-pub(super) fn left_within(
-    order: &Order,
-    skew: Option<SignedDuration>,
-    (seen_at, now): (Timestamp, Timestamp),
-) -> (Timestamp, Timestamp) {
-    let before = |at: Timestamp, by: SignedDuration| at.saturating_sub(by).unwrap_or(at);
-    // What the shop brings itself leaves long before its buyer has it.
-    let is_own = order.kaspi_delivery == Some(false);
-    let is_brought = is_own && order.delivery_mode != Some(DeliveryMode::Pickup);
-    let seen_at = if is_brought {
-        order.created_at
-    } else {
-        seen_at
-    };
-    let seen_at = before(seen_at, READING_LAG);
-    let (Some(at), Some(skew)) = (order.handed_over_at, skew) else {
-        return (seen_at, now);
-    };
-    let at = before(at, skew);
-    let (after, by) = (before(at, CLOCK_GRAIN), before(at, -CLOCK_GRAIN));
-    // Outside of what was seen, one of the clocks was set meanwhile.
-    if by < seen_at || after > now {
-        return (seen_at, now);
-    }
-    (after.max(seen_at), by.min(now))
 }
 
 /// Promises the units of an order that somebody else accepted (R6), already gone within the span

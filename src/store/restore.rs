@@ -8,12 +8,10 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 
 use super::backup::{FILES, beside, check_through, publish, remove, vacuum_into};
-use super::observe::left_within;
 use super::orders::order_ids;
 use super::{Store, StoreError, WriteTx, at, lock, ms, open};
 use crate::crash_point::crash_point;
 use crate::domain::ids::{OrderId, ShopName};
-use crate::domain::order::{Order, Status};
 
 /// Added to the database's name while it is being made ready.
 const RESTORING: &str = ".restoring";
@@ -308,40 +306,6 @@ impl Store {
 }
 
 impl WriteTx<'_> {
-    /// Within what span the goods of an order left that was never seen as accepted, where they may lie
-    /// on the shelf by what is known. `before`: its status and when it was seen with it.
-    pub(super) async fn left_unseen(
-        &mut self,
-        shop: &ShopName,
-        (order, skew): (&Order, Option<SignedDuration>),
-        before: Option<(&str, i64)>,
-        now: Timestamp,
-    ) -> Result<Option<(Timestamp, Timestamp)>, StoreError> {
-        if order.handed_over_at.is_some() {
-            let seen_at = before.map_or(Ok(order.created_at), |(_, seen_at)| at(seen_at))?;
-            return Ok(Some(left_within(order, skew, (seen_at.min(now), now))));
-        }
-        if let Some((status, seen_at)) = before
-            && matches!(
-                Status::from(status),
-                Status::ApprovedByBank | Status::AcceptedByMerchant
-            )
-        {
-            return Ok(Some((at(seen_at)?, now)));
-        }
-        // Placed since the copy was made, or since the oldest count in force, it left since too.
-        let since: Option<i64> = sqlx::query_scalar(
-            "SELECT MIN(at) FROM (SELECT known_until AS at FROM restores WHERE shop = ?
-               UNION ALL SELECT MIN(as_of) FROM stock)",
-        )
-        .bind(shop.as_str())
-        .fetch_one(self.conn()?)
-        .await?;
-        let approved = order.approved_at.unwrap_or(order.created_at);
-        let came_since = since.is_some_and(|since| ms(approved) >= since);
-        Ok(came_since.then_some((approved.min(now), now)))
-    }
-
     /// When the shop was put back from a copy, while it has not caught up.
     pub(super) async fn restored_at(
         &mut self,

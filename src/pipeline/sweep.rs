@@ -1,0 +1,187 @@
+//! Reading what became of orders: lists of states, single orders, lines, and the record of a sweep. What
+//! is to be read, and when, is said by `confirm` and `catch_up`.
+
+use std::time::Duration;
+
+use futures_util::stream::{self, StreamExt as _};
+use jiff::{SignedDuration, Timestamp};
+
+use super::listing::{self, Wanted};
+use super::{Ctx, StageError, lines};
+use crate::domain::ids::OrderId;
+use crate::domain::order::{State, Status};
+use crate::kaspi::ApiError;
+use crate::store::{Observed, Reading, Scan, ScanKind};
+
+/// Where an accepted order may lie (KASPI_API §3).
+pub(super) const ACCEPTED: [State; 4] = [
+    State::SignRequired,
+    State::Pickup,
+    State::Delivery,
+    State::KaspiDelivery,
+];
+
+/// Where goods have left the shelf, or are promised.
+const TAKEN: [Status; 5] = [
+    Status::AcceptedByMerchant,
+    Status::Completed,
+    Status::ReturnRequested,
+    Status::ReturnAccepted,
+    Status::Returned,
+];
+
+/// The archive is listed day by day: a year's best day has fewer pages than a list may have.
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// What a sweep did.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// Whether it was due at all.
+    pub swept: bool,
+    /// Orders listed.
+    pub listed: usize,
+    /// Orders read singly.
+    pub singles: usize,
+    /// What they changed.
+    pub observed: Observed,
+    /// Why it is not complete, if it is not.
+    pub problem: Option<String>,
+}
+
+/// Lists these states over a span, and stores what was read whatever became of the rest.
+pub(super) async fn sweep(
+    ctx: &Ctx,
+    states: &[State],
+    (from, to): (Timestamp, Timestamp),
+    report: &mut Report,
+) -> Result<Option<ApiError>, StageError> {
+    let mut lists = stream::iter(states.to_vec())
+        .map(async |state: State| {
+            let wanted = Wanted {
+                state,
+                status: None,
+                from,
+                to,
+                include_entries: ctx.settings.include_entries,
+            };
+            listing::read(ctx, &wanted).await
+        })
+        .buffered(ctx.settings.max_in_flight.max(1));
+    let mut failed = None;
+    let mut readings: Vec<Reading> = Vec::new();
+    while let Some(list) = lists.next().await {
+        let (listed, error) = list?;
+        report.listed += listed.orders;
+        report.observed.add(listed.observed);
+        readings.extend(listed.readings.into_values());
+        if report.problem.is_none() {
+            report.problem = listed.problem;
+        }
+        failed = failed.or(error);
+    }
+    let observed = ctx
+        .store
+        .record_readings(&ctx.shop, &readings, ctx.clock.now())
+        .await?;
+    report.observed.add(observed);
+    Ok(failed)
+}
+
+/// Lists what is over and was placed within this span.
+pub(super) async fn sweep_archive(
+    ctx: &Ctx,
+    (from, to): (Timestamp, Timestamp),
+    report: &mut Report,
+) -> Result<Option<ApiError>, StageError> {
+    let mut day = from;
+    while day < to {
+        let end = day.saturating_add(DAY).unwrap_or(to).min(to);
+        if let Some(error) = sweep(ctx, &[State::Archive], (day, end), report).await? {
+            return Ok(Some(error));
+        }
+        day = end;
+    }
+    Ok(None)
+}
+
+/// Reads the lines of orders whose goods have left, or are promised.
+pub(super) async fn read_lines_of_taken(
+    ctx: &Ctx,
+    since: Timestamp,
+    report: &mut Report,
+) -> Result<(), StageError> {
+    for status in &TAKEN {
+        lines::read(ctx, status).await?;
+    }
+    let missing = ctx.store.lines_missing(&ctx.shop, since).await?;
+    if missing > 0 {
+        let why =
+            format!("the lines of {missing} orders that came and went unseen are not read yet");
+        report.problem.get_or_insert(why);
+    }
+    Ok(())
+}
+
+/// Reads orders one by one, and stores each as it comes.
+pub(super) async fn read_singly(
+    ctx: &Ctx,
+    ids: Vec<OrderId>,
+    report: &mut Report,
+) -> Result<Option<ApiError>, StageError> {
+    let mut answers = stream::iter(ids)
+        .map(async |id: OrderId| {
+            let asked_at = ctx.clock.now();
+            let answer = ctx.reader.order(&id).await;
+            (asked_at, answer)
+        })
+        .buffer_unordered(ctx.settings.max_in_flight.max(1));
+    let mut failed = None;
+    while let Some((asked_at, answer)) = answers.next().await {
+        match answer {
+            Ok(Some(order)) => {
+                report.singles += 1;
+                let reading = Reading {
+                    order,
+                    lines: None,
+                    asked_at,
+                    skew: ctx.reader.skew(),
+                };
+                let observed = ctx
+                    .store
+                    .record_readings(&ctx.shop, &[reading], ctx.clock.now())
+                    .await?;
+                report.observed.add(observed);
+            }
+            Ok(None) => report.singles += 1,
+            Err(error) => failed = Some(error),
+        }
+    }
+    Ok(failed)
+}
+
+/// Puts a sweep on record, with what kept it from being complete.
+pub(super) async fn record(
+    ctx: &Ctx,
+    (started_at, begun): (Timestamp, Duration),
+    (from, to): (Timestamp, Timestamp),
+    failed: Option<&ApiError>,
+    report: &mut Report,
+) -> Result<(), StageError> {
+    if let Some(error) = failed {
+        report.problem.get_or_insert_with(|| error.to_string());
+    }
+    let now = ctx.clock.now();
+    let scan = Scan {
+        kind: ScanKind::Sweep,
+        started_at,
+        kaspi_at: ctx.kaspi_then(begun),
+        finished_at: now,
+        from,
+        to,
+        problem: report.problem.clone(),
+    };
+    ctx.store
+        .record_scan(&ctx.shop, &scan, (&[], 0), now)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,79 @@
+//! When the goods of an order left the shelf: within what span, by what was seen of it. A count made
+//! after that span knows of them, one made before it does not.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{StoreError, WriteTx, at, ms};
+use crate::domain::ids::ShopName;
+use crate::domain::order::{DeliveryMode, Order, Status};
+
+/// What a reading shows may be so much older than the moment it is stored: a replica lags.
+const READING_LAG: SignedDuration = SignedDuration::from_mins(1);
+
+/// How exactly Kaspi's clock is known: its `Date` has seconds, and small differences count as none.
+const CLOCK_GRAIN: SignedDuration = SignedDuration::from_secs(5);
+
+/// Within what span the goods of an order left the shelf, by our clock: since it was last `seen` with
+/// them, until now. Kaspi's date is by its own clock, and says more only where that is known.
+pub(super) fn left_within(
+    order: &Order,
+    skew: Option<SignedDuration>,
+    (seen_at, now): (Timestamp, Timestamp),
+) -> (Timestamp, Timestamp) {
+    let before = |at: Timestamp, by: SignedDuration| at.saturating_sub(by).unwrap_or(at);
+    // What the shop brings itself leaves long before its buyer has it.
+    let is_own = order.kaspi_delivery == Some(false);
+    let is_brought = is_own && order.delivery_mode != Some(DeliveryMode::Pickup);
+    let seen_at = if is_brought {
+        order.created_at
+    } else {
+        seen_at
+    };
+    let seen_at = before(seen_at, READING_LAG);
+    let (Some(at), Some(skew)) = (order.handed_over_at, skew) else {
+        return (seen_at, now);
+    };
+    let at = before(at, skew);
+    let (after, by) = (before(at, CLOCK_GRAIN), before(at, -CLOCK_GRAIN));
+    // Outside of what was seen, one of the clocks was set meanwhile.
+    if by < seen_at || after > now {
+        return (seen_at, now);
+    }
+    (after.max(seen_at), by.min(now))
+}
+
+impl WriteTx<'_> {
+    /// Within what span the goods of an order left that was never seen as accepted, where they may lie
+    /// on the shelf by what is known. `before`: its status and when it was seen with it.
+    pub(super) async fn left_unseen(
+        &mut self,
+        shop: &ShopName,
+        (order, skew): (&Order, Option<SignedDuration>),
+        before: Option<(&str, i64)>,
+        now: Timestamp,
+    ) -> Result<Option<(Timestamp, Timestamp)>, StoreError> {
+        if order.handed_over_at.is_some() {
+            let seen_at = before.map_or(Ok(order.created_at), |(_, seen_at)| at(seen_at))?;
+            return Ok(Some(left_within(order, skew, (seen_at.min(now), now))));
+        }
+        if let Some((status, seen_at)) = before
+            && matches!(
+                Status::from(status),
+                Status::ApprovedByBank | Status::AcceptedByMerchant
+            )
+        {
+            return Ok(Some((at(seen_at)?, now)));
+        }
+        // Placed since the copy was made, or since the oldest count in force, it left since too.
+        let since: Option<i64> = sqlx::query_scalar(
+            "SELECT MIN(at) FROM (SELECT known_until AS at FROM restores WHERE shop = ?
+               UNION ALL SELECT MIN(as_of) FROM stock)",
+        )
+        .bind(shop.as_str())
+        .fetch_one(self.conn()?)
+        .await?;
+        let approved = order.approved_at.unwrap_or(order.created_at);
+        let came_since = since.is_some_and(|since| ms(approved) >= since);
+        Ok(came_since.then_some((approved.min(now), now)))
+    }
+}
