@@ -3,9 +3,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::observe::{Origin, insert_reservations, takes};
 use super::{StoreError, WriteTx, at, ms};
 use crate::domain::ids::ShopName;
-use crate::domain::order::{DeliveryMode, Order, Status};
+use crate::domain::order::{DeliveryMode, Line, Order, Status};
 
 /// What a reading shows may be so much older than the moment it is stored: a replica lags.
 const READING_LAG: SignedDuration = SignedDuration::from_mins(1);
@@ -40,6 +41,42 @@ pub(super) fn left_within(
         return (seen_at, now);
     }
     (after.max(seen_at), by.min(now))
+}
+
+/// Counts goods that were linked to a SKU only after their order's other goods were known to have left:
+/// they left with those. What has a row of its SKU already is not told twice.
+pub(super) async fn late(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    order: &Order,
+    linked: Vec<Line>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if linked.is_empty() {
+        return Ok(());
+    }
+    let held: Vec<(String, String, Option<i64>, Option<i64>)> = sqlx::query_as(
+        "SELECT sku, warehouse, left_after, closed_at FROM reservations
+         WHERE shop = ? AND order_id = ? AND state <> 'released'",
+    )
+    .bind(shop.as_str())
+    .bind(order.id.as_str())
+    .fetch_all(tx.conn()?)
+    .await?;
+    let after = held.iter().filter_map(|(_, _, after, _)| *after).min();
+    let by = held.iter().filter_map(|(_, _, _, closed)| *closed).max();
+    let (Some(after), Some(by)) = (after, by) else {
+        return Ok(());
+    };
+    let left = Some((at(after)?, at(by)?));
+    let mut takes = takes(tx, order, linked).await?;
+    takes.retain(|take| {
+        let is_told = |(sku, warehouse, _, _): &(String, String, _, _)| {
+            (sku, warehouse) == (&take.sku.to_string(), &take.warehouse)
+        };
+        !held.iter().any(is_told)
+    });
+    insert_reservations(tx, shop, order, &takes, Origin::Observed { left }, now).await
 }
 
 impl WriteTx<'_> {

@@ -383,10 +383,19 @@ pub(super) async fn known_takes(
     if lines.is_empty() {
         return Ok(None);
     }
+    Ok(Some(takes(tx, order, lines).await?))
+}
+
+/// What these lines of an order take.
+pub(super) async fn takes(
+    tx: &mut WriteTx<'_>,
+    order: &Order,
+    lines: Vec<Line>,
+) -> Result<Vec<Take>, StoreError> {
     let lines = Lines::Known(lines);
     let names: Vec<&str> = skus(&lines).collect();
     let ledger = tx.ledger(Semantics::Physical, 0, &names, None).await?;
-    Ok(Some(ledger.takes(&lines, order.pickup_point.as_ref())))
+    Ok(ledger.takes(&lines, order.pickup_point.as_ref()))
 }
 
 /// Where a reservation comes from.

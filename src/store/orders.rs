@@ -125,6 +125,26 @@ pub(super) async fn known_lines(
     bodies.iter().map(|body| parse_line(body)).collect()
 }
 
+/// Those of `lines` that are known by a SKU now, and were stored without one.
+pub(super) async fn newly_linked(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    order: &OrderId,
+    lines: &[Line],
+) -> Result<Vec<Line>, StoreError> {
+    let unlinked: Vec<String> = sqlx::query_scalar(
+        "SELECT entry FROM lines WHERE shop = ? AND order_id = ? AND sku IS NULL",
+    )
+    .bind(shop.as_str())
+    .bind(order.as_str())
+    .fetch_all(tx.conn()?)
+    .await?;
+    let is_new = |line: &&Line| {
+        line.sku.is_some() && unlinked.iter().any(|entry| entry == line.entry.as_str())
+    };
+    Ok(lines.iter().filter(is_new).cloned().collect())
+}
+
 pub(super) fn parse_line(body: &str) -> Result<Line, StoreError> {
     serde_json::from_str(body).map_err(|_| StoreError::corrupt("a line", body))
 }

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::observe::{self, Observed, Reading};
-use super::{Store, StoreError, edited, orders};
+use super::{Store, StoreError, edited, left, orders};
 use crate::crash_point::crash_point;
 use crate::domain::ids::ShopName;
 use crate::domain::order::{Lines, Order};
@@ -67,8 +67,10 @@ impl Store {
         for (order, lines) in read {
             match lines {
                 Ok(Lines::Known(lines)) => {
+                    let linked = orders::newly_linked(&mut tx, shop, &order.id, lines).await?;
                     orders::put_lines(&mut tx, shop, &order.id, lines, now).await?;
                     edited::refit(&mut tx, shop, order, now).await?;
+                    left::late(&mut tx, shop, order, linked, now).await?;
                 }
                 Ok(Lines::Unreadable(why)) => {
                     orders::lines_failed(&mut tx, shop, &order.id, Some(why), retry_at).await?;

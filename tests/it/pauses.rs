@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use qabyl::sandbox::{DeliveryMode, IncludeSupport, OrderSeed, Settings};
+use qabyl::sandbox::{DeliveryMode, IncludeSupport, LineSeed, OfferForm, OrderSeed, Settings};
 use rstest::rstest;
 
 use crate::world::{TestWorld, world};
@@ -74,6 +74,33 @@ async fn what_was_sold_before_the_shelf_was_counted_is_counted_once() {
     assert_eq!(world.posts("960000007"), ["accept"]);
 }
 
+/// Goods that were linked to a SKU only when they had left were on the shelf until then, and are not now.
+#[tokio::test]
+async fn what_was_linked_after_it_left_is_gone_too() {
+    let mut world = world(Settings::default()).begin().await;
+    world.stock(&[("A", 1), ("B", 1)]).await;
+    let order = OrderSeed::new("960000008", world.now()).line("A", 1);
+    let unlinked = LineSeed {
+        offer: OfferForm::Unlinked,
+        ..LineSeed::new("B", 1)
+    };
+    let order = order.with_line(unlinked);
+    world.place(order.delivered(DeliveryMode::Pickup, false));
+    let now = world.now();
+    assert!(world.kaspi().cabinet_accepts("960000008", now));
+    world.once().await;
+    assert!(world.kaspi().complete("960000008", now));
+    world.time.advance(MINUTE);
+    world.once().await;
+    world.time.advance(60 * MINUTE);
+    // Whatever is linked once is linked for all orders.
+    world.place_plain(&[("960000009", "B", 1)]);
+    world.later(60 * MINUTE).await;
+    world.quiet().await;
+    assert_eq!(world.posts("960000009"), ["cancel"]);
+    world.finish().await;
+}
+
 /// While sweeps follow each other the archive is not listed: it is long. A world where nothing is counted
 /// never lists it, and asks for all else alike.
 #[tokio::test]
@@ -88,7 +115,7 @@ async fn the_archive_is_listed_after_a_pause_only() {
         world.kaspi().ledger().requests_total() - before
     };
     let mut archive = Vec::new();
-    for pause in [0, 2, 60, 2, 3, 4].map(|minutes| minutes * MINUTE) {
+    for pause in [0, 2, 60, 2, 2, 4].map(|minutes| minutes * MINUTE) {
         let (with, without) = (requests(&counted, pause), requests(&uncounted, pause));
         archive.push(with.await - without.await);
     }
