@@ -79,6 +79,7 @@ async fn what_was_sold_before_the_shelf_was_counted_is_counted_once() {
 async fn what_was_linked_after_it_left_is_gone_too() {
     let mut world = world(Settings::default()).begin().await;
     world.stock(&[("A", 1), ("B", 1)]).await;
+    world.time.advance(10 * MINUTE);
     let order = OrderSeed::new("960000008", world.now()).line("A", 1);
     let unlinked = LineSeed {
         offer: OfferForm::Unlinked,
