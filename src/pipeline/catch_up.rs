@@ -85,6 +85,6 @@ async fn read_all(
             return Ok(Some(error));
         }
     }
-    read_lines_of_taken(ctx, restored.at, report).await?;
+    read_lines_of_taken(ctx, (restored.at, from), report).await?;
     Ok(None)
 }

@@ -59,10 +59,10 @@ pub async fn run_once(ctx: &Ctx, now_please: bool) -> Result<Report, StageError>
     }
     if failed.is_none() {
         // What people accepted holds stock too: how much, its lines say.
-        if unwatched.is_some() {
-            read_lines_of_taken(ctx, started_at, &mut report).await?;
+        if let Some(from) = unwatched {
+            read_lines_of_taken(ctx, (started_at, from), &mut report).await?;
         } else {
-            lines::read(ctx, &Status::AcceptedByMerchant).await?;
+            lines::read(ctx, &Status::AcceptedByMerchant, Timestamp::MIN).await?;
         }
     }
     crash_point("sweep.read");
@@ -93,9 +93,11 @@ async fn unwatched_since(ctx: &Ctx, now: Timestamp) -> Result<Option<Timestamp>,
         .await?;
     let pause = ctx.settings.sweep_every * ctx.settings.archive_after_missed;
     let is_short = |span: SignedDuration| span.abs() <= pause;
+    // What a sweep itself took is no pause: a long archive would be listed for ever.
     let is_watched = last.is_some_and(|scan| {
-        is_short(now.duration_since(scan.started_at))
-            && is_short(ctx.kaspi_now().duration_since(scan.kaspi_at))
+        let took = scan.finished_at.duration_since(scan.started_at);
+        is_short(now.duration_since(scan.started_at) - took)
+            && is_short(ctx.kaspi_now().duration_since(scan.kaspi_at) - took)
     });
     let from = counted.saturating_sub(ctx.settings.archive_margin);
     let from = from.unwrap_or(counted);

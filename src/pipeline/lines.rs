@@ -1,7 +1,7 @@
 //! Lines of orders that no list carried, asked for one order at a time.
 
 use futures_util::stream::{self, StreamExt as _};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Ctx, StageError};
 use crate::crash_point::crash_point;
@@ -23,15 +23,20 @@ pub(super) struct Report {
     pub(super) failed: usize,
 }
 
-/// Reads the lines that are missing and due, of orders in this status.
+/// Reads the lines that are missing and due, of orders in this status, and asks again for those without a
+/// SKU, of orders last seen since `from`.
 ///
 /// # Errors
 /// What the database said, and Kaspi's refusal; other failures are counted and tried again later.
-pub(super) async fn read(ctx: &Ctx, status: &Status) -> Result<Report, StageError> {
+pub(super) async fn read(
+    ctx: &Ctx,
+    status: &Status,
+    from: Timestamp,
+) -> Result<Report, StageError> {
     let mut report = Report::default();
     let wanted = ctx
         .store
-        .lines_wanted(&ctx.shop, status, ctx.clock.now(), BATCH)
+        .lines_wanted(&ctx.shop, (status, from), ctx.clock.now(), BATCH)
         .await?;
     let mut answers = stream::iter(wanted)
         .map(async |wanted| {

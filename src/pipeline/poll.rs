@@ -1,5 +1,7 @@
 //! poll: new orders and their lines, from Kaspi into the database.
 
+use jiff::Timestamp;
+
 use super::{Ctx, StageError, lines, listing};
 use crate::crash_point::crash_point;
 use crate::domain::order::{State, Status};
@@ -36,7 +38,7 @@ pub async fn run_once(ctx: &Ctx) -> Result<Report, StageError> {
     let mut report = Report::default();
     ctx.mind_clock().await?;
     list(ctx, &mut report).await?;
-    let lines = lines::read(ctx, &Status::ApprovedByBank).await?;
+    let lines = lines::read(ctx, &Status::ApprovedByBank, Timestamp::MIN).await?;
     report.lines_read = lines.read;
     report.lines_failed = lines.failed;
     Ok(report)

@@ -104,14 +104,15 @@ pub(super) async fn sweep_archive(
     Ok(None)
 }
 
-/// Reads the lines of orders whose goods have left, or are promised.
+/// Reads the lines of orders whose goods have left, or are promised: all that are missing, of which those
+/// first seen `since` must not be, and those that lacked a SKU of orders seen since `from`.
 pub(super) async fn read_lines_of_taken(
     ctx: &Ctx,
-    since: Timestamp,
+    (since, from): (Timestamp, Timestamp),
     report: &mut Report,
 ) -> Result<(), StageError> {
     for status in &TAKEN {
-        lines::read(ctx, status).await?;
+        lines::read(ctx, status, from).await?;
     }
     let missing = ctx.store.lines_missing(&ctx.shop, since).await?;
     if missing > 0 {

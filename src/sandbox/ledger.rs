@@ -22,6 +22,8 @@ pub struct RequestRow {
     pub method: Method,
     /// Its endpoint.
     pub kind: EndpointKind,
+    /// The state a list was asked for.
+    pub state: Option<String>,
     /// The id in its path or body.
     pub id: Option<String>,
     /// The number of the order it is about, where that order exists.

@@ -13,7 +13,7 @@ use super::{
     world::World,
 };
 
-const STATE_FILTER: &str = "filter[orders][state]";
+pub(super) const STATE_FILTER: &str = "filter[orders][state]";
 const STATUS_FILTER: &str = "filter[orders][status]";
 const SIGNATURE_FILTER: &str = "filter[orders][signatureRequired]";
 const FROM_FILTER: &str = "filter[orders][creationDate][$ge]";

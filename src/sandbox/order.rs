@@ -203,7 +203,7 @@ impl Order {
     }
 
     /// Where an accept takes it (KASPI_API §3).
-    pub(super) fn accepted_state(&self) -> State {
+    pub fn accepted_state(&self) -> State {
         match (
             self.seed.signature_required,
             self.seed.kaspi_delivery,

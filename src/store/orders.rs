@@ -23,7 +23,8 @@ SELECT body FROM (
   WHERE shop = ?1 AND lines_state <> 'known' AND lines_due_at <= ?2 AND status = ?3
   UNION ALL
   SELECT created_at, id, body FROM orders INDEXED BY orders_unlinked
-  WHERE shop = ?1 AND lines_state = 'known' AND lines_due_at > 0 AND lines_due_at <= ?2 AND status = ?3)
+  WHERE shop = ?1 AND lines_state = 'known' AND lines_due_at > 0 AND lines_due_at <= ?2 AND status = ?3
+    AND seen_at >= ?5)
 ORDER BY created_at, id LIMIT ?4";
 
 pub(super) fn parse_order(body: &str) -> Result<Order, StoreError> {
@@ -211,11 +212,12 @@ pub(super) const VANISHED: &str = concat!(
 );
 
 impl Store {
-    /// Orders in this status whose lines are still to be read, or to be asked about again, oldest first.
+    /// Orders in this status whose lines are still to be read, oldest first, or, where they were last seen
+    /// since `from`, to be asked about again.
     pub async fn lines_wanted(
         &self,
         shop: &ShopName,
-        status: &Status,
+        (status, from): (&Status, Timestamp),
         now: Timestamp,
         limit: u32,
     ) -> Result<Vec<LinesWanted>, StoreError> {
@@ -225,6 +227,7 @@ impl Store {
             .bind(ms(now))
             .bind(status.as_str())
             .bind(limit)
+            .bind(ms(from))
             .fetch_all(&mut *reader)
             .await?;
         bodies

@@ -5,7 +5,7 @@ use std::time::Duration;
 use qabyl::sandbox::{DeliveryMode, IncludeSupport, LineSeed, OfferForm, OrderSeed, Settings};
 use rstest::rstest;
 
-use crate::world::{TestWorld, world};
+use crate::world::{Described, TestWorld, world};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -102,23 +102,40 @@ async fn what_was_linked_after_it_left_is_gone_too() {
     world.finish().await;
 }
 
-/// While sweeps follow each other the archive is not listed: it is long. A world where nothing is counted
-/// never lists it, and asks for all else alike.
+/// While sweeps follow each other the archive is not listed: it is long.
 #[tokio::test]
 async fn the_archive_is_listed_after_a_pause_only() {
-    let mut counted = world(Settings::default()).begin().await;
-    let uncounted = world(Settings::default()).begin().await;
-    counted.stock(&[("A", 1)]).await;
-    let requests = async |world: &TestWorld, pause: Duration| {
-        world.time.advance(pause);
-        let before = world.kaspi().ledger().requests_total();
-        world.once().await;
-        world.kaspi().ledger().requests_total() - before
-    };
+    let (counted, uncounted) = counted_and_not(world(Settings::default())).await;
     let mut archive = Vec::new();
     for pause in [0, 2, 60, 2, 2, 4].map(|minutes| minutes * MINUTE) {
-        let (with, without) = (requests(&counted, pause), requests(&uncounted, pause));
-        archive.push(with.await - without.await);
+        archive.push(requests(&counted, pause).await - requests(&uncounted, pause).await);
     }
     assert_eq!(archive, [1, 0, 1, 0, 0, 1]);
+}
+
+/// A fortnight's archive takes longer to list than a pause may last, and is listed once all the same.
+#[tokio::test]
+async fn a_long_archive_is_no_pause() {
+    let slow = world(Settings::default()).config("kaspi", "rate_per_second", "0.05");
+    let (counted, uncounted) = counted_and_not(slow).await;
+    let mut archive = Vec::new();
+    for pause in [14 * 24 * 60 * MINUTE, MINUTE] {
+        archive.push(requests(&counted, pause).await - requests(&uncounted, pause).await);
+    }
+    assert_eq!(archive, [15, 0]);
+}
+
+/// Two such worlds. Where nothing is counted the archive is never listed, and all else is asked for alike.
+async fn counted_and_not(described: Described) -> (TestWorld, TestWorld) {
+    let mut counted = described.clone().begin().await;
+    counted.stock(&[("A", 1)]).await;
+    (counted, described.begin().await)
+}
+
+/// Requests sent in a pass after so long a pause.
+async fn requests(world: &TestWorld, pause: Duration) -> usize {
+    world.time.advance(pause);
+    let before = world.kaspi().ledger().requests_total();
+    world.once().await;
+    world.kaspi().ledger().requests_total() - before
 }

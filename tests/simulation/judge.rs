@@ -67,6 +67,14 @@ impl Known {
         rows.push((at, all));
     }
 
+    /// When the units were last counted by then.
+    fn last_count(&self, sku: &str, at: Timestamp) -> Option<Timestamp> {
+        let rows = self.arrivals.get(sku).map_or(&[][..], Vec::as_slice);
+        rows.iter()
+            .map(|(counted, _)| *counted)
+            .rfind(|it| *it <= at)
+    }
+
     /// What the capacity was from `from` on, until `to`.
     fn capacities(&self, sku: &str, from: Timestamp, to: Timestamp) -> impl Iterator<Item = i64> {
         let rows = self.arrivals.get(sku).map_or(&[][..], Vec::as_slice);
@@ -304,7 +312,9 @@ fn no_oversell(
             taken && (!effect.cause.is_write() || by_hand) && effect.at > row.at - unseen
         };
         let held = promised(world, row.at, |effect, sku| {
-            !foreign(effect) && is_told(effect, sku)
+            !foreign(effect)
+                && is_told(effect, sku)
+                && !is_left_to_the_count(world, known, (&effect.code, sku), (row.at, sight.lag))
         });
         for (sku, _) in &row.units {
             let Some(capacity) = known.capacities(sku, row.at - ARRIVING, row.at).max() else {
@@ -330,6 +340,37 @@ fn is_linked(world: &World, code: &str, sku: &str) -> bool {
     let order = world.order(code);
     let mut lines = order.iter().flat_map(|order| order.lines());
     lines.any(|line| line.sku == sku && line.offer != OfferForm::Unlinked)
+}
+
+/// Whether nobody could know that a count had these goods (docs/ARCHITECTURE.md, what it cannot know):
+/// others accepted the order before, and were done with it after, and no list showed it meanwhile.
+fn is_left_to_the_count(
+    world: &World,
+    known: &Known,
+    (code, sku): (&str, &str),
+    (at, lag): (Timestamp, SignedDuration),
+) -> bool {
+    let Some(order) = world.order(code).filter(|it| it.handed_over_at.is_none()) else {
+        return false;
+    };
+    let effect = |to: Status| {
+        let mut effects = world.ledger().effects().iter();
+        effects.find(|row| row.code == code && row.to == to && !row.cause.is_write())
+    };
+    let accepted = effect(Status::AcceptedByMerchant).map(|row| row.at);
+    let over = effect(Status::Completed).map(|row| row.at);
+    let (Some(accepted), Some(over)) = (accepted, over) else {
+        return false;
+    };
+    let seen_from = accepted.max(order.visible_at) + lag;
+    let state = order.accepted_state();
+    let mut lists = world.ledger().requests().iter();
+    let was_shown = lists.any(|row| {
+        let is_list = row.state.as_deref() == Some(state.as_str()) && row.answered == Some(200);
+        is_list && seen_from <= row.at && row.at <= over
+    });
+    let counted = known.last_count(sku, at);
+    !was_shown && counted.is_some_and(|counted| order.approved_at < counted)
 }
 
 /// R3, R4: no action ended otherwise than Kaspi shows it, was sent too often, or is still under way.

@@ -66,6 +66,7 @@ pub(crate) struct TestWorld {
 }
 
 /// A world that is being described.
+#[derive(Clone)]
 pub(crate) struct Described {
     settings: Settings,
     config: String,
