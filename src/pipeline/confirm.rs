@@ -38,10 +38,10 @@ pub async fn run_once(ctx: &Ctx, now_please: bool) -> Result<Report, StageError>
     let span = listing::span(ctx, ScanKind::Sweep, started_at).await?;
     let span = listing::reaching(span, ctx.store.oldest_holder(&ctx.shop).await?);
 
-    let unwatched = unwatched_since(ctx, started_at).await?;
+    let unwatched = unwatched(ctx, started_at).await?;
     let mut failed = sweep(ctx, &ACCEPTED, span, &mut report).await?;
-    if let (None, None, Some(from)) = (&failed, &report.problem, unwatched) {
-        failed = sweep_archive(ctx, (from.max(span.0), span.1), &mut report).await?;
+    if let (None, None, Some(gap)) = (&failed, &report.problem, unwatched) {
+        failed = sweep_archive(ctx, (gap.placed.max(span.0), span.1), &mut report).await?;
     }
     if failed.is_none() && report.problem.is_none() {
         let gone = ctx.store.gone(&ctx.shop, started_at, STRAGGLERS).await?;
@@ -49,8 +49,8 @@ pub async fn run_once(ctx: &Ctx, now_please: bool) -> Result<Report, StageError>
         let listed = ctx.store.archived(&ctx.shop, span.0).await? + gone.len() as u64;
         let pages = listed.div_ceil(100) + SINGLES_MAX;
         if gone.len() as u64 > pages {
-            // Above, what was placed since `unwatched` has just been listed.
-            let to = unwatched.map_or(span.1, |from| from.clamp(span.0, span.1));
+            // Above, what was placed in the gap has just been listed.
+            let to = unwatched.map_or(span.1, |gap| gap.placed.clamp(span.0, span.1));
             failed = sweep(ctx, &[State::Archive], (span.0, to), &mut report).await?;
         }
     }
@@ -59,8 +59,8 @@ pub async fn run_once(ctx: &Ctx, now_please: bool) -> Result<Report, StageError>
     }
     if failed.is_none() {
         // What people accepted holds stock too: how much, its lines say.
-        if let Some(from) = unwatched {
-            read_lines_of_taken(ctx, (started_at, from), &mut report).await?;
+        if let Some(gap) = unwatched {
+            read_lines_of_taken(ctx, (gap.since, gap.placed), &mut report).await?;
         } else {
             lines::read(ctx, &Status::AcceptedByMerchant, Timestamp::MIN).await?;
         }
@@ -81,9 +81,17 @@ async fn is_due(ctx: &Ctx, now: Timestamp) -> Result<bool, StageError> {
     Ok(last.is_none_or(|scan| now.duration_since(scan.started_at) >= ctx.settings.sweep_every))
 }
 
-/// Since when people may have accepted orders and been done with them unseen: from the last count of the
-/// shelf on, which knows what left before, where nobody looked for several sweeps.
-async fn unwatched_since(ctx: &Ctx, now: Timestamp) -> Result<Option<Timestamp>, StageError> {
+/// While nobody looked people may have accepted orders and been done with them.
+#[derive(Debug, Clone, Copy)]
+struct Gap {
+    /// When there was last a look, by our clock.
+    since: Timestamp,
+    /// Orders placed from then on matter: what left before the last count of the shelf, the count knows.
+    placed: Timestamp,
+}
+
+/// Where nobody looked for several sweeps.
+async fn unwatched(ctx: &Ctx, now: Timestamp) -> Result<Option<Gap>, StageError> {
     let Some((_, counted)) = ctx.store.stock_age().await? else {
         return Ok(None);
     };
@@ -94,14 +102,16 @@ async fn unwatched_since(ctx: &Ctx, now: Timestamp) -> Result<Option<Timestamp>,
     let pause = ctx.settings.sweep_every * ctx.settings.archive_after_missed;
     let is_short = |span: SignedDuration| span.abs() <= pause;
     // What a sweep itself took is no pause: a long archive would be listed for ever.
-    let is_watched = last.is_some_and(|scan| {
+    let is_watched = last.as_ref().is_some_and(|scan| {
         let took = scan.finished_at.duration_since(scan.started_at);
         is_short(now.duration_since(scan.started_at) - took)
             && is_short(ctx.kaspi_now().duration_since(scan.kaspi_at) - took)
     });
-    let from = counted.saturating_sub(ctx.settings.archive_margin);
-    let from = from.unwrap_or(counted);
-    Ok((!is_watched).then_some(from))
+    let placed = counted.saturating_sub(ctx.settings.archive_margin);
+    Ok((!is_watched).then_some(Gap {
+        since: last.map_or(Timestamp::MIN, |scan| scan.started_at),
+        placed: placed.unwrap_or(counted),
+    }))
 }
 
 /// Reads singly what lists should have shown and did not: orders that hold stock, and orders that

@@ -242,7 +242,8 @@ impl Store {
         Ok(found)
     }
 
-    /// Orders first seen since `since` and past the merchant's yes whose lines are still to be read.
+    /// Orders first seen since `since` and past the merchant's yes whose lines are still to be read: not
+    /// those asked for in vain five times, as one order must not stop a shop for ever.
     pub async fn lines_missing(
         &self,
         shop: &ShopName,
@@ -251,7 +252,7 @@ impl Store {
         let mut reader = self.read().await?;
         let count: i64 = sqlx::query_scalar(
             "SELECT COUNT(*) FROM orders WHERE shop = ? AND first_seen_at >= ? AND lines_state = 'unread'
-               AND status NOT IN ('APPROVED_BY_BANK', 'CANCELLED')",
+               AND lines_failures < 5 AND status NOT IN ('APPROVED_BY_BANK', 'CANCELLED')",
         )
         .bind(shop.as_str())
         .bind(ms(since))

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use qabyl::sandbox::{DeliveryMode, IncludeSupport, LineSeed, OfferForm, OrderSeed, Settings};
+use qabyl::pipeline::{confirm, decide, poll};
+use qabyl::sandbox::{
+    DeliveryMode, Fault, IncludeSupport, LineSeed, Method, OfferForm, OrderSeed, Script, Settings,
+};
 use rstest::rstest;
 
 use crate::world::{Described, TestWorld, world};
@@ -42,6 +45,52 @@ async fn what_was_sold_during_a_pause_is_not_sold_again(#[case] include_support:
     assert_eq!(world.posts("960000002"), ["cancel"]);
     assert_eq!(world.posts("960000003"), ["accept"], "others go on");
     world.finish().await;
+}
+
+/// A world whose last A was sold during a pause, and where each request for the lines of that order fails so.
+async fn sold_and_not_told(fault: Fault) -> TestWorld {
+    let settings = Settings {
+        include_support: IncludeSupport::Ignored,
+        ..Settings::default()
+    };
+    let mut world = world(settings).begin().await;
+    world.stock(&[("A", 1), ("B", 1)]).await;
+    world.once().await;
+    world.time.advance(60 * MINUTE);
+    sold_over_the_counter(&world, "960000010", "A");
+    let script = Script::once(fault).on(Method::Get).path("entries");
+    world
+        .kaspi()
+        .script(script.order("960000010").times(100_000));
+    world.place_plain(&[("960000011", "A", 1), ("960000012", "B", 1)]);
+    for _ in 0..10 {
+        confirm::run_once(&world.shop.ctx, true).await.unwrap();
+        world.time.advance(MINUTE);
+        poll::run_once(&world.shop.ctx).await.unwrap();
+        decide::run_once(&world.shop.ctx).await.unwrap();
+        world.act().await;
+    }
+    world
+}
+
+/// Kaspi asks to wait with the lines: nothing is promised before they are told.
+#[tokio::test]
+async fn what_was_sold_is_waited_for() {
+    let world = sold_and_not_told(Fault::Http429).await;
+    assert_eq!(world.posts("960000011"), [""; 0]);
+    world.kaspi().forget_scripts();
+    world.later(2 * MINUTE).await;
+    world.quiet().await;
+    assert_eq!(world.posts("960000011"), ["cancel"]);
+    assert_eq!(world.posts("960000012"), ["accept"]);
+    world.finish().await;
+}
+
+/// Lines that cannot be had at all do not stop a shop for ever.
+#[tokio::test]
+async fn what_nobody_can_tell_is_given_up() {
+    let world = sold_and_not_told(Fault::Http500).await;
+    assert_eq!(world.posts("960000012"), ["accept"]);
 }
 
 /// The same between the first count and the first start.
