@@ -114,7 +114,7 @@ pub(super) async fn read_lines_of_taken(
     for status in &TAKEN {
         lines::read(ctx, status, from).await?;
     }
-    let missing = ctx.store.lines_missing(&ctx.shop, since).await?;
+    let missing = ctx.store.lines_missing(&ctx.shop, &TAKEN, since).await?;
     if missing > 0 {
         let why =
             format!("the lines of {missing} orders that came and went unseen are not read yet");

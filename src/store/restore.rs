@@ -12,6 +12,7 @@ use super::orders::order_ids;
 use super::{Store, StoreError, WriteTx, at, lock, ms, open};
 use crate::crash_point::crash_point;
 use crate::domain::ids::{OrderId, ShopName};
+use crate::domain::order::Status;
 
 /// Added to the database's name while it is being made ready.
 const RESTORING: &str = ".restoring";
@@ -242,20 +243,23 @@ impl Store {
         Ok(found)
     }
 
-    /// Orders first seen since `since` and past the merchant's yes whose lines are still to be read: not
-    /// those asked for in vain five times, as one order must not stop a shop for ever.
+    /// Orders in these statuses first seen since `since` whose lines are still to be read: not those asked
+    /// for in vain five times, as one order must not stop a shop for ever.
     pub async fn lines_missing(
         &self,
         shop: &ShopName,
+        statuses: &[Status],
         since: Timestamp,
     ) -> Result<u64, StoreError> {
+        let statuses: Vec<&str> = statuses.iter().map(Status::as_str).collect();
         let mut reader = self.read().await?;
         let count: i64 = sqlx::query_scalar(
             "SELECT COUNT(*) FROM orders WHERE shop = ? AND first_seen_at >= ? AND lines_state = 'unread'
-               AND lines_failures < 5 AND status NOT IN ('APPROVED_BY_BANK', 'CANCELLED')",
+               AND lines_failures < 5 AND status IN (SELECT value FROM json_each(?))",
         )
         .bind(shop.as_str())
         .bind(ms(since))
+        .bind(serde_json::json!(statuses).to_string())
         .fetch_one(&mut *reader)
         .await?;
         Ok(count.unsigned_abs())

@@ -5,6 +5,7 @@ use std::time::Duration;
 use qabyl::pipeline::{confirm, decide, poll};
 use qabyl::sandbox::{
     DeliveryMode, Fault, IncludeSupport, LineSeed, Method, OfferForm, OrderSeed, Script, Settings,
+    State, Status,
 };
 use rstest::rstest;
 
@@ -91,6 +92,24 @@ async fn what_was_sold_is_waited_for() {
 async fn what_nobody_can_tell_is_given_up() {
     let world = sold_and_not_told(Fault::Http500).await;
     assert_eq!(world.posts("960000012"), ["accept"]);
+}
+
+/// Nor does an order that is on its way to being cancelled, whose lines nobody asks for.
+#[tokio::test]
+async fn what_is_being_cancelled_is_not_waited_for() {
+    let settings = Settings {
+        include_support: IncludeSupport::Ignored,
+        ..Settings::default()
+    };
+    let mut world = world(settings).begin().await;
+    world.stock(&[("A", 1), ("B", 1)]).await;
+    world.place_plain(&[("960000013", "A", 1), ("960000014", "B", 1)]);
+    let now = world.now();
+    let (state, status) = (State::KaspiDelivery, Status::Cancelling);
+    assert!(world.kaspi().force("960000013", state, status, now));
+    world.once().await;
+    world.quiet().await;
+    assert_eq!(world.posts("960000014"), ["accept"]);
 }
 
 /// The same between the first count and the first start.
