@@ -6,7 +6,7 @@ use serde_json::json;
 use sqlx::FromRow;
 
 use super::observe::{Origin, insert_reservations};
-use super::orders::{from_vanished, parse_line, parse_order};
+use super::orders::{from_vanished, lines_awaited, parse_line, parse_order};
 use super::watch::{because, waiting_facts};
 use super::{Store, StoreError, WriteTx, at, ms};
 use crate::crash_point::crash_point;
@@ -350,15 +350,15 @@ SELECT
  (SELECT COUNT(*) FROM actions WHERE shop = ?1 AND made_at > ?3 AND kind = 'accept' AND state <> 'superseded')
     AS accepted_last_hour";
 
-/// When there was last an order that may hold units nobody has counted. While the lines of one are to be
-/// read, that is now, until five requests for them were in vain: that takes some sweeps, and one order
-/// must not stop a shop for longer.
+/// When there was last an order that may hold units nobody has counted. While the lines of one are waited
+/// for, that is now.
 pub(super) const UNREAD_HOLDER: &str = concat!(
     "
 SELECT MAX(at) FROM (
   SELECT MAX(?2) AS at FROM orders INDEXED BY orders_lines_wanted
-  WHERE shop = ?1 AND status = 'ACCEPTED_BY_MERCHANT' AND lines_state <> 'known' AND lines_state = 'unread'
-    AND lines_failures < 5
+  WHERE shop = ?1 AND status = 'ACCEPTED_BY_MERCHANT' AND lines_state <> 'known' AND ",
+    lines_awaited!(),
+    "
   UNION ALL
   SELECT MAX((SELECT started_at FROM scans
     WHERE shop = ?1 AND kind = 'new' AND complete = 1 AND id > COALESCE(o.listed_scan, 0) ORDER BY id LIMIT 1))",

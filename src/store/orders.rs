@@ -192,6 +192,15 @@ WITH followed AS (
 SELECT o.id FROM followed f CROSS JOIN orders o ON o.shop = ?1 AND o.id = f.id
 WHERE o.seen_at < ?2 ORDER BY o.seen_at, o.id LIMIT ?3";
 
+/// Orders whose lines are waited for: until five requests for them were in vain, which takes some sweeps, as
+/// one order must not stop a shop for longer.
+macro_rules! lines_awaited {
+    () => {
+        "lines_state = 'unread' AND lines_failures < 5"
+    };
+}
+pub(super) use lines_awaited;
+
 /// Orders `o` of the shop `?1` that wait for the merchant by what is stored, and that the last complete
 /// list, asked for after they were seen, did not show.
 macro_rules! from_vanished {

@@ -8,7 +8,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 
 use super::backup::{FILES, beside, check_through, publish, remove, vacuum_into};
-use super::orders::order_ids;
+use super::orders::{lines_awaited, order_ids};
 use super::{Store, StoreError, WriteTx, at, lock, ms, open};
 use crate::crash_point::crash_point;
 use crate::domain::ids::{OrderId, ShopName};
@@ -243,8 +243,7 @@ impl Store {
         Ok(found)
     }
 
-    /// Orders in these statuses first seen since `since` whose lines are still to be read: not those asked
-    /// for in vain five times, as one order must not stop a shop for ever.
+    /// Orders in these statuses first seen since `since` whose lines are waited for.
     pub async fn lines_missing(
         &self,
         shop: &ShopName,
@@ -253,10 +252,11 @@ impl Store {
     ) -> Result<u64, StoreError> {
         let statuses: Vec<&str> = statuses.iter().map(Status::as_str).collect();
         let mut reader = self.read().await?;
-        let count: i64 = sqlx::query_scalar(
-            "SELECT COUNT(*) FROM orders WHERE shop = ? AND first_seen_at >= ? AND lines_state = 'unread'
-               AND lines_failures < 5 AND status IN (SELECT value FROM json_each(?))",
-        )
+        let count: i64 = sqlx::query_scalar(concat!(
+            "SELECT COUNT(*) FROM orders WHERE shop = ? AND first_seen_at >= ?
+                   AND status IN (SELECT value FROM json_each(?)) AND ",
+            lines_awaited!(),
+        ))
         .bind(shop.as_str())
         .bind(ms(since))
         .bind(serde_json::json!(statuses).to_string())
