@@ -82,7 +82,6 @@ pub(super) const KEYS: &[Key] = &[
     key("confirm", "cancel_sweep_age_max", span(TICK, HOUR)),
     key("confirm", "deep_scan_every", span(TICK, FORTNIGHT)),
     key("confirm", "archive_after_missed", count(1, 1000)),
-    key("confirm", "archive_margin", span(TICK, FORTNIGHT)),
     key("http", "listen", Kind::Text(text::listen)),
     key("http", "token_file", Kind::Text(text::anything)),
     key("log", "format", Kind::Word(&["json", "text", "journald"])),

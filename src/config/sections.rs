@@ -122,9 +122,6 @@ pub struct Confirm {
     pub deep_scan_every: Duration,
     /// Sweeps that did not take place in a row, and the archive is listed too.
     pub archive_after_missed: u32,
-    /// How long before the shelf was counted orders are placed that may have been approved since.
-    #[serde(with = "span")]
-    pub archive_margin: Duration,
 }
 
 /// `[http]`

@@ -86,7 +86,7 @@ async fn is_due(ctx: &Ctx, now: Timestamp) -> Result<bool, StageError> {
 struct Gap {
     /// When there was last a look, by our clock.
     since: Timestamp,
-    /// Orders placed from then on matter: what left before the last count of the shelf, the count knows.
+    /// Orders placed from then on may have been approved since.
     placed: Timestamp,
 }
 
@@ -107,10 +107,11 @@ async fn unwatched(ctx: &Ctx, now: Timestamp) -> Result<Option<Gap>, StageError>
         is_short(now.duration_since(scan.started_at) - took)
             && is_short(ctx.kaspi_now().duration_since(scan.kaspi_at) - took)
     });
-    let placed = counted.saturating_sub(ctx.settings.archive_margin);
+    // What left before the first look ever, and before the shelf was counted, the count knows.
+    let known = last.as_ref().map_or(counted, |scan| scan.kaspi_at);
     Ok((!is_watched).then_some(Gap {
         since: last.map_or(Timestamp::MIN, |scan| scan.started_at),
-        placed: placed.unwrap_or(counted),
+        placed: known.saturating_sub(ctx.settings.lookback).unwrap_or(known),
     }))
 }
 

@@ -63,8 +63,6 @@ pub struct Settings {
     pub sweep_every: SignedDuration,
     /// Sweeps that did not take place in a row, and the archive is listed too.
     pub archive_after_missed: i32,
-    /// Placed so long before the shelf was counted, an order may have been approved since.
-    pub archive_margin: SignedDuration,
     /// Pages read of one list, at most.
     pub pages_max: u32,
     /// Whether lists are asked to carry the entries.

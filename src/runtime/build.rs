@@ -135,7 +135,6 @@ fn settings(config: &Config) -> Settings {
         deep_every: signed(config.confirm.deep_scan_every),
         sweep_every: signed(config.confirm.sweep_every),
         archive_after_missed: config.confirm.archive_after_missed.cast_signed(),
-        archive_margin: signed(config.confirm.archive_margin),
         pages_max: config.kaspi.pages_max,
         include_entries: config.kaspi.include_entries,
         max_in_flight: config.kaspi.max_in_flight,

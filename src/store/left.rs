@@ -91,7 +91,13 @@ impl WriteTx<'_> {
     ) -> Result<Option<(Timestamp, Timestamp)>, StoreError> {
         if order.handed_over_at.is_some() {
             let seen_at = before.map_or(Ok(order.created_at), |(_, seen_at)| at(seen_at))?;
-            return Ok(Some(left_within(order, skew, (seen_at.min(now), now))));
+            let left = left_within(order, skew, (seen_at.min(now), now));
+            let counted: Option<i64> = sqlx::query_scalar("SELECT MIN(as_of) FROM stock")
+                .fetch_one(self.conn()?)
+                .await?;
+            // Every count knows of what left before the oldest of them.
+            let is_counted = before.is_none() && counted.is_some_and(|at| ms(left.1) < at);
+            return Ok((!is_counted).then_some(left));
         }
         if let Some((status, seen_at)) = before
             && matches!(
@@ -101,12 +107,18 @@ impl WriteTx<'_> {
         {
             return Ok(Some((at(seen_at)?, now)));
         }
-        // Placed since the copy was made, or since the oldest count in force, it left since too.
+        // Approved since the copy was made, since the last sweep before it was first seen, or since the
+        // oldest count in force, it left since too.
         let since: Option<i64> = sqlx::query_scalar(
-            "SELECT MIN(at) FROM (SELECT known_until AS at FROM restores WHERE shop = ?
+            "SELECT MIN(at) FROM (SELECT known_until AS at FROM restores WHERE shop = ?1
+               UNION ALL SELECT at FROM (SELECT COALESCE(kaspi_at, started_at) AS at FROM scans
+                 WHERE shop = ?1 AND kind = 'sweep' AND complete = 1
+                   AND finished_at <= (SELECT first_seen_at FROM orders WHERE shop = ?1 AND id = ?2)
+                 ORDER BY id DESC LIMIT 1)
                UNION ALL SELECT MIN(as_of) FROM stock)",
         )
         .bind(shop.as_str())
+        .bind(order.id.as_str())
         .fetch_one(self.conn()?)
         .await?;
         let approved = order.approved_at.unwrap_or(order.created_at);

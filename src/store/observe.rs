@@ -349,6 +349,8 @@ pub(super) async fn hold(
             let before = before.map(|row| (row.status.as_str(), row.seen_at));
             if let Some(left) = tx.left_unseen(shop, (order, skew), before, now).await? {
                 reserve_seen(tx, shop, order, Some(left), now).await?;
+            } else if row.is_none() {
+                orders::lines_needless(tx, shop, &order.id).await?;
             }
         }
         Holding::Keep | Holding::Release | Holding::Consume | Holding::Reserve => {}

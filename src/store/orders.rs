@@ -97,6 +97,26 @@ pub(super) async fn lines_failed(
     Ok(())
 }
 
+/// Lines of an order that was over, and known to the shelf's count, when it was first seen: there are as many
+/// such as the archive has, and none is asked for.
+pub(super) async fn lines_needless(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    order: &OrderId,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE orders SET lines_state = 'unreadable', lines_due_at = ?,
+           lines_problem = 'its goods left before the shelf was counted: they are not asked for'
+         WHERE shop = ? AND id = ? AND lines_state = 'unread'",
+    )
+    .bind(i64::MAX)
+    .bind(shop.as_str())
+    .bind(order.as_str())
+    .execute(tx.conn()?)
+    .await?;
+    Ok(())
+}
+
 /// Counts a request for lines that was in vain.
 pub(super) async fn lines_asked(
     tx: &mut WriteTx<'_>,
