@@ -9,7 +9,7 @@ use crate::crash_point::crash_point;
 use crate::domain::ids::ShopName;
 
 /// Scans older than this are dropped as new ones come: none says anything about now, and a deep one
-/// is repeated more often.
+/// is repeated more often. The last complete one of its kind stays: a pause begins with it.
 const KEPT_FOR: SignedDuration = SignedDuration::from_hours(12);
 
 /// Old scans dropped for each new one, at most: more than come, so that they do not pile up.
@@ -118,7 +118,10 @@ impl Store {
         }
         let kept_from = now.saturating_sub(KEPT_FOR).unwrap_or(Timestamp::MIN);
         sqlx::query(
-            "DELETE FROM scans WHERE id IN (SELECT id FROM scans ORDER BY id LIMIT ?) AND started_at < ?",
+            "DELETE FROM scans WHERE started_at < ?2 AND id IN (SELECT id FROM scans s
+               WHERE id <> COALESCE((SELECT MAX(id) FROM scans WHERE shop = s.shop AND kind = s.kind
+                 AND complete = 1), 0)
+               ORDER BY id LIMIT ?1)",
         )
         .bind(DROPPED_AT_ONCE)
         .bind(ms(kept_from))

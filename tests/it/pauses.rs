@@ -200,11 +200,13 @@ async fn what_was_approved_during_a_pause_is_not_sold_again() {
 /// An order of a long pause that the last count still had on the shelf: where a courier's date says that
 /// it left since, its units are gone, and where none does, nobody promises or cancels before the next count.
 #[rstest]
-#[case::the_courier_has_it(true, &["cancel"])]
-#[case::nobody_knows_when(false, &[])]
+#[case::the_courier_has_it(true, 3, &["cancel"])]
+#[case::nobody_knows_when(false, 3, &[])]
+#[case::nor_after_a_day_and_more(false, 30, &[])]
 #[tokio::test]
 async fn what_left_after_a_count_made_during_the_pause_is_gone(
     #[case] by_courier: bool,
+    #[case] hours: u32,
     #[case] posts: &[&str],
 ) {
     let mut world = world(Settings::default()).begin().await;
@@ -221,7 +223,7 @@ async fn what_left_after_a_count_made_during_the_pause_is_gone(
     world.time.advance(MINUTE);
     let now = world.now();
     assert!(world.kaspi().cabinet_accepts("960000017", now));
-    world.time.advance(180 * MINUTE);
+    world.time.advance(hours * 60 * MINUTE);
     world.feed(&[("A", 1)]).await;
     world.time.advance(10 * MINUTE);
     let now = world.now();

@@ -34,6 +34,10 @@ pub(crate) const SEEN_BY: SignedDuration = SignedDuration::from_secs(120);
 /// what a request takes.
 pub(crate) const LAST_LOOK: SignedDuration = SignedDuration::from_secs(40);
 
+/// Goods without a SKU are asked about again after a quarter of an hour (docs/ARCHITECTURE.md), by the next
+/// sweep that is answered.
+const LINKED_BY: SignedDuration = SignedDuration::from_mins(22);
+
 /// A list is made so often that an order this far within its reach is in one.
 const LOOK: Duration = Duration::from_mins(10);
 
@@ -314,6 +318,7 @@ fn no_oversell(
         let held = promised(world, row.at, |effect, sku| {
             !foreign(effect)
                 && is_told(effect, sku)
+                && is_linked_by(world, effect, sku, row.at)
                 && !is_left_to_the_count(world, known, (&effect.code, sku), (row.at, sight.lag))
         });
         for (sku, _) in &row.units {
@@ -340,6 +345,13 @@ fn is_linked(world: &World, code: &str, sku: &str) -> bool {
     let order = world.order(code);
     let mut lines = order.iter().flat_map(|order| order.lines());
     lines.any(|line| line.sku == sku && line.offer != OfferForm::Unlinked)
+}
+
+/// Whether Kaspi had been asked again by then about goods that it linked to no SKU at first.
+fn is_linked_by(world: &World, effect: &EffectRow, sku: &str, at: Timestamp) -> bool {
+    let began = world.ledger().requests().first().map(|row| row.at);
+    let since = began.map_or(effect.at, |began| began.max(effect.at));
+    is_linked(world, &effect.code, sku) || at > since + LINKED_BY
 }
 
 /// Whether nobody could know that a count had these goods (docs/ARCHITECTURE.md, what it cannot know):
@@ -382,7 +394,7 @@ fn actions_end_true(
 ) -> Result<(), String> {
     for view in views {
         let code = view.order.code.as_str();
-        for action in &view.actions {
+        for (n, action) in view.actions.iter().enumerate() {
             let to = |row: &EffectRow| match action.kind.as_str() {
                 "accept" => row.to == Status::AcceptedByMerchant,
                 _ => matches!(row.to, Status::Cancelled | Status::Cancelling),
@@ -395,11 +407,16 @@ fn actions_end_true(
                 .iter()
                 .rfind(|row| row.code == code);
             let seen = action.closed_at.map(|closed| closed - sight.lag);
+            // A clock set back may put this action's end after the effect of one that came later.
+            let tried = view.actions.iter().take(n + 1);
+            let tried: usize = tried.map(|it| it.attempts.len()).sum();
+            let is_laters = last.is_some_and(|row| posts_before(world, row) >= tried);
             let is_true = match (action.state.as_str(), seen) {
                 ("confirmed", _) => effects.next().is_some(),
                 // One that was overtaken by others had its effect all the same.
                 ("refused", Some(seen)) => {
-                    !last.is_some_and(|row| to(row) && row.cause.is_write() && row.at < seen)
+                    is_laters
+                        || !last.is_some_and(|row| to(row) && row.cause.is_write() && row.at < seen)
                 }
                 _ => true,
             };
@@ -423,6 +440,15 @@ fn actions_end_true(
         }
     }
     Ok(())
+}
+
+/// How many POSTs about its order came before the one that had this effect.
+fn posts_before(world: &World, effect: &EffectRow) -> usize {
+    let requests = world.ledger().requests().iter();
+    requests
+        .filter(|row| row.write.is_some() && row.code.as_ref() == Some(&effect.code))
+        .take_while(|row| Some(row.n) != effect.request)
+        .count()
 }
 
 /// R3: whether anything was read between the last POST of an action and its end, where the end does not
