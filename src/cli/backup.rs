@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::args::{Backup, Restore};
-use super::{Done, Failure, open, say};
+use super::{Done, Failure, open, orders, say};
 use crate::clock::Clock;
 use crate::config::Loaded;
 use crate::runtime::build;
@@ -32,5 +32,11 @@ pub(super) async fn restore(loaded: &Loaded, args: &Restore) -> Done {
         "{} is in place; every list is read again before anything is decided",
         to.display()
     ));
+    if let Some((newest, _)) = open(&loaded.config).await?.stock_age().await? {
+        say(&format!(
+            "its newest stock is of {}: import what was counted since, before the daemon is started",
+            orders::local(newest)
+        ));
+    }
     Ok(ExitCode::SUCCESS)
 }

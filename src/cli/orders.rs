@@ -136,6 +136,9 @@ pub(super) fn standing(view: &OrderView) -> String {
             decision.decision.verdict.word().to_owned()
         }
         _ if view.order.awaits_merchant() => "not decided yet".to_owned(),
+        _ if view.order.status.rank().is_none() => {
+            "not known here: look at it in the cabinet".to_owned()
+        }
         _ => "decided elsewhere".to_owned(),
     }
 }

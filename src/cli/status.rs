@@ -6,9 +6,11 @@ use serde_json::json;
 
 use super::args::{Format, Status};
 use super::{Done, NEEDS_PERSON, open, orders, say, table};
+use crate::clock::Clock;
 use crate::config::Loaded;
 use crate::domain::ids::ShopName;
-use crate::store::ScanKind;
+use crate::status::LIST_AGE_MAX;
+use crate::store::{ScanKind, Store, StoreError};
 
 pub(super) async fn run(loaded: &Loaded, args: &Status) -> Done {
     let store = open(&loaded.config).await?;
@@ -36,7 +38,8 @@ pub(super) async fn run(loaded: &Loaded, args: &Status) -> Done {
         let trouble = state
             .denied
             .map(|(since, why)| format!("{why} since {}", orders::local(since)))
-            .or(state.paused.map(|why| format!("paused: {why}")));
+            .or(state.paused.map(|why| format!("paused: {why}")))
+            .or(unlisted(&store, &name).await?);
         needs_person |= totals.held + totals.stuck > 0 || trouble.is_some();
         out.add_row(vec![
             shop.name.clone(),
@@ -67,5 +70,16 @@ pub(super) async fn run(loaded: &Loaded, args: &Status) -> Done {
         NEEDS_PERSON
     } else {
         0
+    }))
+}
+
+/// What keeps new orders from being listed for so long that the shop counts as not ready.
+async fn unlisted(store: &Store, shop: &ShopName) -> Result<Option<String>, StoreError> {
+    let now = Clock::System.now();
+    let unlisted = store.unlisted(shop).await?;
+    let unlisted = unlisted.filter(|(since, _)| now.duration_since(*since) > LIST_AGE_MAX);
+    Ok(unlisted.map(|(since, why)| {
+        let since = orders::local(since);
+        format!("new orders not listed since {since}: {why}; `qabyl doctor` asks Kaspi now")
     }))
 }

@@ -61,7 +61,7 @@ pub enum TransportError {
     #[error("the connection broke: {0}")]
     Broken(String),
     /// More than the limit.
-    #[error("the answer is larger than {limit} bytes")]
+    #[error("the answer is larger than {limit} bytes (kaspi.body_max_bytes)")]
     TooLarge {
         /// The limit in bytes, `kaspi.body_max_bytes`.
         limit: u64,

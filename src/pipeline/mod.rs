@@ -105,6 +105,7 @@ pub struct Ctx {
     posted: Mutex<HashMap<i64, Duration>>,
     /// Set while Kaspi lets the shop read and not write.
     shut_out: Mutex<Option<ShutOut>>,
+    unreadable: poll::Unreadable,
 }
 
 /// A refused write: reads that go well say nothing about the next one.
@@ -145,6 +146,7 @@ impl Ctx {
             random,
             posted: Mutex::default(),
             shut_out: Mutex::default(),
+            unreadable: poll::Unreadable::default(),
         }
     }
 

@@ -1,5 +1,9 @@
 //! poll: new orders and their lines, from Kaspi into the database.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::{Ctx, StageError, lines, listing};
@@ -7,6 +11,33 @@ use crate::crash_point::crash_point;
 use crate::domain::order::{State, Status};
 use crate::kaspi::ApiError;
 use crate::store::{Observed, Scan, ScanKind};
+
+/// An order that cannot be read is in every list while it waits, and is told of so often.
+const TELLS_EVERY: Duration = Duration::from_mins(30);
+
+/// Orders that could not be read, with the ticks at which each was told last.
+#[derive(Default)]
+pub(super) struct Unreadable(Mutex<HashMap<String, Duration>>);
+
+impl Unreadable {
+    /// Those of these, each with why, that it is time to tell of.
+    fn to_tell<'a>(
+        &self,
+        orders: &'a [(String, String)],
+        now: Duration,
+    ) -> Vec<&'a (String, String)> {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        told.retain(|_, at| now.saturating_sub(*at) < TELLS_EVERY);
+        let mut news = Vec::new();
+        for order in orders {
+            told.entry(order.0.clone()).or_insert_with(|| {
+                news.push(order);
+                now
+            });
+        }
+        news
+    }
+}
 
 /// What a poll did.
 #[derive(Debug, Clone, Default)]
@@ -78,7 +109,10 @@ async fn list_once(ctx: &Ctx, report: &mut Report) -> Result<Option<ApiError>, S
     let (listed, error) = listing::read(ctx, &wanted).await?;
     crash_point("poll.listed");
     report.listed = listed.orders;
-    for (code, why) in &listed.unreadable {
+    for (code, why) in ctx
+        .unreadable
+        .to_tell(&listed.unreadable, ctx.clock.ticks())
+    {
         tracing::error!(
             event = "order.unreadable", shop = %ctx.shop, order.code = %code, code = "K006",
             hint = "look at the order in the cabinet before its deadline", "an order could not be read: {why}"
@@ -104,4 +138,27 @@ async fn list_once(ctx: &Ctx, report: &mut Report) -> Result<Option<ApiError>, S
     report.observed.add(observed);
     ctx.tell_ends(&report.observed);
     Ok(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_that_cannot_be_read_is_told_now_and_then() {
+        let unreadable = Unreadable::default();
+        let bad = |code: &str| (code.to_owned(), "totalPrice is missing".to_owned());
+        let (one, two) = ([bad("1")], [bad("1"), bad("2")]);
+        let told = |orders: &[(String, String)], minutes| {
+            let told = unreadable.to_tell(orders, Duration::from_mins(minutes));
+            told.iter()
+                .map(|(code, _)| code.clone())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(told(&one, 0), ["1"]);
+        assert_eq!(told(&one, 1), [""; 0]);
+        assert_eq!(told(&two, 2), ["2"], "another one");
+        assert_eq!(told(&two, 30), ["1"]);
+        assert_eq!(told(&two, 33), ["2"]);
+    }
 }

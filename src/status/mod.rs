@@ -29,7 +29,7 @@ use crate::store::{Store, StoreError};
 use guard::{Bounded, Guard, Stranger};
 
 /// A shop whose last complete list is older than this is not ready.
-const LIST_AGE_MAX: SignedDuration = SignedDuration::from_mins(5);
+pub(crate) const LIST_AGE_MAX: SignedDuration = SignedDuration::from_mins(5);
 
 /// What the pages are made from.
 #[derive(Clone)]

@@ -7,7 +7,7 @@ use sqlx::FromRow;
 use super::deciding::{COUNTERS, CountersRow};
 use super::orders::parse_order;
 use super::stock::{COLLAPSE_SKUS_MIN, COLLAPSES, CollapseRow};
-use super::{Store, StoreError, ms};
+use super::{Store, StoreError, at, ms};
 use crate::domain::decision::Decision;
 use crate::domain::facts::{Collapse, Counters};
 use crate::domain::ids::{OrderCode, ShopName};
@@ -151,6 +151,25 @@ impl Store {
         let sweep = self.last_complete_scan(shop, ScanKind::Sweep, Timestamp::MAX);
         let started = |scan: Option<super::Scan>| scan.map(|scan| scan.started_at);
         Ok((started(new.await?), started(sweep.await?)))
+    }
+
+    /// Since when new orders of a shop have not been listed completely, where the last try was in vain,
+    /// and why it was.
+    pub async fn unlisted(
+        &self,
+        shop: &ShopName,
+    ) -> Result<Option<(Timestamp, String)>, StoreError> {
+        let mut reader = self.read().await?;
+        let row: Option<(i64, String)> = sqlx::query_as(
+            "SELECT COALESCE(
+               (SELECT started_at FROM scans WHERE shop = ?1 AND kind = 'new' AND complete = 1 ORDER BY id DESC LIMIT 1),
+               (SELECT started_at FROM scans WHERE shop = ?1 AND kind = 'new' ORDER BY id LIMIT 1)), problem
+             FROM scans WHERE id = (SELECT MAX(id) FROM scans WHERE shop = ?1 AND kind = 'new') AND complete = 0",
+        )
+        .bind(shop.as_str())
+        .fetch_optional(&mut *reader)
+        .await?;
+        row.map(|(since, why)| Ok((at(since)?, why))).transpose()
     }
 }
 

@@ -69,7 +69,9 @@ async fn the_daemon_makes_copies_and_tells_where_it_cannot() {
     assert_eq!(copies.len(), 1);
     let copy = copies[0].as_ref().unwrap().path();
     lose(&desk);
-    desk.qabyl(&["restore", copy.to_str().unwrap()]).await.ok();
+    let restored = desk.qabyl(&["restore", copy.to_str().unwrap()]).await.ok();
+    let told = &restored.out;
+    assert!(told.contains("import what was counted since"), "{told}");
     desk.qabyl(&["orders", "show", CODE]).await.ok();
 }
 

@@ -1,8 +1,10 @@
 //! From an empty folder to decided orders, in the order of the README.
 
-use qabyl::sandbox::{EndpointKind, Fault, Method, Script, Settings};
+use qabyl::clock::Clock;
+use qabyl::sandbox::{EndpointKind, Fault, Method, Script, Settings, State, Status};
 
 use super::Desk;
+use crate::migrations::look_into;
 
 const CODE: &str = "900000001";
 
@@ -55,6 +57,47 @@ async fn proposing_sends_nothing_and_acting_does() {
     assert_eq!(held.json().as_array().unwrap().len(), 1);
     desk.qabyl(&["status", "--check"]).await.fails(4, &["main"]);
     desk.qabyl(&["once", "--check"]).await.fails(4, &["main"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_that_lasts_is_a_trouble_of_the_shop() {
+    let desk = Desk::new(Settings::default());
+    desk.qabyl(&["once"]).await.ok();
+    desk.server.world().set_down(true);
+    desk.qabyl(&["once", "--timeout", "2s"])
+        .await
+        .fails(1, &["K500"]);
+    let since = async |minutes: i64| {
+        let mut inside = look_into(&desk.path("qabyl.db")).await;
+        let back = "UPDATE scans SET started_at = started_at - ?";
+        let back = sqlx::query(back).bind(minutes * 60_000);
+        back.execute(&mut inside).await.unwrap();
+    };
+    let check = ["status", "--check", "--format", "json"];
+    since(3).await;
+    desk.qabyl(&check).await.ok();
+    since(3).await;
+    let why = ["new orders not listed since", "no usable answer", "doctor"];
+    desk.qabyl(&check).await.fails(4, &why);
+    desk.server.world().set_down(false);
+    desk.qabyl(&["once"]).await.ok();
+    desk.qabyl(&check).await.ok();
+}
+
+/// What Kaspi calls it is not known here: nobody is told that somebody decided it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_status_not_known_here_is_said_to_be() {
+    let desk = Desk::new(Settings::default());
+    desk.place(CODE, "A", 1);
+    desk.qabyl(&["once"]).await.ok();
+    let (status, now) = (Status::Other("ON_THE_MOON".to_owned()), Clock::System.now());
+    let changed = desk.server.world().force(CODE, State::New, status, now);
+    assert!(changed);
+    desk.qabyl(&["once"]).await.ok();
+    let told = desk.qabyl(&["explain", CODE]).await.ok().out;
+    assert!(told.contains("ON_THE_MOON"), "{told}");
+    let listed = desk.qabyl(&["orders", "list"]).await.ok().out;
+    assert!(listed.contains("not known here"), "{listed}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -197,7 +197,7 @@ impl TestWorld {
 
     /// Imports stock as a person vouches for it.
     pub(crate) async fn stock(&mut self, levels: &[(&str, u32)]) {
-        self.import("", levels, true).await;
+        self.import("", levels, (true, self.now())).await;
         let levels = levels.iter();
         self.on_hand
             .extend(levels.map(|(sku, units)| ((*sku).to_owned(), *units)));
@@ -205,15 +205,25 @@ impl TestWorld {
 
     /// Imports stock as a feed tells it, true or not: what is really there stays as it was.
     pub(crate) async fn feed(&self, levels: &[(&str, u32)]) {
-        self.import("", levels, false).await;
+        self.feed_of(levels, self.now()).await;
+    }
+
+    /// The same, counted at some time.
+    pub(crate) async fn feed_of(&self, levels: &[(&str, u32)], as_of: Timestamp) {
+        self.import("", levels, (false, as_of)).await;
     }
 
     /// The same, of a warehouse.
     pub(crate) async fn feed_at(&self, warehouse: &str, levels: &[(&str, u32)]) {
-        self.import(warehouse, levels, false).await;
+        self.import(warehouse, levels, (false, self.now())).await;
     }
 
-    async fn import(&self, warehouse: &str, levels: &[(&str, u32)], trusted: bool) {
+    async fn import(
+        &self,
+        warehouse: &str,
+        levels: &[(&str, u32)],
+        (trusted, as_of): (bool, Timestamp),
+    ) {
         let now = self.now();
         let rows: Vec<StockRow> = levels
             .iter()
@@ -221,7 +231,7 @@ impl TestWorld {
                 sku: Sku::new(*sku).unwrap(),
                 warehouse: warehouse.to_owned(),
                 on_hand: Some(*on_hand),
-                as_of: now,
+                as_of,
             })
             .collect();
         self.store

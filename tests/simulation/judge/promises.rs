@@ -1,0 +1,227 @@
+//! What stock allowed at each accept and each cancel, by what could be known then (I2, I3).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use qabyl::sandbox::{EffectRow, OfferForm, Status, World, WriteKind};
+use qabyl::store::OrderView;
+
+use super::{Known, SEEN_BY, Sight};
+
+/// Others' doings younger than this could not be known: the age a sweep may have, and a sighting.
+const UNSEEN: SignedDuration = SignedDuration::from_secs(5 * 60);
+
+/// Units that came free longer ago than this must keep an order from being cancelled: replicas lag by
+/// up to a minute, and a cancel rests on readings made just before it.
+const UNSEEN_FREED: SignedDuration = SignedDuration::from_secs(75);
+
+/// Between two readings an order may be accepted by somebody and given up, which leaves no trace; a feed
+/// with accepted orders taken off may be without its units all the same.
+const UNTRACED: SignedDuration = SignedDuration::from_mins(30);
+
+/// From the decision to the arrival of its POST.
+const SENDING: SignedDuration = SignedDuration::from_secs(10);
+
+/// A POST under way may arrive, and have its effect, so much later than its units were counted.
+const ARRIVING: SignedDuration = SignedDuration::from_secs(150);
+
+/// Goods without a SKU are asked about again after a quarter of an hour (docs/ARCHITECTURE.md), by the next
+/// sweep that is answered.
+const LINKED_BY: SignedDuration = SignedDuration::from_mins(22);
+
+/// Units promised at Kaspi at a moment, of each SKU. `counts` picks the effects and SKUs that count.
+fn promised(
+    world: &World,
+    at: Timestamp,
+    counts: impl Fn(&EffectRow, &str) -> bool,
+) -> BTreeMap<&str, i64> {
+    let mut units: BTreeMap<&str, i64> = BTreeMap::new();
+    for row in world.ledger().effects().iter().filter(|row| row.at <= at) {
+        let on_its_way = world
+            .order(&row.code)
+            .and_then(|order| order.handed_over_at)
+            .is_some_and(|left| left <= row.at);
+        let sign = match (&row.from, &row.to) {
+            (Status::ApprovedByBank, Status::AcceptedByMerchant) => 1,
+            // What the courier has is not back on the shelf by a word.
+            (Status::AcceptedByMerchant, Status::Cancelled | Status::Cancelling) if on_its_way => 0,
+            (Status::AcceptedByMerchant, Status::Cancelled | Status::Cancelling) => -1,
+            _ => continue,
+        };
+        for (sku, quantity) in row.units.iter().filter(|(sku, _)| counts(row, sku)) {
+            *units.entry(sku).or_default() += sign * i64::from(*quantity);
+        }
+    }
+    units
+}
+
+/// Whether an order is given up here that somebody else accepted just before.
+fn is_untraced(world: &World, given_up: &EffectRow) -> bool {
+    let mut effects = world.ledger().effects().iter();
+    effects.any(|row| {
+        let is_foreign = row.to == Status::AcceptedByMerchant && !row.cause.is_write();
+        let since = given_up.at.duration_since(row.at);
+        row.code == given_up.code && is_foreign && !since.is_negative() && since <= UNTRACED
+    })
+}
+
+/// I3: at every cancel of ours, some line was short by what was known then.
+pub(super) fn no_wrong_cancel(
+    world: &World,
+    known: &Known,
+    views: &[OrderView],
+    sight: &Sight,
+) -> Result<(), String> {
+    for row in world
+        .ledger()
+        .requests()
+        .iter()
+        .filter(|row| row.write == Some(WriteKind::Cancel))
+    {
+        let Some(code) = row
+            .code
+            .as_deref()
+            .filter(|code| !known.by_hand.contains(*code))
+        else {
+            continue;
+        };
+        let Some(order) = world.order(code) else {
+            continue;
+        };
+        // What came free just now could not be known; nor what came in since.
+        let before = row.at - UNSEEN_FREED;
+        let frees = |effect: &EffectRow| {
+            let is_untraced = sight.is_available && is_untraced(world, effect);
+            effect.to != Status::AcceptedByMerchant && (effect.at > before || is_untraced)
+        };
+        let held = promised(world, row.at, |effect, _| !frees(effect));
+        let short = order.lines().iter().any(|line| {
+            let Some(capacity) = known.capacities(&line.sku, row.at - SENDING, row.at).min() else {
+                return false;
+            };
+            let held = held.get(line.sku.as_str()).copied().unwrap_or(0);
+            i64::from(line.quantity) > capacity - held
+        });
+        if !short {
+            let view = views.iter().find(|view| view.order.code.as_str() == code);
+            let seen = view
+                .and_then(|view| view.decision.as_ref())
+                .map(|d| d.facts.lines().to_vec());
+            return Err(format!(
+                "I3: {code} was cancelled at {} and stock covered it: {held:?}; seen {seen:?}",
+                row.at
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// I2: at every accept of ours that took effect, the units were there by what was known then.
+pub(super) fn no_oversell(
+    world: &World,
+    known: &Known,
+    views: &[OrderView],
+    sight: &Sight,
+) -> Result<(), String> {
+    // Goods that Kaspi links to no SKU of ours could not be counted.
+    let lines = views.iter().flat_map(|view| {
+        let skus = view.lines.iter().filter_map(|line| line.sku.as_ref());
+        skus.map(|sku| (view.order.code.as_str(), sku.as_str()))
+    });
+    let told: BTreeSet<_> = lines.collect();
+    let known_codes: BTreeSet<&str> = views.iter().map(|view| view.order.code.as_str()).collect();
+    // One that was never seen tells nothing of its lines: it should have been.
+    let is_told = |effect: &EffectRow, sku: &str| {
+        let code = effect.code.as_str();
+        told.contains(&(code, sku)) || !known_codes.contains(code) && is_linked(world, code, sku)
+    };
+    for row in world.ledger().effects() {
+        let ours = row.cause.is_write() && row.to == Status::AcceptedByMerchant;
+        let is_preorder = world
+            .order(&row.code)
+            .is_some_and(|order| order.seed.pre_order);
+        if !ours || known.by_hand.contains(&row.code) || is_preorder {
+            continue;
+        }
+        // Others' clicks of the last minutes could not be known, nor those after our POST.
+        let foreign = |effect: &EffectRow| {
+            let taken = effect.to == Status::AcceptedByMerchant;
+            let by_hand = known.by_hand.contains(&effect.code);
+            let order = world.order(&effect.code);
+            let is_listed = order.is_none_or(|order| sight.is_listed(order));
+            let unseen = if is_listed {
+                UNSEEN + SEEN_BY
+            } else {
+                sight.deep()
+            };
+            taken && (!effect.cause.is_write() || by_hand) && effect.at > row.at - unseen
+        };
+        let held = promised(world, row.at, |effect, sku| {
+            !foreign(effect)
+                && is_told(effect, sku)
+                && is_linked_by(world, effect, sku, row.at)
+                && !is_left_to_the_count(world, known, (&effect.code, sku), (row.at, sight.lag))
+        });
+        for (sku, _) in &row.units {
+            let Some(capacity) = known.capacities(sku, row.at - ARRIVING, row.at).max() else {
+                return Err(format!(
+                    "I2: {} was accepted with unknown stock of {sku}",
+                    row.code
+                ));
+            };
+            let held = held.get(sku.as_str()).copied().unwrap_or(0);
+            if held > capacity {
+                return Err(format!(
+                    "I2: {held} of {sku} promised at {}, {capacity} there",
+                    row.at
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether Kaspi links the goods of this line to a SKU of ours.
+fn is_linked(world: &World, code: &str, sku: &str) -> bool {
+    let order = world.order(code);
+    let mut lines = order.iter().flat_map(|order| order.lines());
+    lines.any(|line| line.sku == sku && line.offer != OfferForm::Unlinked)
+}
+
+/// Whether Kaspi had been asked again by then about goods that it linked to no SKU at first.
+fn is_linked_by(world: &World, effect: &EffectRow, sku: &str, at: Timestamp) -> bool {
+    let began = world.ledger().requests().first().map(|row| row.at);
+    let since = began.map_or(effect.at, |began| began.max(effect.at));
+    is_linked(world, &effect.code, sku) || at > since + LINKED_BY
+}
+
+/// Whether nobody could know that a count had these goods (docs/ARCHITECTURE.md, what it cannot know):
+/// others accepted the order before, and were done with it after, and no list showed it meanwhile.
+fn is_left_to_the_count(
+    world: &World,
+    known: &Known,
+    (code, sku): (&str, &str),
+    (at, lag): (Timestamp, SignedDuration),
+) -> bool {
+    let Some(order) = world.order(code).filter(|it| it.handed_over_at.is_none()) else {
+        return false;
+    };
+    let effect = |to: Status| {
+        let mut effects = world.ledger().effects().iter();
+        effects.find(|row| row.code == code && row.to == to && !row.cause.is_write())
+    };
+    let accepted = effect(Status::AcceptedByMerchant).map(|row| row.at);
+    let over = effect(Status::Completed).map(|row| row.at);
+    let (Some(accepted), Some(over)) = (accepted, over) else {
+        return false;
+    };
+    let seen_from = accepted.max(order.visible_at) + lag;
+    let state = order.accepted_state();
+    let mut lists = world.ledger().requests().iter();
+    let was_shown = lists.any(|row| {
+        let is_list = row.state.as_deref() == Some(state.as_str()) && row.answered == Some(200);
+        is_list && seen_from <= row.at && row.at <= over
+    });
+    let counted = known.last_count(sku, at);
+    !was_shown && counted.is_some_and(|counted| order.approved_at < counted)
+}
