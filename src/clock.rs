@@ -1,7 +1,7 @@
 //! The only source of time: passed in everywhere, so that a test can turn it.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -61,9 +61,8 @@ impl Clock {
 
     /// Time that only ever grows, for intervals; its start means nothing.
     pub fn ticks(&self) -> Duration {
-        static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
         match self {
-            Self::System => START.get_or_init(Instant::now).elapsed() + Duration::from_secs(1),
+            Self::System => since_boot(),
             Self::Simulated(time) => time.state.lock().unwrap_or_else(PoisonError::into_inner).1,
         }
     }
@@ -88,4 +87,24 @@ impl Clock {
             }
         }
     }
+}
+
+/// Time since the machine started, what it slept of that included: a request that was about to leave then is
+/// as old as it looks.
+#[cfg(target_os = "linux")]
+fn since_boot() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Duration::try_from(now).unwrap_or_default()
+}
+
+/// Time since this was first asked; what the machine slept of that may be missing.
+#[cfg(not(target_os = "linux"))]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the clock that others are handed"
+)]
+fn since_boot() -> Duration {
+    static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+    let start = START.get_or_init(std::time::Instant::now);
+    start.elapsed() + Duration::from_secs(1)
 }

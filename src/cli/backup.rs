@@ -27,12 +27,12 @@ pub(super) async fn restore(loaded: &Loaded, args: &Restore) -> Done {
     let to = &loaded.config.database.path;
     let now = Clock::System.now();
     let settle = build::settle(&loaded.config);
-    store::restore(&args.file, to, settle, now).await?;
+    let counted = store::restore(&args.file, to, settle, now).await?;
     say(&format!(
         "{} is in place; every list is read again before anything is decided",
         to.display()
     ));
-    if let Some((newest, _)) = open(&loaded.config).await?.stock_age().await? {
+    if let Some(newest) = counted {
         say(&format!(
             "its newest stock is of {}: import what was counted since, before the daemon is started",
             orders::local(newest)

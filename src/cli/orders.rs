@@ -149,7 +149,13 @@ pub(super) fn reason(view: &OrderView) -> String {
         return why.clone();
     }
     let Some(decision) = &view.decision else {
-        return String::new();
+        let is_unread = view.lines.is_empty() && view.order.awaits_merchant();
+        return if is_unread {
+            "its lines are not read yet"
+        } else {
+            ""
+        }
+        .to_owned();
     };
     let mut why = vec![format!("rule '{}'", decision.decision.rule)];
     if decision.decision.overruled.is_some() {

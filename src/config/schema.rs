@@ -80,6 +80,8 @@ pub(super) const KEYS: &[Key] = &[
     key("poll", "lookback", span(HOUR, FORTNIGHT)),
     key("confirm", "sweep_every", span(TICK, DAY)),
     key("confirm", "cancel_sweep_age_max", span(TICK, HOUR)),
+    key("confirm", "accept_sweep_age_max", span(TICK, HOUR)),
+    key("confirm", "last_units", count(0, MANY)),
     key("confirm", "deep_scan_every", span(TICK, FORTNIGHT)),
     key("confirm", "archive_after_missed", count(1, 1000)),
     key("http", "listen", Kind::Text(text::listen)),

@@ -117,6 +117,11 @@ pub struct Confirm {
     /// How long ago accepted orders may have been read for a cancel to rest on it.
     #[serde(with = "span")]
     pub cancel_sweep_age_max: Duration,
+    /// The same for an accept of the last units.
+    #[serde(with = "span")]
+    pub accept_sweep_age_max: Duration,
+    /// Units: an accept that leaves fewer of a SKU takes the last ones.
+    pub last_units: u32,
     /// Between sweeps of the whole lookback.
     #[serde(with = "span")]
     pub deep_scan_every: Duration,

@@ -67,6 +67,23 @@ impl LineFacts {
         Some(short)
     }
 
+    /// Units that are left of it, or of the part with the fewest, once the order has its own; those kept back
+    /// are counted too. `None` while the stock is unknown.
+    pub fn left_after(&self) -> Option<i64> {
+        let left = |stock: &LineStock, wanted: i64| match stock {
+            LineStock::Known(level) => {
+                let there = level.available().saturating_add(level.safety_stock);
+                Some(there.saturating_sub(wanted))
+            }
+            LineStock::Unknown(_) => None,
+        };
+        if self.parts.is_empty() {
+            return left(&self.stock, self.wanted);
+        }
+        let parts = self.parts.iter();
+        parts.map(|part| left(&part.stock, part.wanted)).min()?
+    }
+
     /// The newest moment its stock speaks of, where that is known.
     pub fn counted_at(&self) -> Option<Timestamp> {
         let of = |stock: &LineStock| match stock {

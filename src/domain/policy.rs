@@ -27,6 +27,10 @@ pub struct Limits {
     pub sweep_max_age: SignedDuration,
     /// How long ago the sweep on which a cancel rests may have ended.
     pub cancel_sweep_age_max: SignedDuration,
+    /// The same for an accept of the last units.
+    pub accept_sweep_age_max: SignedDuration,
+    /// An accept that leaves fewer units than this takes the last ones.
+    pub last_units: i64,
     /// A shortage that rests on what is not known, as on an accept not read back yet, is a person's matter
     /// after this: the buyer must not wait for what may never come.
     pub doubt_max: SignedDuration,
@@ -49,6 +53,8 @@ impl Default for Limits {
             stock_collapse_share: Some(0.5),
             sweep_max_age: SignedDuration::from_mins(5),
             cancel_sweep_age_max: SignedDuration::from_secs(5),
+            accept_sweep_age_max: SignedDuration::from_secs(10),
+            last_units: 5,
             doubt_max: SignedDuration::from_mins(15),
             clock_skew_max: SignedDuration::from_mins(5),
             schedule: Schedule::default(),

@@ -78,11 +78,14 @@ pub fn action_end(order: &Order, live: &LiveAction) -> ActionEnd {
 /// What the reading means for the units.
 pub fn holding(order: &Order) -> Holding {
     match order.status {
-        Status::Cancelled => Holding::Release,
-        Status::Completed | Status::ReturnRequested | Status::ReturnAccepted | Status::Returned => {
+        // What the courier has is not back on the shelf by a word: the next count knows.
+        Status::AcceptedByMerchant | Status::Cancelling | Status::Cancelled
+            if order.handed_over_at.is_some() =>
+        {
             Holding::Consume
         }
-        Status::AcceptedByMerchant | Status::Cancelling if order.handed_over_at.is_some() => {
+        Status::Cancelled => Holding::Release,
+        Status::Completed | Status::ReturnRequested | Status::ReturnAccepted | Status::Returned => {
             Holding::Consume
         }
         Status::AcceptedByMerchant => Holding::Reserve,

@@ -471,7 +471,8 @@ impl<'a> Pass<'a> {
         {
             return Ok(());
         }
-        let cancels_accepted = due.by_person
+        // A cancel asked for while it waited says nothing about one accepted since.
+        let cancels_accepted = due.of_accepted
             && matches!(due.kind, Kind::Cancel { .. })
             && order.status == Status::AcceptedByMerchant;
         if order.awaits_merchant() || cancels_accepted {

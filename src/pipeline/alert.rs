@@ -1,10 +1,13 @@
 //! alert: an order that still waits shortly before Kaspi's deadline is told to a person, once, whatever
 //! it waits for; an express order that is held, at once.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Ctx, StageError};
-use crate::store::Waiting;
+use crate::store::{Page, Waiting};
+
+/// Orders looked at in one go; a longer queue is taken in several.
+const BATCH: u32 = 1_000;
 
 /// Tells of the orders whose deadline is near. Gives their number.
 ///
@@ -13,13 +16,26 @@ use crate::store::Waiting;
 pub async fn run_once(ctx: &Ctx) -> Result<usize, StageError> {
     ctx.mind_clock().await?;
     let policy = ctx.policy();
-    let schedule = &policy.limits.schedule;
-    let before = ctx.settings.alert_before;
     let now = ctx.kaspi_now();
     // Working time passes no faster than the clock.
-    let allowed = (schedule.deadline - before).max(SignedDuration::ZERO);
+    let allowed =
+        (policy.limits.schedule.deadline - ctx.settings.alert_before).max(SignedDuration::ZERO);
     let since = now.saturating_sub(allowed).unwrap_or(now);
-    let waiting = ctx.store.waiting(&ctx.shop, since).await?;
+    let (mut told, mut page) = (0, Some(Page::first(BATCH)));
+    // Who waits long and has a night in between hides nobody whose hour has come.
+    while let Some(here) = page {
+        let (waiting, next) = ctx.store.waiting(&ctx.shop, since, &here).await?;
+        told += tell(ctx, &waiting, now).await?;
+        page = next;
+    }
+    Ok(told)
+}
+
+/// Tells of those of them whose deadline is near.
+async fn tell(ctx: &Ctx, waiting: &[Waiting], now: Timestamp) -> Result<usize, StageError> {
+    let policy = ctx.policy();
+    let schedule = &policy.limits.schedule;
+    let before = ctx.settings.alert_before;
     let is_near = |waiting: &&Waiting| {
         // An express order has an hour to be packed: one that is held needs its person at once.
         let is_urgent = waiting.order.express && waiting.held;

@@ -67,6 +67,12 @@ pub async fn run_once(ctx: &Ctx, now_please: bool) -> Result<Report, StageError>
     }
     crash_point("sweep.read");
     report.problem = report.problem.or_else(|| listing::missed(ctx, span));
+    let took = ctx.clock.now().duration_since(started_at).abs();
+    if unwatched.is_none() && took > pause(ctx) {
+        // Halted in the midst of it, the process saw nothing of what happened since its first list.
+        let why = || format!("it took {took:#}: orders may have come and gone unseen");
+        report.problem.get_or_insert_with(why);
+    }
     record(ctx, (started_at, begun), span, failed.as_ref(), &mut report).await?;
     ctx.tell_ends(&report.observed);
     ctx.note_access(failed.as_ref()).await?;
@@ -90,6 +96,11 @@ struct Gap {
     placed: Timestamp,
 }
 
+/// People may have accepted orders and been done with them where nobody looked for longer than this.
+fn pause(ctx: &Ctx) -> SignedDuration {
+    ctx.settings.sweep_every * ctx.settings.archive_after_missed
+}
+
 /// Where nobody looked for several sweeps.
 async fn unwatched(ctx: &Ctx, now: Timestamp) -> Result<Option<Gap>, StageError> {
     let Some((_, counted)) = ctx.store.stock_age().await? else {
@@ -99,9 +110,10 @@ async fn unwatched(ctx: &Ctx, now: Timestamp) -> Result<Option<Gap>, StageError>
         .store
         .last_complete_scan(&ctx.shop, ScanKind::Sweep, Timestamp::MAX)
         .await?;
-    let pause = ctx.settings.sweep_every * ctx.settings.archive_after_missed;
+    let pause = pause(ctx);
     let is_short = |span: SignedDuration| span.abs() <= pause;
-    // What a sweep itself took is no pause: a long archive would be listed for ever.
+    // What a sweep itself took is no pause: a long archive would be listed for ever. One that took longer
+    // without it does not count as complete.
     let is_watched = last.as_ref().is_some_and(|scan| {
         let took = scan.finished_at.duration_since(scan.started_at);
         is_short(now.duration_since(scan.started_at) - took)
@@ -123,6 +135,10 @@ async fn read_stragglers(
     report: &mut Report,
 ) -> Result<Option<ApiError>, StageError> {
     let mut ids = ctx.store.gone(&ctx.shop, started_at, STRAGGLERS).await?;
+    if ids.len() as u64 >= u64::from(STRAGGLERS) {
+        let why = || format!("more than {STRAGGLERS} orders are to be read one by one");
+        report.problem.get_or_insert_with(why);
+    }
     ids.extend(ctx.store.vanished(&ctx.shop, STRAGGLERS).await?);
     read_singly(ctx, ids, report).await
 }

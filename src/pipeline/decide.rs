@@ -7,9 +7,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Ctx, Mode, StageError};
 use crate::domain::decision::{Decision, Verdict, decide};
-use crate::domain::facts::{Facts, LineFacts, LinesFacts};
+use crate::domain::facts::{Counters, Facts, LineFacts, LinesFacts};
 use crate::domain::ids::ShopName;
-use crate::store::{Candidate, Deciding, NewDecision};
+use crate::domain::ledger::Take;
+use crate::store::{Candidate, Deciding, NewDecision, Page};
 
 /// Orders decided in one transaction; a longer queue is taken in several.
 const BATCH: u32 = 1_000;
@@ -34,34 +35,39 @@ pub struct Report {
 /// Decides every order that waits, oldest first.
 ///
 /// # Errors
-/// What the database said; then nothing of the pass counts.
+/// What the database said; then nothing of the batch under way counts.
 pub async fn run_once(ctx: &Ctx) -> Result<Report, StageError> {
     let mut report = Report::default();
     if ctx.mode == Mode::Observe {
         return Ok(report);
     }
     ctx.mind_clock().await?;
+    let (mut page, mut proposed) = (Page::first(BATCH), Vec::new());
     loop {
-        let written = report.written;
         // As it is stored: decided again from what is stored, the same comes out.
         let now = crate::clock::to_ms(ctx.clock.now());
         let Some(mut pass) = ctx
             .store
-            .begin_deciding(&ctx.shop, &ctx.deciding_input(), BATCH, now)
+            .begin_deciding(&ctx.shop, &ctx.deciding_input(), &page, now)
             .await?
         else {
             return Ok(report);
         };
-        let full = pass.candidates.len() == BATCH as usize;
-        let lines = decide_all(ctx, &mut pass, now, &mut report).await?;
+        if ctx.mode != Mode::Act {
+            meet(&mut pass, &report, &proposed);
+        }
+        let next = pass.next.take();
+        let lines = decide_all(ctx, &mut pass, now, (&mut report, &mut proposed)).await?;
         pass.commit().await?;
         for line in &lines {
             line.log(ctx);
         }
-        // A full batch hid orders behind it; those just acted on make room for them.
-        if !full || report.written == written || ctx.mode != Mode::Act {
+        // Orders that are held or wait stay in the queue, whether that is news or not: what is behind
+        // a full batch has its turn now.
+        let Some(next) = next else {
             return Ok(report);
-        }
+        };
+        page = next;
     }
 }
 
@@ -109,7 +115,7 @@ async fn decide_all(
     ctx: &Ctx,
     pass: &mut Deciding<'_>,
     now: Timestamp,
-    report: &mut Report,
+    (report, proposed): (&mut Report, &mut Vec<Take>),
 ) -> Result<Vec<Line>, StageError> {
     let policy = ctx.policy();
     let mut lines = Vec::new();
@@ -128,6 +134,9 @@ async fn decide_all(
             _ => Vec::new(),
         };
         count(&decision, pass, report);
+        if !acts {
+            proposed.extend_from_slice(&takes);
+        }
         pass.ledger.promise(&takes);
         if is_known(&candidate, &decision, policy.digest(), now, acts) {
             continue;
@@ -221,19 +230,26 @@ fn note_wait(decision: &Decision, report: &mut Report) {
 
 /// Counts an action of this pass, so that the next order meets the caps with it counted.
 fn count(decision: &Decision, pass: &mut Deciding<'_>, report: &mut Report) {
-    let counters = &mut pass.around.counters;
-    match decision.verdict {
-        Verdict::Accept => {
-            counters.decided += 1;
-            counters.accepted_last_hour += 1;
-            report.accepts += 1;
-        }
-        Verdict::Cancel { .. } => {
-            counters.decided += 1;
-            counters.cancelled += 1;
-            counters.cancelled_last_hour += 1;
-            report.cancels += 1;
-        }
-        Verdict::Hold | Verdict::Wait { .. } => {}
-    }
+    let (accepts, cancels) = match decision.verdict {
+        Verdict::Accept => (1, 0),
+        Verdict::Cancel { .. } => (0, 1),
+        Verdict::Hold | Verdict::Wait { .. } => return,
+    };
+    report.accepts += accepts;
+    report.cancels += cancels;
+    add(&mut pass.around.counters, accepts, cancels);
+}
+
+fn add(counters: &mut Counters, accepts: usize, cancels: usize) {
+    let (accepts, cancels) = (accepts as u64, cancels as u64);
+    counters.decided += accepts + cancels;
+    counters.cancelled += cancels;
+    counters.accepted_last_hour += accepts;
+    counters.cancelled_last_hour += cancels;
+}
+
+/// A dry run leaves no promise and no action behind: a later batch meets those of the earlier ones here.
+fn meet(pass: &mut Deciding<'_>, report: &Report, proposed: &[Take]) {
+    add(&mut pass.around.counters, report.accepts, report.cancels);
+    pass.ledger.promise(proposed);
 }

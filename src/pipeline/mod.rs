@@ -123,6 +123,12 @@ const SHUT_OUT_FIRST: Duration = Duration::from_secs(30);
 /// Longest such pause.
 const SHUT_OUT_LONGEST: Duration = Duration::from_mins(5);
 
+/// How old another shop's last complete sweep may be for its promises to count as certain: one may be
+/// missed, and one takes seconds.
+pub fn others_fresh_for(sweep_every: SignedDuration) -> SignedDuration {
+    (sweep_every * 2).max(SignedDuration::from_secs(10))
+}
+
 impl Ctx {
     /// Joins a shop's parts; `seed` feeds the spread of pauses.
     pub fn new(
@@ -209,6 +215,7 @@ impl Ctx {
             safety_stock: self.settings.safety_stock,
             budget_window: self.settings.budget_window,
             clock_skew_s: self.reader.skew().map(|skew| skew.as_secs()),
+            others_fresh_for: others_fresh_for(self.settings.sweep_every),
         }
     }
 

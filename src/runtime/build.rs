@@ -21,7 +21,7 @@ use crate::kaspi::{
     Writer,
 };
 use crate::pipeline::housekeep::{Backups, Keeper, Retention};
-use crate::pipeline::{Ctx, Mode, Settings};
+use crate::pipeline::{Ctx, Mode, Settings, others_fresh_for};
 use crate::store::{DecidingInput, Store};
 
 /// One shop, ready to run.
@@ -81,6 +81,8 @@ pub fn limits(config: &Config) -> Limits {
         // A sweep that is late by more than three periods is no evidence any more.
         sweep_max_age: signed(config.confirm.sweep_every * 3).max(SignedDuration::from_mins(1)),
         cancel_sweep_age_max: signed(config.confirm.cancel_sweep_age_max),
+        accept_sweep_age_max: signed(config.confirm.accept_sweep_age_max),
+        last_units: i64::from(config.confirm.last_units),
         // By then every accept that was sent has been read back, or repeated.
         doubt_max: settle(config) * 5,
         schedule: schedule(config),
@@ -118,6 +120,7 @@ pub fn deciding_input(config: &Config) -> DecidingInput {
         safety_stock: i64::from(config.stock.safety_stock),
         budget_window: signed(config.interlocks.cancel_budget_window),
         clock_skew_s: None,
+        others_fresh_for: others_fresh_for(signed(config.confirm.sweep_every)),
     }
 }
 

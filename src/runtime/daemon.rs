@@ -303,8 +303,10 @@ async fn confirm_once(ctx: &Ctx, bells: &Bells) -> Result<Ran, StageError> {
             return Err(error);
         }
     };
-    if report.observed.is_news() {
+    // What was asked for is waited for.
+    if report.observed.is_news() || please && report.swept {
         bells.decide.notify_one();
+        bells.act.notify_one();
     }
     let did = json!({
         "listed": report.listed, "singles": report.singles, "new": report.observed.new,

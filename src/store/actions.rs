@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use sqlx::FromRow;
 
-use super::observe::kind_of;
+use super::observe::{kind_of, of_accepted};
 use super::orders::parse_order;
 use super::recheck::{Launch, Recheck, Today, today, withdraw};
 use super::{Store, StoreError, WriteTx, at, ms};
@@ -35,6 +35,8 @@ pub struct Due {
     pub attempts: u32,
     /// Whether a person asked for it.
     pub by_person: bool,
+    /// Whether they did knowing that the order was accepted.
+    pub of_accepted: bool,
     /// When it was decided.
     pub made_at: Timestamp,
     /// When the list that last showed the order as NEW was asked for.
@@ -84,16 +86,22 @@ struct Row {
     made_at: i64,
     listed_at: Option<i64>,
     last_outcome: Option<String>,
+    of_accepted: Option<bool>,
     counted: i64,
 }
 
-pub(super) const DUE: &str = "
+pub(super) const DUE: &str = concat!(
+    "
 SELECT a.id, a.decision_id, o.body, a.kind, a.reason, a.comment, a.state, a.attempts, a.origin, a.made_at, o.listed_at,
   (SELECT outcome FROM attempts t WHERE t.action_id = a.id ORDER BY n DESC LIMIT 1) AS last_outcome,
+ ",
+    of_accepted!(),
+    ",
   (SELECT COUNT(*) FROM attempts t WHERE t.action_id = a.id AND outcome NOT IN ('snoozed', 'not_sent', 'denied')) AS counted
 FROM actions a JOIN orders o ON o.shop = a.shop AND o.id = a.order_id
 WHERE a.shop = ? AND a.state IN ('pending', 'sent', 'unknown') AND a.due_at <= ?
-ORDER BY a.state = 'pending' DESC, a.kind = 'accept' DESC, o.created_at, o.id LIMIT ?";
+ORDER BY a.state = 'pending' DESC, a.kind = 'accept' DESC, o.created_at, o.id LIMIT ?"
+);
 
 pub(super) const NEXT_DUE: &str = "
 SELECT MIN(due_at) FROM actions INDEXED BY actions_due
@@ -118,6 +126,7 @@ fn due(row: Row) -> Result<Due, StoreError> {
             .ok_or_else(|| StoreError::corrupt("an action's state", row.state))?,
         attempts: u32::try_from(row.attempts).unwrap_or(u32::MAX),
         by_person: row.origin == "person",
+        of_accepted: row.of_accepted.unwrap_or(false),
         made_at: at(row.made_at)?,
         listed_at: row.listed_at.map(at).transpose()?,
         last_outcome: row.last_outcome,

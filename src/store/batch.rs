@@ -22,7 +22,8 @@ pub(super) struct Batch {
 // Joined by key alone, so that the rows drive and the tables are searched.
 pub(super) const UPDATE_ORDERS: &str = "
 UPDATE orders SET code = j.value ->> 1, state = j.value ->> 2, status = j.value ->> 3,
-  created_at = j.value ->> 4, cancellation_reason = j.value ->> 5, body = j.value ->> 6, seen_at = ?3,
+  created_at = j.value ->> 4, cancellation_reason = j.value ->> 5, body = j.value ->> 6,
+  seen_at = MAX(seen_at, j.value ->> 8),
   status_since = IIF(status = j.value ->> 3, status_since, ?3)
 FROM json_each(?1) j WHERE shop = j.value ->> 7 AND orders.id = j.value ->> 0";
 
@@ -34,11 +35,13 @@ pub(super) const CONFIRM_RESERVATIONS: &str = "
 UPDATE reservations SET confirmed_at = ?3 WHERE shop = ?2 AND state = 'active'
   AND confirmed_at IS NULL AND order_id IN (SELECT value FROM json_each(?1))";
 
-pub(super) const TOUCH: &str =
-    "UPDATE orders SET seen_at = ? WHERE shop = ? AND id IN (SELECT value FROM json_each(?))";
+pub(super) const TOUCH: &str = "
+UPDATE orders SET seen_at = MAX(seen_at, j.value ->> 1)
+FROM json_each(?1) j WHERE shop = j.value ->> 2 AND orders.id = j.value ->> 0";
 
 impl Batch {
-    pub(super) fn update(&mut self, shop: &ShopName, order: &Order, body: &str) {
+    /// An order as it was when its reading was asked for: how long that took to come says nothing.
+    pub(super) fn update(&mut self, shop: &ShopName, (order, asked_at): (&Order, i64), body: &str) {
         let columns = json!([
             order.id.as_str(),
             order.code.as_str(),
@@ -48,6 +51,7 @@ impl Batch {
             order.cancellation_reason,
             body,
             shop.as_str(),
+            asked_at,
         ]);
         self.updated.insert(order.id.to_string(), columns);
     }
@@ -79,19 +83,16 @@ impl Batch {
     }
 }
 
+/// Notes of orders that are as they were, when that was asked: id, time and shop of each.
 pub(super) async fn touch(
     tx: &mut WriteTx<'_>,
-    shop: &ShopName,
-    ids: &[&str],
-    now: Timestamp,
+    seen: &[serde_json::Value],
 ) -> Result<(), StoreError> {
-    if ids.is_empty() {
+    if seen.is_empty() {
         return Ok(());
     }
     sqlx::query(TOUCH)
-        .bind(ms(now))
-        .bind(shop.as_str())
-        .bind(json!(ids).to_string())
+        .bind(json!(seen).to_string())
         .execute(tx.conn()?)
         .await?;
     Ok(())

@@ -5,6 +5,7 @@ use serde_json::json;
 use sqlx::FromRow;
 
 use super::orders::parse_order;
+use super::page::Page;
 use super::watch::{because, waiting_facts};
 use super::{Store, StoreError, ms};
 use crate::crash_point::crash_point;
@@ -40,22 +41,27 @@ pub(super) const WAITING: &str = "
 SELECT o.body, o.held_by, o.held_why, d.body AS decision, d.verdict, d.rule FROM orders o
 LEFT JOIN decisions d ON d.id = (SELECT MAX(id) FROM decisions WHERE shop = o.shop AND order_id = o.id)
 WHERE o.shop = ?1 AND o.state = 'NEW' AND o.status = 'APPROVED_BY_BANK'
-  AND (o.created_at <= ?2 OR o.body ->> '$.express')
+  AND (o.created_at, o.id) > (?3, ?4) AND (o.created_at <= ?2 OR o.body ->> '$.express')
   AND NOT EXISTS (SELECT 1 FROM audit a WHERE a.shop = o.shop AND a.order_id = o.id
                   AND a.event = 'order.deadline_near')
-ORDER BY o.created_at LIMIT 1000";
+ORDER BY o.created_at, o.id LIMIT ?5";
 
 impl Store {
-    /// Orders that wait since `since` or longer, and express ones, that were not told of before.
+    /// A page of the orders that wait since `since` or longer, and of express ones, that were not told of
+    /// before, with the page behind it.
     pub async fn waiting(
         &self,
         shop: &ShopName,
         since: Timestamp,
-    ) -> Result<Vec<Waiting>, StoreError> {
+        page: &Page,
+    ) -> Result<(Vec<Waiting>, Option<Page>), StoreError> {
         let mut reader = self.read().await?;
         let rows: Vec<Row> = sqlx::query_as(WAITING)
             .bind(shop.as_str())
             .bind(ms(since))
+            .bind(page.created_at)
+            .bind(&page.id)
+            .bind(page.limit)
             .fetch_all(&mut *reader)
             .await?;
         drop(reader);
@@ -76,7 +82,9 @@ impl Store {
                 because,
             })
         };
-        rows.into_iter().map(waiting).collect()
+        let waiting: Vec<Waiting> = rows.into_iter().map(waiting).collect::<Result<_, _>>()?;
+        let next = page.next(waiting.len(), waiting.last().map(|last| &last.order));
+        Ok((waiting, next))
     }
 
     /// Puts on record that these were told.

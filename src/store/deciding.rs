@@ -7,6 +7,8 @@ use sqlx::FromRow;
 
 use super::observe::{Origin, insert_reservations};
 use super::orders::{from_vanished, lines_awaited, parse_line, parse_order};
+use super::page::Page;
+use super::stock::Viewpoint;
 use super::watch::{because, waiting_facts};
 use super::{Store, StoreError, WriteTx, at, ms};
 use crate::crash_point::crash_point;
@@ -29,6 +31,19 @@ pub struct DecidingInput {
     pub budget_window: SignedDuration,
     /// Kaspi's clock minus ours, in seconds.
     pub clock_skew_s: Option<i64>,
+    /// A shop whose accepted orders were last read longer ago than this may have given units back since, to
+    /// all that share its stock.
+    pub others_fresh_for: SignedDuration,
+}
+
+impl DecidingInput {
+    pub(super) fn viewpoint<'a>(&self, shop: &'a ShopName, now: Timestamp) -> Viewpoint<'a> {
+        let since = now.saturating_sub(self.others_fresh_for).unwrap_or(now);
+        Viewpoint {
+            shop: Some((shop, since)),
+            own: None,
+        }
+    }
 }
 
 /// An order to be decided.
@@ -56,6 +71,8 @@ pub struct Deciding<'s> {
     scan: i64,
     /// Orders to decide, oldest first.
     pub candidates: Vec<Candidate>,
+    /// Where there may be more.
+    pub next: Option<Page>,
     /// Stock of all their SKUs.
     pub ledger: Ledger,
     /// The world around them.
@@ -93,27 +110,28 @@ struct Row {
 pub(super) const CANDIDATES: &str = "
 SELECT o.id, o.body, o.lines_state, o.lines_problem, o.shortage_since, o.shortage_scans, o.shortage_scan,
        d.body AS decision, d.policy_digest,
-       (SELECT MAX(kind) FROM actions a WHERE a.shop = o.shop AND a.order_id = o.id AND a.attempts > 0) AS sent
+       (SELECT IIF(COUNT(DISTINCT kind) > 1, 'accept and a cancel', MAX(kind)) FROM actions a
+        WHERE a.shop = o.shop AND a.order_id = o.id AND a.attempts > 0) AS sent
 FROM orders o
 JOIN (SELECT id, window_from FROM scans WHERE shop = ?1 AND kind = 'new' AND complete = 1
       ORDER BY id DESC LIMIT 1) s
 LEFT JOIN decisions d ON d.id =
   (SELECT MAX(id) FROM decisions WHERE shop = o.shop AND order_id = o.id)
 WHERE o.shop = ?1 AND o.state = 'NEW' AND o.status = 'APPROVED_BY_BANK' AND o.held_by IS NULL
-  AND o.lines_state <> 'unread'
+  AND (o.created_at, o.id) > (?3, ?4) AND o.lines_state <> 'unread'
   AND (o.listed_scan = s.id OR (o.listed_scan IS NOT NULL AND o.created_at < s.window_from))
   AND NOT EXISTS (SELECT 1 FROM actions a WHERE a.shop = o.shop AND a.order_id = o.id
                   AND a.state IN ('pending', 'sent', 'unknown'))
 ORDER BY o.created_at, o.id LIMIT ?2";
 
 impl Store {
-    /// Starts a deciding pass over the orders that wait, `limit` at most. `None` when none does, or
-    /// no complete scan is there to decide from (R7).
+    /// Starts a deciding pass over a page of the orders that wait. `None` when none does, or no
+    /// complete scan is there to decide from (R7).
     pub async fn begin_deciding(
         &self,
         shop: &ShopName,
         input: &DecidingInput,
-        limit: u32,
+        page: &Page,
         now: Timestamp,
     ) -> Result<Option<Deciding<'_>>, StoreError> {
         let mut tx = self.write().await?;
@@ -125,7 +143,9 @@ impl Store {
         .await?;
         let rows: Vec<Row> = sqlx::query_as(CANDIDATES)
             .bind(shop.as_str())
-            .bind(limit)
+            .bind(page.limit)
+            .bind(page.created_at)
+            .bind(&page.id)
             .fetch_all(tx.conn()?)
             .await?;
         let (Some(scan), false) = (scan, rows.is_empty()) else {
@@ -138,9 +158,15 @@ impl Store {
             let lines = lines.remove(&row.id).unwrap_or_default();
             candidates.push(candidate(row, lines)?);
         }
+        let next = page.next(candidates.len(), candidates.last().map(|c| &c.order));
         let skus: Vec<&str> = candidates.iter().flat_map(|c| skus(&c.lines)).collect();
         let ledger = tx
-            .ledger(input.semantics, input.safety_stock, &skus, None)
+            .ledger(
+                input.semantics,
+                input.safety_stock,
+                &skus,
+                input.viewpoint(shop, now),
+            )
             .await?;
         let around = tx.surroundings(shop, input, now).await?;
         Ok(Some(Deciding {
@@ -149,6 +175,7 @@ impl Store {
             now,
             scan,
             candidates,
+            next,
             ledger,
             around,
         }))
@@ -356,11 +383,11 @@ pub(super) const UNREAD_HOLDER: &str = concat!(
     "
 SELECT MAX(at) FROM (
   SELECT MAX(?2) AS at FROM orders INDEXED BY orders_lines_wanted
-  WHERE shop = ?1 AND status = 'ACCEPTED_BY_MERCHANT' AND lines_state <> 'known' AND ",
+  WHERE shop = ?1 AND status = 'ACCEPTED_BY_MERCHANT' AND ",
     lines_awaited!(),
     "
   UNION ALL
-  SELECT MAX((SELECT started_at FROM scans
+  SELECT MAX((SELECT finished_at FROM scans
     WHERE shop = ?1 AND kind = 'new' AND complete = 1 AND id > COALESCE(o.listed_scan, 0) ORDER BY id LIMIT 1))",
     from_vanished!(),
     ")"

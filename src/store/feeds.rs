@@ -55,9 +55,9 @@ pub struct SourceState {
     pub read: Option<LastRead>,
     /// Rows of that reading that were taken in.
     pub rows: i64,
-    /// SKUs that had some before that reading.
+    /// Levels of it that had some before that reading.
     pub had: i64,
-    /// SKUs that fell to none in it.
+    /// Of those, levels that fell to none in it.
     pub fell: i64,
     /// Levels that it had before and does not have any more.
     pub absent: i64,

@@ -41,9 +41,10 @@ pub struct ImportReport {
     pub rows: usize,
     /// Rows older than what was already known, left out.
     pub older: usize,
-    /// SKUs that had some before.
+    /// Levels that had some before, of those this source gave or gives: what it may lose at once. At its
+    /// first import, of all.
     pub had: i64,
-    /// SKUs that fell from some to none.
+    /// Of those, levels that fell to none.
     pub fell: i64,
     /// Levels that came from this source before and are not in it any more: they stay, and grow old.
     pub absent: i64,
@@ -55,6 +56,12 @@ struct Level {
     as_of: i64,
     /// Whether it came from the same source.
     is_own: bool,
+}
+
+impl Level {
+    fn has_some(&self) -> bool {
+        self.on_hand > Some(0)
+    }
 }
 
 type Known = HashMap<(String, String), Level>;
@@ -90,23 +97,24 @@ impl Store {
     ) -> Result<ImportReport, StoreError> {
         let mut tx = self.write().await?;
         let known = known(&mut tx, new.source).await?;
-        let had = known.values().filter(|level| level.on_hand > Some(0));
-        let had = count(had.count());
+        let is_first = is_first(&mut tx, new.source).await?;
+        // What other sources gave does not make the fall of a small one look small.
+        let is_counted = |level: &Level| is_first || level.is_own;
+        let had = known.values().filter(|l| l.has_some() && is_counted(l));
         let mut report = ImportReport {
             rows: 0,
             older: 0,
-            had,
+            had: count(had.count()),
             fell: 0,
             absent: count(known.values().filter(|level| level.is_own).count()),
         };
         let import: i64 = sqlx::query_scalar(
-            "INSERT INTO stock_imports (source, at, rows, had, fell, semantics) VALUES (?, ?, ?, ?, 0, ?)
+            "INSERT INTO stock_imports (source, at, rows, had, fell, semantics) VALUES (?, ?, ?, 0, 0, ?)
              RETURNING id",
         )
         .bind(new.source)
         .bind(ms(now))
         .bind(count(new.rows.len()))
-        .bind(had)
         .bind(new.semantics.map(Semantics::word))
         .fetch_one(tx.conn()?)
         .await?;
@@ -126,15 +134,19 @@ impl Store {
                     report.older += 1;
                     continue;
                 }
-                let had_some = before.is_some_and(|level| level.on_hand > Some(0));
+                let had_some = before.is_some_and(Level::has_some);
                 let fell = had_some && row.on_hand == Some(0);
                 report.rows += 1;
+                // Given by another source, or counted by hand, since this one last did.
+                report.had += i64::from(had_some && !before.is_some_and(is_counted));
                 report.fell += i64::from(fell);
                 let fell_in = (fell && !new.trusted).then_some(import);
                 if before.is_none_or(|level| level.on_hand != row.on_hand.map(i64::from)) {
                     changed.push(json!([key.0, key.1, row.on_hand]));
                 }
-                rows.push(json!([key.0, key.1, row.on_hand, ms(row.as_of), fell_in]));
+                // By a clock that runs ahead, what happens until then would be taken for counted.
+                let as_of = ms(row.as_of.min(now));
+                rows.push(json!([key.0, key.1, row.on_hand, as_of, fell_in]));
             }
             put(&mut tx, rows, import).await?;
             if !changed.is_empty() {
@@ -154,6 +166,13 @@ impl Store {
 
 fn count(of: usize) -> i64 {
     i64::try_from(of).unwrap_or(i64::MAX)
+}
+
+/// Whether nothing was ever taken in of this source.
+async fn is_first(tx: &mut WriteTx<'_>, source: &str) -> Result<bool, StoreError> {
+    let first = "SELECT NOT EXISTS (SELECT 1 FROM stock_imports WHERE source = ?)";
+    let first = sqlx::query_scalar(first).bind(source);
+    Ok(first.fetch_one(tx.conn()?).await?)
 }
 
 async fn known(tx: &mut WriteTx<'_>, source: &str) -> Result<Known, StoreError> {
@@ -208,7 +227,8 @@ async fn finish(
     report: &ImportReport,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE stock_imports SET fell = ? WHERE id = ?")
+    sqlx::query("UPDATE stock_imports SET had = ?, fell = ? WHERE id = ?")
+        .bind(report.had)
         .bind(report.fell)
         .bind(import)
         .execute(tx.conn()?)

@@ -105,16 +105,20 @@ impl WriteTx<'_> {
                 Status::ApprovedByBank | Status::AcceptedByMerchant
             )
         {
-            return Ok(Some((at(seen_at)?, now)));
+            let seen_at = at(seen_at)?;
+            return Ok(Some((
+                seen_at.saturating_sub(READING_LAG).unwrap_or(seen_at),
+                now,
+            )));
         }
-        // Approved since the copy was made, since the last sweep before it was first seen, or since the
+        // Approved since the copy was made, since the last lists before it was first seen, or since the
         // oldest count in force, it left since too.
         let since: Option<i64> = sqlx::query_scalar(
             "SELECT MIN(at) FROM (SELECT known_until AS at FROM restores WHERE shop = ?1
-               UNION ALL SELECT at FROM (SELECT COALESCE(kaspi_at, started_at) AS at FROM scans
-                 WHERE shop = ?1 AND kind = 'sweep' AND complete = 1
+               UNION ALL SELECT COALESCE(kaspi_at, started_at) FROM scans WHERE id IN (
+                 SELECT MAX(id) FROM scans WHERE shop = ?1 AND complete = 1
                    AND finished_at <= (SELECT first_seen_at FROM orders WHERE shop = ?1 AND id = ?2)
-                 ORDER BY id DESC LIMIT 1)
+                 GROUP BY kind)
                UNION ALL SELECT MIN(as_of) FROM stock)",
         )
         .bind(shop.as_str())

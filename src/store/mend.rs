@@ -15,7 +15,7 @@ const PUT_OFF_MAX: SignedDuration = SignedDuration::from_hours(1);
 
 /// What is dated `?1` (now) or later, and what becomes of it. `?2` is when an action is due whose
 /// request ended just now: no settle is cut short.
-const MENDS: [&str; 8] = [
+const MENDS: [&str; 9] = [
     // Whether such a reading is old or new is not known: it is no evidence.
     "DELETE FROM scans WHERE started_at > ?1 AND ?2 > 0",
     // The next scan may have the number of one that goes.
@@ -26,6 +26,7 @@ const MENDS: [&str; 8] = [
     "UPDATE orders SET shortage_since = NULL, shortage_scans = 0, shortage_scan = NULL
      WHERE shortage_since > ?1 AND ?2 > 0",
     "UPDATE actions SET due_at = MIN(due_at, MAX(?1, ?2)) WHERE due_at > ?1 AND closed_at IS NULL",
+    "UPDATE actions SET made_at = ?1 WHERE made_at > ?1 AND ?2 > 0 AND closed_at IS NULL",
     // Whether goods left before or after a count made meanwhile is not known: it is no evidence, and the
     // next one is newer.
     "UPDATE stock SET as_of = 0 WHERE as_of > ?1 AND ?2 > 0",

@@ -1,6 +1,7 @@
 //! The one place where a reading of Kaspi enters the database: the order's row, the end of its
 //! action and the fate of its reservation, in one transaction (R5).
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
@@ -10,6 +11,7 @@ use sqlx::FromRow;
 use super::batch::{Batch, touch};
 use super::deciding::skus;
 use super::left::left_within;
+use super::stock::Viewpoint;
 use super::{StoreError, WriteTx, edited, ms, orders};
 use crate::crash_point::crash_point;
 use crate::domain::action::{Kind, State as ActionState};
@@ -78,23 +80,37 @@ pub(super) struct Known {
     attempts: Option<i64>,
     seen_at: i64,
     of_accepted: Option<bool>,
+    lines_awaited: bool,
 }
+
+/// Whether a person asked for the action `a` knowing that its order was accepted.
+macro_rules! of_accepted {
+    () => {
+        "(SELECT a.origin = 'person' AND d.facts ->> '$.order.status' = 'ACCEPTED_BY_MERCHANT'
+   FROM decisions d WHERE d.id = a.decision_id) AS of_accepted"
+    };
+}
+pub(super) use of_accepted;
 
 // A cross join, as it keeps its order: the readings drive, and each order is searched. The other way
 // round every order the shop ever had would be compared with every reading.
-pub(super) const KNOWN: &str = "
-SELECT o.id, o.status, o.body, o.lines_state, o.seen_at,
+pub(super) const KNOWN: &str = concat!(
+    "
+SELECT o.id, o.status, o.body, o.lines_state, o.seen_at, ",
+    orders::lines_awaited!(),
+    " AS lines_awaited,
   (SELECT COUNT(*) FROM reservations r WHERE r.shop = o.shop AND r.order_id = o.id AND r.state <> 'released')
     AS held_total,
   (SELECT COUNT(*) FROM reservations r WHERE r.shop = o.shop AND r.order_id = o.id AND r.state = 'active')
     AS held_active,
   (SELECT COUNT(*) FROM reservations r WHERE r.shop = o.shop AND r.order_id = o.id AND r.state = 'active'
     AND r.confirmed_at IS NULL) AS held_unconfirmed,
-  a.id AS action, a.kind, a.reason, a.comment, a.state, a.attempts,
-  (SELECT a.origin = 'person' AND d.facts ->> '$.order.status' = 'ACCEPTED_BY_MERCHANT'
-   FROM decisions d WHERE d.id = a.decision_id) AS of_accepted
+  a.id AS action, a.kind, a.reason, a.comment, a.state, a.attempts, ",
+    of_accepted!(),
+    "
 FROM json_each(?2) j CROSS JOIN orders o ON o.shop = ?1 AND o.id = j.value
-LEFT JOIN actions a ON a.shop = o.shop AND a.order_id = o.id AND a.state IN ('pending', 'sent', 'unknown')";
+LEFT JOIN actions a ON a.shop = o.shop AND a.order_id = o.id AND a.state IN ('pending', 'sent', 'unknown')"
+);
 
 pub(super) async fn known(
     tx: &mut WriteTx<'_>,
@@ -109,6 +125,28 @@ pub(super) async fn known(
     Ok(rows.into_iter().map(|row| (row.id.clone(), row)).collect())
 }
 
+/// The readings, of each order the one that is furthest on: one that moves while a sweep lists its states is
+/// in two of them.
+fn newest(readings: &[Reading]) -> Vec<&Reading> {
+    let mut newest: Vec<&Reading> = Vec::with_capacity(readings.len());
+    let mut places = HashMap::with_capacity(readings.len());
+    for reading in readings {
+        match places.entry(reading.order.id.as_str()) {
+            Entry::Vacant(entry) => {
+                entry.insert(newest.len());
+                newest.push(reading);
+            }
+            Entry::Occupied(entry) => {
+                let before = &mut newest[*entry.get()];
+                if reconcile::overtakes(&before.order.status, &reading.order.status) {
+                    *before = reading;
+                }
+            }
+        }
+    }
+    newest
+}
+
 /// Takes readings in. Stale ones (an older rank, R11) change nothing.
 pub(super) async fn observe(
     tx: &mut WriteTx<'_>,
@@ -116,6 +154,7 @@ pub(super) async fn observe(
     readings: &[Reading],
     now: Timestamp,
 ) -> Result<Observed, StoreError> {
+    let readings = newest(readings);
     let ids: Vec<&str> = readings
         .iter()
         .map(|reading| reading.order.id.as_str())
@@ -129,6 +168,7 @@ pub(super) async fn observe(
     let mut batch = Batch::default();
     for reading in readings {
         let order = &reading.order;
+        let asked_at = ms(reading.asked_at.min(now));
         match known.get(order.id.as_str()) {
             None if let_go.contains(order.id.as_str()) => {}
             None => {
@@ -140,13 +180,14 @@ pub(super) async fn observe(
                 hold(tx, shop, (order, reading.skew), None, now, &mut observed).await?;
             }
             Some(row)
-                if !reconcile::overtakes(&Status::from(row.status.as_str()), &order.status) => {}
+                if !reconcile::overtakes(&Status::from(row.status.as_str()), &order.status)
+                    || waits_for_lines(row, reading) => {}
             Some(row) => {
                 let body = body(order)?;
                 if row.body == body {
-                    unchanged.push(order.id.as_str());
+                    unchanged.push(json!([order.id.as_str(), asked_at, shop.as_str()]));
                 } else {
-                    batch.update(shop, order, &body);
+                    batch.update(shop, (order, asked_at), &body);
                     observed.changed += 1;
                 }
                 let is_edited =
@@ -158,6 +199,10 @@ pub(super) async fn observe(
                     edited::refit(tx, shop, order, now).await?;
                 }
                 if is_withdrawn {
+                    // Somebody else accepted it meanwhile: what was taken back is promised all the same.
+                    if reconcile::holding(order) == Holding::Reserve {
+                        reserve_seen(tx, shop, order, None, now).await?;
+                    }
                     continue;
                 }
                 end_action(tx, shop, order, row, now, (&mut batch, &mut observed))?;
@@ -178,8 +223,19 @@ pub(super) async fn observe(
         }
     }
     batch.write(tx, shop, now).await?;
-    touch(tx, shop, &unchanged, now).await?;
+    touch(tx, &unchanged).await?;
     Ok(observed)
+}
+
+/// Whether an order has left with goods nobody knows yet. It stays as it was seen, accepted or vanished, and
+/// holds accepts back until its lines are read, or were asked for in vain: of one that is over nobody asks.
+fn waits_for_lines(row: &Known, reading: &Reading) -> bool {
+    let was_there = matches!(
+        Status::from(row.status.as_str()),
+        Status::ApprovedByBank | Status::AcceptedByMerchant
+    );
+    let is_unheld = row.lines_awaited && reading.lines.is_none() && row.held_total == 0;
+    was_there && is_unheld && reconcile::holding(&reading.order) == Holding::Consume
 }
 
 fn body(order: &Order) -> Result<String, StoreError> {
@@ -195,7 +251,7 @@ async fn insert(
     let order = &reading.order;
     sqlx::query(
         "INSERT INTO orders (shop, id, code, state, status, created_at, cancellation_reason, body,
-           first_seen_at, seen_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9)",
+           first_seen_at, seen_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )
     .bind(shop.as_str())
     .bind(order.id.as_str())
@@ -206,6 +262,7 @@ async fn insert(
     .bind(order.cancellation_reason.as_deref())
     .bind(body(order)?)
     .bind(ms(now))
+    .bind(ms(reading.asked_at.min(now)))
     .execute(tx.conn()?)
     .await?;
     crash_point("order.inserted");
@@ -323,6 +380,17 @@ pub(super) async fn hold(
         (row.held_total, row.held_active, row.held_unconfirmed)
     });
     match reconcile::holding(order) {
+        // It was on its way, and nobody told since when: until the next count its units are neither there
+        // nor missing.
+        Holding::Release
+            if active > 0 && row.is_some_and(|row| row.status == Status::Cancelling.as_str()) =>
+        {
+            let fate = Fate::Consumed {
+                after: order.created_at.min(now),
+                by: now,
+            };
+            close_reservations(tx, shop, order, fate, order.status.as_str(), now).await?;
+        }
         Holding::Release if active > 0 => {
             let why = order.cancellation_reason.as_deref().unwrap_or("cancelled");
             observed.released +=
@@ -396,7 +464,9 @@ pub(super) async fn takes(
 ) -> Result<Vec<Take>, StoreError> {
     let lines = Lines::Known(lines);
     let names: Vec<&str> = skus(&lines).collect();
-    let ledger = tx.ledger(Semantics::Physical, 0, &names, None).await?;
+    let ledger = tx
+        .ledger(Semantics::Physical, 0, &names, Viewpoint::default())
+        .await?;
     Ok(ledger.takes(&lines, order.pickup_point.as_ref()))
 }
 

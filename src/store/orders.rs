@@ -97,8 +97,8 @@ pub(super) async fn lines_failed(
     Ok(())
 }
 
-/// Lines of an order that was over, and known to every count, when it was first seen: there are as many
-/// such as the archive has, and none is asked for. While nothing is counted, the first count may be older.
+/// Lines of an order that was over, and known to the shelf's count, when it was first seen: there are as many
+/// such as the archive has, and none is asked for.
 pub(super) async fn lines_needless(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
@@ -107,7 +107,7 @@ pub(super) async fn lines_needless(
     sqlx::query(
         "UPDATE orders SET lines_state = 'unreadable', lines_due_at = ?,
            lines_problem = 'its goods left before the shelf was counted: they are not asked for'
-         WHERE shop = ? AND id = ? AND lines_state = 'unread' AND EXISTS (SELECT 1 FROM stock)",
+         WHERE shop = ? AND id = ? AND lines_state = 'unread'",
     )
     .bind(i64::MAX)
     .bind(shop.as_str())
@@ -216,7 +216,7 @@ WHERE o.seen_at < ?2 ORDER BY o.seen_at, o.id LIMIT ?3";
 /// one order must not stop a shop for longer.
 macro_rules! lines_awaited {
     () => {
-        "lines_state = 'unread' AND lines_failures < 5"
+        "lines_state <> 'known' AND lines_failures < 5 AND lines_due_at < 9223372036854775807"
     };
 }
 pub(super) use lines_awaited;

@@ -7,6 +7,7 @@ use sqlx::FromRow;
 
 use super::deciding::{self, DecidingInput, NewDecision, skus};
 use super::observe::{Fate, close_reservations};
+use super::stock::Viewpoint;
 use super::{Store, StoreError, WriteTx, actions};
 use crate::crash_point::crash_point;
 use crate::domain::action::State as ActionState;
@@ -150,7 +151,12 @@ impl Store {
         withdraw_unsent(&mut tx, shop, &order, now).await?;
         let names: Vec<&str> = skus(&lines).collect();
         let ledger = tx
-            .ledger(input.semantics, input.safety_stock, &names, None)
+            .ledger(
+                input.semantics,
+                input.safety_stock,
+                &names,
+                Viewpoint::default(),
+            )
             .await?;
         let facts = Facts {
             shop: Some(shop.clone()),

@@ -6,6 +6,7 @@ use serde_json::json;
 use sqlx::FromRow;
 
 use super::orders::parse_order;
+use super::stock::Viewpoint;
 use super::{StoreError, WriteTx, parts};
 use crate::domain::ids::Sku;
 use crate::domain::stock::Semantics;
@@ -48,7 +49,9 @@ pub(super) async fn settle(
     if rows.is_empty() {
         return Ok(());
     }
-    let ledger = tx.ledger(Semantics::Physical, 0, skus, None).await?;
+    let ledger = tx
+        .ledger(Semantics::Physical, 0, skus, Viewpoint::default())
+        .await?;
     let mut moves = Vec::new();
     for row in rows {
         let order = parse_order(&row.body)?;

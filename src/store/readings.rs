@@ -74,6 +74,7 @@ impl Store {
                 }
                 Ok(Lines::Unreadable(why)) => {
                     orders::lines_failed(&mut tx, shop, &order.id, Some(why), retry_at).await?;
+                    orders::lines_asked(&mut tx, shop, &order.id).await?;
                 }
                 Err(why) => {
                     orders::lines_failed(&mut tx, shop, &order.id, None, retry_at).await?;

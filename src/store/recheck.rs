@@ -6,6 +6,7 @@ use serde_json::json;
 use super::actions::{Begun, Due, close, hold};
 use super::deciding::{DecidingInput, skus};
 use super::observe::{Fate, close_reservations};
+use super::stock::Viewpoint;
 use super::{StoreError, WriteTx, at};
 use crate::domain::action::{Kind, State as ActionState};
 use crate::domain::decision::{Decision, Verdict, decide};
@@ -55,13 +56,22 @@ pub(super) async fn today(
     };
     let names: Vec<&str> = skus(&lines).collect();
     let (semantics, safety) = (recheck.input.semantics, recheck.input.safety_stock);
-    let own = Some((shop, &due.order.id));
-    let ledger = tx.ledger(semantics, safety, &names, own).await?;
+    let viewpoint = Viewpoint {
+        own: Some((shop, &due.order.id)),
+        ..recheck.input.viewpoint(shop, now)
+    };
+    let ledger = tx.ledger(semantics, safety, &names, viewpoint).await?;
     let lines = ledger.facts(&lines, order.pickup_point.as_ref());
     let fresh = now.duration_since(due.made_at) <= recheck.accept_fresh_for;
-    // An accept that was sent, or decided just now, need not be decided again: unless its units went
-    // to another order since, or off the shelf (I2).
-    let is_settled = due.kind == Kind::Accept && (due.attempts > 0 || fresh);
+    // An accept that was sent not long ago, or decided just now, need not be decided again: unless its units
+    // went to another order since, or off the shelf (I2).
+    let doubt_max = recheck.policy.limits.doubt_max;
+    let is_settled = due.kind == Kind::Accept
+        && if due.attempts > 0 {
+            !is_in_doubt_for_long(tx, due, doubt_max, now).await?
+        } else {
+            fresh
+        };
     if is_settled && (order.pre_order || covers(&lines)) {
         return Ok(Today::Same);
     }
@@ -92,9 +102,10 @@ pub(super) async fn today(
         Verdict::Wait { until }
             if same_rule
                 && if due.attempts > 0 {
-                    !is_in_doubt_for_long(tx, due, recheck.policy.limits.doubt_max, now).await?
+                    !is_in_doubt_for_long(tx, due, doubt_max, now).await?
                 } else {
-                    objections.all(|o| o.interlock == Name::CancelEvidence)
+                    objections
+                        .all(|o| matches!(o.interlock, Name::CancelEvidence | Name::HoldersRead))
                 } =>
         {
             Today::Later(until)

@@ -33,12 +33,14 @@ pub struct Restored {
 /// [`StoreError::Held`] while a daemon works on the database, [`StoreError::Open`] when there is
 /// something in its place or the copy is none of Qabyl's, [`StoreError::Damaged`] for a copy that is
 /// not whole, [`StoreError::Migrate`] for one of a newer version.
+///
+/// Gives of when its newest count is: what was counted since is lost.
 pub async fn restore(
     from: &Path,
     to: &Path,
     settle: SignedDuration,
     now: Timestamp,
-) -> Result<(), StoreError> {
+) -> Result<Option<Timestamp>, StoreError> {
     let _held = lock::take(to, now)?;
     nothing_there(to)?;
     let ready = beside(to, RESTORING);
@@ -49,9 +51,10 @@ pub async fn restore(
         is_ours(from, &source).await?;
         vacuum_into(source, &ready).await?;
         crash_point("restore.copied");
-        make_ready(from, &ready, settle, now).await?;
+        let counted = make_ready(from, &ready, settle, now).await?;
         nothing_there(to)?;
-        publish(&ready, to).await
+        publish(&ready, to).await?;
+        Ok(counted)
     };
     let made = made.await;
     if made.is_err() {
@@ -155,7 +158,7 @@ async fn make_ready(
     ready: &Path,
     settle: SignedDuration,
     now: Timestamp,
-) -> Result<(), StoreError> {
+) -> Result<Option<Timestamp>, StoreError> {
     let mut connection = open::options(ready)
         .journal_mode(SqliteJournalMode::Delete)
         .synchronous(SqliteSynchronous::Full)
@@ -163,8 +166,11 @@ async fn make_ready(
         .await?;
     open::MIGRATIONS.run(&mut connection).await?;
     mark(&mut connection, from, settle, now).await?;
+    let counted: Option<i64> = sqlx::query_scalar("SELECT MAX(as_of) FROM stock")
+        .fetch_one(&mut connection)
+        .await?;
     connection.close().await?;
-    Ok(())
+    counted.map(at).transpose()
 }
 
 async fn mark(

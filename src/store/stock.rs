@@ -5,7 +5,7 @@ use serde_json::json;
 use sqlx::FromRow;
 
 use super::parts::{PartRow, parts};
-use super::{Store, StoreError, WriteTx, at};
+use super::{Store, StoreError, WriteTx, at, ms};
 use crate::domain::facts::Collapse;
 use crate::domain::ids::{OrderId, ShopName, Sku};
 use crate::domain::ledger::{Ledger, Listing, Promised};
@@ -38,9 +38,14 @@ struct LevelRow {
 /// Whether the level `s` may be without the units of `r` already, or never had them taken off: Kaspi does
 /// not show them as promised yet; or they left at a moment that may lie before or after the count. In a
 /// state where a courier comes, or the buyer, Kaspi tells of it (KASPI_API §3); of any other nobody does.
+///
+/// A promise of another shop than `?6` is no better known than that shop's orders: they were last read
+/// completely before the count, or before `?5`.
 macro_rules! is_doubtful {
     () => {
-        "(r.confirmed_at IS NULL OR IIF(s.physical, (r.state = 'consumed' AND r.left_after <= s.as_of)
+        "(r.confirmed_at IS NULL OR (?6 IS NOT NULL AND r.shop <> ?6 AND COALESCE((SELECT started_at FROM scans
+      WHERE shop = r.shop AND kind = 'sweep' AND complete = 1 ORDER BY id DESC LIMIT 1), 0) < MAX(?5, s.as_of))
+    OR IIF(s.physical, (r.state = 'consumed' AND r.left_after <= s.as_of)
     OR (r.state = 'active' AND o.state NOT IN ('NEW', 'SIGN_REQUIRED', 'PICKUP', 'KASPI_DELIVERY', 'ARCHIVE')
       AND o.created_at <= s.as_of), o.created_at <= s.as_of))"
     };
@@ -88,20 +93,29 @@ GROUP BY s.sku, s.warehouse
 ORDER BY s.sku, s.warehouse"
 );
 
-/// An order, whose own promises do not stand in its way.
-type Own<'a> = (&'a ShopName, &'a OrderId);
+/// Whose look at the levels it is.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Viewpoint<'a> {
+    /// The shop whose order is decided, and since when others must have been read completely for their
+    /// promises to count as certain.
+    pub(super) shop: Option<(&'a ShopName, Timestamp)>,
+    /// An order whose own promises do not stand in its way.
+    pub(super) own: Option<(&'a ShopName, &'a OrderId)>,
+}
 
 pub(super) async fn levels(
     connection: &mut sqlx::SqliteConnection,
     semantics: Semantics,
     skus: Option<&[&str]>,
-    own: Option<Own<'_>>,
+    Viewpoint { shop, own }: Viewpoint<'_>,
 ) -> Result<Vec<StockView>, StoreError> {
     let rows: Vec<LevelRow> = sqlx::query_as(LEVELS)
         .bind(i64::from(semantics == Semantics::Physical))
         .bind(skus.map(|skus| json!(skus).to_string()))
         .bind(own.map(|(shop, _)| shop.as_str()))
         .bind(own.map(|(_, order)| order.as_str()))
+        .bind(shop.map(|(_, since)| ms(since)))
+        .bind(shop.map(|(shop, _)| shop.as_str()))
         .fetch_all(connection)
         .await?;
     rows.into_iter()
@@ -150,19 +164,19 @@ impl CollapseRow {
 }
 
 impl WriteTx<'_> {
-    /// The ledger for these SKUs, as it stands without what is promised to the order `own`.
+    /// The ledger for these SKUs, as it stands seen from there.
     pub(super) async fn ledger(
         &mut self,
         semantics: Semantics,
         safety_stock: i64,
         skus: &[&str],
-        own: Option<Own<'_>>,
+        viewpoint: Viewpoint<'_>,
     ) -> Result<Ledger, StoreError> {
         let mut ledger = Ledger::new(safety_stock);
         let mut names = skus.to_vec();
         let parts = parts(self.conn()?, Some(skus)).await?;
         names.extend(parts.iter().map(|part| part.part.as_str()));
-        for view in levels(self.conn()?, semantics, Some(&names), own).await? {
+        for view in levels(self.conn()?, semantics, Some(&names), viewpoint).await? {
             ledger.list(view.listing, view.promised);
         }
         for PartRow { sku, part, each } in parts {
@@ -189,7 +203,7 @@ impl Store {
         skus: Option<&[&str]>,
     ) -> Result<Vec<StockView>, StoreError> {
         let mut reader = self.read().await?;
-        levels(&mut reader, semantics, skus, None).await
+        levels(&mut reader, semantics, skus, Viewpoint::default()).await
     }
 
     /// When the newest level was taken in, and the oldest moment any level speaks of.

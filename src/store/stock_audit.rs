@@ -9,7 +9,7 @@ use sqlx::FromRow;
 
 use super::import::LEVELS_CHANGED;
 use super::places::MOVED;
-use super::stock::levels;
+use super::stock::{Viewpoint, levels};
 use super::{Store, StoreError, at};
 use crate::domain::stock::Semantics;
 
@@ -208,7 +208,7 @@ impl Store {
         )
         .fetch_all(&mut *reader)
         .await?;
-        let shown = levels(&mut reader, semantics, None, None).await?;
+        let shown = levels(&mut reader, semantics, None, Viewpoint::default()).await?;
         sqlx::query("COMMIT").execute(&mut *reader).await?;
         let mut books = Books {
             levels: known.len(),

@@ -60,12 +60,15 @@ async fn cost(include: IncludeSupport) -> (usize, usize, usize) {
     figures
 }
 
+/// Requests of a sweep: the last units are promised after one more.
+const SWEEP: f64 = 5.0;
+
 #[expect(clippy::print_stdout, reason = "the figures are to be read")]
 fn report(form: &str, figures: (usize, usize, usize), bound: f64) {
     let [accepted, cancelled, requests] =
         [figures.0, figures.1, figures.2].map(|figure| f64::from(u32::try_from(figure).unwrap()));
     let per_cancel = bound + 1.0;
-    let allowed = bound * accepted + per_cancel * cancelled;
+    let allowed = bound * accepted + per_cancel * cancelled + SWEEP;
     let per_accept = (requests - per_cancel * cancelled) / accepted;
     println!(
         "{form}: {accepted} accepted, {cancelled} cancelled, {requests} requests; \

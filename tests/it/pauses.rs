@@ -65,8 +65,8 @@ async fn sold_and_not_told(fault: Fault) -> TestWorld {
         .script(script.order("960000010").times(100_000));
     world.place_plain(&[("960000011", "A", 1), ("960000012", "B", 1)]);
     for _ in 0..10 {
-        confirm::run_once(&world.shop.ctx, true).await.unwrap();
         world.time.advance(MINUTE);
+        confirm::run_once(&world.shop.ctx, true).await.unwrap();
         poll::run_once(&world.shop.ctx).await.unwrap();
         decide::run_once(&world.shop.ctx).await.unwrap();
         world.act().await;

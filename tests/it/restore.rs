@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use qabyl::domain::decision::{CancelReason, Verdict};
 use qabyl::runtime::build;
-use qabyl::sandbox::{DeliveryMode, Fault, IncludeSupport, Method, OrderSeed, Script, Settings};
+use qabyl::sandbox::{DeliveryMode, Fault, Method, OrderSeed, Script, Settings};
 use qabyl::store::{Scan, ScanKind};
 
 use crate::world::{Described, TestWorld, start, world};
@@ -85,6 +85,7 @@ async fn units_that_left_with_orders_the_copy_never_knew_are_gone() {
 async fn units_that_left_with_orders_the_copy_knew_as_new_are_gone() {
     let mut world = shop().begin().await;
     world.stock(&[("A", 2)]).await;
+    world.time.advance(2 * MINUTE);
     world.place_plain(&[("120000001", "A", 1), ("120000002", "A", 1)]);
     let (ctx, now) = (&world.shop.ctx, world.now());
     qabyl::pipeline::poll::run_once(ctx).await.unwrap();
@@ -103,41 +104,6 @@ async fn units_that_left_with_orders_the_copy_knew_as_new_are_gone() {
     assert_eq!(world.posts("120000003"), ["cancel"]);
     assert!(world.posts("120000001").is_empty());
     world.finish().await;
-}
-
-/// Nothing was counted when the copy was made: what was sold since is known to no count, and the first one
-/// may be older.
-#[tokio::test]
-async fn goods_that_left_before_anything_was_counted_are_gone() {
-    let settings = Settings {
-        include_support: IncludeSupport::Ignored,
-        ..Settings::default()
-    };
-    let mut world = world(settings).begin().await;
-    world.once().await;
-    let copy = copy(&world).await;
-    world.time.advance(MINUTE);
-    let order = OrderSeed::new("125000001", world.now()).line("A", 1);
-    world.place(order.delivered(DeliveryMode::Pickup, false));
-    let counted_at = world.now();
-    world.time.advance(MINUTE);
-    let now = world.now();
-    assert!(world.kaspi().cabinet_accepts("125000001", now));
-    world.time.advance(MINUTE);
-    let now = world.now();
-    assert!(world.kaspi().complete("125000001", now));
-    world.put_back(&copy).await;
-    world.once().await;
-    world.later(SETTLE + MINUTE).await;
-    world.feed_of(&[("A", 1), ("B", 1)], counted_at).await;
-    world.place_plain(&[("125000002", "A", 1), ("125000003", "B", 1)]);
-    world.later(60 * MINUTE).await;
-    world.quiet().await;
-    assert_eq!(world.posts("125000003"), ["accept"]);
-    assert_eq!(world.posts("125000002"), [""; 0]);
-    world.feed(&[("A", 0)]).await;
-    world.quiet().await;
-    assert_eq!(world.posts("125000002"), ["cancel"]);
 }
 
 #[tokio::test]

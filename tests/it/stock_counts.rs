@@ -10,7 +10,7 @@ use qabyl::sandbox::{
 };
 use rstest::rstest;
 
-use crate::world::world;
+use crate::world::{TestWorld, world};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -143,6 +143,60 @@ async fn a_feed_that_breaks_cancels_nothing() {
     world.later(MINUTE).await;
     assert_eq!(world.posts("960000001"), ["accept"]);
     world.finish().await;
+}
+
+/// A feed of ten beside one of a hundred, six of the ten counted by hand since.
+#[tokio::test]
+async fn a_small_feed_that_breaks_beside_a_large_one_cancels_nothing() {
+    let (mut world, small) = two_feeds().await;
+    let full: Vec<(&str, u32)> = small.iter().map(|n| (n.as_str(), 5)).collect();
+    let none: Vec<(&str, u32)> = small.iter().map(|n| (n.as_str(), 0)).collect();
+    world.feed_from("small", &full).await;
+    world.time.advance(MINUTE);
+    world.stock(&full[..6]).await;
+    world.time.advance(MINUTE);
+    world.feed_from("small", &none).await;
+    world.place_plain(&[("960000002", "S1", 1)]);
+    world.later(15 * MINUTE).await;
+    world.later(15 * MINUTE).await;
+    assert_eq!(world.posts("960000002"), [""; 0]);
+    let why = world.why("960000002").await;
+    assert!(
+        why.contains("StockCollapse") && why.contains("10 of 10 SKUs"),
+        "{why}"
+    );
+    // The feed is whole again: the order goes out by itself.
+    world.stock(&full).await;
+    world.later(MINUTE).await;
+    assert_eq!(world.posts("960000002"), ["accept"]);
+    world.finish().await;
+}
+
+/// What a source may lose at once is not known before it gave anything: its first list is measured by all.
+#[tokio::test]
+async fn a_first_list_of_what_is_sold_out_is_measured_by_all_stock() {
+    let (world, small) = two_feeds().await;
+    let full: Vec<(&str, u32)> = small.iter().map(|n| (n.as_str(), 5)).collect();
+    world.feed_from("small", &full).await;
+    world.time.advance(MINUTE);
+    let none: Vec<(&str, u32)> = small.iter().map(|n| (n.as_str(), 0)).collect();
+    world.feed_from("sold out", &none).await;
+    world.place_plain(&[("960000003", "S1", 1)]);
+    world.later(15 * MINUTE).await;
+    world.later(15 * MINUTE).await;
+    assert_eq!(world.posts("960000003"), ["cancel"]);
+}
+
+/// A large feed was taken in; the names of a small one.
+async fn two_feeds() -> (TestWorld, Vec<String>) {
+    let world = world(Settings::default())
+        .config("interlocks", "stock_collapse_share", "0.5")
+        .begin()
+        .await;
+    let large: Vec<String> = (0..100).map(|n| format!("L{n}")).collect();
+    let full: Vec<(&str, u32)> = large.iter().map(|n| (n.as_str(), 5)).collect();
+    world.feed_from("large", &full).await;
+    (world, (0..10).map(|n| format!("S{n}")).collect())
 }
 
 #[tokio::test]

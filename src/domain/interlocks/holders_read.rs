@@ -1,12 +1,13 @@
 //! An accept rests on what is promised already: orders accepted elsewhere hold stock too (R6), so
-//! they are read before the first accept, and one that was just found is read before the next.
+//! they are read before the first accept, and one that was just found is read before the next. Where few
+//! units are left, one of them may be the one that is wanted: they are read again.
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Name, Objection};
 use crate::domain::calendar::stamp;
 use crate::domain::decision::Verdict;
-use crate::domain::facts::Facts;
+use crate::domain::facts::{Facts, LineFacts};
 use crate::domain::policy::Policy;
 
 /// How soon to look again.
@@ -22,6 +23,9 @@ pub(super) fn check(
         return None;
     }
     let limit = policy.limits.sweep_max_age;
+    let just_now = policy.limits.accept_sweep_age_max;
+    let of_last = |line: &LineFacts| line.left_after() < Some(policy.limits.last_units);
+    let takes_last = policy.limits.last_units > 0 && facts.lines().iter().any(of_last);
     let recent = |at: Timestamp| now.duration_since(at) <= limit;
     let why = match (facts.around.swept_at, facts.around.unread_holder_at) {
         (None, _) => "accepted orders were not read completely yet".to_owned(),
@@ -35,6 +39,16 @@ pub(super) fn check(
         (_, Some(at)) if recent(at) => {
             "an order was accepted elsewhere, or left the list of new ones, and is not read yet"
                 .to_owned()
+        }
+        // A long reading is as old as its start, yet a shop whose readings are slow must get somewhere.
+        (Some(at), _)
+            if takes_last
+                && now.duration_since(facts.around.swept_until.unwrap_or(at)) > just_now =>
+        {
+            format!(
+                "it takes of the last units, and accepted orders were read {}: they are read again",
+                stamp(at)
+            )
         }
         _ => return None,
     };

@@ -195,9 +195,31 @@ impl TestWorld {
         }
     }
 
+    /// Another shop on the same database, with a Kaspi of its own.
+    pub(crate) async fn neighbour(&self) -> (Server, ShopParts) {
+        let world = World::new(Settings {
+            tokens: vec![TOKEN.to_owned()],
+            ..Settings::default()
+        });
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let (clock, begun) = (self.clock(), self.clock().ticks());
+        let since = self.now();
+        let kaspi_now = move || since + clock.ticks().saturating_sub(begun);
+        let server = Server::start(address, world, Arc::new(kaspi_now)).unwrap();
+        let mut config = self.config.clone();
+        "second".clone_into(&mut config.shops[0].name);
+        config.kaspi.base_url = server.base_url().parse().unwrap();
+        let transport = build::http(&config, &config.shops[0], &self.clock()).unwrap();
+        let policy = self.shop.ctx.policy();
+        let parts = (Arc::clone(&self.store), self.clock(), policy);
+        let token = SecretString::from(TOKEN);
+        let shop = build::shop(&config, &config.shops[0], token, transport, parts, 9).await;
+        (server, shop.unwrap())
+    }
+
     /// Imports stock as a person vouches for it.
     pub(crate) async fn stock(&mut self, levels: &[(&str, u32)]) {
-        self.import("", levels, (true, self.now())).await;
+        self.import(("test", ""), levels, (true, self.now())).await;
         let levels = levels.iter();
         self.on_hand
             .extend(levels.map(|(sku, units)| ((*sku).to_owned(), *units)));
@@ -210,17 +232,23 @@ impl TestWorld {
 
     /// The same, counted at some time.
     pub(crate) async fn feed_of(&self, levels: &[(&str, u32)], as_of: Timestamp) {
-        self.import("", levels, (false, as_of)).await;
+        self.import(("test", ""), levels, (false, as_of)).await;
+    }
+
+    /// The same, of a feed of that name.
+    pub(crate) async fn feed_from(&self, source: &str, levels: &[(&str, u32)]) {
+        self.import((source, ""), levels, (false, self.now())).await;
     }
 
     /// The same, of a warehouse.
     pub(crate) async fn feed_at(&self, warehouse: &str, levels: &[(&str, u32)]) {
-        self.import(warehouse, levels, (false, self.now())).await;
+        self.import(("test", warehouse), levels, (false, self.now()))
+            .await;
     }
 
     async fn import(
         &self,
-        warehouse: &str,
+        (source, warehouse): (&str, &str),
         levels: &[(&str, u32)],
         (trusted, as_of): (bool, Timestamp),
     ) {
@@ -235,7 +263,7 @@ impl TestWorld {
             })
             .collect();
         self.store
-            .import_stock("test", &rows, trusted, "test", now)
+            .import_stock(source, &rows, trusted, "test", now)
             .await
             .unwrap();
     }

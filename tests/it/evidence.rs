@@ -1,0 +1,389 @@
+//! What a reading proves, and what it does not: one that came late, came twice, came without lines, or was
+//! halted; and what other shops' readings say about stock they share.
+
+use std::time::Duration;
+
+use qabyl::domain::decision::{CancelReason, Verdict};
+use qabyl::domain::ids::{OrderCode, OrderId};
+use qabyl::pipeline::{confirm, decide, poll};
+use qabyl::sandbox::{
+    DeliveryMode, EndpointKind, Fault, IncludeSupport, Method, OrderSeed, Script, Settings, State,
+    Status,
+};
+use qabyl::store::Reading;
+
+use crate::world::{TestWorld, world};
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+/// Lists that carry no lines.
+fn bare() -> Settings {
+    Settings {
+        include_support: IncludeSupport::Ignored,
+        ..Settings::default()
+    }
+}
+
+/// Somebody's order comes to be picked up at the shop, and is accepted in the cabinet.
+fn taken_in_the_cabinet(world: &TestWorld, order: OrderSeed) {
+    let code = order.code.clone();
+    world.place(order.delivered(DeliveryMode::Pickup, false));
+    let now = world.now();
+    assert!(world.kaspi().cabinet_accepts(&code, now));
+}
+
+async fn reading(world: &TestWorld, code: &str) -> Reading {
+    Reading {
+        order: world.view(code).await.order,
+        lines: None,
+        asked_at: world.now(),
+        skew: None,
+    }
+}
+
+/// One request for its lines fails, and by the next look the buyer has it.
+#[tokio::test]
+async fn goods_that_left_before_their_lines_were_read_are_not_sold_again() {
+    let mut world = world(bare()).begin().await;
+    world.stock(&[("A", 1), ("B", 1)]).await;
+    world.time.advance(2 * MINUTE);
+    world.once().await;
+    let failing = Script::once(Fault::Http500).on(Method::Get).path("entries");
+    world.kaspi().script(failing.order("970000001"));
+    taken_in_the_cabinet(
+        &world,
+        OrderSeed::new("970000001", world.now()).line("A", 1),
+    );
+    confirm::run_once(&world.shop.ctx, true).await.unwrap();
+    assert_eq!(world.kaspi().scripts_left(), 0);
+    let now = world.now();
+    assert!(world.kaspi().complete("970000001", now));
+    world.place_plain(&[("970000002", "A", 1), ("970000003", "B", 1)]);
+    world.later(MINUTE).await;
+    world.quiet().await;
+    assert_eq!(world.posts("970000002"), ["cancel"]);
+    assert_eq!(world.posts("970000003"), ["accept"], "others go on");
+    world.finish().await;
+}
+
+/// An answer without a line is as good as none: asked for some more times, and then given up.
+#[tokio::test]
+async fn an_answer_without_lines_is_asked_for_again_before_anything_is_accepted() {
+    let mut world = world(bare()).begin().await;
+    world.stock(&[("A", 1)]).await;
+    world.once().await;
+    taken_in_the_cabinet(&world, OrderSeed::new("970000004", world.now()));
+    world.place_plain(&[("970000005", "A", 1)]);
+    let round = async || {
+        world.time.advance(MINUTE);
+        confirm::run_once(&world.shop.ctx, true).await.unwrap();
+        poll::run_once(&world.shop.ctx).await.unwrap();
+        decide::run_once(&world.shop.ctx).await.unwrap();
+        world.act().await;
+        world.posts("970000005").len()
+    };
+    for _ in 0..4 {
+        assert_eq!(round().await, 0);
+    }
+    for _ in 0..4 {
+        round().await;
+    }
+    assert_eq!(world.posts("970000005"), ["accept"]);
+}
+
+/// The answer was on its way for ten minutes, as when the machine was halted: what it shows was so then.
+#[tokio::test]
+async fn a_reading_is_as_old_as_its_question() {
+    let mut world = world(Settings::default()).begin().await;
+    world.stock(&[("A", 2)]).await;
+    let order = OrderSeed::new("970000006", world.now()).line("A", 1);
+    world.place(order.delivered(DeliveryMode::Pickup, false));
+    poll::run_once(&world.shop.ctx).await.unwrap();
+    let halted = reading(&world, "970000006").await;
+    world.time.advance(MINUTE);
+    let now = world.now();
+    assert!(world.kaspi().cabinet_accepts("970000006", now));
+    world.time.advance(2 * MINUTE);
+    let now = world.now();
+    assert!(world.kaspi().complete("970000006", now));
+    world.time.advance(2 * MINUTE);
+    // Of two there is one left.
+    world.feed(&[("A", 1)]).await;
+    world.time.advance(5 * MINUTE);
+    let (shop, now) = (&world.shop.ctx.shop, world.now());
+    world.store.record_reading(shop, halted, now).await.unwrap();
+    world.place_plain(&[("970000007", "A", 1)]);
+    for _ in 0..12 {
+        world.later(MINUTE).await;
+    }
+    assert!(!world.posts("970000007").contains(&"cancel".to_owned()));
+    world.feed(&[("A", 1)]).await;
+    world.quiet().await;
+    assert_eq!(world.posts("970000007"), ["accept"]);
+}
+
+/// A sweep is halted after its first lists; an order comes and goes before its last one.
+#[tokio::test]
+async fn what_came_and_went_while_a_sweep_was_halted_is_not_sold_again() {
+    let mut world = world(Settings::default())
+        .config("kaspi", "max_in_flight", "1")
+        .begin()
+        .await;
+    world.stock(&[("A", 1)]).await;
+    world.once().await;
+    world.time.advance(MINUTE);
+    let lists = || world.kaspi().ledger().requests_of(EndpointKind::List);
+    let before = lists();
+    let hanging = Script::once(Fault::Hang).on(Method::Get).path("orders");
+    let halted = async {
+        while lists() < before + 3 {
+            tokio::task::yield_now().await;
+        }
+        world.kaspi().script(hanging);
+        while lists() < before + 4 {
+            tokio::task::yield_now().await;
+        }
+        world.time.advance(2 * MINUTE);
+        taken_in_the_cabinet(
+            &world,
+            OrderSeed::new("970000008", world.now()).line("A", 1),
+        );
+        world.time.advance(4 * MINUTE);
+        let now = world.now();
+        assert!(world.kaspi().complete("970000008", now));
+        world.time.advance(4 * MINUTE);
+    };
+    let (swept, ()) = tokio::join!(confirm::run_once(&world.shop.ctx, true), halted);
+    let _ = swept;
+    world.place_plain(&[("970000009", "A", 1)]);
+    world.later(MINUTE).await;
+    world.quiet().await;
+    assert_eq!(world.posts("970000009"), ["cancel"]);
+    world.finish().await;
+}
+
+/// The courier has it, and then it is cancelled: it is on its way back, and not on the shelf.
+#[tokio::test]
+async fn what_is_cancelled_with_the_courier_is_not_on_the_shelf() {
+    let mut world = world(Settings::default()).begin().await;
+    world.stock(&[("A", 1)]).await;
+    world.place_plain(&[("970000010", "A", 1)]);
+    world.once().await;
+    assert_eq!(world.posts("970000010"), ["accept"]);
+    world.time.advance(10 * MINUTE);
+    let now = world.now();
+    assert!(world.kaspi().hand_over("970000010", now));
+    world.time.advance(MINUTE);
+    let now = world.now();
+    let (state, status) = (State::Archive, Status::Cancelled);
+    assert!(world.kaspi().force("970000010", state, status, now));
+    world.place_plain(&[("970000011", "A", 1)]);
+    world.later(MINUTE).await;
+    world.quiet().await;
+    assert_eq!(world.posts("970000011"), ["cancel"]);
+}
+
+/// It moved while the states were listed one after another: one order, and one promise.
+#[tokio::test]
+async fn an_order_in_two_lists_of_a_sweep_is_one_order() {
+    let mut world = world(Settings::default()).begin().await;
+    world.stock(&[("A", 1), ("B", 1)]).await;
+    taken_in_the_cabinet(
+        &world,
+        OrderSeed::new("970000012", world.now()).line("A", 1),
+    );
+    world.once().await;
+    let mut first = reading(&world, "970000012").await;
+    first.lines = Some(world.view("970000012").await.lines);
+    first.order.id = OrderId::new("another").unwrap();
+    first.order.code = OrderCode::new("970000013").unwrap();
+    let mut second = first.clone();
+    second.order.state = "KASPI_DELIVERY".into();
+    let (shop, now) = (&world.shop.ctx.shop, world.now());
+    let both = [first, second];
+    let observed = world.store.record_readings(shop, &both, now).await.unwrap();
+    assert_eq!(observed.new, 1);
+    assert_eq!(
+        world.view("970000013").await.order.state.as_str(),
+        "KASPI_DELIVERY"
+    );
+}
+
+/// An ERP's clock is minutes fast: what leaves until then is not known to its count.
+#[tokio::test]
+async fn a_count_dated_ahead_is_of_now() {
+    let world = world(Settings::default()).begin().await;
+    let ahead = world.now() + 4 * MINUTE;
+    world.feed_of(&[("A", 1)], ahead).await;
+    world.time.advance(2 * MINUTE);
+    taken_in_the_cabinet(
+        &world,
+        OrderSeed::new("970000014", world.now()).line("A", 1),
+    );
+    world.once().await;
+    let now = world.now();
+    assert!(world.kaspi().complete("970000014", now));
+    world.place_plain(&[("970000015", "A", 1)]);
+    world.later(MINUTE).await;
+    world.quiet().await;
+    assert_eq!(world.posts("970000015"), ["cancel"]);
+}
+
+/// Kaspi refuses an order's accept and then a person's cancel: the engine asks for neither again by itself,
+/// and decides the others.
+#[tokio::test]
+async fn an_order_that_refused_both_stops_no_other() {
+    const CODE: &str = "970000016";
+    let settings = Settings {
+        slow_by: Duration::from_millis(300),
+        ..Settings::default()
+    };
+    let mut world = world(settings).begin().await;
+    world.stock(&[("A", 1), ("B", 1)]).await;
+    world.place_plain(&[(CODE, "A", 1)]);
+    let in_review = |status: Status| {
+        let now = world.now();
+        assert!(world.kaspi().force(CODE, State::New, status, now));
+    };
+    // The order is looked at, and goes under review before the request about it arrives.
+    let refused = async || {
+        world.time.advance(MINUTE);
+        world
+            .kaspi()
+            .script(Script::once(Fault::Slow).on(Method::Get).order(CODE));
+        let meanwhile = async {
+            while world.kaspi().scripts_left() > 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            in_review(Status::Other("UNDER_REVIEW".to_owned()));
+        };
+        tokio::join!(world.act(), meanwhile);
+        in_review(Status::ApprovedByBank);
+        for _ in 0..5 {
+            world.later(MINUTE).await;
+        }
+    };
+    world.poll_and_decide().await;
+    refused().await;
+    let (shop, id) = world.store.find_order(CODE, None).await.unwrap();
+    let cancel = Verdict::Cancel {
+        reason: CancelReason::MerchantOutOfStock,
+        comment: String::new(),
+    };
+    let (store, input) = (&world.store, world.shop.ctx.deciding_input());
+    let word = store.order_by_person(&shop, &id, &cancel, &input, "person:a", world.now());
+    word.await.unwrap();
+    refused().await;
+    assert_eq!(world.posts(CODE), ["accept", "cancel"]);
+    let now = world.now();
+    let released = store.release_order(&shop, &id, "person:a", now);
+    released.await.unwrap();
+    world.feed(&[("A", 0)]).await;
+    world.place_plain(&[("970000017", "B", 1)]);
+    for _ in 0..5 {
+        world.later(MINUTE).await;
+    }
+    assert_eq!(world.posts("970000017"), ["accept"]);
+    assert_eq!(world.posts(CODE), ["accept", "cancel"]);
+}
+
+/// A person cancels an order, the request is lost, and a colleague accepts it meanwhile: the first word was
+/// not about an accepted order.
+#[tokio::test]
+async fn a_cancel_of_a_waiting_order_is_not_sent_again_once_it_is_accepted() {
+    let mut world = world(Settings::default()).begin().await;
+    world.stock(&[("A", 0)]).await;
+    world.place_plain(&[("970000018", "A", 1)]);
+    world.poll_and_decide().await;
+    let (shop, id) = world.store.find_order("970000018", None).await.unwrap();
+    let cancel = Verdict::Cancel {
+        reason: CancelReason::BuyerNotReachable,
+        comment: String::new(),
+    };
+    let (store, input) = (&world.store, world.shop.ctx.deciding_input());
+    let word = store.order_by_person(&shop, &id, &cancel, &input, "person:a", world.now());
+    word.await.unwrap();
+    world
+        .kaspi()
+        .script(Script::once(Fault::DropBefore).on(Method::Post));
+    world.act().await;
+    let now = world.now();
+    assert!(world.kaspi().cabinet_accepts("970000018", now));
+    for _ in 0..6 {
+        world.later(MINUTE).await;
+    }
+    assert_eq!(world.posts("970000018"), ["cancel"]);
+    assert_eq!(
+        world.at_kaspi("970000018"),
+        "KASPI_DELIVERY+ACCEPTED_BY_MERCHANT"
+    );
+    assert!(
+        world.view("970000018").await.held.is_some(),
+        "a person is told"
+    );
+}
+
+/// The last sweep was half a minute ago, and since then a person accepted an order with the last unit.
+#[tokio::test]
+async fn of_the_last_units_one_may_be_taken_meanwhile() {
+    let mut world = world(Settings::default()).begin().await;
+    world.stock(&[("A", 1), ("B", 1), ("C", 100)]).await;
+    world.once().await;
+    world.time.advance(MINUTE / 2);
+    taken_in_the_cabinet(
+        &world,
+        OrderSeed::new("970000021", world.now()).line("A", 1),
+    );
+    let waiting = [
+        ("970000022", "A", 1),
+        ("970000023", "B", 1),
+        ("970000024", "C", 1),
+    ];
+    world.place_plain(&waiting);
+    poll::run_once(&world.shop.ctx).await.unwrap();
+    let report = decide::run_once(&world.shop.ctx).await.unwrap();
+    assert!(report.wants_sweep);
+    world.act().await;
+    assert_eq!(world.posts("970000024"), ["accept"], "there are plenty");
+    assert_eq!(world.posts("970000023"), [""; 0]);
+    world.later(MINUTE).await;
+    world.quiet().await;
+    assert_eq!(world.posts("970000022"), ["cancel"]);
+    assert_eq!(world.posts("970000023"), ["accept"]);
+    world.finish().await;
+}
+
+/// Two shops sell from one shelf. While one cannot be read, what it promised may have come free: nothing is
+/// cancelled for it.
+#[tokio::test]
+async fn promises_of_a_shop_that_is_not_read_cancel_nothing() {
+    let mut world = world(Settings::default()).begin().await;
+    let (kaspi, other) = world.neighbour().await;
+    world.stock(&[("A", 1)]).await;
+    let order = OrderSeed::new("970000019", world.now()).line("A", 1);
+    assert!(kaspi.world().place(order));
+    assert!(kaspi.world().cabinet_accepts("970000019", world.now()));
+    confirm::run_once(&other.ctx, true).await.unwrap();
+    world.place_plain(&[("970000020", "A", 1)]);
+    world.time.advance(MINUTE);
+    kaspi.world().set_tokens(["another"]);
+    assert!(kaspi.world().buyer_cancels("970000019", world.now()));
+    let both = async || {
+        world.time.advance(MINUTE);
+        let _ = confirm::run_once(&other.ctx, true).await;
+        world.later(MINUTE).await;
+    };
+    for _ in 0..10 {
+        both().await;
+    }
+    assert_eq!(
+        world.posts("970000020"),
+        [""; 0],
+        "{}",
+        world.why("970000020").await
+    );
+    kaspi.world().set_tokens([crate::world::TOKEN]);
+    both().await;
+    world.quiet().await;
+    assert_eq!(world.posts("970000020"), ["accept"]);
+}
