@@ -15,7 +15,7 @@ use crate::store::ScanKind;
 /// the archive's list rather than one by one.
 const SINGLES_MAX: u64 = 2;
 
-/// Orders read singly in one pass, at most.
+/// Orders of each kind read singly in one pass, at most: some are in no list for good.
 const STRAGGLERS: u32 = 200;
 
 /// Sweeps the accepted states when the last sweep is older than the period, or at once when `now_please`.
@@ -39,12 +39,14 @@ pub async fn run_once(ctx: &Ctx, now_please: bool) -> Result<Report, StageError>
     let span = listing::reaching(span, ctx.store.oldest_holder(&ctx.shop).await?);
 
     let unwatched = unwatched(ctx, started_at).await?;
+    // What happened in a pause is read whole, however much it is.
+    let stragglers = unwatched.map_or(STRAGGLERS, |_| u32::MAX);
     let mut failed = sweep(ctx, &ACCEPTED, span, &mut report).await?;
     if let (None, None, Some(gap)) = (&failed, &report.problem, unwatched) {
         failed = sweep_archive(ctx, (gap.placed.max(span.0), span.1), &mut report).await?;
     }
     if failed.is_none() && report.problem.is_none() {
-        let gone = ctx.store.gone(&ctx.shop, started_at, STRAGGLERS).await?;
+        let gone = ctx.store.gone(&ctx.shop, started_at, stragglers).await?;
         // Whichever costs fewer requests.
         let listed = ctx.store.archived(&ctx.shop, span.0).await? + gone.len() as u64;
         let pages = listed.div_ceil(100) + SINGLES_MAX;
@@ -55,7 +57,7 @@ pub async fn run_once(ctx: &Ctx, now_please: bool) -> Result<Report, StageError>
         }
     }
     if failed.is_none() {
-        failed = read_stragglers(ctx, started_at, &mut report).await?;
+        failed = read_stragglers(ctx, (started_at, stragglers), &mut report).await?;
     }
     if failed.is_none() {
         // What people accepted holds stock too: how much, its lines say.
@@ -131,14 +133,10 @@ async fn unwatched(ctx: &Ctx, now: Timestamp) -> Result<Option<Gap>, StageError>
 /// left the list of new ones.
 async fn read_stragglers(
     ctx: &Ctx,
-    started_at: Timestamp,
+    (started_at, limit): (Timestamp, u32),
     report: &mut Report,
 ) -> Result<Option<ApiError>, StageError> {
-    let mut ids = ctx.store.gone(&ctx.shop, started_at, STRAGGLERS).await?;
-    if ids.len() as u64 >= u64::from(STRAGGLERS) {
-        let why = || format!("more than {STRAGGLERS} orders are to be read one by one");
-        report.problem.get_or_insert_with(why);
-    }
-    ids.extend(ctx.store.vanished(&ctx.shop, STRAGGLERS).await?);
+    let mut ids = ctx.store.gone(&ctx.shop, started_at, limit).await?;
+    ids.extend(ctx.store.vanished(&ctx.shop, limit).await?);
     read_singly(ctx, ids, report).await
 }

@@ -9,6 +9,7 @@ use super::{Ctx, Mode, StageError};
 use crate::domain::decision::{Decision, Verdict, decide};
 use crate::domain::facts::{Counters, Facts, LineFacts, LinesFacts};
 use crate::domain::ids::ShopName;
+use crate::domain::interlocks::Name;
 use crate::domain::ledger::Take;
 use crate::store::{Candidate, Deciding, NewDecision, Page};
 
@@ -125,8 +126,8 @@ async fn decide_all(
         facts.shortage = pass.note_shortage(index, facts.is_short()).await?;
         let decision = decide(&facts, &policy, now);
         report.looked_at += 1;
-        note_wait(&decision, report);
         let acts = ctx.mode == Mode::Act;
+        note_wait(&decision, report, acts);
         let takes = match decision.verdict {
             Verdict::Accept => pass
                 .ledger
@@ -209,22 +210,34 @@ fn is_known(
     let Some((previous, known_digest)) = &candidate.previous else {
         return false;
     };
+    // What was proposed stands while it merely waits for the next sweep.
+    let waits_for_sweep = !decision.objections.is_empty()
+        && decision
+            .objections
+            .iter()
+            .all(|o| matches!(o.interlock, Name::CancelEvidence | Name::HoldersRead));
+    let is_proposed =
+        previous.verdict == previous.proposed && previous.proposed == decision.proposed;
+    if !acts && waits_for_sweep && is_proposed && known_digest == digest {
+        return true;
+    }
     let lapsed = matches!(previous.verdict, Verdict::Wait { until } if until <= now)
         && decision.objections.is_empty();
     let carried_out = acts && matches!(decision.verdict, Verdict::Accept | Verdict::Cancel { .. });
     previous.same_as(decision) && known_digest == digest && !lapsed && !carried_out
 }
 
-fn note_wait(decision: &Decision, report: &mut Report) {
-    use crate::domain::interlocks::Name;
+fn note_wait(decision: &Decision, report: &mut Report, acts: bool) {
     if let Verdict::Wait { until } = decision.verdict {
         report.next_at = Some(report.next_at.map_or(until, |next| next.min(until)));
-        report.wants_sweep |= decision.objections.iter().any(|o| {
-            matches!(
-                o.interlock,
-                Name::CancelEvidence | Name::HoldersRead | Name::ShortageReal | Name::Restored
-            )
-        });
+        // A proposal can wait for the next sweep.
+        report.wants_sweep |= acts
+            && decision.objections.iter().any(|o| {
+                matches!(
+                    o.interlock,
+                    Name::CancelEvidence | Name::HoldersRead | Name::ShortageReal | Name::Restored
+                )
+            });
     }
 }
 

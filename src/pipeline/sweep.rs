@@ -33,6 +33,9 @@ const TAKEN: [Status; 5] = [
 /// The archive is listed day by day: a year's best day has fewer pages than a list may have.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
+/// One day of the archive is listed in less, unless the process is halted meanwhile.
+const HALTED: SignedDuration = SignedDuration::from_mins(10);
+
 /// What a sweep did.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
@@ -96,8 +99,14 @@ pub(super) async fn sweep_archive(
     let mut day = from;
     while day < to {
         let end = day.saturating_add(DAY).unwrap_or(to).min(to);
+        let begun = ctx.clock.now();
         if let Some(error) = sweep(ctx, &[State::Archive], (day, end), report).await? {
             return Ok(Some(error));
+        }
+        if ctx.clock.now().duration_since(begun).abs() > HALTED {
+            // Of what came and went since its accepted states were listed nothing is known.
+            let why = "the archive's list was halted: orders may have come and gone unseen";
+            report.problem.get_or_insert_with(|| why.to_owned());
         }
         day = end;
     }

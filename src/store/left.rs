@@ -14,6 +14,22 @@ const READING_LAG: SignedDuration = SignedDuration::from_mins(1);
 /// How exactly Kaspi's clock is known: its `Date` has seconds, and small differences count as none.
 const CLOCK_GRAIN: SignedDuration = SignedDuration::from_secs(5);
 
+/// Before when everything was seen, or counted, that the order `?2` of the shop `?1` may be.
+pub(super) const KNOWN_SINCE: &str = "
+WITH seen AS (SELECT first_seen_at AS at FROM orders WHERE shop = ?1 AND id = ?2)
+SELECT MIN(at) FROM (
+  SELECT known_until AS at FROM restores WHERE shop = ?1
+  UNION ALL
+  SELECT at FROM (SELECT COALESCE(kaspi_at, started_at) AS at FROM scans
+    WHERE shop = ?1 AND kind = 'sweep' AND complete = 1 AND finished_at <= (SELECT at FROM seen)
+    ORDER BY id DESC LIMIT 1)
+  UNION ALL
+  SELECT at FROM (SELECT COALESCE(kaspi_at, started_at) AS at FROM scans
+    WHERE shop = ?1 AND kind = 'new' AND complete = 1 AND finished_at <= (SELECT at FROM seen)
+    ORDER BY id DESC LIMIT 1)
+  UNION ALL
+  SELECT MIN(as_of) FROM stock)";
+
 /// Within what span the goods of an order left the shelf, by our clock: since it was last `seen` with
 /// them, until now. Kaspi's date is by its own clock, and says more only where that is known.
 pub(super) fn left_within(
@@ -113,18 +129,11 @@ impl WriteTx<'_> {
         }
         // Approved since the copy was made, since the last lists before it was first seen, or since the
         // oldest count in force, it left since too.
-        let since: Option<i64> = sqlx::query_scalar(
-            "SELECT MIN(at) FROM (SELECT known_until AS at FROM restores WHERE shop = ?1
-               UNION ALL SELECT COALESCE(kaspi_at, started_at) FROM scans WHERE id IN (
-                 SELECT MAX(id) FROM scans WHERE shop = ?1 AND complete = 1
-                   AND finished_at <= (SELECT first_seen_at FROM orders WHERE shop = ?1 AND id = ?2)
-                 GROUP BY kind)
-               UNION ALL SELECT MIN(as_of) FROM stock)",
-        )
-        .bind(shop.as_str())
-        .bind(order.id.as_str())
-        .fetch_one(self.conn()?)
-        .await?;
+        let since: Option<i64> = sqlx::query_scalar(KNOWN_SINCE)
+            .bind(shop.as_str())
+            .bind(order.id.as_str())
+            .fetch_one(self.conn()?)
+            .await?;
         let approved = order.approved_at.unwrap_or(order.created_at);
         let came_since = since.is_some_and(|since| ms(approved) >= since);
         Ok(came_since.then_some((approved.min(now), now)))

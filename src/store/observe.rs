@@ -193,7 +193,7 @@ pub(super) async fn observe(
                 let is_edited =
                     row.body != body && orders::parse_order(&row.body)?.total != order.total;
                 let is_withdrawn = is_edited && edited::forget_lines(tx, shop, order, now).await?;
-                let lines_wanted = is_edited || row.lines_state == "unread";
+                let lines_wanted = is_edited || row.lines_state != "known";
                 if let (true, Some(lines)) = (lines_wanted, &reading.lines) {
                     orders::put_lines(tx, shop, &order.id, lines, now).await?;
                     edited::refit(tx, shop, order, now).await?;

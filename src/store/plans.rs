@@ -1,7 +1,7 @@
 //! How SQLite would find the rows of the statements asked for all the time: never by walking through
 //! everything a shop ever sold.
 
-use super::{actions, batch, deadline, deciding, observe, orders, stock, today, view, watch};
+use super::{actions, batch, deadline, deciding, left, observe, orders, stock, today, view, watch};
 use crate::store::{Access, Store};
 
 /// Tables that grow with every order, and how the statements call them.
@@ -28,7 +28,7 @@ const FEW: [&str; 4] = [
 /// Counted whole, once in five seconds: nothing smaller tells.
 const COUNTED: [&str; 2] = ["SCAN orders USING COVERING INDEX", "SCAN actions"];
 
-const STATEMENTS: [(&str, &str); 25] = [
+const STATEMENTS: [(&str, &str); 26] = [
     ("totals", view::TOTALS),
     ("today", today::TODAY),
     ("counters", deciding::COUNTERS),
@@ -54,6 +54,7 @@ const STATEMENTS: [(&str, &str); 25] = [
     ("waiting", deadline::WAITING),
     ("held", watch::HELD),
     ("day", watch::DAY),
+    ("known since", left::KNOWN_SINCE),
 ];
 
 #[tokio::test]

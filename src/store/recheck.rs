@@ -96,12 +96,15 @@ pub(super) async fn today(
     let decision = decide(&facts, recheck.policy, now);
     let same_rule = decision.proposed.word() == due.kind.word();
     let mut objections = decision.objections.iter();
+    let waits_for_sweep = objections.clone().all(|o| o.interlock == Name::HoldersRead);
     Ok(match decision.verdict {
         _ if decision.verdict.word() == due.kind.word() => Today::Same,
         // One that was sent can only wait; one that was not is decided anew for any other reason.
         Verdict::Wait { until }
             if same_rule
-                && if due.attempts > 0 {
+                && if waits_for_sweep {
+                    true
+                } else if due.attempts > 0 {
                     !is_in_doubt_for_long(tx, due, doubt_max, now).await?
                 } else {
                     objections

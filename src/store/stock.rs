@@ -39,12 +39,13 @@ struct LevelRow {
 /// not show them as promised yet; or they left at a moment that may lie before or after the count. In a
 /// state where a courier comes, or the buyer, Kaspi tells of it (KASPI_API §3); of any other nobody does.
 ///
-/// A promise of another shop than `?6` is no better known than that shop's orders: they were last read
-/// completely before the count, or before `?5`.
+/// A promise of another shop than `?6` is no better known than that shop's orders: the last complete reading
+/// of them began before the count, or ended before `?5`.
 macro_rules! is_doubtful {
     () => {
-        "(r.confirmed_at IS NULL OR (?6 IS NOT NULL AND r.shop <> ?6 AND COALESCE((SELECT started_at FROM scans
-      WHERE shop = r.shop AND kind = 'sweep' AND complete = 1 ORDER BY id DESC LIMIT 1), 0) < MAX(?5, s.as_of))
+        "(r.confirmed_at IS NULL OR (?6 IS NOT NULL AND r.shop <> ?6 AND NOT EXISTS (SELECT 1 FROM (
+      SELECT started_at, finished_at FROM scans WHERE shop = r.shop AND kind = 'sweep' AND complete = 1
+      ORDER BY id DESC LIMIT 1) WHERE finished_at >= ?5 AND started_at >= s.as_of))
     OR IIF(s.physical, (r.state = 'consumed' AND r.left_after <= s.as_of)
     OR (r.state = 'active' AND o.state NOT IN ('NEW', 'SIGN_REQUIRED', 'PICKUP', 'KASPI_DELIVERY', 'ARCHIVE')
       AND o.created_at <= s.as_of), o.created_at <= s.as_of))"

@@ -353,6 +353,33 @@ async fn of_the_last_units_one_may_be_taken_meanwhile() {
     world.finish().await;
 }
 
+/// A proposal that stands is not taken back and made again with each sweep.
+#[tokio::test]
+async fn a_proposal_of_the_last_units_is_made_once() {
+    let mut world = world(Settings::default())
+        .config("shops", "mode", "\"propose\"")
+        .begin()
+        .await;
+    world.stock(&[("A", 1)]).await;
+    world.place_plain(&[("970000025", "A", 1)]);
+    world.poll_and_decide().await;
+    for _ in 0..4 {
+        world.time.advance(MINUTE / 2);
+        poll::run_once(&world.shop.ctx).await.unwrap();
+        decide::run_once(&world.shop.ctx).await.unwrap();
+        world.poll_and_decide().await;
+    }
+    let why = world.why("970000025").await;
+    assert!(why.starts_with("accept"), "{why}");
+    let rows = world
+        .store
+        .audit_rows(Some("970000025"), 100)
+        .await
+        .unwrap();
+    let decided = rows.iter().filter(|row| row.event == "order.decided");
+    assert_eq!(decided.count(), 1);
+}
+
 /// Two shops sell from one shelf. While one cannot be read, what it promised may have come free: nothing is
 /// cancelled for it.
 #[tokio::test]

@@ -34,7 +34,8 @@ pub(super) fn check(
         return None;
     }
     let why = "the missing units rest on orders whose accept is not confirmed yet, or whose goods left, \
-               or were given back, at an unknown moment near the last count: import stock anew";
+               or were given back, at an unknown moment near the last count, or on another shop whose orders were \
+               not read since: see that all shops are read, and import stock anew";
     let is_lasting = |seen: ShortageSeen| now.duration_since(seen.since) > policy.limits.doubt_max;
     if facts.shortage.is_some_and(is_lasting) {
         return Objection::hold(Name::ShortageReal, why.to_owned());
