@@ -41,6 +41,18 @@ async fn reading(world: &TestWorld, code: &str) -> Reading {
     }
 }
 
+/// A person orders a cancel; nothing is sent yet.
+async fn cancelled_by_hand(world: &TestWorld, code: &str, reason: CancelReason) {
+    let (shop, id) = world.store.find_order(code, None).await.unwrap();
+    let cancel = Verdict::Cancel {
+        reason,
+        comment: String::new(),
+    };
+    let (store, input) = (&world.store, world.shop.ctx.deciding_input());
+    let word = store.order_by_person(&shop, &id, &cancel, &input, "person:a", world.now());
+    word.await.unwrap();
+}
+
 /// Its lines cannot be read when it is found, and by the next look the buyer has it.
 #[tokio::test]
 async fn goods_that_left_before_their_lines_were_read_are_not_sold_again() {
@@ -268,18 +280,12 @@ async fn an_order_that_refused_both_stops_no_other() {
     };
     world.poll_and_decide().await;
     refused().await;
-    let (shop, id) = world.store.find_order(CODE, None).await.unwrap();
-    let cancel = Verdict::Cancel {
-        reason: CancelReason::MerchantOutOfStock,
-        comment: String::new(),
-    };
-    let (store, input) = (&world.store, world.shop.ctx.deciding_input());
-    let word = store.order_by_person(&shop, &id, &cancel, &input, "person:a", world.now());
-    word.await.unwrap();
+    cancelled_by_hand(&world, CODE, CancelReason::MerchantOutOfStock).await;
     refused().await;
     assert_eq!(world.posts(CODE), ["accept", "cancel"]);
+    let (shop, id) = world.store.find_order(CODE, None).await.unwrap();
     let now = world.now();
-    let released = store.release_order(&shop, &id, "person:a", now);
+    let released = world.store.release_order(&shop, &id, "person:a", now);
     released.await.unwrap();
     world.feed(&[("A", 0)]).await;
     world.place_plain(&[("970000017", "B", 1)]);
@@ -298,14 +304,7 @@ async fn a_cancel_of_a_waiting_order_is_not_sent_again_once_it_is_accepted() {
     world.stock(&[("A", 0)]).await;
     world.place_plain(&[("970000018", "A", 1)]);
     world.poll_and_decide().await;
-    let (shop, id) = world.store.find_order("970000018", None).await.unwrap();
-    let cancel = Verdict::Cancel {
-        reason: CancelReason::BuyerNotReachable,
-        comment: String::new(),
-    };
-    let (store, input) = (&world.store, world.shop.ctx.deciding_input());
-    let word = store.order_by_person(&shop, &id, &cancel, &input, "person:a", world.now());
-    word.await.unwrap();
+    cancelled_by_hand(&world, "970000018", CancelReason::BuyerNotReachable).await;
     world
         .kaspi()
         .script(Script::once(Fault::DropBefore).on(Method::Post));

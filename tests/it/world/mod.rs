@@ -100,14 +100,7 @@ impl Described {
     pub(crate) async fn begin(self) -> TestWorld {
         let time = SimulatedTime::new(start());
         let clock = Clock::Simulated(Arc::clone(&time));
-        let world = World::new(Settings {
-            tokens: vec![TOKEN.to_owned()],
-            ..self.settings
-        });
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let (of_server, begun) = (clock.clone(), clock.ticks());
-        let kaspi_now = move || start() + of_server.ticks().saturating_sub(begun);
-        let server = Server::start(address, world, Arc::new(kaspi_now)).unwrap();
+        let server = serve(self.settings, &clock);
         let folder = tempfile::tempdir().unwrap();
         let config = load(&self.config, &server, &folder);
         let rules = if self.rules.is_empty() {
@@ -133,11 +126,34 @@ impl Described {
 async fn open(config: &Config, clock: &Clock, policy: Arc<Policy>) -> (Arc<Store>, ShopParts) {
     let store = Store::open(&config.database.path, Access::Daemon, clock.now()).await;
     let store = Arc::new(store.unwrap());
+    let shop = shop(config, clock, &store, policy).await;
+    (store, shop)
+}
+
+/// The configuration's first shop, on this database.
+async fn shop(
+    config: &Config,
+    clock: &Clock,
+    store: &Arc<Store>,
+    policy: Arc<Policy>,
+) -> ShopParts {
     let transport = build::http(config, &config.shops[0], clock).unwrap();
-    let parts = (Arc::clone(&store), clock.clone(), policy);
+    let parts = (Arc::clone(store), clock.clone(), policy);
     let token = SecretString::from(TOKEN);
     let shop = build::shop(config, &config.shops[0], token, transport, parts, 7).await;
-    (store, shop.unwrap())
+    shop.unwrap()
+}
+
+/// A Kaspi whose clock agrees with this one now, and is never set.
+fn serve(settings: Settings, clock: &Clock) -> Server {
+    let world = World::new(Settings {
+        tokens: vec![TOKEN.to_owned()],
+        ..settings
+    });
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let (clock, since, begun) = (clock.clone(), clock.now(), clock.ticks());
+    let now = move || since + clock.ticks().saturating_sub(begun);
+    Server::start(address, world, Arc::new(now)).unwrap()
 }
 
 fn load(text: &str, server: &Server, folder: &TempDir) -> Config {
@@ -197,24 +213,13 @@ impl TestWorld {
 
     /// Another shop on the same database, with a Kaspi of its own.
     pub(crate) async fn neighbour(&self) -> (Server, ShopParts) {
-        let world = World::new(Settings {
-            tokens: vec![TOKEN.to_owned()],
-            ..Settings::default()
-        });
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let (clock, begun) = (self.clock(), self.clock().ticks());
-        let since = self.now();
-        let kaspi_now = move || since + clock.ticks().saturating_sub(begun);
-        let server = Server::start(address, world, Arc::new(kaspi_now)).unwrap();
+        let server = serve(Settings::default(), &self.clock());
         let mut config = self.config.clone();
         "second".clone_into(&mut config.shops[0].name);
         config.kaspi.base_url = server.base_url().parse().unwrap();
-        let transport = build::http(&config, &config.shops[0], &self.clock()).unwrap();
         let policy = self.shop.ctx.policy();
-        let parts = (Arc::clone(&self.store), self.clock(), policy);
-        let token = SecretString::from(TOKEN);
-        let shop = build::shop(&config, &config.shops[0], token, transport, parts, 9).await;
-        (server, shop.unwrap())
+        let shop = shop(&config, &self.clock(), &self.store, policy).await;
+        (server, shop)
     }
 
     /// Imports stock as a person vouches for it.
