@@ -445,8 +445,8 @@ pub(super) struct RulesFile {
 pub(super) enum ConfigCommand {
     /// Check configuration, rules and tokens without starting
     Check(ConfigCheck),
-    /// Print the configuration in force, without secrets
-    Dump,
+    /// Print the configuration in force, without secrets: as TOML, or as JSON
+    Dump(Shown),
 }
 
 #[derive(Debug, Args)]

@@ -2,7 +2,9 @@
 
 use std::process::ExitCode;
 
-use super::args::ConfigCheck;
+use serde_json::json;
+
+use super::args::{ConfigCheck, Format, Shown};
 use super::{Done, Failure, say, shops, table};
 use crate::config::Loaded;
 
@@ -10,6 +12,12 @@ pub(super) fn check(loaded: &Loaded, args: &ConfigCheck) -> Done {
     let rules = shops::rules(&loaded.config)?;
     for shop in loaded.config.shops.iter().filter(|_| !args.no_tokens) {
         loaded.token_source(shop).load().map_err(Failure::usage)?;
+    }
+    if let Some(file) = shops::absent_rules(&loaded.config) {
+        say(&format!(
+            "there is no rules file {}: the embedded rules are in force",
+            file.display()
+        ));
     }
     let relaxed = loaded.config.relaxed();
     if !relaxed.is_empty() {
@@ -29,7 +37,10 @@ pub(super) fn check(loaded: &Loaded, args: &ConfigCheck) -> Done {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "every command ends the same way")]
-pub(super) fn dump(loaded: &Loaded) -> Done {
-    say(&loaded.dump());
+pub(super) fn dump(loaded: &Loaded, args: &Shown) -> Done {
+    match args.format {
+        Format::Json => say(&json!(loaded.config).to_string()),
+        Format::Table => say(&loaded.dump()),
+    }
     Ok(ExitCode::SUCCESS)
 }

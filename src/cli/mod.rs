@@ -163,7 +163,7 @@ async fn dispatch(cli: Cli) -> Done {
         Command::Config(ConfigCommand::Check(args)) => {
             config::check(&Config::load(sources()?)?, &args)
         }
-        Command::Config(ConfigCommand::Dump) => config::dump(&partial(sources()?)?),
+        Command::Config(ConfigCommand::Dump(args)) => config::dump(&partial(sources()?)?, &args),
         Command::Status(args) => status::run(&partial(sources()?)?, &args).await,
         Command::Notify(NotifyCommand::Test { channel }) => {
             notify::test(&partial(sources()?)?, channel.as_deref()).await

@@ -46,7 +46,7 @@ pub(super) async fn run(loaded: &Loaded, args: &Once) -> Done {
             DENIED
         } else if summary.failing.is_some() {
             FAILED
-        } else if args.check && totals.held + totals.stuck > 0 {
+        } else if args.check && totals.needs_person() {
             NEEDS_PERSON
         } else {
             0

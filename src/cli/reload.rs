@@ -9,6 +9,7 @@ use super::{Failure, shops};
 use crate::config::{Config, Loaded};
 use crate::domain::policy::Policy;
 use crate::pipeline::Ctx;
+use crate::rules_file::default_rules;
 
 /// Reloads at every SIGHUP until `stop`.
 pub(super) async fn watch(
@@ -22,7 +23,8 @@ pub(super) async fn watch(
             () = stop.cancelled() => return Ok(()),
             _ = hangup.recv() => {}
         }
-        match read_again(loaded) {
+        let in_force = shops.first().map(|ctx| ctx.policy());
+        match read_again(loaded, in_force.as_deref()) {
             Ok((policy, needs_restart)) => put_in_force(&shops, &policy, needs_restart),
             Err(failure) => tracing::error!(
                 event = "reload.refused",
@@ -36,8 +38,15 @@ pub(super) async fn watch(
 }
 
 /// The policy the files ask for now, and whether something else changed that only a restart applies.
-fn read_again(loaded: &Loaded) -> Result<(Arc<Policy>, bool), Failure> {
+fn read_again(loaded: &Loaded, in_force: Option<&Policy>) -> Result<(Arc<Policy>, bool), Failure> {
     let again = Config::load(loaded.sources()?)?;
+    let is_own = in_force.is_some_and(|policy| policy.rules != default_rules());
+    if let (true, Some(file)) = (is_own, shops::absent_rules(&again.config)) {
+        return Err(Failure::usage(anyhow::anyhow!(
+            "the rules file {} is gone",
+            file.display()
+        )));
+    }
     let policy = shops::policy(&again.config)?;
     Ok((policy, again.dump() != loaded.dump()))
 }

@@ -10,15 +10,19 @@ use crate::config::Loaded;
 use crate::domain::rules::{Outcome, Rules};
 
 fn read(loaded: &Loaded, args: &RulesFile) -> Result<Rules, Failure> {
-    let mut config = loaded.config.clone();
-    if args.file.is_some() {
-        config.rules.file.clone_from(&args.file);
+    match &args.file {
+        Some(file) => shops::rules_of(&loaded.config, file),
+        None => shops::rules(&loaded.config),
     }
-    shops::rules(&config)
 }
 
 pub(super) fn check(loaded: &Loaded, args: &RulesFile) -> Done {
     let rules = read(loaded, args)?;
+    if args.shown.format == Format::Json {
+        let names: Vec<_> = rules.list.iter().map(|rule| &rule.name).collect();
+        say(&json!({ "rules": names, "mistakes": [] }).to_string());
+        return Ok(ExitCode::SUCCESS);
+    }
     say(&format!(
         "{}, no mistake found",
         table::counted(rules.list.len(), "rule")

@@ -14,12 +14,47 @@ use crate::rules_file;
 use crate::runtime::build::{self, ShopParts};
 use crate::store::Store;
 
+/// What the file of a merchant's own rules is called, where there is one.
+const RULES_FILE: &str = "rules.toml";
+
 /// The rules in force: the configured file, or the embedded ones.
 pub(super) fn rules(config: &Config) -> Result<Rules, Failure> {
     match &config.rules.file {
-        Some(file) => rules_of(config, file),
-        None => Ok(rules_file::default_rules()),
+        Some(file) if absent_rules(config).is_none() => rules_of(config, file),
+        _ => Ok(rules_file::default_rules()),
     }
+}
+
+/// The configured file, where it has the usual name and nobody wrote it yet. Another name that is not there
+/// is a mistake.
+pub(super) fn absent_rules(config: &Config) -> Option<&Path> {
+    let file = config.rules.file.as_deref()?;
+    let is_usual = file.file_name() == Some(RULES_FILE.as_ref());
+    (is_usual && matches!(file.try_exists(), Ok(false))).then_some(file)
+}
+
+/// Tells that there is no rules file, or refuses where it was there before: the merchant's rules are not
+/// given up because a file is lost.
+async fn mind_absent_rules(config: &Config, store: &Store) -> Result<(), Failure> {
+    let Some(file) = absent_rules(config) else {
+        return Ok(());
+    };
+    let last = store.last_rule().await?;
+    let embedded = rules_file::default_rules();
+    let is_own = |last: &String| embedded.list.iter().all(|rule| rule.name != *last);
+    if let Some(last) = last.filter(is_own) {
+        return Err(Failure::usage(anyhow::anyhow!(
+            "the rules file {} is gone, and the rule \"{last}\" decided last: put it back, or take `file` out of \
+             [rules] to go on with the embedded rules",
+            file.display()
+        )));
+    }
+    tracing::warn!(
+        event = "rules.absent",
+        file = %file.display(),
+        "there is no such rules file: the embedded rules are in force"
+    );
+    Ok(())
 }
 
 /// The rules of a file, for the configured shops.
@@ -70,6 +105,7 @@ pub(super) async fn build(
     store: &Arc<Store>,
 ) -> Result<Vec<ShopParts>, Failure> {
     let config = &loaded.config;
+    mind_absent_rules(config, store).await?;
     for name in config.relaxed() {
         tracing::warn!(
             event = "interlock.off",

@@ -40,7 +40,7 @@ pub(super) async fn run(loaded: &Loaded, args: &Status) -> Done {
             .map(|(since, why)| format!("{why} since {}", orders::local(since)))
             .or(state.paused.map(|why| format!("paused: {why}")))
             .or(unlisted(&store, &name).await?);
-        needs_person |= totals.held + totals.stuck > 0 || trouble.is_some();
+        needs_person |= totals.needs_person() || trouble.is_some();
         out.add_row(vec![
             shop.name.clone(),
             format!("{:?}", shop.mode).to_lowercase(),
@@ -57,7 +57,8 @@ pub(super) async fn run(loaded: &Loaded, args: &Status) -> Done {
         rows.push(json!({
             "shop": shop.name, "mode": shop.mode, "orders": totals.orders, "accepted": totals.accepted,
             "cancelled": totals.cancelled, "held": totals.held, "waiting": totals.waiting,
-            "undecided": totals.undecided, "open_actions": totals.open_actions, "stuck": totals.stuck,
+            "undecided": totals.undecided, "open_actions": totals.open_actions, "unknown": totals.unknown,
+            "stuck": totals.stuck,
             "last_complete_list": scan.map(|scan| scan.started_at), "trouble": trouble,
         }));
     }

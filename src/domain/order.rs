@@ -206,6 +206,14 @@ impl Order {
         self.approved_at.unwrap_or(self.created_at)
     }
 
+    /// Whether it lies where accepted orders do (KASPI_API §3).
+    pub fn is_among_accepted(&self) -> bool {
+        matches!(
+            self.state,
+            State::SignRequired | State::Pickup | State::Delivery | State::KaspiDelivery
+        )
+    }
+
     /// Whether it waits for the merchant: `NEW` and `APPROVED_BY_BANK` (KASPI_API §2).
     pub fn awaits_merchant(&self) -> bool {
         self.state == State::New && self.status == Status::ApprovedByBank

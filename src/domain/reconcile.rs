@@ -59,6 +59,10 @@ pub fn action_end(order: &Order, live: &LiveAction) -> ActionEnd {
         ActionEnd::Superseded
     };
     match (&live.kind, &order.status) {
+        // A word nobody knows, where accepted orders lie.
+        (Kind::Accept, Status::Other(_)) if order.is_among_accepted() && live.attempted => {
+            ActionEnd::Confirmed
+        }
         (_, Status::ApprovedByBank | Status::Other(_)) => ActionEnd::Keep,
         (Kind::Accept, Status::Cancelled | Status::Cancelling) => missed,
         (Kind::Accept, _) if live.attempted => ActionEnd::Confirmed,
@@ -87,6 +91,14 @@ pub fn holding(order: &Order) -> Holding {
         Status::Cancelled => Holding::Release,
         Status::Completed | Status::ReturnRequested | Status::ReturnAccepted | Status::Returned => {
             Holding::Consume
+        }
+        // Whatever a word that nobody knows says of the units, they are not free.
+        Status::Other(_) if order.is_among_accepted() => {
+            if order.handed_over_at.is_some() {
+                Holding::Consume
+            } else {
+                Holding::Reserve
+            }
         }
         Status::AcceptedByMerchant => Holding::Reserve,
         Status::ApprovedByBank | Status::Cancelling | Status::Other(_) => Holding::Keep,

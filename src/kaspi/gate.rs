@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::breaker::{Breaker, Pass};
+use super::pace::Pace;
 use super::retry_after;
 use super::transport::{Method, TransportError, WireResponse};
 use crate::clock::Clock;
@@ -80,8 +81,7 @@ fn class(answer: &Result<WireResponse, TransportError>) -> &'static str {
 #[derive(Debug)]
 struct State {
     breaker: Breaker,
-    /// Ticks from which the next request may go.
-    next_slot: Duration,
+    pace: Pace,
     paused_until: Option<Duration>,
     skew: Option<SignedDuration>,
     requests: u64,
@@ -97,7 +97,6 @@ struct State {
 pub(super) struct Gate {
     clock: Clock,
     slots: Semaphore,
-    spacing: Duration,
     state: Mutex<State>,
 }
 
@@ -108,8 +107,6 @@ pub(super) enum Shut {
     Breaker { until: Timestamp },
 }
 
-/// Requests that may follow each other at once after a quiet time.
-const BURST: u32 = 4;
 /// Repeats allowed before any are earned, and held at most, in tenths.
 const RETRY_TENTHS_MAX: u32 = 100;
 /// Each request earns a fifth of a repeat: at most 20 % of requests are repeats.
@@ -120,10 +117,9 @@ impl Gate {
         Self {
             clock,
             slots: Semaphore::new(settings.max_in_flight.max(1)),
-            spacing: Duration::from_secs_f64(1.0 / settings.rate_per_second.max(0.001)),
             state: Mutex::new(State {
                 breaker: Breaker::new(),
-                next_slot: Duration::ZERO,
+                pace: Pace::new(settings.rate_per_second),
                 paused_until: None,
                 skew: None,
                 requests: 0,
@@ -156,8 +152,8 @@ impl Gate {
                 until: self.clock.now(),
             });
         };
-        let wait = self.reserve();
-        if !wait.is_zero() {
+        // Ticks are passed in, which is why the pace is kept here: a test's time must count for it too.
+        while let Err(wait) = self.take_slot() {
             self.clock.sleep(wait).await;
         }
         self.is_open()?;
@@ -180,6 +176,11 @@ impl Gate {
         }
     }
 
+    fn take_slot(&self) -> Result<(), Duration> {
+        let now = self.clock.ticks();
+        self.state().pace.take(now)
+    }
+
     fn is_open(&self) -> Result<(), Shut> {
         let now = self.clock.ticks();
         let paused = self.state().paused_until.filter(|until| now < *until);
@@ -188,16 +189,6 @@ impl Gate {
                 until: self.at(until),
             })
         })
-    }
-
-    /// Takes the next slot of the pace and returns the time to it. Ticks are passed in, which is why
-    /// the pace is counted here: a test's time must count for it too.
-    fn reserve(&self) -> Duration {
-        let now = self.clock.ticks();
-        let mut state = self.state();
-        let earliest = now.saturating_sub(self.spacing * BURST);
-        state.next_slot = state.next_slot.max(earliest) + self.spacing;
-        state.next_slot.saturating_sub(now)
     }
 
     /// Whether a read may be repeated now.

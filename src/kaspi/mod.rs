@@ -10,6 +10,8 @@ pub mod decode;
 mod error;
 mod gate;
 mod http;
+mod includes;
+mod pace;
 pub mod products;
 mod reader;
 mod release;

@@ -1,13 +1,13 @@
 //! Reading orders. A read may be repeated, within a budget; it changes nothing.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::gate::Shut;
+use super::includes::Includes;
 use super::transport::{Method, WireResponse};
 use super::{ApiError, Shared, convert, wire};
 use crate::domain::ids::{MasterProduct, OrderId, Sku};
@@ -87,8 +87,7 @@ impl Page {
 pub struct Reader {
     shared: Arc<Shared>,
     products: Arc<Mutex<HashMap<MasterProduct, Sku>>>,
-    /// Kaspi answered 400 to `include[orders]`, and not without it.
-    include_refused: Arc<AtomicBool>,
+    includes: Arc<Includes>,
 }
 
 impl Reader {
@@ -96,7 +95,7 @@ impl Reader {
         Self {
             shared,
             products: Arc::default(),
-            include_refused: Arc::default(),
+            includes: Arc::default(),
         }
     }
 
@@ -142,16 +141,25 @@ impl Reader {
             ));
         }
         let path = || "/v2/orders".to_owned();
-        if query.include_entries && !self.include_refused.load(Ordering::Relaxed) {
+        if query.include_entries && self.includes.is_asked(self.shared.clock.ticks()) {
             let mut with = pairs.clone();
             with.push(("include[orders]".to_owned(), "entries".to_owned()));
-            let answer = self.get(path(), with, convert::page).await;
-            if !matches!(answer, Err(ApiError::Parameters { .. })) {
-                return answer;
-            }
-            // The one parameter that is not confirmed live: lists go on without it.
+            let request = self.shared.request(Method::Get, path(), with, None);
+            let is_refused = match self.try_until_stopped(&request, &convert::page).await {
+                Ok(page) => {
+                    self.includes.answered();
+                    return Ok(page);
+                }
+                Err(error @ ApiError::Token) => return Err(error),
+                Err(ApiError::Snooze { .. } | ApiError::Breaker { .. }) => {
+                    return self.repeat(&request, convert::page).await;
+                }
+                Err(error) => matches!(error, ApiError::Parameters { .. }),
+            };
             let plain = self.get(path(), pairs, convert::page).await;
-            self.include_refused.store(plain.is_ok(), Ordering::Relaxed);
+            if plain.is_ok() {
+                self.includes.failed(is_refused, self.shared.clock.ticks());
+            }
             return plain;
         }
         self.get(path(), pairs, convert::page).await
@@ -263,14 +271,10 @@ impl Reader {
         parse: impl Fn(&[u8]) -> Result<T, String>,
     ) -> Result<T, ApiError> {
         let mut tried = 0;
-        let ended = &self.shared.reads_ended;
-        let stopping = || ApiError::Outage("this process is stopping".to_owned());
         loop {
-            let answer = ended.run_until_cancelled(self.try_get(request, &parse));
-            let error = match answer.await {
-                None => return Err(stopping()),
-                Some(Ok(value)) => return Ok(value),
-                Some(Err(error)) => error,
+            let error = match self.try_until_stopped(request, &parse).await {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
             };
             let wait = match &error {
                 ApiError::Outage(_)
@@ -289,9 +293,21 @@ impl Reader {
                 _ => return Err(error),
             };
             tried += 1;
+            let ended = &self.shared.reads_ended;
             let pause = ended.run_until_cancelled(self.shared.clock.sleep(wait));
             pause.await.ok_or_else(stopping)?;
         }
+    }
+
+    /// Sends a read once, unless this process stops meanwhile.
+    async fn try_until_stopped<T>(
+        &self,
+        request: &super::WireRequest,
+        parse: &impl Fn(&[u8]) -> Result<T, String>,
+    ) -> Result<T, ApiError> {
+        let ended = &self.shared.reads_ended;
+        let answer = ended.run_until_cancelled(self.try_get(request, parse));
+        answer.await.unwrap_or_else(|| Err(stopping()))
     }
 
     async fn try_get<T>(
@@ -348,6 +364,10 @@ impl Reader {
     }
 }
 
+fn stopping() -> ApiError {
+    ApiError::Outage("this process is stopping".to_owned())
+}
+
 /// Whether a status says that this request, and not the way to Kaspi or the moment, was wrong: a
 /// proxy's login (407), a slow arrival (408), another host's door (421) and an early one (425) are no
 /// answer, and neither is anything outside 4xx.
@@ -362,12 +382,13 @@ pub(super) fn title(body: &[u8]) -> String {
     title.as_deref().map(convert::plain).unwrap_or_default()
 }
 
-/// One path segment, percent-encoded.
+/// One path segment, percent-encoded where it must be: an id may be padded with `=`, and whoever compares
+/// paths as they come knows it by that.
 fn segment(text: &str) -> String {
     use std::fmt::Write as _;
     text.bytes()
         .fold(String::with_capacity(text.len()), |mut out, byte| {
-            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&byte) {
                 out.push(char::from(byte));
             } else {
                 let _ = write!(out, "%{byte:02X}");

@@ -274,12 +274,17 @@ impl<'a> Pass<'a> {
         let limit = self.ctx.settings.sighting_age_max;
         let mut wanted = Vec::with_capacity(room);
         let mut good_until = Vec::with_capacity(room);
+        let mut looked_for = SignedDuration::ZERO;
         for (due, sighted) in self.ready.drain(..room) {
             if !is_fresh(Some(sighted), limit, now) {
                 self.report.wants_poll = true;
                 continue;
             }
-            let left = limit - now.duration_since(sighted);
+            let age = now.duration_since(sighted);
+            if matches!(due.kind, Kind::Cancel { .. }) {
+                looked_for = looked_for.max(age);
+            }
+            let left = limit - age;
             good_until.push((
                 due.action,
                 ticks + Duration::try_from(left).unwrap_or_default(),
@@ -291,6 +296,7 @@ impl<'a> Pass<'a> {
             policy: &policy,
             input: self.ctx.deciding_input(),
             accept_fresh_for: self.ctx.settings.sighting_age_max,
+            looked_for,
         };
         let launch = self
             .ctx

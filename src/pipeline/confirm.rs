@@ -4,10 +4,13 @@
 use jiff::{SignedDuration, Timestamp};
 
 pub use super::sweep::Report;
-use super::sweep::{ACCEPTED, read_lines_of_taken, read_singly, record, sweep, sweep_archive};
-use super::{Ctx, StageError, catch_up, lines, listing};
+use super::sweep::{
+    ACCEPTED, read_lines_of_accepted, read_lines_of_left, read_lines_of_taken, read_singly, record,
+    sweep, sweep_archive,
+};
+use super::{Ctx, StageError, catch_up, listing};
 use crate::crash_point::crash_point;
-use crate::domain::order::{State, Status};
+use crate::domain::order::State;
 use crate::kaspi::ApiError;
 use crate::store::ScanKind;
 
@@ -18,7 +21,14 @@ const SINGLES_MAX: u64 = 2;
 /// Orders of each kind read singly in one pass, at most: some are in no list for good.
 const STRAGGLERS: u32 = 200;
 
-/// Sweeps the accepted states when the last sweep is older than the period, or at once when `now_please`.
+/// Placed so long before the last sweep, an order may have been accepted since, and be over already.
+const RECENT: SignedDuration = SignedDuration::from_hours(1);
+
+/// Orders over that one page of the archive's list shows, and room for some that are not known.
+const ARCHIVE_PAGE: u32 = 90;
+
+/// Sweeps the accepted states, and what is over of the orders placed lately, when the last sweep is older than
+/// the period, or at once when `now_please`.
 ///
 /// # Errors
 /// What Kaspi or the database said; what was read before it is stored all the same.
@@ -39,11 +49,18 @@ pub async fn run_once(ctx: &Ctx, now_please: bool) -> Result<Report, StageError>
     let span = listing::reaching(span, ctx.store.oldest_holder(&ctx.shop).await?);
 
     let unwatched = unwatched(ctx, started_at).await?;
+    let is_pause = unwatched.is_some_and(|gap| gap.is_pause);
     // What happened in a pause is read whole, however much it is.
-    let stragglers = unwatched.map_or(STRAGGLERS, |_| u32::MAX);
+    let stragglers = if is_pause { u32::MAX } else { STRAGGLERS };
     let mut failed = sweep(ctx, &ACCEPTED, span, &mut report).await?;
+    let mut unlisted = None;
     if let (None, None, Some(gap)) = (&failed, &report.problem, unwatched) {
-        failed = sweep_archive(ctx, (gap.placed.max(span.0), span.1), &mut report).await?;
+        let placed = (gap.placed.max(span.0), span.1);
+        unlisted = if is_pause {
+            sweep_archive(ctx, placed, &mut report).await?
+        } else {
+            sweep(ctx, &[State::Archive], placed, &mut report).await?
+        };
     }
     if failed.is_none() && report.problem.is_none() {
         let gone = ctx.store.gone(&ctx.shop, started_at, stragglers).await?;
@@ -51,7 +68,7 @@ pub async fn run_once(ctx: &Ctx, now_please: bool) -> Result<Report, StageError>
         let listed = ctx.store.archived(&ctx.shop, span.0).await? + gone.len() as u64;
         let pages = listed.div_ceil(100) + SINGLES_MAX;
         if gone.len() as u64 > pages {
-            // Above, what was placed in the gap has just been listed.
+            // Above, what was placed since has just been listed.
             let to = unwatched.map_or(span.1, |gap| gap.placed.clamp(span.0, span.1));
             failed = sweep(ctx, &[State::Archive], (span.0, to), &mut report).await?;
         }
@@ -61,16 +78,24 @@ pub async fn run_once(ctx: &Ctx, now_please: bool) -> Result<Report, StageError>
     }
     if failed.is_none() {
         // What people accepted holds stock too: how much, its lines say.
-        if let Some(gap) = unwatched {
-            read_lines_of_taken(ctx, (gap.since, gap.placed), &mut report).await?;
-        } else {
-            lines::read(ctx, &Status::AcceptedByMerchant, Timestamp::MIN).await?;
+        match unwatched {
+            Some(gap) if gap.is_pause => {
+                read_lines_of_taken(ctx, (gap.since, gap.placed), &mut report).await?;
+            }
+            watched => {
+                read_lines_of_accepted(ctx, Timestamp::MIN).await?;
+                if let Some(gap) = watched {
+                    read_lines_of_left(ctx, gap.since, &mut report).await?;
+                }
+            }
         }
     }
+    // Without the archive a sweep is not complete, and the rest of it is as good as ever.
+    failed = failed.or(unlisted);
     crash_point("sweep.read");
     report.problem = report.problem.or_else(|| listing::missed(ctx, span));
     let took = ctx.clock.now().duration_since(started_at).abs();
-    if unwatched.is_none() && took > pause(ctx) {
+    if !is_pause && took > pause(ctx) {
         // Halted in the midst of it, the process saw nothing of what happened since its first list.
         let why = || format!("it took {took:#}: orders may have come and gone unseen");
         report.problem.get_or_insert_with(why);
@@ -89,13 +114,15 @@ async fn is_due(ctx: &Ctx, now: Timestamp) -> Result<bool, StageError> {
     Ok(last.is_none_or(|scan| now.duration_since(scan.started_at) >= ctx.settings.sweep_every))
 }
 
-/// While nobody looked people may have accepted orders and been done with them.
+/// Since the last look people may have accepted orders and been done with them.
 #[derive(Debug, Clone, Copy)]
 struct Gap {
     /// When there was last a look, by our clock.
     since: Timestamp,
     /// Orders placed from then on may have been approved since.
     placed: Timestamp,
+    /// Whether several sweeps were missed.
+    is_pause: bool,
 }
 
 /// People may have accepted orders and been done with them where nobody looked for longer than this.
@@ -103,7 +130,7 @@ fn pause(ctx: &Ctx) -> SignedDuration {
     ctx.settings.sweep_every * ctx.settings.archive_after_missed
 }
 
-/// Where nobody looked for several sweeps.
+/// Since when nobody looked; nobody need where nothing is counted.
 async fn unwatched(ctx: &Ctx, now: Timestamp) -> Result<Option<Gap>, StageError> {
     let Some((_, counted)) = ctx.store.stock_age().await? else {
         return Ok(None);
@@ -123,9 +150,17 @@ async fn unwatched(ctx: &Ctx, now: Timestamp) -> Result<Option<Gap>, StageError>
     });
     // What left before the first look ever, and before the shelf was counted, the count knows.
     let known = last.as_ref().map_or(counted, |scan| scan.kaspi_at);
-    Ok((!is_watched).then_some(Gap {
+    let before = |span: SignedDuration| known.saturating_sub(span).unwrap_or(known);
+    let mut placed = before(ctx.settings.lookback);
+    if is_watched {
+        // Between two sweeps hardly anything is over that was just placed: as far back as one request goes.
+        let page = ctx.store.archived_from(&ctx.shop, ARCHIVE_PAGE).await?;
+        placed = page.map_or(placed, |page| page.min(before(RECENT)).max(placed));
+    }
+    Ok(Some(Gap {
         since: last.map_or(Timestamp::MIN, |scan| scan.started_at),
-        placed: known.saturating_sub(ctx.settings.lookback).unwrap_or(known),
+        placed,
+        is_pause: !is_watched,
     }))
 }
 

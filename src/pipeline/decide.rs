@@ -215,7 +215,7 @@ fn is_known(
         && decision
             .objections
             .iter()
-            .all(|o| matches!(o.interlock, Name::CancelEvidence | Name::HoldersRead));
+            .all(|o| o.interlock.is_answered_by_a_sweep());
     let is_proposed =
         previous.verdict == previous.proposed && previous.proposed == decision.proposed;
     if !acts && waits_for_sweep && is_proposed && known_digest == digest {
@@ -233,10 +233,8 @@ fn note_wait(decision: &Decision, report: &mut Report, acts: bool) {
         // A proposal can wait for the next sweep.
         report.wants_sweep |= acts
             && decision.objections.iter().any(|o| {
-                matches!(
-                    o.interlock,
-                    Name::CancelEvidence | Name::HoldersRead | Name::ShortageReal | Name::Restored
-                )
+                o.interlock.is_answered_by_a_sweep()
+                    || matches!(o.interlock, Name::ShortageReal | Name::Restored)
             });
     }
 }

@@ -21,9 +21,8 @@ pub(super) const ACCEPTED: [State; 4] = [
     State::KaspiDelivery,
 ];
 
-/// Where goods have left the shelf, or are promised.
-const TAKEN: [Status; 5] = [
-    Status::AcceptedByMerchant,
+/// Where goods have left the shelf.
+const LEFT: [Status; 4] = [
     Status::Completed,
     Status::ReturnRequested,
     Status::ReturnAccepted,
@@ -120,10 +119,45 @@ pub(super) async fn read_lines_of_taken(
     (since, from): (Timestamp, Timestamp),
     report: &mut Report,
 ) -> Result<(), StageError> {
-    for status in &TAKEN {
+    read_lines_of_accepted(ctx, from).await?;
+    for status in &LEFT {
         lines::read(ctx, status, from).await?;
     }
-    let missing = ctx.store.lines_missing(&ctx.shop, &TAKEN, since).await?;
+    let taken = [&[Status::AcceptedByMerchant], LEFT.as_slice()].concat();
+    tell_missing(ctx, (&taken, since), report).await
+}
+
+/// Reads the lines of orders that are accepted, or lie where such do.
+pub(super) async fn read_lines_of_accepted(ctx: &Ctx, from: Timestamp) -> Result<(), StageError> {
+    lines::read(ctx, &Status::AcceptedByMerchant, from).await?;
+    for status in ctx.store.strange_statuses(&ctx.shop).await? {
+        lines::read(ctx, &status, from).await?;
+    }
+    Ok(())
+}
+
+/// Reads the lines of orders first seen `since` as over. Where none are missing nobody is asked.
+pub(super) async fn read_lines_of_left(
+    ctx: &Ctx,
+    since: Timestamp,
+    report: &mut Report,
+) -> Result<(), StageError> {
+    if ctx.store.lines_missing(&ctx.shop, &LEFT, since).await? == 0 {
+        return Ok(());
+    }
+    for status in &LEFT {
+        lines::read(ctx, status, Timestamp::MAX).await?;
+    }
+    tell_missing(ctx, (&LEFT, since), report).await
+}
+
+/// A sweep is not complete while lines of orders in these statuses, first seen `since`, are missing.
+async fn tell_missing(
+    ctx: &Ctx,
+    (statuses, since): (&[Status], Timestamp),
+    report: &mut Report,
+) -> Result<(), StageError> {
+    let missing = ctx.store.lines_missing(&ctx.shop, statuses, since).await?;
     if missing > 0 {
         let why =
             format!("the lines of {missing} orders that came and went unseen are not read yet");

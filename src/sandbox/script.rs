@@ -1,6 +1,9 @@
 //! Faults ordered in advance.
 
-use super::{faults::Fault, message::Method};
+use super::faults::Fault;
+use super::listing::STATE_FILTER;
+use super::message::{Method, Request};
+use super::terms::State;
 
 /// A fault ordered in advance for the next requests that match; comes before random ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,6 +12,8 @@ pub struct Script {
     pub method: Option<Method>,
     /// Only a path that contains this text.
     pub path_contains: Option<String>,
+    /// Only lists of this state.
+    pub state: Option<State>,
     /// Only requests about this order.
     pub code: Option<String>,
     /// How many requests; each match uses one up.
@@ -23,6 +28,7 @@ impl Script {
         Self {
             method: None,
             path_contains: None,
+            state: None,
             code: None,
             times: 1,
             fault,
@@ -47,6 +53,15 @@ impl Script {
         }
     }
 
+    /// The same, on lists of this state only.
+    #[must_use]
+    pub fn state(self, state: State) -> Self {
+        Self {
+            state: Some(state),
+            ..self
+        }
+    }
+
     /// The same, on requests about this order only.
     #[must_use]
     pub fn order(self, code: &str) -> Self {
@@ -62,9 +77,12 @@ impl Script {
         Self { times, ..self }
     }
 
-    pub(super) fn matches(&self, method: Method, path: &str, code: Option<&str>) -> bool {
+    pub(super) fn matches(&self, request: &Request, code: Option<&str>) -> bool {
+        let (method, path) = (request.method, &request.path);
+        let lists = |state: &State| request.parameter(STATE_FILTER) == Some(state.as_str());
         self.fault.applies_to(method)
             && self.method.is_none_or(|only| only == method)
+            && self.state.as_ref().is_none_or(lists)
             && self
                 .path_contains
                 .as_deref()

@@ -240,9 +240,7 @@ impl World {
     }
 
     fn scripted(&mut self, request: &Request, code: Option<&str>) -> Option<Fault> {
-        let matches = |script: &Script| {
-            script.times > 0 && script.matches(request.method, &request.path, code)
-        };
+        let matches = |script: &Script| script.times > 0 && script.matches(request, code);
         let script = self.scripts.iter_mut().find(|script| matches(script))?;
         script.times -= 1;
         let fault = script.fault;

@@ -5,9 +5,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use sqlx::FromRow;
 
-use super::observe::{Origin, insert_reservations};
-use super::orders::{from_vanished, lines_awaited, parse_line, parse_order};
+use super::orders::{
+    from_vanished, is_among_accepted, is_strange, lines_awaited, parse_line, parse_order,
+};
 use super::page::Page;
+use super::reservations::{Origin, insert_reservations};
 use super::stock::Viewpoint;
 use super::watch::{because, waiting_facts};
 use super::{Store, StoreError, WriteTx, at, ms};
@@ -384,6 +386,14 @@ pub(super) const UNREAD_HOLDER: &str = concat!(
 SELECT MAX(at) FROM (
   SELECT MAX(?2) AS at FROM orders INDEXED BY orders_lines_wanted
   WHERE shop = ?1 AND status = 'ACCEPTED_BY_MERCHANT' AND ",
+    lines_awaited!(),
+    "
+  UNION ALL
+  SELECT MAX(?2) AS at FROM orders INDEXED BY orders_strange WHERE shop = ?1 AND ",
+    is_strange!(),
+    " AND ",
+    is_among_accepted!(),
+    " AND ",
     lines_awaited!(),
     "
   UNION ALL

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::actions;
-use super::observe::{Fate, Origin, close_reservations, insert_reservations, known_takes};
+use super::reservations::{Fate, Origin, close_reservations, insert_reservations, known_takes};
 use super::{StoreError, WriteTx};
 use crate::domain::action::State as ActionState;
 use crate::domain::ids::ShopName;

@@ -3,7 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::observe::{Origin, insert_reservations, takes};
+use super::reservations::{Origin, insert_reservations, takes};
 use super::{StoreError, WriteTx, at, ms};
 use crate::domain::ids::ShopName;
 use crate::domain::order::{DeliveryMode, Line, Order, Status};
@@ -14,17 +14,18 @@ const READING_LAG: SignedDuration = SignedDuration::from_mins(1);
 /// How exactly Kaspi's clock is known: its `Date` has seconds, and small differences count as none.
 const CLOCK_GRAIN: SignedDuration = SignedDuration::from_secs(5);
 
-/// Before when everything was seen, or counted, that the order `?2` of the shop `?1` may be.
+/// Before when everything was seen, or counted, that the order `?2` of the shop `?1` may be. Lists lag like
+/// readings, by [`READING_LAG`].
 pub(super) const KNOWN_SINCE: &str = "
 WITH seen AS (SELECT first_seen_at AS at FROM orders WHERE shop = ?1 AND id = ?2)
 SELECT MIN(at) FROM (
   SELECT known_until AS at FROM restores WHERE shop = ?1
   UNION ALL
-  SELECT at FROM (SELECT COALESCE(kaspi_at, started_at) AS at FROM scans
+  SELECT at FROM (SELECT COALESCE(kaspi_at, started_at) - 60000 AS at FROM scans
     WHERE shop = ?1 AND kind = 'sweep' AND complete = 1 AND finished_at <= (SELECT at FROM seen)
     ORDER BY id DESC LIMIT 1)
   UNION ALL
-  SELECT at FROM (SELECT COALESCE(kaspi_at, started_at) AS at FROM scans
+  SELECT at FROM (SELECT COALESCE(kaspi_at, started_at) - 60000 AS at FROM scans
     WHERE shop = ?1 AND kind = 'new' AND complete = 1 AND finished_at <= (SELECT at FROM seen)
     ORDER BY id DESC LIMIT 1)
   UNION ALL

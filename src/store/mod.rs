@@ -30,6 +30,7 @@ mod plans;
 mod readings;
 mod recheck;
 mod replay;
+mod reservations;
 mod restore;
 mod retention;
 mod scans;

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Store, StoreError, WriteTx, ms};
+use super::{Store, StoreError, WriteTx, at, ms};
 use crate::domain::ids::{OrderId, ShopName};
 use crate::domain::order::{Line, Order, Status};
 
@@ -21,6 +21,7 @@ pub(super) const LINES_WANTED: &str = "
 SELECT body FROM (
   SELECT created_at, id, body FROM orders INDEXED BY orders_lines_wanted
   WHERE shop = ?1 AND lines_state <> 'known' AND lines_due_at <= ?2 AND status = ?3
+    AND (lines_failures < 5 OR state <> 'ARCHIVE')
   UNION ALL
   SELECT created_at, id, body FROM orders INDEXED BY orders_unlinked
   WHERE shop = ?1 AND lines_state = 'known' AND lines_due_at > 0 AND lines_due_at <= ?2 AND status = ?3
@@ -193,16 +194,43 @@ SELECT MIN(at) FROM (
 pub(super) const OLDEST_WAITING: &str = "
 SELECT MIN(created_at) FROM orders WHERE shop = ?1 AND state = 'NEW' AND status = 'APPROVED_BY_BANK'";
 
-pub(super) const GONE: &str = "
+/// Orders in a state or status that nobody knows yet, as the index of them has it.
+macro_rules! is_strange {
+    () => {
+        "(
+    (status NOT IN ('APPROVED_BY_BANK', 'ACCEPTED_BY_MERCHANT', 'COMPLETED', 'CANCELLED', 'CANCELLING',
+       'KASPI_DELIVERY_RETURN_REQUESTED', 'RETURN_ACCEPTED_BY_MERCHANT', 'RETURNED') AND state <> 'ARCHIVE')
+    OR (state NOT IN ('NEW', 'SIGN_REQUIRED', 'PICKUP', 'DELIVERY', 'KASPI_DELIVERY', 'ARCHIVE')
+       AND status = 'APPROVED_BY_BANK'))"
+    };
+}
+pub(super) use is_strange;
+
+/// Where accepted orders lie (KASPI_API §3).
+macro_rules! is_among_accepted {
+    () => {
+        "state IN ('SIGN_REQUIRED', 'PICKUP', 'DELIVERY', 'KASPI_DELIVERY')"
+    };
+}
+pub(super) use is_among_accepted;
+
+/// What nobody knows is said of orders that lie where accepted ones do, and lack their lines.
+pub(super) const STRANGE_STATUSES: &str = concat!(
+    "SELECT DISTINCT status FROM orders INDEXED BY orders_strange WHERE shop = ?1 AND ",
+    is_strange!(),
+    " AND lines_state <> 'known' AND ",
+    is_among_accepted!()
+);
+
+pub(super) const GONE: &str = concat!(
+    "
 WITH followed AS (
   SELECT id FROM orders INDEXED BY orders_on_their_way
   WHERE shop = ?1 AND status IN ('ACCEPTED_BY_MERCHANT', 'CANCELLING') AND seen_at < ?2
   UNION
-  SELECT id FROM orders INDEXED BY orders_strange WHERE shop = ?1 AND seen_at < ?2 AND (
-    (status NOT IN ('APPROVED_BY_BANK', 'ACCEPTED_BY_MERCHANT', 'COMPLETED', 'CANCELLED', 'CANCELLING',
-       'KASPI_DELIVERY_RETURN_REQUESTED', 'RETURN_ACCEPTED_BY_MERCHANT', 'RETURNED') AND state <> 'ARCHIVE')
-    OR (state NOT IN ('NEW', 'SIGN_REQUIRED', 'PICKUP', 'DELIVERY', 'KASPI_DELIVERY', 'ARCHIVE')
-       AND status = 'APPROVED_BY_BANK'))
+  SELECT id FROM orders INDEXED BY orders_strange WHERE shop = ?1 AND seen_at < ?2 AND ",
+    is_strange!(),
+    "
   UNION
   SELECT order_id FROM reservations INDEXED BY reservations_active
   WHERE shop = ?1 AND state = 'active' AND confirmed_at IS NOT NULL
@@ -210,7 +238,8 @@ WITH followed AS (
   SELECT order_id FROM actions INDEXED BY actions_due
   WHERE shop = ?1 AND kind = 'cancel' AND state IN ('pending', 'sent', 'unknown') AND state <> 'pending')
 SELECT o.id FROM followed f CROSS JOIN orders o ON o.shop = ?1 AND o.id = f.id
-WHERE o.seen_at < ?2 ORDER BY o.seen_at, o.id LIMIT ?3";
+WHERE o.seen_at < ?2 ORDER BY o.seen_at, o.id LIMIT ?3"
+);
 
 /// Orders whose lines are waited for: until five requests for them were in vain, which takes some sweeps, as
 /// one order must not stop a shop for longer.
@@ -239,6 +268,10 @@ pub(super) const VANISHED: &str = concat!(
     from_vanished!(),
     " ORDER BY o.seen_at LIMIT ?2"
 );
+
+pub(super) const ARCHIVED_FROM: &str = "
+SELECT created_at FROM orders INDEXED BY orders_archived WHERE shop = ?1 AND state = 'ARCHIVE'
+ORDER BY created_at DESC LIMIT 1 OFFSET ?2";
 
 impl Store {
     /// Orders in this status whose lines are still to be read, oldest first, or, where they were last seen
@@ -318,6 +351,34 @@ impl Store {
         .fetch_one(&mut *reader)
         .await?;
         Ok(count.unsigned_abs())
+    }
+
+    /// Words that nobody knows for the status of orders that lie where accepted ones do, and lack their lines.
+    pub async fn strange_statuses(&self, shop: &ShopName) -> Result<Vec<Status>, StoreError> {
+        let mut reader = self.read().await?;
+        let words: Vec<String> = sqlx::query_scalar(STRANGE_STATUSES)
+            .bind(shop.as_str())
+            .fetch_all(&mut *reader)
+            .await?;
+        Ok(words
+            .iter()
+            .map(|word| Status::from(word.as_str()))
+            .collect())
+    }
+
+    /// When the oldest of the `newest` orders known to be over was placed; `None` where there are fewer.
+    pub async fn archived_from(
+        &self,
+        shop: &ShopName,
+        newest: u32,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let mut reader = self.read().await?;
+        let placed: Option<i64> = sqlx::query_scalar(ARCHIVED_FROM)
+            .bind(shop.as_str())
+            .bind(newest.saturating_sub(1))
+            .fetch_optional(&mut *reader)
+            .await?;
+        placed.map(at).transpose()
     }
 
     /// Orders stored as waiting for the merchant that the last complete list, asked for after

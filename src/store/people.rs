@@ -6,7 +6,7 @@ use serde_json::json;
 use sqlx::FromRow;
 
 use super::deciding::{self, DecidingInput, NewDecision, skus};
-use super::observe::{Fate, close_reservations};
+use super::reservations::{Fate, close_reservations};
 use super::stock::Viewpoint;
 use super::{Store, StoreError, WriteTx, actions};
 use crate::crash_point::crash_point;

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::observe::{self, Observed, Reading};
-use super::{Store, StoreError, edited, left, orders};
+use super::{Store, StoreError, edited, left, orders, reservations};
 use crate::crash_point::crash_point;
 use crate::domain::ids::ShopName;
 use crate::domain::order::{Lines, Order};
@@ -85,7 +85,7 @@ impl Store {
             }
             let known = observe::known(&mut tx, shop, &[order.id.as_str()]).await?;
             let row = known.get(order.id.as_str());
-            observe::hold(
+            reservations::hold(
                 &mut tx,
                 shop,
                 (order, skew),

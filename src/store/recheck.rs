@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::actions::{Begun, Due, close, hold};
 use super::deciding::{DecidingInput, skus};
-use super::observe::{Fate, close_reservations};
+use super::reservations::{Fate, close_reservations};
 use super::stock::Viewpoint;
 use super::{StoreError, WriteTx, at};
 use crate::domain::action::{Kind, State as ActionState};
@@ -33,6 +33,19 @@ pub struct Recheck<'a> {
     /// An accept decided longer ago than this is decided again first, as is one whose units are no
     /// longer there; a cancel always is.
     pub accept_fresh_for: SignedDuration,
+    /// So long ago at most the orders of these cancels were asked for: the sweep they rest on was fresh then, and
+    /// may be older by as much. Slow single reads would keep a shop from cancelling at all.
+    pub looked_for: SignedDuration,
+}
+
+impl Recheck<'_> {
+    fn policy_for(&self, kind: &Kind) -> Policy {
+        let mut policy = self.policy.clone();
+        if matches!(kind, Kind::Cancel { .. }) {
+            policy.limits.cancel_sweep_age_max += self.looked_for;
+        }
+        policy
+    }
 }
 
 /// What the decision would be today.
@@ -93,7 +106,7 @@ pub(super) async fn today(
         sent: None,
         around,
     };
-    let decision = decide(&facts, recheck.policy, now);
+    let decision = decide(&facts, &recheck.policy_for(&due.kind), now);
     let same_rule = decision.proposed.word() == due.kind.word();
     let mut objections = decision.objections.iter();
     let waits_for_sweep = objections.clone().all(|o| o.interlock == Name::HoldersRead);
@@ -102,14 +115,12 @@ pub(super) async fn today(
         // One that was sent can only wait; one that was not is decided anew for any other reason.
         Verdict::Wait { until }
             if same_rule
-                && if waits_for_sweep {
-                    true
-                } else if due.attempts > 0 {
-                    !is_in_doubt_for_long(tx, due, doubt_max, now).await?
-                } else {
-                    objections
-                        .all(|o| matches!(o.interlock, Name::CancelEvidence | Name::HoldersRead))
-                } =>
+                && (waits_for_sweep
+                    || if due.attempts > 0 {
+                        !is_in_doubt_for_long(tx, due, doubt_max, now).await?
+                    } else {
+                        objections.all(|o| o.interlock.is_answered_by_a_sweep())
+                    }) =>
         {
             Today::Later(until)
         }

@@ -27,14 +27,13 @@ pub struct Restored {
 }
 
 /// Puts a copy in the place of the database. Nothing is decided from it before every list was read
-/// again (R15), and what had not been sent by then is decided anew.
+/// again (R15), and what had not been sent by then is decided anew. Gives of when its newest count is: what
+/// was counted since is lost.
 ///
 /// # Errors
 /// [`StoreError::Held`] while a daemon works on the database, [`StoreError::Open`] when there is
 /// something in its place or the copy is none of Qabyl's, [`StoreError::Damaged`] for a copy that is
 /// not whole, [`StoreError::Migrate`] for one of a newer version.
-///
-/// Gives of when its newest count is: what was counted since is lost.
 pub async fn restore(
     from: &Path,
     to: &Path,

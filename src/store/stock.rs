@@ -39,6 +39,8 @@ struct LevelRow {
 /// not show them as promised yet; or they left at a moment that may lie before or after the count. In a
 /// state where a courier comes, or the buyer, Kaspi tells of it (KASPI_API §3); of any other nobody does.
 ///
+/// Nor is it known of an order that is being cancelled, or whose status nobody knows: its units may be back.
+///
 /// A promise of another shop than `?6` is no better known than that shop's orders: the last complete reading
 /// of them began before the count, or ended before `?5`.
 macro_rules! is_doubtful {
@@ -46,6 +48,7 @@ macro_rules! is_doubtful {
         "(r.confirmed_at IS NULL OR (?6 IS NOT NULL AND r.shop <> ?6 AND NOT EXISTS (SELECT 1 FROM (
       SELECT started_at, finished_at FROM scans WHERE shop = r.shop AND kind = 'sweep' AND complete = 1
       ORDER BY id DESC LIMIT 1) WHERE finished_at >= ?5 AND started_at >= s.as_of))
+    OR (r.state = 'active' AND o.status NOT IN ('APPROVED_BY_BANK', 'ACCEPTED_BY_MERCHANT'))
     OR IIF(s.physical, (r.state = 'consumed' AND r.left_after <= s.as_of)
     OR (r.state = 'active' AND o.state NOT IN ('NEW', 'SIGN_REQUIRED', 'PICKUP', 'KASPI_DELIVERY', 'ARCHIVE')
       AND o.created_at <= s.as_of), o.created_at <= s.as_of))"

@@ -170,8 +170,17 @@ pub struct Totals {
     pub undecided: i64,
     /// POSTs whose outcome is not known yet, or not yet seen.
     pub open_actions: i64,
+    /// POSTs of which nobody knows whether they took effect.
+    pub unknown: i64,
     /// Live actions that only a person can end.
     pub stuck: i64,
+}
+
+impl Totals {
+    /// Whether something needs a person: holds, and unknown outcomes.
+    pub const fn needs_person(&self) -> bool {
+        self.held + self.unknown + self.stuck > 0
+    }
 }
 
 pub(super) const TOTALS: &str = "
@@ -190,9 +199,19 @@ SELECT (SELECT COUNT(*) FROM orders WHERE ?1 IS NULL OR shop = ?1) AS orders,
  (SELECT COUNT(*) FROM w WHERE held_by IS NULL AND verdict = 'wait') AS waiting,
  (SELECT COUNT(*) FROM w WHERE held_by IS NULL AND verdict IS NULL) AS undecided,
  (SELECT COUNT(*) FROM a) AS open_actions,
+ (SELECT COUNT(*) FROM a WHERE state = 'unknown') AS unknown,
  (SELECT COUNT(*) FROM a WHERE due_at IS NULL) AS stuck";
 
 impl Store {
+    /// The rule that spoke in the newest decision of Qabyl's own.
+    pub async fn last_rule(&self) -> Result<Option<String>, StoreError> {
+        let mut reader = self.read().await?;
+        let rule = sqlx::query_scalar(
+            "SELECT rule FROM decisions WHERE actor = 'qabyl' ORDER BY id DESC LIMIT 1",
+        );
+        Ok(rule.fetch_optional(&mut *reader).await?)
+    }
+
     /// Counts, of one shop or of all.
     pub async fn totals(&self, shop: Option<&ShopName>) -> Result<Totals, StoreError> {
         let mut reader = self.read().await?;
@@ -208,6 +227,7 @@ impl Store {
             waiting: row.waiting,
             undecided: row.undecided,
             open_actions: row.open_actions,
+            unknown: row.unknown,
             stuck: row.stuck,
         })
     }
@@ -262,6 +282,7 @@ struct TotalsRow {
     waiting: i64,
     undecided: i64,
     open_actions: i64,
+    unknown: i64,
     stuck: i64,
 }
 

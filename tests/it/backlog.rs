@@ -60,8 +60,8 @@ async fn cost(include: IncludeSupport) -> (usize, usize, usize) {
     figures
 }
 
-/// Requests of a sweep: the last units are promised after one more.
-const SWEEP: f64 = 5.0;
+/// Requests of a sweep that was asked for: the last units are promised after one more.
+const SWEEP: f64 = 6.0;
 
 #[expect(clippy::print_stdout, reason = "the figures are to be read")]
 fn report(form: &str, figures: (usize, usize, usize), bound: f64) {

@@ -11,6 +11,7 @@ use qabyl::sandbox::{
     Status,
 };
 use qabyl::store::Reading;
+use rstest::rstest;
 
 use crate::world::{TestWorld, world};
 
@@ -415,4 +416,98 @@ async fn promises_of_a_shop_that_is_not_read_cancel_nothing() {
     both().await;
     world.quiet().await;
     assert_eq!(world.posts("970000020"), ["accept"]);
+}
+
+/// What is cancelled on its way, without a courier's date, may lie on the shelf again or not: until the next count
+/// it is neither promised nor missed.
+#[rstest]
+#[case::while_it_comes_back(false)]
+#[case::when_it_is_over(true)]
+#[tokio::test]
+async fn what_is_cancelled_on_its_way_is_in_doubt(#[case] is_over: bool) {
+    let mut world = world(Settings::default()).begin().await;
+    world.stock(&[("A", 1)]).await;
+    world.time.advance(2 * MINUTE);
+    world.place_plain(&[("970000012", "A", 1)]);
+    world.once().await;
+    assert_eq!(world.posts("970000012"), ["accept"]);
+    world.later(10 * MINUTE).await;
+    let becomes = |state: State, status: Status| {
+        let now = world.now();
+        assert!(world.kaspi().force("970000012", state, status, now));
+    };
+    becomes(State::KaspiDelivery, Status::Cancelling);
+    world.later(MINUTE).await;
+    if is_over {
+        becomes(State::Archive, Status::Cancelled);
+        world.later(MINUTE).await;
+    }
+    world.place_plain(&[("970000013", "A", 1)]);
+    for _ in 0..5 {
+        world.later(2 * MINUTE).await;
+    }
+    assert_eq!(world.posts("970000013"), [""; 0]);
+    becomes(State::Archive, Status::Cancelled);
+    world.later(MINUTE).await;
+    world.feed(&[("A", 1)]).await;
+    world.quiet().await;
+    assert_eq!(world.posts("970000013"), ["accept"]);
+}
+
+/// An order that lies where accepted ones do is one of them, whatever its status is called: its units are not
+/// promised, and nothing is cancelled for them.
+#[rstest]
+#[case::lines_come_with_the_list(IncludeSupport::Yes)]
+#[case::lines_are_asked_for(IncludeSupport::Ignored)]
+#[tokio::test]
+async fn an_accepted_order_holds_its_units_by_any_word(#[case] include_support: IncludeSupport) {
+    let settings = Settings {
+        include_support,
+        ..Settings::default()
+    };
+    let mut world = world(settings).begin().await;
+    world.stock(&[("A", 1)]).await;
+    world.time.advance(2 * MINUTE);
+    world.place_plain(&[("970000016", "A", 1)]);
+    let becomes = |state: State, status: Status| {
+        let now = world.now();
+        assert!(world.kaspi().force("970000016", state, status, now));
+    };
+    becomes(State::Delivery, Status::Other("ON_ITS_WAY".to_owned()));
+    world.place_plain(&[("970000017", "A", 1)]);
+    for _ in 0..5 {
+        world.later(2 * MINUTE).await;
+    }
+    assert_eq!(world.posts("970000017"), [""; 0]);
+    becomes(State::Archive, Status::Cancelled);
+    world.quiet().await;
+    assert_eq!(world.posts("970000017"), ["accept"]);
+    world.finish().await;
+}
+
+/// A shop whose single orders are answered slowly cancels all the same.
+#[tokio::test]
+async fn slow_answers_do_not_keep_a_cancel_back() {
+    let settings = Settings {
+        slow_by: Duration::from_millis(50),
+        ..Settings::default()
+    };
+    let mut world = world(settings).begin().await;
+    world.stock(&[("A", 0)]).await;
+    world.time.advance(2 * MINUTE);
+    world.place_plain(&[("970000018", "A", 1)]);
+    for _ in 0..2 {
+        world.time.advance(11 * MINUTE);
+        world.poll_and_decide().await;
+    }
+    let slow = Script::once(Fault::Slow).on(Method::Get);
+    world.kaspi().script(slow.order("970000018"));
+    let meanwhile = async {
+        while world.kaspi().scripts_left() > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        world.time.advance(Duration::from_secs(7));
+    };
+    tokio::join!(world.act(), meanwhile);
+    assert_eq!(world.posts("970000018"), ["cancel"]);
 }

@@ -146,3 +146,24 @@ async fn a_shop_whose_writes_are_refused_stops_and_asks_again_later() {
     assert_eq!(posts(), first, "lists that go well let no write through");
     through(world).await;
 }
+
+/// However many requests wait, Kaspi gets no more within any second than the rate allows (KASPI_API §6).
+#[tokio::test]
+async fn no_second_has_more_requests_than_the_rate_allows() {
+    let mut world = world(Settings::default())
+        .config("kaspi", "rate_per_second", "4")
+        .config("kaspi", "max_in_flight", "1")
+        .begin()
+        .await;
+    world.stock(&[("A", 100)]).await;
+    for _ in 0..3 {
+        world.later(Duration::from_mins(2)).await;
+    }
+    let kaspi = world.kaspi();
+    let requests: Vec<_> = kaspi.ledger().requests().iter().map(|row| row.at).collect();
+    assert!(requests.len() > 15, "{}", requests.len());
+    for five in requests.windows(5) {
+        let took = five[4].duration_since(five[0]);
+        assert!(took >= jiff::SignedDuration::from_secs(1), "{five:?}");
+    }
+}

@@ -328,7 +328,7 @@ async fn an_empty_list_is_a_list_and_a_page_of_html_is_an_outage() {
     let strange = page("orders_counts_strange.json").await;
     assert_eq!((strange.page_count, strange.total_count), (Some(1), None));
     let answer = |status, name| {
-        let (client, _) = client(&[(status, name)]);
+        let (client, _) = client(&[(status, name), (status, name)]);
         async move { client.reader().list(&query()).await.unwrap_err() }
     };
     assert!(matches!(
@@ -545,5 +545,42 @@ async fn a_list_goes_on_without_the_include_where_kaspi_refuses_it() {
     assert_eq!(
         (includes(0), includes(1), includes(2)),
         (true, false, false)
+    );
+}
+
+#[tokio::test]
+async fn a_list_comes_without_the_include_where_kaspi_fails_with_it() {
+    let answers = [500, 200, 500, 200, 200].map(|status| match status {
+        200 => (200, "orders_none.json"),
+        _ => (status, "error_400.json"),
+    });
+    let (client, canned) = client(&answers);
+    let reader = client.reader();
+    for _ in 0..3 {
+        reader.list(&query()).await.unwrap();
+    }
+    let asked = canned.asked.lock().unwrap();
+    let includes = asked.iter().map(|request| {
+        let mut names = request.query.iter().map(|(name, _)| name.as_str());
+        names.any(|name| name == "include[orders]")
+    });
+    let includes: Vec<bool> = includes.collect();
+    assert_eq!(includes, [true, false, true, false, false]);
+}
+
+/// Whoever compares paths as they come knows an id by its padding too.
+#[tokio::test]
+async fn an_id_stands_in_the_path_as_it_is() {
+    let (client, canned) = client(&[(404, "error_400.json"), (404, "error_400.json")]);
+    let reader = client.reader();
+    for id in ["OTAwMDAwMDAwMQ==", "a/b c"] {
+        let order = reader.order(&OrderId::new(id).unwrap()).await.unwrap();
+        assert!(order.is_none());
+    }
+    let asked = canned.asked.lock().unwrap();
+    let paths: Vec<&str> = asked.iter().map(|request| request.path.as_str()).collect();
+    assert_eq!(
+        paths,
+        ["/v2/orders/OTAwMDAwMDAwMQ==", "/v2/orders/a%2Fb%20c"]
     );
 }

@@ -25,6 +25,19 @@ fn sold_over_the_counter(world: &TestWorld, code: &str, sku: &str) {
     assert!(world.kaspi().complete(code, now));
 }
 
+/// Somebody's order of an A, placed so many hours ago, is approved, accepted and handed over within seconds.
+fn sold_at_once(world: &TestWorld, code: &str, hours: u32) {
+    let now = world.now();
+    let order = OrderSeed::new(code, now - hours * 60 * MINUTE).line("A", 1);
+    world.place(order.delivered(DeliveryMode::Pickup, false).visible_at(now));
+    world.time.advance(Duration::from_secs(5));
+    let now = world.now();
+    assert!(world.kaspi().cabinet_accepts(code, now));
+    world.time.advance(Duration::from_secs(5));
+    let now = world.now();
+    assert!(world.kaspi().complete(code, now));
+}
+
 /// The last unit was sold while the daemon was down: it is not promised again.
 #[rstest]
 #[case::lines_come_with_the_list(IncludeSupport::Yes)]
@@ -260,15 +273,110 @@ async fn what_the_count_knows_is_not_read() {
     assert_eq!(asked, 1, "only what was sold since");
 }
 
-/// While sweeps follow each other the archive is not listed: it is long.
+/// Between two sweeps too somebody may accept an order and be done with it, as in a restart: the last units
+/// are not promised before the archive was looked at. What was placed long ago is found while the archive is short.
+#[rstest]
+#[case::just_placed(0, IncludeSupport::Yes, 0)]
+#[case::placed_long_ago(48, IncludeSupport::Yes, 0)]
+#[case::lines_are_asked_for(0, IncludeSupport::Ignored, 0)]
+#[case::lines_are_not_told_at_once(0, IncludeSupport::Ignored, 8)]
 #[tokio::test]
-async fn the_archive_is_listed_after_a_pause_only() {
+async fn what_came_and_went_between_two_sweeps_is_not_sold_again(
+    #[case] hours: u32,
+    #[case] include_support: IncludeSupport,
+    #[case] untold: u32,
+) {
+    let settings = Settings {
+        include_support,
+        ..Settings::default()
+    };
+    let mut world = world(settings).begin().await;
+    world.stock(&[("A", 1), ("B", 1)]).await;
+    world.later(2 * MINUTE).await;
+    sold_at_once(&world, "960000030", hours);
+    let script = Script::once(Fault::Http500).on(Method::Get).path("entries");
+    world
+        .kaspi()
+        .script(script.order("960000030").times(untold));
+    world.place_plain(&[("960000031", "A", 1), ("960000032", "B", 1)]);
+    world.later(Duration::from_secs(5)).await;
+    world.quiet().await;
+    assert_eq!(world.posts("960000031"), ["cancel"]);
+    assert_eq!(world.posts("960000032"), ["accept"], "others go on");
+    world.finish().await;
+}
+
+/// An accept may rest on a sweep that nobody asked for: that knows of such an order too.
+#[tokio::test]
+async fn a_sweep_of_its_own_accord_looks_for_what_came_and_went() {
+    let mut world = world(Settings::default()).begin().await;
+    world.stock(&[("A", 1)]).await;
+    world.later(2 * MINUTE).await;
+    sold_at_once(&world, "960000033", 0);
+    world.time.advance(MINUTE);
+    let swept = confirm::run_once(&world.shop.ctx, false).await.unwrap();
+    assert!(swept.swept);
+    world.time.advance(Duration::from_secs(3));
+    world.place_plain(&[("960000034", "A", 1)]);
+    poll::run_once(&world.shop.ctx).await.unwrap();
+    decide::run_once(&world.shop.ctx).await.unwrap();
+    world.act().await;
+    assert_eq!(world.posts("960000034"), [""; 0]);
+    world.quiet().await;
+    assert_eq!(world.posts("960000034"), ["cancel"]);
+    world.finish().await;
+}
+
+/// Where the archive alone cannot be listed, buyers' cancels are read all the same, and nothing of which few
+/// are left is promised.
+#[tokio::test]
+async fn without_the_archive_the_rest_is_read() {
+    let mut world = world(Settings::default()).begin().await;
+    world.stock(&[("A", 2)]).await;
+    world.place_plain(&[("960000035", "A", 1)]);
+    world.once().await;
+    assert_eq!(world.posts("960000035"), ["accept"]);
+    let script = Script::once(Fault::Http500)
+        .on(Method::Get)
+        .state(State::Archive);
+    world.kaspi().script(script.times(1_000));
+    world.time.advance(MINUTE);
+    let now = world.now();
+    assert!(world.kaspi().buyer_cancels("960000035", now));
+    world.time.advance(MINUTE);
+    confirm::run_once(&world.shop.ctx, true).await.unwrap_err();
+    let order = world.view("960000035").await.order;
+    assert_eq!(order.status.as_str(), "CANCELLED");
+}
+
+/// However long the archive is, its newest orders are looked at in one request: those placed within the last
+/// hour, or a page of them.
+#[tokio::test]
+async fn a_page_of_the_archive_is_listed_between_two_sweeps() {
+    let mut world = world(Settings::default()).begin().await;
+    world.stock(&[("A", 1_000)]).await;
+    world.once().await;
+    for number in 0..150 {
+        sold_over_the_counter(&world, &format!("{}", 960_000_100 + number), "A");
+    }
+    world.later(MINUTE).await;
+    let before = world.kaspi().ledger().requests_of(EndpointKind::List);
+    confirm::run_once(&world.shop.ctx, true).await.unwrap();
+    assert_eq!(
+        world.kaspi().ledger().requests_of(EndpointKind::List) - before,
+        5
+    );
+}
+
+/// While sweeps follow each other one page of the archive is listed: it is long.
+#[tokio::test]
+async fn the_archive_is_listed_whole_after_a_pause_only() {
     let (counted, uncounted) = counted_and_not(world(Settings::default())).await;
     let mut archive = Vec::new();
     for pause in [0, 2, 60, 2, 2, 4].map(|minutes| minutes * MINUTE) {
         archive.push(requests(&counted, pause).await - requests(&uncounted, pause).await);
     }
-    assert_eq!(archive, [4, 0, 4, 0, 0, 4], "a day at a time");
+    assert_eq!(archive, [4, 1, 4, 1, 1, 4], "a day at a time");
 }
 
 /// A fortnight's archive takes longer to list than a pause may last, and is listed once all the same.
@@ -280,7 +388,7 @@ async fn a_long_archive_is_no_pause() {
     for pause in [14 * 24 * 60 * MINUTE, MINUTE] {
         archive.push(requests(&counted, pause).await - requests(&uncounted, pause).await);
     }
-    assert_eq!(archive, [15, 0]);
+    assert_eq!(archive, [15, 1]);
 }
 
 /// Two such worlds. Where nothing is counted the archive is never listed, and all else is asked for alike.

@@ -20,6 +20,13 @@ pub(crate) const SEEN_BY: SignedDuration = SignedDuration::from_secs(120);
 /// what a request takes.
 pub(crate) const LAST_LOOK: SignedDuration = SignedDuration::from_secs(40);
 
+/// Others' doings younger than this could not be known: the age a sweep may have, and a sighting; and where
+/// replicas lag, or answers fail, how long that may take.
+pub(crate) const UNSEEN: SignedDuration = SignedDuration::from_secs(7 * 60);
+
+/// Where every answer is right and comes at once, the last units rest on a sweep of just now and a sighting.
+pub(crate) const UNSEEN_CALM: SignedDuration = SignedDuration::from_secs(60);
+
 /// A list is made so often that an order this far within its reach is in one.
 const LOOK: Duration = Duration::from_mins(10);
 
@@ -72,6 +79,8 @@ pub(crate) struct Sight {
     pub(crate) settles: bool,
     /// Its clock was never set.
     pub(crate) is_steady: bool,
+    /// Others' doings younger than this could not be known.
+    pub(crate) unseen: SignedDuration,
     /// The feed has accepted orders taken off.
     pub(crate) is_available: bool,
     /// By when an effect is read: replicas may lag.

@@ -35,6 +35,17 @@ pub(crate) struct Crash {
     pub(crate) handled: bool,
 }
 
+/// How often an answer is not what the world holds.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Untruth {
+    /// Wrong in some way.
+    pub(crate) lies: f64,
+    /// Of a moment ago.
+    pub(crate) stale: f64,
+    /// An order without lines, asked for them alone.
+    pub(crate) lineless: f64,
+}
+
 struct State {
     world: World,
     rng: Rng,
@@ -43,8 +54,9 @@ struct State {
     sleep: Option<u32>,
     /// Nothing leaves a dead process.
     dead: bool,
-    lies: f64,
-    stale: f64,
+    untruth: Untruth,
+    /// Of its own, so that a story is what it would be without.
+    lineless_rng: Rng,
     /// The world as it was at earlier requests, and when.
     past: VecDeque<(Timestamp, World)>,
 }
@@ -64,8 +76,7 @@ impl Link {
         world: World,
         time: Arc<SimulatedTime>,
         seed: u64,
-        lies: f64,
-        stale: f64,
+        untruth: Untruth,
     ) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State {
@@ -74,8 +85,8 @@ impl Link {
                 crash: None,
                 sleep: None,
                 dead: false,
-                lies,
-                stale,
+                untruth,
+                lineless_rng: Rng::with_seed(seed ^ 0x11e6),
                 past: VecDeque::new(),
             }),
             time,
@@ -147,7 +158,8 @@ impl Link {
 
     pub(crate) fn honest(&self) {
         let mut state = self.state();
-        (state.lies, state.stale, state.crash, state.sleep) = (0.0, 0.0, None, None);
+        state.untruth = Untruth::default();
+        (state.crash, state.sleep) = (None, None);
     }
 
     /// Whether the process dies at this point of this request.
@@ -180,35 +192,48 @@ impl Link {
         let reply = state.world.handle(now, request);
         let is_whole = reply.wire == Wire::Whole && reply.status == 200;
         let is_done = (200..300).contains(&reply.status) && reply.wire == Wire::Whole;
-        let reply =
-            if is_done && request.method == sandbox::Method::Post && state.rng.f64() < state.lies {
-                // Done all the same.
-                Reply {
-                    status: 400,
-                    body: br#"{"errors":[{"title":"Order status can not be changed"}]}"#.to_vec(),
-                    ..reply
-                }
-            } else if is_whole
-                && request.method == sandbox::Method::Get
-                && state.rng.f64() < state.stale
-            {
-                // A replica that lags: asked for its answer, whatever it records is thrown away.
-                let near = |at: &Timestamp| now.duration_since(*at).as_secs() <= LAG_S_MAX;
-                let past = state.past.iter_mut().find(|(at, _)| near(at));
-                let past = past.map(|(_, past)| past.handle(now, request));
-                past.filter(|past| past.wire == Wire::Whole && past.status == 200)
-                    .unwrap_or(reply)
-            } else if is_whole
-                && request.method == sandbox::Method::Get
-                && request.path.contains("/v2/orders")
-                && !request.path.ends_with("/entries")
-                && state.rng.f64() < state.lies
-            {
-                lie(reply, &mut state.rng)
-            } else {
-                reply
-            };
-        if state.stale > 0.0 {
+        let reply = if is_done
+            && request.method == sandbox::Method::Post
+            && state.rng.f64() < state.untruth.lies
+        {
+            // Done all the same.
+            Reply {
+                status: 400,
+                body: br#"{"errors":[{"title":"Order status can not be changed"}]}"#.to_vec(),
+                ..reply
+            }
+        } else if is_whole
+            && request.method == sandbox::Method::Get
+            && state.rng.f64() < state.untruth.stale
+        {
+            // A replica that lags: asked for its answer, whatever it records is thrown away.
+            let near = |at: &Timestamp| now.duration_since(*at).as_secs() <= LAG_S_MAX;
+            let past = state.past.iter_mut().find(|(at, _)| near(at));
+            let past = past.map(|(_, past)| past.handle(now, request));
+            past.filter(|past| past.wire == Wire::Whole && past.status == 200)
+                .unwrap_or(reply)
+        } else if is_whole
+            && request.path.ends_with("/entries")
+            && state.lineless_rng.f64() < state.untruth.lineless
+        {
+            // Not written there yet, as it may be of an order that is quite new.
+            let is_known = state.lineless_rng.bool();
+            Reply {
+                status: if is_known { 200 } else { 404 },
+                body: br#"{"data":[]}"#.to_vec(),
+                ..reply
+            }
+        } else if is_whole
+            && request.method == sandbox::Method::Get
+            && request.path.contains("/v2/orders")
+            && !request.path.ends_with("/entries")
+            && state.rng.f64() < state.untruth.lies
+        {
+            lie(reply, &mut state.rng)
+        } else {
+            reply
+        };
+        if state.untruth.stale > 0.0 {
             // Without its faults, and never brought forward: it shows that moment.
             let mut snapshot = state.world.clone();
             snapshot.set_faults(sandbox::Faults::default());

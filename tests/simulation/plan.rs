@@ -9,6 +9,8 @@ use qabyl::sandbox::{
     OfferForm, OrderSeed, Scope, Settings, SuccessForm,
 };
 
+use crate::link::Untruth;
+
 pub(crate) const TOKEN: &str = "simulated-token";
 
 pub(crate) fn start() -> Timestamp {
@@ -29,8 +31,7 @@ pub(crate) struct Plan {
     pub(crate) people: f64,
     pub(crate) outages: f64,
     pub(crate) clock_jumps: f64,
-    pub(crate) lies: f64,
-    pub(crate) stale: f64,
+    pub(crate) untruth: Untruth,
     pub(crate) takeovers: f64,
     pub(crate) couriers: f64,
     pub(crate) counts: f64,
@@ -41,6 +42,10 @@ pub(crate) struct Plan {
     pub(crate) cancel_confirm_after: Duration,
     /// The feed has accepted orders taken off.
     pub(crate) is_available: bool,
+    /// Kaspi answers rightly and at once, and no clock is set.
+    pub(crate) is_calm: bool,
+    /// Some counts are dated by a clock that is ahead.
+    pub(crate) counts_ahead: bool,
 }
 
 /// Whether the feed of this story has accepted orders taken off: in one of four, but for the stories that
@@ -48,6 +53,16 @@ pub(crate) struct Plan {
 fn is_available(seed: u64) -> bool {
     let asked = crate::asked("QABYL_AVAILABLE").map(|all| all > 0);
     asked.unwrap_or_else(|| !is_kept(seed) && Rng::with_seed(seed ^ 0xfeed).u8(..4) == 0)
+}
+
+/// How often an order has no lines where it is asked for them: in one story of eight at all.
+fn lineless(seed: u64) -> f64 {
+    let mut rng = Rng::with_seed(seed ^ 0x11e5);
+    if is_kept(seed) {
+        0.0
+    } else {
+        some(&mut rng, 0.125, 0.5)
+    }
 }
 
 /// Whether the story failed once, and is told as it was then.
@@ -146,8 +161,11 @@ impl Plan {
             people: some(rng, 0.5, 0.2),
             outages: some(rng, 0.3, 0.05),
             clock_jumps: some(rng, 0.25, 0.05),
-            lies: some(rng, 0.3, 0.2),
-            stale: some(rng, 0.3, 0.3),
+            untruth: Untruth {
+                lies: some(rng, 0.3, 0.2),
+                stale: some(rng, 0.3, 0.3),
+                lineless: lineless(seed),
+            },
             cancel_confirm_after: Duration::from_secs(*rng.choice(&[0, 60, 600]).unwrap()),
             takeovers: some(rng, 0.3, 0.06),
             couriers: some(rng, 0.5, 0.3),
@@ -155,6 +173,8 @@ impl Plan {
             lookback: Duration::from_mins(*rng.choice(&[60, 3 * 24 * 60]).unwrap()),
             is_available: is_available(seed),
             foreign: 0.0,
+            is_calm: false,
+            counts_ahead: false,
         };
         plan.about(Theme::of(seed), seed)
     }
@@ -175,11 +195,13 @@ impl Plan {
                 self.deaf();
                 // A new process knows the time by nothing but that clock.
                 (self.clock_jumps, self.crashes) = (0.2, 0.0);
+                self.is_calm = false;
             }
             Theme::Deaf => {
                 self.calm();
                 self.deaf();
                 (self.people, self.crashes) = (0.1, 0.08);
+                self.is_calm = false;
             }
             Theme::Foreign => {
                 self.calm();
@@ -199,6 +221,7 @@ impl Plan {
                 self.calm();
                 scarce(&mut self);
                 (self.couriers, self.counts, self.people) = (0.5, 0.4, 0.1);
+                self.counts_ahead = true;
             }
         }
         self
@@ -224,8 +247,9 @@ impl Plan {
     /// Takes away what would hide one trouble behind others.
     fn calm(&mut self) {
         self.faults = Faults::default();
-        (self.lies, self.stale, self.outages) = (0.0, 0.0, 0.0);
+        (self.untruth, self.outages) = (Untruth::default(), 0.0);
         (self.clock_jumps, self.takeovers) = (0.0, 0.0);
+        self.is_calm = true;
     }
 }
 

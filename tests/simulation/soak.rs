@@ -22,7 +22,7 @@ use qabyl::sandbox::{DeliveryMode, Faults, Happening, OrderSeed, Settings, World
 use tokio_util::sync::CancellationToken;
 
 use crate::environment;
-use crate::link::{Crash, Link};
+use crate::link::{Crash, Link, Untruth};
 use crate::plan::{TOKEN, start};
 use crate::shop::{Ended, Process, Step};
 use crate::soak_judge::Judge;
@@ -135,7 +135,7 @@ impl Soak {
         });
         world.set_faults(FAULTS.parse::<Faults>().unwrap());
         time.set(start() + SignedDuration::from_secs(1));
-        let link = Link::new(world, Arc::clone(&time), 1, 0.0, 0.0);
+        let link = Link::new(world, Arc::clone(&time), 1, Untruth::default());
         let process = Process::start(&config, &link, &time, 1).await;
         let mut soak = Self {
             rng: Rng::with_seed(30),

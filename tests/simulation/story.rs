@@ -82,7 +82,7 @@ pub(crate) async fn run(seed: u64, tell: bool) -> Result<Told, String> {
     }
     // One second on the ticks has passed when the clock is made.
     time.set(start() + SignedDuration::from_secs(1));
-    let link = Link::new(world, Arc::clone(&time), seed, plan.lies, plan.stale);
+    let link = Link::new(world, Arc::clone(&time), seed, plan.untruth);
     let config = config(folder.path(), &plan);
     let process = Process::start(&config, &link, &time, seed).await;
     let mut story = Story {
@@ -111,8 +111,13 @@ pub(crate) async fn run(seed: u64, tell: bool) -> Result<Told, String> {
     let sight = Sight {
         settles: story.plan.takeovers == 0.0 && (is_steady || story.lives == 0),
         is_steady,
+        unseen: if story.plan.is_calm {
+            judge::UNSEEN_CALM
+        } else {
+            judge::UNSEEN
+        },
         is_available: story.plan.is_available,
-        lag: if story.plan.stale > 0.0 || !is_steady {
+        lag: if story.plan.untruth.stale > 0.0 || !is_steady {
             judge::SEEN_BY
         } else {
             judge::LAST_LOOK
@@ -193,7 +198,7 @@ impl Story {
 
     /// R11: what is known of an order never goes back.
     async fn never_back(&mut self, step: Step) -> Result<(), String> {
-        if self.plan.stale == 0.0 || matches!(step, Step::Decide) {
+        if self.plan.untruth.stale == 0.0 || matches!(step, Step::Decide) {
             return Ok(());
         }
         let filter = OrderFilter {

@@ -89,6 +89,11 @@ impl Name {
         Self::Paused,
     ];
 
+    /// Whether the next sweep may be the answer, whatever stock says.
+    pub const fn is_answered_by_a_sweep(self) -> bool {
+        matches!(self, Self::HoldersRead | Self::CancelEvidence)
+    }
+
     /// The stored word.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -138,3 +138,46 @@ async fn what_needs_a_person_is_listed_by_the_time_left() {
         "{explained}"
     );
 }
+
+/// `rules.toml` need not be written: the embedded rules stand in for it, and say so. Once a merchant's own rules
+/// decided, their loss is a mistake; a file of another name always is one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rules_file_that_is_not_there() {
+    let desk = Desk::new(Settings::default());
+    desk.stock("sku,on_hand\nA,50\n").await;
+    desk.write(
+        "qabyl.toml",
+        &desk.config("act", "[rules]\nfile = \"rules.toml\"\n"),
+    );
+    desk.place("900000041", "A", 1);
+    let said = desk.qabyl(&["config", "check"]).await.ok();
+    assert!(said.out.contains("no rules file"), "{}", said.out);
+    desk.qabyl(&["once"]).await.ok();
+    assert_eq!(desk.status("900000041"), "ACCEPTED_BY_MERCHANT");
+    desk.qabyl(&["rules", "check", "rules.toml"])
+        .await
+        .fails(2, &["rules.toml"]);
+    let own = "[[rule]]\nname = \"all of mine\"\nthen = \"hold\"\n";
+    desk.write("rules.toml", own);
+    desk.place("900000042", "A", 1);
+    desk.qabyl(&["once"]).await.ok();
+    std::fs::remove_file(desk.path("rules.toml")).unwrap();
+    desk.qabyl(&["once"])
+        .await
+        .fails(2, &["rules.toml", "all of mine", "put it back"]);
+    assert_eq!(desk.status("900000042"), "APPROVED_BY_BANK");
+    desk.write(
+        "qabyl.toml",
+        &desk.config("act", "[rules]\nfile = \"mine.toml\"\n"),
+    );
+    desk.qabyl(&["once"]).await.fails(2, &["mine.toml"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_printed_is_printed_as_json_too() {
+    let desk = Desk::new(Settings::default());
+    let rules = desk.qabyl(&["rules", "check", "--format", "json"]).await;
+    assert_eq!(rules.ok().json()["mistakes"], serde_json::json!([]));
+    let config = desk.qabyl(&["config", "dump", "--format", "json"]).await;
+    assert_eq!(config.ok().json()["poll"]["lookback"], "3d");
+}

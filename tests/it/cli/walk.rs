@@ -196,3 +196,18 @@ async fn the_token_may_come_from_a_dotenv_file() {
     desk.write(".env", &format!("KASPI_TOKEN={}\n", super::TOKEN));
     desk.qabyl(&["once"]).await.ok();
 }
+
+/// A POST of which nobody knows the outcome yet is a person's matter too, for those who ask.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_outcome_is_told_to_those_who_check() {
+    let desk = Desk::new(Settings::default());
+    desk.stock("sku,on_hand\nA,50\n").await;
+    desk.place(CODE, "A", 1);
+    let script = Script::once(Fault::Http500).on(Method::Post);
+    desk.server.world().script(script.times(100));
+    desk.qabyl(&["once", "--timeout", "2s", "--check"])
+        .await
+        .fails(4, &["main"]);
+    desk.qabyl(&["status", "--check"]).await.fails(4, &["main"]);
+    desk.qabyl(&["status"]).await.ok();
+}

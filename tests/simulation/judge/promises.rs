@@ -6,10 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use qabyl::sandbox::{EffectRow, OfferForm, Status, World, WriteKind};
 use qabyl::store::OrderView;
 
-use super::{Known, SEEN_BY, Sight};
-
-/// Others' doings younger than this could not be known: the age a sweep may have, and a sighting.
-const UNSEEN: SignedDuration = SignedDuration::from_secs(5 * 60);
+use super::{Known, Sight};
 
 /// Units that came free longer ago than this must keep an order from being cancelled: replicas lag by
 /// up to a minute, and a cancel rests on readings made just before it.
@@ -150,7 +147,7 @@ pub(super) fn no_oversell(
             let order = world.order(&effect.code);
             let is_listed = order.is_none_or(|order| sight.is_listed(order));
             let unseen = if is_listed {
-                UNSEEN + SEEN_BY
+                sight.unseen
             } else {
                 sight.deep()
             };

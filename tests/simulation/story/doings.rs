@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use fastrand::Rng;
 use jiff::{SignedDuration, Timestamp};
 use qabyl::domain::decision::{CancelReason, Verdict};
 use qabyl::domain::ids::Sku;
@@ -81,6 +82,10 @@ impl Story {
             |order: &Order, now| order.visible_at <= now && order.status == Status::ApprovedByBank;
         if let Some(code) = self.act_on_one(waits, World::cabinet_accepts) {
             self.say(|| format!("the cabinet accepts {code}"));
+            if self.rng.u8(..) < 60 {
+                let done = self.link.world(|world, now| world.complete(&code, now));
+                self.say(|| format!("and hands it over: {done}"));
+            }
         }
     }
 
@@ -186,6 +191,15 @@ impl Story {
             })
         });
         let now = self.process().clock().now();
+        // Not of the story's own draws: it stays what it would be without.
+        let mut rng = Rng::with_seed(u64::from(
+            self.link.true_now().subsec_nanosecond().unsigned_abs(),
+        ));
+        let ahead = if self.plan.counts_ahead && rng.bool() {
+            SignedDuration::from_secs(rng.i64(0..7_200))
+        } else {
+            SignedDuration::ZERO
+        };
         for (sku, start) in self.plan.stock.clone() {
             let left = left.get(&sku).copied().unwrap_or(0);
             let there = self.known.capacity(&sku);
@@ -203,7 +217,7 @@ impl Story {
                 sku: Sku::new(&sku).unwrap(),
                 warehouse: String::new(),
                 on_hand,
-                as_of: now,
+                as_of: now + ahead,
             });
         }
         self.say(|| {
