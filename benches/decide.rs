@@ -105,6 +105,7 @@ fn order(seed: u32, now: Timestamp) -> Facts {
             collapse: None,
             swept_at: Some(ago(1)),
             swept_until: Some(ago(0)),
+            over_swept_until: None,
             unread_holder_at: None,
             restored_at: None,
             clock_skew_s: Some(1),

@@ -103,6 +103,7 @@ fn facts(lines: LinesFacts) -> Facts {
             collapse: None,
             swept_at: Some(ago(1)),
             swept_until: Some(now()),
+            over_swept_until: None,
             unread_holder_at: None,
             clock_skew_s: Some(0),
             paused: None,

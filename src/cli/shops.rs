@@ -33,27 +33,29 @@ pub(super) fn absent_rules(config: &Config) -> Option<&Path> {
     (is_usual && matches!(file.try_exists(), Ok(false))).then_some(file)
 }
 
-/// Tells that there is no rules file, or refuses where it was there before: the merchant's rules are not
+/// Notes whose rules are in force; refuses where the file of those that were is gone: a merchant's rules are not
 /// given up because a file is lost.
-async fn mind_absent_rules(config: &Config, store: &Store) -> Result<(), Failure> {
-    let Some(file) = absent_rules(config) else {
-        return Ok(());
-    };
-    let last = store.last_rule().await?;
-    let embedded = rules_file::default_rules();
-    let is_own = |last: &String| embedded.list.iter().all(|rule| rule.name != *last);
-    if let Some(last) = last.filter(is_own) {
-        return Err(Failure::usage(anyhow::anyhow!(
-            "the rules file {} is gone, and the rule \"{last}\" decided last: put it back, or take `file` out of \
-             [rules] to go on with the embedded rules",
-            file.display()
-        )));
+async fn mind_rules(config: &Config, store: &Store) -> Result<(), Failure> {
+    let absent = absent_rules(config);
+    if let Some(file) = absent {
+        if let Some(before) = store.rules_in_force().await? {
+            return Err(Failure::usage(anyhow::anyhow!(
+                "the rules file {} is gone, and those of {before} were in force: put it back, or take `file` out of \
+                 [rules] to go on with the embedded rules",
+                file.display()
+            )));
+        }
+        tracing::warn!(
+            event = "rules.absent",
+            file = %file.display(),
+            "there is no such rules file: the embedded rules are in force"
+        );
     }
-    tracing::warn!(
-        event = "rules.absent",
-        file = %file.display(),
-        "there is no such rules file: the embedded rules are in force"
-    );
+    let file = config.rules.file.as_deref().filter(|_| absent.is_none());
+    let file = file.map(|file| file.display().to_string());
+    store
+        .note_rules(file.as_deref(), Clock::System.now())
+        .await?;
     Ok(())
 }
 
@@ -105,7 +107,7 @@ pub(super) async fn build(
     store: &Arc<Store>,
 ) -> Result<Vec<ShopParts>, Failure> {
     let config = &loaded.config;
-    mind_absent_rules(config, store).await?;
+    mind_rules(config, store).await?;
     for name in config.relaxed() {
         tracing::warn!(
             event = "interlock.off",

@@ -164,6 +164,9 @@ pub struct Surroundings {
     /// When the last answer of that reading was in.
     #[serde(default)]
     pub swept_until: Option<Timestamp>,
+    /// When the last answer was in of the last such reading that told what is over too, where that is another one.
+    #[serde(default)]
+    pub over_swept_until: Option<Timestamp>,
     /// When there was last an order accepted elsewhere, or gone from the list, whose lines were to be read
     /// before anything else is promised.
     #[serde(default)]

@@ -206,11 +206,12 @@ impl Order {
         self.approved_at.unwrap_or(self.created_at)
     }
 
-    /// Whether it lies where accepted orders do (KASPI_API §3).
-    pub fn is_among_accepted(&self) -> bool {
+    /// Whether it lies where accepted orders do and no others (KASPI_API §3): what waits for a signature may
+    /// yet be approved.
+    pub fn lies_with_accepted(&self) -> bool {
         matches!(
             self.state,
-            State::SignRequired | State::Pickup | State::Delivery | State::KaspiDelivery
+            State::Pickup | State::Delivery | State::KaspiDelivery
         )
     }
 

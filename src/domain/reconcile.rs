@@ -1,7 +1,7 @@
 //! What a fresh reading of an order means for its action and its reservation.
 
 use super::action::{Kind, State as ActionState};
-use super::order::{Order, Status};
+use super::order::{Order, State, Status};
 
 /// The live action of an order, as far as a reading can judge it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,11 +40,20 @@ pub enum Holding {
     Consume,
     /// The order is off before the units left the shelf.
     Release,
+    /// The order is over, and nobody knows where its units are.
+    Doubt,
+}
+
+/// How late in its life an order is: by its status, or, where nobody knows that word, by where it lies.
+pub fn rank(order: &Order) -> Option<u8> {
+    let among_accepted = order.lies_with_accepted();
+    let place = among_accepted.then(|| Status::AcceptedByMerchant.rank());
+    order.status.rank().or(place.flatten())
 }
 
 /// Whether the reading is newer than what is stored: a lower rank is a stale reading (R11).
-pub fn overtakes(stored: &Status, read: &Status) -> bool {
-    match (stored.rank(), read.rank()) {
+pub fn overtakes(stored: Option<u8>, read: Option<u8>) -> bool {
+    match (stored, read) {
         (Some(stored), Some(read)) => read >= stored,
         // A word without a rank is kept as news; and any word that is known replaces it.
         _ => true,
@@ -60,7 +69,7 @@ pub fn action_end(order: &Order, live: &LiveAction) -> ActionEnd {
     };
     match (&live.kind, &order.status) {
         // A word nobody knows, where accepted orders lie.
-        (Kind::Accept, Status::Other(_)) if order.is_among_accepted() && live.attempted => {
+        (Kind::Accept, Status::Other(_)) if order.lies_with_accepted() && live.attempted => {
             ActionEnd::Confirmed
         }
         (_, Status::ApprovedByBank | Status::Other(_)) => ActionEnd::Keep,
@@ -93,7 +102,8 @@ pub fn holding(order: &Order) -> Holding {
             Holding::Consume
         }
         // Whatever a word that nobody knows says of the units, they are not free.
-        Status::Other(_) if order.is_among_accepted() => {
+        Status::Other(_) if order.state == State::Archive => Holding::Doubt,
+        Status::Other(_) if order.lies_with_accepted() => {
             if order.handed_over_at.is_some() {
                 Holding::Consume
             } else {

@@ -245,6 +245,11 @@ impl Gate {
         })
     }
 
+    /// Whether no outage stops requests.
+    pub(super) fn is_well(&self) -> bool {
+        self.state().breaker.is_closed()
+    }
+
     /// When a pause Kaspi asked for ends.
     pub(super) fn paused_until(&self) -> Option<Timestamp> {
         let now = self.clock.ticks();

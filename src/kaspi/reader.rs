@@ -141,7 +141,9 @@ impl Reader {
             ));
         }
         let path = || "/v2/orders".to_owned();
-        if query.include_entries && self.includes.is_asked(self.shared.clock.ticks()) {
+        // Whether an outage is over is asked by what Kaspi surely knows.
+        let is_asked = query.include_entries && self.shared.gate.is_well();
+        if is_asked && self.includes.is_asked(self.shared.clock.ticks()) {
             let mut with = pairs.clone();
             with.push(("include[orders]".to_owned(), "entries".to_owned()));
             let request = self.shared.request(Method::Get, path(), with, None);
@@ -152,7 +154,7 @@ impl Reader {
                 }
                 Err(error @ ApiError::Token) => return Err(error),
                 Err(ApiError::Snooze { .. } | ApiError::Breaker { .. }) => {
-                    return self.repeat(&request, convert::page).await;
+                    return self.get(path(), pairs, convert::page).await;
                 }
                 Err(error) => matches!(error, ApiError::Parameters { .. }),
             };

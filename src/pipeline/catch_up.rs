@@ -46,7 +46,8 @@ pub(super) async fn run_once(ctx: &Ctx, restored: &Restored) -> Result<Report, S
     let span = listing::reaching((unknown_from, to), oldest);
 
     let failed = read_all(ctx, restored, span, &mut report).await?;
-    record(ctx, (started_at, begun), span, failed.as_ref(), &mut report).await?;
+    let ended = (failed.as_ref(), true);
+    record(ctx, (started_at, begun), span, ended, &mut report).await?;
     ctx.tell_ends(&report.observed);
     if report.problem.is_none() {
         let now = ctx.clock.now();

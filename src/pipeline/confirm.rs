@@ -53,13 +53,15 @@ pub async fn run_once(ctx: &Ctx, now_please: bool) -> Result<Report, StageError>
     // What happened in a pause is read whole, however much it is.
     let stragglers = if is_pause { u32::MAX } else { STRAGGLERS };
     let mut failed = sweep(ctx, &ACCEPTED, span, &mut report).await?;
-    let mut unlisted = None;
-    if let (None, None, Some(gap)) = (&failed, &report.problem, unwatched) {
+    // Without what is over a sweep still tells of the accepted orders: nothing but the last units waits for it.
+    let (mut over, mut unlisted) = (Report::default(), None);
+    let is_over_due = failed.is_none() && report.problem.is_none() && unwatched.is_some();
+    if let Some(gap) = unwatched.filter(|_| is_over_due) {
         let placed = (gap.placed.max(span.0), span.1);
         unlisted = if is_pause {
-            sweep_archive(ctx, placed, &mut report).await?
+            sweep_archive(ctx, placed, &mut over).await?
         } else {
-            sweep(ctx, &[State::Archive], placed, &mut report).await?
+            sweep(ctx, &[State::Archive], placed, &mut over).await?
         };
     }
     if failed.is_none() && report.problem.is_none() {
@@ -80,18 +82,16 @@ pub async fn run_once(ctx: &Ctx, now_please: bool) -> Result<Report, StageError>
         // What people accepted holds stock too: how much, its lines say.
         match unwatched {
             Some(gap) if gap.is_pause => {
-                read_lines_of_taken(ctx, (gap.since, gap.placed), &mut report).await?;
+                read_lines_of_taken(ctx, (gap.since, gap.placed), &mut over).await?;
             }
             watched => {
                 read_lines_of_accepted(ctx, Timestamp::MIN).await?;
                 if let Some(gap) = watched {
-                    read_lines_of_left(ctx, gap.since, &mut report).await?;
+                    read_lines_of_left(ctx, gap.since, &mut over).await?;
                 }
             }
         }
     }
-    // Without the archive a sweep is not complete, and the rest of it is as good as ever.
-    failed = failed.or(unlisted);
     crash_point("sweep.read");
     report.problem = report.problem.or_else(|| listing::missed(ctx, span));
     let took = ctx.clock.now().duration_since(started_at).abs();
@@ -100,9 +100,14 @@ pub async fn run_once(ctx: &Ctx, now_please: bool) -> Result<Report, StageError>
         let why = || format!("it took {took:#}: orders may have come and gone unseen");
         report.problem.get_or_insert_with(why);
     }
-    record(ctx, (started_at, begun), span, failed.as_ref(), &mut report).await?;
+    let untold = report.add(over);
+    let over_read = is_over_due && unlisted.is_none() && untold.is_none();
+    let ended = (failed.as_ref(), over_read);
+    record(ctx, (started_at, begun), span, ended, &mut report).await?;
     ctx.tell_ends(&report.observed);
-    ctx.note_access(failed.as_ref()).await?;
+    ctx.note_access(failed.as_ref().or(unlisted.as_ref()))
+        .await?;
+    report.problem = report.problem.or(untold);
     failed.map_or(Ok(report), |error| Err(error.into()))
 }
 
@@ -135,10 +140,7 @@ async fn unwatched(ctx: &Ctx, now: Timestamp) -> Result<Option<Gap>, StageError>
     let Some((_, counted)) = ctx.store.stock_age().await? else {
         return Ok(None);
     };
-    let last = ctx
-        .store
-        .last_complete_scan(&ctx.shop, ScanKind::Sweep, Timestamp::MAX)
-        .await?;
+    let last = ctx.store.last_whole_sweep(&ctx.shop).await?;
     let pause = pause(ctx);
     let is_short = |span: SignedDuration| span.abs() <= pause;
     // What a sweep itself took is no pause: a long archive would be listed for ever. One that took longer

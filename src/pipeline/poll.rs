@@ -127,6 +127,7 @@ async fn list_once(ctx: &Ctx, report: &mut Report) -> Result<Option<ApiError>, S
         from,
         to,
         problem: listed.problem.or_else(|| listing::missed(ctx, (from, to))),
+        over_read: false,
     };
     report.problem.clone_from(&scan.problem);
     report.observed.add(listed.observed);

@@ -50,6 +50,16 @@ pub struct Report {
     pub problem: Option<String>,
 }
 
+impl Report {
+    /// Adds what another reading of the same sweep did; why that is not complete is its own matter.
+    pub(super) fn add(&mut self, other: Self) -> Option<String> {
+        self.listed += other.listed;
+        self.singles += other.singles;
+        self.observed.add(other.observed);
+        other.problem
+    }
+}
+
 /// Lists these states over a span, and stores what was read whatever became of the rest.
 pub(super) async fn sweep(
     ctx: &Ctx,
@@ -208,7 +218,7 @@ pub(super) async fn record(
     ctx: &Ctx,
     (started_at, begun): (Timestamp, Duration),
     (from, to): (Timestamp, Timestamp),
-    failed: Option<&ApiError>,
+    (failed, over_read): (Option<&ApiError>, bool),
     report: &mut Report,
 ) -> Result<(), StageError> {
     if let Some(error) = failed {
@@ -223,6 +233,7 @@ pub(super) async fn record(
         from,
         to,
         problem: report.problem.clone(),
+        over_read,
     };
     ctx.store
         .record_scan(&ctx.shop, &scan, (&[], 0), now)

@@ -25,6 +25,31 @@ pub struct AuditRow {
     pub detail: String,
 }
 
+impl Store {
+    /// The rules file that was in force last, or nothing where those embedded were.
+    pub async fn rules_in_force(&self) -> Result<Option<String>, StoreError> {
+        let mut reader = self.read().await?;
+        let file: Option<Option<String>> = sqlx::query_scalar(
+            "SELECT detail ->> '$.file' FROM audit INDEXED BY audit_rules WHERE event = 'rules.in_force'
+             ORDER BY id DESC LIMIT 1",
+        )
+        .fetch_optional(&mut *reader)
+        .await?;
+        Ok(file.flatten())
+    }
+
+    /// Notes whose rules are in force from now on: those of a file, or the embedded ones.
+    pub async fn note_rules(&self, file: Option<&str>, now: Timestamp) -> Result<(), StoreError> {
+        if self.rules_in_force().await?.as_deref() == file {
+            return Ok(());
+        }
+        let mut tx = self.write().await?;
+        let detail = json!({ "file": file });
+        tx.audit_row(now, "qabyl", (None, None), "rules.in_force", detail);
+        tx.commit().await
+    }
+}
+
 impl WriteTx<'_> {
     /// Adds a row about a shop, or one of its orders.
     pub(super) fn audit(

@@ -6,10 +6,10 @@ use serde_json::json;
 use sqlx::FromRow;
 
 use super::orders::{
-    from_vanished, is_among_accepted, is_strange, lines_awaited, parse_line, parse_order,
+    from_vanished, is_strange, lies_with_accepted, lines_awaited, parse_line, parse_order,
 };
 use super::page::Page;
-use super::reservations::{Origin, insert_reservations};
+use super::reservations::{Fate, Origin, close_reservations, insert_reservations};
 use super::stock::Viewpoint;
 use super::watch::{because, waiting_facts};
 use super::{Store, StoreError, WriteTx, at, ms};
@@ -336,6 +336,10 @@ pub(super) async fn record(
     .await?;
     crash_point("decision.inserted");
     if new.act {
+        // What it was seen to hold by a word that nobody knew is what it takes.
+        if !new.takes.is_empty() {
+            close_reservations(tx, shop, order, Fate::Released, "decided anew", now).await?;
+        }
         insert_reservations(tx, shop, order, new.takes, Origin::Decision, now).await?;
         let origin = if actor == "qabyl" { "engine" } else { "person" };
         super::actions::insert(tx, shop, &order.id, id, &new.decision.verdict, origin, now).await?;
@@ -392,7 +396,7 @@ SELECT MAX(at) FROM (
   SELECT MAX(?2) AS at FROM orders INDEXED BY orders_strange WHERE shop = ?1 AND ",
     is_strange!(),
     " AND ",
-    is_among_accepted!(),
+    lies_with_accepted!(),
     " AND ",
     lines_awaited!(),
     "
@@ -453,11 +457,31 @@ impl WriteTx<'_> {
             collapse: self.collapse().await?,
             swept_at: swept.map(|(start, _)| start),
             swept_until: swept.map(|(_, end)| end),
+            over_swept_until: self.over_swept(shop).await?,
             unread_holder_at: unread,
             restored_at: self.restored_at(shop).await?,
             clock_skew_s: input.clock_skew_s,
             paused: paused.flatten(),
         })
+    }
+
+    /// When what is over was last read too, where the last complete sweep did not.
+    async fn over_swept(&mut self, shop: &ShopName) -> Result<Option<Timestamp>, StoreError> {
+        let ends: Vec<(i64, bool)> = sqlx::query_as(
+            "SELECT * FROM (SELECT finished_at, over_read FROM scans WHERE shop = ?1 AND kind = 'sweep'
+               AND complete = 1 ORDER BY id DESC LIMIT 1)
+             UNION ALL
+             SELECT * FROM (SELECT finished_at, over_read FROM scans WHERE shop = ?1 AND kind = 'sweep'
+               AND complete = 1 AND over_read = 1 ORDER BY id DESC LIMIT 1)",
+        )
+        .bind(shop.as_str())
+        .fetch_all(self.conn()?)
+        .await?;
+        match ends.as_slice() {
+            [(_, false)] => Ok(Some(Timestamp::UNIX_EPOCH)),
+            [(_, false), (whole, _)] => at(*whole).map(Some),
+            _ => Ok(None),
+        }
     }
 
     /// When all accepted orders were last read completely: from when until when.

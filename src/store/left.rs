@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::reservations::{Origin, insert_reservations, takes};
 use super::{StoreError, WriteTx, at, ms};
 use crate::domain::ids::ShopName;
-use crate::domain::order::{DeliveryMode, Line, Order, Status};
+use crate::domain::order::{DeliveryMode, Line, Order};
 
 /// What a reading shows may be so much older than the moment it is stored: a replica lags.
 const READING_LAG: SignedDuration = SignedDuration::from_mins(1);
@@ -22,7 +22,7 @@ SELECT MIN(at) FROM (
   SELECT known_until AS at FROM restores WHERE shop = ?1
   UNION ALL
   SELECT at FROM (SELECT COALESCE(kaspi_at, started_at) - 60000 AS at FROM scans
-    WHERE shop = ?1 AND kind = 'sweep' AND complete = 1 AND finished_at <= (SELECT at FROM seen)
+    WHERE shop = ?1 AND kind = 'sweep' AND complete = 1 AND over_read = 1 AND finished_at <= (SELECT at FROM seen)
     ORDER BY id DESC LIMIT 1)
   UNION ALL
   SELECT at FROM (SELECT COALESCE(kaspi_at, started_at) - 60000 AS at FROM scans
@@ -98,12 +98,12 @@ pub(super) async fn late(
 
 impl WriteTx<'_> {
     /// Within what span the goods of an order left that was never seen as accepted, where they may lie
-    /// on the shelf by what is known. `before`: its status and when it was seen with it.
+    /// on the shelf by what is known. `before`: whether they did when it was seen last, and when that was.
     pub(super) async fn left_unseen(
         &mut self,
         shop: &ShopName,
         (order, skew): (&Order, Option<SignedDuration>),
-        before: Option<(&str, i64)>,
+        before: Option<(bool, i64)>,
         now: Timestamp,
     ) -> Result<Option<(Timestamp, Timestamp)>, StoreError> {
         if order.handed_over_at.is_some() {
@@ -116,12 +116,7 @@ impl WriteTx<'_> {
             let is_counted = before.is_none() && counted.is_some_and(|at| ms(left.1) < at);
             return Ok((!is_counted).then_some(left));
         }
-        if let Some((status, seen_at)) = before
-            && matches!(
-                Status::from(status),
-                Status::ApprovedByBank | Status::AcceptedByMerchant
-            )
-        {
+        if let Some((true, seen_at)) = before {
             let seen_at = at(seen_at)?;
             return Ok(Some((
                 seen_at.saturating_sub(READING_LAG).unwrap_or(seen_at),

@@ -79,6 +79,30 @@ pub(super) struct Known {
     lines_awaited: bool,
 }
 
+impl Known {
+    fn rank(&self) -> Result<Option<u8>, StoreError> {
+        match Status::from(self.status.as_str()) {
+            Status::Other(_) => Ok(reconcile::rank(&orders::parse_order(&self.body)?)),
+            status => Ok(status.rank()),
+        }
+    }
+
+    /// Whether its status tells where its goods are.
+    pub(super) fn is_plain(&self) -> bool {
+        let status = Status::from(self.status.as_str());
+        !matches!(status, Status::Cancelling | Status::Other(_))
+    }
+
+    /// Whether its goods lay on the shelf when it was last seen, by what was known then.
+    pub(super) fn is_there(&self) -> Result<bool, StoreError> {
+        Ok(match Status::from(self.status.as_str()) {
+            Status::ApprovedByBank | Status::AcceptedByMerchant => true,
+            Status::Other(_) => orders::parse_order(&self.body)?.lies_with_accepted(),
+            _ => false,
+        })
+    }
+}
+
 /// Whether a person asked for the action `a` knowing that its order was accepted.
 macro_rules! of_accepted {
     () => {
@@ -134,7 +158,10 @@ fn newest(readings: &[Reading]) -> Vec<&Reading> {
             }
             Entry::Occupied(entry) => {
                 let before = &mut newest[*entry.get()];
-                if reconcile::overtakes(&before.order.status, &reading.order.status) {
+                if reconcile::overtakes(
+                    reconcile::rank(&before.order),
+                    reconcile::rank(&reading.order),
+                ) {
                     *before = reading;
                 }
             }
@@ -176,8 +203,8 @@ pub(super) async fn observe(
                 hold(tx, shop, (order, reading.skew), None, now, &mut observed).await?;
             }
             Some(row)
-                if !reconcile::overtakes(&Status::from(row.status.as_str()), &order.status)
-                    || waits_for_lines(row, reading) => {}
+                if !reconcile::overtakes(row.rank()?, reconcile::rank(order))
+                    || waits_for_lines(row, reading)? => {}
             Some(row) => {
                 let body = body(order)?;
                 if row.body == body {
@@ -225,13 +252,10 @@ pub(super) async fn observe(
 
 /// Whether an order has left with goods nobody knows yet. It stays as it was seen, accepted or vanished, and
 /// holds accepts back until its lines are read, or were asked for in vain: of one that is over nobody asks.
-fn waits_for_lines(row: &Known, reading: &Reading) -> bool {
-    let was_there = matches!(
-        Status::from(row.status.as_str()),
-        Status::ApprovedByBank | Status::AcceptedByMerchant
-    );
+fn waits_for_lines(row: &Known, reading: &Reading) -> Result<bool, StoreError> {
+    let was_there = row.is_there()?;
     let is_unheld = row.lines_awaited && reading.lines.is_none() && row.held_total == 0;
-    was_there && is_unheld && reconcile::holding(&reading.order) == Holding::Consume
+    Ok(was_there && is_unheld && reconcile::holding(&reading.order) == Holding::Consume)
 }
 
 fn body(order: &Order) -> Result<String, StoreError> {

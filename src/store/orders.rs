@@ -21,7 +21,6 @@ pub(super) const LINES_WANTED: &str = "
 SELECT body FROM (
   SELECT created_at, id, body FROM orders INDEXED BY orders_lines_wanted
   WHERE shop = ?1 AND lines_state <> 'known' AND lines_due_at <= ?2 AND status = ?3
-    AND (lines_failures < 5 OR state <> 'ARCHIVE')
   UNION ALL
   SELECT created_at, id, body FROM orders INDEXED BY orders_unlinked
   WHERE shop = ?1 AND lines_state = 'known' AND lines_due_at > 0 AND lines_due_at <= ?2 AND status = ?3
@@ -75,7 +74,8 @@ pub(super) async fn put_lines(
     Ok(())
 }
 
-/// Marks lines as unreadable with a reason, or merely to be asked for again later.
+/// Marks lines as unreadable with a reason, or merely to be asked for again later: an hour later those of an
+/// order that is over, and that nothing waits for any more.
 pub(super) async fn lines_failed(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
@@ -84,7 +84,7 @@ pub(super) async fn lines_failed(
     retry_at: Timestamp,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "UPDATE orders SET lines_due_at = ?1,
+        "UPDATE orders SET lines_due_at = IIF(state = 'ARCHIVE' AND lines_failures >= 4, ?1 + 3600000, ?1),
            lines_state = IIF(?2 IS NULL OR lines_state = 'known', lines_state, 'unreadable'),
            lines_problem = IIF(lines_state = 'known', NULL, COALESCE(?2, lines_problem))
          WHERE shop = ?3 AND id = ?4 AND (lines_state <> 'known' OR lines_due_at > 0)",
@@ -206,20 +206,20 @@ macro_rules! is_strange {
 }
 pub(super) use is_strange;
 
-/// Where accepted orders lie (KASPI_API §3).
-macro_rules! is_among_accepted {
+/// Where accepted orders lie and no others (KASPI_API §3).
+macro_rules! lies_with_accepted {
     () => {
-        "state IN ('SIGN_REQUIRED', 'PICKUP', 'DELIVERY', 'KASPI_DELIVERY')"
+        "state IN ('PICKUP', 'DELIVERY', 'KASPI_DELIVERY')"
     };
 }
-pub(super) use is_among_accepted;
+pub(super) use lies_with_accepted;
 
 /// What nobody knows is said of orders that lie where accepted ones do, and lack their lines.
 pub(super) const STRANGE_STATUSES: &str = concat!(
     "SELECT DISTINCT status FROM orders INDEXED BY orders_strange WHERE shop = ?1 AND ",
     is_strange!(),
     " AND lines_state <> 'known' AND ",
-    is_among_accepted!()
+    lies_with_accepted!()
 );
 
 pub(super) const GONE: &str = concat!(

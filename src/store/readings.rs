@@ -64,7 +64,16 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
-        for (order, lines) in read {
+        for (asked, lines) in read {
+            // It may have moved on since it was asked about: what is stored says what its lines mean.
+            let Some((stored, _)) = tx.order_and_lines(shop, &asked.id).await? else {
+                continue;
+            };
+            if stored.total != asked.total {
+                // Edited since: its lines are asked for anew.
+                continue;
+            }
+            let order = &stored;
             match lines {
                 Ok(Lines::Known(lines)) => {
                     let linked = orders::newly_linked(&mut tx, shop, &order.id, lines).await?;

@@ -12,7 +12,7 @@ use super::{StoreError, WriteTx, ms, orders};
 use crate::crash_point::crash_point;
 use crate::domain::ids::ShopName;
 use crate::domain::ledger::Take;
-use crate::domain::order::{Line, Lines, Order, Status};
+use crate::domain::order::{Line, Lines, Order};
 use crate::domain::reconcile::{self, Holding};
 use crate::domain::stock::Semantics;
 
@@ -29,17 +29,12 @@ pub(super) async fn hold(
         (row.held_total, row.held_active, row.held_unconfirmed)
     });
     match reconcile::holding(order) {
-        // It was on its way, and nobody told since when: until the next count its units are neither there
-        // nor missing.
-        Holding::Release
-            if active > 0 && row.is_some_and(|row| row.status == Status::Cancelling.as_str()) =>
-        {
-            let fate = Fate::Consumed {
-                after: Timestamp::UNIX_EPOCH,
-                by: now,
-            };
-            close_reservations(tx, shop, order, fate, order.status.as_str(), now).await?;
+        // It was on its way, or nobody knows what was said of it: until the next count its units are neither
+        // there nor missing.
+        Holding::Release if active > 0 && !row.is_none_or(Known::is_plain) => {
+            in_doubt(tx, shop, order, now).await?;
         }
+        Holding::Doubt if active > 0 => in_doubt(tx, shop, order, now).await?,
         Holding::Release if active > 0 => {
             let why = order.cancellation_reason.as_deref().unwrap_or("cancelled");
             observed.released +=
@@ -63,15 +58,32 @@ pub(super) async fn hold(
             let had_left = row.map(|row| orders::parse_order(&row.body)).transpose()?;
             let had_left = had_left.is_some_and(|before| before.handed_over_at.is_some());
             let before = row.filter(|_| !had_left);
-            let before = before.map(|row| (row.status.as_str(), row.seen_at));
+            let before = before
+                .map(|row| Ok::<_, StoreError>((row.is_there()?, row.seen_at)))
+                .transpose()?;
             if let Some(left) = tx.left_unseen(shop, (order, skew), before, now).await? {
                 reserve_seen(tx, shop, order, Some(left), now).await?;
             } else if row.is_none() {
                 orders::lines_needless(tx, shop, &order.id).await?;
             }
         }
-        Holding::Keep | Holding::Release | Holding::Consume | Holding::Reserve => {}
+        Holding::Keep | Holding::Release | Holding::Consume | Holding::Reserve | Holding::Doubt => {
+        }
     }
+    Ok(())
+}
+
+async fn in_doubt(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    order: &Order,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let fate = Fate::Consumed {
+        after: Timestamp::UNIX_EPOCH,
+        by: now,
+    };
+    close_reservations(tx, shop, order, fate, order.status.as_str(), now).await?;
     Ok(())
 }
 

@@ -50,6 +50,8 @@ pub struct Scan {
     pub to: Timestamp,
     /// Why it is not complete, if it is not.
     pub problem: Option<String>,
+    /// Of a sweep: whether what is over was read too, as far as it is to be known, and all its lines.
+    pub over_read: bool,
 }
 
 #[derive(FromRow)]
@@ -59,6 +61,7 @@ struct Row {
     finished_at: i64,
     window_from: i64,
     window_to: i64,
+    over_read: bool,
 }
 
 impl Store {
@@ -89,7 +92,7 @@ impl Store {
         let observed = observe::observe(&mut tx, shop, readings, now).await?;
         let id: i64 = sqlx::query_scalar(
             "INSERT INTO scans (shop, kind, started_at, kaspi_at, finished_at, window_from, window_to,
-               complete, orders, problem) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+               complete, orders, problem, over_read) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
         )
         .bind(shop.as_str())
         .bind(scan.kind.word())
@@ -101,6 +104,7 @@ impl Store {
         .bind(scan.problem.is_none())
         .bind(i64::try_from(readings.len() + earlier).unwrap_or(i64::MAX))
         .bind(scan.problem.as_deref())
+        .bind(scan.over_read)
         .fetch_one(tx.conn()?)
         .await?;
         if scan.kind == ScanKind::New {
@@ -121,6 +125,8 @@ impl Store {
             "DELETE FROM scans WHERE started_at < ?2 AND id IN (SELECT id FROM scans s
                WHERE id <> COALESCE((SELECT MAX(id) FROM scans WHERE shop = s.shop AND kind = s.kind
                  AND complete = 1), 0)
+               AND id <> COALESCE((SELECT MAX(id) FROM scans WHERE shop = s.shop AND kind = s.kind
+                 AND complete = 1 AND over_read = 1), 0)
                ORDER BY id LIMIT ?1)",
         )
         .bind(DROPPED_AT_ONCE)
@@ -146,14 +152,33 @@ impl Store {
         kind: ScanKind,
         from: Timestamp,
     ) -> Result<Option<Scan>, StoreError> {
+        self.last_scan(shop, kind, from, false).await
+    }
+
+    /// The last complete sweep that read what is over too.
+    pub async fn last_whole_sweep(&self, shop: &ShopName) -> Result<Option<Scan>, StoreError> {
+        self.last_scan(shop, ScanKind::Sweep, Timestamp::MAX, true)
+            .await
+    }
+
+    async fn last_scan(
+        &self,
+        shop: &ShopName,
+        kind: ScanKind,
+        from: Timestamp,
+        over_read: bool,
+    ) -> Result<Option<Scan>, StoreError> {
         let mut reader = self.read().await?;
         let row: Option<Row> = sqlx::query_as(
-            "SELECT started_at, COALESCE(kaspi_at, started_at) AS kaspi_at, finished_at, window_from, window_to
-             FROM scans WHERE shop = ? AND kind = ? AND complete = 1 AND window_from <= ? ORDER BY id DESC LIMIT 1",
+            "SELECT started_at, COALESCE(kaspi_at, started_at) AS kaspi_at, finished_at, window_from, window_to,
+               over_read
+             FROM scans WHERE shop = ? AND kind = ? AND complete = 1 AND window_from <= ? AND over_read >= ?
+             ORDER BY id DESC LIMIT 1",
         )
         .bind(shop.as_str())
         .bind(kind.word())
         .bind(ms(from))
+        .bind(over_read)
         .fetch_optional(&mut *reader)
         .await?;
         row.map(|row| {
@@ -165,6 +190,7 @@ impl Store {
                 from: at(row.window_from)?,
                 to: at(row.window_to)?,
                 problem: None,
+                over_read: row.over_read,
             })
         })
         .transpose()

@@ -49,6 +49,7 @@ macro_rules! is_doubtful {
       SELECT started_at, finished_at FROM scans WHERE shop = r.shop AND kind = 'sweep' AND complete = 1
       ORDER BY id DESC LIMIT 1) WHERE finished_at >= ?5 AND started_at >= s.as_of))
     OR (r.state = 'active' AND o.status NOT IN ('APPROVED_BY_BANK', 'ACCEPTED_BY_MERCHANT'))
+    OR r.left_after IS 0
     OR IIF(s.physical, (r.state = 'consumed' AND r.left_after <= s.as_of)
     OR (r.state = 'active' AND o.state NOT IN ('NEW', 'SIGN_REQUIRED', 'PICKUP', 'KASPI_DELIVERY', 'ARCHIVE')
       AND o.created_at <= s.as_of), o.created_at <= s.as_of))"
@@ -64,17 +65,21 @@ macro_rules! is_doubtful {
 ///
 /// A feed with accepted orders taken off knew of those accepted when it was made. One seen as accepted
 /// by then is in it; one placed since is not; of one placed before and seen as accepted after, nobody
-/// knows. Units given back since may be missing in it.
+/// knows. Units given back since may be missing in it, as may
+/// those of an order that was cancelled on its way.
 pub(super) const LEVELS: &str = concat!(
     "
 SELECT s.sku, s.warehouse, s.on_hand, s.as_of, s.source,
-  COALESCE(SUM(r.quantity) FILTER (WHERE r.state <> 'released' AND NOT ",
+  COALESCE(SUM(r.quantity) FILTER (WHERE r.state <> 'released'
+    AND (s.physical OR r.confirmed_at IS NULL OR r.confirmed_at > s.as_of) AND NOT ",
     is_doubtful!(),
     "), 0) AS confirmed,
-  COALESCE(SUM(r.quantity) FILTER (WHERE r.state <> 'released' AND ",
+  COALESCE(SUM(r.quantity) FILTER (WHERE r.state <> 'released'
+    AND (s.physical OR r.confirmed_at IS NULL OR r.confirmed_at > s.as_of) AND ",
     is_doubtful!(),
     "), 0) AS pending,
-  COALESCE(SUM(r.quantity) FILTER (WHERE r.state = 'released' AND o.created_at <= s.as_of), 0) AS returned
+  COALESCE(SUM(r.quantity) FILTER (WHERE (r.state = 'released' OR NOT s.physical AND r.left_after IS 0)
+    AND o.created_at <= s.as_of), 0) AS returned
 FROM (SELECT st.*, im.source, COALESCE(im.semantics = 'physical', ?1 = 1) AS physical
   FROM stock st JOIN stock_imports im ON im.id = st.import_id
   WHERE ?2 IS NULL OR st.sku IN (SELECT value FROM json_each(?2))) s
@@ -88,6 +93,10 @@ LEFT JOIN reservations r ON r.id IN (
   UNION ALL
   SELECT id FROM reservations INDEXED BY reservations_seen
   WHERE sku = s.sku AND warehouse = s.warehouse AND state = 'consumed' AND NOT s.physical AND confirmed_at > s.as_of
+  UNION ALL
+  SELECT id FROM reservations INDEXED BY reservations_shelf
+  WHERE sku = s.sku AND warehouse = s.warehouse AND state <> 'released' AND NOT s.physical AND closed_at > s.as_of
+    AND left_after = 0
   UNION ALL
   SELECT id FROM reservations INDEXED BY reservations_back
   WHERE sku = s.sku AND warehouse = s.warehouse AND state = 'released' AND NOT s.physical AND closed_at > s.as_of)

@@ -203,15 +203,6 @@ SELECT (SELECT COUNT(*) FROM orders WHERE ?1 IS NULL OR shop = ?1) AS orders,
  (SELECT COUNT(*) FROM a WHERE due_at IS NULL) AS stuck";
 
 impl Store {
-    /// The rule that spoke in the newest decision of Qabyl's own.
-    pub async fn last_rule(&self) -> Result<Option<String>, StoreError> {
-        let mut reader = self.read().await?;
-        let rule = sqlx::query_scalar(
-            "SELECT rule FROM decisions WHERE actor = 'qabyl' ORDER BY id DESC LIMIT 1",
-        );
-        Ok(rule.fetch_optional(&mut *reader).await?)
-    }
-
     /// Counts, of one shop or of all.
     pub async fn totals(&self, shop: Option<&ShopName>) -> Result<Totals, StoreError> {
         let mut reader = self.read().await?;

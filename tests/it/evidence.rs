@@ -11,7 +11,6 @@ use qabyl::sandbox::{
     Status,
 };
 use qabyl::store::Reading;
-use rstest::rstest;
 
 use crate::world::{TestWorld, world};
 
@@ -418,70 +417,41 @@ async fn promises_of_a_shop_that_is_not_read_cancel_nothing() {
     assert_eq!(world.posts("970000020"), ["accept"]);
 }
 
-/// What is cancelled on its way, without a courier's date, may lie on the shelf again or not: until the next count
-/// it is neither promised nor missed.
-#[rstest]
-#[case::while_it_comes_back(false)]
-#[case::when_it_is_over(true)]
+/// Lines asked for while their order was new are those of an accepted order when they come, if somebody accepted it
+/// meanwhile.
 #[tokio::test]
-async fn what_is_cancelled_on_its_way_is_in_doubt(#[case] is_over: bool) {
-    let mut world = world(Settings::default()).begin().await;
-    world.stock(&[("A", 1)]).await;
-    world.time.advance(2 * MINUTE);
-    world.place_plain(&[("970000012", "A", 1)]);
-    world.once().await;
-    assert_eq!(world.posts("970000012"), ["accept"]);
-    world.later(10 * MINUTE).await;
-    let becomes = |state: State, status: Status| {
-        let now = world.now();
-        assert!(world.kaspi().force("970000012", state, status, now));
-    };
-    becomes(State::KaspiDelivery, Status::Cancelling);
-    world.later(MINUTE).await;
-    if is_over {
-        becomes(State::Archive, Status::Cancelled);
-        world.later(MINUTE).await;
-    }
-    world.place_plain(&[("970000013", "A", 1)]);
-    for _ in 0..5 {
-        world.later(2 * MINUTE).await;
-    }
-    assert_eq!(world.posts("970000013"), [""; 0]);
-    becomes(State::Archive, Status::Cancelled);
-    world.later(MINUTE).await;
-    world.feed(&[("A", 1)]).await;
-    world.quiet().await;
-    assert_eq!(world.posts("970000013"), ["accept"]);
-}
-
-/// An order that lies where accepted ones do is one of them, whatever its status is called: its units are not
-/// promised, and nothing is cancelled for them.
-#[rstest]
-#[case::lines_come_with_the_list(IncludeSupport::Yes)]
-#[case::lines_are_asked_for(IncludeSupport::Ignored)]
-#[tokio::test]
-async fn an_accepted_order_holds_its_units_by_any_word(#[case] include_support: IncludeSupport) {
+async fn lines_mean_what_the_order_is_by_then() {
     let settings = Settings {
-        include_support,
+        include_support: IncludeSupport::Ignored,
         ..Settings::default()
     };
     let mut world = world(settings).begin().await;
     world.stock(&[("A", 1)]).await;
     world.time.advance(2 * MINUTE);
-    world.place_plain(&[("970000016", "A", 1)]);
-    let becomes = |state: State, status: Status| {
-        let now = world.now();
-        assert!(world.kaspi().force("970000016", state, status, now));
-    };
-    becomes(State::Delivery, Status::Other("ON_ITS_WAY".to_owned()));
-    world.place_plain(&[("970000017", "A", 1)]);
-    for _ in 0..5 {
-        world.later(2 * MINUTE).await;
-    }
-    assert_eq!(world.posts("970000017"), [""; 0]);
-    becomes(State::Archive, Status::Cancelled);
-    world.quiet().await;
-    assert_eq!(world.posts("970000017"), ["accept"]);
+    world.place_plain(&[("970000024", "A", 1)]);
+    let untold = Script::once(Fault::Http500).on(Method::Get).path("entries");
+    world.kaspi().script(untold.times(1_000));
+    poll::run_once(&world.shop.ctx).await.unwrap();
+    let asked = world.view("970000024").await.order;
+    let now = world.now();
+    assert!(world.kaspi().cabinet_accepts("970000024", now));
+    confirm::run_once(&world.shop.ctx, true).await.unwrap();
+    assert_eq!(
+        world.view("970000024").await.order.status.as_str(),
+        "ACCEPTED_BY_MERCHANT"
+    );
+    world.kaspi().forget_scripts();
+    let lines = world.shop.ctx.reader.lines(&asked.id).await.unwrap();
+    let (shop, now) = (&world.shop.ctx.shop, world.now());
+    let read = [(asked, Ok(lines))];
+    let stored = world.store.record_lines(shop, (&read, None), now, now);
+    stored.await.unwrap();
+    // Nobody reads it again before the next order is decided.
+    world.place_plain(&[("970000023", "A", 1)]);
+    poll::run_once(&world.shop.ctx).await.unwrap();
+    decide::run_once(&world.shop.ctx).await.unwrap();
+    world.act().await;
+    assert_eq!(world.posts("970000023"), [""; 0]);
     world.finish().await;
 }
 

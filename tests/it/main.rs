@@ -30,5 +30,6 @@ mod stock_counts;
 mod stock_life;
 mod surface;
 mod tidy;
+mod words;
 mod workbook;
 mod world;

@@ -327,26 +327,33 @@ async fn a_sweep_of_its_own_accord_looks_for_what_came_and_went() {
     world.finish().await;
 }
 
-/// Where the archive alone cannot be listed, buyers' cancels are read all the same, and nothing of which few
-/// are left is promised.
+/// Where the archive alone cannot be listed, buyers' cancels are read all the same, and of goods of which many are
+/// left as many are promised as ever; the last ones wait.
 #[tokio::test]
 async fn without_the_archive_the_rest_is_read() {
     let mut world = world(Settings::default()).begin().await;
-    world.stock(&[("A", 2)]).await;
+    world.stock(&[("A", 2), ("B", 100)]).await;
     world.place_plain(&[("960000035", "A", 1)]);
     world.once().await;
     assert_eq!(world.posts("960000035"), ["accept"]);
-    let script = Script::once(Fault::Http500)
-        .on(Method::Get)
-        .state(State::Archive);
-    world.kaspi().script(script.times(1_000));
+    let script = Script::once(Fault::Http500).on(Method::Get);
+    let script = script.state(State::Archive).times(10_000);
+    world.kaspi().script(script);
     world.time.advance(MINUTE);
     let now = world.now();
     assert!(world.kaspi().buyer_cancels("960000035", now));
-    world.time.advance(MINUTE);
-    confirm::run_once(&world.shop.ctx, true).await.unwrap_err();
+    world.place_plain(&[("960000036", "A", 1), ("960000037", "B", 1)]);
+    for _ in 0..5 {
+        world.later(2 * MINUTE).await;
+    }
     let order = world.view("960000035").await.order;
     assert_eq!(order.status.as_str(), "CANCELLED");
+    assert_eq!(world.posts("960000036"), [""; 0]);
+    assert_eq!(world.posts("960000037"), ["accept"]);
+    world.kaspi().forget_scripts();
+    world.quiet().await;
+    assert_eq!(world.posts("960000036"), ["accept"]);
+    world.finish().await;
 }
 
 /// However long the archive is, its newest orders are looked at in one request: those placed within the last

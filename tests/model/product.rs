@@ -91,8 +91,9 @@ impl Product {
             };
             reconcile::action_end(&order(read, now), &live)
         };
-        let overtakes =
-            |stored: Seen, read: Seen| reconcile::overtakes(&status(stored), &status(read));
+        let overtakes = |stored: Seen, read: Seen| {
+            reconcile::overtakes(status(stored).rank(), status(read).rank())
+        };
         let size = usize::from(UNITS_MAX + 1).pow(3) * 11 * 4 * 6 * 4 * 2 * 3;
         Self {
             policy: Policy::new(default_rules(), limits, "model".to_owned()),
@@ -215,6 +216,7 @@ impl Product {
             collapse: None,
             swept_at: at,
             swept_until: at,
+            over_swept_until: None,
             unread_holder_at: None,
             clock_skew_s: Some(0),
             paused: None,

@@ -45,11 +45,15 @@ impl<const N: usize> Shop<N> {
                 self.reserve(state, i, self.wants[i], Reserved::Confirmed);
             }
             Holding::Release if self.off != Some(Off::Release) => order.reserved = Reserved::No,
-            Holding::Reserve | Holding::Release | Holding::Keep | Holding::Consume => {}
+            Holding::Reserve
+            | Holding::Release
+            | Holding::Keep
+            | Holding::Consume
+            | Holding::Doubt => {}
         }
     }
 
-    /// `store::observe::insert_reservations`.
+    /// `store::reservations::insert_reservations`.
     fn reserve(&self, state: &mut State<N>, i: usize, takes: u8, how: Reserved) {
         assert_eq!(takes, self.wants[i], "an accept takes what was ordered");
         let (confirmed, pending) = self.promised(state);

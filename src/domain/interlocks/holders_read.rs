@@ -50,6 +50,12 @@ pub(super) fn check(
                 stamp(at)
             )
         }
+        // What people accepted and were done with is told by the archive alone.
+        _ if takes_last
+            && facts.around.over_swept_until.is_some_and(|over| now.duration_since(over) > just_now) =>
+        {
+            "it takes of the last units, and Kaspi did not tell what people were done with meanwhile".to_owned()
+        }
         _ => return None,
     };
     let until = now.saturating_add(LOOK_AGAIN).unwrap_or(now);

@@ -45,6 +45,7 @@ impl Around {
                 collapse: None,
                 swept_at: Some(ago(now, SignedDuration::from_mins(1))),
                 swept_until: Some(now),
+                over_swept_until: None,
                 unread_holder_at: None,
                 restored_at: None,
                 clock_skew_s: Some(0),

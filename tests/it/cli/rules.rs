@@ -157,14 +157,14 @@ async fn a_rules_file_that_is_not_there() {
     desk.qabyl(&["rules", "check", "rules.toml"])
         .await
         .fails(2, &["rules.toml"]);
-    let own = "[[rule]]\nname = \"all of mine\"\nthen = \"hold\"\n";
+    let own = "[[rule]]\nname = \"everything else\"\nthen = \"hold\"\n";
     desk.write("rules.toml", own);
     desk.place("900000042", "A", 1);
     desk.qabyl(&["once"]).await.ok();
     std::fs::remove_file(desk.path("rules.toml")).unwrap();
     desk.qabyl(&["once"])
         .await
-        .fails(2, &["rules.toml", "all of mine", "put it back"]);
+        .fails(2, &["rules.toml", "is gone", "put it back"]);
     assert_eq!(desk.status("900000042"), "APPROVED_BY_BANK");
     desk.write(
         "qabyl.toml",

@@ -106,6 +106,7 @@ pub(crate) fn facts(lines: Vec<LineFacts>) -> Facts {
             collapse: None,
             swept_at: Some(ago(1)),
             swept_until: Some(now()),
+            over_swept_until: None,
             unread_holder_at: None,
             restored_at: None,
             clock_skew_s: Some(1),
