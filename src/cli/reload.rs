@@ -25,7 +25,13 @@ pub(super) async fn watch(
         }
         let in_force = shops.first().map(|ctx| ctx.policy());
         match read_again(loaded, in_force.as_deref()) {
-            Ok((policy, needs_restart)) => put_in_force(&shops, &policy, needs_restart),
+            Ok((policy, again)) => {
+                put_in_force(&shops, &policy, again.dump() != loaded.dump());
+                if let Some(ctx) = shops.first() {
+                    // A database that cannot be written now learns it at the next start.
+                    let _ = shops::note_rules(&again.config, &ctx.store).await;
+                }
+            }
             Err(failure) => tracing::error!(
                 event = "reload.refused",
                 code = "C001",
@@ -37,8 +43,11 @@ pub(super) async fn watch(
     }
 }
 
-/// The policy the files ask for now, and whether something else changed that only a restart applies.
-fn read_again(loaded: &Loaded, in_force: Option<&Policy>) -> Result<(Arc<Policy>, bool), Failure> {
+/// The policy the files ask for now, and the configuration it is of.
+fn read_again(
+    loaded: &Loaded,
+    in_force: Option<&Policy>,
+) -> Result<(Arc<Policy>, Loaded), Failure> {
     let again = Config::load(loaded.sources()?)?;
     let is_own = in_force.is_some_and(|policy| policy.rules != default_rules());
     if let (true, Some(file)) = (is_own, shops::absent_rules(&again.config)) {
@@ -48,7 +57,7 @@ fn read_again(loaded: &Loaded, in_force: Option<&Policy>) -> Result<(Arc<Policy>
         )));
     }
     let policy = shops::policy(&again.config)?;
-    Ok((policy, again.dump() != loaded.dump()))
+    Ok((policy, again))
 }
 
 fn put_in_force(shops: &[Arc<Ctx>], policy: &Arc<Policy>, needs_restart: bool) {

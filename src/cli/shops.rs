@@ -51,6 +51,12 @@ async fn mind_rules(config: &Config, store: &Store) -> Result<(), Failure> {
             "there is no such rules file: the embedded rules are in force"
         );
     }
+    note_rules(config, store).await
+}
+
+/// Notes whose rules are in force.
+pub(super) async fn note_rules(config: &Config, store: &Store) -> Result<(), Failure> {
+    let absent = absent_rules(config);
     let file = config.rules.file.as_deref().filter(|_| absent.is_none());
     let file = file.map(|file| file.display().to_string());
     store

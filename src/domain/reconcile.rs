@@ -46,9 +46,12 @@ pub enum Holding {
 
 /// How late in its life an order is: by its status, or, where nobody knows that word, by where it lies.
 pub fn rank(order: &Order) -> Option<u8> {
-    let among_accepted = order.lies_with_accepted();
-    let place = among_accepted.then(|| Status::AcceptedByMerchant.rank());
-    order.status.rank().or(place.flatten())
+    let place = match order.state {
+        State::Archive => Status::Cancelling.rank(),
+        _ if order.lies_with_accepted() => Status::AcceptedByMerchant.rank(),
+        _ => None,
+    };
+    order.status.rank().or(place)
 }
 
 /// Whether the reading is newer than what is stored: a lower rank is a stale reading (R11).

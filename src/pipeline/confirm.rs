@@ -12,7 +12,7 @@ use super::{Ctx, StageError, catch_up, listing};
 use crate::crash_point::crash_point;
 use crate::domain::order::State;
 use crate::kaspi::ApiError;
-use crate::store::ScanKind;
+use crate::store::{Scan, ScanKind};
 
 /// More orders than the archive has pages, and this, gone from the accepted states are looked for in
 /// the archive's list rather than one by one.
@@ -69,7 +69,8 @@ pub async fn run_once(ctx: &Ctx, now_please: bool) -> Result<Report, StageError>
         // Whichever costs fewer requests.
         let listed = ctx.store.archived(&ctx.shop, span.0).await? + gone.len() as u64;
         let pages = listed.div_ceil(100) + SINGLES_MAX;
-        if gone.len() as u64 > pages {
+        let is_listable = unlisted.is_none() && over.problem.is_none();
+        if is_listable && gone.len() as u64 > pages {
             // Above, what was placed since has just been listed.
             let to = unwatched.map_or(span.1, |gap| gap.placed.clamp(span.0, span.1));
             failed = sweep(ctx, &[State::Archive], (span.0, to), &mut report).await?;
@@ -102,6 +103,11 @@ pub async fn run_once(ctx: &Ctx, now_please: bool) -> Result<Report, StageError>
     }
     let untold = report.add(over);
     let over_read = is_over_due && unlisted.is_none() && untold.is_none();
+    if unwatched.is_some_and(|gap| gap.is_blind) {
+        // Nobody knows how much people sold meanwhile: nothing is promised before that is read.
+        failed = failed.or(unlisted.take());
+        report.problem = report.problem.or_else(|| untold.clone());
+    }
     let ended = (failed.as_ref(), over_read);
     record(ctx, (started_at, begun), span, ended, &mut report).await?;
     ctx.tell_ends(&report.observed);
@@ -126,13 +132,26 @@ struct Gap {
     since: Timestamp,
     /// Orders placed from then on may have been approved since.
     placed: Timestamp,
-    /// Whether several sweeps were missed.
+    /// Whether several sweeps were missed, or could not read what is over.
     is_pause: bool,
+    /// Whether accepted orders were not read either.
+    is_blind: bool,
 }
 
 /// People may have accepted orders and been done with them where nobody looked for longer than this.
 fn pause(ctx: &Ctx) -> SignedDuration {
     ctx.settings.sweep_every * ctx.settings.archive_after_missed
+}
+
+/// Whether it is no pause from this sweep until now.
+fn follows(ctx: &Ctx, scan: &Scan, now: Timestamp) -> bool {
+    let pause = pause(ctx);
+    // What a sweep itself took is no pause: a long archive would be listed for ever. One that took longer
+    // without it does not count as complete.
+    let took = scan.finished_at.duration_since(scan.started_at);
+    let is_short = |span: SignedDuration| (span - took).abs() <= pause;
+    is_short(now.duration_since(scan.started_at))
+        && is_short(ctx.kaspi_now().duration_since(scan.kaspi_at))
 }
 
 /// Since when nobody looked; nobody need where nothing is counted.
@@ -141,15 +160,11 @@ async fn unwatched(ctx: &Ctx, now: Timestamp) -> Result<Option<Gap>, StageError>
         return Ok(None);
     };
     let last = ctx.store.last_whole_sweep(&ctx.shop).await?;
-    let pause = pause(ctx);
-    let is_short = |span: SignedDuration| span.abs() <= pause;
-    // What a sweep itself took is no pause: a long archive would be listed for ever. One that took longer
-    // without it does not count as complete.
-    let is_watched = last.as_ref().is_some_and(|scan| {
-        let took = scan.finished_at.duration_since(scan.started_at);
-        is_short(now.duration_since(scan.started_at) - took)
-            && is_short(ctx.kaspi_now().duration_since(scan.kaspi_at) - took)
-    });
+    let any = ctx
+        .store
+        .last_complete_scan(&ctx.shop, ScanKind::Sweep, Timestamp::MAX)
+        .await?;
+    let is_watched = last.as_ref().is_some_and(|scan| follows(ctx, scan, now));
     // What left before the first look ever, and before the shelf was counted, the count knows.
     let known = last.as_ref().map_or(counted, |scan| scan.kaspi_at);
     let before = |span: SignedDuration| known.saturating_sub(span).unwrap_or(known);
@@ -163,6 +178,7 @@ async fn unwatched(ctx: &Ctx, now: Timestamp) -> Result<Option<Gap>, StageError>
         since: last.map_or(Timestamp::MIN, |scan| scan.started_at),
         placed,
         is_pause: !is_watched,
+        is_blind: !any.is_some_and(|scan| follows(ctx, &scan, now)),
     }))
 }
 

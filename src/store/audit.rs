@@ -8,6 +8,9 @@ use super::import::LEVELS_CHANGED;
 use super::{Store, StoreError, WriteTx, at, ms};
 use crate::domain::ids::{OrderId, ShopName};
 
+/// Milliseconds of a day.
+const DAY_MS: i64 = 86_400_000;
+
 /// One row of the trail.
 #[derive(Debug, Clone)]
 pub struct AuditRow {
@@ -28,19 +31,24 @@ pub struct AuditRow {
 impl Store {
     /// The rules file that was in force last, or nothing where those embedded were.
     pub async fn rules_in_force(&self) -> Result<Option<String>, StoreError> {
-        let mut reader = self.read().await?;
-        let file: Option<Option<String>> = sqlx::query_scalar(
-            "SELECT detail ->> '$.file' FROM audit INDEXED BY audit_rules WHERE event = 'rules.in_force'
-             ORDER BY id DESC LIMIT 1",
-        )
-        .fetch_optional(&mut *reader)
-        .await?;
-        Ok(file.flatten())
+        Ok(self.rules_noted().await?.and_then(|(file, _)| file))
     }
 
-    /// Notes whose rules are in force from now on: those of a file, or the embedded ones.
+    async fn rules_noted(&self) -> Result<Option<(Option<String>, i64)>, StoreError> {
+        let mut reader = self.read().await?;
+        let noted = sqlx::query_as(
+            "SELECT detail ->> '$.file', at FROM audit INDEXED BY audit_rules WHERE event = 'rules.in_force'
+             ORDER BY id DESC LIMIT 1",
+        );
+        Ok(noted.fetch_optional(&mut *reader).await?)
+    }
+
+    /// Notes whose rules are in force from now on: those of a file, or the embedded ones. Once a day, as the
+    /// trail's old end is let go.
     pub async fn note_rules(&self, file: Option<&str>, now: Timestamp) -> Result<(), StoreError> {
-        if self.rules_in_force().await?.as_deref() == file {
+        let noted = self.rules_noted().await?;
+        let is_fresh = |at: i64| (ms(now) - at).abs() < DAY_MS;
+        if noted.is_some_and(|(before, at)| before.as_deref() == file && is_fresh(at)) {
             return Ok(());
         }
         let mut tx = self.write().await?;

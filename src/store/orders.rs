@@ -84,7 +84,7 @@ pub(super) async fn lines_failed(
     retry_at: Timestamp,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "UPDATE orders SET lines_due_at = IIF(state = 'ARCHIVE' AND lines_failures >= 4, ?1 + 3600000, ?1),
+        "UPDATE orders SET lines_due_at = IIF(state = 'ARCHIVE' AND lines_failures >= 5, ?1 + 3600000, ?1),
            lines_state = IIF(?2 IS NULL OR lines_state = 'known', lines_state, 'unreadable'),
            lines_problem = IIF(lines_state = 'known', NULL, COALESCE(?2, lines_problem))
          WHERE shop = ?3 AND id = ?4 AND (lines_state <> 'known' OR lines_due_at > 0)",

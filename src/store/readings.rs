@@ -82,14 +82,14 @@ impl Store {
                     left::late(&mut tx, shop, order, linked, now).await?;
                 }
                 Ok(Lines::Unreadable(why)) => {
-                    orders::lines_failed(&mut tx, shop, &order.id, Some(why), retry_at).await?;
                     orders::lines_asked(&mut tx, shop, &order.id).await?;
+                    orders::lines_failed(&mut tx, shop, &order.id, Some(why), retry_at).await?;
                 }
                 Err(why) => {
-                    orders::lines_failed(&mut tx, shop, &order.id, None, retry_at).await?;
                     if *why == NoLines::Failed {
                         orders::lines_asked(&mut tx, shop, &order.id).await?;
                     }
+                    orders::lines_failed(&mut tx, shop, &order.id, None, retry_at).await?;
                 }
             }
             let known = observe::known(&mut tx, shop, &[order.id.as_str()]).await?;

@@ -125,7 +125,7 @@ impl Store {
             "DELETE FROM scans WHERE started_at < ?2 AND id IN (SELECT id FROM scans s
                WHERE id <> COALESCE((SELECT MAX(id) FROM scans WHERE shop = s.shop AND kind = s.kind
                  AND complete = 1), 0)
-               AND id <> COALESCE((SELECT MAX(id) FROM scans WHERE shop = s.shop AND kind = s.kind
+               AND id <> COALESCE((SELECT MAX(id) FROM scans WHERE shop = s.shop AND kind = 'sweep'
                  AND complete = 1 AND over_read = 1), 0)
                ORDER BY id LIMIT ?1)",
         )

@@ -343,8 +343,8 @@ async fn without_the_archive_the_rest_is_read() {
     let now = world.now();
     assert!(world.kaspi().buyer_cancels("960000035", now));
     world.place_plain(&[("960000036", "A", 1), ("960000037", "B", 1)]);
-    for _ in 0..5 {
-        world.later(2 * MINUTE).await;
+    for _ in 0..10 {
+        world.later(MINUTE).await;
     }
     let order = world.view("960000035").await.order;
     assert_eq!(order.status.as_str(), "CANCELLED");
@@ -353,6 +353,35 @@ async fn without_the_archive_the_rest_is_read() {
     world.kaspi().forget_scripts();
     world.quiet().await;
     assert_eq!(world.posts("960000036"), ["accept"]);
+    world.finish().await;
+}
+
+/// After a pause nobody knows how much was sold meanwhile: before the archive is read nothing is promised, however
+/// much there was.
+#[tokio::test]
+async fn nothing_is_promised_before_a_pause_is_read() {
+    let mut world = world(Settings::default()).begin().await;
+    world.stock(&[("A", 12)]).await;
+    world.once().await;
+    world.time.advance(60 * MINUTE);
+    for number in 0..12 {
+        sold_over_the_counter(&world, &format!("{}", 960_000_400 + number), "A");
+    }
+    let script = Script::once(Fault::Http500).on(Method::Get);
+    let script = script.state(State::Archive).times(10_000);
+    world.kaspi().script(script);
+    world.place_plain(&[("960000038", "A", 1)]);
+    for _ in 0..5 {
+        world.time.advance(2 * MINUTE);
+        let _ = confirm::run_once(&world.shop.ctx, true).await;
+        poll::run_once(&world.shop.ctx).await.unwrap();
+        decide::run_once(&world.shop.ctx).await.unwrap();
+        world.act().await;
+    }
+    assert_eq!(world.posts("960000038"), [""; 0]);
+    world.kaspi().forget_scripts();
+    world.quiet().await;
+    assert_eq!(world.posts("960000038"), ["cancel"]);
     world.finish().await;
 }
 
