@@ -344,7 +344,8 @@ async fn without_the_archive_the_rest_is_read() {
     assert!(world.kaspi().buyer_cancels("960000035", now));
     world.place_plain(&[("960000036", "A", 1), ("960000037", "B", 1)]);
     for _ in 0..10 {
-        world.later(MINUTE).await;
+        world.time.advance(MINUTE);
+        world.brief().await;
     }
     let order = world.view("960000035").await.order;
     assert_eq!(order.status.as_str(), "CANCELLED");
