@@ -89,6 +89,7 @@ fn order(seed: u32, now: Timestamp) -> Facts {
             handed_over_at: None,
             cancellation_reason: None,
         },
+        first_seen_at: None,
         lines: LinesFacts::Known(lines),
         sent: None,
         shortage: Some(ShortageSeen {

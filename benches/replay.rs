@@ -197,6 +197,7 @@ fn order(seed: u32, now: Timestamp) -> anyhow::Result<Facts> {
             handed_over_at: None,
             cancellation_reason: None,
         },
+        first_seen_at: None,
         lines: LinesFacts::Known(lines),
         sent: None,
         shortage: seed.is_multiple_of(7).then(|| ShortageSeen {

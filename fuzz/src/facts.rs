@@ -91,6 +91,7 @@ fn facts(lines: LinesFacts) -> Facts {
     Facts {
         shop: Some(ShopName::new("main").expect("not empty")),
         order: plain(),
+        first_seen_at: None,
         lines,
         shortage: Some(ShortageSeen {
             since: ago(11),

@@ -188,6 +188,9 @@ pub struct Facts {
     pub shop: Option<ShopName>,
     /// The order.
     pub order: Order,
+    /// When it was first seen; decisions made before that mattered do not tell.
+    #[serde(default)]
+    pub first_seen_at: Option<Timestamp>,
     /// Its lines with their stock.
     pub lines: LinesFacts,
     /// Its shortage's history.

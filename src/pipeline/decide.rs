@@ -189,6 +189,7 @@ fn gather(shop: &ShopName, pass: &Deciding<'_>, candidate: &Candidate) -> Facts 
     Facts {
         shop: Some(shop.clone()),
         order: candidate.order.clone(),
+        first_seen_at: Some(candidate.first_seen_at),
         lines: pass
             .ledger
             .facts(&candidate.lines, candidate.order.pickup_point.as_ref()),

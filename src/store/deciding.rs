@@ -53,6 +53,8 @@ impl DecidingInput {
 pub struct Candidate {
     /// The order.
     pub order: Order,
+    /// When it was first seen.
+    pub first_seen_at: Timestamp,
     /// Its lines.
     pub lines: Lines,
     /// Its shortage so far.
@@ -98,6 +100,7 @@ pub struct NewDecision<'a> {
 #[derive(FromRow)]
 struct Row {
     body: String,
+    first_seen_at: i64,
     lines_state: String,
     lines_problem: Option<String>,
     shortage_since: Option<i64>,
@@ -110,8 +113,8 @@ struct Row {
 }
 
 pub(super) const CANDIDATES: &str = "
-SELECT o.id, o.body, o.lines_state, o.lines_problem, o.shortage_since, o.shortage_scans, o.shortage_scan,
-       d.body AS decision, d.policy_digest,
+SELECT o.id, o.body, o.first_seen_at, o.lines_state, o.lines_problem,
+       o.shortage_since, o.shortage_scans, o.shortage_scan, d.body AS decision, d.policy_digest,
        (SELECT IIF(COUNT(DISTINCT kind) > 1, 'accept and a cancel', MAX(kind)) FROM actions a
         WHERE a.shop = o.shop AND a.order_id = o.id AND a.attempts > 0) AS sent
 FROM orders o
@@ -230,6 +233,7 @@ fn candidate(row: Row, lines: Vec<crate::domain::order::Line>) -> Result<Candida
     let order = parse_order(&row.body)?;
     Ok(Candidate {
         order,
+        first_seen_at: at(row.first_seen_at)?,
         lines,
         shortage,
         previous,

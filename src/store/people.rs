@@ -165,6 +165,8 @@ impl Store {
             around: tx.surroundings(shop, input, now).await?,
             sent: None,
             order,
+            // A person's word waits for no sweep.
+            first_seen_at: None,
         };
         let takes = match verdict {
             Verdict::Accept if !tx.has_reservation(shop, id).await? => {

@@ -102,6 +102,8 @@ pub(super) async fn today(
         shop: Some(shop.clone()),
         lines,
         order,
+        // It was decided by a sweep begun since.
+        first_seen_at: None,
         shortage: shortage(tx, shop, due, recheck.policy, now).await?,
         sent: None,
         around,

@@ -11,6 +11,7 @@ use qabyl::sandbox::{
     Status,
 };
 use qabyl::store::Reading;
+use rstest::rstest;
 
 use crate::world::{TestWorld, world};
 
@@ -329,13 +330,16 @@ async fn a_cancel_of_a_waiting_order_is_not_sent_again_once_it_is_accepted() {
     );
 }
 
-/// The last sweep was half a minute ago, and since then a person accepted an order with the last unit.
+/// Since the last sweep a person accepted an order with the last unit.
+#[rstest]
+#[case::of_half_a_minute_ago(MINUTE / 2)]
+#[case::of_just_now(Duration::from_secs(2))]
 #[tokio::test]
-async fn of_the_last_units_one_may_be_taken_meanwhile() {
+async fn of_the_last_units_one_may_be_taken_meanwhile(#[case] ago: Duration) {
     let mut world = world(Settings::default()).begin().await;
     world.stock(&[("A", 1), ("B", 1), ("C", 100)]).await;
     world.once().await;
-    world.time.advance(MINUTE / 2);
+    world.time.advance(ago);
     taken_in_the_cabinet(
         &world,
         OrderSeed::new("970000021", world.now()).line("A", 1),

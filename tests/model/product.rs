@@ -173,6 +173,7 @@ impl Product {
         let facts = Facts {
             shop: None,
             order: order(Seen::New, self.now),
+            first_seen_at: None,
             lines: ledger.facts(&lines, None),
             shortage: self.shortage(scene.shortage),
             sent: scene.sent.map(|ask| kind(ask).word().to_owned()),

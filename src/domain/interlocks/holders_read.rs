@@ -27,6 +27,8 @@ pub(super) fn check(
     let of_last = |line: &LineFacts| line.left_after() < Some(policy.limits.last_units);
     let takes_last = policy.limits.last_units > 0 && facts.lines().iter().any(of_last);
     let recent = |at: Timestamp| now.duration_since(at) <= limit;
+    // Others may have come with it, and been accepted elsewhere at once.
+    let is_older = |at: Timestamp| facts.first_seen_at.is_some_and(|seen| at < seen);
     let why = match (facts.around.swept_at, facts.around.unread_holder_at) {
         (None, _) => "accepted orders were not read completely yet".to_owned(),
         (Some(at), _) if !recent(at) => {
@@ -43,7 +45,8 @@ pub(super) fn check(
         // A long reading is as old as its start, yet a shop whose readings are slow must get somewhere.
         (Some(at), _)
             if takes_last
-                && now.duration_since(facts.around.swept_until.unwrap_or(at)) > just_now =>
+                && (is_older(at)
+                    || now.duration_since(facts.around.swept_until.unwrap_or(at)) > just_now) =>
         {
             format!(
                 "it takes of the last units, and accepted orders were read {}: they are read again",
@@ -52,7 +55,10 @@ pub(super) fn check(
         }
         // What people accepted and were done with is told by the archive alone.
         _ if takes_last
-            && facts.around.over_swept_until.is_some_and(|over| now.duration_since(over) > just_now) =>
+            && facts
+                .around
+                .over_swept_until
+                .is_some_and(|over| is_older(over) || now.duration_since(over) > just_now) =>
         {
             "it takes of the last units, and Kaspi did not tell what people were done with meanwhile".to_owned()
         }

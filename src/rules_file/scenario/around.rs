@@ -132,6 +132,7 @@ impl Around {
         let mut facts = Facts {
             shop: self.shop,
             order,
+            first_seen_at: None,
             lines,
             shortage: None,
             sent,

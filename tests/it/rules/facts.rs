@@ -95,6 +95,7 @@ pub(crate) fn facts(lines: Vec<LineFacts>) -> Facts {
     Facts {
         shop: Some(ShopName::new("main").unwrap()),
         order: order(),
+        first_seen_at: None,
         lines: LinesFacts::Known(lines),
         sent: None,
         shortage: Some(ShortageSeen {
