@@ -25,6 +25,13 @@ fn sold_over_the_counter(world: &TestWorld, code: &str, sku: &str) {
     assert!(world.kaspi().complete(code, now));
 }
 
+/// From now on the archive is not told.
+fn the_archive_fails(world: &TestWorld) {
+    let script = Script::once(Fault::Http500).on(Method::Get);
+    let script = script.state(State::Archive).times(10_000);
+    world.kaspi().script(script);
+}
+
 /// Somebody's order of an A, placed so many hours ago, is approved, accepted and handed over within seconds.
 fn sold_at_once(world: &TestWorld, code: &str, hours: u32) {
     let now = world.now();
@@ -336,9 +343,7 @@ async fn without_the_archive_the_rest_is_read() {
     world.place_plain(&[("960000035", "A", 1)]);
     world.once().await;
     assert_eq!(world.posts("960000035"), ["accept"]);
-    let script = Script::once(Fault::Http500).on(Method::Get);
-    let script = script.state(State::Archive).times(10_000);
-    world.kaspi().script(script);
+    the_archive_fails(&world);
     world.time.advance(MINUTE);
     let now = world.now();
     assert!(world.kaspi().buyer_cancels("960000035", now));
@@ -368,9 +373,7 @@ async fn nothing_is_promised_before_a_pause_is_read() {
     for number in 0..12 {
         sold_over_the_counter(&world, &format!("{}", 960_000_400 + number), "A");
     }
-    let script = Script::once(Fault::Http500).on(Method::Get);
-    let script = script.state(State::Archive).times(10_000);
-    world.kaspi().script(script);
+    the_archive_fails(&world);
     world.place_plain(&[("960000038", "A", 1)]);
     for _ in 0..5 {
         world.time.advance(2 * MINUTE);
