@@ -240,17 +240,18 @@ async fn a_sweep_of_another_week_is_no_evidence() {
     world.set_clock(two_days_s);
     confirm::run_once(&world.shop.ctx, true).await.unwrap();
     world.set_clock(-two_days_s);
-    let mut other = OrderSeed::new("930000020", world.now()).line("A", 1);
+    let mut other = OrderSeed::new("930000020", world.now()).line("A", 10);
     other.auto_accepted = true;
     world.place(other);
     world.time.advance(Duration::from_secs(1));
-    world.stock(&[("A", 1)]).await;
+    world.stock(&[("A", 10)]).await;
     confirm::run_once(&world.shop.ctx, true).await.unwrap();
-    world.place_plain(&[("930000021", "A", 1)]);
+    // Not of the last units: for those another sweep would be made anyway.
+    world.place_plain(&[("930000021", "A", 5)]);
     poll::run_once(&world.shop.ctx).await.unwrap();
     decide::run_once(&world.shop.ctx).await.unwrap();
     world.act().await;
-    assert_eq!(world.posts("930000021"), [""; 0], "the unit is taken");
+    assert_eq!(world.posts("930000021"), [""; 0], "the units are taken");
     world.later(DAY / 288).await;
     world.quiet().await;
     assert_eq!(world.posts("930000021"), ["cancel"]);
