@@ -102,7 +102,7 @@ pub(super) async fn today(
         shop: Some(shop.clone()),
         lines,
         order,
-        // Its decision asked that; one that is no longer fresh is older than the sweep it may rest on.
+        // Where that mattered, its decision rested on a sweep begun since.
         first_seen_at: None,
         shortage: shortage(tx, shop, due, recheck.policy, now).await?,
         sent: None,

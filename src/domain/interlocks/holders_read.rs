@@ -27,8 +27,10 @@ pub(super) fn check(
     let of_last = |line: &LineFacts| line.left_after() < Some(policy.limits.last_units);
     let takes_last = policy.limits.last_units > 0 && facts.lines().iter().any(of_last);
     let recent = |at: Timestamp| now.duration_since(at) <= limit;
-    // Others may have come with it, and been accepted elsewhere at once.
-    let is_older = |at: Timestamp| facts.first_seen_at.is_some_and(|seen| at < seen);
+    // Since the order was seen: others may have come with it, and been accepted elsewhere at once.
+    let is_stale = |from: Timestamp, until: Timestamp| {
+        facts.first_seen_at.is_some_and(|seen| from < seen) || now.duration_since(until) > just_now
+    };
     let why = match (facts.around.swept_at, facts.around.unread_holder_at) {
         (None, _) => "accepted orders were not read completely yet".to_owned(),
         (Some(at), _) if !recent(at) => {
@@ -44,9 +46,7 @@ pub(super) fn check(
         }
         // A long reading is as old as its start, yet a shop whose readings are slow must get somewhere.
         (Some(at), _)
-            if takes_last
-                && (is_older(at)
-                    || now.duration_since(facts.around.swept_until.unwrap_or(at)) > just_now) =>
+            if takes_last && is_stale(at, facts.around.swept_until.unwrap_or(at)) =>
         {
             format!(
                 "it takes of the last units, and accepted orders were read {}: they are read again",
@@ -58,7 +58,7 @@ pub(super) fn check(
             && facts
                 .around
                 .over_swept_until
-                .is_some_and(|over| is_older(over) || now.duration_since(over) > just_now) =>
+                .is_some_and(|over| is_stale(over, over)) =>
         {
             "it takes of the last units, and Kaspi did not tell what people were done with meanwhile".to_owned()
         }
