@@ -10,7 +10,7 @@ use futures_util::stream::FuturesUnordered;
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
-use super::{Ctx, Mode, StageError, confirm};
+use super::{Ctx, Mode, StageError, sweep};
 use crate::crash_point::crash_point;
 use crate::domain::action::{Kind, Outcome, State};
 use crate::domain::order::{Order, Status};
@@ -79,7 +79,7 @@ pub async fn run_once(
     if !writer.is_claimed() {
         return Err(StageError::Elsewhere);
     }
-    ctx.mind_clock().await?;
+    ctx.repair_clock().await?;
     let lost = ctx
         .store
         .recover(&ctx.shop, ctx.settings.patience.settle, ctx.clock.now())
@@ -212,7 +212,7 @@ impl<'a> Pass<'a> {
             due.retain(|due| !needs(due));
             return Ok(());
         }
-        match confirm::run_once(self.ctx, true).await {
+        match sweep::run_once(self.ctx, true).await {
             // Without it the cancels are put off; the stage for it meets the same failure and tells.
             Ok(_) | Err(StageError::Api(_)) => {}
             Err(error) => return Err(error),
@@ -469,7 +469,7 @@ impl<'a> Pass<'a> {
             .store
             .record_reading(&self.ctx.shop, reading, now)
             .await?;
-        self.ctx.tell_ends(&observed);
+        self.ctx.log_action_ends(&observed);
         if observed
             .ended
             .iter()

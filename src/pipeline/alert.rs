@@ -14,7 +14,7 @@ const BATCH: u32 = 1_000;
 /// # Errors
 /// What the database said.
 pub async fn run_once(ctx: &Ctx) -> Result<usize, StageError> {
-    ctx.mind_clock().await?;
+    ctx.repair_clock().await?;
     let policy = ctx.policy();
     let now = ctx.kaspi_now();
     // Working time passes no faster than the clock.

@@ -42,7 +42,7 @@ pub async fn run_once(ctx: &Ctx) -> Result<Report, StageError> {
     if ctx.mode == Mode::Observe {
         return Ok(report);
     }
-    ctx.mind_clock().await?;
+    ctx.repair_clock().await?;
     let (mut page, mut proposed) = (Page::first(BATCH), Vec::new());
     loop {
         // As it is stored: decided again from what is stored, the same comes out.

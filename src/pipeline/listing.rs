@@ -119,7 +119,7 @@ pub(super) async fn span(
 }
 
 /// That span, or on to the oldest order to be followed, as far as a list may reach.
-pub(super) fn reaching(
+pub(super) fn extended_to(
     (from, to): (Timestamp, Timestamp),
     oldest: Option<Timestamp>,
 ) -> (Timestamp, Timestamp) {
@@ -129,7 +129,7 @@ pub(super) fn reaching(
 
 /// Why a list over this span says nothing of now: its ends were reckoned with a clock that turned out
 /// to be wrong, or was set meanwhile, and orders that wait may lie outside of them.
-pub(super) fn missed(ctx: &Ctx, (from, to): (Timestamp, Timestamp)) -> Option<String> {
+pub(super) fn window_incomplete(ctx: &Ctx, (from, to): (Timestamp, Timestamp)) -> Option<String> {
     let now = ctx.kaspi_now();
     let back = ctx.settings.lookback - CLOCK_MOVES;
     let reaches_back = from <= now.saturating_sub(back).unwrap_or(now);

@@ -4,8 +4,6 @@
 
 pub mod act;
 pub mod alert;
-mod catch_up;
-pub mod confirm;
 mod copies;
 pub mod decide;
 pub mod housekeep;
@@ -14,7 +12,7 @@ mod listing;
 pub mod meter;
 pub mod notify;
 pub mod poll;
-mod sweep;
+pub mod sweep;
 pub mod sync_stock;
 mod watch;
 
@@ -220,7 +218,7 @@ impl Ctx {
     }
 
     /// Every stage begins so: times left in the future by a clock that ran ahead are put right.
-    async fn mind_clock(&self) -> Result<(), StoreError> {
+    async fn repair_clock(&self) -> Result<(), StoreError> {
         let settle = self.settings.patience.settle;
         if let Some(back) = self.store.mend_times(settle, self.clock.now()).await? {
             tracing::warn!(
@@ -277,7 +275,7 @@ impl Ctx {
     }
 
     /// Actions whose end a reading showed, whichever reading it was.
-    fn tell_ends(&self, observed: &Observed) {
+    fn log_action_ends(&self, observed: &Observed) {
         for (code, action, end) in &observed.ended {
             tracing::info!(
                 event = "action.ended", shop = %self.shop, order.code = %code, action,

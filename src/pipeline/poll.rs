@@ -67,7 +67,7 @@ impl Report {
 /// What Kaspi or the database said; what was read before it is stored all the same.
 pub async fn run_once(ctx: &Ctx) -> Result<Report, StageError> {
     let mut report = Report::default();
-    ctx.mind_clock().await?;
+    ctx.repair_clock().await?;
     list(ctx, &mut report).await?;
     let lines = lines::read(ctx, &Status::ApprovedByBank, Timestamp::MIN).await?;
     report.lines_read = lines.read;
@@ -98,7 +98,7 @@ async fn list_once(ctx: &Ctx, report: &mut Report) -> Result<Option<ApiError>, S
     let span = listing::span(ctx, ScanKind::New, started_at).await?;
     // One that waits for longer than the lookback is still looked at each time: it may be sent only
     // while it is listed.
-    let (from, to) = listing::reaching(span, ctx.store.oldest_waiting(&ctx.shop).await?);
+    let (from, to) = listing::extended_to(span, ctx.store.oldest_waiting(&ctx.shop).await?);
     let wanted = listing::Wanted {
         state: State::New,
         status: Some(Status::ApprovedByBank),
@@ -126,7 +126,9 @@ async fn list_once(ctx: &Ctx, report: &mut Report) -> Result<Option<ApiError>, S
         finished_at: now,
         from,
         to,
-        problem: listed.problem.or_else(|| listing::missed(ctx, (from, to))),
+        problem: listed
+            .problem
+            .or_else(|| listing::window_incomplete(ctx, (from, to))),
         over_read: false,
     };
     report.problem.clone_from(&scan.problem);
@@ -137,7 +139,7 @@ async fn list_once(ctx: &Ctx, report: &mut Report) -> Result<Option<ApiError>, S
         .record_scan(&ctx.shop, &scan, (&readings, listed.stored), now)
         .await?;
     report.observed.add(observed);
-    ctx.tell_ends(&report.observed);
+    ctx.log_action_ends(&report.observed);
     Ok(error)
 }
 

@@ -43,7 +43,7 @@ pub const fn about(stage: &str) -> (&'static str, &'static str) {
             "2s, and whenever something was read",
         ),
         b"alert" => ("tells of orders close to their deadline", "20s"),
-        b"confirm" => (
+        b"sweep" => (
             "reads back what became of orders",
             "confirm.sweep_every, and after requests",
         ),

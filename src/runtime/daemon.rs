@@ -29,7 +29,7 @@ use crate::kaspi::{Client, Credentials};
 use crate::pipeline::housekeep::Keeper;
 use crate::pipeline::notify::Notifier;
 use crate::pipeline::sync_stock::Feeds;
-use crate::pipeline::{Ctx, StageError, act, alert, confirm, decide, poll};
+use crate::pipeline::{Ctx, StageError, act, alert, decide, poll, sweep};
 
 /// A stage looks by itself this often, bell or not: other processes write into the database too.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -57,8 +57,8 @@ struct Bells {
     poll: Notify,
     decide: Notify,
     act: Notify,
-    confirm: Notify,
-    sweep_please: AtomicBool,
+    sweep: Notify,
+    sweep_forced: AtomicBool,
 }
 
 /// What came of a stage's run: when to run again.
@@ -201,7 +201,7 @@ fn spawn_stages(shop: ShopParts, bells: Arc<Bells>, spawner: &Spawner<'_>) {
         credentials: Some(shop.credentials.clone()),
         ..spawner.stage(name, of_shop.shop.to_string(), &of_shop.clock)
     };
-    let (poll, decide, confirm) = (stage("poll"), stage("decide"), stage("confirm"));
+    let (poll, decide, sweep) = (stage("poll"), stage("decide"), stage("sweep"));
     let (b, ctx) = (Arc::clone(&bells), Arc::clone(&of_shop));
     spawner.tracker.spawn(async move {
         poll.repeat(&b.poll, async || poll_once(&ctx, &b).await)
@@ -224,8 +224,8 @@ fn spawn_stages(shop: ShopParts, bells: Arc<Bells>, spawner: &Spawner<'_>) {
     });
     let (b, ctx) = (Arc::clone(&bells), Arc::clone(&of_shop));
     spawner.tracker.spawn(async move {
-        confirm
-            .repeat(&b.confirm, async || confirm_once(&ctx, &b).await)
+        sweep
+            .repeat(&b.sweep, async || sweep_once(&ctx, &b).await)
             .await;
     });
     if let Some(writer) = shop.writer {
@@ -238,8 +238,8 @@ fn spawn_stages(shop: ShopParts, bells: Arc<Bells>, spawner: &Spawner<'_>) {
                     bells.poll.notify_one();
                 }
                 if report.sent > 0 || report.looked > 0 || report.wants_sweep {
-                    bells.sweep_please.store(true, Ordering::Relaxed);
-                    bells.confirm.notify_one();
+                    bells.sweep_forced.store(true, Ordering::Relaxed);
+                    bells.sweep.notify_one();
                     bells.decide.notify_one();
                 }
                 let did = json!({
@@ -284,8 +284,8 @@ async fn decide_once(ctx: &Ctx, bells: &Bells) -> Result<Ran, StageError> {
         bells.act.notify_one();
     }
     if report.wants_sweep {
-        bells.sweep_please.store(true, Ordering::Relaxed);
-        bells.confirm.notify_one();
+        bells.sweep_forced.store(true, Ordering::Relaxed);
+        bells.sweep.notify_one();
     }
     let did = json!({
         "looked_at": report.looked_at, "written": report.written, "accepts": report.accepts,
@@ -294,17 +294,17 @@ async fn decide_once(ctx: &Ctx, bells: &Bells) -> Result<Ran, StageError> {
     Ok(Again::Within(LOOK_EVERY * 2).having(did))
 }
 
-async fn confirm_once(ctx: &Ctx, bells: &Bells) -> Result<Ran, StageError> {
-    let please = bells.sweep_please.swap(false, Ordering::Relaxed);
-    let report = match confirm::run_once(ctx, please).await {
+async fn sweep_once(ctx: &Ctx, bells: &Bells) -> Result<Ran, StageError> {
+    let forced = bells.sweep_forced.swap(false, Ordering::Relaxed);
+    let report = match sweep::run_once(ctx, forced).await {
         Ok(report) => report,
         Err(error) => {
-            bells.sweep_please.fetch_or(please, Ordering::Relaxed);
+            bells.sweep_forced.fetch_or(forced, Ordering::Relaxed);
             return Err(error);
         }
     };
     // What was asked for is waited for.
-    if report.observed.is_news() || please && report.swept {
+    if report.observed.is_news() || forced && report.swept {
         bells.decide.notify_one();
         bells.act.notify_one();
     }

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::build::ShopParts;
 use crate::kaspi::ApiError;
-use crate::pipeline::{StageError, act, confirm, decide, poll};
+use crate::pipeline::{StageError, act, decide, poll, sweep};
 
 /// First pause after an outage; doubled up to the longest.
 const PAUSE_FIRST: SignedDuration = SignedDuration::from_millis(500);
@@ -125,7 +125,7 @@ async fn round(
     let ctx = &shop.ctx;
     let polled = poll::run_once(ctx).await?;
     summary.listed = polled.listed;
-    confirm::run_once(ctx, wants_sweep).await?;
+    sweep::run_once(ctx, wants_sweep).await?;
     let decided = decide::run_once(ctx).await?;
     summary.decided += decided.written;
     let mut acted = act::Report::default();
@@ -133,7 +133,7 @@ async fn round(
         acted = act::run_once(ctx, writer, stop).await?;
         summary.sent += acted.sent;
         if acted.sent > 0 {
-            confirm::run_once(ctx, true).await?;
+            sweep::run_once(ctx, true).await?;
         }
         // Reads may go well where writes are refused.
         let denied = ctx.store.shop_state(&ctx.shop).await?.denied;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use qabyl::domain::decision::{CancelReason, Verdict};
 use qabyl::domain::ids::{OrderCode, OrderId};
-use qabyl::pipeline::{confirm, decide, poll};
+use qabyl::pipeline::{decide, poll, sweep};
 use qabyl::sandbox::{
     DeliveryMode, EndpointKind, Fault, IncludeSupport, Method, OrderSeed, Script, Settings, State,
     Status,
@@ -69,10 +69,10 @@ async fn goods_that_left_before_their_lines_were_read_are_not_sold_again() {
         &world,
         OrderSeed::new("970000001", world.now()).line("A", 1),
     );
-    confirm::run_once(&world.shop.ctx, true).await.unwrap();
+    sweep::run_once(&world.shop.ctx, true).await.unwrap();
     // Another sweep knows the order, so that the next one need not look for it.
     world.time.advance(MINUTE);
-    confirm::run_once(&world.shop.ctx, true).await.unwrap();
+    sweep::run_once(&world.shop.ctx, true).await.unwrap();
     assert!(world.view("970000001").await.lines.is_empty());
     world.kaspi().forget_scripts();
     let now = world.now();
@@ -95,7 +95,7 @@ async fn an_answer_without_lines_is_asked_for_again_before_anything_is_accepted(
     world.place_plain(&[("970000005", "A", 1)]);
     let round = async || {
         world.time.advance(MINUTE);
-        confirm::run_once(&world.shop.ctx, true).await.unwrap();
+        sweep::run_once(&world.shop.ctx, true).await.unwrap();
         poll::run_once(&world.shop.ctx).await.unwrap();
         decide::run_once(&world.shop.ctx).await.unwrap();
         world.act().await;
@@ -169,7 +169,7 @@ async fn what_was_taken_while_a_sweep_was_halted_is_not_sold_again() {
         );
         world.time.advance(8 * MINUTE);
     };
-    let (swept, ()) = tokio::join!(confirm::run_once(&world.shop.ctx, true), halted);
+    let (swept, ()) = tokio::join!(sweep::run_once(&world.shop.ctx, true), halted);
     let _ = swept;
     world.place_plain(&[("970000009", "A", 1)]);
     world.time.advance(Duration::from_secs(1));
@@ -400,14 +400,14 @@ async fn promises_of_a_shop_that_is_not_read_cancel_nothing() {
     let order = OrderSeed::new("970000019", world.now()).line("A", 1);
     assert!(kaspi.world().place(order));
     assert!(kaspi.world().cabinet_accepts("970000019", world.now()));
-    confirm::run_once(&other.ctx, true).await.unwrap();
+    sweep::run_once(&other.ctx, true).await.unwrap();
     world.place_plain(&[("970000020", "A", 1)]);
     world.time.advance(MINUTE);
     kaspi.world().set_tokens(["another"]);
     assert!(kaspi.world().buyer_cancels("970000019", world.now()));
     let both = async || {
         world.time.advance(MINUTE);
-        let _ = confirm::run_once(&other.ctx, true).await;
+        let _ = sweep::run_once(&other.ctx, true).await;
         world.later(MINUTE).await;
     };
     for _ in 0..10 {
@@ -443,7 +443,7 @@ async fn lines_mean_what_the_order_is_by_then() {
     let asked = world.view("970000024").await.order;
     let now = world.now();
     assert!(world.kaspi().cabinet_accepts("970000024", now));
-    confirm::run_once(&world.shop.ctx, true).await.unwrap();
+    sweep::run_once(&world.shop.ctx, true).await.unwrap();
     assert_eq!(
         world.view("970000024").await.order.status.as_str(),
         "ACCEPTED_BY_MERCHANT"

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use qabyl::pipeline::{confirm, decide, poll};
+use qabyl::pipeline::{decide, poll, sweep};
 use qabyl::sandbox::{
     EndpointKind, EntriesForm, IncludeSupport, LineSeed, ListOrder, OfferForm, OrderSeed, Settings,
     State, Status, UnitType,
@@ -238,14 +238,14 @@ async fn a_sweep_of_another_week_is_no_evidence() {
     world.once().await;
     let two_days_s = 2 * 24 * 60 * 60;
     world.set_clock(two_days_s);
-    confirm::run_once(&world.shop.ctx, true).await.unwrap();
+    sweep::run_once(&world.shop.ctx, true).await.unwrap();
     world.set_clock(-two_days_s);
     let mut other = OrderSeed::new("930000020", world.now()).line("A", 10);
     other.auto_accepted = true;
     world.place(other);
     world.time.advance(Duration::from_secs(1));
     world.stock(&[("A", 10)]).await;
-    confirm::run_once(&world.shop.ctx, true).await.unwrap();
+    sweep::run_once(&world.shop.ctx, true).await.unwrap();
     // Not of the last units: for those another sweep would be made anyway.
     world.place_plain(&[("930000021", "A", 5)]);
     poll::run_once(&world.shop.ctx).await.unwrap();

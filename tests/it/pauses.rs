@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use qabyl::pipeline::{confirm, decide, poll};
+use qabyl::pipeline::{decide, poll, sweep};
 use qabyl::sandbox::{
     DeliveryMode, EndpointKind, Fault, IncludeSupport, LineSeed, Method, OfferForm, OrderSeed,
     Script, Settings, State, Status,
@@ -86,7 +86,7 @@ async fn sold_and_not_told(fault: Fault) -> TestWorld {
     world.place_plain(&[("960000011", "A", 1), ("960000012", "B", 1)]);
     for _ in 0..10 {
         world.time.advance(MINUTE);
-        confirm::run_once(&world.shop.ctx, true).await.unwrap();
+        sweep::run_once(&world.shop.ctx, true).await.unwrap();
         poll::run_once(&world.shop.ctx).await.unwrap();
         decide::run_once(&world.shop.ctx).await.unwrap();
         world.act().await;
@@ -321,7 +321,7 @@ async fn a_sweep_of_its_own_accord_looks_for_what_came_and_went() {
     world.later(2 * MINUTE).await;
     sold_at_once(&world, "960000033", 0);
     world.time.advance(MINUTE);
-    let swept = confirm::run_once(&world.shop.ctx, false).await.unwrap();
+    let swept = sweep::run_once(&world.shop.ctx, false).await.unwrap();
     assert!(swept.swept);
     world.time.advance(Duration::from_secs(3));
     world.place_plain(&[("960000034", "A", 1)]);
@@ -377,7 +377,7 @@ async fn nothing_is_promised_before_a_pause_is_read() {
     world.place_plain(&[("960000038", "A", 1)]);
     for _ in 0..5 {
         world.time.advance(2 * MINUTE);
-        let _ = confirm::run_once(&world.shop.ctx, true).await;
+        let _ = sweep::run_once(&world.shop.ctx, true).await;
         poll::run_once(&world.shop.ctx).await.unwrap();
         decide::run_once(&world.shop.ctx).await.unwrap();
         world.act().await;
@@ -401,7 +401,7 @@ async fn a_page_of_the_archive_is_listed_between_two_sweeps() {
     }
     world.later(MINUTE).await;
     let before = world.kaspi().ledger().requests_of(EndpointKind::List);
-    confirm::run_once(&world.shop.ctx, true).await.unwrap();
+    sweep::run_once(&world.shop.ctx, true).await.unwrap();
     assert_eq!(
         world.kaspi().ledger().requests_of(EndpointKind::List) - before,
         5

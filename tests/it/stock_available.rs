@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use qabyl::pipeline::confirm;
+use qabyl::pipeline::sweep;
 use qabyl::sandbox::{Fault, Method, OrderSeed, Script, Settings};
 
 use crate::world::{TestWorld, world};
@@ -96,7 +96,7 @@ async fn a_shortage_that_no_doubt_hangs_on_is_cancelled() {
     assert_eq!(world.posts("910000008"), ["cancel"]);
     world.time.advance(MINUTE);
     world.feed(&[("A", 0)]).await;
-    confirm::run_once(&world.shop.ctx, true).await.unwrap();
+    sweep::run_once(&world.shop.ctx, true).await.unwrap();
     world.place_plain(&[("910000009", "A", 1)]);
     world.quiet().await;
     assert_eq!(world.posts("910000009"), ["cancel"]);

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use qabyl::domain::stock::Semantics;
-use qabyl::pipeline::confirm;
+use qabyl::pipeline::sweep;
 use qabyl::sandbox::{
     DeliveryMode, Fault, IncludeSupport, OrderSeed, Script, Settings, State, Status,
 };
@@ -54,15 +54,15 @@ async fn goods_gone_before_their_lines_were_read_are_counted_once() {
     other.auto_accepted = true;
     world.place(other);
     world.time.advance(MINUTE);
-    confirm::run_once(&world.shop.ctx, true).await.unwrap();
+    sweep::run_once(&world.shop.ctx, true).await.unwrap();
     let now = world.now();
     assert!(world.kaspi().hand_over("950000005", now));
     world.time.advance(2 * MINUTE);
-    confirm::run_once(&world.shop.ctx, true).await.unwrap();
+    sweep::run_once(&world.shop.ctx, true).await.unwrap();
     world.time.advance(MINUTE);
     world.stock(&[("A", 1)]).await;
     world.time.advance(2 * MINUTE);
-    confirm::run_once(&world.shop.ctx, true).await.unwrap();
+    sweep::run_once(&world.shop.ctx, true).await.unwrap();
     world.kaspi().forget_scripts();
     world.place_plain(&[("950000006", "A", 1)]);
     world.later(MINUTE).await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use qabyl::domain::decision::Verdict;
-use qabyl::pipeline::{confirm, decide, poll};
+use qabyl::pipeline::{decide, poll, sweep};
 use qabyl::sandbox::{
     DeliveryMode, Fault, IncludeSupport, Method, OrderSeed, Script, Settings, State, Status,
 };
@@ -174,7 +174,7 @@ async fn an_accept_stays_here_when_its_unit_was_taken_since_it_was_decided() {
     other.auto_accepted = true;
     world.place(other);
     world.time.advance(Duration::from_secs(2));
-    confirm::run_once(&world.shop.ctx, true).await.unwrap();
+    sweep::run_once(&world.shop.ctx, true).await.unwrap();
     world.act().await;
     assert_eq!(world.posts("930000003"), [""; 0]);
     world.quiet().await;
@@ -423,7 +423,7 @@ async fn an_order_that_nobody_could_ask_about_holds_its_goods() {
     world.kaspi().script(busy.order("930000011").times(1_000));
     world.place_plain(&[("930000012", "A", 1)]);
     for _ in 0..10 {
-        confirm::run_once(&world.shop.ctx, true).await.unwrap();
+        sweep::run_once(&world.shop.ctx, true).await.unwrap();
         world.time.advance(2 * MINUTE);
         poll::run_once(&world.shop.ctx).await.unwrap();
         decide::run_once(&world.shop.ctx).await.unwrap();

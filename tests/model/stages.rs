@@ -36,8 +36,8 @@ impl<const N: usize> Shop<N> {
         }
     }
 
-    /// confirm: the lists of accepted orders, then single reads of those that should be there, or
-    /// that the list of new orders no longer shows: `confirm::run_once`, complete. The act stage
+    /// sweep: the lists of accepted orders, then single reads of those that should be there, or
+    /// that the list of new orders no longer shows: `sweep::run_once`, complete. The act stage
     /// calls it before a cancel (`Pass::gather_evidence`).
     pub(crate) fn sweep(&self, state: &mut State<N>, stale: u8) {
         for i in 0..N {

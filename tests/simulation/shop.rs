@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use qabyl::clock::{Clock, SimulatedTime};
 use qabyl::config::{Config, Sources};
-use qabyl::pipeline::{StageError, act, confirm, decide, poll};
+use qabyl::pipeline::{StageError, act, decide, poll, sweep};
 use qabyl::runtime::build::{self, ShopParts};
 use qabyl::store::{Access, Store};
 use secrecy::SecretString;
@@ -29,7 +29,7 @@ pub(crate) enum Step {
     Poll,
     Decide,
     Act,
-    Confirm { please: bool },
+    Sweep { force: bool },
 }
 
 /// How a step ended.
@@ -143,7 +143,7 @@ impl Process {
         match step {
             Step::Poll => poll::run_once(ctx).await.map(drop),
             Step::Decide => decide::run_once(ctx).await.map(drop),
-            Step::Confirm { please } => confirm::run_once(ctx, please).await.map(drop),
+            Step::Sweep { force } => sweep::run_once(ctx, force).await.map(drop),
             Step::Act => {
                 let writer = self.shop.writer.as_ref().unwrap();
                 act::run_once(ctx, writer, &CancellationToken::new())

@@ -401,7 +401,7 @@ async fn stages(process: &Arc<Process>, link: &Link) -> bool {
         Step::Poll,
         Step::Decide,
         Step::Act,
-        Step::Confirm { please: true },
+        Step::Sweep { force: true },
         Step::Decide,
         Step::Act,
     ] {

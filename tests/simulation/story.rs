@@ -151,8 +151,8 @@ impl Story {
             0..3 => Step::Poll,
             3..6 => Step::Decide,
             6..8 => Step::Act,
-            8 => Step::Confirm { please: true },
-            _ => Step::Confirm { please: false },
+            8 => Step::Sweep { force: true },
+            _ => Step::Sweep { force: false },
         };
         let before = if step == Step::Decide {
             self.free().await
@@ -309,7 +309,7 @@ impl Story {
         for round in 0..QUIET_ROUNDS {
             for step in [
                 Step::Poll,
-                Step::Confirm { please: true },
+                Step::Sweep { force: true },
                 Step::Decide,
                 Step::Act,
             ] {

@@ -138,7 +138,7 @@ async fn the_pages_tell_what_is_done_what_waits_and_how_the_stages_are() {
         "decide",
         "act",
         "alert",
-        "confirm",
+        "sweep",
         "housekeep",
         "notify",
     ] {

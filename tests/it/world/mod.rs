@@ -277,7 +277,7 @@ impl TestWorld {
     pub(crate) async fn poll_and_decide(&self) {
         let ctx = &self.shop.ctx;
         pipeline::poll::run_once(ctx).await.unwrap();
-        pipeline::confirm::run_once(ctx, true).await.unwrap();
+        pipeline::sweep::run_once(ctx, true).await.unwrap();
         pipeline::decide::run_once(ctx).await.unwrap();
     }
 

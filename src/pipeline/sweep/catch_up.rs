@@ -4,10 +4,11 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::sweep::{
-    ACCEPTED, Report, read_lines_of_taken, read_singly, record, sweep, sweep_archive,
+use super::super::{Ctx, StageError, listing};
+use super::reading::{
+    ACCEPTED, Report, list_archive, list_states, read_lines_of_accepted_elsewhere, read_singly,
+    record,
 };
-use super::{Ctx, StageError, listing};
 use crate::domain::ids::OrderId;
 use crate::kaspi::ApiError;
 use crate::store::Restored;
@@ -43,12 +44,12 @@ pub(super) async fn run_once(ctx: &Ctx, restored: &Restored) -> Result<Report, S
     let unknown_from = restored.known_until.saturating_sub(LATE);
     let unknown_from = unknown_from.unwrap_or(Timestamp::MIN).min(now);
     let oldest = ctx.store.oldest_holder(&ctx.shop).await?;
-    let span = listing::reaching((unknown_from, to), oldest);
+    let span = listing::extended_to((unknown_from, to), oldest);
 
     let failed = read_all(ctx, restored, span, &mut report).await?;
     let ended = (failed.as_ref(), true);
     record(ctx, (started_at, begun), span, ended, &mut report).await?;
-    ctx.tell_ends(&report.observed);
+    ctx.log_action_ends(&report.observed);
     if report.problem.is_none() {
         let now = ctx.clock.now();
         ctx.store.caught_up(&ctx.shop, now).await?;
@@ -67,10 +68,10 @@ async fn read_all(
     (from, to): (jiff::Timestamp, jiff::Timestamp),
     report: &mut Report,
 ) -> Result<Option<ApiError>, StageError> {
-    if let Some(error) = sweep(ctx, &ACCEPTED, (from, to), report).await? {
+    if let Some(error) = list_states(ctx, &ACCEPTED, (from, to), report).await? {
         return Ok(Some(error));
     }
-    if let Some(error) = sweep_archive(ctx, (from, to), report).await? {
+    if let Some(error) = list_archive(ctx, (from, to), report).await? {
         return Ok(Some(error));
     }
     // What no list showed is asked for one by one, each once.
@@ -86,6 +87,6 @@ async fn read_all(
             return Ok(Some(error));
         }
     }
-    read_lines_of_taken(ctx, (restored.at, from), report).await?;
+    read_lines_of_accepted_elsewhere(ctx, (restored.at, from), report).await?;
     Ok(None)
 }

@@ -1,14 +1,17 @@
-//! confirm: what became of orders once accepted, by anyone: one request per hundred, single reads
-//! only for those no list shows.
+//! sweep: reconciles the local state with the accepted and finished orders that Kaspi shows. One
+//! request per hundred orders; single reads only for orders that no list shows.
+
+mod catch_up;
+mod reading;
 
 use jiff::{SignedDuration, Timestamp};
 
-pub use super::sweep::Report;
-use super::sweep::{
-    ACCEPTED, read_lines_of_accepted, read_lines_of_left, read_lines_of_taken, read_singly, record,
-    sweep, sweep_archive,
+pub use self::reading::Report;
+use self::reading::{
+    ACCEPTED, list_archive, list_states, read_lines_of_accepted, read_lines_of_accepted_elsewhere,
+    read_lines_of_departed, read_singly, record,
 };
-use super::{Ctx, StageError, catch_up, listing};
+use super::{Ctx, StageError, listing};
 use crate::crash_point::crash_point;
 use crate::domain::order::State;
 use crate::kaspi::ApiError;
@@ -28,17 +31,17 @@ const RECENT: SignedDuration = SignedDuration::from_hours(1);
 const ARCHIVE_PAGE: u32 = 90;
 
 /// Sweeps the accepted states, and what is over of the orders placed lately, when the last sweep is older than
-/// the period, or at once when `now_please`.
+/// the period, or at once when `force`.
 ///
 /// # Errors
 /// What Kaspi or the database said; what was read before it is stored all the same.
-pub async fn run_once(ctx: &Ctx, now_please: bool) -> Result<Report, StageError> {
-    ctx.mind_clock().await?;
+pub async fn run_once(ctx: &Ctx, force: bool) -> Result<Report, StageError> {
+    ctx.repair_clock().await?;
     let (started_at, begun) = (ctx.clock.now(), ctx.clock.ticks());
     if let Some(restored) = ctx.store.restored(&ctx.shop, started_at).await? {
         return catch_up::run_once(ctx, &restored).await;
     }
-    if !now_please && !is_due(ctx, started_at).await? {
+    if !force && !is_due(ctx, started_at).await? {
         return Ok(Report::default());
     }
     let mut report = Report {
@@ -46,22 +49,22 @@ pub async fn run_once(ctx: &Ctx, now_please: bool) -> Result<Report, StageError>
         ..Report::default()
     };
     let span = listing::span(ctx, ScanKind::Sweep, started_at).await?;
-    let span = listing::reaching(span, ctx.store.oldest_holder(&ctx.shop).await?);
+    let span = listing::extended_to(span, ctx.store.oldest_holder(&ctx.shop).await?);
 
     let unwatched = unwatched(ctx, started_at).await?;
     let is_pause = unwatched.is_some_and(|gap| gap.is_pause);
     // What happened in a pause is read whole, however much it is.
     let stragglers = if is_pause { u32::MAX } else { STRAGGLERS };
-    let mut failed = sweep(ctx, &ACCEPTED, span, &mut report).await?;
+    let mut failed = list_states(ctx, &ACCEPTED, span, &mut report).await?;
     // Without what is over a sweep still tells of the accepted orders: nothing but the last units waits for it.
     let (mut over, mut unlisted) = (Report::default(), None);
     let is_over_due = failed.is_none() && report.problem.is_none() && unwatched.is_some();
     if let Some(gap) = unwatched.filter(|_| is_over_due) {
         let placed = (gap.placed.max(span.0), span.1);
         unlisted = if is_pause {
-            sweep_archive(ctx, placed, &mut over).await?
+            list_archive(ctx, placed, &mut over).await?
         } else {
-            sweep(ctx, &[State::Archive], placed, &mut over).await?
+            list_states(ctx, &[State::Archive], placed, &mut over).await?
         };
     }
     if failed.is_none() && report.problem.is_none() {
@@ -73,7 +76,7 @@ pub async fn run_once(ctx: &Ctx, now_please: bool) -> Result<Report, StageError>
         if is_listable && gone.len() as u64 > pages {
             // Above, what was placed since has just been listed.
             let to = unwatched.map_or(span.1, |gap| gap.placed.clamp(span.0, span.1));
-            failed = sweep(ctx, &[State::Archive], (span.0, to), &mut report).await?;
+            failed = list_states(ctx, &[State::Archive], (span.0, to), &mut report).await?;
         }
     }
     if failed.is_none() {
@@ -83,18 +86,20 @@ pub async fn run_once(ctx: &Ctx, now_please: bool) -> Result<Report, StageError>
         // What people accepted holds stock too: how much, its lines say.
         match unwatched {
             Some(gap) if gap.is_pause => {
-                read_lines_of_taken(ctx, (gap.since, gap.placed), &mut over).await?;
+                read_lines_of_accepted_elsewhere(ctx, (gap.since, gap.placed), &mut over).await?;
             }
             watched => {
                 read_lines_of_accepted(ctx, Timestamp::MIN).await?;
                 if let Some(gap) = watched {
-                    read_lines_of_left(ctx, gap.since, &mut over).await?;
+                    read_lines_of_departed(ctx, gap.since, &mut over).await?;
                 }
             }
         }
     }
     crash_point("sweep.read");
-    report.problem = report.problem.or_else(|| listing::missed(ctx, span));
+    report.problem = report
+        .problem
+        .or_else(|| listing::window_incomplete(ctx, span));
     let took = ctx.clock.now().duration_since(started_at).abs();
     if !is_pause && took > pause(ctx) {
         // Halted in the midst of it, the process saw nothing of what happened since its first list.
@@ -110,7 +115,7 @@ pub async fn run_once(ctx: &Ctx, now_please: bool) -> Result<Report, StageError>
     }
     let ended = (failed.as_ref(), over_read);
     record(ctx, (started_at, begun), span, ended, &mut report).await?;
-    ctx.tell_ends(&report.observed);
+    ctx.log_action_ends(&report.observed);
     ctx.note_access(failed.as_ref().or(unlisted.as_ref()))
         .await?;
     report.problem = report.problem.or(untold);

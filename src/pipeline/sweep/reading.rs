@@ -1,13 +1,13 @@
 //! Reading what became of orders: lists of states, single orders, lines, and the record of a sweep. What
-//! is to be read, and when, is said by `confirm` and `catch_up`.
+//! is to be read, and when, is planned by the stage.
 
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _};
 use jiff::{SignedDuration, Timestamp};
 
-use super::listing::{self, Wanted};
-use super::{Ctx, StageError, lines};
+use super::super::listing::{self, Wanted};
+use super::super::{Ctx, StageError, lines};
 use crate::domain::ids::OrderId;
 use crate::domain::order::{State, Status};
 use crate::kaspi::ApiError;
@@ -22,7 +22,7 @@ pub(super) const ACCEPTED: [State; 4] = [
 ];
 
 /// Where goods have left the shelf.
-const LEFT: [Status; 4] = [
+const DEPARTED: [Status; 4] = [
     Status::Completed,
     Status::ReturnRequested,
     Status::ReturnAccepted,
@@ -61,7 +61,7 @@ impl Report {
 }
 
 /// Lists these states over a span, and stores what was read whatever became of the rest.
-pub(super) async fn sweep(
+pub(super) async fn list_states(
     ctx: &Ctx,
     states: &[State],
     (from, to): (Timestamp, Timestamp),
@@ -100,7 +100,7 @@ pub(super) async fn sweep(
 }
 
 /// Lists what is over and was placed within this span.
-pub(super) async fn sweep_archive(
+pub(super) async fn list_archive(
     ctx: &Ctx,
     (from, to): (Timestamp, Timestamp),
     report: &mut Report,
@@ -109,7 +109,7 @@ pub(super) async fn sweep_archive(
     while day < to {
         let end = day.saturating_add(DAY).unwrap_or(to).min(to);
         let begun = ctx.clock.now();
-        if let Some(error) = sweep(ctx, &[State::Archive], (day, end), report).await? {
+        if let Some(error) = list_states(ctx, &[State::Archive], (day, end), report).await? {
             return Ok(Some(error));
         }
         if ctx.clock.now().duration_since(begun).abs() > HALTED {
@@ -124,17 +124,17 @@ pub(super) async fn sweep_archive(
 
 /// Reads the lines of orders whose goods have left, or are promised: all that are missing, of which those
 /// first seen `since` must not be, and those that lacked a SKU of orders seen since `from`.
-pub(super) async fn read_lines_of_taken(
+pub(super) async fn read_lines_of_accepted_elsewhere(
     ctx: &Ctx,
     (since, from): (Timestamp, Timestamp),
     report: &mut Report,
 ) -> Result<(), StageError> {
     read_lines_of_accepted(ctx, from).await?;
-    for status in &LEFT {
+    for status in &DEPARTED {
         lines::read(ctx, status, from).await?;
     }
-    let taken = [&[Status::AcceptedByMerchant], LEFT.as_slice()].concat();
-    tell_missing(ctx, (&taken, since), report).await
+    let taken = [&[Status::AcceptedByMerchant], DEPARTED.as_slice()].concat();
+    report_missing_lines(ctx, (&taken, since), report).await
 }
 
 /// Reads the lines of orders that are accepted, or lie where such do.
@@ -147,22 +147,22 @@ pub(super) async fn read_lines_of_accepted(ctx: &Ctx, from: Timestamp) -> Result
 }
 
 /// Reads the lines of orders first seen `since` as over. Where none are missing nobody is asked.
-pub(super) async fn read_lines_of_left(
+pub(super) async fn read_lines_of_departed(
     ctx: &Ctx,
     since: Timestamp,
     report: &mut Report,
 ) -> Result<(), StageError> {
-    if ctx.store.lines_missing(&ctx.shop, &LEFT, since).await? == 0 {
+    if ctx.store.lines_missing(&ctx.shop, &DEPARTED, since).await? == 0 {
         return Ok(());
     }
-    for status in &LEFT {
+    for status in &DEPARTED {
         lines::read(ctx, status, Timestamp::MAX).await?;
     }
-    tell_missing(ctx, (&LEFT, since), report).await
+    report_missing_lines(ctx, (&DEPARTED, since), report).await
 }
 
 /// A sweep is not complete while lines of orders in these statuses, first seen `since`, are missing.
-async fn tell_missing(
+async fn report_missing_lines(
     ctx: &Ctx,
     (statuses, since): (&[Status], Timestamp),
     report: &mut Report,
