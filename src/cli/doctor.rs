@@ -1,5 +1,6 @@
 //! `qabyl doctor`: what is wrong, and what to change.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -47,10 +48,8 @@ fn ill(what: impl Into<String>, told: impl Into<String>, hint: impl Into<String>
 
 pub(super) async fn run(loaded: &Loaded, args: &Shown) -> Done {
     let config = &loaded.config;
-    let mut findings = vec![match shops::rules(config) {
-        Ok(rules) => well("rules", table::counted(rules.list.len(), "rule")),
-        Err(failure) => ill("rules", failure.error.to_string(), "mend the rules file"),
-    }];
+    let mut findings = files(loaded);
+    findings.push(rules(config));
     let mut denied = false;
     match open(config).await {
         Err(error) => {
@@ -76,6 +75,32 @@ pub(super) async fn run(loaded: &Loaded, args: &Shown) -> Done {
     let all_well = findings.iter().all(|finding| finding.is_well);
     let code = if denied { DENIED } else { FAILED };
     Ok(ExitCode::from(if all_well { 0 } else { code }))
+}
+
+/// The files that settings come from: what is sent where depends on them.
+fn files(loaded: &Loaded) -> Vec<Finding> {
+    let shown = |file: &Path| file.display().to_string();
+    let file = loaded.file.as_deref();
+    let file = file.map_or_else(|| "no file: defaults and environment".to_owned(), shown);
+    let dotenv = loaded.dotenv().map(|file| well(".env", shown(file)));
+    [well("configuration", file)]
+        .into_iter()
+        .chain(dotenv)
+        .collect()
+}
+
+fn rules(config: &Config) -> Finding {
+    match shops::rules(config) {
+        Ok(rules) => {
+            let counted = table::counted(rules.list.len(), "rule");
+            let own = config.rules.file.as_deref();
+            let own = own.filter(|_| shops::absent_rules(config).is_none());
+            let place =
+                own.map_or_else(|| "embedded".to_owned(), |file| file.display().to_string());
+            well("rules", format!("{counted}, {place}"))
+        }
+        Err(failure) => ill("rules", failure.error.to_string(), "fix the rules file"),
+    }
 }
 
 async fn stock(config: &Config, store: &Store) -> Result<Finding, super::Failure> {
@@ -165,7 +190,7 @@ async fn ask(loaded: &Loaded, shop: &Shop, store: &Arc<Store>) -> (Vec<Finding>,
         include_entries: false,
     };
     let answer = parts.ctx.reader.list(&query).await;
-    let mut findings = vec![well(name("token"), "found")];
+    let mut findings = vec![well(name("token"), format!("read from {}", token.place()))];
     let is_denied = matches!(&answer, Err(error) if error.is_denied());
     findings.push(match answer {
         Ok(page) => well(

@@ -1,79 +1,92 @@
-//! The process environment over `.env`, as a value: nothing is ever set.
+//! The process environment over the `.env` beside the configuration file, as a value: nothing is ever set.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use super::implicit_file::{self, GroupWrites};
 use super::problem::ConfigError;
 
 /// Variables by name. Values may be tokens and are never shown.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Env(BTreeMap<String, String>);
+pub struct Env {
+    variables: BTreeMap<String, String>,
+    file: Option<PathBuf>,
+}
 
 impl Env {
-    /// The process environment, then `.env` beside the configuration file, then `.env` in the
-    /// working directory; the first that has a variable wins.
+    /// The process environment, then the `.env` beside the configuration file; the first that has a variable
+    /// wins. Without a configuration file no `.env` is read: that of the working directory may belong to
+    /// somebody else, and would choose where the token is sent.
     ///
     /// # Errors
-    /// A `.env` that exists but cannot be read or parsed.
+    /// A `.env` that exists but cannot be read or parsed, or that another user could have written.
     pub fn capture(config_file: Option<&Path>) -> Result<Self, ConfigError> {
-        let mut vars: BTreeMap<String, String> = std::env::vars_os()
+        let mut variables: BTreeMap<String, String> = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
-        let beside = config_file
-            .and_then(Path::parent)
-            .map(|parent| parent.join(".env"));
-        for file in beside.into_iter().chain([".env".into()]) {
-            for (name, value) in read_dotenv(&file)? {
-                vars.entry(name).or_insert(value);
-            }
+        let beside = config_file.map(|file| file.with_file_name(".env"));
+        let Some((file, text)) = beside.map(read).transpose()?.flatten() else {
+            return Ok(Self {
+                variables,
+                file: None,
+            });
+        };
+        for (name, value) in parse(&file, &text)? {
+            variables.entry(name).or_insert(value);
         }
-        Ok(Self(vars))
+        Ok(Self {
+            variables,
+            file: Some(file),
+        })
+    }
+
+    /// The `.env` that was read, if there was one.
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
     }
 
     /// The value of a variable.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+        self.variables.get(name).map(String::as_str)
     }
 
     /// The variables in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0
+        self.variables
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 }
 
 impl From<BTreeMap<String, String>> for Env {
-    fn from(vars: BTreeMap<String, String>) -> Self {
-        Self(vars)
+    fn from(variables: BTreeMap<String, String>) -> Self {
+        Self {
+            variables,
+            file: None,
+        }
     }
 }
 
 impl fmt::Debug for Env {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Env({} variables)", self.0.len())
+        write!(f, "Env({} variables)", self.variables.len())
     }
 }
 
-fn read_dotenv(file: &Path) -> Result<Vec<(String, String)>, ConfigError> {
-    let failed = |what: String| ConfigError::Dotenv {
+fn read(file: PathBuf) -> Result<Option<(PathBuf, String)>, ConfigError> {
+    let text = implicit_file::read(&file, GroupWrites::Refused)?;
+    Ok(text.map(|text| (file, text)))
+}
+
+fn parse(file: &Path, text: &str) -> Result<Vec<(String, String)>, ConfigError> {
+    let entries = dotenvy::from_read_iter(text.as_bytes()).enumerate();
+    // The cause is left out: it quotes the line, which may hold a token.
+    let unreadable = |index: usize| ConfigError::Dotenv {
         file: file.to_owned(),
-        what,
+        what: format!("entry {} cannot be read", index + 1),
     };
-    let lines = match dotenvy::from_path_iter(file) {
-        Ok(lines) => lines,
-        Err(dotenvy::Error::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
-            return Ok(Vec::new());
-        }
-        Err(dotenvy::Error::Io(error)) => return Err(failed(error.to_string())),
-        Err(_) => return Err(failed("cannot be read".to_owned())),
-    };
-    let mut found = Vec::new();
-    for (index, line) in lines.enumerate() {
-        let place = || failed(format!("entry {} cannot be read", index + 1));
-        found.push(line.map_err(|_| place())?);
-    }
-    Ok(found)
+    entries
+        .map(|(index, entry)| entry.map_err(|_| unreadable(index)))
+        .collect()
 }

@@ -8,6 +8,7 @@ use ::config::{Environment, File, FileFormat};
 use secrecy::SecretString;
 
 use super::env::Env;
+use super::implicit_file::{self, GroupWrites};
 use super::layers::Layers;
 use super::problem::{ConfigError, Origin};
 use super::source::{StockSource, SupplierToken};
@@ -40,10 +41,10 @@ impl Sources {
         overrides: Vec<(String, String)>,
     ) -> Result<Self, ConfigError> {
         let search: Vec<PathBuf> = SEARCH.into_iter().map(PathBuf::from).collect();
-        let beside = file
+        let found = file
             .as_ref()
             .or_else(|| search.iter().find(|file| file.exists()));
-        let env = Env::capture(beside.map(PathBuf::as_path))?;
+        let env = Env::capture(found.map(PathBuf::as_path))?;
         Ok(Self {
             file,
             search,
@@ -58,8 +59,8 @@ impl Sources {
 pub struct Loaded {
     /// The configuration.
     pub config: Config,
-    /// The files read.
-    pub files: Vec<PathBuf>,
+    /// The configuration file, where there is one.
+    pub file: Option<PathBuf>,
     /// The names of the variables that set a key.
     pub env_keys: Vec<String>,
     pub(super) origins: BTreeMap<String, Origin>,
@@ -99,7 +100,12 @@ impl Loaded {
     /// # Errors
     /// A `.env` that cannot be read.
     pub fn sources(&self) -> Result<Sources, ConfigError> {
-        Sources::from_process(self.files.first().cloned(), Vec::new())
+        Sources::from_process(self.file.clone(), Vec::new())
+    }
+
+    /// The `.env` that was read, where there is one.
+    pub fn dotenv(&self) -> Option<&Path> {
+        self.env.file()
     }
 
     /// The effective configuration as TOML, with where each changed value was written.
@@ -117,7 +123,7 @@ impl Config {
         let loaded = Self::load_partial(sources)?;
         if loaded.config.shops.is_empty() {
             return Err(ConfigError::NoShops {
-                file: loaded.files.first().cloned(),
+                file: loaded.file.clone(),
             });
         }
         Ok(loaded)
@@ -173,7 +179,7 @@ impl Config {
         finish(&mut config, file.as_deref(), &origins, &sources.env);
         Ok(Loaded {
             config,
-            files: file.into_iter().collect(),
+            file,
             env_keys: layers.variables.into_keys().collect(),
             origins,
             env: sources.env,
@@ -191,13 +197,25 @@ fn find(sources: &Sources) -> Result<Option<(PathBuf, String)>, ConfigError> {
         return Ok(Some((tidy(file), text)));
     }
     for file in &sources.search {
-        match std::fs::read_to_string(file) {
-            Ok(text) => return Ok(Some((tidy(file), text))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(failed(file, error)),
+        // That of the working directory may be anybody's; those of the system are its administrator's.
+        let text = if file.is_relative() {
+            implicit_file::read(file, GroupWrites::Allowed)?
+        } else {
+            read_if_there(file).map_err(|error| failed(file, error))?
+        };
+        if let Some(text) = text {
+            return Ok(Some((tidy(file), text)));
         }
     }
     Ok(None)
+}
+
+fn read_if_there(file: &Path) -> io::Result<Option<String>> {
+    match std::fs::read_to_string(file) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 fn tidy(file: &Path) -> PathBuf {

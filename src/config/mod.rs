@@ -8,6 +8,7 @@ mod check;
 mod check_sources;
 mod dump;
 mod env;
+mod implicit_file;
 mod layers;
 mod limit;
 mod load;

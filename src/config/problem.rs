@@ -86,7 +86,15 @@ pub enum ConfigError {
         /// What the system said.
         source: io::Error,
     },
-    /// A `.env` that cannot be read; the text is not shown, as it may hold a token.
+    /// A file that nobody named, which another user could have written.
+    #[error("refused to read {}: {reason}", file.display())]
+    Untrusted {
+        /// The file.
+        file: PathBuf,
+        /// Who could have, and what to do.
+        reason: String,
+    },
+    /// A `.env` that cannot be parsed; the text is not shown, as it may hold a token.
     #[error("{}: {what}; lines are NAME=value", file.display())]
     Dotenv {
         /// The file.

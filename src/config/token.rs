@@ -14,12 +14,20 @@ const HOW_TO_GET_ONE: &str = "make one in the Kaspi cabinet: Settings → API to
 
 /// A shop's token.
 #[derive(Clone)]
-pub struct Token(SecretString);
+pub struct Token {
+    secret: SecretString,
+    place: String,
+}
 
 impl Token {
     /// The text for the `X-Auth-Token` header; nothing else may have it.
     pub fn expose(&self) -> &str {
-        self.0.expose_secret()
+        self.secret.expose_secret()
+    }
+
+    /// The file it was read from, or `$NAME` of the variable.
+    pub fn place(&self) -> &str {
+        &self.place
     }
 }
 
@@ -254,7 +262,10 @@ impl TokenSource {
                 place: place(),
             });
         }
-        Ok(Token(SecretString::from(token.to_owned())))
+        Ok(Token {
+            secret: SecretString::from(token.to_owned()),
+            place: place(),
+        })
     }
 
     fn is_credential(&self, file: &Path) -> bool {

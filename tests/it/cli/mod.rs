@@ -3,6 +3,7 @@
 mod books;
 mod copies;
 pub(crate) mod daemon;
+mod files_read;
 mod leaks;
 mod mistakes;
 mod people;

@@ -1,0 +1,104 @@
+//! Files that are read without being named: the `.env` beside the configuration, and `./qabyl.toml`.
+//!
+//! Whoever can write one of them chooses where the token is sent, so one that another user could have written
+//! is refused.
+
+use std::fs::{File, Metadata};
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use super::problem::ConfigError;
+
+const ROOT: u32 = 0;
+const GROUP_WRITE: u32 = 0o020;
+const OTHERS_WRITE: u32 = 0o002;
+
+/// Whether the group of a file may have the right to write it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum GroupWrites {
+    /// As a usual umask of 002 leaves it.
+    Allowed,
+    Refused,
+}
+
+/// The text of a file; `None` where there is no such file.
+///
+/// # Errors
+/// It cannot be read, or another user could have written it.
+pub(super) fn read(file: &Path, group: GroupWrites) -> Result<Option<String>, ConfigError> {
+    let failed = |source| ConfigError::Read {
+        file: file.to_owned(),
+        source,
+    };
+    // Asked before it is opened as well: opening a pipe would wait for its writer.
+    let known = match std::fs::metadata(file) {
+        Ok(known) => known,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    check(file, &known, group)?;
+    let mut opened = File::open(file).map_err(failed)?;
+    // The name may have been given to another file in the meantime.
+    check(file, &opened.metadata().map_err(failed)?, group)?;
+    let mut text = String::new();
+    opened.read_to_string(&mut text).map_err(failed)?;
+    Ok(Some(text))
+}
+
+fn check(file: &Path, meta: &Metadata, group: GroupWrites) -> Result<(), ConfigError> {
+    let caller = rustix::process::geteuid().as_raw();
+    let reason = if meta.is_file() {
+        objection(meta.uid(), meta.mode(), group, caller)
+    } else {
+        Some("it is not a regular file".to_owned())
+    };
+    reason.map_or(Ok(()), |reason| {
+        Err(ConfigError::Untrusted {
+            file: file.to_owned(),
+            reason,
+        })
+    })
+}
+
+/// Why a file is not to be trusted, and what to do about it.
+fn objection(owner: u32, mode: u32, group: GroupWrites, caller: u32) -> Option<String> {
+    if owner != ROOT && owner != caller {
+        return Some(format!(
+            "it belongs to user {owner}, who is neither root nor the user who runs this ({caller}); \
+             remove it, or make it yours with chown"
+        ));
+    }
+    let refused = match group {
+        GroupWrites::Allowed => OTHERS_WRITE,
+        GroupWrites::Refused => OTHERS_WRITE | GROUP_WRITE,
+    };
+    (mode & refused != 0).then(|| {
+        let mode = mode & 0o7777;
+        format!("other users can write it (mode {mode:04o}); look at what it says, then run chmod go-w on it")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{GroupWrites, objection};
+
+    const CALLER: u32 = 1000;
+
+    #[test]
+    fn only_root_and_the_caller_may_have_written_it() {
+        let refused = |owner, mode, group| objection(owner, mode, group, CALLER).is_some();
+        let both = [GroupWrites::Allowed, GroupWrites::Refused];
+        for group in both {
+            assert!(!refused(0, 0o100_644, group) && !refused(CALLER, 0o100_600, group));
+            assert!(refused(1001, 0o100_600, group), "another user's");
+            assert!(refused(CALLER, 0o100_646, group), "written by anybody");
+        }
+        assert!(refused(0, 0o100_664, GroupWrites::Refused));
+        assert!(!refused(0, 0o100_664, GroupWrites::Allowed));
+        assert!(
+            objection(CALLER, 0o600, GroupWrites::Refused, 0).is_some(),
+            "root does not trust the user it was called by"
+        );
+    }
+}
