@@ -2,6 +2,7 @@
 
 use super::action::{Kind, State as ActionState};
 use super::order::{Order, State, Status};
+use crate::mutant::mutant;
 
 /// The live action of an order, as far as a reading can judge it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +58,7 @@ pub fn rank(order: &Order) -> Option<u8> {
 /// Whether the reading is newer than what is stored: a lower rank is a stale reading (R11).
 pub fn overtakes(stored: Option<u8>, read: Option<u8>) -> bool {
     match (stored, read) {
-        (Some(stored), Some(read)) => read >= stored,
+        (Some(stored), Some(read)) => read >= stored || mutant("r11_any_status_overwrites"),
         // A word without a rank is kept as news; and any word that is known replaces it.
         _ => true,
     }
@@ -94,25 +95,30 @@ pub fn action_end(order: &Order, live: &LiveAction) -> ActionEnd {
 /// What the reading means for the units.
 pub fn holding(order: &Order) -> Holding {
     match order.status {
+        Status::Cancelled if mutant("r9_courier_goods_return_at_once") => Holding::Release,
         // What the courier has is not back on the shelf by a word: the next count knows.
         Status::AcceptedByMerchant | Status::Cancelling | Status::Cancelled
             if order.handed_over_at.is_some() =>
         {
             Holding::Consume
         }
+        Status::Cancelled if mutant("r5_cancelled_keeps_units") => Holding::Keep,
         Status::Cancelled => Holding::Release,
         Status::Completed | Status::ReturnRequested | Status::ReturnAccepted | Status::Returned => {
             Holding::Consume
         }
         // Whatever a word that nobody knows says of the units, they are not free.
         Status::Other(_) if order.state == State::Archive => Holding::Doubt,
-        Status::Other(_) if order.lies_with_accepted() => {
+        Status::Other(_)
+            if order.lies_with_accepted() && !mutant("r6_unknown_status_holds_nothing") =>
+        {
             if order.handed_over_at.is_some() {
                 Holding::Consume
             } else {
                 Holding::Reserve
             }
         }
+        Status::AcceptedByMerchant if mutant("r5_accepted_releases_units") => Holding::Release,
         Status::AcceptedByMerchant => Holding::Reserve,
         Status::ApprovedByBank | Status::Cancelling | Status::Other(_) => Holding::Keep,
     }

@@ -12,6 +12,7 @@ use super::{Shared, convert, reader, wire};
 use crate::domain::action::Outcome;
 use crate::domain::decision::CancelReason;
 use crate::domain::ids::{OrderCode, OrderId};
+use crate::mutant::mutant;
 
 /// When to try again what never left.
 const NOT_SENT_PAUSE: SignedDuration = SignedDuration::from_secs(3);
@@ -112,14 +113,17 @@ impl Writer {
         self.shared.gate.learn(Method::Post, &answer);
         match answer {
             Ok(answer) => self.judge(&answer, id),
-            Err(TransportError::NotSent(why)) => {
-                let now = self.shared.clock.now();
-                Outcome::NotSent {
-                    until: now.saturating_add(NOT_SENT_PAUSE).unwrap_or(now),
-                    why,
-                }
-            }
+            Err(TransportError::NotSent(why)) => self.not_sent(why),
+            Err(error) if mutant("r3_lost_reply_is_not_sent") => self.not_sent(error.to_string()),
             Err(error) => Outcome::Unknown(error.to_string()),
+        }
+    }
+
+    fn not_sent(&self, why: String) -> Outcome {
+        let now = self.shared.clock.now();
+        Outcome::NotSent {
+            until: now.saturating_add(NOT_SENT_PAUSE).unwrap_or(now),
+            why,
         }
     }
 

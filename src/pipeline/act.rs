@@ -15,6 +15,7 @@ use crate::crash_point::crash_point;
 use crate::domain::action::{Kind, Outcome, State};
 use crate::domain::order::{Order, Status};
 use crate::kaspi::{ApiError, Writer};
+use crate::mutant::mutant;
 use crate::store::{Begun, Due, Ended, Reading, Recheck};
 
 /// When an order that could not be read is read again.
@@ -166,7 +167,9 @@ impl<'a> Pass<'a> {
             .into_iter()
             .filter(|due| !self.handled.contains(&due.action))
             .collect();
-        self.put_off_unsettled(&mut due).await?;
+        if !mutant("r4_settle_ignored") {
+            self.put_off_unsettled(&mut due).await?;
+        }
         self.gather_evidence(&mut due, flights.is_empty()).await?;
         let limit = self.ctx.settings.sighting_age_max;
         let is_stale = |due: &Due| plain_accept(due) && !is_fresh(due.listed_at, limit, now);
@@ -181,6 +184,10 @@ impl<'a> Pass<'a> {
                 Some(listed_at) if plain_accept(&due) && is_fresh(Some(listed_at), limit, now) => {
                     self.handled.insert(due.action);
                     self.ready.push((due, listed_at));
+                }
+                _ if due.attempts > 0 && mutant("r4_repeat_without_reading") => {
+                    self.handled.insert(due.action);
+                    self.ready.push((due, now));
                 }
                 _ if flights.len() < slots => {
                     self.handled.insert(due.action);
@@ -478,7 +485,7 @@ impl<'a> Pass<'a> {
             return Ok(());
         }
         // A cancel asked for while it waited says nothing about one accepted since.
-        let cancels_accepted = due.of_accepted
+        let cancels_accepted = (due.of_accepted || mutant("r2_cancel_of_another_state"))
             && matches!(due.kind, Kind::Cancel { .. })
             && order.status == Status::AcceptedByMerchant;
         if order.awaits_merchant() || cancels_accepted {
@@ -509,7 +516,7 @@ impl<'a> Pass<'a> {
                 .refuse(&due, "Kaspi refused, and shows the order as it was")
                 .await;
         }
-        if due.counted >= self.ctx.settings.patience.attempts_max {
+        if due.counted >= self.ctx.settings.patience.attempts_max && !mutant("r4_repeat_for_ever") {
             tracing::error!(
                 event = "action.stuck", shop = %self.ctx.shop, order.code = %due.order.code,
                 decision.id = due.decision, code = "A002", action = due.kind.word(), attempts = due.counted, hint = "handle the order in the cabinet before its deadline",

@@ -11,6 +11,7 @@ use crate::domain::facts::{Counters, Facts, LineFacts, LinesFacts};
 use crate::domain::ids::ShopName;
 use crate::domain::interlocks::Name;
 use crate::domain::ledger::Take;
+use crate::mutant::mutant;
 use crate::store::{Candidate, Deciding, NewDecision, Page};
 
 /// Orders decided in one transaction; a longer queue is taken in several.
@@ -138,7 +139,9 @@ async fn decide_all(
         if !acts {
             proposed.extend_from_slice(&takes);
         }
-        pass.ledger.promise(&takes);
+        if !mutant("r1_promised_twice") {
+            pass.ledger.promise(&takes);
+        }
         if is_known(&candidate, &decision, policy.digest(), now, acts) {
             continue;
         }

@@ -12,6 +12,7 @@ use crate::crash_point::crash_point;
 use crate::domain::ids::OrderId;
 use crate::domain::order::{State, Status};
 use crate::kaspi::{ApiError, ListQuery, Page};
+use crate::mutant::mutant;
 use crate::store::{Observed, Reading, ScanKind, StoreError};
 
 /// Longest span of one request; Kaspi allows 14 days (KASPI_API §2), and a day is left for clocks.
@@ -109,7 +110,7 @@ pub(super) async fn span(
     kind: ScanKind,
     now: Timestamp,
 ) -> Result<(Timestamp, Timestamp), StageError> {
-    if is_deep(ctx, kind, now).await? {
+    if is_deep(ctx, kind, now).await? && !mutant("r10_no_deep_scan") {
         return Ok(ctx.span(DEEP));
     }
     let (from, to) = ctx.span(ctx.settings.lookback);

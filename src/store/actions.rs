@@ -14,6 +14,7 @@ use crate::domain::decision::Verdict;
 use crate::domain::ids::{OrderId, ShopName};
 use crate::domain::notice::{self, Notice};
 use crate::domain::order::Order;
+use crate::mutant::mutant;
 
 /// How soon an action is looked at again that waits for others to be read.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(2);
@@ -262,7 +263,7 @@ impl Store {
             .fetch_one(&mut *reader)
             .await?;
         drop(reader);
-        if open == 0 {
+        if open == 0 || mutant("r13_open_attempts_forgotten") {
             return Ok(0);
         }
         let mut tx = self.write().await?;
@@ -321,7 +322,10 @@ impl Store {
             }
             // An order just found gone may have taken these units: it is read first, once. So are all
             // that were accepted elsewhere, where that was long ago: before a repeat too.
-            let is_news = due.attempts == 0 && unread.is_some_and(|seen| seen > due.made_at);
+            let is_news = due.attempts == 0
+                && unread.is_some_and(|seen| seen > due.made_at)
+                && !mutant("r6_unaccounted_order_ignored");
+            let is_swept = is_swept || mutant("r6_old_sweep_suffices");
             if (is_news || !is_swept) && waits_for_holders(due) {
                 launch.wants_sweep = true;
                 let later = now.saturating_add(LOOK_AGAIN).unwrap_or(now);
@@ -507,6 +511,9 @@ async fn end(
             patience.due_after(now, ended.begun.n, 0.0),
             ActionState::Sent,
         ),
+        Outcome::Unknown(why) if mutant("r4_repeat_at_once") => {
+            (Some(why), now, ActionState::Unknown)
+        }
         Outcome::Unknown(why) => (
             Some(why),
             patience.due_after(now, ended.begun.n, ended.jitter),
@@ -525,7 +532,9 @@ async fn end(
         .bind(ended.begun.attempt)
         .execute(tx.conn()?)
         .await?;
-    let unused = i64::from(matches!(ended.outcome, Outcome::NotSent { .. }));
+    let is_unused = matches!(ended.outcome, Outcome::NotSent { .. })
+        || mutant("r2_snooze_is_unsent") && matches!(ended.outcome, Outcome::Snoozed { .. });
+    let unused = i64::from(is_unused);
     sqlx::query(
         "UPDATE actions SET state = ?, due_at = ?, attempts = attempts - ?
          WHERE id = ? AND closed_at IS NULL",

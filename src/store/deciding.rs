@@ -21,6 +21,7 @@ use crate::domain::ledger::{Ledger, Take};
 use crate::domain::notice::{Kind, Notice};
 use crate::domain::order::{Lines, Order};
 use crate::domain::stock::Semantics;
+use crate::mutant::mutant;
 
 /// What the pass needs to know beside the database.
 #[derive(Debug, Clone, Copy)]
@@ -42,7 +43,7 @@ impl DecidingInput {
     pub(super) fn viewpoint<'a>(&self, shop: &'a ShopName, now: Timestamp) -> Viewpoint<'a> {
         let since = now.saturating_sub(self.others_fresh_for).unwrap_or(now);
         Viewpoint {
-            shop: Some((shop, since)),
+            shop: Some((shop, since)).filter(|_| !mutant("r8_other_shops_are_certain")),
             own: None,
         }
     }
@@ -344,7 +345,9 @@ pub(super) async fn record(
         if !new.takes.is_empty() {
             close_reservations(tx, shop, order, Fate::Released, "decided anew", now).await?;
         }
-        insert_reservations(tx, shop, order, new.takes, Origin::Decision, now).await?;
+        if !mutant("r1_reservations_lost") {
+            insert_reservations(tx, shop, order, new.takes, Origin::Decision, now).await?;
+        }
         let origin = if actor == "qabyl" { "engine" } else { "person" };
         super::actions::insert(tx, shop, &order.id, id, &new.decision.verdict, origin, now).await?;
     }

@@ -9,6 +9,7 @@ use super::feeds::SourceRead;
 use super::{Store, StoreError, WriteTx, ms, places};
 use crate::crash_point::crash_point;
 use crate::domain::stock::{Semantics, StockRow};
+use crate::mutant::mutant;
 
 /// Rows written in one statement.
 const BATCH: usize = 500;
@@ -145,7 +146,11 @@ impl Store {
                     changed.push(json!([key.0, key.1, row.on_hand]));
                 }
                 // By a clock that runs ahead, what happens until then would be taken for counted.
-                let as_of = ms(row.as_of.min(now));
+                let as_of = if mutant("r9_count_from_the_future") {
+                    ms(row.as_of)
+                } else {
+                    ms(row.as_of.min(now))
+                };
                 rows.push(json!([key.0, key.1, row.on_hand, as_of, fell_in]));
             }
             put(&mut tx, rows, import).await?;

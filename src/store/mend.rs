@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::{Store, StoreError, ms};
 use crate::crash_point::crash_point;
+use crate::mutant::mutant;
 
 /// A clock that steps back by less than this is only being disciplined.
 const STEP: SignedDuration = SignedDuration::from_secs(60);
@@ -65,7 +66,7 @@ impl Store {
             return Ok(None);
         };
         let back = newest.duration_since(now);
-        if back <= STEP {
+        if back <= STEP || mutant("r15_clock_not_repaired") {
             return Ok(None);
         }
         let settled = now.saturating_add(settle).unwrap_or(now);

@@ -46,6 +46,7 @@ mod watch;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
+use crate::mutant::mutant;
 use jiff::Timestamp;
 use sqlx::pool::PoolConnection;
 use sqlx::{Connection, Sqlite, SqliteConnection, SqlitePool};
@@ -120,7 +121,7 @@ impl Store {
         sqlx::query("BEGIN IMMEDIATE")
             .execute(&mut connection)
             .await?;
-        if self.epoch > 0 {
+        if self.epoch > 0 && !mutant("r14_lease_not_checked") {
             let (epoch, pid): (i64, i64) =
                 sqlx::query_as("SELECT epoch, pid FROM lease WHERE one = 1")
                     .fetch_one(&mut connection)

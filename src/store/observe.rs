@@ -17,6 +17,7 @@ use crate::domain::decision::CancelReason;
 use crate::domain::ids::ShopName;
 use crate::domain::order::{Line, Order, Status};
 use crate::domain::reconcile::{self, ActionEnd, Holding, LiveAction};
+use crate::mutant::mutant;
 
 /// One order as just read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -191,7 +192,11 @@ pub(super) async fn observe(
     let mut batch = Batch::default();
     for reading in readings {
         let order = &reading.order;
-        let asked_at = ms(reading.asked_at.min(now));
+        let asked_at = if mutant("r8_dated_by_its_answer") {
+            ms(now)
+        } else {
+            ms(reading.asked_at.min(now))
+        };
         match known.get(order.id.as_str()) {
             None if let_go.contains(order.id.as_str()) => {}
             None => {
@@ -254,7 +259,10 @@ pub(super) async fn observe(
 /// holds accepts back until its lines are read, or were asked for in vain: of one that is over nobody asks.
 fn waits_for_lines(row: &Known, reading: &Reading) -> Result<bool, StoreError> {
     let was_there = row.is_there()?;
-    let is_unheld = row.lines_awaited && reading.lines.is_none() && row.held_total == 0;
+    let is_unheld = !mutant("r6_departed_without_lines")
+        && row.lines_awaited
+        && reading.lines.is_none()
+        && row.held_total == 0;
     Ok(was_there && is_unheld && reconcile::holding(&reading.order) == Holding::Consume)
 }
 

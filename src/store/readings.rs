@@ -7,6 +7,7 @@ use super::{Store, StoreError, edited, left, orders, reservations};
 use crate::crash_point::crash_point;
 use crate::domain::ids::ShopName;
 use crate::domain::order::{Lines, Order};
+use crate::mutant::mutant;
 
 /// An order as it was stored, and its lines or why there are none this time.
 pub type LinesRead = (Order, Result<Lines, NoLines>);
@@ -73,20 +74,26 @@ impl Store {
                 // Edited since: its lines are asked for anew.
                 continue;
             }
-            let order = &stored;
+            let order = if mutant("r5_lines_of_earlier_status") {
+                asked
+            } else {
+                &stored
+            };
             match lines {
                 Ok(Lines::Known(lines)) => {
                     let linked = orders::newly_linked(&mut tx, shop, &order.id, lines).await?;
                     orders::put_lines(&mut tx, shop, &order.id, lines, now).await?;
                     edited::refit(&mut tx, shop, order, now).await?;
-                    left::late(&mut tx, shop, order, linked, now).await?;
+                    if !mutant("r9_linked_after_departure_ignored") {
+                        left::late(&mut tx, shop, order, linked, now).await?;
+                    }
                 }
                 Ok(Lines::Unreadable(why)) => {
                     orders::lines_asked(&mut tx, shop, &order.id).await?;
                     orders::lines_failed(&mut tx, shop, &order.id, Some(why), retry_at).await?;
                 }
                 Err(why) => {
-                    if *why == NoLines::Failed {
+                    if *why == NoLines::Failed && !mutant("r6_lines_asked_for_ever") {
                         orders::lines_asked(&mut tx, shop, &order.id).await?;
                     }
                     orders::lines_failed(&mut tx, shop, &order.id, None, retry_at).await?;

@@ -15,6 +15,7 @@ use crate::domain::ledger::Take;
 use crate::domain::order::{Line, Lines, Order};
 use crate::domain::reconcile::{self, Holding};
 use crate::domain::stock::Semantics;
+use crate::mutant::mutant;
 
 /// Gives the order's units the fate its status asks for.
 pub(super) async fn hold(
@@ -80,7 +81,11 @@ async fn in_doubt(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let fate = Fate::Consumed {
-        after: Timestamp::UNIX_EPOCH,
+        after: if mutant("r9_unknown_departure_is_certain") {
+            order.created_at.min(now)
+        } else {
+            Timestamp::UNIX_EPOCH
+        },
         by: now,
     };
     close_reservations(tx, shop, order, fate, order.status.as_str(), now).await?;

@@ -7,6 +7,7 @@ use super::observe::{self, Observed, Reading};
 use super::{Store, StoreError, at, ms};
 use crate::crash_point::crash_point;
 use crate::domain::ids::ShopName;
+use crate::mutant::mutant;
 
 /// Scans older than this are dropped as new ones come: none says anything about now, and a deep one
 /// is repeated more often. The last complete one of its kind stays: a pause begins with it.
@@ -101,7 +102,7 @@ impl Store {
         .bind(ms(scan.finished_at))
         .bind(ms(scan.from))
         .bind(ms(scan.to))
-        .bind(scan.problem.is_none())
+        .bind(scan.problem.is_none() || mutant("r7_incomplete_is_complete"))
         .bind(i64::try_from(readings.len() + earlier).unwrap_or(i64::MAX))
         .bind(scan.problem.as_deref())
         .bind(scan.over_read)

@@ -201,20 +201,6 @@ fn migrations_are_named_by_their_time() {
 }
 
 #[test]
-fn the_gate_runs_what_the_readme_says() {
-    let gate = read(".ci/run");
-    assert!(
-        gate.lines().any(|line| line == "cargo test"),
-        ".ci/run calls cargo test"
-    );
-    let readme = read("README.md");
-    assert!(
-        readme.contains("\ncargo test "),
-        "README.md names cargo test"
-    );
-}
-
-#[test]
 fn every_crash_point_is_in_the_list_and_the_reverse() {
     let mut in_code = BTreeSet::new();
     for (name, text) in sources("src") {
@@ -229,6 +215,25 @@ fn every_crash_point_is_in_the_list_and_the_reverse() {
         in_code, listed,
         "crash points in src/ and the list in src/crash_point.rs"
     );
+}
+
+#[test]
+fn every_mutant_is_in_the_list_and_has_what_kills_it() {
+    let mut in_code = BTreeSet::new();
+    for (_, text) in sources("src") {
+        let found = quoted(&text, "mutant(\"");
+        in_code.extend(found.into_iter().map(str::to_owned));
+    }
+    let listed = qabyl::mutant::MUTANTS.map(|(name, _)| name.to_owned());
+    assert_eq!(
+        in_code,
+        listed.into(),
+        "mutants in src/ and the list in src/mutant.rs"
+    );
+    let seeds = read("tests/mutants/seeds.txt");
+    let seeds = seeds.lines().filter_map(|line| line.split(' ').next());
+    let known: BTreeSet<String> = seeds.map(str::to_owned).collect();
+    assert_eq!(in_code, known, "mutants and tests/mutants/seeds.txt");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::domain::calendar::stamp;
 use crate::domain::decision::Verdict;
 use crate::domain::facts::{Facts, LineFacts};
 use crate::domain::policy::Policy;
+use crate::mutant::mutant;
 
 /// How soon to look again.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(5);
@@ -29,7 +30,8 @@ pub(super) fn check(
     let recent = |at: Timestamp| now.duration_since(at) <= limit;
     // Since the order was seen: others may have come with it, and been accepted elsewhere at once.
     let is_stale = |from: Timestamp, until: Timestamp| {
-        facts.first_seen_at.is_some_and(|seen| from < seen) || now.duration_since(until) > just_now
+        let is_before = facts.first_seen_at.is_some_and(|seen| from < seen);
+        is_before && !mutant("r6_swept_before_order_seen") || now.duration_since(until) > just_now
     };
     let why = match (facts.around.swept_at, facts.around.unread_holder_at) {
         (None, _) => "accepted orders were not read completely yet".to_owned(),
@@ -46,7 +48,7 @@ pub(super) fn check(
         }
         // A long reading is as old as its start, yet a shop whose readings are slow must get somewhere.
         (Some(at), _)
-            if takes_last && is_stale(at, facts.around.swept_until.unwrap_or(at)) =>
+            if takes_last && !mutant("r6_last_units_unread") && is_stale(at, facts.around.swept_until.unwrap_or(at)) =>
         {
             format!(
                 "it takes of the last units, and accepted orders were read {}: they are read again",

@@ -15,6 +15,7 @@ use super::{Ctx, StageError, listing};
 use crate::crash_point::crash_point;
 use crate::domain::order::State;
 use crate::kaspi::ApiError;
+use crate::mutant::mutant;
 use crate::store::{Scan, ScanKind};
 
 /// More orders than the archive has pages, and this, gone from the accepted states are looked for in
@@ -52,16 +53,23 @@ pub async fn run_once(ctx: &Ctx, force: bool) -> Result<Report, StageError> {
     let span = listing::extended_to(span, ctx.store.oldest_holder(&ctx.shop).await?);
 
     let unwatched = unwatched(ctx, started_at).await?;
+    let unwatched = unwatched.filter(|_| !mutant("r6_outage_not_read"));
     let is_pause = unwatched.is_some_and(|gap| gap.is_pause);
     // What happened in a pause is read whole, however much it is.
     let stragglers = if is_pause { u32::MAX } else { STRAGGLERS };
-    let mut failed = list_states(ctx, &ACCEPTED, span, &mut report).await?;
+    let mut failed = if mutant("r6_no_sweep") {
+        None
+    } else {
+        list_states(ctx, &ACCEPTED, span, &mut report).await?
+    };
     // Without what is over a sweep still tells of the accepted orders: nothing but the last units waits for it.
     let (mut over, mut unlisted) = (Report::default(), None);
     let is_over_due = failed.is_none() && report.problem.is_none() && unwatched.is_some();
     if let Some(gap) = unwatched.filter(|_| is_over_due) {
         let placed = (gap.placed.max(span.0), span.1);
-        unlisted = if is_pause {
+        unlisted = if mutant("r6_archive_not_read_between_sweeps") && !is_pause {
+            None
+        } else if is_pause {
             list_archive(ctx, placed, &mut over).await?
         } else {
             list_states(ctx, &[State::Archive], placed, &mut over).await?
@@ -86,11 +94,14 @@ pub async fn run_once(ctx: &Ctx, force: bool) -> Result<Report, StageError> {
         // What people accepted holds stock too: how much, its lines say.
         match unwatched {
             Some(gap) if gap.is_pause => {
-                read_lines_of_accepted_elsewhere(ctx, (gap.since, gap.placed), &mut over).await?;
+                if !mutant("r6_outage_lines_not_read") {
+                    read_lines_of_accepted_elsewhere(ctx, (gap.since, gap.placed), &mut over)
+                        .await?;
+                }
             }
             watched => {
                 read_lines_of_accepted(ctx, Timestamp::MIN).await?;
-                if let Some(gap) = watched {
+                if let Some(gap) = watched.filter(|_| !mutant("r6_departed_lines_not_read")) {
                     read_lines_of_departed(ctx, gap.since, &mut over).await?;
                 }
             }
@@ -107,8 +118,9 @@ pub async fn run_once(ctx: &Ctx, force: bool) -> Result<Report, StageError> {
         report.problem.get_or_insert_with(why);
     }
     let untold = report.add(over);
-    let over_read = is_over_due && unlisted.is_none() && untold.is_none();
-    if unwatched.is_some_and(|gap| gap.is_blind) {
+    let over_read =
+        is_over_due && unlisted.is_none() && untold.is_none() || mutant("r6_archive_taken_as_read");
+    if unwatched.is_some_and(|gap| gap.is_blind) && !mutant("r6_outage_half_read") {
         // Nobody knows how much people sold meanwhile: nothing is promised before that is read.
         failed = failed.or(unlisted.take());
         report.problem = report.problem.or_else(|| untold.clone());
@@ -173,7 +185,11 @@ async fn unwatched(ctx: &Ctx, now: Timestamp) -> Result<Option<Gap>, StageError>
     // What left before the first look ever, and before the shelf was counted, the count knows.
     let known = last.as_ref().map_or(counted, |scan| scan.kaspi_at);
     let before = |span: SignedDuration| known.saturating_sub(span).unwrap_or(known);
-    let mut placed = before(ctx.settings.lookback);
+    let mut placed = if mutant("r6_outage_without_lookback") {
+        known
+    } else {
+        before(ctx.settings.lookback)
+    };
     if is_watched {
         // Between two sweeps hardly anything is over that was just placed: as far back as one request goes.
         let page = ctx.store.archived_from(&ctx.shop, ARCHIVE_PAGE).await?;
@@ -194,7 +210,12 @@ async fn read_stragglers(
     (started_at, limit): (Timestamp, u32),
     report: &mut Report,
 ) -> Result<Option<ApiError>, StageError> {
-    let mut ids = ctx.store.gone(&ctx.shop, started_at, limit).await?;
-    ids.extend(ctx.store.vanished(&ctx.shop, limit).await?);
+    let mut ids = Vec::new();
+    if !mutant("r6_not_in_new_list_ignored") {
+        ids.extend(ctx.store.gone(&ctx.shop, started_at, limit).await?);
+    }
+    if !mutant("r6_not_in_accepted_list_ignored") {
+        ids.extend(ctx.store.vanished(&ctx.shop, limit).await?);
+    }
     read_singly(ctx, ids, report).await
 }

@@ -1,0 +1,215 @@
+//! Protocol mutants: places where a test takes one rule of the protocol out, to show that the tests notice.
+//!
+//! Only the feature `failpoints` gives them life; without it [`mutant`] is `false` at compile time. With it,
+//! the environment variable `QABYL_MUTANT` names the one rule that is out, for the whole life of the process.
+//! `tests/mutants/run` runs each with the seed or test that is known to fail then (`tests/mutants/seeds.txt`).
+//! A name begins with the rule of `docs/ARCHITECTURE.md` that it breaks.
+
+/// Every mutant, and what the program does wrong with it.
+pub const MUTANTS: [(&str, &str); 47] = [
+    (
+        "r1_promised_twice",
+        "a batch promises the same units to several orders",
+    ),
+    (
+        "r1_reservations_lost",
+        "a decision is recorded without its reservations",
+    ),
+    (
+        "r2_snooze_is_unsent",
+        "an attempt answered by 429 no longer makes its action sticky",
+    ),
+    (
+        "r2_cancel_of_another_state",
+        "a cancel asked for a waiting order is sent once it is accepted",
+    ),
+    (
+        "r3_lost_reply_is_not_sent",
+        "a POST without an answer counts as never sent",
+    ),
+    (
+        "r4_settle_ignored",
+        "a POST of unknown outcome is repeated before the settle time has passed",
+    ),
+    (
+        "r4_repeat_without_reading",
+        "a POST is repeated without reading the order again",
+    ),
+    (
+        "r4_repeat_at_once",
+        "a POST of unknown outcome is due again at once",
+    ),
+    ("r4_repeat_for_ever", "attempts are not limited"),
+    (
+        "r5_cancelled_keeps_units",
+        "a cancelled order keeps its units",
+    ),
+    (
+        "r5_accepted_releases_units",
+        "an accepted order releases its units",
+    ),
+    (
+        "r5_lines_of_earlier_status",
+        "lines are judged by the status the order had when they were asked for",
+    ),
+    ("r6_no_sweep", "accepted orders are never listed"),
+    (
+        "r6_not_in_new_list_ignored",
+        "orders missing from the list of new ones are not read",
+    ),
+    (
+        "r6_not_in_accepted_list_ignored",
+        "orders missing from the list of accepted ones are not read",
+    ),
+    (
+        "r6_unaccounted_order_ignored",
+        "an accept does not wait for an order found missing since it was decided",
+    ),
+    (
+        "r6_old_sweep_suffices",
+        "a POST is repeated on a sweep of any age",
+    ),
+    (
+        "r6_last_units_unread",
+        "an accept of the last units rests on a sweep of any age",
+    ),
+    (
+        "r6_swept_before_order_seen",
+        "an accept of the last units rests on a sweep begun before its order was seen",
+    ),
+    (
+        "r6_archive_not_read_between_sweeps",
+        "orders that came and went between two sweeps are not looked for",
+    ),
+    (
+        "r6_archive_taken_as_read",
+        "a sweep that could not read the archive counts as one that did",
+    ),
+    (
+        "r6_departed_lines_not_read",
+        "lines of orders that came and went between two sweeps are not read",
+    ),
+    (
+        "r6_departed_without_lines",
+        "an order that departed before its lines were read is forgotten",
+    ),
+    (
+        "r6_outage_not_read",
+        "the archive is not read after an outage",
+    ),
+    (
+        "r6_outage_lines_not_read",
+        "lines of orders that came and went in an outage are not read",
+    ),
+    (
+        "r6_outage_without_lookback",
+        "orders placed before an outage and approved in it are not looked for",
+    ),
+    (
+        "r6_outage_half_read",
+        "accepts go out before an outage is read",
+    ),
+    (
+        "r6_count_during_outage_believed",
+        "a count made in an outage is believed about an order without a departure",
+    ),
+    (
+        "r6_lines_asked_for_ever",
+        "lines that cannot be read are asked for without end",
+    ),
+    (
+        "r6_unknown_status_holds_nothing",
+        "an accepted order with an unknown status holds no units",
+    ),
+    (
+        "r7_incomplete_is_complete",
+        "a list with missing pages counts as complete",
+    ),
+    (
+        "r8_not_decided_again",
+        "a cancel is sent without being decided again",
+    ),
+    (
+        "r8_count_after_sweep",
+        "a cancel rests on a count made after the last sweep",
+    ),
+    (
+        "r8_pending_is_certain",
+        "units promised to undecided orders count as sold, and cancel others",
+    ),
+    (
+        "r8_dated_by_its_answer",
+        "a reading counts as of its answer, not of its request",
+    ),
+    (
+        "r8_other_shops_are_certain",
+        "promises of a shop that is not read cancel other shops' orders",
+    ),
+    (
+        "r9_stock_not_rechecked",
+        "an accept is sent although its units are gone since",
+    ),
+    (
+        "r9_linked_after_departure_ignored",
+        "goods linked to a SKU after they departed are not counted as gone",
+    ),
+    (
+        "r9_courier_goods_return_at_once",
+        "an order cancelled with the courier is back on the shelf at once",
+    ),
+    (
+        "r9_count_from_the_future",
+        "a count keeps the date of a clock that runs ahead",
+    ),
+    (
+        "r9_unknown_departure_is_certain",
+        "goods whose departure is unknown count as gone, and cancel others",
+    ),
+    (
+        "r10_no_deep_scan",
+        "new orders are never listed to their full depth",
+    ),
+    (
+        "r11_any_status_overwrites",
+        "an older status overwrites a newer one",
+    ),
+    (
+        "r13_open_attempts_forgotten",
+        "attempts left open by a dead process are not read back",
+    ),
+    (
+        "r14_lease_not_checked",
+        "a process that lost its lease goes on writing",
+    ),
+    (
+        "r15_clock_not_repaired",
+        "due times stay in the future after the clock was set back",
+    ),
+    ("r15_lines_never_read", "lines of new orders are not read"),
+];
+
+/// Whether this rule is taken out.
+///
+/// # Panics
+/// Where the name is not in [`MUTANTS`].
+#[cfg(feature = "failpoints")]
+pub fn mutant(name: &str) -> bool {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test names the rule in the environment of the process"
+    )]
+    static OUT: std::sync::LazyLock<Option<String>> =
+        std::sync::LazyLock::new(|| std::env::var("QABYL_MUTANT").ok());
+    assert!(
+        MUTANTS.iter().any(|(known, _)| *known == name),
+        "{name} is not in the list of mutants"
+    );
+    OUT.as_deref() == Some(name)
+}
+
+/// Whether this rule is taken out: never in a program that is shipped.
+#[cfg(not(feature = "failpoints"))]
+#[inline]
+pub const fn mutant(_: &str) -> bool {
+    false
+}
