@@ -16,3 +16,4 @@ pub mod sandbox;
 pub mod status;
 pub mod stock;
 pub mod store;
+pub mod text;

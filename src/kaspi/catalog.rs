@@ -186,7 +186,7 @@ impl Catalog {
         let permit = permit.map_err(|why| match why {
             Shut::Paused { until } | Shut::Breaker { until } => shut(until),
         })?;
-        let answer = self.shared.transport.send(&request).await;
+        let answer = self.shared.send(&request).await;
         drop(permit);
         self.shared.gate.learn(Method::Post, &answer);
         let answer = answer.map_err(|error| match error {

@@ -22,7 +22,7 @@ mod writer;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use tokio_util::sync::CancellationToken;
 
 pub use catalog::{
@@ -36,6 +36,7 @@ pub use transport::{Method, Transport, TransportError, WireRequest, WireResponse
 pub use writer::Writer;
 
 use crate::clock::Clock;
+use crate::text::Secrets;
 
 /// Content type of every orders request (KASPI_API §1).
 const JSON_API: &str = "application/vnd.api+json";
@@ -179,6 +180,24 @@ impl Shared {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .f64()
+    }
+
+    /// Sends one request once. The answer comes without the token, should the server repeat it: what
+    /// is stored, logged or shown of an answer is taken from here.
+    async fn send(&self, request: &WireRequest) -> Result<WireResponse, TransportError> {
+        let secrets = Secrets::default().and(request.token.expose_secret());
+        let text = |text: &str| secrets.redact_text(text);
+        match self.transport.send(request).await {
+            Ok(mut answer) => {
+                if let std::borrow::Cow::Owned(body) = secrets.redact(&answer.body) {
+                    answer.body = body;
+                }
+                Ok(answer)
+            }
+            Err(TransportError::NotSent(why)) => Err(TransportError::NotSent(text(&why))),
+            Err(TransportError::Broken(why)) => Err(TransportError::Broken(text(&why))),
+            Err(error) => Err(error),
+        }
     }
 
     /// A request with every header Kaspi wants (KASPI_API §1).

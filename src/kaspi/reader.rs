@@ -326,7 +326,7 @@ impl Reader {
                 Shut::Paused { until } => ApiError::Snooze { until },
                 Shut::Breaker { until } => ApiError::Breaker { until },
             })?;
-        let answer = self.shared.transport.send(request).await;
+        let answer = self.shared.send(request).await;
         drop(permit);
         self.shared.gate.learn(Method::Get, &answer);
         let answer = answer.map_err(|error| ApiError::Outage(error.to_string()))?;

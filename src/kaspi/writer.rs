@@ -108,7 +108,7 @@ impl Writer {
                 };
             }
         };
-        let answer = self.shared.transport.send(&request).await;
+        let answer = self.shared.send(&request).await;
         drop(permit);
         self.shared.gate.learn(Method::Post, &answer);
         match answer {

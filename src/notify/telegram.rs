@@ -7,6 +7,7 @@ use serde_json::json;
 use std::time::Duration;
 
 use super::{SendError, http};
+use crate::text::Secrets;
 
 /// Characters Telegram takes in one message.
 const CHARACTERS_MAX: usize = 4096;
@@ -53,7 +54,7 @@ pub(super) async fn send(
         answer.after = Some(Duration::from_secs(seconds));
     }
     // Whatever answers in Telegram's place may repeat what it was asked.
-    let description = said.description.replace(token, "***");
+    let description = Secrets::default().and(token).redact_text(&said.description);
     match answer.status {
         // A chat that is not there, or a bot that nobody let in, is nothing the next message mends.
         400 if !description.contains("too long") => Err(SendError::Refused(format!(

@@ -12,6 +12,7 @@ use super::fetch::{Answer, ReadError, Web};
 use crate::clock::Clock;
 use crate::domain::ids::Sku;
 use crate::domain::stock::StockRow;
+use crate::text::Secrets;
 
 /// Between two requests.
 const PACE: Duration = Duration::from_secs(5);
@@ -121,11 +122,12 @@ impl AlStyle {
         token: &SecretString,
         clock: &Clock,
     ) -> Result<Map<String, Value>, ReadError> {
+        let secrets = Secrets::default().and(token.expose_secret());
         let mut refusals = 0;
         loop {
             let mut query = query.to_vec();
             query.push(("access-token", token.expose_secret()));
-            let answer = self.web.get(path, &query).await?;
+            let answer = self.web.get(path, &query, &secrets).await?;
             match answer.status.as_u16() {
                 200 => return object(&answer),
                 403 | 429 if refusals < REFUSALS_MAX => {

@@ -1,6 +1,7 @@
 //! A source behind an address. The address may carry a secret: it is never told, and no redirect is
 //! followed with it.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -8,6 +9,7 @@ use reqwest::StatusCode;
 use reqwest::header::LAST_MODIFIED;
 
 use super::findings::SourceError;
+use crate::text::Secrets;
 
 /// Largest answer, decoded: half a million rows.
 const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -98,11 +100,13 @@ impl Web {
         })
     }
 
-    /// Asks for what lies below the address.
+    /// Asks for what lies below the address. The answer comes without `secrets`, should the server
+    /// repeat what it was sent.
     pub(super) async fn get(
         &self,
         path: &str,
         query: &[(&str, &str)],
+        secrets: &Secrets,
     ) -> Result<Answer, ReadError> {
         let lost = |error: reqwest::Error| {
             let what = if error.is_timeout() {
@@ -131,7 +135,26 @@ impl Web {
             }
             answer.body.extend_from_slice(&chunk);
         }
+        if let Cow::Owned(body) = secrets.redact(&answer.body) {
+            answer.body = body;
+        }
         Ok(answer)
+    }
+
+    /// The error without what may be secret in the address: a server may put it into a file, and
+    /// findings quote its cells.
+    pub fn redact(&self, error: ReadError) -> ReadError {
+        let secrets = Secrets::default().and_url(&self.url);
+        match error {
+            ReadError::Unreadable(what) => ReadError::Unreadable(secrets.redact_text(&what)),
+            ReadError::Refused(what) => ReadError::Refused(secrets.redact_text(&what)),
+            ReadError::Mistaken(mut error) => {
+                for problem in &mut error.problems {
+                    problem.what = secrets.redact_text(&problem.what);
+                }
+                ReadError::Mistaken(error)
+            }
+        }
     }
 
     /// A file that lies at the address, and when it was made where that is told.
@@ -139,7 +162,7 @@ impl Web {
     /// # Errors
     /// No answer, or one that is no file.
     pub async fn file(&self) -> Result<(Vec<u8>, Option<Timestamp>), ReadError> {
-        let answer = self.get("", &[]).await?;
+        let answer = self.get("", &[], &Secrets::default()).await?;
         if answer.status != StatusCode::OK {
             return Err(ReadError::Unreadable(format!(
                 "the address answers {}",

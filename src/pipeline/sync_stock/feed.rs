@@ -191,13 +191,12 @@ async fn asked(
         Place::Web(web) => {
             let (bytes, made) = web.file().await?;
             let moment = made.unwrap_or_else(|| feeds.clock.now());
-            take(
-                feeds,
-                source,
-                (bytes, Path::new(&source.name), moment),
-                known,
-            )
-            .await
+            let name = Path::new(&source.name);
+            let content = take(feeds, source, (bytes, name, moment), known).await;
+            content.map_err(|nothing| match nothing {
+                Nothing::Failed(error) => Nothing::Failed(web.redact(error)),
+                nothing => nothing,
+            })
         }
         Place::Supplier(supplier, token) => {
             let token = token().map_err(ReadError::Refused)?;
