@@ -7,6 +7,7 @@ pub mod config;
 pub mod crash_point;
 pub mod domain;
 pub mod kaspi;
+pub mod ledger;
 pub mod mutant;
 pub mod notify;
 pub mod pipeline;

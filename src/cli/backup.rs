@@ -6,8 +6,8 @@ use super::args::{Backup, Restore};
 use super::{Done, Failure, open, orders, say};
 use crate::clock::Clock;
 use crate::config::Loaded;
+use crate::ledger;
 use crate::runtime::build;
-use crate::store;
 
 pub(super) async fn backup(loaded: &Loaded, args: &Backup) -> Done {
     let path = &loaded.config.database.path;
@@ -27,7 +27,7 @@ pub(super) async fn restore(loaded: &Loaded, args: &Restore) -> Done {
     let to = &loaded.config.database.path;
     let now = Clock::System.now();
     let settle = build::settle(&loaded.config);
-    let counted = store::restore(&args.file, to, settle, now).await?;
+    let counted = ledger::restore(&args.file, to, settle, now).await?;
     say(&format!(
         "{} is in place; every list is read again before anything is decided",
         to.display()

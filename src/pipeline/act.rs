@@ -15,8 +15,8 @@ use crate::crash_point::crash_point;
 use crate::domain::action::{Kind, Outcome, State};
 use crate::domain::order::{Order, Status};
 use crate::kaspi::{ApiError, Writer};
+use crate::ledger::{Begun, Due, Ended, Reading, Recheck};
 use crate::mutant::mutant;
-use crate::store::{Begun, Due, Ended, Reading, Recheck};
 
 /// When an order that could not be read is read again.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(5);

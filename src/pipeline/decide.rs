@@ -11,8 +11,9 @@ use crate::domain::facts::{Counters, Facts, LineFacts, LinesFacts};
 use crate::domain::ids::ShopName;
 use crate::domain::interlocks::Name;
 use crate::domain::ledger::Take;
+use crate::ledger::{Candidate, Deciding, NewDecision};
 use crate::mutant::mutant;
-use crate::store::{Candidate, Deciding, NewDecision, Page};
+use crate::store::Page;
 
 /// Orders decided in one transaction; a longer queue is taken in several.
 const BATCH: u32 = 1_000;

@@ -12,8 +12,9 @@ use crate::crash_point::crash_point;
 use crate::domain::ids::OrderId;
 use crate::domain::order::{State, Status};
 use crate::kaspi::{ApiError, ListQuery, Page};
+use crate::ledger::{Observed, Reading};
 use crate::mutant::mutant;
-use crate::store::{Observed, Reading, ScanKind, StoreError};
+use crate::store::{ScanKind, StoreError};
 
 /// Longest span of one request; Kaspi allows 14 days (KASPI_API §2), and a day is left for clocks.
 const WINDOW: SignedDuration = SignedDuration::from_hours(13 * 24);

@@ -31,7 +31,8 @@ use crate::domain::ids::ShopName;
 use crate::domain::policy::Policy;
 use crate::domain::stock::Semantics;
 use crate::kaspi::{ApiError, Reader};
-use crate::store::{DecidingInput, Observed, Store, StoreError};
+use crate::ledger::{DecidingInput, Observed};
+use crate::store::{Store, StoreError};
 
 /// Furthest back Kaspi lists an order in one go (KASPI_API §2).
 const DEEP: SignedDuration = SignedDuration::from_hours(14 * 24);

@@ -10,7 +10,8 @@ use super::{Ctx, StageError, lines, listing};
 use crate::crash_point::crash_point;
 use crate::domain::order::{State, Status};
 use crate::kaspi::ApiError;
-use crate::store::{Observed, Scan, ScanKind};
+use crate::ledger::Observed;
+use crate::store::{Scan, ScanKind};
 
 /// An order that cannot be read is in every list while it waits, and is told of so often.
 const TELLS_EVERY: Duration = Duration::from_mins(30);

@@ -20,9 +20,10 @@ use crate::kaspi::{
     Client, ClientSettings, Credentials, GateSettings, HttpSettings, HttpTransport, Transport,
     Writer,
 };
+use crate::ledger::DecidingInput;
 use crate::pipeline::housekeep::{Backups, Keeper, Retention};
 use crate::pipeline::{Ctx, Mode, Settings, others_fresh_for};
-use crate::store::{DecidingInput, Store};
+use crate::store::Store;
 
 /// One shop, ready to run.
 pub struct ShopParts {

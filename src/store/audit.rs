@@ -60,7 +60,7 @@ impl Store {
 
 impl WriteTx<'_> {
     /// Adds a row about a shop, or one of its orders.
-    pub(super) fn audit(
+    pub(crate) fn audit(
         &mut self,
         now: Timestamp,
         actor: &str,
@@ -72,7 +72,7 @@ impl WriteTx<'_> {
     }
 
     /// Adds a row about a shop, one of its orders, or neither.
-    pub(super) fn audit_row(
+    pub(crate) fn audit_row(
         &mut self,
         now: Timestamp,
         actor: &str,
@@ -86,7 +86,7 @@ impl WriteTx<'_> {
     }
 
     /// Writes the rows added so far: the last thing before the commit, in the same transaction.
-    pub(super) async fn write_audit(&mut self) -> Result<(), StoreError> {
+    pub(crate) async fn write_audit(&mut self) -> Result<(), StoreError> {
         if self.audit.is_empty() {
             return Ok(());
         }

@@ -16,7 +16,7 @@ use crate::crash_point::crash_point;
 pub const PARTIAL: &str = ".partial";
 
 /// A database's own file and what SQLite may keep beside it, by what is added to its name.
-pub(super) const FILES: [&str; 4] = ["", "-wal", "-shm", "-journal"];
+pub(crate) const FILES: [&str; 4] = ["", "-wal", "-shm", "-journal"];
 
 impl Store {
     /// Writes a copy of the database, as of one moment, to a file that is not there yet. The copy is
@@ -46,13 +46,13 @@ impl Store {
 }
 
 /// The path with something added to its file name.
-pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
 }
 
-pub(super) fn failed(path: &Path, error: &io::Error, advice: &str) -> StoreError {
+pub(crate) fn failed(path: &Path, error: &io::Error, advice: &str) -> StoreError {
     StoreError::Open {
         path: path.to_owned(),
         why: format!("{error}: {advice}"),
@@ -68,7 +68,7 @@ fn absent(to: &Path) -> Result<(), StoreError> {
 }
 
 /// Removes a database file with whatever SQLite may have left beside it.
-pub(super) fn remove(database: &Path) -> Result<(), StoreError> {
+pub(crate) fn remove(database: &Path) -> Result<(), StoreError> {
     for suffix in FILES {
         let file = beside(database, suffix);
         match std::fs::remove_file(&file) {
@@ -83,7 +83,7 @@ pub(super) fn remove(database: &Path) -> Result<(), StoreError> {
 
 /// Writes all that a database holds into a new file, on a connection of its own: what a full disk does
 /// to it concerns nobody else.
-pub(super) async fn vacuum_into(from: SqliteConnectOptions, to: &Path) -> Result<(), StoreError> {
+pub(crate) async fn vacuum_into(from: SqliteConnectOptions, to: &Path) -> Result<(), StoreError> {
     let text = to.to_str().ok_or_else(|| StoreError::Open {
         path: to.to_owned(),
         why: "the path is not UTF-8 text: name another one".to_owned(),
@@ -102,7 +102,7 @@ pub(super) async fn vacuum_into(from: SqliteConnectOptions, to: &Path) -> Result
 }
 
 /// Gives a finished file its name, for good, unless that name is taken.
-pub(super) async fn publish(finished: &Path, name: &Path) -> Result<(), StoreError> {
+pub(crate) async fn publish(finished: &Path, name: &Path) -> Result<(), StoreError> {
     let (from, to) = (finished.to_owned(), name.to_owned());
     let published = tokio::task::spawn_blocking(move || {
         File::open(&from)?.sync_all()?;
@@ -141,12 +141,12 @@ fn sync_folder(file: &Path) -> io::Result<()> {
 }
 
 /// Whether a file is a whole database.
-pub(super) async fn check(file: &Path) -> Result<(), StoreError> {
+pub(crate) async fn check(file: &Path) -> Result<(), StoreError> {
     check_through(&open::options(file).read_only(true), file).await
 }
 
 /// As [`check`], opened so.
-pub(super) async fn check_through(
+pub(crate) async fn check_through(
     options: &SqliteConnectOptions,
     file: &Path,
 ) -> Result<(), StoreError> {

@@ -37,7 +37,7 @@ struct Row {
     rule: Option<String>,
 }
 
-pub(super) const WAITING: &str = "
+pub(crate) const WAITING: &str = "
 SELECT o.body, o.held_by, o.held_why, d.body AS decision, d.verdict, d.rule FROM orders o
 LEFT JOIN decisions d ON d.id = (SELECT MAX(id) FROM decisions WHERE shop = o.shop AND order_id = o.id)
 WHERE o.shop = ?1 AND o.state = 'NEW' AND o.status = 'APPROVED_BY_BANK'

@@ -67,7 +67,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    pub(super) fn corrupt(what: &'static str, value: impl Into<String>) -> Self {
+    pub(crate) fn corrupt(what: &'static str, value: impl Into<String>) -> Self {
         Self::Corrupt {
             what,
             value: value.into(),

@@ -110,7 +110,7 @@ fn state(row: Row) -> Result<SourceState, StoreError> {
 
 impl WriteTx<'_> {
     /// Notes what was read of a source, with the import that it became.
-    pub(super) async fn source_read(
+    pub(crate) async fn source_read(
         &mut self,
         read: &SourceRead<'_>,
         report: &ImportReport,

@@ -6,16 +6,17 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::feeds::SourceRead;
-use super::{Store, StoreError, WriteTx, ms, places};
+use super::{Store, StoreError, WriteTx, ms};
 use crate::crash_point::crash_point;
 use crate::domain::stock::{Semantics, StockRow};
+use crate::ledger::pickup_points;
 use crate::mutant::mutant;
 
 /// Rows written in one statement.
 const BATCH: usize = 500;
 
 /// The event of the trail that tells which levels changed, some hundreds a row.
-pub(super) const LEVELS_CHANGED: &str = "stock.levels";
+pub(crate) const LEVELS_CHANGED: &str = "stock.levels";
 
 /// Rows to take in.
 pub struct Import<'a> {
@@ -160,7 +161,7 @@ impl Store {
             }
             (new.progress)(batch.len());
         }
-        places::settle(&mut tx, &first_listed, now).await?;
+        pickup_points::settle(&mut tx, &first_listed, now).await?;
         finish(&mut tx, new, import, &report, now).await?;
         crash_point("stock.before_commit");
         tx.commit().await?;

@@ -20,19 +20,19 @@ pub struct Holder {
 
 /// A held lock; freed when dropped or when the process dies.
 #[derive(Debug)]
-pub(super) struct Lock {
+pub(crate) struct Lock {
     _file: File,
 }
 
 /// The lock's file beside the database.
-pub(super) fn path_for(database: &Path) -> PathBuf {
+pub(crate) fn path_for(database: &Path) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
     name.push(".lock");
     PathBuf::from(name)
 }
 
 /// Takes the lock, or says who holds it.
-pub(super) fn take(database: &Path, now: Timestamp) -> Result<Lock, StoreError> {
+pub(crate) fn take(database: &Path, now: Timestamp) -> Result<Lock, StoreError> {
     let path = path_for(database);
     let open = |why: std::io::Error| cannot_open(&path, &why);
     let mut file = private(&path).map_err(open)?;
@@ -66,7 +66,7 @@ fn read(file: &mut File) -> Option<Holder> {
 }
 
 /// Why a file beside the database, or the database, cannot be opened, and what to do.
-pub(super) fn cannot_open(path: &Path, why: &std::io::Error) -> StoreError {
+pub(crate) fn cannot_open(path: &Path, why: &std::io::Error) -> StoreError {
     use std::io::ErrorKind::{NotFound, PermissionDenied, ReadOnlyFilesystem};
     let folder = folder_of(path).display();
     let user = this_user().map_or_else(|| "this user".to_owned(), |uid| format!("user {uid}"));
@@ -100,7 +100,7 @@ fn this_user() -> Option<u32> {
 }
 
 /// Opens or makes a file that its owner alone may read.
-pub(super) fn private(path: &Path) -> std::io::Result<File> {
+pub(crate) fn private(path: &Path) -> std::io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true);
     #[cfg(unix)]
@@ -119,7 +119,7 @@ pub(super) fn private(path: &Path) -> std::io::Result<File> {
 /// A command run by root in the service's own folder must not leave a file that the service cannot open.
 /// SQLite does the same for the files it makes beside the database. Only root can, and only root needs to.
 #[cfg(unix)]
-pub(super) fn give_to_folders_owner(path: &Path, file: &File) {
+pub(crate) fn give_to_folders_owner(path: &Path, file: &File) {
     use std::os::unix::fs::{MetadataExt as _, fchown};
     if let Ok(owner) = std::fs::metadata(folder_of(path)) {
         let _ = fchown(file, Some(owner.uid()), Some(owner.gid()));

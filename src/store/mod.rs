@@ -1,47 +1,33 @@
-//! The only module with SQL. One writer, a few readers, one database file.
+//! Tables and read models. One writer, a few readers, one database file.
 //!
 //! A write is a `WriteTx`: `BEGIN IMMEDIATE` … `COMMIT` spoken by hand on one connection. Whatever
 //! does not end in a clean commit throws that connection away, so that no half-open transaction can
 //! ever swallow a later commit, and the next write starts from what is really on disk.
 
-mod actions;
-mod audit;
-mod backup;
-mod batch;
-mod deadline;
-mod deciding;
-mod edited;
-mod error;
-mod feeds;
-mod import;
-mod left;
-mod lock;
-mod mend;
-mod notices;
-mod observe;
-mod open;
-mod orders;
-mod page;
-mod parts;
-mod people;
-mod places;
+pub(crate) mod audit;
+pub(crate) mod backup;
+pub(crate) mod deadline;
+pub(crate) mod error;
+pub(crate) mod feeds;
+pub(crate) mod import;
+pub(crate) mod lock;
+pub(crate) mod notices;
+pub(crate) mod open;
+pub(crate) mod orders;
+pub(crate) mod page;
 #[cfg(test)]
-mod plans;
-mod readings;
-mod recheck;
-mod replay;
-mod reservations;
-mod restore;
-mod retention;
-mod scans;
-mod shops;
-mod stock;
-mod stock_audit;
-mod stock_export;
-mod today;
-mod upkeep;
-mod view;
-mod watch;
+pub(crate) mod plans;
+pub(crate) mod readings;
+pub(crate) mod replay;
+pub(crate) mod scans;
+pub(crate) mod shops;
+pub(crate) mod stock;
+pub(crate) mod stock_audit;
+pub(crate) mod stock_export;
+pub(crate) mod today;
+pub(crate) mod upkeep;
+pub(crate) mod view;
+pub(crate) mod watch;
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -52,24 +38,18 @@ use sqlx::pool::PoolConnection;
 use sqlx::{Connection, Sqlite, SqliteConnection, SqlitePool};
 use tokio::sync::{Mutex, MutexGuard};
 
-pub use actions::{Begun, Due, Ended};
 pub use audit::AuditRow;
 pub use backup::PARTIAL;
 pub use deadline::Waiting;
-pub use deciding::{Candidate, Deciding, DecidingInput, NewDecision};
 pub use error::StoreError;
 pub use feeds::{LastRead, SourceRead, SourceState, Trouble};
 pub use import::{Import, ImportReport};
 pub use lock::Holder;
 pub use notices::{Bounds, ChannelState, Delivery, Told};
-pub use observe::{Observed, Reading};
 pub use orders::LinesWanted;
 pub use page::Page;
-pub use parts::{MapReport, PartRow};
 pub use readings::{LinesRead, NoLines};
-pub use recheck::{Launch, Recheck};
 pub use replay::{Past, PastFilter};
-pub use restore::{Restored, restore};
 pub use scans::{Scan, ScanKind};
 pub use shops::ShopState;
 pub use stock::StockView;
@@ -91,10 +71,10 @@ pub enum Access {
 /// The open database.
 #[derive(Debug)]
 pub struct Store {
-    path: PathBuf,
+    pub(crate) path: PathBuf,
     writer: Mutex<Option<SqliteConnection>>,
-    readers: SqlitePool,
-    epoch: i64,
+    pub(crate) readers: SqlitePool,
+    pub(crate) epoch: i64,
     /// Whether this process has looked the whole file through.
     checked: AtomicBool,
     _lock: Option<lock::Lock>,
@@ -112,7 +92,7 @@ impl Store {
     }
 
     /// Starts a write. The database is locked for other writers until it ends.
-    async fn write(&self) -> Result<WriteTx<'_>, StoreError> {
+    pub(crate) async fn write(&self) -> Result<WriteTx<'_>, StoreError> {
         let mut slot = self.writer.lock().await;
         let mut connection = match slot.take() {
             Some(connection) => connection,
@@ -139,7 +119,7 @@ impl Store {
         })
     }
 
-    async fn read(&self) -> Result<PoolConnection<Sqlite>, StoreError> {
+    pub(crate) async fn read(&self) -> Result<PoolConnection<Sqlite>, StoreError> {
         Ok(self.readers.acquire().await?)
     }
 
@@ -163,10 +143,10 @@ impl Store {
 }
 
 /// One write. Dropped without [`WriteTx::commit`], it leaves nothing behind.
-struct WriteTx<'s> {
+pub(crate) struct WriteTx<'s> {
     slot: MutexGuard<'s, Option<SqliteConnection>>,
     connection: Option<SqliteConnection>,
-    epoch: i64,
+    pub(crate) epoch: i64,
     /// Rows of the trail with their details, written together just before the commit.
     audit: Vec<(serde_json::Value, serde_json::Value)>,
     /// Notices with their facts, written there too.
@@ -174,12 +154,12 @@ struct WriteTx<'s> {
 }
 
 impl WriteTx<'_> {
-    fn conn(&mut self) -> Result<&mut SqliteConnection, StoreError> {
+    pub(crate) fn conn(&mut self) -> Result<&mut SqliteConnection, StoreError> {
         self.connection.as_mut().ok_or(StoreError::Closed)
     }
 
     /// Makes the write durable. An error leaves it open whether it is: read the row again (R13).
-    async fn commit(mut self) -> Result<(), StoreError> {
+    pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
         self.write_audit().await?;
         self.write_notices().await?;
         let mut connection = self.connection.take().ok_or(StoreError::Closed)?;
@@ -193,11 +173,11 @@ impl WriteTx<'_> {
 }
 
 /// Epoch milliseconds, as stored.
-fn ms(at: Timestamp) -> i64 {
+pub(crate) fn ms(at: Timestamp) -> i64 {
     at.as_millisecond()
 }
 
 /// From stored epoch milliseconds.
-fn at(ms: i64) -> Result<Timestamp, StoreError> {
+pub(crate) fn at(ms: i64) -> Result<Timestamp, StoreError> {
     Timestamp::from_millisecond(ms).map_err(|_| StoreError::corrupt("a time", ms.to_string()))
 }

@@ -85,13 +85,13 @@ pub struct Bounds {
 
 impl WriteTx<'_> {
     /// Adds a notice, unless the same happening was told before.
-    pub(super) fn notice(&mut self, now: Timestamp, notice: Notice) {
+    pub(crate) fn notice(&mut self, now: Timestamp, notice: Notice) {
         let head = json!([ms(now), notice.kind.word(), notice.key, notice.shop]);
         self.notices.push((head, notice.facts));
     }
 
     /// Writes the notices added so far, in the same transaction.
-    pub(super) async fn write_notices(&mut self) -> Result<(), StoreError> {
+    pub(crate) async fn write_notices(&mut self) -> Result<(), StoreError> {
         if self.notices.is_empty() {
             return Ok(());
         }

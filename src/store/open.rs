@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use super::{Access, Store, StoreError, lock};
 use crate::crash_point::crash_point;
 
-pub(super) static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+pub(crate) static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
 /// Oldest SQLite without the WAL-reset corruption.
 const SQLITE_OLDEST: (u32, u32, u32) = (3, 51, 3);
@@ -31,7 +31,7 @@ const BUSY_PAUSE: Duration = Duration::from_millis(25);
 /// Bytes of the log that are kept for the next writes: as many as SQLite writes before it begins anew.
 const LOG_KEPT: &str = "4194304";
 
-pub(super) fn options(path: &Path) -> SqliteConnectOptions {
+pub(crate) fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .foreign_keys(true)
@@ -43,7 +43,7 @@ pub(super) fn options(path: &Path) -> SqliteConnectOptions {
 
 /// A writer connection: WAL with a sync at every commit, so that a committed intent survives a power
 /// cut.
-pub(super) async fn writer(path: &Path) -> Result<SqliteConnection, StoreError> {
+pub(crate) async fn writer(path: &Path) -> Result<SqliteConnection, StoreError> {
     let options = options(path)
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)

@@ -17,7 +17,7 @@ pub struct LinesWanted {
 /// while their order waits or holds stock.
 const LINK_RETRY: SignedDuration = SignedDuration::from_mins(15);
 
-pub(super) const LINES_WANTED: &str = "
+pub(crate) const LINES_WANTED: &str = "
 SELECT body FROM (
   SELECT created_at, id, body FROM orders INDEXED BY orders_lines_wanted
   WHERE shop = ?1 AND lines_state <> 'known' AND lines_due_at <= ?2 AND status = ?3
@@ -27,11 +27,11 @@ SELECT body FROM (
     AND seen_at >= ?5)
 ORDER BY created_at, id LIMIT ?4";
 
-pub(super) fn parse_order(body: &str) -> Result<Order, StoreError> {
+pub(crate) fn parse_order(body: &str) -> Result<Order, StoreError> {
     serde_json::from_str(body).map_err(|_| StoreError::corrupt("an order", body))
 }
 
-pub(super) async fn put_lines(
+pub(crate) async fn put_lines(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
     order: &OrderId,
@@ -50,11 +50,7 @@ pub(super) async fn put_lines(
         .bind(order.as_str())
         .bind(line.entry.as_str())
         .bind(line.number)
-        .bind(
-            line.sku
-                .as_ref()
-                .map(super::super::domain::ids::Sku::as_str),
-        )
+        .bind(line.sku.as_ref().map(crate::domain::ids::Sku::as_str))
         .bind(line.quantity)
         .bind(body)
         .execute(tx.conn()?)
@@ -76,7 +72,7 @@ pub(super) async fn put_lines(
 
 /// Marks lines as unreadable with a reason, or merely to be asked for again later: an hour later those of an
 /// order that is over, and that nothing waits for any more.
-pub(super) async fn lines_failed(
+pub(crate) async fn lines_failed(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
     order: &OrderId,
@@ -100,7 +96,7 @@ pub(super) async fn lines_failed(
 
 /// Lines of an order that was over, and known to the shelf's count, when it was first seen: there are as many
 /// such as the archive has, and none is asked for.
-pub(super) async fn lines_needless(
+pub(crate) async fn lines_needless(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
     order: &OrderId,
@@ -119,7 +115,7 @@ pub(super) async fn lines_needless(
 }
 
 /// Counts a request for lines that was in vain.
-pub(super) async fn lines_asked(
+pub(crate) async fn lines_asked(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
     order: &OrderId,
@@ -132,7 +128,7 @@ pub(super) async fn lines_asked(
     Ok(())
 }
 
-pub(super) async fn known_lines(
+pub(crate) async fn known_lines(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
     order: &OrderId,
@@ -148,7 +144,7 @@ pub(super) async fn known_lines(
 }
 
 /// Those of `lines` that are known by a SKU now, and were stored without one.
-pub(super) async fn newly_linked(
+pub(crate) async fn newly_linked(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
     order: &OrderId,
@@ -167,18 +163,18 @@ pub(super) async fn newly_linked(
     Ok(lines.iter().filter(is_new).cloned().collect())
 }
 
-pub(super) fn parse_line(body: &str) -> Result<Line, StoreError> {
+pub(crate) fn parse_line(body: &str) -> Result<Line, StoreError> {
     serde_json::from_str(body).map_err(|_| StoreError::corrupt("a line", body))
 }
 
 /// From stored order ids.
-pub(super) fn order_ids(ids: &[String]) -> Result<Vec<OrderId>, StoreError> {
+pub(crate) fn order_ids(ids: &[String]) -> Result<Vec<OrderId>, StoreError> {
     ids.iter()
         .map(|id| OrderId::new(id).map_err(|_| StoreError::corrupt("an order id", id)))
         .collect()
 }
 
-pub(super) const OLDEST_HOLDER: &str = "
+pub(crate) const OLDEST_HOLDER: &str = "
 SELECT MIN(at) FROM (
   SELECT MIN(created_at) AS at FROM orders INDEXED BY orders_on_their_way
   WHERE shop = ?1 AND status IN ('ACCEPTED_BY_MERCHANT', 'CANCELLING')
@@ -191,7 +187,7 @@ SELECT MIN(at) FROM (
   CROSS JOIN orders o ON o.shop = a.shop AND o.id = a.order_id
   WHERE a.shop = ?1 AND a.state IN ('pending', 'sent', 'unknown') AND a.state <> 'pending')";
 
-pub(super) const OLDEST_WAITING: &str = "
+pub(crate) const OLDEST_WAITING: &str = "
 SELECT MIN(created_at) FROM orders WHERE shop = ?1 AND state = 'NEW' AND status = 'APPROVED_BY_BANK'";
 
 /// Orders in a state or status that nobody knows yet, as the index of them has it.
@@ -204,7 +200,7 @@ macro_rules! is_strange {
        AND status = 'APPROVED_BY_BANK'))"
     };
 }
-pub(super) use is_strange;
+pub(crate) use is_strange;
 
 /// Where accepted orders lie and no others (KASPI_API §3).
 macro_rules! lies_with_accepted {
@@ -212,17 +208,17 @@ macro_rules! lies_with_accepted {
         "state IN ('PICKUP', 'DELIVERY', 'KASPI_DELIVERY')"
     };
 }
-pub(super) use lies_with_accepted;
+pub(crate) use lies_with_accepted;
 
 /// What nobody knows is said of orders that lie where accepted ones do, and lack their lines.
-pub(super) const STRANGE_STATUSES: &str = concat!(
+pub(crate) const STRANGE_STATUSES: &str = concat!(
     "SELECT DISTINCT status FROM orders INDEXED BY orders_strange WHERE shop = ?1 AND ",
     is_strange!(),
     " AND lines_state <> 'known' AND ",
     lies_with_accepted!()
 );
 
-pub(super) const GONE: &str = concat!(
+pub(crate) const GONE: &str = concat!(
     "
 WITH followed AS (
   SELECT id FROM orders INDEXED BY orders_on_their_way
@@ -248,7 +244,7 @@ macro_rules! lines_awaited {
         "lines_state <> 'known' AND lines_failures < 5 AND lines_due_at < 9223372036854775807"
     };
 }
-pub(super) use lines_awaited;
+pub(crate) use lines_awaited;
 
 /// Orders `o` of the shop `?1` that wait for the merchant by what is stored, and that the last complete
 /// list, asked for after they were seen, did not show.
@@ -261,15 +257,15 @@ WHERE o.shop = ?1 AND o.state = 'NEW' AND o.status = 'APPROVED_BY_BANK'
   AND COALESCE(o.listed_scan, 0) < s.id AND o.created_at >= s.window_from AND o.seen_at < s.started_at"
     };
 }
-pub(super) use from_vanished;
+pub(crate) use from_vanished;
 
-pub(super) const VANISHED: &str = concat!(
+pub(crate) const VANISHED: &str = concat!(
     "SELECT o.id",
     from_vanished!(),
     " ORDER BY o.seen_at LIMIT ?2"
 );
 
-pub(super) const ARCHIVED_FROM: &str = "
+pub(crate) const ARCHIVED_FROM: &str = "
 SELECT created_at FROM orders INDEXED BY orders_archived WHERE shop = ?1 AND state = 'ARCHIVE'
 ORDER BY created_at DESC LIMIT 1 OFFSET ?2";
 

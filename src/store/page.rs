@@ -8,11 +8,11 @@ use crate::domain::order::Order;
 #[derive(Debug, Clone)]
 pub struct Page {
     /// Orders of it, at most.
-    pub(super) limit: u32,
+    pub(crate) limit: u32,
     /// Creation of the last order looked at, as stored.
-    pub(super) created_at: i64,
+    pub(crate) created_at: i64,
     /// Its id, as many may be created at the same moment.
-    pub(super) id: String,
+    pub(crate) id: String,
 }
 
 impl Page {
@@ -27,7 +27,7 @@ impl Page {
 
     /// The page behind this one, on which `found` orders were, this the last; `None` where it was not
     /// full, and the queue ends with it.
-    pub(super) fn next(&self, found: usize, last: Option<&Order>) -> Option<Self> {
+    pub(crate) fn next(&self, found: usize, last: Option<&Order>) -> Option<Self> {
         let last = last.filter(|_| found >= self.limit as usize)?;
         Some(Self {
             limit: self.limit,

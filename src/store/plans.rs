@@ -1,7 +1,8 @@
 //! How SQLite would find the rows of the statements asked for all the time: never by walking through
 //! everything a shop ever sold.
 
-use super::{actions, batch, deadline, deciding, left, observe, orders, stock, today, view, watch};
+use super::{deadline, orders, stock, today, view, watch};
+use crate::ledger::{actions, batch, deciding, departures, observe};
 use crate::store::{Access, Store};
 
 /// Tables that grow with every order, and how the statements call them.
@@ -61,7 +62,7 @@ const STATEMENTS: [(&str, &str); 28] = [
     ("waiting", deadline::WAITING),
     ("held", watch::HELD),
     ("day", watch::DAY),
-    ("known since", left::KNOWN_SINCE),
+    ("known since", departures::KNOWN_SINCE),
 ];
 
 #[tokio::test]

@@ -2,11 +2,12 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::observe::{self, Observed, Reading};
-use super::{Store, StoreError, edited, left, orders, reservations};
+use super::{Store, StoreError, orders};
 use crate::crash_point::crash_point;
 use crate::domain::ids::ShopName;
 use crate::domain::order::{Lines, Order};
+use crate::ledger::observe::{self, Observed, Reading};
+use crate::ledger::{amended, departures, reservations};
 use crate::mutant::mutant;
 
 /// An order as it was stored, and its lines or why there are none this time.
@@ -83,9 +84,9 @@ impl Store {
                 Ok(Lines::Known(lines)) => {
                     let linked = orders::newly_linked(&mut tx, shop, &order.id, lines).await?;
                     orders::put_lines(&mut tx, shop, &order.id, lines, now).await?;
-                    edited::refit(&mut tx, shop, order, now).await?;
+                    amended::refit(&mut tx, shop, order, now).await?;
                     if !mutant("r9_linked_after_departure_ignored") {
-                        left::late(&mut tx, shop, order, linked, now).await?;
+                        departures::late(&mut tx, shop, order, linked, now).await?;
                     }
                 }
                 Ok(Lines::Unreadable(why)) => {

@@ -3,10 +3,10 @@
 use jiff::{SignedDuration, Timestamp};
 use sqlx::FromRow;
 
-use super::observe::{self, Observed, Reading};
 use super::{Store, StoreError, at, ms};
 use crate::crash_point::crash_point;
 use crate::domain::ids::ShopName;
+use crate::ledger::observe::{self, Observed, Reading};
 use crate::mutant::mutant;
 
 /// Scans older than this are dropped as new ones come: none says anything about now, and a deep one

@@ -4,15 +4,15 @@ use jiff::Timestamp;
 use serde_json::json;
 use sqlx::FromRow;
 
-use super::parts::{PartRow, parts};
 use super::{Store, StoreError, WriteTx, at, ms};
 use crate::domain::facts::Collapse;
 use crate::domain::ids::{OrderId, ShopName, Sku};
 use crate::domain::ledger::{Ledger, Listing, Promised};
 use crate::domain::stock::Semantics;
+use crate::ledger::parts::{PartRow, parts};
 
 /// Fewer SKUs than this falling to zero at once say nothing about the feed: small shops sell out.
-pub(super) const COLLAPSE_SKUS_MIN: i64 = 3;
+pub(crate) const COLLAPSE_SKUS_MIN: i64 = 3;
 
 /// One level with what is promised of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +67,7 @@ macro_rules! is_doubtful {
 /// by then is in it; one placed since is not; of one placed before and seen as accepted after, nobody
 /// knows. Units given back since may be missing in it, as may
 /// those of an order that was cancelled on its way.
-pub(super) const LEVELS: &str = concat!(
+pub(crate) const LEVELS: &str = concat!(
     "
 SELECT s.sku, s.warehouse, s.on_hand, s.as_of, s.source,
   COALESCE(SUM(r.quantity) FILTER (WHERE r.state <> 'released'
@@ -108,15 +108,15 @@ ORDER BY s.sku, s.warehouse"
 
 /// Whose look at the levels it is.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Viewpoint<'a> {
+pub(crate) struct Viewpoint<'a> {
     /// The shop whose order is decided, and since when others must have been read completely for their
     /// promises to count as certain.
-    pub(super) shop: Option<(&'a ShopName, Timestamp)>,
+    pub(crate) shop: Option<(&'a ShopName, Timestamp)>,
     /// An order whose own promises do not stand in its way.
-    pub(super) own: Option<(&'a ShopName, &'a OrderId)>,
+    pub(crate) own: Option<(&'a ShopName, &'a OrderId)>,
 }
 
-pub(super) async fn levels(
+pub(crate) async fn levels(
     connection: &mut sqlx::SqliteConnection,
     semantics: Semantics,
     skus: Option<&[&str]>,
@@ -152,13 +152,13 @@ pub(super) async fn levels(
 }
 
 /// Imports whose fall is still in force: their zeroed SKUs are still at zero.
-pub(super) const COLLAPSES: &str = "
+pub(crate) const COLLAPSES: &str = "
 SELECT i.source, i.at, i.had, COUNT(s.sku) AS fell FROM stock s JOIN stock_imports i ON i.id = s.fell_in
 WHERE s.fell_in IS NOT NULL GROUP BY i.id HAVING COUNT(s.sku) >= ? AND i.had > 0
 ORDER BY CAST(COUNT(s.sku) AS REAL) / i.had DESC LIMIT 1";
 
 #[derive(FromRow)]
-pub(super) struct CollapseRow {
+pub(crate) struct CollapseRow {
     source: String,
     at: i64,
     had: i64,
@@ -166,7 +166,7 @@ pub(super) struct CollapseRow {
 }
 
 impl CollapseRow {
-    pub(super) fn collapse(self) -> Result<Collapse, StoreError> {
+    pub(crate) fn collapse(self) -> Result<Collapse, StoreError> {
         Ok(Collapse {
             fell: self.fell.unsigned_abs(),
             had: self.had.unsigned_abs(),
@@ -178,7 +178,7 @@ impl CollapseRow {
 
 impl WriteTx<'_> {
     /// The ledger for these SKUs, as it stands seen from there.
-    pub(super) async fn ledger(
+    pub(crate) async fn ledger(
         &mut self,
         semantics: Semantics,
         safety_stock: i64,
@@ -199,7 +199,7 @@ impl WriteTx<'_> {
     }
 
     /// The sharpest fall still in force.
-    pub(super) async fn collapse(&mut self) -> Result<Option<Collapse>, StoreError> {
+    pub(crate) async fn collapse(&mut self) -> Result<Option<Collapse>, StoreError> {
         let row: Option<CollapseRow> = sqlx::query_as(COLLAPSES)
             .bind(COLLAPSE_SKUS_MIN)
             .fetch_optional(self.conn()?)

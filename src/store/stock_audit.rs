@@ -8,10 +8,10 @@ use serde_json::Value;
 use sqlx::FromRow;
 
 use super::import::LEVELS_CHANGED;
-use super::places::MOVED;
 use super::stock::{Viewpoint, levels};
 use super::{Store, StoreError, at};
 use crate::domain::stock::Semantics;
+use crate::ledger::pickup_points::MOVED;
 
 /// Rows of the trail read at once.
 const PAGE: i64 = 5_000;

@@ -16,7 +16,7 @@ pub struct Today {
     pub cancelled: i64,
 }
 
-pub(super) const TODAY: &str = "
+pub(crate) const TODAY: &str = "
 WITH a AS (SELECT a.kind FROM shops s CROSS JOIN actions a INDEXED BY actions_made
   WHERE a.shop = s.name AND a.made_at >= ?1 AND a.state = 'confirmed')
 SELECT (SELECT COUNT(*) FROM shops s CROSS JOIN orders o INDEXED BY orders_seen

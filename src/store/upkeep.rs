@@ -85,7 +85,7 @@ fn is_recent(checked: Option<i64>, now: Timestamp) -> bool {
 
 /// Looks the file through before it is worked on: a small one always, a large one unless it was found
 /// whole within a day, so that a restart stays quick. Gives whether it was looked through.
-pub(super) async fn check_at_start(path: &Path, now: Timestamp) -> Result<bool, StoreError> {
+pub(crate) async fn check_at_start(path: &Path, now: Timestamp) -> Result<bool, StoreError> {
     let bytes = path.metadata().map_or(0, |file| file.len());
     if bytes > SMALL && is_recent(last_check(path).await, now) {
         return Ok(false);

@@ -183,7 +183,7 @@ impl Totals {
     }
 }
 
-pub(super) const TOTALS: &str = "
+pub(crate) const TOTALS: &str = "
 WITH w AS (SELECT o.held_by, (SELECT verdict FROM decisions d WHERE d.shop = o.shop AND d.order_id = o.id
     ORDER BY d.id DESC LIMIT 1) AS verdict
   FROM shops s CROSS JOIN orders o INDEXED BY orders_open

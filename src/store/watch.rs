@@ -4,13 +4,13 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use sqlx::FromRow;
 
-use super::deciding::{COUNTERS, CountersRow};
 use super::orders::parse_order;
 use super::stock::{COLLAPSE_SKUS_MIN, COLLAPSES, CollapseRow};
 use super::{Store, StoreError, at, ms};
 use crate::domain::decision::Decision;
 use crate::domain::facts::{Collapse, Counters};
 use crate::domain::ids::{OrderCode, ShopName};
+use crate::ledger::deciding::{COUNTERS, CountersRow};
 
 /// An order that waits and is held for a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub struct DaySeen {
 
 /// Why an order waits, in words of a fixed list that a message can say in any language: names of
 /// interlocks, `rule:NAME`, `person`, `refused`, `undecided`. What a person wrote is not among them.
-pub(super) fn because(held_by: Option<&str>, decision: Option<&Decision>) -> Vec<String> {
+pub(crate) fn because(held_by: Option<&str>, decision: Option<&Decision>) -> Vec<String> {
     match (held_by, decision) {
         (Some("qabyl"), _) => vec!["refused".to_owned()],
         (Some(_), _) => vec!["person".to_owned()],
@@ -62,7 +62,7 @@ struct HeldRow {
     decision: Option<String>,
 }
 
-pub(super) const HELD: &str = "
+pub(crate) const HELD: &str = "
 SELECT o.body, o.held_by, d.body AS decision
 FROM orders o INDEXED BY orders_open
 LEFT JOIN decisions d ON d.id = (SELECT MAX(id) FROM decisions WHERE shop = o.shop AND order_id = o.id)
@@ -70,7 +70,7 @@ WHERE o.shop = ? AND o.state = 'NEW' AND o.status = 'APPROVED_BY_BANK'
   AND (o.held_by IS NOT NULL OR d.verdict = 'hold')
 ORDER BY o.created_at LIMIT 1000";
 
-pub(super) const DAY: &str = "
+pub(crate) const DAY: &str = "
 SELECT (SELECT COUNT(*) FROM orders INDEXED BY orders_seen WHERE shop = ?1 AND first_seen_at >= ?2) AS new,
  (SELECT COUNT(*) FROM actions INDEXED BY actions_made
   WHERE shop = ?1 AND made_at >= ?2 AND kind = 'accept' AND state = 'confirmed') AS accepted,
@@ -178,7 +178,7 @@ fn decision(body: &str) -> Result<Decision, StoreError> {
 }
 
 /// What a message needs to tell how much time is left.
-pub(super) fn waiting_facts(
+pub(crate) fn waiting_facts(
     code: &OrderCode,
     waiting_since: Timestamp,
     express: bool,

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use qabyl::domain::decision::{CancelReason, Verdict};
 use qabyl::domain::ids::{OrderCode, OrderId};
+use qabyl::ledger::Reading;
 use qabyl::pipeline::{decide, poll, sweep};
 use qabyl::sandbox::{
     DeliveryMode, EndpointKind, Fault, IncludeSupport, Method, OrderSeed, Script, Settings, State,
     Status,
 };
-use qabyl::store::Reading;
 use rstest::rstest;
 
 use crate::world::{TestWorld, world};

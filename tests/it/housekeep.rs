@@ -107,7 +107,7 @@ async fn copies_are_made_by_the_hour_and_thinned_out() {
     );
     let copy = folder.join(ours[3]);
     let to = world.folder().join("again.db");
-    store::restore(&copy, &to, SignedDuration::ZERO, world.now())
+    qabyl::ledger::restore(&copy, &to, SignedDuration::ZERO, world.now())
         .await
         .unwrap();
     let again = Store::open(&to, Access::Daemon, world.now()).await.unwrap();

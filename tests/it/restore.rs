@@ -384,7 +384,7 @@ async fn a_clock_set_back_since_holds_nothing_up() {
     let (right, to) = (world.now(), world.folder().join("ahead.db"));
     let ahead = right + SignedDuration::from_hours(400 * 24);
     let settle = build::settle(world.config());
-    qabyl::store::restore(&copy, &to, settle, ahead)
+    qabyl::ledger::restore(&copy, &to, settle, ahead)
         .await
         .unwrap();
     world.work_on(&to).await;

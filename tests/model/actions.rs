@@ -1,4 +1,4 @@
-//! The transactions of `src/store/actions.rs` and `src/store/recheck.rs`, one function each.
+//! The transactions of `src/ledger/actions.rs` and `src/ledger/recheck.rs`, one function each.
 
 use qabyl::domain::action::{Outcome, State as ActionState};
 
@@ -8,7 +8,7 @@ use crate::model::Shop;
 use crate::product::{Scene, Word};
 use crate::state::{Action, Ask, Breach, Due, Hand, Last, Reserved, Seen, State};
 
-/// `store::actions::close`; what was in hand for a POST not begun is void.
+/// `ledger::actions::close`; what was in hand for a POST not begun is void.
 pub(crate) fn close<const N: usize>(state: &mut State<N>, i: usize, to: ActionState) {
     state.judge_end(i, to);
     let order = &mut state.orders[i];
@@ -71,7 +71,7 @@ impl<const N: usize> Shop<N> {
         }
     }
 
-    /// `store::recheck::today`.
+    /// `ledger::recheck::today`.
     fn today(&self, state: &mut State<N>, i: usize, action: Action) -> Today {
         let own = match state.orders[i].reserved {
             Reserved::No => 0,
@@ -101,7 +101,7 @@ impl<const N: usize> Shop<N> {
         Today::Other
     }
 
-    /// A POST's outcome: `store::actions::end`.
+    /// A POST's outcome: `ledger::actions::end`.
     pub(crate) fn end_attempt(&self, state: &mut State<N>, i: usize, answer: Answer) {
         let order = &mut state.orders[i];
         let Some(mut action) = order.action else {
@@ -193,7 +193,7 @@ enum Today {
     Other,
 }
 
-/// `store::recheck::withdraw`.
+/// `ledger::recheck::withdraw`.
 fn withdraw<const N: usize>(state: &mut State<N>, i: usize, action: Action) {
     if action.attempts > 0 {
         close(state, i, ActionState::Refused);

@@ -13,7 +13,7 @@ use crate::state::{
 };
 
 impl<const N: usize> Shop<N> {
-    /// One reading taken in: `store::observe::observe`, and with it `end_action` and `hold`. Lines
+    /// One reading taken in: `ledger::observe::observe`, and with it `end_action` and `hold`. Lines
     /// come with every list here, so no reservation waits for them.
     pub(crate) fn observe(&self, state: &mut State<N>, i: usize, read: Seen) {
         let order = &mut state.orders[i];
@@ -53,7 +53,7 @@ impl<const N: usize> Shop<N> {
         }
     }
 
-    /// `store::reservations::insert_reservations`.
+    /// `ledger::reservations::insert_reservations`.
     fn reserve(&self, state: &mut State<N>, i: usize, takes: u8, how: Reserved) {
         assert_eq!(takes, self.wants[i], "an accept takes what was ordered");
         let (confirmed, pending) = self.promised(state);
@@ -111,7 +111,7 @@ impl<const N: usize> Shop<N> {
         }
     }
 
-    /// `CANDIDATES` in `store/deciding.rs`.
+    /// `CANDIDATES` in `ledger/deciding.rs`.
     fn is_candidate(&self, order: &Sold) -> bool {
         let again = self.off == Some(Off::Sticky);
         let is_free = match order.live() {
@@ -143,7 +143,7 @@ impl<const N: usize> Shop<N> {
         }
     }
 
-    /// Decision, reservation and action together: `store::deciding::record` (R1). The decision's own
+    /// Decision, reservation and action together: `ledger::deciding::record` (R1). The decision's own
     /// row decides nothing later and is left out.
     fn record(&self, state: &mut State<N>, i: usize, ask: Ask, ruling: Ruling) {
         let other = match ask {

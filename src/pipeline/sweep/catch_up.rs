@@ -11,7 +11,7 @@ use super::reading::{
 };
 use crate::domain::ids::OrderId;
 use crate::kaspi::ApiError;
-use crate::store::Restored;
+use crate::ledger::Restored;
 
 /// An order may show up for the first time this long after it was placed (KASPI_API §2).
 const LATE: SignedDuration = SignedDuration::from_hours(14 * 24);

@@ -11,7 +11,8 @@ use super::super::{Ctx, StageError, lines};
 use crate::domain::ids::OrderId;
 use crate::domain::order::{State, Status};
 use crate::kaspi::ApiError;
-use crate::store::{Observed, Reading, Scan, ScanKind};
+use crate::ledger::{Observed, Reading};
+use crate::store::{Scan, ScanKind};
 
 /// Where an accepted order may lie (KASPI_API §3).
 pub(super) const ACCEPTED: [State; 4] = [

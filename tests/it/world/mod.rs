@@ -21,7 +21,7 @@ use qabyl::pipeline::housekeep::Keeper;
 use qabyl::runtime::build::{self, ShopParts};
 use qabyl::runtime::once;
 use qabyl::sandbox::{OrderSeed, Server, Settings, World};
-use qabyl::store::{self, Access, OrderFilter, OrderView, StockView, Store};
+use qabyl::store::{Access, OrderFilter, OrderView, StockView, Store};
 use secrecy::SecretString;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -413,7 +413,9 @@ impl TestWorld {
             .folder()
             .join(format!("restored-{}.db", self.now().as_millisecond()));
         let settle = build::settle(&self.config);
-        store::restore(copy, &to, settle, self.now()).await.unwrap();
+        qabyl::ledger::restore(copy, &to, settle, self.now())
+            .await
+            .unwrap();
         self.work_on(&to).await;
         self.put_back_at = self.now();
     }

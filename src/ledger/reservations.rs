@@ -5,10 +5,8 @@ use serde_json::json;
 
 use super::batch::Batch;
 use super::deciding::skus;
-use super::left::left_within;
+use super::departures::left_within;
 use super::observe::{Known, Observed};
-use super::stock::Viewpoint;
-use super::{StoreError, WriteTx, ms, orders};
 use crate::crash_point::crash_point;
 use crate::domain::ids::ShopName;
 use crate::domain::ledger::Take;
@@ -16,9 +14,11 @@ use crate::domain::order::{Line, Lines, Order};
 use crate::domain::reconcile::{self, Holding};
 use crate::domain::stock::Semantics;
 use crate::mutant::mutant;
+use crate::store::stock::Viewpoint;
+use crate::store::{StoreError, WriteTx, ms, orders};
 
 /// Gives the order's units the fate its status asks for.
-pub(super) async fn hold(
+pub(crate) async fn hold(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
     (order, skew): (&Order, Option<SignedDuration>),
@@ -42,7 +42,7 @@ pub(super) async fn hold(
                 close_reservations(tx, shop, order, Fate::Released, why, now).await?;
         }
         Holding::Consume if active > 0 => {
-            let seen_at = row.map_or(Ok(now), |row| super::at(row.seen_at))?;
+            let seen_at = row.map_or(Ok(now), |row| crate::store::at(row.seen_at))?;
             let (after, by) = left_within(order, skew, (seen_at, now));
             let fate = Fate::Consumed { after, by };
             close_reservations(tx, shop, order, fate, order.status.as_str(), now).await?;
@@ -94,7 +94,7 @@ async fn in_doubt(
 
 /// Promises the units of an order that somebody else accepted (R6), already gone within the span
 /// `left` where they are. Nothing while its lines are not known: reading them comes back here.
-pub(super) async fn reserve_seen(
+pub(crate) async fn reserve_seen(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
     order: &Order,
@@ -110,7 +110,7 @@ pub(super) async fn reserve_seen(
 }
 
 /// What an order takes by its stored lines; `None` while they are not known.
-pub(super) async fn known_takes(
+pub(crate) async fn known_takes(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
     order: &Order,
@@ -123,7 +123,7 @@ pub(super) async fn known_takes(
 }
 
 /// What these lines of an order take.
-pub(super) async fn takes(
+pub(crate) async fn takes(
     tx: &mut WriteTx<'_>,
     order: &Order,
     lines: Vec<Line>,
@@ -138,7 +138,7 @@ pub(super) async fn takes(
 
 /// Where a reservation comes from.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Origin {
+pub(crate) enum Origin {
     /// Our own decision; Kaspi does not show it yet.
     Decision,
     /// Kaspi shows the order as accepted, or its goods as gone.
@@ -148,7 +148,7 @@ pub(super) enum Origin {
     },
 }
 
-pub(super) async fn insert_reservations(
+pub(crate) async fn insert_reservations(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
     order: &Order,
@@ -197,7 +197,7 @@ pub(super) async fn insert_reservations(
 
 /// What becomes of promised units.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Fate {
+pub(crate) enum Fate {
     /// They may be promised again.
     Released,
     /// They left the shelf, some time within this span.
@@ -209,7 +209,7 @@ pub(super) enum Fate {
     },
 }
 
-pub(super) async fn close_reservations(
+pub(crate) async fn close_reservations(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
     order: &Order,

@@ -5,9 +5,7 @@ use serde_json::json;
 use sqlx::FromRow;
 
 use super::observe::{kind_of, of_accepted};
-use super::orders::parse_order;
 use super::recheck::{Launch, Recheck, Today, today, withdraw};
-use super::{Store, StoreError, WriteTx, at, ms};
 use crate::crash_point::crash_point;
 use crate::domain::action::{Kind, Outcome, Patience, State as ActionState};
 use crate::domain::decision::Verdict;
@@ -15,6 +13,8 @@ use crate::domain::ids::{OrderId, ShopName};
 use crate::domain::notice::{self, Notice};
 use crate::domain::order::Order;
 use crate::mutant::mutant;
+use crate::store::orders::parse_order;
+use crate::store::{Store, StoreError, WriteTx, at, ms};
 
 /// How soon an action is looked at again that waits for others to be read.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(2);
@@ -91,7 +91,7 @@ struct Row {
     counted: i64,
 }
 
-pub(super) const DUE: &str = concat!(
+pub(crate) const DUE: &str = concat!(
     "
 SELECT a.id, a.decision_id, o.body, a.kind, a.reason, a.comment, a.state, a.attempts, a.origin, a.made_at, o.listed_at,
   (SELECT outcome FROM attempts t WHERE t.action_id = a.id ORDER BY n DESC LIMIT 1) AS last_outcome,
@@ -104,16 +104,16 @@ WHERE a.shop = ? AND a.state IN ('pending', 'sent', 'unknown') AND a.due_at <= ?
 ORDER BY a.state = 'pending' DESC, a.kind = 'accept' DESC, o.created_at, o.id LIMIT ?"
 );
 
-pub(super) const NEXT_DUE: &str = "
+pub(crate) const NEXT_DUE: &str = "
 SELECT MIN(due_at) FROM actions INDEXED BY actions_due
 WHERE shop = ? AND state IN ('pending', 'sent', 'unknown')";
 
 // The index holds live actions: all three states must be named for it to be used.
-pub(super) const UNCONFIRMED: &str = "
+pub(crate) const UNCONFIRMED: &str = "
 SELECT COUNT(*) FROM actions INDEXED BY actions_due
 WHERE shop = ? AND state IN ('pending', 'sent', 'unknown') AND state <> 'pending'";
 
-pub(super) const OPEN_ATTEMPTS: &str = "
+pub(crate) const OPEN_ATTEMPTS: &str = "
 SELECT COUNT(*) FROM attempts t INDEXED BY attempts_open CROSS JOIN actions a ON a.id = t.action_id
 WHERE t.ended_at IS NULL AND a.shop = ?";
 
@@ -135,7 +135,7 @@ fn due(row: Row) -> Result<Due, StoreError> {
     })
 }
 
-pub(super) async fn insert(
+pub(crate) async fn insert(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
     order: &OrderId,
@@ -168,7 +168,7 @@ pub(super) async fn insert(
 }
 
 /// Ends an action. `false` when another stage has ended it meanwhile: then nothing is to follow.
-pub(super) async fn close(
+pub(crate) async fn close(
     tx: &mut WriteTx<'_>,
     action: i64,
     state: ActionState,
@@ -188,7 +188,7 @@ pub(super) async fn close(
     Ok(done.rows_affected() > 0)
 }
 
-pub(super) async fn hold(
+pub(crate) async fn hold(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
     order: &OrderId,

@@ -4,9 +4,9 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::{Store, StoreError, ms};
 use crate::crash_point::crash_point;
 use crate::mutant::mutant;
+use crate::store::{Store, StoreError, ms};
 
 /// A clock that steps back by less than this is only being disciplined.
 const STEP: SignedDuration = SignedDuration::from_secs(60);
@@ -62,7 +62,7 @@ impl Store {
         .fetch_one(&mut *reader)
         .await?;
         drop(reader);
-        let Some(newest) = newest.map(super::at).transpose()? else {
+        let Some(newest) = newest.map(crate::store::at).transpose()? else {
             return Ok(None);
         };
         let back = newest.duration_since(now);

@@ -5,16 +5,17 @@ use jiff::Timestamp;
 use serde_json::json;
 use sqlx::FromRow;
 
+use super::actions;
 use super::deciding::{self, DecidingInput, NewDecision, skus};
 use super::reservations::{Fate, close_reservations};
-use super::stock::Viewpoint;
-use super::{Store, StoreError, WriteTx, actions};
 use crate::crash_point::crash_point;
 use crate::domain::action::State as ActionState;
 use crate::domain::decision::{Decision, Verdict};
 use crate::domain::facts::Facts;
 use crate::domain::ids::{OrderId, ShopName};
 use crate::domain::order::{Order, Status};
+use crate::store::stock::Viewpoint;
+use crate::store::{Store, StoreError, WriteTx};
 
 /// The policy named in a person's decision.
 const PERSON: &str = "person";
@@ -244,7 +245,7 @@ async fn withdraw_unsent(
 }
 
 impl WriteTx<'_> {
-    pub(super) async fn commit_word(self) -> Result<(), StoreError> {
+    pub(crate) async fn commit_word(self) -> Result<(), StoreError> {
         crash_point("person.before_commit");
         self.commit().await?;
         crash_point("person.after_commit");

@@ -5,43 +5,43 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{StoreError, WriteTx, ms};
 use crate::domain::ids::ShopName;
 use crate::domain::order::Order;
+use crate::store::{StoreError, WriteTx, ms};
 
 /// Changes that many readings have in common, written in one statement each: a sweep brings hundreds.
 #[derive(Default)]
-pub(super) struct Batch {
+pub(crate) struct Batch {
     /// Order id to its columns; of two readings of one order the later one stays.
     updated: BTreeMap<String, serde_json::Value>,
-    pub(super) closed: Vec<serde_json::Value>,
+    pub(crate) closed: Vec<serde_json::Value>,
     /// Orders whose units Kaspi now shows as promised.
-    pub(super) confirmed: Vec<String>,
+    pub(crate) confirmed: Vec<String>,
 }
 
 // Joined by key alone, so that the rows drive and the tables are searched.
-pub(super) const UPDATE_ORDERS: &str = "
+pub(crate) const UPDATE_ORDERS: &str = "
 UPDATE orders SET code = j.value ->> 1, state = j.value ->> 2, status = j.value ->> 3,
   created_at = j.value ->> 4, cancellation_reason = j.value ->> 5, body = j.value ->> 6,
   seen_at = MAX(seen_at, j.value ->> 8),
   status_since = IIF(status = j.value ->> 3, status_since, ?3)
 FROM json_each(?1) j WHERE shop = j.value ->> 7 AND orders.id = j.value ->> 0";
 
-pub(super) const CLOSE_ACTIONS: &str = "
+pub(crate) const CLOSE_ACTIONS: &str = "
 UPDATE actions SET state = j.value ->> 1, closed_at = ?3, why = j.value ->> 2, due_at = NULL
 FROM json_each(?1) j WHERE actions.id = j.value ->> 0";
 
-pub(super) const CONFIRM_RESERVATIONS: &str = "
+pub(crate) const CONFIRM_RESERVATIONS: &str = "
 UPDATE reservations SET confirmed_at = ?3 WHERE shop = ?2 AND state = 'active'
   AND confirmed_at IS NULL AND order_id IN (SELECT value FROM json_each(?1))";
 
-pub(super) const TOUCH: &str = "
+pub(crate) const TOUCH: &str = "
 UPDATE orders SET seen_at = MAX(seen_at, j.value ->> 1)
 FROM json_each(?1) j WHERE shop = j.value ->> 2 AND orders.id = j.value ->> 0";
 
 impl Batch {
     /// An order as it was when its reading was asked for: how long that took to come says nothing.
-    pub(super) fn update(&mut self, shop: &ShopName, (order, asked_at): (&Order, i64), body: &str) {
+    pub(crate) fn update(&mut self, shop: &ShopName, (order, asked_at): (&Order, i64), body: &str) {
         let columns = json!([
             order.id.as_str(),
             order.code.as_str(),
@@ -56,7 +56,7 @@ impl Batch {
         self.updated.insert(order.id.to_string(), columns);
     }
 
-    pub(super) async fn write(
+    pub(crate) async fn write(
         self,
         tx: &mut WriteTx<'_>,
         shop: &ShopName,
@@ -84,7 +84,7 @@ impl Batch {
 }
 
 /// Notes of orders that are as they were, when that was asked: id, time and shop of each.
-pub(super) async fn touch(
+pub(crate) async fn touch(
     tx: &mut WriteTx<'_>,
     seen: &[serde_json::Value],
 ) -> Result<(), StoreError> {

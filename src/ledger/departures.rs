@@ -4,10 +4,10 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::reservations::{Origin, insert_reservations, takes};
-use super::{StoreError, WriteTx, at, ms};
 use crate::domain::ids::ShopName;
 use crate::domain::order::{DeliveryMode, Line, Order};
 use crate::mutant::mutant;
+use crate::store::{StoreError, WriteTx, at, ms};
 
 /// What a reading shows may be so much older than the moment it is stored: a replica lags.
 const READING_LAG: SignedDuration = SignedDuration::from_mins(1);
@@ -17,7 +17,7 @@ const CLOCK_GRAIN: SignedDuration = SignedDuration::from_secs(5);
 
 /// Before when everything was seen, or counted, that the order `?2` of the shop `?1` may be. Lists lag like
 /// readings, by [`READING_LAG`].
-pub(super) const KNOWN_SINCE: &str = "
+pub(crate) const KNOWN_SINCE: &str = "
 WITH seen AS (SELECT first_seen_at AS at FROM orders WHERE shop = ?1 AND id = ?2)
 SELECT MIN(at) FROM (
   SELECT known_until AS at FROM restores WHERE shop = ?1
@@ -34,7 +34,7 @@ SELECT MIN(at) FROM (
 
 /// Within what span the goods of an order left the shelf, by our clock: since it was last `seen` with
 /// them, until now. Kaspi's date is by its own clock, and says more only where that is known.
-pub(super) fn left_within(
+pub(crate) fn left_within(
     order: &Order,
     skew: Option<SignedDuration>,
     (seen_at, now): (Timestamp, Timestamp),
@@ -63,7 +63,7 @@ pub(super) fn left_within(
 
 /// Counts goods that were linked to a SKU only after their order's other goods were known to have left:
 /// they left with those. What has a row of its SKU already is not told twice.
-pub(super) async fn late(
+pub(crate) async fn late(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
     order: &Order,
@@ -100,7 +100,7 @@ pub(super) async fn late(
 impl WriteTx<'_> {
     /// Within what span the goods of an order left that was never seen as accepted, where they may lie
     /// on the shelf by what is known. `before`: whether they did when it was seen last, and when that was.
-    pub(super) async fn left_unseen(
+    pub(crate) async fn left_unseen(
         &mut self,
         shop: &ShopName,
         (order, skew): (&Order, Option<SignedDuration>),

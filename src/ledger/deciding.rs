@@ -5,14 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use sqlx::FromRow;
 
-use super::orders::{
-    from_vanished, is_strange, lies_with_accepted, lines_awaited, parse_line, parse_order,
-};
-use super::page::Page;
 use super::reservations::{Fate, Origin, close_reservations, insert_reservations};
-use super::stock::Viewpoint;
-use super::watch::{because, waiting_facts};
-use super::{Store, StoreError, WriteTx, at, ms};
 use crate::crash_point::crash_point;
 use crate::domain::decision::{Decision, Verdict};
 use crate::domain::facts::{Counters, Facts, ShortageSeen, Surroundings};
@@ -22,6 +15,13 @@ use crate::domain::notice::{Kind, Notice};
 use crate::domain::order::{Lines, Order};
 use crate::domain::stock::Semantics;
 use crate::mutant::mutant;
+use crate::store::orders::{
+    from_vanished, is_strange, lies_with_accepted, lines_awaited, parse_line, parse_order,
+};
+use crate::store::page::Page;
+use crate::store::stock::Viewpoint;
+use crate::store::watch::{because, waiting_facts};
+use crate::store::{Store, StoreError, WriteTx, at, ms};
 
 /// What the pass needs to know beside the database.
 #[derive(Debug, Clone, Copy)]
@@ -40,7 +40,7 @@ pub struct DecidingInput {
 }
 
 impl DecidingInput {
-    pub(super) fn viewpoint<'a>(&self, shop: &'a ShopName, now: Timestamp) -> Viewpoint<'a> {
+    pub(crate) fn viewpoint<'a>(&self, shop: &'a ShopName, now: Timestamp) -> Viewpoint<'a> {
         let since = now.saturating_sub(self.others_fresh_for).unwrap_or(now);
         Viewpoint {
             shop: Some((shop, since)).filter(|_| !mutant("r8_other_shops_are_certain")),
@@ -113,7 +113,7 @@ struct Row {
     id: String,
 }
 
-pub(super) const CANDIDATES: &str = "
+pub(crate) const CANDIDATES: &str = "
 SELECT o.id, o.body, o.first_seen_at, o.lines_state, o.lines_problem,
        o.shortage_since, o.shortage_scans, o.shortage_scan, d.body AS decision, d.policy_digest,
        (SELECT IIF(COUNT(DISTINCT kind) > 1, 'accept and a cancel', MAX(kind)) FROM actions a
@@ -190,7 +190,7 @@ impl Store {
 
 type LinesById = std::collections::HashMap<String, Vec<crate::domain::order::Line>>;
 
-pub(super) const LINES: &str = "
+pub(crate) const LINES: &str = "
 SELECT order_id, body FROM lines WHERE shop = ? AND order_id IN (SELECT value FROM json_each(?))
 ORDER BY order_id, number, entry";
 
@@ -243,7 +243,7 @@ fn candidate(row: Row, lines: Vec<crate::domain::order::Line>) -> Result<Candida
     })
 }
 
-pub(super) fn skus(lines: &Lines) -> impl Iterator<Item = &str> {
+pub(crate) fn skus(lines: &Lines) -> impl Iterator<Item = &str> {
     let lines = match lines {
         Lines::Known(lines) => lines.as_slice(),
         Lines::Unreadable(_) => &[],
@@ -251,7 +251,7 @@ pub(super) fn skus(lines: &Lines) -> impl Iterator<Item = &str> {
     lines
         .iter()
         .filter_map(|line| line.sku.as_ref())
-        .map(super::super::domain::ids::Sku::as_str)
+        .map(crate::domain::ids::Sku::as_str)
 }
 
 impl Deciding<'_> {
@@ -308,7 +308,7 @@ impl Deciding<'_> {
     }
 }
 
-pub(super) async fn record(
+pub(crate) async fn record(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
     new: &NewDecision<'_>,
@@ -367,7 +367,7 @@ pub(super) async fn record(
 }
 
 /// Decided are all orders of the window but those that wait with nothing under way.
-pub(super) const COUNTERS: &str = "
+pub(crate) const COUNTERS: &str = "
 WITH undecided AS (
    SELECT o.id FROM orders o INDEXED BY orders_waiting
    WHERE o.shop = ?1 AND o.status = 'APPROVED_BY_BANK' AND o.first_seen_at >= ?2
@@ -392,7 +392,7 @@ SELECT
 
 /// When there was last an order that may hold units nobody has counted. While the lines of one are waited
 /// for, that is now.
-pub(super) const UNREAD_HOLDER: &str = concat!(
+pub(crate) const UNREAD_HOLDER: &str = concat!(
     "
 SELECT MAX(at) FROM (
   SELECT MAX(?2) AS at FROM orders INDEXED BY orders_lines_wanted
@@ -415,7 +415,7 @@ SELECT MAX(at) FROM (
 );
 
 #[derive(FromRow)]
-pub(super) struct CountersRow {
+pub(crate) struct CountersRow {
     decided: i64,
     cancelled: i64,
     cancelled_last_hour: i64,
@@ -423,7 +423,7 @@ pub(super) struct CountersRow {
 }
 
 impl CountersRow {
-    pub(super) fn counters(&self) -> Counters {
+    pub(crate) fn counters(&self) -> Counters {
         Counters {
             decided: self.decided.unsigned_abs(),
             cancelled: self.cancelled.unsigned_abs(),
@@ -434,7 +434,7 @@ impl CountersRow {
 }
 
 impl WriteTx<'_> {
-    pub(super) async fn surroundings(
+    pub(crate) async fn surroundings(
         &mut self,
         shop: &ShopName,
         input: &DecidingInput,
@@ -492,7 +492,7 @@ impl WriteTx<'_> {
     }
 
     /// When all accepted orders were last read completely: from when until when.
-    pub(super) async fn swept(
+    pub(crate) async fn swept(
         &mut self,
         shop: &ShopName,
     ) -> Result<Option<(Timestamp, Timestamp)>, StoreError> {
@@ -510,7 +510,7 @@ impl WriteTx<'_> {
 
     /// When an order was last seen that may hold units nobody has counted: accepted with its lines
     /// unread, or gone from the list of new ones and not read since.
-    pub(super) async fn unread_holder(
+    pub(crate) async fn unread_holder(
         &mut self,
         shop: &ShopName,
         now: Timestamp,
@@ -524,7 +524,7 @@ impl WriteTx<'_> {
     }
 
     /// One order's shortage so far.
-    pub(super) async fn shortage(
+    pub(crate) async fn shortage(
         &mut self,
         shop: &ShopName,
         id: &OrderId,
@@ -546,7 +546,7 @@ impl WriteTx<'_> {
     }
 
     /// The order and lines of one order, as stored.
-    pub(super) async fn order_and_lines(
+    pub(crate) async fn order_and_lines(
         &mut self,
         shop: &ShopName,
         id: &OrderId,
@@ -562,7 +562,7 @@ impl WriteTx<'_> {
             return Ok(None);
         };
         let lines = match state.as_str() {
-            "known" => Lines::Known(super::orders::known_lines(self, shop, id).await?),
+            "known" => Lines::Known(crate::store::orders::known_lines(self, shop, id).await?),
             _ => Lines::Unreadable(problem.unwrap_or_else(|| "not read yet".to_owned())),
         };
         Ok(Some((parse_order(&body)?, lines)))

@@ -7,12 +7,12 @@ use jiff::{SignedDuration, Timestamp};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 
-use super::backup::{FILES, beside, check_through, publish, remove, vacuum_into};
-use super::orders::{lines_awaited, order_ids};
-use super::{Store, StoreError, WriteTx, at, lock, ms, open};
 use crate::crash_point::crash_point;
 use crate::domain::ids::{OrderId, ShopName};
 use crate::domain::order::Status;
+use crate::store::backup::{FILES, beside, check_through, publish, remove, vacuum_into};
+use crate::store::orders::{lines_awaited, order_ids};
+use crate::store::{Store, StoreError, WriteTx, at, lock, ms, open};
 
 /// Added to the database's name while it is being made ready.
 const RESTORING: &str = ".restoring";
@@ -86,7 +86,7 @@ fn nothing_there(to: &Path) -> Result<(), StoreError> {
 /// where nothing can be.
 fn source(from: &Path) -> Result<SqliteConnectOptions, StoreError> {
     if let Err(error) = from.metadata() {
-        return Err(super::backup::failed(
+        return Err(crate::store::backup::failed(
             from,
             &error,
             "name a copy that `qabyl backup` made",
@@ -317,7 +317,7 @@ impl Store {
 
 impl WriteTx<'_> {
     /// When the shop was put back from a copy, while it has not caught up.
-    pub(super) async fn restored_at(
+    pub(crate) async fn restored_at(
         &mut self,
         shop: &ShopName,
     ) -> Result<Option<Timestamp>, StoreError> {

@@ -8,9 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use sqlx::FromRow;
 
+use super::amended;
 use super::batch::{Batch, touch};
 use super::reservations::{hold, reserve_seen};
-use super::{StoreError, WriteTx, edited, ms, orders};
 use crate::crash_point::crash_point;
 use crate::domain::action::{Kind, State as ActionState};
 use crate::domain::decision::CancelReason;
@@ -18,6 +18,7 @@ use crate::domain::ids::ShopName;
 use crate::domain::order::{Line, Order, Status};
 use crate::domain::reconcile::{self, ActionEnd, Holding, LiveAction};
 use crate::mutant::mutant;
+use crate::store::{StoreError, WriteTx, ms, orders};
 
 /// One order as just read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,21 +62,21 @@ impl Observed {
 }
 
 #[derive(FromRow)]
-pub(super) struct Known {
+pub(crate) struct Known {
     id: String,
-    pub(super) status: String,
-    pub(super) body: String,
+    pub(crate) status: String,
+    pub(crate) body: String,
     lines_state: String,
-    pub(super) held_total: i64,
-    pub(super) held_active: i64,
-    pub(super) held_unconfirmed: i64,
+    pub(crate) held_total: i64,
+    pub(crate) held_active: i64,
+    pub(crate) held_unconfirmed: i64,
     action: Option<i64>,
     kind: Option<String>,
     reason: Option<String>,
     comment: Option<String>,
     state: Option<String>,
     attempts: Option<i64>,
-    pub(super) seen_at: i64,
+    pub(crate) seen_at: i64,
     of_accepted: Option<bool>,
     lines_awaited: bool,
 }
@@ -89,13 +90,13 @@ impl Known {
     }
 
     /// Whether its status tells where its goods are.
-    pub(super) fn is_plain(&self) -> bool {
+    pub(crate) fn is_plain(&self) -> bool {
         let status = Status::from(self.status.as_str());
         !matches!(status, Status::Cancelling | Status::Other(_))
     }
 
     /// Whether its goods lay on the shelf when it was last seen, by what was known then.
-    pub(super) fn is_there(&self) -> Result<bool, StoreError> {
+    pub(crate) fn is_there(&self) -> Result<bool, StoreError> {
         Ok(match Status::from(self.status.as_str()) {
             Status::ApprovedByBank | Status::AcceptedByMerchant => true,
             Status::Other(_) => orders::parse_order(&self.body)?.lies_with_accepted(),
@@ -111,11 +112,11 @@ macro_rules! of_accepted {
    FROM decisions d WHERE d.id = a.decision_id) AS of_accepted"
     };
 }
-pub(super) use of_accepted;
+pub(crate) use of_accepted;
 
 // A cross join, as it keeps its order: the readings drive, and each order is searched. The other way
 // round every order the shop ever had would be compared with every reading.
-pub(super) const KNOWN: &str = concat!(
+pub(crate) const KNOWN: &str = concat!(
     "
 SELECT o.id, o.status, o.body, o.lines_state, o.seen_at, ",
     orders::lines_awaited!(),
@@ -133,7 +134,7 @@ FROM json_each(?2) j CROSS JOIN orders o ON o.shop = ?1 AND o.id = j.value
 LEFT JOIN actions a ON a.shop = o.shop AND a.order_id = o.id AND a.state IN ('pending', 'sent', 'unknown')"
 );
 
-pub(super) async fn known(
+pub(crate) async fn known(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
     ids: &[&str],
@@ -172,7 +173,7 @@ fn newest(readings: &[Reading]) -> Vec<&Reading> {
 }
 
 /// Takes readings in. Stale ones (an older rank, R11) change nothing.
-pub(super) async fn observe(
+pub(crate) async fn observe(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
     readings: &[Reading],
@@ -220,11 +221,11 @@ pub(super) async fn observe(
                 }
                 let is_edited =
                     row.body != body && orders::parse_order(&row.body)?.total != order.total;
-                let is_withdrawn = is_edited && edited::forget_lines(tx, shop, order, now).await?;
+                let is_withdrawn = is_edited && amended::forget_lines(tx, shop, order, now).await?;
                 let lines_wanted = is_edited || row.lines_state != "known";
                 if let (true, Some(lines)) = (lines_wanted, &reading.lines) {
                     orders::put_lines(tx, shop, &order.id, lines, now).await?;
-                    edited::refit(tx, shop, order, now).await?;
+                    amended::refit(tx, shop, order, now).await?;
                 }
                 if is_withdrawn {
                     // Somebody else accepted it meanwhile: what was taken back is promised all the same.
@@ -297,12 +298,12 @@ async fn insert(
     Ok(())
 }
 
-pub(super) const MARK_LISTED: &str = "
+pub(crate) const MARK_LISTED: &str = "
 UPDATE orders SET listed_at = ?1, listed_scan = COALESCE(?2, listed_scan)
 WHERE shop = ?3 AND id IN (SELECT value FROM json_each(?4))";
 
 /// Marks which orders a `NEW` list showed, and when its page was asked for.
-pub(super) async fn mark_listed(
+pub(crate) async fn mark_listed(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
     readings: &[Reading],
@@ -380,7 +381,7 @@ fn live(row: &Known) -> Result<Option<(i64, LiveAction)>, StoreError> {
     )))
 }
 
-pub(super) fn kind_of(
+pub(crate) fn kind_of(
     kind: &str,
     reason: Option<&str>,
     comment: Option<&str>,

@@ -5,14 +5,15 @@ use jiff::Timestamp;
 use serde_json::json;
 use sqlx::FromRow;
 
-use super::orders::parse_order;
-use super::stock::Viewpoint;
-use super::{StoreError, WriteTx, parts};
+use super::parts;
 use crate::domain::ids::Sku;
 use crate::domain::stock::Semantics;
+use crate::store::orders::parse_order;
+use crate::store::stock::Viewpoint;
+use crate::store::{StoreError, WriteTx};
 
 /// How the trail tells that promises are taken from elsewhere.
-pub(super) const MOVED: &str = "reservation.moved";
+pub(crate) const MOVED: &str = "reservation.moved";
 
 #[derive(FromRow)]
 struct Row {
@@ -24,7 +25,7 @@ struct Row {
 
 /// Promises of these SKUs, listed somewhere for the first time, are taken from where their orders leave.
 /// Those of goods that left or were given back count against a level too, until it is newer.
-pub(super) async fn settle(
+pub(crate) async fn settle(
     tx: &mut WriteTx<'_>,
     skus: &[&str],
     now: Timestamp,

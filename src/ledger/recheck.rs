@@ -6,8 +6,6 @@ use serde_json::json;
 use super::actions::{Begun, Due, close, hold};
 use super::deciding::{DecidingInput, skus};
 use super::reservations::{Fate, close_reservations};
-use super::stock::Viewpoint;
-use super::{StoreError, WriteTx, at};
 use crate::domain::action::{Kind, State as ActionState};
 use crate::domain::decision::{Decision, Verdict, decide};
 use crate::domain::facts::{Facts, LinesFacts, ShortageSeen};
@@ -15,6 +13,8 @@ use crate::domain::ids::ShopName;
 use crate::domain::interlocks::Name;
 use crate::domain::policy::Policy;
 use crate::mutant::mutant;
+use crate::store::stock::Viewpoint;
+use crate::store::{StoreError, WriteTx, at};
 
 /// What came of POSTs about to leave.
 #[derive(Debug, Default)]
@@ -50,7 +50,7 @@ impl Recheck<'_> {
 }
 
 /// What the decision would be today.
-pub(super) enum Today {
+pub(crate) enum Today {
     Same,
     /// The same, as soon as its evidence is fresh again.
     Later(Timestamp),
@@ -58,7 +58,7 @@ pub(super) enum Today {
     Other(String),
 }
 
-pub(super) async fn today(
+pub(crate) async fn today(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
     due: &Due,
@@ -197,7 +197,7 @@ fn words(decision: &Decision) -> String {
 
 /// Takes an action back. One that was never sent is superseded and its units are free again; one
 /// that was sent is left to a person, as its effect may still come.
-pub(super) async fn withdraw(
+pub(crate) async fn withdraw(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
     due: &Due,

@@ -6,16 +6,16 @@ use serde_json::json;
 
 use super::actions;
 use super::reservations::{Fate, Origin, close_reservations, insert_reservations, known_takes};
-use super::{StoreError, WriteTx};
 use crate::domain::action::State as ActionState;
 use crate::domain::ids::ShopName;
 use crate::domain::ledger::Take;
 use crate::domain::order::{Order, Status};
+use crate::store::{StoreError, WriteTx};
 
 const WHY: &str = "the order was edited";
 
 /// Forgets the lines of an order, and takes the engine's unsent action back. Whether there was one.
-pub(super) async fn forget_lines(
+pub(crate) async fn forget_lines(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
     order: &Order,
@@ -57,7 +57,7 @@ pub(super) async fn forget_lines(
 }
 
 /// Makes what is promised for an order what its lines say, where anything is.
-pub(super) async fn refit(
+pub(crate) async fn refit(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
     order: &Order,

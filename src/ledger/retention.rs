@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::{Store, StoreError, WriteTx, at, ms};
 use crate::domain::ids::{OrderId, ShopName};
 use crate::domain::order::{Order, State};
+use crate::store::{Store, StoreError, WriteTx, at, ms};
 
 /// Whether an order `o` may go: over, not seen since `?2`, and without anything that still counts.
 /// Units that left the shelf or came back after a level was counted, or that a feed may not know of, still do.
@@ -247,7 +247,7 @@ async fn drop_all(
 impl WriteTx<'_> {
     /// Of orders that are not known, those that were let go: over, and placed before the mark. A list
     /// that reaches back so far shows nothing new by them.
-    pub(super) async fn let_go<'o>(
+    pub(crate) async fn let_go<'o>(
         &mut self,
         shop: &ShopName,
         unknown: impl Iterator<Item = &'o Order>,

@@ -4,9 +4,10 @@ use jiff::Timestamp;
 use serde_json::json;
 use sqlx::SqliteConnection;
 
-use super::orders::parse_order;
-use super::{Store, StoreError, WriteTx, edited};
+use super::amended;
 use crate::domain::ids::{ShopName, Sku};
+use crate::store::orders::parse_order;
+use crate::store::{Store, StoreError, WriteTx};
 
 /// A part of an SKU.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +32,7 @@ pub struct MapReport {
 }
 
 /// The parts of these SKUs, or of all.
-pub(super) async fn parts(
+pub(crate) async fn parts(
     connection: &mut SqliteConnection,
     skus: Option<&[&str]>,
 ) -> Result<Vec<PartRow>, StoreError> {
@@ -101,7 +102,7 @@ impl Store {
 }
 
 /// Orders that hold units of SKUs whose parts changed hold the right ones from now on.
-pub(super) async fn count_anew(
+pub(crate) async fn count_anew(
     tx: &mut WriteTx<'_>,
     skus: &[&str],
     now: Timestamp,
@@ -117,7 +118,7 @@ pub(super) async fn count_anew(
     .await?;
     for (shop, body) in holders {
         let shop = ShopName::new(&shop).map_err(|_| StoreError::corrupt("a shop", shop))?;
-        edited::refit(tx, &shop, &parse_order(&body)?, now).await?;
+        amended::refit(tx, &shop, &parse_order(&body)?, now).await?;
     }
     Ok(())
 }

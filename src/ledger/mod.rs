@@ -1,0 +1,23 @@
+//! The use cases: each one transaction over orders, decisions, reservations and actions.
+
+pub(crate) mod actions;
+pub(crate) mod amended;
+pub(crate) mod batch;
+pub(crate) mod clock_repair;
+pub(crate) mod deciding;
+pub(crate) mod departures;
+pub(crate) mod manual_decisions;
+pub(crate) mod observe;
+pub(crate) mod parts;
+pub(crate) mod pickup_points;
+pub(crate) mod recheck;
+pub(crate) mod reservations;
+pub(crate) mod restore;
+pub(crate) mod retention;
+
+pub use actions::{Begun, Due, Ended};
+pub use deciding::{Candidate, Deciding, DecidingInput, NewDecision};
+pub use observe::{Observed, Reading};
+pub use parts::{MapReport, PartRow};
+pub use recheck::{Launch, Recheck};
+pub use restore::{Restored, restore};
