@@ -45,7 +45,7 @@ fn decided(case: &Case, policy: &Policy) {
         assert!(until >= now(), "{}: a wait into the past", case.name);
     }
     for rule in &policy.rules.list {
-        let told = explain(rule, facts, policy, now());
+        let told = explain(rule, facts, &policy.limits.schedule, now());
         assert!(!told.is_empty(), "rule {:?} explains itself", rule.name);
     }
 }

@@ -10,7 +10,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::decision::CancelReason;
+use super::verdict::CancelReason;
 
 /// What is asked of Kaspi.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

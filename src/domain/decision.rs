@@ -1,103 +1,33 @@
-//! What comes out of deciding: a value that leaves nothing to choose when it is carried out.
+//! A decision: what a rule proposed, what the interlocks made of it, and why. Whoever carries it out has
+//! nothing left to choose.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::facts::Facts;
-use super::interlocks::{self, Effect, Objection};
+use super::interlocks::{self, Effect, Name, Objection};
 use super::policy::Policy;
-
-/// A reason Kaspi lets a merchant write (KASPI_API §5).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum CancelReason {
-    /// The goods are not there.
-    MerchantOutOfStock,
-    /// The buyer asked for it.
-    BuyerCancellationByMerchant,
-    /// The buyer cannot be reached.
-    BuyerNotReachable,
-}
-
-impl CancelReason {
-    /// All three.
-    pub const ALL: [Self; 3] = [
-        Self::MerchantOutOfStock,
-        Self::BuyerCancellationByMerchant,
-        Self::BuyerNotReachable,
-    ];
-
-    /// The wire's word.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::MerchantOutOfStock => "MERCHANT_OUT_OF_STOCK",
-            Self::BuyerCancellationByMerchant => "BUYER_CANCELLATION_BY_MERCHANT",
-            Self::BuyerNotReachable => "BUYER_NOT_REACHABLE",
-        }
-    }
-
-    /// Reads the wire's word.
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|reason| reason.as_str() == word)
-    }
-}
-
-/// Longest comment Kaspi takes with a cancel, in characters (KASPI_API §5).
-pub const COMMENT_CHARS_MAX: usize = 1000;
-
-/// What to do with an order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// Promise the goods.
-    Accept,
-    /// Refuse the order.
-    Cancel {
-        /// Why, in Kaspi's words.
-        reason: CancelReason,
-        /// What the buyer reads.
-        comment: String,
-    },
-    /// Leave it to a person.
-    Hold,
-    /// Look again at that time.
-    Wait {
-        /// When.
-        until: Timestamp,
-    },
-}
-
-impl Verdict {
-    /// One word: `accept`, `cancel`, `hold` or `wait`.
-    pub const fn word(&self) -> &'static str {
-        match self {
-            Self::Accept => "accept",
-            Self::Cancel { .. } => "cancel",
-            Self::Hold => "hold",
-            Self::Wait { .. } => "wait",
-        }
-    }
-}
+pub use super::verdict::{COMMENT_CHARS_MAX, CancelReason, Verdict};
 
 /// A decision with all its reasons.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
-    /// What to do.
+    /// What is to be done.
     pub verdict: Verdict,
-    /// What was put to the interlocks: what the rule said, unless the deadline overruled it.
+    /// What was put to the interlocks: the rule's proposal, unless the deadline overruled it.
     pub proposed: Verdict,
-    /// What the rule said, where the deadline overruled it.
+    /// The rule's proposal, where the deadline overruled it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overruled: Option<Verdict>,
-    /// The rule that spoke.
+    /// Name of the rule that matched.
     pub rule: String,
-    /// Every interlock that objected, none hidden by another.
+    /// The objections of all interlocks, in the order of their table.
     pub objections: Vec<Objection>,
 }
 
 impl Decision {
-    /// Whether the two say the same, times of waiting and the words of an objection aside: then
-    /// nothing new is written.
+    /// Whether both decisions say the same, apart from times of waiting and the texts of objections. Then
+    /// the second one is not stored.
     pub fn same_as(&self, other: &Self) -> bool {
         let same_verdict = match (&self.verdict, &other.verdict) {
             (Verdict::Wait { .. }, Verdict::Wait { .. }) => true,
@@ -109,9 +39,20 @@ impl Decision {
             && self.deciding() == other.deciding()
     }
 
-    /// The objections that made the verdict: all that hold, or else the one that waits longest. A wait
-    /// beside them comes and goes with every reading.
-    fn deciding(&self) -> Vec<interlocks::Name> {
+    /// Whether interlocks objected, and a fresh reading of accepted orders answers every objection. What was
+    /// proposed stands until then.
+    pub fn waits_only_for_readings(&self) -> bool {
+        !self.objections.is_empty() && self.objections.iter().all(|o| o.remedy.is_reading())
+    }
+
+    /// Whether a sweep helps with any of the objections.
+    pub fn wants_sweep(&self) -> bool {
+        self.objections.iter().any(|o| o.remedy.comes_with_sweep())
+    }
+
+    /// The interlocks that made the verdict: all that hold, or else the one that waits longest. A shorter
+    /// wait beside them may come and go with every reading and is not worth another decision.
+    fn deciding(&self) -> Vec<Name> {
         let holds = self.objections.iter().filter(|o| o.effect == Effect::Hold);
         let holds: Vec<_> = holds.map(|o| o.interlock).collect();
         if !holds.is_empty() {
@@ -126,17 +67,18 @@ impl Decision {
     }
 }
 
-/// Decides one order: the first matching rule proposes, a near deadline may overrule what it holds or
-/// lets wait, every interlock may turn the proposal into a hold or a wait. Pure, total, and the same for the same input.
+/// Decides one order. The first rule that matches proposes a verdict; near the deadline a proposed hold or
+/// wait may be overruled; each interlock may turn the proposal into a hold or a wait. The same input always
+/// gives the same decision, and it cannot fail.
 pub fn decide(facts: &Facts, policy: &Policy, now: Timestamp) -> Decision {
-    let (rule, said) = policy.rules.propose(facts, policy, now);
     let schedule = &policy.limits.schedule;
-    let (proposed, overruled) = match schedule.overrule(&facts.order, &said, now) {
-        Some(other) => (other, Some(said)),
-        None => (said, None),
+    let (rule, of_rule) = policy.rules.propose(facts, schedule, now);
+    let (proposed, overruled) = match schedule.overrule(&facts.order, &of_rule, now) {
+        Some(other) => (other, Some(of_rule)),
+        None => (of_rule, None),
     };
-    let objections = interlocks::check_all(facts, policy, &proposed, now);
-    let verdict = settle(&proposed, &objections, now);
+    let objections = interlocks::check_all(facts, &policy.limits, &proposed, now);
+    let verdict = combine(&proposed, &objections, now);
     Decision {
         verdict,
         proposed,
@@ -146,8 +88,8 @@ pub fn decide(facts: &Facts, policy: &Policy, now: Timestamp) -> Decision {
     }
 }
 
-/// A hold outweighs a wait; the longest wait wins; nothing can turn back into an action.
-fn settle(proposed: &Verdict, objections: &[Objection], now: Timestamp) -> Verdict {
+/// The proposal, or what the objections make of it: a hold outweighs a wait, and the longest wait counts.
+fn combine(proposed: &Verdict, objections: &[Objection], now: Timestamp) -> Verdict {
     let mut verdict = proposed.clone();
     for objection in objections {
         verdict = match (objection.effect, verdict) {
@@ -161,4 +103,72 @@ fn settle(proposed: &Verdict, objections: &[Objection], now: Timestamp) -> Verdi
         };
     }
     verdict
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::interlocks::Remedy;
+
+    fn objection(interlock: Name, effect: Effect, remedy: Remedy) -> Objection {
+        Objection {
+            interlock,
+            effect,
+            remedy,
+            why: String::new(),
+        }
+    }
+
+    fn wait(seconds: i64) -> Effect {
+        Effect::Wait { until: at(seconds) }
+    }
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::constant(seconds, 0)
+    }
+
+    #[test]
+    fn a_hold_outweighs_every_wait_and_the_longest_wait_counts() {
+        let waits = [
+            objection(Name::Restored, wait(30), Remedy::CatchUp),
+            objection(Name::CancelEvidence, wait(20), Remedy::Sweep),
+        ];
+        let verdict = combine(&Verdict::Accept, &waits, at(25));
+        assert_eq!(verdict, Verdict::Wait { until: at(30) });
+        let held = objection(Name::Paused, Effect::Hold, Remedy::Person);
+        let all = [&waits[..], &[held], &waits[..]].concat();
+        assert_eq!(combine(&Verdict::Accept, &all, at(25)), Verdict::Hold);
+        assert_eq!(combine(&Verdict::Accept, &[], at(25)), Verdict::Accept);
+    }
+
+    #[test]
+    fn a_wait_is_never_over_before_it_is_decided() {
+        let past = [objection(Name::Restored, wait(10), Remedy::CatchUp)];
+        let verdict = combine(&Verdict::Accept, &past, at(25));
+        assert_eq!(verdict, Verdict::Wait { until: at(25) });
+    }
+
+    #[test]
+    fn the_remedies_say_what_a_sweep_is_good_for() {
+        let decided = |objections: Vec<Objection>| Decision {
+            verdict: Verdict::Hold,
+            proposed: Verdict::Accept,
+            overruled: None,
+            rule: "all".to_owned(),
+            objections,
+        };
+        let sweep = objection(Name::CancelEvidence, wait(1), Remedy::Sweep);
+        let outcomes = objection(Name::ShortageCertain, wait(1), Remedy::Outcomes);
+        let stock = objection(Name::StockAge, Effect::Hold, Remedy::Stock);
+        let of = |list: &[&Objection]| {
+            let decision = decided(list.iter().map(|o| (*o).clone()).collect());
+            (decision.waits_only_for_readings(), decision.wants_sweep())
+        };
+        assert_eq!(of(&[]), (false, false));
+        assert_eq!(of(&[&sweep]), (true, true));
+        assert_eq!(of(&[&sweep, &outcomes]), (false, true));
+        assert_eq!(of(&[&outcomes]), (false, true));
+        assert_eq!(of(&[&sweep, &stock]), (false, true));
+        assert_eq!(of(&[&stock]), (false, false));
+    }
 }

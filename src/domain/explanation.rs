@@ -41,9 +41,10 @@ pub fn of_decision(
     }
     for objection in &decision.objections {
         lines.push(format!(
-            "interlock {} asks to {}: {}",
+            "interlock {} asks to {} for {}: {}",
             objection.interlock.as_str(),
             objection.effect.word(),
+            objection.remedy.words(),
             objection.why
         ));
     }
@@ -67,7 +68,7 @@ pub fn of_rule<'a>(
     policy: &'a Policy,
     now: Timestamp,
 ) -> impl Iterator<Item = String> + use<'a> {
-    rules::explain(rule, facts, policy, now)
+    rules::explain(rule, facts, &policy.limits.schedule, now)
         .into_iter()
         .map(|answer| format!("{:indent$}{}", "", answer.text, indent = answer.depth * 2))
 }

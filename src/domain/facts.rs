@@ -94,6 +94,11 @@ impl LineFacts {
         parts.chain(of(&self.stock)).max()
     }
 
+    /// The SKU, or `?` where Kaspi gave none.
+    pub fn sku_or_mark(&self) -> &str {
+        self.line.sku.as_ref().map_or("?", Sku::as_str)
+    }
+
     /// Why the stock is unknown, if it is.
     pub fn unknown(&self) -> Option<&UnknownStock> {
         match &self.stock {
@@ -235,6 +240,13 @@ impl Facts {
         self.lines()
             .iter()
             .any(|line| line.shortage().is_some_and(|units| units > 0))
+    }
+
+    /// Whether accepting the order leaves fewer than `last_units` of one of its lines (0: never). Of unknown
+    /// stock that is assumed.
+    pub fn takes_last_units(&self, last_units: i64) -> bool {
+        let takes_last = |line: &LineFacts| line.left_after() < Some(last_units);
+        last_units > 0 && self.lines().iter().any(takes_last)
     }
 
     /// Time since the order could first be handled: its approval, or its creation.

@@ -8,8 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::calendar::{self, DayTime, Weekday};
-use super::decision::Verdict;
 use super::order::Order;
+use super::verdict::Verdict;
 
 /// An express order is packed or cancelled within this, accepting it is not enough (KASPI_API §3).
 const EXPRESS: SignedDuration = SignedDuration::from_mins(60);

@@ -10,7 +10,6 @@ use crate::domain::action::{Kind, State as ActionState};
 use crate::domain::decision::{Decision, Verdict, decide};
 use crate::domain::facts::{Facts, LinesFacts, ShortageSeen};
 use crate::domain::ids::ShopName;
-use crate::domain::interlocks::Name;
 use crate::domain::policy::Policy;
 use crate::mutant::mutant;
 use crate::store::stock::Viewpoint;
@@ -113,19 +112,18 @@ pub(crate) async fn today(
     };
     let decision = decide(&facts, &recheck.policy_for(&due.kind), now);
     let same_rule = decision.proposed.word() == due.kind.word();
-    let mut objections = decision.objections.iter();
-    let waits_for_sweep = objections.clone().all(|o| o.interlock == Name::HoldersRead);
+    let waits_only_for_readings = decision.waits_only_for_readings();
     Ok(match decision.verdict {
         _ if decision.verdict.word() == due.kind.word() => Today::Same,
         // One that was sent can only wait; one that was not is decided anew for any other reason.
         Verdict::Wait { until }
             if same_rule
-                && (waits_for_sweep
-                    || if due.attempts > 0 {
-                        !is_in_doubt_for_long(tx, due, doubt_max, now).await?
-                    } else {
-                        objections.all(|o| o.interlock.is_answered_by_a_sweep())
-                    }) =>
+                && if due.attempts > 0 {
+                    waits_only_for_readings && due.kind == Kind::Accept
+                        || !is_in_doubt_for_long(tx, due, doubt_max, now).await?
+                } else {
+                    waits_only_for_readings
+                } =>
         {
             Today::Later(until)
         }

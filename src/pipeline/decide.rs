@@ -9,7 +9,6 @@ use super::{Ctx, Mode, StageError};
 use crate::domain::decision::{Decision, Verdict, decide};
 use crate::domain::facts::{Counters, Facts, LineFacts, LinesFacts};
 use crate::domain::ids::ShopName;
-use crate::domain::interlocks::Name;
 use crate::domain::ledger::Take;
 use crate::ledger::{Candidate, Deciding, NewDecision};
 use crate::mutant::mutant;
@@ -216,14 +215,9 @@ fn is_known(
         return false;
     };
     // What was proposed stands while it merely waits for the next sweep.
-    let waits_for_sweep = !decision.objections.is_empty()
-        && decision
-            .objections
-            .iter()
-            .all(|o| o.interlock.is_answered_by_a_sweep());
     let is_proposed =
         previous.verdict == previous.proposed && previous.proposed == decision.proposed;
-    if !acts && waits_for_sweep && is_proposed && known_digest == digest {
+    if !acts && decision.waits_only_for_readings() && is_proposed && known_digest == digest {
         return true;
     }
     let lapsed = matches!(previous.verdict, Verdict::Wait { until } if until <= now)
@@ -236,11 +230,7 @@ fn note_wait(decision: &Decision, report: &mut Report, acts: bool) {
     if let Verdict::Wait { until } = decision.verdict {
         report.next_at = Some(report.next_at.map_or(until, |next| next.min(until)));
         // A proposal can wait for the next sweep.
-        report.wants_sweep |= acts
-            && decision.objections.iter().any(|o| {
-                o.interlock.is_answered_by_a_sweep()
-                    || matches!(o.interlock, Name::ShortageReal | Name::Restored)
-            });
+        report.wants_sweep |= acts && decision.wants_sweep();
     }
 }
 

@@ -31,7 +31,7 @@ async fn an_order_accepted_before_the_count_and_found_after_it_is_not_missed_twi
     world.later(20 * MINUTE).await;
     assert_eq!(world.posts("910000002"), [""; 0], "not sure is not short");
     let why = world.why("910000002").await;
-    assert!(why.contains("ShortageReal"), "{why}");
+    assert!(why.contains("ShortageCertain"), "{why}");
     // A feed made since leaves no doubt.
     world.feed(&[("A", 1)]).await;
     world.later(MINUTE).await;

@@ -1,24 +1,13 @@
-//! Stickiness keeps accept and cancel apart (R2): once one was sent, only a person asks for the other.
+//! An order for which an accept or a cancel was sent never gets the other one from Qabyl (R2): the first may
+//! still take effect. Only a person may ask for it.
 
-use jiff::Timestamp;
+use super::case::{Case, Finding, Remedy};
 
-use super::{Name, Objection};
-use crate::domain::decision::Verdict;
-use crate::domain::facts::Facts;
-use crate::domain::policy::Policy;
-
-pub(super) fn check(
-    facts: &Facts,
-    _: &Policy,
-    proposed: &Verdict,
-    _: Timestamp,
-) -> Option<Objection> {
-    let sent = facts.sent.as_ref()?;
-    if sent == proposed.word() {
+pub(super) fn check(case: &Case<'_>) -> Option<Finding> {
+    let sent = case.facts.sent.as_ref()?;
+    if sent == case.proposed.word() {
         return None;
     }
-    Objection::hold(
-        Name::AlreadySent,
-        format!("an earlier {sent} was sent for this order, and its effect could still come"),
-    )
+    let why = format!("an earlier {sent} was sent for this order and may still take effect");
+    Some(Finding::hold(Remedy::Person, why))
 }

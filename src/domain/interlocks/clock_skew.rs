@@ -1,25 +1,17 @@
 //! With a wrong clock, windows, ages and deadlines are wrong: no order is cancelled on them.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
-use super::{Name, Objection, cancels};
-use crate::domain::decision::Verdict;
-use crate::domain::facts::Facts;
-use crate::domain::policy::Policy;
+use super::case::{Case, Finding, Remedy};
 
-pub(super) fn check(
-    facts: &Facts,
-    policy: &Policy,
-    proposed: &Verdict,
-    _: Timestamp,
-) -> Option<Objection> {
-    let skew = SignedDuration::from_secs(facts.around.clock_skew_s?);
-    let limit = policy.limits.clock_skew_max;
-    if !cancels(proposed) || skew.abs() <= limit {
+pub(super) fn check(case: &Case<'_>) -> Option<Finding> {
+    let skew = SignedDuration::from_secs(case.facts.around.clock_skew_s?).abs();
+    let limit = case.limits.clock_skew_max;
+    if skew <= limit {
         return None;
     }
-    Objection::hold(
-        Name::ClockSkew,
-        format!("this machine's clock is {skew:#} off Kaspi's, over {limit:#}: set it"),
-    )
+    let why = format!(
+        "this machine's clock differs from Kaspi's by {skew:#}, and the limit is {limit:#}: set the clock"
+    );
+    Some(Finding::hold(Remedy::Person, why))
 }

@@ -1,228 +1,230 @@
-//! Interlocks dispose of what rules propose: fixed in code, one file each, never silently off.
-//! They only ever turn a verdict into a hold or a wait, and all of them run, so that an
-//! explanation shows every obstacle at once.
+//! Interlocks: conditions in code, one file each, that a proposal to accept or cancel an order must meet
+//! whatever the merchant's rules say. Each may turn the proposal into a hold or a wait, none into an action. All
+//! of them are asked, so that an explanation shows every obstacle at once.
+//!
+//! To add one: a file here with its `check`, its entry in the table below, its text in
+//! `src/notify/messages.toml`, and a scenario in `tests/scenarios/interlocks/`.
 
+mod accepted_orders_fresh;
 mod already_sent;
 mod cancel_budget;
 mod cancel_evidence;
+mod case;
 mod clock_skew;
-mod goods_there;
-mod holders_read;
 mod lines;
 mod overdrawn;
 mod paused;
 mod rate_caps;
 mod restored;
+mod shortage_certain;
 mod shortage_confirmed;
-mod shortage_real;
 mod status;
 mod stock_age;
+mod stock_available;
 mod stock_collapse;
 mod unknown_stock;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::decision::Verdict;
+use self::case::{Case, Finding};
+pub use self::case::{Effect, Remedy};
 use super::facts::Facts;
-use super::policy::Policy;
+use super::limits::Limits;
+use super::verdict::Verdict;
 
-/// Which interlock spoke; the text form is stored, logged and documented.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Name {
-    /// The order no longer waits for the merchant.
-    Status,
-    /// The other action was sent for it before.
-    AlreadySent,
-    /// Its lines could not be read, or hold weighed goods.
-    Lines,
-    /// Stock of a line is unknown.
-    UnknownStock,
-    /// Stock of a line is too old.
-    StockAge,
-    /// An accept of goods that are not there.
-    GoodsThere,
-    /// A cancel for stock that is there.
-    ShortageReal,
-    /// A shortage not yet seen for long enough.
-    ShortageConfirmed,
-    /// What accepted orders hold is not known well enough to accept.
-    HoldersRead,
-    /// Not every holder of the stock was read lately.
-    CancelEvidence,
-    /// Too large a share of orders cancelled.
-    CancelBudget,
-    /// Too many actions within an hour.
-    RateCaps,
-    /// Many SKUs fell to zero at once.
-    StockCollapse,
-    /// More was promised than there is.
-    Overdrawn,
-    /// Kaspi's clock and ours differ.
-    ClockSkew,
-    /// The database was put back from a copy and has not caught up.
-    Restored,
-    /// A person paused the shop.
-    Paused,
+/// What an interlock is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Group {
+    /// The order itself.
+    Order,
+    /// The stock of its lines.
+    Stock,
+    /// How fresh and complete the readings of Kaspi are.
+    Evidence,
+    /// Limits on what the shop does, and a person's pause.
+    Limits,
 }
 
-impl Name {
-    /// All, in the order in which they are asked.
-    pub const ALL: [Self; 17] = [
-        Self::Status,
-        Self::AlreadySent,
-        Self::Lines,
-        Self::UnknownStock,
-        Self::StockAge,
-        Self::GoodsThere,
-        Self::ShortageReal,
-        Self::ShortageConfirmed,
-        Self::HoldersRead,
-        Self::CancelEvidence,
-        Self::CancelBudget,
-        Self::RateCaps,
-        Self::StockCollapse,
-        Self::Overdrawn,
-        Self::ClockSkew,
-        Self::Restored,
-        Self::Paused,
-    ];
-
-    /// Whether the next sweep may be the answer, whatever stock says.
-    pub const fn is_answered_by_a_sweep(self) -> bool {
-        matches!(self, Self::HoldersRead | Self::CancelEvidence)
-    }
-
-    /// The stored word.
+impl Group {
+    /// Its name.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Status => "status",
-            Self::AlreadySent => "already_sent",
-            Self::Lines => "lines",
-            Self::UnknownStock => "unknown_stock",
-            Self::StockAge => "stock_age",
-            Self::GoodsThere => "goods_there",
-            Self::ShortageReal => "shortage_real",
-            Self::ShortageConfirmed => "shortage_confirmed",
-            Self::HoldersRead => "holders_read",
-            Self::CancelEvidence => "cancel_evidence",
-            Self::CancelBudget => "cancel_budget",
-            Self::RateCaps => "rate_caps",
-            Self::StockCollapse => "stock_collapse",
-            Self::Overdrawn => "overdrawn",
-            Self::ClockSkew => "clock_skew",
-            Self::Restored => "restored",
-            Self::Paused => "paused",
+            Self::Order => "order",
+            Self::Stock => "stock",
+            Self::Evidence => "evidence",
+            Self::Limits => "limits",
         }
     }
 }
 
-/// What an objection turns the verdict into.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Effect {
-    /// A hold.
-    Hold,
-    /// A wait.
-    Wait {
-        /// Until then.
-        until: Timestamp,
-    },
+/// The proposals that an interlock is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proposals {
+    /// Accepts and cancels.
+    All,
+    /// Accepts and cancels, but for the accept of a pre-order, which needs no stock (KASPI_API §3).
+    OnStock,
+    /// Accepts, but for those of a pre-order.
+    AcceptOnStock,
+    /// Cancels.
+    Cancel,
+    /// Cancels for `MERCHANT_OUT_OF_STOCK`.
+    CancelForStock,
 }
 
-impl Effect {
-    /// One word.
-    pub const fn word(&self) -> &'static str {
+impl Proposals {
+    /// The words of the table in `docs/RULES.md`.
+    pub const fn words(self) -> &'static str {
         match self {
-            Self::Hold => "hold",
-            Self::Wait { .. } => "wait",
+            Self::All => "both",
+            Self::OnStock => "both, except the accept of a pre-order",
+            Self::AcceptOnStock => "accept, except of a pre-order",
+            Self::Cancel => "cancel",
+            Self::CancelForStock => "cancel for stock",
+        }
+    }
+
+    fn contain(self, facts: &Facts, proposed: &Verdict) -> bool {
+        let is_accept = matches!(proposed, Verdict::Accept);
+        let is_cancel = matches!(proposed, Verdict::Cancel { .. });
+        let is_accept_on_stock = is_accept && !facts.order.pre_order;
+        match self {
+            Self::All => is_accept || is_cancel,
+            Self::OnStock => is_accept_on_stock || is_cancel,
+            Self::AcceptOnStock => is_accept_on_stock,
+            Self::Cancel => is_cancel,
+            Self::CancelForStock => proposed.cancels_for_stock(),
         }
     }
 }
 
-/// One interlock's objection, with its reason in words.
+/// An interlock's entry in the table.
+pub struct Interlock {
+    /// Its name.
+    pub name: Name,
+    /// What it is about.
+    pub group: Group,
+    /// The proposals it is asked about.
+    pub proposals: Proposals,
+    /// What it may turn them into: `hold`, `wait` or both.
+    pub effects: &'static [&'static str],
+    /// The settings that relax or tighten it, as `section.key`.
+    pub settings: &'static [&'static str],
+    /// When it objects, in one line.
+    pub objects_when: &'static str,
+    check: fn(&Case<'_>) -> Option<Finding>,
+}
+
+/// Declares the interlocks: name, file, group, proposals, effects, settings. From it come [`Name`], [`TABLE`]
+/// and the table in `docs/RULES.md`.
+macro_rules! interlocks {
+    ($(#[doc = $doc:literal] $name:ident, $file:ident, $group:ident, $proposals:ident, $effects:expr, $settings:expr;)+) => {
+        /// Which interlock objected. Its word is stored, logged and documented.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Name {
+            $(#[doc = $doc] $name,)+
+        }
+
+        impl Name {
+            /// All, in the order in which they are asked.
+            pub const ALL: [Self; [$(stringify!($file)),+].len()] = [$(Self::$name),+];
+
+            /// Its word, which is also the name of its file.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => stringify!($file),)+
+                }
+            }
+        }
+
+        /// All interlocks, in the order in which they are asked.
+        pub const TABLE: &[Interlock] = &[$(Interlock {
+            name: Name::$name,
+            group: Group::$group,
+            proposals: Proposals::$proposals,
+            effects: &$effects,
+            settings: &$settings,
+            objects_when: $doc,
+            check: $file::check,
+        }),+];
+    };
+}
+
+interlocks! {
+    /// Kaspi does not show the order as `NEW` + `APPROVED_BY_BANK`
+    Status, status, Order, All, ["hold"], [];
+    /// the other action was once sent for this order
+    AlreadySent, already_sent, Order, All, ["hold"], [];
+    /// its lines cannot be read, there are none, or one is weighed or measured
+    Lines, lines, Order, All, ["hold"], [];
+    /// the stock of a line is unknown
+    UnknownStock, unknown_stock, Stock, OnStock, ["hold"], [];
+    /// the stock level of a line is older than the limit
+    StockAge, stock_age, Stock, OnStock, ["hold"], ["interlocks.stock_max_age"];
+    /// a line is short
+    StockAvailable, stock_available, Stock, AcceptOnStock, ["hold"], [];
+    /// no line is short, or none for certain: accepts under way, goods that left or came back near the last count, and shops not read lately may explain it
+    ShortageCertain, shortage_certain, Stock, CancelForStock, ["hold", "wait"], [];
+    /// the shortage was not seen in two scans this far apart
+    ShortageConfirmed, shortage_confirmed, Stock, CancelForStock, ["wait"], ["interlocks.cancel_confirm_after"];
+    /// a larger share of a source's SKUs fell to zero in one import (of all SKUs, in its first)
+    StockCollapse, stock_collapse, Stock, CancelForStock, ["hold"], ["interlocks.stock_collapse_share"];
+    /// more units of a line's SKU are promised than are on hand
+    Overdrawn, overdrawn, Stock, CancelForStock, ["hold"], [];
+    /// accepted orders were not all read within three sweep periods, or an order accepted elsewhere is not read yet; for the last units also where that sweep and the archive's are older than the limit or than the order's first sighting
+    AcceptedOrdersFresh, accepted_orders_fresh, Evidence, AcceptOnStock, ["wait"], ["confirm.sweep_every", "confirm.last_units", "confirm.accept_sweep_age_max"];
+    /// accepted orders were not all read within three sweep periods, or the sweep ended longer ago than the limit or began before the stock was counted
+    CancelEvidence, cancel_evidence, Evidence, CancelForStock, ["wait"], ["confirm.sweep_every", "confirm.cancel_sweep_age_max"];
+    /// this machine's clock differs from Kaspi's by more than five minutes
+    ClockSkew, clock_skew, Evidence, Cancel, ["hold"], [];
+    /// the database was restored from a backup and has not read everything since
+    Restored, restored, Evidence, All, ["wait"], [];
+    /// the share of cancelled orders would exceed the limit
+    CancelBudget, cancel_budget, Limits, Cancel, ["hold"], ["interlocks.cancel_budget_share", "interlocks.cancel_budget_from"];
+    /// as many orders were cancelled, or accepted, within the last hour as are allowed
+    RateCaps, rate_caps, Limits, All, ["hold"], ["interlocks.cancels_per_hour_max", "actions.accepts_per_hour_max"];
+    /// a person paused the shop (`qabyl pause`, `qabyl resume`)
+    Paused, paused, Limits, All, ["hold"], [];
+}
+
+/// One interlock's objection, as it is stored with the decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Objection {
-    /// Who objects.
+    /// Which interlock objects.
     pub interlock: Name,
-    /// What follows.
+    /// What the verdict becomes.
     pub effect: Effect,
+    /// What answers the objection.
+    pub remedy: Remedy,
     /// Why, with the figures it rests on.
     pub why: String,
 }
 
-impl Objection {
-    #[expect(clippy::unnecessary_wraps, reason = "every check ends in one")]
-    fn hold(interlock: Name, why: String) -> Option<Self> {
-        Some(Self {
-            interlock,
-            effect: Effect::Hold,
-            why,
-        })
-    }
-
-    #[expect(clippy::unnecessary_wraps, reason = "every check ends in one")]
-    fn wait(interlock: Name, until: Timestamp, why: String) -> Option<Self> {
-        Some(Self {
-            interlock,
-            effect: Effect::Wait { until },
-            why,
-        })
-    }
-}
-
-/// One interlock: what it looks at and what it may answer.
-type Check = fn(&Facts, &Policy, &Verdict, Timestamp) -> Option<Objection>;
-
-const CHECKS: [Check; 17] = [
-    status::check,
-    already_sent::check,
-    lines::check,
-    unknown_stock::check,
-    stock_age::check,
-    goods_there::check,
-    shortage_real::check,
-    shortage_confirmed::check,
-    holders_read::check,
-    cancel_evidence::check,
-    cancel_budget::check,
-    rate_caps::check,
-    stock_collapse::check,
-    overdrawn::check,
-    clock_skew::check,
-    restored::check,
-    paused::check,
-];
-
-/// Runs every interlock against what the rules propose. A proposal to hold or wait needs none.
+/// Asks every interlock about what the rules propose. A proposal to hold or wait needs none.
 pub fn check_all(
     facts: &Facts,
-    policy: &Policy,
+    limits: &Limits,
     proposed: &Verdict,
     now: Timestamp,
 ) -> Vec<Objection> {
-    if matches!(proposed, Verdict::Hold | Verdict::Wait { .. }) {
-        return Vec::new();
-    }
-    CHECKS
-        .iter()
-        .filter_map(|check| check(facts, policy, proposed, now))
-        .collect()
-}
-
-/// Whether the proposal cancels because stock is said to be short.
-const fn cancels_for_stock(proposed: &Verdict) -> bool {
-    use super::decision::CancelReason;
-    matches!(
+    let case = Case {
+        facts,
+        limits,
         proposed,
-        Verdict::Cancel {
-            reason: CancelReason::MerchantOutOfStock,
-            ..
-        }
-    )
-}
-
-const fn cancels(proposed: &Verdict) -> bool {
-    matches!(proposed, Verdict::Cancel { .. })
+        now,
+    };
+    let asked = TABLE
+        .iter()
+        .filter(|interlock| interlock.proposals.contain(facts, proposed));
+    let findings = asked.filter_map(|interlock| Some((interlock.name, (interlock.check)(&case)?)));
+    findings
+        .map(|(interlock, finding)| Objection {
+            interlock,
+            effect: finding.effect,
+            remedy: finding.remedy,
+            why: finding.why,
+        })
+        .collect()
 }

@@ -1,23 +1,20 @@
-//! A database put back from a copy does not know what was decided since: until every list was read
-//! again, and requests that were under way have had their effect, nothing is sent from it (R15).
+//! A database restored from a backup does not know what was decided since: until every list was read again,
+//! and requests that were under way have had their effect, nothing is sent from it (R15).
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
-use super::{Name, Objection};
+use super::case::{Case, Finding, Remedy};
 use crate::domain::calendar::stamp;
-use crate::domain::decision::Verdict;
-use crate::domain::facts::Facts;
-use crate::domain::policy::Policy;
 
-/// How soon to look again.
-const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(5);
+/// When the order is decided again.
+const DECIDE_AGAIN: SignedDuration = SignedDuration::from_secs(5);
 
-pub(super) fn check(facts: &Facts, _: &Policy, _: &Verdict, now: Timestamp) -> Option<Objection> {
-    let restored_at = facts.around.restored_at?;
-    let until = now.saturating_add(LOOK_AGAIN).unwrap_or(now);
+pub(super) fn check(case: &Case<'_>) -> Option<Finding> {
+    let restored_at = case.facts.around.restored_at?;
     let why = format!(
-        "the database was put back from a copy {}: Kaspi is read anew first",
+        "the database was restored from a backup {}: Kaspi is read again first",
         stamp(restored_at)
     );
-    Objection::wait(Name::Restored, until, why)
+    let until = case.after(DECIDE_AGAIN);
+    Some(Finding::wait(until, Remedy::CatchUp, why))
 }

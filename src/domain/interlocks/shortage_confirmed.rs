@@ -1,35 +1,28 @@
-//! A shortage must be seen twice, minutes apart, before it cancels (R8): feeds hiccup.
+//! A shortage must be seen twice, minutes apart, before it cancels an order (R8): a feed may be wrong for a
+//! moment.
 
 use jiff::Timestamp;
 
-use super::{Name, Objection, cancels_for_stock};
+use super::case::{Case, Finding, Remedy};
 use crate::domain::calendar::stamp;
-use crate::domain::decision::Verdict;
-use crate::domain::facts::Facts;
-use crate::domain::policy::Policy;
 
-pub(super) fn check(
-    facts: &Facts,
-    policy: &Policy,
-    proposed: &Verdict,
-    now: Timestamp,
-) -> Option<Objection> {
-    let limit = policy.limits.cancel_confirm_after?;
-    if !cancels_for_stock(proposed) || !facts.is_short() {
+/// Complete scans that must have shown the shortage.
+const SCANS_MIN: u32 = 2;
+
+pub(super) fn check(case: &Case<'_>) -> Option<Finding> {
+    let limit = case.limits.cancel_confirm_after?;
+    if !case.facts.is_short() {
         return None;
     }
-    let since = facts.shortage.map_or(now, |seen| seen.since);
-    let scans = facts.shortage.map_or(0, |seen| seen.scans);
+    let since = case.facts.shortage.map_or(case.now, |seen| seen.since);
+    let scans = case.facts.shortage.map_or(0, |seen| seen.scans);
     let due = since.saturating_add(limit).unwrap_or(Timestamp::MAX);
-    if due <= now && scans >= 2 {
+    if due <= case.now && scans >= SCANS_MIN {
         return None;
     }
-    Objection::wait(
-        Name::ShortageConfirmed,
-        due.max(now),
-        format!(
-            "the shortage is to be seen twice {limit:#} apart; seen in {scans} scans since {}",
-            stamp(since)
-        ),
-    )
+    let why = format!(
+        "the shortage must be seen twice, {limit:#} apart; it was seen in {scans} scans since {}",
+        stamp(since)
+    );
+    Some(Finding::wait(due.max(case.now), Remedy::Time, why))
 }

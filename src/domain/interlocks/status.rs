@@ -1,22 +1,15 @@
-//! Only `NEW` + `APPROVED_BY_BANK` may be acted on (KASPI_API §3).
+//! Only an order that is `NEW` and `APPROVED_BY_BANK` may be acted on (KASPI_API §3).
 
-use jiff::Timestamp;
+use super::case::{Case, Finding, Remedy};
 
-use super::{Name, Objection};
-use crate::domain::decision::Verdict;
-use crate::domain::facts::Facts;
-use crate::domain::policy::Policy;
-
-pub(super) fn check(facts: &Facts, _: &Policy, _: &Verdict, _: Timestamp) -> Option<Objection> {
-    let order = &facts.order;
+pub(super) fn check(case: &Case<'_>) -> Option<Finding> {
+    let order = &case.facts.order;
     if order.awaits_merchant() {
         return None;
     }
-    Objection::hold(
-        Name::Status,
-        format!(
-            "Kaspi shows {} + {}, not NEW + APPROVED_BY_BANK",
-            order.state, order.status
-        ),
-    )
+    let why = format!(
+        "Kaspi shows {} + {}, not NEW + APPROVED_BY_BANK",
+        order.state, order.status
+    );
+    Some(Finding::hold(Remedy::Person, why))
 }

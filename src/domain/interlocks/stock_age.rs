@@ -1,40 +1,23 @@
-//! A level older than the limit says nothing about today.
+//! A stock level older than the limit says nothing about today.
 
-use jiff::Timestamp;
-
-use super::{Name, Objection};
-use crate::domain::decision::Verdict;
-use crate::domain::facts::Facts;
-use crate::domain::policy::Policy;
+use super::case::{Case, Finding, Remedy};
 use crate::domain::stock::LineStock;
 
-pub(super) fn check(
-    facts: &Facts,
-    policy: &Policy,
-    proposed: &Verdict,
-    now: Timestamp,
-) -> Option<Objection> {
-    let limit = policy.limits.stock_max_age?;
-    if facts.order.pre_order && *proposed == Verdict::Accept {
-        return None;
-    }
-    let oldest = facts
-        .lines()
-        .iter()
-        .filter_map(|line| match &line.stock {
-            LineStock::Known(level) => Some(level),
-            LineStock::Unknown(_) => None,
-        })
-        .min_by_key(|level| level.as_of)?;
-    let age = now.duration_since(oldest.as_of);
+pub(super) fn check(case: &Case<'_>) -> Option<Finding> {
+    let limit = case.limits.stock_max_age?;
+    let lines = case.facts.lines().iter();
+    let levels = lines.filter_map(|line| match &line.stock {
+        LineStock::Known(level) => Some(level),
+        LineStock::Unknown(_) => None,
+    });
+    let oldest = levels.min_by_key(|level| level.as_of)?;
+    let age = case.age(oldest.as_of);
     if age <= limit {
         return None;
     }
-    Objection::hold(
-        Name::StockAge,
-        format!(
-            "stock from {} is {age:#} old, over {limit:#}",
-            oldest.source
-        ),
-    )
+    let why = format!(
+        "stock from {} is {age:#} old, and the limit is {limit:#}",
+        oldest.source
+    );
+    Some(Finding::hold(Remedy::Stock, why))
 }

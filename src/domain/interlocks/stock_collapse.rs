@@ -1,39 +1,24 @@
-//! Many SKUs falling to zero at once is a broken feed, not a good day.
+//! Many SKUs falling to zero at once mean a broken source rather than a good day.
 
-use jiff::Timestamp;
-
-use super::{Name, Objection, cancels_for_stock};
+use super::case::{Case, Finding, Remedy};
 use crate::domain::calendar::stamp;
-use crate::domain::decision::Verdict;
-use crate::domain::facts::Facts;
-use crate::domain::policy::Policy;
 
 #[expect(
     clippy::cast_precision_loss,
     reason = "counts of SKUs stay far below 2^52"
 )]
-pub(super) fn check(
-    facts: &Facts,
-    policy: &Policy,
-    proposed: &Verdict,
-    _: Timestamp,
-) -> Option<Objection> {
-    let limit = policy.limits.stock_collapse_share?;
-    let collapse = facts.around.collapse.as_ref()?;
-    if !cancels_for_stock(proposed) || collapse.had == 0 {
+pub(super) fn check(case: &Case<'_>) -> Option<Finding> {
+    let limit = case.limits.stock_collapse_share?;
+    let collapse = case.facts.around.collapse.as_ref()?;
+    if collapse.had == 0 || collapse.fell as f64 / collapse.had as f64 <= limit {
         return None;
     }
-    if collapse.fell as f64 / collapse.had as f64 <= limit {
-        return None;
-    }
-    Objection::hold(
-        Name::StockCollapse,
-        format!(
-            "{} of {} SKUs fell to zero at once in {}, {}: the feed looks broken",
-            collapse.fell,
-            collapse.had,
-            collapse.source,
-            stamp(collapse.at)
-        ),
-    )
+    let why = format!(
+        "{} of {} SKUs fell to zero at once in {}, {}: the source looks broken",
+        collapse.fell,
+        collapse.had,
+        collapse.source,
+        stamp(collapse.at)
+    );
+    Some(Finding::hold(Remedy::Stock, why))
 }

@@ -8,7 +8,7 @@ use super::{Condition, Range, line_holds};
 use crate::domain::calendar::{DaySpan, DayTime, Weekday, local};
 use crate::domain::facts::{Counters, Facts, LineFacts};
 use crate::domain::money::Money;
-use crate::domain::policy::Policy;
+use crate::domain::schedule::Schedule;
 use crate::domain::stock::{Level, LineStock};
 
 /// A question about an order.
@@ -124,7 +124,7 @@ pub enum LineCriterion {
 
 impl Criterion {
     /// The answer for these facts.
-    pub fn holds(&self, facts: &Facts, policy: &Policy, now: Timestamp) -> bool {
+    pub fn holds(&self, facts: &Facts, schedule: &Schedule, now: Timestamp) -> bool {
         let order = &facts.order;
         match self {
             Self::Express(wanted) => order.express == *wanted,
@@ -132,7 +132,7 @@ impl Criterion {
             Self::Signature(wanted) => order.signature_required == *wanted,
             Self::KaspiDelivery(wanted) => order.kaspi_delivery == Some(*wanted),
             Self::Age(range) => range.contains(facts.age(now)),
-            Self::DeadlineIn(range) => range.contains(policy.limits.schedule.left(order, now)),
+            Self::DeadlineIn(range) => range.contains(schedule.left(order, now)),
             Self::Weekday(days) => days.contains(&Weekday::of(local(now).date())),
             Self::Hour(span) => span.contains(DayTime::of(local(now))),
             Self::Total(range) => range.contains(order.total),

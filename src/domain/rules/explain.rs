@@ -10,7 +10,7 @@ use crate::domain::calendar::{DayTime, Weekday, length, local};
 use crate::domain::facts::{Facts, LineFacts};
 use crate::domain::ids::{PickupPoint, Sku};
 use crate::domain::order::{DeliveryMode, PaymentMode};
-use crate::domain::policy::Policy;
+use crate::domain::schedule::Schedule;
 use crate::domain::stock::{Level, LineStock};
 
 /// One question of a rule and its answer, as in `total 512 000 ₸ over 300 000 ₸: yes`.
@@ -29,7 +29,7 @@ pub struct CriterionAnswer {
 pub fn explain(
     rule: &Rule,
     facts: &Facts,
-    policy: &Policy,
+    schedule: &Schedule,
     now: Timestamp,
 ) -> Vec<CriterionAnswer> {
     let mut page = Page::default();
@@ -37,7 +37,11 @@ pub fn explain(
         page.line("every order", true);
         return page.answers;
     }
-    let asked = Asked { facts, policy, now };
+    let asked = Asked {
+        facts,
+        schedule,
+        now,
+    };
     asked.condition(&rule.when, &mut page);
     page.answers
 }
@@ -102,7 +106,7 @@ impl Page {
 /// What the questions are asked about.
 struct Asked<'a> {
     facts: &'a Facts,
-    policy: &'a Policy,
+    schedule: &'a Schedule,
     now: Timestamp,
 }
 
@@ -110,13 +114,13 @@ impl Asked<'_> {
     fn condition(&self, condition: &Condition<Criterion>, page: &mut Page) {
         page.condition(
             condition,
-            &|question| question.holds(self.facts, self.policy, self.now),
+            &|question| question.holds(self.facts, self.schedule, self.now),
             &|question, page| self.question(question, page),
         );
     }
 
     fn question(&self, question: &Criterion, page: &mut Page) {
-        let holds = question.holds(self.facts, self.policy, self.now);
+        let holds = question.holds(self.facts, self.schedule, self.now);
         match question {
             Criterion::AnyLine(lines) => self.lines("any line", lines, holds, page),
             Criterion::AllLines(lines) => self.lines("every line", lines, holds, page),
@@ -156,7 +160,7 @@ impl Asked<'_> {
             }
             Criterion::Age(range) => ranged("age", &length(age), range, length),
             Criterion::DeadlineIn(range) => {
-                let left = self.policy.limits.schedule.left(order, self.now);
+                let left = self.schedule.left(order, self.now);
                 ranged("deadline_in", &length(left), range, length)
             }
             Criterion::Weekday(days) => {

@@ -11,10 +11,10 @@ pub use criterion::{Criterion, LineCriterion, ShopCount};
 pub use explain::{CriterionAnswer, explain};
 pub use range::Range;
 
-use super::decision::{CancelReason, Verdict};
 use super::facts::{Facts, LineFacts};
 use super::ids::ShopName;
-use super::policy::Policy;
+use super::schedule::Schedule;
+use super::verdict::{CancelReason, Verdict};
 
 /// A condition over anything that can be asked: `T` is one question, a criterion of an order or of
 /// a line.
@@ -142,7 +142,7 @@ impl Rules {
     pub fn propose<'a>(
         &'a self,
         facts: &Facts,
-        policy: &Policy,
+        schedule: &Schedule,
         now: Timestamp,
     ) -> (&'a str, Verdict) {
         self.list
@@ -150,7 +150,7 @@ impl Rules {
             .filter(|rule| rule.is_for(facts.shop.as_ref()))
             .find(|rule| {
                 rule.when
-                    .holds(&mut |question| question.holds(facts, policy, now))
+                    .holds(&mut |question| question.holds(facts, schedule, now))
             })
             .map_or((NO_RULE, Verdict::Hold), |rule| {
                 (rule.name.as_str(), rule.then.verdict(now))

@@ -11,7 +11,7 @@ use crate::rules::facts::{facts, level, line, load, now, policy, with_stock};
 fn told(when: &str, facts: &Facts) -> Vec<String> {
     let text = format!("[[rule]]\nname = \"r\"\nwhen = {when}\nthen = \"hold\"\n");
     let policy = policy(load(&text));
-    explain(&policy.rules.list[0], facts, &policy, now())
+    explain(&policy.rules.list[0], facts, &policy.limits.schedule, now())
         .into_iter()
         .map(|answer| format!("{}{}", "  ".repeat(answer.depth), answer.text))
         .collect()
@@ -132,7 +132,7 @@ fn joined_questions() {
 fn a_catch_all_says_so() {
     let policy = policy(rules_file::default_rules());
     let last = policy.rules.list.last().unwrap();
-    let answers = explain(last, &with_stock(0), &policy, now());
+    let answers = explain(last, &with_stock(0), &policy.limits.schedule, now());
     assert_eq!(answers.len(), 1);
     assert_eq!(answers[0].text, "every order: yes");
 }

@@ -80,7 +80,7 @@ fn an_accept_is_stopped_by_each_alone() {
         old.as_of = ago(12 * 60 + 1);
         first(facts).stock = LineStock::Known(old);
     });
-    accept(Name::GoodsThere, |facts, _| {
+    accept(Name::StockAvailable, |facts, _| {
         first(facts).stock = LineStock::Known(level(1));
     });
     accept(Name::RateCaps, |facts, limits| {
@@ -98,7 +98,7 @@ fn a_cancel_is_held_by_each_alone() {
     hold(Name::AlreadySent, |facts, _| {
         facts.sent = Some("accept".to_owned());
     });
-    hold(Name::ShortageReal, |facts, _| {
+    hold(Name::ShortageCertain, |facts, _| {
         first(facts).stock = LineStock::Known(level(2));
     });
     hold(Name::CancelBudget, |facts, _| {
@@ -145,7 +145,7 @@ fn a_cancel_waits_for_each_alone() {
         first(facts).stock = LineStock::Known(promised);
     };
     let soon = wait(seconds_on(5));
-    stops(CANCEL_ALL, 0, Name::ShortageReal, &soon, pending);
+    stops(CANCEL_ALL, 0, Name::ShortageCertain, &soon, pending);
     let soon = wait(seconds_on(1));
     stops(CANCEL_ALL, 0, Name::CancelEvidence, &soon, |facts, _| {
         facts.around.swept_at = None;
@@ -223,12 +223,12 @@ fn all_objections_are_told_at_once_and_a_hold_outweighs_a_wait() {
             "lines",
             "stock_age",
             "shortage_confirmed",
-            "cancel_evidence",
-            "cancel_budget",
-            "rate_caps",
             "stock_collapse",
             "overdrawn",
+            "cancel_evidence",
             "clock_skew",
+            "cancel_budget",
+            "rate_caps",
             "paused"
         ]
     );

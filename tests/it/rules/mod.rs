@@ -2,6 +2,7 @@
 
 mod explain;
 pub(crate) mod facts;
+mod interlock_table;
 mod interlocks;
 mod kits;
 mod loader;

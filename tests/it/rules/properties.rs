@@ -8,6 +8,7 @@ use qabyl::domain::calendar::{DaySpan, DayTime, Weekday};
 use qabyl::domain::decision::{CancelReason, Decision, Verdict, decide};
 use qabyl::domain::facts::{Facts, LinesFacts, ShortageSeen};
 use qabyl::domain::ids::ShopName;
+use qabyl::domain::interlocks::TABLE;
 use qabyl::domain::money::Money;
 use qabyl::domain::order::{PaymentMode, State, UnitType};
 use qabyl::domain::policy::{Limits, Policy};
@@ -290,6 +291,18 @@ proptest! {
     }
 
     #[test]
+    fn an_objection_is_one_that_the_table_of_interlocks_declares(
+        facts in orders(),
+        rules in any_rules(),
+        at_deadline in at_deadlines(),
+    ) {
+        for objection in decide(&facts, &under(rules, at_deadline), now()).objections {
+            let entry = TABLE.iter().find(|entry| entry.name == objection.interlock).unwrap();
+            prop_assert!(entry.effects.contains(&objection.effect.word()), "{objection:?}");
+        }
+    }
+
+    #[test]
     fn no_rules_promise_what_is_not_there(
         facts in orders(),
         rules in any_rules(),
@@ -408,7 +421,7 @@ proptest! {
         let name = "asked".to_owned();
         let rule = Rule { name, when, then: Outcome::Hold, note: None, enabled: true, shops: None };
         let policy = policy(Rules { list: vec![rule] });
-        let answers = explain(&policy.rules.list[0], &facts, &policy, at);
+        let answers = explain(&policy.rules.list[0], &facts, &policy.limits.schedule, at);
         let told = answers.iter().filter(|a| a.depth == 0).all(|a| a.holds);
         let matched = decide(&facts, &policy, at).rule == "asked";
         prop_assert_eq!(told, matched);

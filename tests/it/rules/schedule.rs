@@ -234,6 +234,6 @@ fn accepts_and_cancels_are_not_overruled() {
     // Goods that are there are not accepted because a rule wanted them cancelled.
     let now = crate::rules::facts::now();
     let decision = decide(&with_stock(9), &cancel, now);
-    assert_eq!(decision.objections[0].interlock, Name::ShortageReal);
+    assert_eq!(decision.objections[0].interlock, Name::ShortageCertain);
     assert_eq!(decision.verdict, Verdict::Hold);
 }
