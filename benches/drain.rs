@@ -13,8 +13,8 @@ use qabyl::config::{Config, Sources};
 use qabyl::domain::ids::Sku;
 use qabyl::domain::stock::StockRow;
 use qabyl::runtime::{build, once};
-use qabyl::sandbox::{LineSeed, OrderSeed, Server, Settings, World};
 use qabyl::store::{Access, Store};
+use qabyl_sandbox::{LineSeed, OrderSeed, Server, Settings, World};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 

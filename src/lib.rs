@@ -13,7 +13,6 @@ pub mod notify;
 pub mod pipeline;
 pub mod rules_file;
 pub mod runtime;
-pub mod sandbox;
 pub mod status;
 pub mod stock;
 pub mod store;

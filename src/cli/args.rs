@@ -150,7 +150,7 @@ pub(super) struct Sandbox {
     pub(super) latency: Duration,
     /// A fault and its probability, such as drop_after=0.1 or get:http_500=0.05; may be repeated
     #[arg(long = "fault", value_name = "NAME=P")]
-    pub(super) faults: Vec<crate::sandbox::FaultRate>,
+    pub(super) faults: Vec<qabyl_sandbox::FaultRate>,
     /// Token the sandbox takes
     #[arg(long, default_value = "sandbox-token")]
     pub(super) token: String,

@@ -19,8 +19,8 @@ use crate::domain::ids::Sku;
 use crate::domain::stock::StockRow;
 use crate::runtime::build::{self, ShopParts};
 use crate::runtime::{once, telemetry};
-use crate::sandbox::{LineSeed, OrderSeed, Seeded, Server, Settings, World, seed_orders};
 use crate::store::{Access, OrderFilter, OrderView, Store};
+use qabyl_sandbox::{LineSeed, OrderSeed, Seeded, Server, Settings, World, seed_orders};
 
 const TOKEN: &str = "demo-token";
 const TIME_MAX: Duration = Duration::from_secs(25);
@@ -144,7 +144,7 @@ fn configure(
 }
 
 fn rows(seeded: &Seeded, clock: &Clock) -> Result<Vec<StockRow>, super::Failure> {
-    let row = |row: &crate::sandbox::StockRow| -> Result<StockRow, super::Failure> {
+    let row = |row: &qabyl_sandbox::StockRow| -> Result<StockRow, super::Failure> {
         Ok(StockRow {
             sku: Sku::new(&row.sku)?,
             warehouse: String::new(),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::args::Sandbox;
 use super::{Done, Failure, say};
 use crate::clock::Clock;
-use crate::sandbox::{Faults, Server, Settings, World, seed_orders, stock_csv};
+use qabyl_sandbox::{Faults, Server, Settings, World, seed_orders, stock_csv};
 
 pub(super) async fn run(args: &Sandbox) -> Done {
     let now = Clock::System.now();

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use qabyl::clock::Clock;
-use qabyl::sandbox::{OrderSeed, Server, Settings, Status, World};
+use qabyl_sandbox::{OrderSeed, Server, Settings, Status, World};
 use tempfile::TempDir;
 
 use super::{binary, evidence};
@@ -164,7 +164,7 @@ impl Desk {
     /// Orders that nobody has accepted or cancelled.
     pub(super) fn waiting(&self) -> usize {
         let world = self.server.world();
-        let waits = |order: &&qabyl::sandbox::Order| order.status == Status::ApprovedByBank;
+        let waits = |order: &&qabyl_sandbox::Order| order.status == Status::ApprovedByBank;
         world.orders().iter().filter(waits).count()
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use qabyl::sandbox::{Order, World};
+use qabyl_sandbox::{Order, World};
 
 use super::desk::{CANARY, Desk, STOCK, copy_database};
 use super::records::{Book, Told, damage};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use qabyl::clock::Clock;
-use qabyl::sandbox::{EndpointKind, Status};
+use qabyl_sandbox::{EndpointKind, Status};
 
 use super::asked;
 use super::daemon::Daemon;
@@ -43,7 +43,7 @@ fn sizes() -> (Duration, Limits, SignedDuration) {
 /// People in the cabinet take orders that wait: accept one, cancel one, leave one.
 fn people_act(desk: &Desk) -> BTreeSet<String> {
     let mut world = desk.server.world();
-    let waits = |order: &&qabyl::sandbox::Order| order.status == Status::ApprovedByBank;
+    let waits = |order: &&qabyl_sandbox::Order| order.status == Status::ApprovedByBank;
     let waiting: Vec<String> = world
         .orders()
         .iter()

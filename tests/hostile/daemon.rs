@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use qabyl::clock::Clock;
-use qabyl::sandbox::{OrderSeed, Server, Settings, World};
+use qabyl_sandbox::{OrderSeed, Server, Settings, World};
 
 use crate::behaviour::{Port, Step};
 use crate::calls::TOKEN;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use qabyl::sandbox::{EndpointKind, EntriesForm, IncludeSupport, OrderSeed, Settings};
+use qabyl_sandbox::{EndpointKind, EntriesForm, IncludeSupport, OrderSeed, Settings};
 
 use crate::world::{TestWorld, start, world};
 

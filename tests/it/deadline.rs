@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use qabyl::pipeline::alert;
-use qabyl::sandbox::{OrderSeed, Settings};
+use qabyl_sandbox::{OrderSeed, Settings};
 
 use crate::world::{TestWorld, world};
 

@@ -7,7 +7,7 @@ use qabyl::domain::decision::{CancelReason, Verdict};
 use qabyl::domain::ids::{OrderCode, OrderId};
 use qabyl::ledger::Reading;
 use qabyl::pipeline::{decide, poll, sweep};
-use qabyl::sandbox::{
+use qabyl_sandbox::{
     DeliveryMode, EndpointKind, Fault, IncludeSupport, Method, OrderSeed, Script, Settings, State,
     Status,
 };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use qabyl::sandbox::{Fault, Method, OrderSeed, Script, Settings};
+use qabyl_sandbox::{Fault, Method, OrderSeed, Script, Settings};
 use rstest::rstest;
 
 use crate::world::{TestWorld, start, world};

@@ -8,8 +8,8 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use qabyl::config::Config;
 use qabyl::pipeline::housekeep::{self, Keeper};
-use qabyl::sandbox::{OrderSeed, Settings};
 use qabyl::store::{self, Access, Store};
+use qabyl_sandbox::{OrderSeed, Settings};
 use tokio_util::sync::CancellationToken;
 
 use crate::migrations::look_into;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use qabyl::pipeline::{decide, poll, sweep};
-use qabyl::sandbox::{
+use qabyl_sandbox::{
     EndpointKind, EntriesForm, IncludeSupport, LineSeed, ListOrder, OfferForm, OrderSeed, Settings,
     State, Status, UnitType,
 };
@@ -211,7 +211,7 @@ async fn pages_that_shift_while_they_are_read_lose_nobody() {
     }
     // Buyers change their minds between two pages.
     for number in 0..50_u32 {
-        let happening = qabyl::sandbox::Happening::BuyerCancels(format!("96{:07}", number * 3));
+        let happening = qabyl_sandbox::Happening::BuyerCancels(format!("96{:07}", number * 3));
         world.kaspi().at(
             start() + Duration::from_millis(u64::from(number)),
             happening,

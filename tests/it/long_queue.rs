@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use qabyl::pipeline::alert;
-use qabyl::sandbox::{EntriesForm, IncludeSupport, OrderSeed, Settings};
+use qabyl_sandbox::{EntriesForm, IncludeSupport, OrderSeed, Settings};
 use rstest::rstest;
 
 use crate::world::{Described, TestWorld, world};

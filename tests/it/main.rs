@@ -24,7 +24,6 @@ mod pauses;
 mod replay;
 mod restore;
 mod rules;
-mod sandbox;
 mod stock_available;
 mod stock_counts;
 mod stock_life;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use qabyl::pipeline::{decide, poll, sweep};
-use qabyl::sandbox::{
+use qabyl_sandbox::{
     DeliveryMode, EndpointKind, Fault, IncludeSupport, LineSeed, Method, OfferForm, OrderSeed,
     Script, Settings, State, Status,
 };

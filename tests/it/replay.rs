@@ -8,8 +8,8 @@ use qabyl::domain::policy::Policy;
 use qabyl::domain::replay::Replay;
 use qabyl::rules_file;
 use qabyl::runtime::build;
-use qabyl::sandbox::{OrderSeed, Settings};
 use qabyl::store::PastFilter;
+use qabyl_sandbox::{OrderSeed, Settings};
 
 use crate::world::{TestWorld, start, world};
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use qabyl::domain::decision::{CancelReason, Verdict};
 use qabyl::runtime::build;
-use qabyl::sandbox::{DeliveryMode, Fault, Method, OrderSeed, Script, Settings};
 use qabyl::store::{Scan, ScanKind};
+use qabyl_sandbox::{DeliveryMode, Fault, Method, OrderSeed, Script, Settings};
 
 use crate::world::{Described, TestWorld, start, world};
 

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use qabyl::pipeline::sweep;
-use qabyl::sandbox::{Fault, Method, OrderSeed, Script, Settings};
+use qabyl_sandbox::{Fault, Method, OrderSeed, Script, Settings};
 
 use crate::world::{TestWorld, world};
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use qabyl::domain::stock::Semantics;
 use qabyl::pipeline::sweep;
-use qabyl::sandbox::{
+use qabyl_sandbox::{
     DeliveryMode, Fault, IncludeSupport, OrderSeed, Script, Settings, State, Status,
 };
 use rstest::rstest;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use qabyl::domain::decision::Verdict;
 use qabyl::pipeline::{decide, poll, sweep};
-use qabyl::sandbox::{
+use qabyl_sandbox::{
     DeliveryMode, Fault, IncludeSupport, Method, OrderSeed, Script, Settings, State, Status,
 };
 

@@ -37,6 +37,17 @@ pub(crate) fn sources(below: &str) -> Vec<(String, String)> {
     found
 }
 
+/// Every Rust file that is built into the program: of the main crate and of the other crates.
+pub(crate) fn shipped_sources() -> Vec<(String, String)> {
+    let mut all = sources("src");
+    all.extend(
+        sources("crates")
+            .into_iter()
+            .filter(|(name, _)| name.split('/').nth(2) == Some("src")),
+    );
+    all
+}
+
 /// What stands between `before` and the next `"`, wherever `before` occurs.
 fn quoted<'a>(text: &'a str, before: &str) -> Vec<&'a str> {
     let after = text.split(before).skip(1);
@@ -53,7 +64,7 @@ fn is_code(word: &str) -> bool {
 #[test]
 fn every_error_code_has_a_heading_and_the_reverse() {
     let mut in_code = BTreeSet::new();
-    for (_, text) in sources("src") {
+    for (_, text) in shipped_sources() {
         in_code.extend(
             text.split('"')
                 .filter(|word| is_code(word))
@@ -76,7 +87,7 @@ fn every_error_code_has_a_heading_and_the_reverse() {
 #[test]
 fn every_event_is_in_the_catalogue_and_the_reverse() {
     let mut in_code = BTreeSet::new();
-    for (name, text) in sources("src") {
+    for (name, text) in shipped_sources() {
         let shipped = text.split("#[cfg(test)]").next().unwrap_or_default();
         if !name.contains("/tests/") {
             in_code.extend(quoted(shipped, "event = \"").into_iter().map(str::to_owned));
@@ -98,8 +109,9 @@ fn every_event_is_in_the_catalogue_and_the_reverse() {
 
 #[test]
 fn every_path_a_document_names_is_there() {
-    const PLACES: [&str; 8] = [
+    const PLACES: [&str; 9] = [
         "src/",
+        "crates/",
         "tests/",
         "docs/",
         "config/",
@@ -127,7 +139,7 @@ fn every_path_a_document_names_is_there() {
 #[test]
 fn imports_follow_the_flow() {
     // Who may be imported by whom: anything not named here is free.
-    const EDGES: [&str; 6] = ["kaspi", "notify", "store", "stock", "status", "sandbox"];
+    const EDGES: [&str; 5] = ["kaspi", "notify", "store", "stock", "status"];
     const ABOVE: [&str; 3] = ["pipeline", "runtime", "cli"];
     for (name, text) in sources("src") {
         let part = name.split('/').nth(1).unwrap_or_default();
@@ -139,13 +151,13 @@ fn imports_follow_the_flow() {
                 others.chain(ABOVE).collect()
             }
             // The status page shows what the store holds and the stages report.
-            "status" => vec!["stock", "sandbox", "cli"],
+            "status" => vec!["stock", "cli"],
             edge if EDGES.contains(&edge) => {
                 let others = EDGES.iter().filter(|other| **other != edge).copied();
                 others.chain(ABOVE).collect()
             }
-            "pipeline" => vec!["runtime", "cli", "sandbox", "status"],
-            "runtime" => vec!["cli", "sandbox"],
+            "pipeline" => vec!["runtime", "cli", "status"],
+            "runtime" => vec!["cli"],
             _ => Vec::new(),
         };
         for of in forbidden {
@@ -160,6 +172,10 @@ fn imports_follow_the_flow() {
                     .iter()
                     .any(|part| name.starts_with(part)),
             "{name} speaks SQL: that belongs to src/store/ and src/ledger/"
+        );
+        assert!(
+            !text.contains("qabyl_sandbox") || name.starts_with("src/cli/"),
+            "{name} uses the sandbox: only the command line may"
         );
         // The configuration checks addresses as their user will, healthcheck asks ourselves, and some
         // stock lies behind an address.
@@ -178,7 +194,7 @@ fn imports_follow_the_flow() {
 #[test]
 fn files_stay_readable() {
     let mut sizes = Vec::new();
-    for (name, text) in sources("src") {
+    for (name, text) in shipped_sources() {
         let lines = text.lines().count();
         assert!(
             lines <= LINES_MAX,
@@ -210,7 +226,7 @@ fn migrations_are_named_by_their_time() {
 #[test]
 fn every_crash_point_is_in_the_list_and_the_reverse() {
     let mut in_code = BTreeSet::new();
-    for (name, text) in sources("src") {
+    for (name, text) in shipped_sources() {
         if name != "src/crash_point.rs" {
             let places = ["crash_point(\"", "in_flight(\""];
             let found = places.iter().flat_map(|before| quoted(&text, before));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use qabyl::sandbox::{IncludeSupport, Settings, State, Status};
+use qabyl_sandbox::{IncludeSupport, Settings, State, Status};
 use rstest::rstest;
 
 use crate::world::world;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use fastrand::Rng;
 use jiff::{SignedDuration, Timestamp};
-use qabyl::sandbox::{Happening, OrderSeed, Status, World};
+use qabyl_sandbox::{Happening, OrderSeed, Status, World};
 
 /// Each few orders want another of the scarce goods, so that some always run out.
 const SCARCE: u32 = 60;
@@ -101,7 +101,7 @@ impl Crowd {
     /// Of the goods whose buyers do so: one cancels, before or after the accept; one order leaves the
     /// shelf; one is handed out.
     fn think_again(&mut self, world: &mut World, now: Timestamp) {
-        let churning = |order: &&qabyl::sandbox::Order| {
+        let churning = |order: &&qabyl_sandbox::Order| {
             order.visible_at <= now && order.lines()[0].sku.starts_with("CHURN")
         };
         let open: Vec<(String, bool)> = world

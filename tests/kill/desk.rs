@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use qabyl::clock::Clock;
-use qabyl::sandbox::{IncludeSupport, Server, Settings, World};
+use qabyl_sandbox::{IncludeSupport, Server, Settings, World};
 use tempfile::TempDir;
 use tokio::runtime::Handle;
 

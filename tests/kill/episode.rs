@@ -64,7 +64,7 @@ impl Episode {
                 .keep_evidence(&std::path::Path::new(&folder).join(name));
         }
         let mut told = play.told;
-        let posts = |world: &qabyl::sandbox::World| {
+        let posts = |world: &qabyl_sandbox::World| {
             let rows = world.ledger().requests().iter();
             rows.filter(|row| row.write.is_some()).count()
         };

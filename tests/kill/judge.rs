@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
-use qabyl::sandbox::{Order, Status, World, WriteKind};
+use qabyl_sandbox::{Order, Status, World, WriteKind};
 
 use crate::books::{Books, OrderRow};
 use crate::crowd;
@@ -208,7 +208,7 @@ fn never_both(world: &World) -> Result<(), String> {
 fn no_blind_repeat(world: &World) -> Result<(), String> {
     let ledger = world.ledger();
     for row in ledger.blind_repeats() {
-        let ours = |effect: &&qabyl::sandbox::EffectRow| {
+        let ours = |effect: &&qabyl_sandbox::EffectRow| {
             Some(&effect.code) == row.code.as_ref()
                 && effect.cause.is_write()
                 && effect.request.is_some_and(|request| request < row.n)
@@ -227,7 +227,7 @@ fn no_hasty_repeat(world: &World) -> Result<(), String> {
         let (Some(code), Some(_)) = (&row.code, row.write) else {
             continue;
         };
-        let before: Option<&qabyl::sandbox::RequestRow> = last.insert(code, row);
+        let before: Option<&qabyl_sandbox::RequestRow> = last.insert(code, row);
         let open = before.filter(|before| !matches!(before.answered, Some(400..500)));
         if let Some(before) = open
             && row.at.duration_since(before.at) < REPEAT_AFTER

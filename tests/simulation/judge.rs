@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use qabyl::sandbox::{Order, Status, World};
 use qabyl::store::{OrderFilter, OrderView};
+use qabyl_sandbox::{Order, Status, World};
 
 use crate::link::Link;
 use crate::shop::Process;

@@ -11,7 +11,7 @@ use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use qabyl::clock::{Clock, SimulatedTime};
 use qabyl::kaspi::{Method, Transport, TransportError, WireRequest, WireResponse};
-use qabyl::sandbox::{self, Reply, Request, Wire, World};
+use qabyl_sandbox::{Reply, Request, Wire, World};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -193,7 +193,7 @@ impl Link {
         let is_whole = reply.wire == Wire::Whole && reply.status == 200;
         let is_done = (200..300).contains(&reply.status) && reply.wire == Wire::Whole;
         let reply = if is_done
-            && request.method == sandbox::Method::Post
+            && request.method == qabyl_sandbox::Method::Post
             && state.rng.f64() < state.untruth.lies
         {
             // Done all the same.
@@ -203,7 +203,7 @@ impl Link {
                 ..reply
             }
         } else if is_whole
-            && request.method == sandbox::Method::Get
+            && request.method == qabyl_sandbox::Method::Get
             && state.rng.f64() < state.untruth.stale
         {
             // A replica that lags: asked for its answer, whatever it records is thrown away.
@@ -224,7 +224,7 @@ impl Link {
                 ..reply
             }
         } else if is_whole
-            && request.method == sandbox::Method::Get
+            && request.method == qabyl_sandbox::Method::Get
             && request.path.contains("/v2/orders")
             && !request.path.ends_with("/entries")
             && state.rng.f64() < state.untruth.lies
@@ -236,7 +236,7 @@ impl Link {
         if state.untruth.stale > 0.0 {
             // Without its faults, and never brought forward: it shows that moment.
             let mut snapshot = state.world.clone();
-            snapshot.set_faults(sandbox::Faults::default());
+            snapshot.set_faults(qabyl_sandbox::Faults::default());
             state.past.push_back((now, snapshot));
             if state.past.len() > SNAPSHOTS {
                 state.past.pop_front();
@@ -317,8 +317,8 @@ fn as_sandbox(request: &WireRequest) -> Request {
         .map(|(name, value)| (name.to_lowercase(), value.clone()));
     Request {
         method: match request.method {
-            Method::Get => sandbox::Method::Get,
-            Method::Post => sandbox::Method::Post,
+            Method::Get => qabyl_sandbox::Method::Get,
+            Method::Post => qabyl_sandbox::Method::Post,
         },
         path: format!("/shop/api{}", request.path),
         query: request.query.clone(),

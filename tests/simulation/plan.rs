@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use jiff::Timestamp;
-use qabyl::sandbox::{
-    self, DeliveryMode, EntriesForm, Fault, FaultRate, Faults, IncludeSupport, LineSeed, ListOrder,
+use qabyl_sandbox::{
+    DeliveryMode, EntriesForm, Fault, FaultRate, Faults, IncludeSupport, LineSeed, ListOrder,
     OfferForm, OrderSeed, Scope, Settings, SuccessForm,
 };
 
@@ -142,7 +142,7 @@ impl Plan {
                 let scopes = [Scope::Both, Scope::Both, Scope::Get, Scope::Post];
                 let scope = *rng.choice(&scopes).unwrap();
                 let happens = probability > 0.0
-                    && (fault.applies_to(sandbox::Method::Get) || scope != Scope::Get);
+                    && (fault.applies_to(qabyl_sandbox::Method::Get) || scope != Scope::Get);
                 happens.then_some(FaultRate {
                     scope,
                     fault,

@@ -18,7 +18,7 @@ use qabyl::domain::stock::StockRow;
 use qabyl::pipeline::housekeep::{self, Keeper};
 use qabyl::pipeline::{StageError, alert};
 use qabyl::runtime::build;
-use qabyl::sandbox::{DeliveryMode, Faults, Happening, OrderSeed, Settings, World};
+use qabyl_sandbox::{DeliveryMode, Faults, Happening, OrderSeed, Settings, World};
 use tokio_util::sync::CancellationToken;
 
 use crate::environment;

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
-use qabyl::sandbox::{EffectRow, RequestRow, Status, World, WriteKind};
 use qabyl::store::{OrderFilter, OrderView};
+use qabyl_sandbox::{EffectRow, RequestRow, Status, World, WriteKind};
 
 use crate::link::Link;
 use crate::shop::Process;
@@ -239,7 +239,7 @@ impl Judge {
                 .entry(row.code.as_deref().unwrap_or_default())
                 .or_default() += 1;
         }
-        let settled = |order: &&qabyl::sandbox::Order| {
+        let settled = |order: &&qabyl_sandbox::Order| {
             let last = changed
                 .get(order.code())
                 .copied()

@@ -13,8 +13,8 @@ use qabyl::clock::SimulatedTime;
 use qabyl::config::Config;
 use qabyl::pipeline::StageError;
 use qabyl::runtime::build;
-use qabyl::sandbox::{Faults, Happening, Order, World};
 use qabyl::store::{OrderFilter, StockView, StoreError};
+use qabyl_sandbox::{Faults, Happening, Order, World};
 
 use crate::judge::{self, Known, Sight};
 use crate::link::Link;

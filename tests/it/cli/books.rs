@@ -1,6 +1,6 @@
 //! Kits and aliases, what is promised, the books, and what the merchant's own feed must say less of.
 
-use qabyl::sandbox::Settings;
+use qabyl_sandbox::Settings;
 use serde_json::{Value, json};
 
 use super::Desk;
@@ -177,7 +177,7 @@ async fn what_ran_out_goes_into_the_price_list() {
     desk.stock("sku,on_hand,warehouse\nA,9,\n<B>,1,PP1\nC,0,PP1\nC,4,PP2\n")
         .await;
     desk.place("900000001", "A", 10);
-    let order = qabyl::sandbox::OrderSeed::new("900000002", qabyl::clock::Clock::System.now());
+    let order = qabyl_sandbox::OrderSeed::new("900000002", qabyl::clock::Clock::System.now());
     assert!(desk.server.world().place(order.line("<B>", 1)));
     desk.decide().await;
     assert_eq!(desk.status("900000001"), "CANCELLED");

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use qabyl::clock::Clock;
-use qabyl::sandbox::Settings;
 use qabyl::store::{Access, Store};
+use qabyl_sandbox::Settings;
 use sqlx::Connection as _;
 
 use super::daemon::{Daemon, until};

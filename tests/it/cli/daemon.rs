@@ -4,7 +4,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use qabyl::clock::Clock;
-use qabyl::sandbox::Settings;
+use qabyl_sandbox::Settings;
 
 use super::{Desk, TOKEN, said};
 
@@ -124,7 +124,7 @@ async fn killed_again_and_again_it_ends_right() {
     }
     desk.server
         .world()
-        .set_faults(qabyl::sandbox::Faults::default());
+        .set_faults(qabyl_sandbox::Faults::default());
     let daemon = Daemon::start(&desk);
     let before = desk.server.world().ledger().requests_total();
     until("it polls", || {

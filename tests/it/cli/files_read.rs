@@ -3,7 +3,7 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::Path;
 
-use qabyl::sandbox::Settings;
+use qabyl_sandbox::Settings;
 
 use super::{Desk, TOKEN, said};
 use crate::binary;

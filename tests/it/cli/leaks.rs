@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use qabyl::sandbox::Settings;
+use qabyl_sandbox::Settings;
 
 use super::{Desk, TOKEN};
 

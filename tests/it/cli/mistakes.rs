@@ -1,6 +1,6 @@
 //! Bad input: the exit code, the file, the line, what was expected, the nearest right name.
 
-use qabyl::sandbox::Settings;
+use qabyl_sandbox::Settings;
 use rstest::rstest;
 
 use super::Desk;

@@ -20,7 +20,7 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 
 use qabyl::clock::Clock;
-use qabyl::sandbox::{OrderSeed, Server, Settings, World};
+use qabyl_sandbox::{OrderSeed, Server, Settings, World};
 use serde_json::Value;
 use tempfile::TempDir;
 

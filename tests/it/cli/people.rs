@@ -1,6 +1,6 @@
 //! A person's word: carried out by the same machine, kept in the trail.
 
-use qabyl::sandbox::Settings;
+use qabyl_sandbox::Settings;
 
 use super::Desk;
 

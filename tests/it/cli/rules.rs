@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use qabyl::clock::Clock;
-use qabyl::sandbox::{OrderSeed, Settings};
+use qabyl_sandbox::{OrderSeed, Settings};
 use serde_json::Value;
 
 use super::Desk;

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use qabyl::clock::Clock;
-use qabyl::sandbox::{EndpointKind, Fault, Method, OrderSeed, Script, Settings};
+use qabyl_sandbox::{EndpointKind, Fault, Method, OrderSeed, Script, Settings};
 use rstest::rstest;
 use serde_json::{Value, json};
 

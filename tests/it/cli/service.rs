@@ -6,7 +6,7 @@ use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use qabyl::clock::Clock;
-use qabyl::sandbox::Settings;
+use qabyl_sandbox::Settings;
 
 use super::Desk;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use qabyl::sandbox::{AlStyle, Settings};
+use qabyl_sandbox::{AlStyle, Settings};
 use serde_json::{Value, json};
 
 use super::daemon::{Daemon, until};

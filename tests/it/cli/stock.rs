@@ -1,6 +1,6 @@
 //! Stock files of every kind, read by the real binary.
 
-use qabyl::sandbox::Settings;
+use qabyl_sandbox::Settings;
 use serde_json::{Value, json};
 
 use super::{Desk, Said};

@@ -1,7 +1,7 @@
 //! From an empty folder to decided orders, in the order of the README.
 
 use qabyl::clock::Clock;
-use qabyl::sandbox::{EndpointKind, Fault, Method, Script, Settings, State, Status};
+use qabyl_sandbox::{EndpointKind, Fault, Method, Script, Settings, State, Status};
 
 use super::Desk;
 use crate::migrations::look_into;

@@ -76,7 +76,7 @@ fn site(level: &str, text: &str) -> Option<(String, Site)> {
 
 fn in_code() -> BTreeMap<String, Vec<Site>> {
     let mut events: BTreeMap<String, Vec<Site>> = BTreeMap::new();
-    for (name, text) in crate::tidy::sources("src") {
+    for (name, text) in crate::tidy::shipped_sources() {
         let shipped = text.split("#[cfg(test)]").next().unwrap_or_default();
         if name.contains("/tests/") {
             continue;

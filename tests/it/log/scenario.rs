@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use qabyl::clock::Clock;
-use qabyl::sandbox::{OrderSeed, Settings};
+use qabyl_sandbox::{OrderSeed, Settings};
 use serde_json::Value;
 
 use crate::cli::daemon::{Daemon, until};

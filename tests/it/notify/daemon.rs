@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use qabyl::clock::Clock;
-use qabyl::sandbox::{OrderSeed, Settings};
+use qabyl_sandbox::{OrderSeed, Settings};
 
 use super::receiver::{Mode, Receiver, SECRET};
 use crate::cli::Desk;

@@ -7,7 +7,7 @@ mod pages;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use qabyl::sandbox::Settings;
+use qabyl_sandbox::Settings;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use qabyl::sandbox::{Cause, EffectRow, Status, World};
 use qabyl::store::OrderView;
+use qabyl_sandbox::{Cause, EffectRow, Status, World};
 
 use super::TestWorld;
 

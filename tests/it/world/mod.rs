@@ -20,8 +20,8 @@ use qabyl::pipeline;
 use qabyl::pipeline::housekeep::Keeper;
 use qabyl::runtime::build::{self, ShopParts};
 use qabyl::runtime::once;
-use qabyl::sandbox::{OrderSeed, Server, Settings, World};
 use qabyl::store::{Access, OrderFilter, OrderView, StockView, Store};
+use qabyl_sandbox::{OrderSeed, Server, Settings, World};
 use secrecy::SecretString;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -304,7 +304,7 @@ impl TestWorld {
 
     /// All faults end; passes follow until nothing is open any more.
     pub(crate) async fn quiet(&self) {
-        self.kaspi().set_faults(qabyl::sandbox::Faults::default());
+        self.kaspi().set_faults(qabyl_sandbox::Faults::default());
         for _ in 0..20 {
             self.later(Duration::from_mins(2)).await;
             let totals = self.store.totals(None).await.unwrap();

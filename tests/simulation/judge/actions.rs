@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
-use qabyl::sandbox::{EffectRow, Status, World};
 use qabyl::store::{ActionView, OrderView};
+use qabyl_sandbox::{EffectRow, Status, World};
 
 use super::{Known, Sight};
 

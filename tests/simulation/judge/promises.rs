@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
-use qabyl::sandbox::{EffectRow, OfferForm, Status, World, WriteKind};
 use qabyl::store::OrderView;
+use qabyl_sandbox::{EffectRow, OfferForm, Status, World, WriteKind};
 
 use super::{Known, Sight};
 

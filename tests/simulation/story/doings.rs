@@ -8,7 +8,7 @@ use qabyl::domain::decision::{CancelReason, Verdict};
 use qabyl::domain::ids::Sku;
 use qabyl::domain::stock::StockRow;
 use qabyl::runtime::build;
-use qabyl::sandbox::{Order, Status, World};
+use qabyl_sandbox::{Order, Status, World};
 
 use super::{Story, units};
 use crate::link::Crash;

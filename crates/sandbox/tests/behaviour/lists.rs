@@ -1,6 +1,6 @@
 //! Lists, single reads, entries.
 
-use qabyl::sandbox::{
+use qabyl_sandbox::{
     EndpointKind, IncludeSupport, LineSeed, ListOrder, OfferForm, OrderSeed, Request, Settings,
     Wire, World,
 };

@@ -1,6 +1,6 @@
 //! Writes, and what others do.
 
-use qabyl::sandbox::{
+use qabyl_sandbox::{
     Cause, DeliveryMode, Happening, OrderSeed, Request, Settings, State, Status, SuccessForm,
     WriteKind,
 };

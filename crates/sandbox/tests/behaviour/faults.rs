@@ -1,6 +1,6 @@
 //! Faults, scripted and random.
 
-use qabyl::sandbox::{
+use qabyl_sandbox::{
     Cause, Fault, FaultParseError, FaultRate, Faults, ListOrder, Method, Script, Settings, Status,
     Wire, World, seed_orders,
 };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use qabyl::sandbox::{LineSeed, OfferForm, OrderSeed, Settings, World, seed_orders, stock_csv};
+use qabyl_sandbox::{LineSeed, OfferForm, OrderSeed, Settings, World, seed_orders, stock_csv};
 
 use super::{accept, after, cancel, list, now};
 
