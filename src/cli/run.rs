@@ -60,14 +60,20 @@ pub(super) async fn run(loaded: &Loaded) -> Done {
     );
     let feeds = feeds::feeds(loaded, Arc::clone(&store), Clock::System);
     let feeds = feeds.map_err(|what| Failure::usage(anyhow::anyhow!(what)))?;
-    let shared = daemon::shared_stages(feeds.as_ref());
-    let stages = shops.iter().map(daemon::stages_of).sum::<usize>() + shared;
     let keeper = build::keeper(config, Arc::clone(&store), Clock::System);
     let of_notifier = (Arc::clone(&store), Clock::System);
     let notifier = channels::notifier(loaded, of_notifier, contexts.clone()).await?;
-    let schedules = daemon::Schedules::of(config);
+    let work = daemon::Work {
+        shops,
+        keeper,
+        notifier,
+        feeds,
+        schedules: daemon::Schedules::of(config),
+        run_max: config.watchdog.run_max,
+    };
+    let stages = work.stages();
     let ended = {
-        let manager = lifecycle::tell_manager(
+        let manager = lifecycle::report_to_service_manager(
             Arc::clone(&board),
             Arc::clone(&store),
             &listed,
@@ -75,15 +81,7 @@ pub(super) async fn run(loaded: &Loaded) -> Done {
             stop.clone(),
         );
         let reloads = reload::watch(loaded, contexts, stop.clone());
-        let run_max = config.watchdog.run_max;
-        let work = daemon::run(
-            shops,
-            (keeper, notifier),
-            (feeds, &schedules),
-            run_max,
-            board,
-            stop.clone(),
-        );
+        let work = daemon::run(work, board, stop.clone());
         let (ended, (), (), reloads) = tokio::join!(work, tokens, manager, reloads);
         ended.and(reloads)
     };

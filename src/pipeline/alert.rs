@@ -16,7 +16,7 @@ const BATCH: u32 = 1_000;
 pub async fn run_once(ctx: &Ctx) -> Result<usize, StageError> {
     ctx.repair_clock().await?;
     let policy = ctx.policy();
-    let now = ctx.kaspi_now();
+    let now = ctx.kaspi_clock.now();
     // Working time passes no faster than the clock.
     let allowed =
         (policy.limits.schedule.deadline - ctx.settings.alert_before).max(SignedDuration::ZERO);

@@ -74,7 +74,7 @@ pub(super) async fn read(
         let now = ctx.clock.now();
         let retry_at = now.saturating_add(RETRY).unwrap_or(now);
         ctx.store
-            .record_lines(&ctx.shop, (&read, ctx.reader.skew()), retry_at, now)
+            .record_lines(&ctx.shop, (&read, ctx.kaspi_clock.skew()), retry_at, now)
             .await?;
         if let Some(error) = denied {
             ctx.note_access(Some(&error)).await?;

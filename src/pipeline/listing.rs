@@ -7,7 +7,7 @@ use std::future::Future;
 use futures_util::stream::{self, StreamExt as _};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Ctx, DEEP, StageError};
+use super::{Ctx, DEEP, StageError, Window};
 use crate::crash_point::crash_point;
 use crate::domain::ids::OrderId;
 use crate::domain::order::{State, Status};
@@ -15,15 +15,6 @@ use crate::kaspi::{ApiError, ListQuery, Page};
 use crate::ledger::{Observed, Reading};
 use crate::mutant::mutant;
 use crate::store::{ScanKind, StoreError};
-
-/// Longest span of one request; Kaspi allows 14 days (KASPI_API §2), and a day is left for clocks.
-const WINDOW: SignedDuration = SignedDuration::from_hours(13 * 24);
-
-/// Furthest back a list reaches for the oldest order that waits or holds stock.
-const REACH_MAX: SignedDuration = SignedDuration::from_hours(60 * 24);
-
-/// Windows share this much, so that an order at a boundary instant is in one of them.
-const OVERLAP: SignedDuration = SignedDuration::from_mins(1);
 
 /// Most orders Kaspi puts on a page (KASPI_API §2).
 const PAGE_SIZE: u32 = 100;
@@ -40,8 +31,7 @@ pub(super) const CLOCK_MOVES: SignedDuration = SignedDuration::from_secs(60);
 pub(super) struct Wanted {
     pub(super) state: State,
     pub(super) status: Option<Status>,
-    pub(super) from: Timestamp,
-    pub(super) to: Timestamp,
+    pub(super) window: Window,
     pub(super) include_entries: bool,
 }
 
@@ -91,8 +81,8 @@ pub(super) async fn read(
     wanted: &Wanted,
 ) -> Result<(Listed, Option<ApiError>), StageError> {
     let mut listed = Listed::default();
-    for (from, to) in windows(wanted.from, wanted.to) {
-        match read_window(ctx, wanted, (from, to), &mut listed).await {
+    for window in wanted.window.requests() {
+        match read_window(ctx, wanted, window, &mut listed).await {
             Ok(()) => {}
             Err(StageError::Api(error)) => {
                 listed.problem = Some(error.to_string());
@@ -106,33 +96,24 @@ pub(super) async fn read(
 
 /// The span to list now: the lookback before the last complete list, so that a pause between two takes
 /// nothing of it, or as far back as Kaspi goes where that is due (R10).
-pub(super) async fn span(
-    ctx: &Ctx,
-    kind: ScanKind,
-    now: Timestamp,
-) -> Result<(Timestamp, Timestamp), StageError> {
+pub(super) async fn span(ctx: &Ctx, kind: ScanKind, now: Timestamp) -> Result<Window, StageError> {
+    let clocks = ctx.kaspi_clock.clocks();
     if is_deep(ctx, kind, now).await? && !mutant("r10_no_deep_scan") {
-        return Ok(ctx.span(DEEP));
+        return Ok(clocks.window(DEEP));
     }
-    let (from, to) = ctx.span(ctx.settings.lookback);
+    let Window { from, to } = clocks.window(ctx.settings.lookback);
     let last = ctx.store.last_complete_scan(&ctx.shop, kind, now).await?;
     let since = last.and_then(|scan| scan.kaspi_at.saturating_sub(ctx.settings.lookback).ok());
-    Ok((since.unwrap_or(from).min(from), to))
-}
-
-/// That span, or on to the oldest order to be followed, as far as a list may reach.
-pub(super) fn extended_to(
-    (from, to): (Timestamp, Timestamp),
-    oldest: Option<Timestamp>,
-) -> (Timestamp, Timestamp) {
-    let furthest = to.saturating_sub(REACH_MAX).unwrap_or(to);
-    (oldest.unwrap_or(from).min(from).max(furthest), to)
+    Ok(Window {
+        from: since.unwrap_or(from).min(from),
+        to,
+    })
 }
 
 /// Why a list over this span says nothing of now: its ends were reckoned with a clock that turned out
 /// to be wrong, or was set meanwhile, and orders that wait may lie outside of them.
-pub(super) fn window_incomplete(ctx: &Ctx, (from, to): (Timestamp, Timestamp)) -> Option<String> {
-    let now = ctx.kaspi_now();
+pub(super) fn window_incomplete(ctx: &Ctx, Window { from, to }: Window) -> Option<String> {
+    let now = ctx.kaspi_clock.now();
     let back = ctx.settings.lookback - CLOCK_MOVES;
     let reaches_back = from <= now.saturating_sub(back).unwrap_or(now);
     (!reaches_back || to < now).then(|| {
@@ -142,7 +123,7 @@ pub(super) fn window_incomplete(ctx: &Ctx, (from, to): (Timestamp, Timestamp)) -
 
 /// At the first start, and every `confirm.deep_scan_every`.
 async fn is_deep(ctx: &Ctx, kind: ScanKind, now: Timestamp) -> Result<bool, StageError> {
-    let (deep, _) = ctx.span(DEEP);
+    let deep = ctx.kaspi_clock.clocks().window(DEEP).from;
     let reached = deep
         .saturating_add(ctx.settings.deep_every * 2)
         .unwrap_or(deep);
@@ -154,22 +135,8 @@ async fn is_deep(ctx: &Ctx, kind: ScanKind, now: Timestamp) -> Result<bool, Stag
     let is_long = |span: SignedDuration| span.abs() >= ctx.settings.deep_every;
     Ok(last.is_none_or(|scan| {
         is_long(now.duration_since(scan.started_at))
-            || is_long(ctx.kaspi_now().duration_since(scan.kaspi_at))
+            || is_long(ctx.kaspi_clock.now().duration_since(scan.kaspi_at))
     }))
-}
-
-fn windows(from: Timestamp, to: Timestamp) -> Vec<(Timestamp, Timestamp)> {
-    let mut windows = Vec::new();
-    let mut start = from;
-    while start < to {
-        let end = start.saturating_add(WINDOW).unwrap_or(to).min(to);
-        windows.push((start, end));
-        if end >= to {
-            break;
-        }
-        start = end.saturating_sub(OVERLAP).unwrap_or(end);
-    }
-    windows
 }
 
 /// Pages shift while a list shrinks (KASPI_API §2): it is read again until its count is met, or two
@@ -177,12 +144,12 @@ fn windows(from: Timestamp, to: Timestamp) -> Vec<(Timestamp, Timestamp)> {
 async fn read_window(
     ctx: &Ctx,
     wanted: &Wanted,
-    span: (Timestamp, Timestamp),
+    window: Window,
     listed: &mut Listed,
 ) -> Result<(), StageError> {
     let mut before: Option<BTreeSet<OrderId>> = None;
     for _ in 0..ROUNDS_MAX {
-        let round = read_round(ctx, wanted, span, listed).await?;
+        let round = read_round(ctx, wanted, window, listed).await?;
         let same = before.as_ref() == Some(&round.ids);
         if round.is_whole || same {
             listed.orders += round.ids.len();
@@ -234,7 +201,7 @@ impl Round {
                 order: read.order,
                 lines: read.lines,
                 asked_at,
-                skew: ctx.reader.skew(),
+                skew: ctx.kaspi_clock.skew(),
             };
             listed.readings.insert(reading.order.id.clone(), reading);
         }
@@ -248,7 +215,7 @@ impl Round {
 async fn read_round(
     ctx: &Ctx,
     wanted: &Wanted,
-    (from, to): (Timestamp, Timestamp),
+    Window { from, to }: Window,
     listed: &mut Listed,
 ) -> Result<Round, StageError> {
     let query = |page: u32| ListQuery {

@@ -78,9 +78,9 @@ pub async fn run_once(ctx: &Ctx) -> Result<Report, StageError> {
 
 async fn list(ctx: &Ctx, report: &mut Report) -> Result<(), StageError> {
     for _ in 0..2 {
-        let skew = ctx.reader.skew().unwrap_or_default();
+        let skew = ctx.kaspi_clock.skew().unwrap_or_default();
         let error = list_once(ctx, report).await?;
-        let moved = ctx.reader.skew().unwrap_or_default() - skew;
+        let moved = ctx.kaspi_clock.skew().unwrap_or_default() - skew;
         if moved.abs() > listing::CLOCK_MOVES {
             tracing::warn!(
                 event = "clock.skew", shop = %ctx.shop, skew_s = moved.as_secs(),
@@ -99,12 +99,11 @@ async fn list_once(ctx: &Ctx, report: &mut Report) -> Result<Option<ApiError>, S
     let span = listing::span(ctx, ScanKind::New, started_at).await?;
     // One that waits for longer than the lookback is still looked at each time: it may be sent only
     // while it is listed.
-    let (from, to) = listing::extended_to(span, ctx.store.oldest_waiting(&ctx.shop).await?);
+    let window = span.extended_to(ctx.store.oldest_waiting(&ctx.shop).await?);
     let wanted = listing::Wanted {
         state: State::New,
         status: Some(Status::ApprovedByBank),
-        from,
-        to,
+        window,
         include_entries: ctx.settings.include_entries,
     };
     let (listed, error) = listing::read(ctx, &wanted).await?;
@@ -123,13 +122,13 @@ async fn list_once(ctx: &Ctx, report: &mut Report) -> Result<Option<ApiError>, S
     let scan = Scan {
         kind: ScanKind::New,
         started_at,
-        kaspi_at: ctx.kaspi_then(begun),
+        kaspi_at: ctx.kaspi_clock.at(begun),
         finished_at: now,
-        from,
-        to,
+        from: window.from,
+        to: window.to,
         problem: listed
             .problem
-            .or_else(|| listing::window_incomplete(ctx, (from, to))),
+            .or_else(|| listing::window_incomplete(ctx, window)),
         over_read: false,
     };
     report.problem.clone_from(&scan.problem);

@@ -22,19 +22,31 @@ use crate::kaspi::{
 };
 use crate::ledger::DecidingInput;
 use crate::pipeline::housekeep::{Backups, Keeper, Retention};
-use crate::pipeline::{Ctx, Mode, Settings, others_fresh_for};
+use crate::pipeline::stages::Scope;
+use crate::pipeline::{Ctx, CtxParts, Mode, Settings, other_shops_max_age};
 use crate::store::Store;
 
 /// One shop, ready to run.
 pub struct ShopParts {
     /// What its stages share.
     pub ctx: Arc<Ctx>,
-    /// Present in mode `act` alone.
+    /// Only a shop in mode `act` has one.
     pub writer: Option<Writer>,
     /// For the status page.
     pub client: Client,
     /// For a rotated token.
     pub credentials: Credentials,
+}
+
+impl ShopParts {
+    /// Whether stages of this scope run for the shop.
+    pub(super) fn runs(&self, scope: Scope) -> bool {
+        match scope {
+            Scope::Shop => true,
+            Scope::ActingShop => self.writer.is_some(),
+            Scope::Source | Scope::Database => false,
+        }
+    }
 }
 
 /// Why the parts could not be put together.
@@ -121,7 +133,7 @@ pub fn deciding_input(config: &Config) -> DecidingInput {
         safety_stock: i64::from(config.stock.safety_stock),
         budget_window: signed(config.interlocks.cancel_budget_window),
         clock_skew_s: None,
-        others_fresh_for: others_fresh_for(signed(config.confirm.sweep_every)),
+        others_fresh_for: other_shops_max_age(signed(config.confirm.sweep_every)),
     }
 }
 
@@ -242,14 +254,16 @@ pub async fn shop(
     let (client, credentials) = client(config, shop, token, transport, clock.clone(), seed);
     store.add_shop(&name).await?;
     let writer = (mode == Mode::Act).then(|| client.writer());
-    let ctx = Ctx::new(
-        (name, mode),
+    let ctx = Ctx::new(CtxParts {
+        shop: name,
+        mode,
         store,
         clock,
-        client.reader(),
-        (settings(config), policy),
+        reader: client.reader(),
+        settings: settings(config),
+        policy,
         seed,
-    );
+    });
     Ok(ShopParts {
         ctx: Arc::new(ctx),
         writer,

@@ -1,4 +1,4 @@
-//! What the service manager is told: ready, how it goes, and a watchdog that is fed only while every
+//! Reports to the service manager: readiness, a status text, and a watchdog that is fed only while every
 //! stage is alive. Without a service manager all of it does nothing.
 
 use std::sync::Arc;
@@ -14,14 +14,14 @@ use crate::clock::Clock;
 use crate::domain::ids::ShopName;
 use crate::store::{ScanKind, Store, StoreError};
 
-/// How often it is looked whether every stage has run once.
+/// How often to check whether every stage has run once.
 const READY_EVERY: Duration = Duration::from_millis(100);
-/// How often the manager is told how it goes, and the watchdog fed where it asks for no more.
-const TELL_EVERY: Duration = Duration::from_secs(5);
+/// How often the status is reported; the watchdog is fed as often, or more often where it asks for that.
+const REPORT_EVERY: Duration = Duration::from_secs(5);
 
-/// Tells the service manager until `stop`. It is ready once every stage of every shop has ended its
-/// first run, well or not: the status text says which.
-pub async fn tell_manager(
+/// Reports to the service manager until `stop`. The daemon is ready once every stage has ended its first
+/// run, successful or not.
+pub async fn report_to_service_manager(
     board: Arc<Board>,
     store: Arc<Store>,
     shops: &[ShopName],
@@ -32,7 +32,7 @@ pub async fn tell_manager(
     send(&[NotifyState::Status(
         "starting: the first lists are being read",
     )]);
-    while board.begun() < stages {
+    while board.started() < stages {
         tokio::select! {
             () = stop.cancelled() => return stopping(),
             () = clock.sleep(READY_EVERY) => {}
@@ -41,22 +41,22 @@ pub async fn tell_manager(
     send(&[NotifyState::Ready]);
     // Half the time allowed, as the manager's manual asks.
     let feed_every = sd_notify::watchdog_enabled().map(|allowed| allowed / 2);
-    let pause = feed_every.map_or(TELL_EVERY, |feed| feed.min(TELL_EVERY));
-    let mut barked = false;
+    let pause = feed_every.map_or(REPORT_EVERY, |feed| feed.min(REPORT_EVERY));
+    let mut is_logged = false;
     loop {
         let overdue = board.overdue(clock.ticks());
         match &overdue {
             None => send(&[NotifyState::Watchdog]),
-            Some(stage) if !barked => tracing::error!(
+            Some(stage) if !is_logged => tracing::error!(
                 event = "stage.hung", code = "R001", stage = %stage,
                 hint = "the service manager restarts the process; without one, restart it yourself",
-                "a stage does not end: the watchdog is fed no more"
+                "a stage does not end: the watchdog is not fed any more"
             ),
             Some(_) => {}
         }
-        barked = overdue.is_some();
-        if let Ok(words) = words(&store, shops, clock.now(), overdue.as_deref()).await {
-            send(&[NotifyState::Status(&words)]);
+        is_logged = overdue.is_some();
+        if let Ok(text) = status_text(&store, shops, clock.now(), overdue.as_deref()).await {
+            send(&[NotifyState::Status(&text)]);
         }
         tokio::select! {
             () = stop.cancelled() => return stopping(),
@@ -65,9 +65,9 @@ pub async fn tell_manager(
     }
 }
 
-/// The day so far, what needs a person, and when Kaspi was last read: of several shops, the one read
+/// Today's counts, what needs a person, and when Kaspi was last read: of several shops, the one read
 /// longest ago.
-async fn words(
+async fn status_text(
     store: &Store,
     shops: &[ShopName],
     now: Timestamp,
@@ -115,8 +115,8 @@ fn stopping() {
 fn send(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         tracing::debug!(
-            event = "manager.deaf",
-            "the service manager could not be told: {error}"
+            event = "service_manager.unreachable",
+            "the service manager could not be notified: {error}"
         );
     }
 }

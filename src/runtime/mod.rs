@@ -10,4 +10,4 @@ pub mod once;
 pub mod telemetry;
 mod troubles;
 
-pub use board::{Board, StageStatus, about};
+pub use board::{Board, StageStatus};

@@ -235,7 +235,7 @@ async fn of_all(book: &mut Book, shared: &Shared, now: Timestamp) -> Result<(), 
 
 fn stages(book: &mut Book, shared: &Shared, now: Timestamp) {
     for (shop, stage, status) in shared.board.snapshot() {
-        let labels = [("shop", shop.as_str()), ("stage", stage)];
+        let labels = [("shop", shop.as_str()), ("stage", stage.name())];
         book.counter("qabyl_stage_runs", "Runs of a stage")
             .add(&labels, status.runs);
         book.counter("qabyl_stage_failures", "Runs of a stage that failed")

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::kaspi::BreakerState;
 use crate::pipeline::Ctx;
-use crate::runtime::{Board, about};
+use crate::runtime::Board;
 use crate::store::{Store, StoreError};
 use guard::{Bounded, Guard, Stranger};
 
@@ -185,9 +185,9 @@ async fn status_json(shared: &Shared) -> Result<Value, StoreError> {
     let stages = shared.board.snapshot().into_iter();
     let stages: Vec<Value> = stages
         .map(|(shop, stage, status)| {
-            let (what_for, period) = about(stage);
             json!({
-                "shop": shop, "stage": stage, "what_for": what_for, "period": period, "status": status,
+                "shop": shop, "stage": stage.name(), "what_for": stage.declared().about,
+                "period": stage.declared().runs, "status": status,
             })
         })
         .collect();

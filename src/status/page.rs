@@ -10,7 +10,6 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Shared;
 use super::held::left;
-use crate::runtime::about;
 use crate::store::StoreError;
 
 const STYLE: &str = "body{font:15px system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem;\
@@ -188,8 +187,8 @@ fn stages(shared: &Shared) -> Vec<Vec<String>> {
                 plain(shop.strip_prefix('*').map_or(&shop, |source| {
                     if source.is_empty() { "all" } else { source }
                 })),
-                stage.to_owned(),
-                about(stage).0.to_owned(),
+                stage.name().to_owned(),
+                stage.declared().about.to_owned(),
                 status.last_ok.map_or_else(|| "never".to_owned(), local),
                 status.runs.to_string(),
                 status.failures.to_string(),

@@ -137,6 +137,16 @@ fn every_path_a_document_names_is_there() {
 }
 
 #[test]
+fn the_table_of_stages_is_the_declared_list() {
+    let document = read("docs/ARCHITECTURE.md");
+    for stage in qabyl::pipeline::stages::ALL {
+        let row = stage.row();
+        assert!(document.lines().any(|line| line == row), "missing: {row}");
+        assert!(root().join(stage.file).exists(), "{}", stage.file);
+    }
+}
+
+#[test]
 fn imports_follow_the_flow() {
     // Who may be imported by whom: anything not named here is free.
     const EDGES: [&str; 5] = ["kaspi", "notify", "store", "stock", "status"];

@@ -4,7 +4,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::super::{Ctx, StageError, listing};
+use super::super::{Ctx, StageError, Window};
 use super::reading::{
     ACCEPTED, Report, list_archive, list_states, read_lines_of_accepted_elsewhere, read_singly,
     record,
@@ -40,11 +40,15 @@ pub(super) async fn run_once(ctx: &Ctx, restored: &Restored) -> Result<Report, S
         swept: true,
         ..Report::default()
     };
-    let (now, to) = ctx.span(SignedDuration::ZERO);
+    let ahead = ctx.kaspi_clock.clocks().window(SignedDuration::ZERO);
     let unknown_from = restored.known_until.saturating_sub(LATE);
-    let unknown_from = unknown_from.unwrap_or(Timestamp::MIN).min(now);
+    let unknown_from = unknown_from.unwrap_or(Timestamp::MIN).min(ahead.from);
     let oldest = ctx.store.oldest_holder(&ctx.shop).await?;
-    let span = listing::extended_to((unknown_from, to), oldest);
+    let span = Window {
+        from: unknown_from,
+        ..ahead
+    }
+    .extended_to(oldest);
 
     let failed = read_all(ctx, restored, span, &mut report).await?;
     let ended = (failed.as_ref(), true);
@@ -65,13 +69,13 @@ pub(super) async fn run_once(ctx: &Ctx, restored: &Restored) -> Result<Report, S
 async fn read_all(
     ctx: &Ctx,
     restored: &Restored,
-    (from, to): (jiff::Timestamp, jiff::Timestamp),
+    window: Window,
     report: &mut Report,
 ) -> Result<Option<ApiError>, StageError> {
-    if let Some(error) = list_states(ctx, &ACCEPTED, (from, to), report).await? {
+    if let Some(error) = list_states(ctx, &ACCEPTED, window, report).await? {
         return Ok(Some(error));
     }
-    if let Some(error) = list_archive(ctx, (from, to), report).await? {
+    if let Some(error) = list_archive(ctx, window, report).await? {
         return Ok(Some(error));
     }
     // What no list showed is asked for one by one, each once.
@@ -87,6 +91,6 @@ async fn read_all(
             return Ok(Some(error));
         }
     }
-    read_lines_of_accepted_elsewhere(ctx, (restored.at, from), report).await?;
+    read_lines_of_accepted_elsewhere(ctx, (restored.at, window.from), report).await?;
     Ok(None)
 }

@@ -11,7 +11,7 @@ use self::reading::{
     ACCEPTED, list_archive, list_states, read_lines_of_accepted, read_lines_of_accepted_elsewhere,
     read_lines_of_departed, read_singly, record,
 };
-use super::{Ctx, StageError, listing};
+use super::{Ctx, StageError, Window, listing};
 use crate::crash_point::crash_point;
 use crate::domain::order::State;
 use crate::kaspi::ApiError;
@@ -50,7 +50,7 @@ pub async fn run_once(ctx: &Ctx, force: bool) -> Result<Report, StageError> {
         ..Report::default()
     };
     let span = listing::span(ctx, ScanKind::Sweep, started_at).await?;
-    let span = listing::extended_to(span, ctx.store.oldest_holder(&ctx.shop).await?);
+    let span = span.extended_to(ctx.store.oldest_holder(&ctx.shop).await?);
 
     let unwatched = unwatched(ctx, started_at).await?;
     let unwatched = unwatched.filter(|_| !mutant("r6_outage_not_read"));
@@ -66,7 +66,10 @@ pub async fn run_once(ctx: &Ctx, force: bool) -> Result<Report, StageError> {
     let (mut over, mut unlisted) = (Report::default(), None);
     let is_over_due = failed.is_none() && report.problem.is_none() && unwatched.is_some();
     if let Some(gap) = unwatched.filter(|_| is_over_due) {
-        let placed = (gap.placed.max(span.0), span.1);
+        let placed = Window {
+            from: gap.placed.max(span.from),
+            ..span
+        };
         unlisted = if mutant("r6_archive_not_read_between_sweeps") && !is_pause {
             None
         } else if is_pause {
@@ -78,13 +81,14 @@ pub async fn run_once(ctx: &Ctx, force: bool) -> Result<Report, StageError> {
     if failed.is_none() && report.problem.is_none() {
         let gone = ctx.store.gone(&ctx.shop, started_at, stragglers).await?;
         // Whichever costs fewer requests.
-        let listed = ctx.store.archived(&ctx.shop, span.0).await? + gone.len() as u64;
+        let listed = ctx.store.archived(&ctx.shop, span.from).await? + gone.len() as u64;
         let pages = listed.div_ceil(100) + SINGLES_MAX;
         let is_listable = unlisted.is_none() && over.problem.is_none();
         if is_listable && gone.len() as u64 > pages {
             // Above, what was placed since has just been listed.
-            let to = unwatched.map_or(span.1, |gap| gap.placed.clamp(span.0, span.1));
-            failed = list_states(ctx, &[State::Archive], (span.0, to), &mut report).await?;
+            let to = unwatched.map_or(span.to, |gap| gap.placed.clamp(span.from, span.to));
+            failed =
+                list_states(ctx, &[State::Archive], Window { to, ..span }, &mut report).await?;
         }
     }
     if failed.is_none() {
@@ -112,7 +116,7 @@ pub async fn run_once(ctx: &Ctx, force: bool) -> Result<Report, StageError> {
         .problem
         .or_else(|| listing::window_incomplete(ctx, span));
     let took = ctx.clock.now().duration_since(started_at).abs();
-    if !is_pause && took > pause(ctx) {
+    if !is_pause && took > ctx.settings.sweep_pause_max() {
         // Halted in the midst of it, the process saw nothing of what happened since its first list.
         let why = || format!("it took {took:#}: orders may have come and gone unseen");
         report.problem.get_or_insert_with(why);
@@ -155,20 +159,15 @@ struct Gap {
     is_blind: bool,
 }
 
-/// People may have accepted orders and been done with them where nobody looked for longer than this.
-fn pause(ctx: &Ctx) -> SignedDuration {
-    ctx.settings.sweep_every * ctx.settings.archive_after_missed
-}
-
 /// Whether it is no pause from this sweep until now.
 fn follows(ctx: &Ctx, scan: &Scan, now: Timestamp) -> bool {
-    let pause = pause(ctx);
+    let pause = ctx.settings.sweep_pause_max();
     // What a sweep itself took is no pause: a long archive would be listed for ever. One that took longer
     // without it does not count as complete.
     let took = scan.finished_at.duration_since(scan.started_at);
     let is_short = |span: SignedDuration| (span - took).abs() <= pause;
     is_short(now.duration_since(scan.started_at))
-        && is_short(ctx.kaspi_now().duration_since(scan.kaspi_at))
+        && is_short(ctx.kaspi_clock.now().duration_since(scan.kaspi_at))
 }
 
 /// Since when nobody looked; nobody need where nothing is counted.

@@ -7,7 +7,7 @@ use futures_util::stream::{self, StreamExt as _};
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::listing::{self, Wanted};
-use super::super::{Ctx, StageError, lines};
+use super::super::{Ctx, StageError, Window, lines};
 use crate::domain::ids::OrderId;
 use crate::domain::order::{State, Status};
 use crate::kaspi::ApiError;
@@ -65,7 +65,7 @@ impl Report {
 pub(super) async fn list_states(
     ctx: &Ctx,
     states: &[State],
-    (from, to): (Timestamp, Timestamp),
+    window: Window,
     report: &mut Report,
 ) -> Result<Option<ApiError>, StageError> {
     let mut lists = stream::iter(states.to_vec())
@@ -73,8 +73,7 @@ pub(super) async fn list_states(
             let wanted = Wanted {
                 state,
                 status: None,
-                from,
-                to,
+                window,
                 include_entries: ctx.settings.include_entries,
             };
             listing::read(ctx, &wanted).await
@@ -103,14 +102,12 @@ pub(super) async fn list_states(
 /// Lists what is over and was placed within this span.
 pub(super) async fn list_archive(
     ctx: &Ctx,
-    (from, to): (Timestamp, Timestamp),
+    window: Window,
     report: &mut Report,
 ) -> Result<Option<ApiError>, StageError> {
-    let mut day = from;
-    while day < to {
-        let end = day.saturating_add(DAY).unwrap_or(to).min(to);
+    for day in window.split(DAY, SignedDuration::ZERO) {
         let begun = ctx.clock.now();
-        if let Some(error) = list_states(ctx, &[State::Archive], (day, end), report).await? {
+        if let Some(error) = list_states(ctx, &[State::Archive], day, report).await? {
             return Ok(Some(error));
         }
         if ctx.clock.now().duration_since(begun).abs() > HALTED {
@@ -118,7 +115,6 @@ pub(super) async fn list_archive(
             let why = "the archive's list was halted: orders may have come and gone unseen";
             report.problem.get_or_insert_with(|| why.to_owned());
         }
-        day = end;
     }
     Ok(None)
 }
@@ -199,7 +195,7 @@ pub(super) async fn read_singly(
                     order,
                     lines: None,
                     asked_at,
-                    skew: ctx.reader.skew(),
+                    skew: ctx.kaspi_clock.skew(),
                 };
                 let observed = ctx
                     .store
@@ -218,7 +214,7 @@ pub(super) async fn read_singly(
 pub(super) async fn record(
     ctx: &Ctx,
     (started_at, begun): (Timestamp, Duration),
-    (from, to): (Timestamp, Timestamp),
+    window: Window,
     (failed, over_read): (Option<&ApiError>, bool),
     report: &mut Report,
 ) -> Result<(), StageError> {
@@ -229,10 +225,10 @@ pub(super) async fn record(
     let scan = Scan {
         kind: ScanKind::Sweep,
         started_at,
-        kaspi_at: ctx.kaspi_then(begun),
+        kaspi_at: ctx.kaspi_clock.at(begun),
         finished_at: now,
-        from,
-        to,
+        from: window.from,
+        to: window.to,
         problem: report.problem.clone(),
         over_read,
     };

@@ -1,0 +1,176 @@
+//! Sending: the attempt's row first, then its POST, then what the answer proves.
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use jiff::SignedDuration;
+
+use super::plan::is_fresh;
+use super::{Flights, Landed, Pass};
+use crate::crash_point::crash_point;
+use crate::domain::action::{Kind, Outcome};
+use crate::ledger::{Begun, Ended, Recheck};
+use crate::pipeline::StageError;
+
+impl<'a> Pass<'a> {
+    /// Writes the attempts of what is ready, then sends them.
+    pub(super) async fn launch(
+        &mut self,
+        flights: &mut Flights<'a>,
+        slots: usize,
+    ) -> Result<(), StageError> {
+        let room = slots.saturating_sub(flights.len()).min(self.ready.len());
+        if room == 0 {
+            return Ok(());
+        }
+        let now = self.ctx.clock.now();
+        let ticks = self.ctx.clock.ticks();
+        let limit = self.ctx.settings.sighting_age_max;
+        let mut wanted = Vec::with_capacity(room);
+        let mut good_until = Vec::with_capacity(room);
+        let mut looked_for = SignedDuration::ZERO;
+        for (due, sighted) in self.ready.drain(..room) {
+            if !is_fresh(Some(sighted), limit, now) {
+                self.report.wants_poll = true;
+                continue;
+            }
+            let age = now.duration_since(sighted);
+            if matches!(due.kind, Kind::Cancel { .. }) {
+                looked_for = looked_for.max(age);
+            }
+            let left = limit - age;
+            good_until.push((
+                due.action,
+                ticks + Duration::try_from(left).unwrap_or_default(),
+            ));
+            wanted.push(due);
+        }
+        let policy = self.ctx.policy();
+        let recheck = Recheck {
+            policy: &policy,
+            input: self.ctx.deciding_input(),
+            accept_fresh_for: self.ctx.settings.sighting_age_max,
+            looked_for,
+        };
+        let launch = self
+            .ctx
+            .store
+            .begin_attempts(&self.ctx.shop, &wanted, &recheck, now)
+            .await?;
+        self.report.wants_sweep |= launch.wants_sweep;
+        for begun in launch.begun {
+            let until = good_until
+                .iter()
+                .find(|(action, _)| *action == begun.due.action);
+            let until = until.map_or(ticks, |(_, until)| *until);
+            self.report.sent += 1;
+            flights.push(self.post(begun, until));
+        }
+        Ok(())
+    }
+
+    fn post(&self, begun: Begun, good_until: Duration) -> BoxFuture<'a, Landed> {
+        let (ctx, writer) = (self.ctx, self.writer);
+        Box::pin(async move {
+            let order = &begun.due.order;
+            let left_at = ctx.clock.ticks();
+            let outcome = match &begun.due.kind {
+                Kind::Accept => {
+                    writer
+                        .accept(&order.id, &order.code, Some(good_until))
+                        .await
+                }
+                Kind::Cancel { reason, comment } => {
+                    writer
+                        .cancel(&order.id, &order.code, *reason, comment, Some(good_until))
+                        .await
+                }
+            };
+            crash_point("outcome.known");
+            let jitter = ctx.jitter();
+            let took = ctx.clock.ticks().saturating_sub(left_at);
+            Landed::Posted(Box::new(Ended {
+                begun,
+                outcome,
+                took,
+                jitter,
+            }))
+        })
+    }
+
+    pub(super) async fn write_ends(&mut self) -> Result<(), StageError> {
+        let ended = std::mem::take(&mut self.ended);
+        if ended.is_empty() {
+            return Ok(());
+        }
+        let now = self.ctx.clock.now();
+        self.ctx
+            .store
+            .end_attempts(&self.ctx.shop, &ended, &self.ctx.settings.patience, now)
+            .await?;
+        for ended in &ended {
+            self.ctx.write_access.note_posted(ended.begun.due.action);
+            self.note_outcome(ended).await?;
+        }
+        Ok(())
+    }
+
+    async fn note_outcome(&mut self, ended: &Ended) -> Result<(), StageError> {
+        let due = &ended.begun.due;
+        let detail = match &ended.outcome {
+            Outcome::Applied => {
+                self.report.applied += 1;
+                ""
+            }
+            Outcome::Rejected(why)
+            | Outcome::Denied(why)
+            | Outcome::Unknown(why)
+            | Outcome::Snoozed { why, .. }
+            | Outcome::NotSent { why, .. } => why.as_str(),
+        };
+        let since = due.order.approved_at.unwrap_or(due.order.created_at);
+        let age = self.ctx.kaspi_clock.now().duration_since(since);
+        if (&due.kind, &ended.outcome) == (&Kind::Accept, &Outcome::Applied) {
+            self.ctx.meter.accepted(age);
+        }
+        tracing::info!(
+            event = "attempt.ended", shop = %self.ctx.shop, order.code = %due.order.code,
+            decision.id = due.decision, by_person = due.by_person, action = due.kind.word(), attempt.n = ended.begun.n,
+            outcome = ended.outcome.word(), took_ms = millis(ended.took), age_s = age.as_secs(), detail,
+            "request ended"
+        );
+        match &ended.outcome {
+            Outcome::Denied(why) => self.denied(why).await?,
+            Outcome::Applied | Outcome::Rejected(_) if self.ctx.write_access.write_denied() => {
+                self.ctx.write_access.note_allowed();
+                self.ctx.note_access(None).await?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Stops the shop. One write probes after a while: reads may succeed all the time.
+    async fn denied(&mut self, why: &str) -> Result<(), StageError> {
+        self.ctx.write_access.note_denied();
+        let (store, now) = (&self.ctx.store, self.ctx.clock.now());
+        if store.set_denied(&self.ctx.shop, Some(why), now).await? {
+            tracing::error!(
+                event = "shop.denied", shop = %self.ctx.shop, code = "K401",
+                hint = "make a new token in the cabinet: Settings, API token, Generate; or call 2323",
+                "Kaspi refuses this shop's writes: {why}"
+            );
+        }
+        self.report.stopped = Some(why.to_owned());
+        Ok(())
+    }
+}
+
+/// Whether nothing of it asks for a stop.
+pub(super) fn is_smooth(ended: &Ended) -> bool {
+    ended.outcome == Outcome::Applied
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,240 @@
+//! act: the only stage that can change Kaspi. No POST leaves without its committed row, and none is
+//! repeated before the order was read again.
+//!
+//! `plan` says what to take up, `attempt` sends it, `read_back` finds out what became of it.
+
+mod attempt;
+mod plan;
+mod read_back;
+
+use std::collections::HashSet;
+
+use futures_util::future::{BoxFuture, join};
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+pub use self::plan::{ActPlan, Situation, plan};
+use super::{Ctx, Mode, StageError, sweep};
+use crate::domain::order::Order;
+use crate::kaspi::{ApiError, Writer};
+use crate::ledger::{Due, Ended};
+use crate::mutant::mutant;
+
+/// Actions fetched from the database in one go.
+pub const FETCH: u32 = 256;
+
+/// What an act pass did.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// POSTs sent.
+    pub sent: usize,
+    /// Of those, answered 2xx.
+    pub applied: usize,
+    /// Orders read back.
+    pub looked: usize,
+    /// Actions that need a fresh list of new orders before they may leave.
+    pub wants_poll: bool,
+    /// Whether a cancel waits for accepted orders to be read again.
+    pub wants_sweep: bool,
+    /// Why it stopped early, if it did.
+    pub stopped: Option<String>,
+}
+
+/// A request that ended.
+enum Landed {
+    /// An order was read.
+    Read(Box<OrderRead>),
+    /// A POST was sent, or was not.
+    Posted(Box<Ended>),
+}
+
+/// The reading of an order for its action.
+struct OrderRead {
+    due: Due,
+    asked_at: Timestamp,
+    answer: Result<Option<Order>, ApiError>,
+}
+
+/// Requests under way.
+type Flights<'a> = FuturesUnordered<BoxFuture<'a, Landed>>;
+
+/// Carries due actions out, until none is due or `stop` is asked for. What is under way then ends
+/// before this returns.
+///
+/// # Errors
+/// A database error, or another process acts for this shop. Kaspi's answers are outcomes, not errors.
+pub async fn run_once(
+    ctx: &Ctx,
+    writer: &Writer,
+    stop: &CancellationToken,
+) -> Result<Report, StageError> {
+    if !writer.is_claimed() {
+        return Err(StageError::Elsewhere);
+    }
+    ctx.repair_clock().await?;
+    let lost = ctx
+        .store
+        .recover(&ctx.shop, ctx.settings.patience.settle, ctx.clock.now())
+        .await?;
+    if lost > 0 {
+        tracing::warn!(
+            event = "actions.recovered", shop = %ctx.shop, actions = lost,
+            "requests were under way when work stopped; their orders are read before anything else"
+        );
+    }
+    let mut pass = Pass {
+        ctx,
+        writer,
+        report: Report::default(),
+        handled: HashSet::new(),
+        swept_at: None,
+        ready: Vec::new(),
+        ended: Vec::new(),
+    };
+    let mut flights = Flights::new();
+    let slots = ctx.settings.max_in_flight.max(1);
+    loop {
+        if pass.may_send(stop).await? {
+            pass.take_up(&mut flights, slots).await?;
+            pass.launch(&mut flights, slots).await?;
+        }
+        // The last outcomes are written while the next requests are on their way.
+        let (written, first) = join(pass.write_ends(), flights.next()).await;
+        written?;
+        let Some(first) = first else {
+            break;
+        };
+        let mut landed = vec![first];
+        while let Some(Some(next)) = futures_util::FutureExt::now_or_never(flights.next()) {
+            landed.push(next);
+        }
+        pass.land(landed).await?;
+    }
+    Ok(pass.report)
+}
+
+struct Pass<'a> {
+    ctx: &'a Ctx,
+    writer: &'a Writer,
+    report: Report,
+    /// Each action is taken up once in a pass.
+    handled: HashSet<i64>,
+    /// When this pass last swept for its cancels.
+    swept_at: Option<Timestamp>,
+    /// Actions with a fresh sighting, and when it was asked for.
+    ready: Vec<(Due, Timestamp)>,
+    /// POSTs that ended and are not written yet.
+    ended: Vec<Ended>,
+}
+
+impl<'a> Pass<'a> {
+    /// Whether new requests may leave: the shop is not paused, and Kaspi does not deny it access.
+    async fn may_send(&mut self, stop: &CancellationToken) -> Result<bool, StageError> {
+        if self.report.stopped.is_some() {
+            return Ok(false);
+        }
+        let state = self.ctx.store.shop_state(&self.ctx.shop).await?;
+        self.report.stopped = if self.ctx.mode != Mode::Act {
+            Some("the shop's mode is not act".to_owned())
+        } else if stop.is_cancelled() {
+            Some("stopping".to_owned())
+        } else if let Some(why) = state.paused {
+            Some(format!("paused: {why}"))
+        } else if self.ctx.write_access.write_probe_due() {
+            None
+        } else {
+            state.denied.map(|(_, why)| why)
+        };
+        Ok(self.report.stopped.is_none())
+    }
+
+    /// Takes up due actions as planned.
+    async fn take_up(&mut self, flights: &mut Flights<'a>, slots: usize) -> Result<(), StageError> {
+        if !self.ready.is_empty() || flights.len() >= slots {
+            return Ok(());
+        }
+        let mut due = self.due().await?;
+        due.retain(|due| !self.handled.contains(&due.action));
+        if !mutant("r4_settle_ignored") {
+            self.put_off_unsettled(&mut due).await?;
+        }
+        let mut situation = Situation {
+            now: self.ctx.clock.now(),
+            sighting_age_max: self.ctx.settings.sighting_age_max,
+            cancel_sweep_age_max: self.ctx.policy().limits.cancel_sweep_age_max,
+            swept_at: self.swept_at,
+            free_slots: slots - flights.len(),
+            is_idle: flights.is_empty(),
+        };
+        let mut plan = plan(due, &situation);
+        if plan.sweep_first {
+            situation.now = self.sweep().await?;
+            situation.swept_at = self.swept_at;
+            // The sweep may have ended some of them, or begun another round of deciding.
+            let still = self.due().await?;
+            let mut due = plan.wait;
+            due.retain(|due| still.iter().any(|still| still.action == due.action));
+            plan = self::plan(due, &situation);
+        }
+        self.report.wants_poll |= !plan.wait_for_poll.is_empty();
+        let taken = plan.ready.iter().map(|(due, _)| due).chain(&plan.read);
+        self.handled.extend(taken.map(|due| due.action));
+        self.ready.extend(plan.ready);
+        for due in plan.read {
+            flights.push(self.read_order(due));
+        }
+        Ok(())
+    }
+
+    async fn due(&self) -> Result<Vec<Due>, StageError> {
+        let (store, now) = (&self.ctx.store, self.ctx.clock.now());
+        Ok(store.due_actions(&self.ctx.shop, now, FETCH).await?)
+    }
+
+    /// Sweeps for the cancels that wait. Returns when it ended.
+    async fn sweep(&mut self) -> Result<Timestamp, StageError> {
+        match sweep::run_once(self.ctx, true).await {
+            // Without it the cancels are put off; the sweep stage meets the same failure and logs it.
+            Ok(_) | Err(StageError::Api(_)) => {}
+            Err(error) => return Err(error),
+        }
+        let now = self.ctx.clock.now();
+        self.swept_at = Some(now);
+        Ok(now)
+    }
+
+    /// Puts actions off whose last POST may still take effect, whatever the wall clock says. A definite
+    /// answer may be read back at once.
+    async fn put_off_unsettled(&self, due: &mut Vec<Due>) -> Result<(), StageError> {
+        let now = self.ctx.clock.now();
+        let remaining = |due: &Due| {
+            let is_open = matches!(due.last_outcome.as_deref(), Some("applied" | "unknown"));
+            let remaining = self.ctx.write_access.settle_remaining(due.action);
+            remaining.filter(|_| is_open)
+        };
+        for (action, left) in due
+            .iter()
+            .filter_map(|due| Some((due.action, remaining(due)?)))
+        {
+            let until = now.saturating_add(left).unwrap_or(now);
+            self.ctx.store.put_off(action, Some(until)).await?;
+        }
+        due.retain(|due| remaining(due).is_none());
+        Ok(())
+    }
+
+    async fn land(&mut self, landed: Vec<Landed>) -> Result<(), StageError> {
+        for landed in landed {
+            match landed {
+                Landed::Posted(ended) => self.ended.push(*ended),
+                Landed::Read(read) => self.order_read(*read).await?,
+            }
+        }
+        // Trouble is written before anything else is sent: it may be a reason to stop.
+        if self.ended.iter().all(attempt::is_smooth) {
+            return Ok(());
+        }
+        self.write_ends().await
+    }
+}

@@ -1,0 +1,145 @@
+//! Reading an order back: before its first POST, and before anything follows a POST.
+
+use futures_util::future::BoxFuture;
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Landed, OrderRead, Pass};
+use crate::crash_point::crash_point;
+use crate::domain::action::Kind;
+use crate::domain::order::Status;
+use crate::ledger::{Due, Reading};
+use crate::mutant::mutant;
+use crate::pipeline::StageError;
+
+/// When an order that could not be read is read again.
+const READ_AGAIN: SignedDuration = SignedDuration::from_secs(5);
+/// When an order that Kaspi does not know is read again: a lagging reader may not know it yet, while
+/// lists go on showing it.
+const UNKNOWN_AGAIN: SignedDuration = SignedDuration::from_secs(20);
+/// When an order that neither awaits the merchant nor ends its action is read again.
+const UNDECIDED_AGAIN: SignedDuration = SignedDuration::from_secs(60);
+
+/// An order that Kaspi does not know for this long does not exist.
+const UNKNOWN_MAX: SignedDuration = SignedDuration::from_mins(30);
+
+impl<'a> Pass<'a> {
+    /// Reads the order of an action.
+    pub(super) fn read_order(&self, due: Due) -> BoxFuture<'a, Landed> {
+        let ctx = self.ctx;
+        Box::pin(async move {
+            let asked_at = ctx.clock.now();
+            let answer = ctx.reader.order(&due.order.id).await;
+            Landed::Read(Box::new(OrderRead {
+                due,
+                asked_at,
+                answer,
+            }))
+        })
+    }
+
+    /// What a reading of the order means for its action.
+    pub(super) async fn order_read(&mut self, read: OrderRead) -> Result<(), StageError> {
+        let OrderRead {
+            due,
+            asked_at,
+            answer,
+        } = read;
+        self.report.looked += 1;
+        let now = self.ctx.clock.now();
+        let order = match answer {
+            Ok(Some(order)) => order,
+            Ok(None) if now.duration_since(due.made_at) > UNKNOWN_MAX => {
+                return self.refuse(&due, "Kaspi knows no such order").await;
+            }
+            Ok(None) => return self.put_off(&due, UNKNOWN_AGAIN).await,
+            Err(error) => {
+                self.ctx.note_access(Some(&error)).await?;
+                return self.put_off(&due, READ_AGAIN).await;
+            }
+        };
+        crash_point("order.looked_at");
+        let reading = Reading {
+            order: order.clone(),
+            lines: None,
+            asked_at,
+            skew: self.ctx.kaspi_clock.skew(),
+        };
+        let observed = self
+            .ctx
+            .store
+            .record_reading(&self.ctx.shop, reading, now)
+            .await?;
+        self.ctx.log_action_ends(&observed);
+        if observed
+            .ended
+            .iter()
+            .any(|(code, ..)| code == order.code.as_str())
+        {
+            return Ok(());
+        }
+        // A cancel asked for while it waited says nothing about one accepted since.
+        let cancels_accepted = (due.of_accepted || mutant("r2_cancel_of_another_state"))
+            && matches!(due.kind, Kind::Cancel { .. })
+            && order.status == Status::AcceptedByMerchant;
+        if order.awaits_merchant() || cancels_accepted {
+            if due.attempts == 0 {
+                self.ready.push((due, asked_at));
+                return Ok(());
+            }
+            return self.repeat(due, asked_at).await;
+        }
+        let is_cancel = matches!(due.kind, Kind::Cancel { .. });
+        if is_cancel && order.status == Status::AcceptedByMerchant && due.attempts > 0 {
+            return self
+                .refuse(
+                    &due,
+                    "a cancel was sent, and Kaspi shows the order as accepted",
+                )
+                .await;
+        }
+        self.put_off(&due, UNDECIDED_AGAIN).await
+    }
+
+    /// Reads the order again after a while.
+    async fn put_off(&self, due: &Due, after: SignedDuration) -> Result<(), StageError> {
+        let now = self.ctx.clock.now();
+        let until = now.saturating_add(after).unwrap_or(now);
+        self.ctx.store.put_off(due.action, Some(until)).await?;
+        Ok(())
+    }
+
+    /// The last POST had no effect: it is repeated, or left to a person.
+    async fn repeat(&mut self, due: Due, asked_at: Timestamp) -> Result<(), StageError> {
+        if due.last_outcome.as_deref() == Some("rejected") {
+            return self
+                .refuse(&due, "Kaspi refused, and shows the order as it was")
+                .await;
+        }
+        if due.counted >= self.ctx.settings.patience.attempts_max && !mutant("r4_repeat_for_ever") {
+            tracing::error!(
+                event = "action.stuck", shop = %self.ctx.shop, order.code = %due.order.code,
+                decision.id = due.decision, code = "A002", action = due.kind.word(), attempts = due.counted, hint = "handle the order in the cabinet before its deadline",
+                "the request has no effect, however often it is sent"
+            );
+            let now = self.ctx.clock.now();
+            let store = &self.ctx.store;
+            store.leave_to_person(&self.ctx.shop, &due, now).await?;
+            return Ok(());
+        }
+        self.ready.push((due, asked_at));
+        Ok(())
+    }
+
+    async fn refuse(&self, due: &Due, why: &str) -> Result<(), StageError> {
+        let (store, now) = (&self.ctx.store, self.ctx.clock.now());
+        // Another stage may have read its end in the meantime.
+        if !store.refuse(&self.ctx.shop, due, why, now).await? {
+            return Ok(());
+        }
+        tracing::error!(
+            event = "action.refused", shop = %self.ctx.shop, order.code = %due.order.code,
+            decision.id = due.decision, code = "A001", action = due.kind.word(), hint = "look at the order in the cabinet before its deadline", "{why}"
+        );
+        Ok(())
+    }
+}

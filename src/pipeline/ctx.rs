@@ -1,0 +1,226 @@
+//! What the stages of one shop share.
+
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use jiff::SignedDuration;
+
+use super::kaspi_clock::KaspiClock;
+use super::write_access::WriteAccess;
+use super::{StageError, meter, poll};
+use crate::clock::Clock;
+use crate::domain::action::Patience;
+use crate::domain::ids::ShopName;
+use crate::domain::policy::Policy;
+use crate::domain::stock::Semantics;
+use crate::kaspi::{ApiError, Reader};
+use crate::ledger::{DecidingInput, Observed};
+use crate::store::{Store, StoreError};
+
+/// What a stage may do in a shop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Read orders only.
+    Observe,
+    /// Also decide: a dry run.
+    Propose,
+    /// Also carry decisions out.
+    Act,
+}
+
+/// The stages' limits, each from the configuration.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// How far back new orders are listed.
+    pub lookback: SignedDuration,
+    /// How often all 14 days are listed.
+    pub deep_every: SignedDuration,
+    /// How often accepted orders are listed.
+    pub sweep_every: SignedDuration,
+    /// Sweeps missed in a row after which the archive is listed too.
+    pub archive_after_missed: i32,
+    /// Pages read of one list, at most.
+    pub pages_max: u32,
+    /// Whether lists are asked to carry the entries.
+    pub include_entries: bool,
+    /// Requests under way at once.
+    pub max_in_flight: usize,
+    /// Oldest list on which an accept may be sent.
+    pub sighting_age_max: SignedDuration,
+    /// Limits of repeating.
+    pub patience: Patience,
+    /// What the stock numbers mean.
+    pub semantics: Semantics,
+    /// Units of each SKU kept back.
+    pub safety_stock: i64,
+    /// Window of the cancel budget.
+    pub budget_window: SignedDuration,
+    /// How long before its deadline an order that still waits is reported to a person.
+    pub alert_before: SignedDuration,
+}
+
+impl Settings {
+    /// A pause of this length between two sweeps may hide orders that were accepted and finished.
+    pub(super) fn sweep_pause_max(&self) -> SignedDuration {
+        self.sweep_every * self.archive_after_missed
+    }
+}
+
+/// What a [`Ctx`] is made of.
+pub struct CtxParts {
+    /// The shop.
+    pub shop: ShopName,
+    /// What may be done in it.
+    pub mode: Mode,
+    /// The database.
+    pub store: Arc<Store>,
+    /// The only source of time.
+    pub clock: Clock,
+    /// Reads Kaspi.
+    pub reader: Reader,
+    /// Limits.
+    pub settings: Settings,
+    /// Rules and interlocks.
+    pub policy: Arc<Policy>,
+    /// Feeds the jitter of pauses.
+    pub seed: u64,
+}
+
+/// What the stages of one shop share.
+pub struct Ctx {
+    /// The shop.
+    pub shop: ShopName,
+    /// What may be done in it.
+    pub mode: Mode,
+    /// The database.
+    pub store: Arc<Store>,
+    /// The only source of time.
+    pub clock: Clock,
+    /// Kaspi's time.
+    pub kaspi_clock: KaspiClock,
+    /// Reads Kaspi.
+    pub reader: Reader,
+    /// Whether the shop may write.
+    pub write_access: WriteAccess,
+    /// Limits.
+    pub settings: Settings,
+    /// What is counted while the process runs.
+    pub meter: meter::Meter,
+    policy: RwLock<Arc<Policy>>,
+    random: Mutex<fastrand::Rng>,
+    pub(super) unreadable: poll::Unreadable,
+}
+
+/// How old another shop's last complete sweep may be for its promises to count as certain: one sweep may
+/// be missed, and one takes seconds.
+pub fn other_shops_max_age(sweep_every: SignedDuration) -> SignedDuration {
+    (sweep_every * 2).max(SignedDuration::from_secs(10))
+}
+
+impl Ctx {
+    /// Joins a shop's parts.
+    pub fn new(parts: CtxParts) -> Self {
+        let (clock, reader) = (parts.clock, parts.reader);
+        Self {
+            kaspi_clock: KaspiClock::new(clock.clone(), reader.clone()),
+            write_access: WriteAccess::new(
+                clock.clone(),
+                reader.clone(),
+                parts.settings.patience.settle,
+            ),
+            shop: parts.shop,
+            mode: parts.mode,
+            store: parts.store,
+            clock,
+            reader,
+            settings: parts.settings,
+            meter: meter::Meter::default(),
+            policy: RwLock::new(parts.policy),
+            random: Mutex::new(fastrand::Rng::with_seed(parts.seed)),
+            unreadable: poll::Unreadable::default(),
+        }
+    }
+
+    /// The policy in force.
+    pub fn policy(&self) -> Arc<Policy> {
+        Arc::clone(&self.policy.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts another policy in force, from the next decision on.
+    pub fn set_policy(&self, policy: Arc<Policy>) {
+        *self.policy.write().unwrap_or_else(PoisonError::into_inner) = policy;
+    }
+
+    /// A number in 0..1.
+    pub(super) fn jitter(&self) -> f64 {
+        self.random
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .f64()
+    }
+
+    /// What a deciding pass needs besides the database.
+    pub fn deciding_input(&self) -> DecidingInput {
+        DecidingInput {
+            semantics: self.settings.semantics,
+            safety_stock: self.settings.safety_stock,
+            budget_window: self.settings.budget_window,
+            clock_skew_s: self.kaspi_clock.skew().map(|skew| skew.as_secs()),
+            others_fresh_for: other_shops_max_age(self.settings.sweep_every),
+        }
+    }
+
+    /// Corrects times that a clock which ran ahead left in the future. Every stage begins with this.
+    pub(super) async fn repair_clock(&self) -> Result<(), StoreError> {
+        let settle = self.settings.patience.settle;
+        if let Some(back) = self.store.mend_times(settle, self.clock.now()).await? {
+            tracing::warn!(
+                event = "clock.stepped", shop = %self.shop, back_s = back.as_secs(),
+                "the clock was set back: times stored ahead of it are corrected, evidence is gathered again"
+            );
+        }
+        Ok(())
+    }
+
+    /// Logs actions that a reading showed to have ended.
+    pub(super) fn log_action_ends(&self, observed: &Observed) {
+        for (code, action, end) in &observed.ended {
+            tracing::info!(
+                event = "action.ended", shop = %self.shop, order.code = %code, action,
+                outcome = end.as_str(), "Kaspi's answer to the action was read back"
+            );
+        }
+    }
+
+    /// Stores whether Kaspi lets this shop in, as the end of a read showed. A read that succeeds says
+    /// nothing while writes are denied.
+    pub(super) async fn note_access(&self, error: Option<&ApiError>) -> Result<(), StageError> {
+        match error {
+            None if self.write_access.write_denied() => {}
+            None => self.note_admitted().await?,
+            Some(error) if error.is_denied() => {
+                self.note_denied(&error.to_string(), error).await?;
+            }
+            Some(_) => {}
+        }
+        Ok(())
+    }
+
+    async fn note_admitted(&self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        if self.store.set_denied(&self.shop, None, now).await? {
+            tracing::info!(event = "shop.admitted", shop = %self.shop, "Kaspi lets this shop in again");
+        }
+        Ok(())
+    }
+
+    async fn note_denied(&self, why: &str, error: &ApiError) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        if self.store.set_denied(&self.shop, Some(why), now).await? {
+            tracing::error!(
+                event = "shop.denied", shop = %self.shop, code = error.code(), hint = error.hint(),
+                "Kaspi refuses this shop: {why}"
+            );
+        }
+        Ok(())
+    }
+}

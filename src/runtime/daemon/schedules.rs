@@ -1,0 +1,70 @@
+//! What cron wakes. It starts nothing itself.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tokio::sync::Notify;
+use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
+
+use super::wakes::Wakes;
+use crate::config::Config;
+use crate::pipeline::stages::Stage;
+use crate::pipeline::sync_stock::Source;
+
+/// When cron wakes a stage: cron expressions with seconds.
+#[derive(Debug, Clone, Default)]
+pub struct Schedules {
+    /// The poll of every shop.
+    pub poll: String,
+    /// Sources of stock that have a schedule, by their names.
+    pub stock: HashMap<String, String>,
+}
+
+impl Schedules {
+    /// As configured.
+    pub fn of(config: &Config) -> Self {
+        let sources = config.stock.sources.iter();
+        Self {
+            poll: config.poll.schedule.clone(),
+            stock: sources
+                .filter_map(|source| Some((source.name.clone(), source.schedule.clone()?)))
+                .collect(),
+        }
+    }
+
+    /// Wakes the polls of these shops.
+    pub(super) async fn wake_polls(
+        &self,
+        cron: &JobScheduler,
+        shops: &[Arc<Wakes>],
+    ) -> Result<(), JobSchedulerError> {
+        for wakes in shops {
+            let wakes = Arc::clone(wakes);
+            let wake = move || wakes.wake(Stage::Poll);
+            cron.add(Job::new(self.poll.as_str(), move |_, _| wake())?)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Wakes a source of stock, where it has a schedule.
+    pub(super) async fn wake_source(
+        &self,
+        cron: &JobScheduler,
+        source: &Source,
+        woken: &Arc<Notify>,
+    ) -> Result<(), JobSchedulerError> {
+        let Some(schedule) = self.stock.get(&source.name) else {
+            return Ok(());
+        };
+        let (is_scheduled_now, woken) = (Arc::clone(&source.rung), Arc::clone(woken));
+        let wake = move || {
+            is_scheduled_now.store(true, Ordering::Relaxed);
+            woken.notify_one();
+        };
+        cron.add(Job::new(schedule.as_str(), move |_, _| wake())?)
+            .await?;
+        Ok(())
+    }
+}

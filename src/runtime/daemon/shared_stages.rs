@@ -1,0 +1,117 @@
+//! The stages that work for all shops together: the database's, the channels', and one for each source
+//! of stock.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+
+use super::Spawner;
+use super::wakes::{Completed, Wakes};
+use crate::pipeline::housekeep::{self, Keeper};
+use crate::pipeline::notify::{self, Notifier};
+use crate::pipeline::stages::Stage;
+use crate::pipeline::sync_stock::{self, Feeds};
+
+/// A stage with more to do runs again after this long.
+const SOON: Duration = Duration::from_secs(1);
+/// What the board shows instead of a shop's name; no shop can be named so.
+const ALL_SHOPS: &str = "*";
+
+/// Keeps the database. The first run is a brief one: a backup of a large database must not keep the
+/// service from being ready.
+pub(super) fn spawn_housekeep(keeper: Keeper, spawner: &Spawner<'_>) {
+    let stage = spawner.stage(Stage::Housekeep, ALL_SHOPS.to_owned(), &keeper.clock);
+    spawner.tracker.spawn(async move {
+        let has_run = AtomicBool::new(false);
+        stage
+            .repeat(std::future::pending, async || {
+                if !has_run.swap(true, Ordering::Relaxed) {
+                    housekeep::tidy(&keeper, &stage.stop).await?;
+                    return Ok(Completed::of(Stage::Housekeep, Value::Null).within(SOON));
+                }
+                let report = housekeep::run_once(&keeper, &stage.stop).await?;
+                let did = json!({
+                    "orders_dropped": report.orders, "trail_dropped": report.trail, "copy": report.copy,
+                });
+                let completed = Completed {
+                    trouble: report.trouble,
+                    ..Completed::of(Stage::Housekeep, did)
+                };
+                Ok(if report.more { completed.within(SOON) } else { completed })
+            })
+            .await;
+    });
+}
+
+/// Sends notifications. No other stage waits for a channel.
+pub(super) fn spawn_notify(notifier: Notifier, spawner: &Spawner<'_>) {
+    let stage = spawner.stage(Stage::Notify, ALL_SHOPS.to_owned(), &notifier.clock);
+    spawner.tracker.spawn(async move {
+        stage
+            .repeat(std::future::pending, async || {
+                // A request under way when the daemon stops is sent again with the same id.
+                let report = tokio::select! {
+                    () = stage.stop.cancelled() => {
+                        return Ok(Completed::of(Stage::Notify, Value::Null));
+                    }
+                    report = notify::run_once(&notifier) => report?,
+                };
+                let did = json!({
+                    "packed": report.packed, "delivered": report.delivered, "failed": report.failed,
+                });
+                let completed = Completed {
+                    trouble: report.trouble,
+                    ..Completed::of(Stage::Notify, did)
+                };
+                Ok(if report.more {
+                    completed.within(Duration::ZERO)
+                } else {
+                    completed
+                })
+            })
+            .await;
+    });
+}
+
+/// One source of stock, so that a slow one does not delay the others. What it imports is decided from
+/// by every shop.
+pub(super) fn spawn_stock(
+    (feeds, source, woken): (Arc<Feeds>, String, Arc<Notify>),
+    shops: Vec<Arc<Wakes>>,
+    spawner: &Spawner<'_>,
+) {
+    let stage = spawner.stage(Stage::Stock, format!("{ALL_SHOPS}{source}"), feeds.clock());
+    spawner.tracker.spawn(async move {
+        stage
+            .repeat(
+                || woken.notified(),
+                async || {
+                    let report = tokio::select! {
+                        report = sync_stock::run_once(&feeds, Some(&source), false) => report?,
+                        // Nothing is imported yet: a slow supplier does not delay the end.
+                        () = stage.stop.cancelled() => {
+                            return Ok(Completed::of(Stage::Stock, Value::Null).within(SOON));
+                        }
+                    };
+                    if report.is_news() {
+                        for wakes in &shops {
+                            wakes.wake(Stage::Decide);
+                        }
+                    }
+                    let taken = report.looked.iter().map(|(_, outcome)| outcome.taken());
+                    let taken = taken.sum::<usize>();
+                    let did = json!({ "looked_at": report.looked.len(), "levels": taken });
+                    let completed = Completed::of(Stage::Stock, did);
+                    Ok(if report.soon {
+                        completed.within(SOON)
+                    } else {
+                        completed
+                    })
+                },
+            )
+            .await;
+    });
+}

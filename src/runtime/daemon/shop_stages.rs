@@ -1,0 +1,152 @@
+//! The stages of one shop: what each run is followed by, and what of it is logged and shown.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::Spawner;
+use super::stage_loop::{Run, StageLoop};
+use super::wakes::{Completed, Rerun, Wakes};
+use crate::pipeline::stages::{self, Stage};
+use crate::pipeline::{Ctx, StageError, act, alert, decide, poll, sweep};
+use crate::runtime::build::ShopParts;
+
+/// A poll that is incomplete, or lacks lines, is repeated after this long.
+const POLL_AGAIN: Duration = Duration::from_secs(5);
+/// Forced sweeps follow each other no closer than this.
+const SWEEP_SPACING: Duration = Duration::from_secs(3);
+
+pub(super) fn spawn(shop: ShopParts, wakes: &Arc<Wakes>, spawner: &Spawner<'_>) {
+    let shop = Arc::new(shop);
+    for declared in stages::ALL.iter().filter(|stage| shop.runs(stage.scope)) {
+        let stage = declared.stage;
+        let stage_loop = StageLoop {
+            credentials: Some(shop.credentials.clone()),
+            ..spawner.stage(stage, shop.ctx.shop.to_string(), &shop.ctx.clock)
+        };
+        let (shop, wakes) = (Arc::clone(&shop), Arc::clone(wakes));
+        spawner.tracker.spawn(async move {
+            stage_loop
+                .repeat(
+                    || wakes.woken(stage),
+                    async || {
+                        let completed = run(&stage_loop, &shop, &wakes).await?;
+                        wakes.follow(stage, &completed);
+                        Ok(completed)
+                    },
+                )
+                .await;
+        });
+    }
+}
+
+async fn run(of: &StageLoop, shop: &ShopParts, wakes: &Wakes) -> Run {
+    let ctx = &*shop.ctx;
+    Ok(match of.stage {
+        Stage::Poll => after_poll(ctx, &poll::run_once(ctx).await?),
+        Stage::Sweep => sweep_once(ctx, wakes).await?,
+        Stage::Decide => after_decide(&decide::run_once(ctx).await?),
+        Stage::Alert => {
+            let reported = alert::run_once(ctx).await?;
+            Completed::of(Stage::Alert, json!({ "reported": reported }))
+        }
+        Stage::Act => match &shop.writer {
+            Some(writer) => after_act(&act::run_once(ctx, writer, &of.stop).await?),
+            None => Completed::of(Stage::Act, Value::Null),
+        },
+        // These are no shop's.
+        stage @ (Stage::Stock | Stage::Notify | Stage::Housekeep) => {
+            Completed::of(stage, Value::Null)
+        }
+    })
+}
+
+fn after_poll(ctx: &Ctx, report: &poll::Report) -> Completed {
+    if report.is_news() {
+        tracing::info!(
+            event = "poll.news", shop = %ctx.shop, listed = report.listed, new = report.observed.new,
+            changed = report.observed.changed, lines_read = report.lines_read, "new orders were read"
+        );
+    }
+    if let Some(problem) = &report.problem {
+        tracing::warn!(event = "poll.incomplete", shop = %ctx.shop, why = %problem, "nothing is decided from this list: {problem}");
+    }
+    let did = json!({
+        "listed": report.listed, "new": report.observed.new, "changed": report.observed.changed,
+        "lines_read": report.lines_read, "lines_failed": report.lines_failed, "problem": report.problem,
+    });
+    let completed = Completed {
+        wakes: vec![Stage::Decide, Stage::Act],
+        ..Completed::of(Stage::Poll, did)
+    };
+    if report.lines_failed > 0 || report.problem.is_some() {
+        completed.within(POLL_AGAIN)
+    } else {
+        completed
+    }
+}
+
+fn after_decide(report: &decide::Report) -> Completed {
+    let did = json!({
+        "looked_at": report.looked_at, "written": report.written, "accepts": report.accepts,
+        "cancels": report.cancels, "next_at": report.next_at,
+    });
+    let mut completed = Completed::of(Stage::Decide, did);
+    if report.accepts + report.cancels > 0 {
+        completed.wakes.push(Stage::Act);
+    }
+    completed.force_sweep = report.wants_sweep;
+    completed
+}
+
+async fn sweep_once(ctx: &Ctx, wakes: &Wakes) -> Result<Completed, StageError> {
+    let force = wakes.take_forced_sweep();
+    let report = match sweep::run_once(ctx, force).await {
+        Ok(report) => report,
+        Err(error) => {
+            if force {
+                wakes.keep_forced_sweep();
+            }
+            return Err(error);
+        }
+    };
+    Ok(after_sweep(&report, force))
+}
+
+fn after_sweep(report: &sweep::Report, force: bool) -> Completed {
+    let did = json!({
+        "listed": report.listed, "singles": report.singles, "new": report.observed.new,
+        "changed": report.observed.changed, "problem": report.problem,
+    });
+    let did = if report.swept { did } else { Value::Null };
+    let mut completed = Completed::of(Stage::Sweep, did);
+    // Whoever forced it waits for it.
+    if report.observed.is_news() || force && report.swept {
+        completed.wakes.extend([Stage::Decide, Stage::Act]);
+    }
+    if report.swept {
+        // Orders accepted elsewhere hold stock once their lines are read.
+        if report.observed.new > 0 {
+            completed.wakes.push(Stage::Poll);
+        }
+        completed.rerun = Rerun::After(SWEEP_SPACING);
+    }
+    completed
+}
+
+fn after_act(report: &act::Report) -> Completed {
+    let did = json!({
+        "sent": report.sent, "applied": report.applied, "looked": report.looked,
+        "stopped": report.stopped,
+    });
+    let mut completed = Completed::of(Stage::Act, did);
+    if report.wants_poll {
+        completed.wakes.push(Stage::Poll);
+    }
+    if report.sent > 0 || report.looked > 0 || report.wants_sweep {
+        completed.force_sweep = true;
+        completed.wakes.push(Stage::Decide);
+    }
+    completed
+}

@@ -1,0 +1,99 @@
+//! How a stage's run is followed by other runs: what it wakes, and when it runs again itself.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::sync::Notify;
+
+use crate::pipeline::stages::{self, Stage};
+
+/// Wakes the stages of one shop.
+#[derive(Default)]
+pub(super) struct Wakes {
+    stages: [Notify; stages::ALL.len()],
+    /// Whether the next sweep is to run before its period is over.
+    force_sweep: AtomicBool,
+}
+
+impl Wakes {
+    /// Makes a stage run soon.
+    pub(super) fn wake(&self, stage: Stage) {
+        self.stages[stage as usize].notify_one();
+    }
+
+    /// Ends when the stage is woken.
+    pub(super) async fn woken(&self, stage: Stage) {
+        self.stages[stage as usize].notified().await;
+    }
+
+    /// Makes a sweep run soon, due or not.
+    pub(super) fn force_sweep(&self) {
+        self.force_sweep.store(true, Ordering::Relaxed);
+        self.wake(Stage::Sweep);
+    }
+
+    /// Whether a sweep was forced since this was last asked.
+    pub(super) fn take_forced_sweep(&self) -> bool {
+        self.force_sweep.swap(false, Ordering::Relaxed)
+    }
+
+    /// A forced sweep did not take place: the next run is one.
+    pub(super) fn keep_forced_sweep(&self) {
+        self.force_sweep.store(true, Ordering::Relaxed);
+    }
+
+    /// Wakes the stages that a completed run of this one asks for.
+    pub(super) fn follow(&self, stage: Stage, completed: &Completed) {
+        for next in &completed.wakes {
+            debug_assert!(stage.declared().wakes.contains(next), "{stage:?} {next:?}");
+            self.wake(*next);
+        }
+        if completed.force_sweep {
+            self.force_sweep();
+        }
+    }
+}
+
+/// When a stage runs again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rerun {
+    /// When woken, and after this long at the latest.
+    Within(Duration),
+    /// After this long, woken or not.
+    After(Duration),
+}
+
+/// A run that succeeded.
+pub(super) struct Completed {
+    /// When to run again.
+    pub(super) rerun: Rerun,
+    /// Stages to run soon.
+    pub(super) wakes: Vec<Stage>,
+    /// Whether to sweep soon, due or not.
+    pub(super) force_sweep: bool,
+    /// What it did, for the status page; null where it had nothing to do.
+    pub(super) report: Value,
+    /// What is wrong though the run succeeded, for the status page.
+    pub(super) trouble: Option<String>,
+}
+
+impl Completed {
+    /// A run after which the stage runs again when woken or when its period is over.
+    pub(super) const fn of(stage: Stage, report: Value) -> Self {
+        Self {
+            rerun: Rerun::Within(stage.declared().period),
+            wakes: Vec::new(),
+            force_sweep: false,
+            report,
+            trouble: None,
+        }
+    }
+
+    pub(super) fn within(self, period: Duration) -> Self {
+        Self {
+            rerun: Rerun::Within(period),
+            ..self
+        }
+    }
+}
