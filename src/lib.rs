@@ -9,6 +9,7 @@ pub mod domain;
 pub mod kaspi;
 pub mod ledger;
 pub mod mutant;
+pub mod net;
 pub mod notify;
 pub mod pipeline;
 pub mod rules_file;

@@ -155,7 +155,7 @@ fn rows(seeded: &Seeded, clock: &Clock) -> Result<Vec<StockRow>, super::Failure>
     seeded.stock.iter().map(row).collect()
 }
 
-fn show(views: &[OrderView]) -> comfy_table::Table {
+fn show(views: &[OrderView]) -> crate::cli::table::Table {
     let mut out = table::table(&["order", "total", "units", "kind", "Qabyl", "why"]);
     for view in views {
         let units: u32 = view.lines.iter().map(|line| line.quantity).sum();

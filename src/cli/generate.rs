@@ -15,7 +15,7 @@ pub(super) fn completions(args: &Completions) -> Done {
         "qabyl",
         &mut script,
     );
-    super::say(&String::from_utf8_lossy(&script));
+    super::print_file(&String::from_utf8_lossy(&script));
     Ok(std::process::ExitCode::SUCCESS)
 }
 

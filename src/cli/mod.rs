@@ -88,7 +88,7 @@ pub fn main() -> ExitCode {
         return crate::stock::child();
     }
     let cli = Cli::parse();
-    crate::kaspi::install_crypto();
+    crate::net::install_crypto();
     // Nearly all time is spent waiting. Each thread keeps memory of its own, so that a machine with many
     // cores would need more of it for nothing.
     let runtime = match tokio::runtime::Builder::new_multi_thread()
@@ -198,14 +198,20 @@ async fn open_as_daemon(config: &Config) -> Result<Arc<Store>, StoreError> {
         .map(Arc::new)
 }
 
-/// Prints a command's result. A reader that went away is no failure.
+/// Prints a command's result for people, or as JSON.
 fn say(text: &str) {
+    print_file(&crate::text::shown_lines(text));
+}
+
+/// Prints a file as it is, for a program. It is not an error that the reader has closed the pipe.
+fn print_file(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{}", text.trim_end_matches('\n'));
     let _ = out.flush();
 }
 
 fn complain(text: &str) {
+    let text = crate::text::shown_lines(text);
     let _ = writeln!(std::io::stderr().lock(), "qabyl: {text}");
 }
 

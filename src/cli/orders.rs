@@ -189,7 +189,7 @@ fn evidence(facts: &Facts) -> Vec<String> {
     facts.lines().iter().filter_map(of_line).collect()
 }
 
-fn as_table(orders: &[OrderView]) -> comfy_table::Table {
+fn as_table(orders: &[OrderView]) -> crate::cli::table::Table {
     let mut out = table::table(&[
         "code",
         "created",
@@ -215,7 +215,7 @@ fn as_table(orders: &[OrderView]) -> comfy_table::Table {
 }
 
 /// Orders that need a person: all of them wait, so what counts is for how long they still may.
-fn as_held_table(orders: &[OrderView], deadline: &Deadline) -> comfy_table::Table {
+fn as_held_table(orders: &[OrderView], deadline: &Deadline) -> crate::cli::table::Table {
     let mut out = table::table(&["code", "deadline", "total", "delivery", "Qabyl", "why"]);
     for view in orders {
         let order = &view.order;
@@ -241,7 +241,7 @@ fn delivery(order: &Order) -> String {
 }
 
 /// The lines of an order.
-pub(super) fn lines_table(view: &OrderView) -> comfy_table::Table {
+pub(super) fn lines_table(view: &OrderView) -> crate::cli::table::Table {
     let mut out = table::table(&["line", "SKU", "name", "units", "price"]);
     for line in &view.lines {
         out.add_row(vec![

@@ -76,7 +76,7 @@ fn page(replay: &Replay<'_>) -> String {
     let mut out = table::table(&["decided", "order", "was", "would be", "why"]);
     for differs in &replay.differences {
         let by = |(verdict, rule): &(String, String)| format!("{verdict}\nby '{rule}'");
-        out.add_row(vec![
+        out.add_row_of_lines(vec![
             local(differs.at),
             differs.code.clone(),
             by(&differs.was),

@@ -151,7 +151,7 @@ fn names(paths: &[PathBuf]) -> String {
     names.join(", ")
 }
 
-fn as_table(rows: &[Row]) -> comfy_table::Table {
+fn as_table(rows: &[Row]) -> crate::cli::table::Table {
     let mut out = table::table(&["", "scenario", "decision", "rule", "where"]);
     for row in rows {
         let decision = &row.checked.decision;

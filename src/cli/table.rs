@@ -1,16 +1,44 @@
 //! Tables for people.
 
-use comfy_table::{ContentArrangement, Table, presets};
+use std::fmt;
+
+use comfy_table::{ContentArrangement, presets};
+
+use crate::text::shown;
+
+/// A table whose cells show text from outside safely.
+pub(super) struct Table(comfy_table::Table);
+
+impl Table {
+    /// Adds a row of cells on one line each.
+    pub(super) fn add_row<C: ToString>(&mut self, cells: impl IntoIterator<Item = C>) {
+        let cells = cells.into_iter();
+        let cells = cells.map(|cell| shown(&cell.to_string(), usize::MAX));
+        self.0.add_row(cells);
+    }
+
+    /// Adds a row of cells that may have several lines.
+    pub(super) fn add_row_of_lines<C: ToString>(&mut self, cells: impl IntoIterator<Item = C>) {
+        self.0
+            .add_row(cells.into_iter().map(|cell| cell.to_string()));
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 /// A table with this header.
 pub(super) fn table(header: &[&str]) -> Table {
-    let mut table = Table::new();
+    let mut table = comfy_table::Table::new();
     table
         .load_style(presets::UTF8_BORDERS_ONLY)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(width())
         .set_header(header.to_vec());
-    table
+    Table(table)
 }
 
 /// "1 shop", "2 shops".

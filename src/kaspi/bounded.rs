@@ -1,26 +1,25 @@
-//! Pieces of JSON that stay small whatever is sent: lists with a limit, and values that keep no more
-//! than a number or a short text.
+//! Parts of JSON whose size is limited: lists with a maximum length, and values that keep only a number or a
+//! short text.
 
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
-
-use super::wire::Link;
 
 /// Longest text that may be a number or an instant.
 const TEXT_BYTES_MAX: usize = 32;
 
-/// A list of at most `MAX` values, each still as it came. A longer one is refused.
+/// A list of at most `MAX` values, each as raw JSON. A longer list is an error.
 #[derive(Debug)]
 pub(super) struct RawList<'a, const MAX: usize>(pub(super) Vec<&'a RawValue>);
 
-/// The first `MAX` values of a list, each still as it came.
+/// The first `MAX` values of a list, each as raw JSON.
 #[derive(Debug)]
 pub(super) struct FirstRaw<'a, const MAX: usize>(pub(super) Vec<&'a RawValue>);
 
-/// Reads a list's first values; says whether there were more.
+/// Reads a list's first values, and whether there were more.
 struct First<'a, const MAX: usize>(PhantomData<&'a ()>);
 
 impl<'de: 'a, 'a, const MAX: usize> Visitor<'de> for First<'a, MAX> {
@@ -51,7 +50,7 @@ impl<'de: 'a, 'a, const MAX: usize> Deserialize<'de> for RawList<'a, MAX> {
         match deserializer.deserialize_seq(First::<MAX>(PhantomData))? {
             (all, false) => Ok(Self(all)),
             (_, true) => Err(D::Error::custom(format_args!(
-                "more than {MAX}, which nobody asked for"
+                "more than the {MAX} asked for"
             ))),
         }
     }
@@ -62,6 +61,12 @@ impl<'de: 'a, 'a, const MAX: usize> Deserialize<'de> for FirstRaw<'a, MAX> {
         let (first, _) = deserializer.deserialize_seq(First::<MAX>(PhantomData))?;
         Ok(Self(first))
     }
+}
+
+/// A resource that a relationship names.
+#[derive(Debug, Deserialize, Clone)]
+pub(super) struct Link {
+    pub(super) id: String,
 }
 
 /// The resources a relationship names: a list of at most `MAX`, or one.
@@ -187,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_is_a_number_or_nothing() {
+    fn a_scalar_is_a_whole_number_or_none() {
         for (text, whole) in [
             ("2", Some(2)),
             ("2.0", Some(2)),
@@ -207,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_have_their_limits() {
+    fn lists_have_a_maximum_length() {
         let list = |text| serde_json::from_str::<RawList<'_, 2>>(text).map(|list| list.0.len());
         assert_eq!(list("[1,{}]").unwrap(), 2);
         assert!(

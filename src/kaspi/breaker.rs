@@ -1,32 +1,33 @@
-//! A breaker: after several outages in a row, requests stop, and one read after a pause asks whether
-//! it is over. Pure; ticks are passed in.
+//! A circuit breaker: after several outages in a row requests stop, and after a pause one read, the
+//! probe, finds out whether the outage is over. Pure; the clock's ticks are passed in.
 
 use std::time::Duration;
 
+use crate::net::Backoff;
+
 /// Outages in a row that open it.
 const FAULTS_TO_OPEN: u32 = 5;
-/// First pause; doubled after each failed probe.
-const PAUSE_FIRST: Duration = Duration::from_secs(1);
-/// Longest pause, so that work resumes soon after an outage.
-const PAUSE_LONGEST: Duration = Duration::from_secs(30);
+/// Pauses before a probe. The longest is short, so that work resumes soon after an outage.
+const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Closed { faults: u32 },
-    Open { until: Duration, pause: Duration },
-    Probing { since: Duration, pause: Duration },
+    Open { until: Duration, failed_probes: u32 },
+    Probing { since: Duration, failed_probes: u32 },
 }
 
-/// The breaker's memory.
+/// Outages in a row, and the pause they led to.
 #[derive(Debug)]
 pub(super) struct Breaker {
     state: State,
 }
 
-/// Whether a request may go.
+/// Whether a request may be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pass {
-    Go,
+pub(super) enum Permission {
+    Granted,
+    /// Not before these ticks.
     NotBefore(Duration),
 }
 
@@ -41,42 +42,44 @@ impl Breaker {
         matches!(self.state, State::Closed { .. })
     }
 
-    /// Asks for a request. A probe that never came back is given up after the longest pause.
-    pub(super) fn ask(&mut self, is_read: bool, now: Duration) -> Pass {
+    /// Asks to send a request. A probe that has no result after the longest pause is given up.
+    pub(super) fn request(&mut self, is_read: bool, now: Duration) -> Permission {
+        let soon = Permission::NotBefore(now + BACKOFF.pause(0));
         match self.state {
-            State::Closed { .. } => Pass::Go,
-            State::Open { until, .. } if now < until => Pass::NotBefore(until),
-            State::Probing { since, .. } if now < since + PAUSE_LONGEST => {
-                Pass::NotBefore(now + PAUSE_FIRST)
+            State::Closed { .. } => Permission::Granted,
+            State::Open { until, .. } if now < until => Permission::NotBefore(until),
+            State::Probing { since, .. } if now < since + BACKOFF.longest() => soon,
+            State::Open { failed_probes, .. } | State::Probing { failed_probes, .. } if is_read => {
+                self.state = State::Probing {
+                    since: now,
+                    failed_probes,
+                };
+                Permission::Granted
             }
-            State::Open { pause, .. } | State::Probing { pause, .. } if is_read => {
-                self.state = State::Probing { since: now, pause };
-                Pass::Go
-            }
-            State::Open { .. } | State::Probing { .. } => Pass::NotBefore(now + PAUSE_FIRST),
+            State::Open { .. } | State::Probing { .. } => soon,
         }
     }
 
-    /// Kaspi answered, whatever it said.
-    pub(super) fn answered(&mut self) {
+    /// Records an answer of Kaspi, a refusal too.
+    pub(super) fn succeeded(&mut self) {
         self.state = State::Closed { faults: 0 };
     }
 
-    /// Kaspi did not answer, or not as itself.
+    /// Records a request without an answer, or with one that is a server's failure.
     pub(super) fn failed(&mut self, now: Duration) {
         self.state = match self.state {
             State::Closed { faults } if faults + 1 < FAULTS_TO_OPEN => {
                 State::Closed { faults: faults + 1 }
             }
             State::Closed { .. } => State::Open {
-                until: now + PAUSE_FIRST,
-                pause: PAUSE_FIRST,
+                until: now + BACKOFF.pause(0),
+                failed_probes: 0,
             },
-            State::Probing { pause, .. } => {
-                let pause = (pause * 2).min(PAUSE_LONGEST);
+            State::Probing { failed_probes, .. } => {
+                let failed_probes = failed_probes.saturating_add(1);
                 State::Open {
-                    until: now + pause,
-                    pause,
+                    until: now + BACKOFF.pause(failed_probes),
+                    failed_probes,
                 }
             }
             open @ State::Open { .. } => open,
@@ -93,30 +96,34 @@ mod tests {
     }
 
     #[test]
-    fn opens_after_five_outages_and_closes_after_a_read_came_back() {
+    fn opens_after_five_outages_and_closes_after_a_successful_read() {
         let mut breaker = Breaker::new();
         for _ in 0..4 {
             breaker.failed(s(0));
-            assert_eq!(breaker.ask(false, s(0)), Pass::Go);
+            assert_eq!(breaker.request(false, s(0)), Permission::Granted);
         }
         breaker.failed(s(0));
-        assert_eq!(breaker.ask(true, s(0)), Pass::NotBefore(s(1)));
+        assert_eq!(breaker.request(true, s(0)), Permission::NotBefore(s(1)));
         assert_eq!(
-            breaker.ask(false, s(1)),
-            Pass::NotBefore(s(2)),
+            breaker.request(false, s(1)),
+            Permission::NotBefore(s(2)),
             "a write is no probe"
         );
-        assert_eq!(breaker.ask(true, s(1)), Pass::Go);
-        assert_ne!(breaker.ask(true, s(1)), Pass::Go, "one probe at a time");
+        assert_eq!(breaker.request(true, s(1)), Permission::Granted);
+        assert_ne!(
+            breaker.request(true, s(1)),
+            Permission::Granted,
+            "one probe at a time"
+        );
         breaker.failed(s(2));
         assert_eq!(
-            breaker.ask(true, s(3)),
-            Pass::NotBefore(s(4)),
+            breaker.request(true, s(3)),
+            Permission::NotBefore(s(4)),
             "the pause doubles"
         );
-        assert_eq!(breaker.ask(true, s(4)), Pass::Go);
-        breaker.answered();
-        assert_eq!(breaker.ask(false, s(4)), Pass::Go);
+        assert_eq!(breaker.request(true, s(4)), Permission::Granted);
+        breaker.succeeded();
+        assert_eq!(breaker.request(false, s(4)), Permission::Granted);
     }
 
     #[test]
@@ -125,10 +132,10 @@ mod tests {
         let mut now = s(0);
         for _ in 0..40 {
             breaker.failed(now);
-            if let Pass::NotBefore(until) = breaker.ask(true, now) {
-                assert!(until <= now + PAUSE_LONGEST);
+            if let Permission::NotBefore(until) = breaker.request(true, now) {
+                assert!(until <= now + BACKOFF.longest());
                 now = until;
-                assert_eq!(breaker.ask(true, now), Pass::Go);
+                assert_eq!(breaker.request(true, now), Permission::Granted);
             }
         }
     }

@@ -9,12 +9,13 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::gate::Shut;
+use super::gate::Blocked;
 use super::transport::{Method, TransportError, WireRequest};
-use super::{ApiError, Reader, Shared, convert};
+use super::{ApiError, Reader, Shared, json};
+use crate::text::shown;
 
-/// What is kept of Kaspi's words, in characters.
-const WORDS_CHARS_MAX: usize = 300;
+/// Longest message of Kaspi that is kept, in characters.
+const MESSAGE_CHARS_MAX: usize = 300;
 
 /// A category, or a value of an attribute.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -179,16 +180,16 @@ impl Catalog {
     pub async fn import(&self, body: Vec<u8>) -> Result<ImportState, ImportError> {
         let path = "/products/import";
         let request = self.request(Method::Post, path, &[], Some(body));
-        let shut = |until: Timestamp| {
+        let held_back = |until: Timestamp| {
             ImportError::NotSent(format!("requests are held back until {until}"))
         };
-        let permit = self.shared.gate.enter(Method::Post).await;
+        let permit = self.shared.gate.acquire(Method::Post).await;
         let permit = permit.map_err(|why| match why {
-            Shut::Paused { until } | Shut::Breaker { until } => shut(until),
+            Blocked::Paused { until } | Blocked::Breaker { until } => held_back(until),
         })?;
-        let answer = self.shared.send(&request).await;
+        let answer = self.shared.transport.send(&request).await;
         drop(permit);
-        self.shared.gate.learn(Method::Post, &answer);
+        self.shared.gate.record(Method::Post, &answer);
         let answer = answer.map_err(|error| match error {
             TransportError::NotSent(why) => ImportError::NotSent(why),
             error => ImportError::Unknown(error.to_string()),
@@ -249,7 +250,7 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "not UTF-8".to_owned())?;
     let mut json = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut json);
-    let value = value.map_err(|error| convert::told(&error))?;
+    let value = value.map_err(|error| json::error_text(&error))?;
     json.end()
         .map_err(|_| "more than one JSON text".to_owned())?;
     Ok(value)
@@ -293,12 +294,8 @@ fn outcome(mut told: Value) -> ProductOutcome {
     let words = words.join("; ");
     ProductOutcome {
         failed: is_bad(state),
-        state: convert::plain(state),
-        told: words
-            .chars()
-            .filter(|c| !c.is_control())
-            .take(WORDS_CHARS_MAX)
-            .collect(),
+        state: shown(state, MESSAGE_CHARS_MAX),
+        told: shown(&words, MESSAGE_CHARS_MAX),
     }
 }
 

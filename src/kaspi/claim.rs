@@ -1,9 +1,9 @@
-//! One process of a machine writes for a shop, whatever database it works on: two that do not know of
-//! each other's decisions could promise one unit twice, or accept what the other cancels.
+//! One process of a machine writes for a shop, whatever its database: two that do not know each other's
+//! decisions could promise one unit twice, or accept what the other cancels.
 //!
-//! The claim is a name in the kernel (an abstract socket): nothing on disk, and free the moment its
-//! holder dies, however it dies. Processes that do not share a network namespace, as two containers,
-//! do not see each other's.
+//! The claim is an abstract socket, a name in the kernel: nothing on disk, and free as soon as its owner
+//! ends for any reason. Processes in different network namespaces, such as two containers, do not see
+//! each other's claims.
 
 use std::fmt::Write as _;
 use std::sync::{Mutex, PoisonError};
@@ -11,21 +11,22 @@ use std::sync::{Mutex, PoisonError};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 
-/// A claim that is held; nothing where the machine has no such names.
+/// The socket; `None` where the system forbids abstract sockets.
 #[cfg(target_os = "linux")]
-type Held = Option<std::os::unix::net::UnixListener>;
+type Socket = Option<std::os::unix::net::UnixListener>;
+/// Other systems have no abstract sockets.
 #[cfg(not(target_os = "linux"))]
-type Held = ();
+type Socket = ();
 
 /// The right to write for one shop.
 #[derive(Debug)]
 pub(super) struct Claim {
     name: String,
-    held: Mutex<Option<Held>>,
+    socket: Mutex<Option<Socket>>,
 }
 
 impl Claim {
-    /// The claim on the shop that is reached so. Its token is not to be read off the name.
+    /// The claim on the shop with this token at this address. The name does not reveal the token.
     pub(super) fn new(base_url: &str, token: &SecretString) -> Self {
         let digest = Sha256::new()
             .chain_update(base_url)
@@ -38,22 +39,22 @@ impl Claim {
         }
         Self {
             name,
-            held: Mutex::new(None),
+            socket: Mutex::new(None),
         }
     }
 
     /// Takes the claim, or keeps it; `false` while another process has it.
-    pub(super) fn hold(&self) -> bool {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        if held.is_none() {
-            *held = take(&self.name);
+    pub(super) fn acquire(&self) -> bool {
+        let mut socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
+        if socket.is_none() {
+            *socket = bind(&self.name);
         }
-        held.is_some()
+        socket.is_some()
     }
 }
 
 #[cfg(target_os = "linux")]
-fn take(name: &str) -> Option<Held> {
+fn bind(name: &str) -> Option<Socket> {
     use std::os::linux::net::SocketAddrExt as _;
     use std::os::unix::net::{SocketAddr, UnixListener};
     let bound =
@@ -61,13 +62,13 @@ fn take(name: &str) -> Option<Held> {
     match bound {
         Ok(listener) => Some(Some(listener)),
         Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => None,
-        // A sandbox that forbids such names: the lock on the database is what is left.
+        // The system forbids abstract sockets: the lock on the database still protects it.
         Err(_) => Some(None),
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-fn take(_: &str) -> Option<Held> {
+fn bind(_: &str) -> Option<Socket> {
     Some(())
 }
 
@@ -76,14 +77,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_at_a_time_and_free_when_its_holder_is_gone() {
+    fn one_process_at_a_time_and_free_when_it_ends() {
         let url = "http://127.0.0.1:1/one-at-a-time";
         let claim = |token: &str| Claim::new(url, &SecretString::from(token));
         let (first, second, other) = (claim("a"), claim("a"), claim("b"));
-        assert!(first.hold() && first.hold(), "taken, and kept");
-        assert!(!second.hold(), "another process for the same shop");
-        assert!(other.hold(), "another shop");
+        assert!(first.acquire() && first.acquire(), "taken, and kept");
+        assert!(!second.acquire(), "another process for the same shop");
+        assert!(other.acquire(), "another shop");
         drop(first);
-        assert!(second.hold(), "free again");
+        assert!(second.acquire(), "free again");
     }
 }

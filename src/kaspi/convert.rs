@@ -1,77 +1,30 @@
-//! From the wire's shapes to the domain's values. What is missing or not understood is said, never
-//! guessed.
+//! From Kaspi's JSON to the domain's values. A value that is missing or cannot be read is an error that names
+//! its field, never a guess.
 
 use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::bounded::Scalar;
-use super::reader::{OrderRead, Page, UnreadableOrder};
+use super::json::{is_json, parse};
+use super::page::{OrderRead, Page, UnreadableOrder};
 use super::wire;
 use crate::domain::ids::{EntryId, MasterProduct, OrderCode, OrderId, PickupPoint, Sku};
 use crate::domain::money::Money;
 use crate::domain::order::{Line, Lines, Order, State, Status, UnitType};
+use crate::text::shown;
 
-/// Longest order or entry: twenty times what Kaspi sends. A longer one is not kept, nor looked into.
+/// Longest order or entry in bytes: twenty times what Kaspi sends. A longer one is not parsed.
 const RESOURCE_BYTES_MAX: usize = 64 * 1024;
 
-/// Longest id, code or SKU. Kaspi's have about 40 characters.
+/// Longest id, code or SKU in bytes. Kaspi's have about 40 characters.
 const NAME_BYTES_MAX: usize = 200;
 
-/// What is kept of a text that people read, in characters.
+/// Longest text for people that is kept, in characters.
 const TEXT_CHARS_MAX: usize = 200;
-
-/// Parses one JSON text and says which field was wrong.
-pub(super) fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, String> {
-    // Fields that are skipped are not looked into by the parser, not even for this.
-    let text = std::str::from_utf8(bytes).map_err(|_| "not UTF-8".to_owned())?;
-    // A list would be taken for the fields in their order: `[[]]` for a page without orders.
-    if !text.trim_start().starts_with('{') {
-        return Err("not a JSON object".to_owned());
-    }
-    let mut json = serde_json::Deserializer::from_str(text);
-    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| told(&error))?;
-    // A second text behind the first belongs to somebody else.
-    json.end().map_err(|error| category(&error))?;
-    Ok(value)
-}
-
-/// Whether this is one JSON text, of whatever shape.
-pub(super) fn is_json(bytes: &[u8]) -> bool {
-    std::str::from_utf8(bytes).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
-}
-
-/// Which field was wrong, and how.
-pub(super) fn told(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
-    let words = category(error.inner());
-    match error.inner().classify() {
-        serde_json::error::Category::Data => format!("{}: {words}", error.path()),
-        // These are met in fields that are not read too, whose names are not ours.
-        _ => words,
-    }
-}
-
-/// The kind of a JSON error without the text it was found in, which may be personal.
-fn category(error: &serde_json::Error) -> String {
-    match error.classify() {
-        serde_json::error::Category::Data => {
-            let text = error.to_string();
-            let end = text.find(" at line").unwrap_or(text.len());
-            let told = text.get(..end).unwrap_or_default();
-            // "invalid type: string \"…\"" repeats the value: only the expectation is told.
-            match told.split_once(", expected ") {
-                Some((_, expected)) => format!("expected {expected}"),
-                None => told.to_owned(),
-            }
-        }
-        serde_json::error::Category::Eof => "the text ends too soon".to_owned(),
-        _ => "not JSON".to_owned(),
-    }
-}
 
 /// Parses one resource of a list, unless it is too large to be one.
 fn resource<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, String> {
@@ -81,7 +34,7 @@ fn resource<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, String> {
     parse(raw.get().as_bytes())
 }
 
-/// A text that names something: short, and fit for a path, a terminal and a log.
+/// A text that names something: short, and safe in a path, a terminal and a log.
 fn name(text: &str) -> Result<&str, String> {
     if text.len() > NAME_BYTES_MAX {
         return Err(format!("a name longer than {NAME_BYTES_MAX} bytes"));
@@ -94,27 +47,31 @@ fn name(text: &str) -> Result<&str, String> {
         .split('/')
         .any(|part| matches!(part, "." | ".."))
     {
-        return Err("a name that climbs in a path".to_owned());
+        return Err("a name with . or .. as a part of a path".to_owned());
     }
     Ok(text)
 }
 
-/// A text for people's eyes, shortened and on one line.
-pub(super) fn plain(text: &str) -> String {
-    text.chars()
-        .filter(|c| !c.is_control())
-        .take(TEXT_CHARS_MAX)
-        .collect()
+/// A text that people read.
+fn text(text: &str) -> String {
+    shown(text, TEXT_CHARS_MAX)
+}
+
+/// Kaspi's message in an error answer; empty where there is none.
+pub(super) fn error_title(body: &[u8]) -> String {
+    let errors: wire::Errors = serde_json::from_slice(body).unwrap_or_default();
+    let title = errors.errors.into_iter().find_map(|error| error.title);
+    title.as_deref().map(text).unwrap_or_default()
 }
 
 pub(super) fn page(bytes: &[u8]) -> Result<Page, String> {
     let list: wire::OrderList<'_> = parse(bytes)?;
     let mut entries = Included::new();
     for raw in list.included.map(|first| first.0).unwrap_or_default() {
-        // Included resources of other types do not parse as entries, and are not wanted.
+        // Included resources of other types do not parse as entries and are skipped.
         if let Ok(entry) = resource::<wire::Entry>(raw) {
             match entries.entry(entry.id.clone()) {
-                // Which of the two is right cannot be told from here.
+                // It is unknown which of the two is right.
                 Occupied(mut twice) => drop(twice.insert(None)),
                 Vacant(place) => drop(place.insert(Some(entry))),
             }
@@ -124,7 +81,7 @@ pub(super) fn page(bytes: &[u8]) -> Result<Page, String> {
         .meta
         .map(|raw| resource::<wire::Meta>(raw).unwrap_or_default());
     let meta = meta.unwrap_or_default();
-    let count = |told: Option<Scalar>| told?.whole().and_then(|count| u64::try_from(count).ok());
+    let count = |count: Option<Scalar>| count?.whole().and_then(|count| u64::try_from(count).ok());
     let mut page = Page {
         orders: Vec::with_capacity(list.data.0.len()),
         unreadable: Vec::new(),
@@ -138,8 +95,8 @@ pub(super) fn page(bytes: &[u8]) -> Result<Page, String> {
                 let name: wire::OrderName = resource(raw).unwrap_or_default();
                 let code = name.attributes.and_then(|attributes| attributes.code);
                 page.unreadable.push(UnreadableOrder {
-                    id: name.id.as_deref().map(plain),
-                    code: code.as_deref().map(plain),
+                    id: name.id.as_deref().map(text),
+                    code: code.as_deref().map(text),
                     why,
                 });
             }
@@ -154,7 +111,7 @@ pub(super) fn single_order(bytes: &[u8]) -> Result<Order, String> {
     order(&resource(single.data)?)
 }
 
-/// Entries that came with a page; `None` where one is taken already, or came twice.
+/// Entries included in a page; `None` where one is used already, or came twice.
 type Included = HashMap<String, Option<wire::Entry>>;
 
 fn order_read(raw: &RawValue, entries: &mut Included) -> Result<OrderRead, String> {
@@ -166,9 +123,8 @@ fn order_read(raw: &RawValue, entries: &mut Included) -> Result<OrderRead, Strin
     })
 }
 
-/// The order's lines when every entry it names is included and tells its SKU; otherwise they are
-/// asked for by themselves. An entry is one line of one order: it is taken out, so that a page does not
-/// grow by naming it again.
+/// The order's lines, where every entry it names is included with its SKU; otherwise they are read singly. An
+/// entry is one line of one order: it is removed from the map, so that naming it again adds nothing.
 fn included_lines(order: &wire::Order, entries: &mut Included) -> Option<Vec<Line>> {
     let relationship = order.relationships.as_ref()?.entries.as_ref()?;
     let links = &relationship.data.as_ref()?.0;
@@ -187,19 +143,19 @@ fn included_lines(order: &wire::Order, entries: &mut Included) -> Option<Vec<Lin
 
 fn order(wire: &wire::Order) -> Result<Order, String> {
     let a = &wire.attributes;
-    let text = |error: crate::domain::ids::EmptyId| error.to_string();
+    let empty = |error: crate::domain::ids::EmptyId| error.to_string();
     let delivery = a.kaspi_delivery.as_ref();
     Ok(Order {
-        id: OrderId::new(name(&wire.id)?).map_err(text)?,
-        code: OrderCode::new(name(&a.code)?).map_err(text)?,
-        state: State::from(plain(&a.state)),
-        status: Status::from(plain(&a.status)),
-        created_at: time(&a.creation_date).ok_or("attributes.creationDate is no time")?,
+        id: OrderId::new(name(&wire.id)?).map_err(empty)?,
+        code: OrderCode::new(name(&a.code)?).map_err(empty)?,
+        state: State::from(text(&a.state)),
+        status: Status::from(text(&a.status)),
+        created_at: time(&a.creation_date).ok_or("attributes.creationDate is not a time")?,
         approved_at: a.approved_by_bank_date.as_ref().and_then(time),
-        total: money(&a.total_price).ok_or("attributes.totalPrice is no amount")?,
-        payment_mode: a.payment_mode.as_deref().map(|word| plain(word).into()),
+        total: money(&a.total_price).ok_or("attributes.totalPrice is not an amount")?,
+        payment_mode: a.payment_mode.as_deref().map(|word| text(word).into()),
         credit_term_months: a.credit_term.as_ref().and_then(Scalar::whole),
-        delivery_mode: a.delivery_mode.as_deref().map(|word| plain(word).into()),
+        delivery_mode: a.delivery_mode.as_deref().map(|word| text(word).into()),
         kaspi_delivery: a.is_kaspi_delivery,
         express: delivery
             .and_then(|delivery| delivery.express)
@@ -214,7 +170,7 @@ fn order(wire: &wire::Order) -> Result<Order, String> {
         handed_over_at: delivery
             .and_then(|delivery| delivery.courier_transmission_date.as_ref())
             .and_then(time),
-        cancellation_reason: a.cancellation_reason.as_deref().map(plain),
+        cancellation_reason: a.cancellation_reason.as_deref().map(text),
     })
 }
 
@@ -222,7 +178,7 @@ fn order(wire: &wire::Order) -> Result<Order, String> {
 pub(super) fn lines(bytes: &[u8]) -> Result<Lines, String> {
     let list: wire::EntryList<'_> = match parse(bytes) {
         Ok(list) => list,
-        // A whole JSON text of another shape is this order's matter, not an outage.
+        // Valid JSON of another shape concerns this order only; it is not an outage.
         Err(why) if is_json(bytes) => return Ok(Lines::Unreadable(why)),
         Err(why) => return Err(why),
     };
@@ -236,7 +192,9 @@ pub(super) fn lines(bytes: &[u8]) -> Result<Lines, String> {
     };
     let mut ids = HashSet::new();
     if !lines.iter().all(|line| ids.insert(&line.entry)) {
-        return Ok(Lines::Unreadable("one entry stands there twice".to_owned()));
+        return Ok(Lines::Unreadable(
+            "the same entry is listed twice".to_owned(),
+        ));
     }
     Ok(Lines::Known(lines))
 }
@@ -262,13 +220,13 @@ fn line(wire: &wire::Entry) -> Result<Line, String> {
             .transpose()?
             .and_then(|code| Sku::new(code).ok()),
         quantity,
-        unit: (a.unit_type.as_deref()).map_or(UnitType::Pieces, |word| plain(word).into()),
+        unit: (a.unit_type.as_deref()).map_or(UnitType::Pieces, |word| text(word).into()),
         unit_price: a.base_price.as_deref().and_then(money).unwrap_or_default(),
         total: a.total_price.as_deref().and_then(money).unwrap_or_default(),
-        name: offer.and_then(|offer| offer.name.as_deref().map(plain)),
+        name: offer.and_then(|offer| offer.name.as_deref().map(text)),
         category: (a.category.as_ref())
             .and_then(|category| category.code.as_deref())
-            .map(plain),
+            .map(text),
         master_product,
     })
 }
@@ -281,17 +239,17 @@ pub(super) fn merchant_product(bytes: &[u8]) -> Result<Option<Sku>, String> {
     Ok(code.and_then(|code| Sku::new(code).ok()))
 }
 
-/// Whether what a write was answered with speaks against it: errors, or another order.
+/// Whether the answer to a write contradicts it: it has errors, or names another order.
 pub(super) fn contradicts(bytes: &[u8], id: &OrderId) -> bool {
     let Ok(echo) = parse::<wire::Echo<'_>>(bytes) else {
         return false;
     };
-    let is_ours = |told: &RawValue| {
-        let told: Result<String, _> = serde_json::from_str(told.get());
-        told.is_ok_and(|told| told == id.as_str())
+    let is_ours = |raw: &RawValue| {
+        let answered: Result<String, _> = serde_json::from_str(raw.get());
+        answered.is_ok_and(|answered| answered == id.as_str())
     };
-    let told = echo.data.and_then(|data| data.id);
-    echo.errors.is_some() || told.is_some_and(|told| !is_ours(told))
+    let answered = echo.data.and_then(|data| data.id);
+    echo.errors.is_some() || answered.is_some_and(|raw| !is_ours(raw))
 }
 
 fn money(raw: &RawValue) -> Option<Money> {

@@ -1,18 +1,19 @@
-//! What an answer's bytes mean, without a connection: what the [`Reader`](super::Reader) does with
-//! them, for whoever has bytes alone. The fuzz targets enter here.
+//! Parsing an answer's bytes without a connection, exactly as the [`Reader`](super::Reader) does. The fuzz
+//! targets call these functions.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Page, convert, reader, retry_after};
+use super::{Page, convert, gate};
 use crate::domain::ids::Sku;
 use crate::domain::order::{Lines, Order};
+use crate::net;
 
 /// A page of a list of orders.
 ///
 /// # Errors
-/// Which field was wrong, for the page as a whole; an order that is wrong is told within the page.
+/// Which field was wrong, for the page as a whole; a single order that is wrong is listed in the page.
 pub fn page(bytes: &[u8]) -> Result<Page, String> {
     convert::page(bytes)
 }
@@ -25,7 +26,7 @@ pub fn order(bytes: &[u8]) -> Result<Order, String> {
     convert::single_order(bytes)
 }
 
-/// The lines of one order. Entries of a shape not understood are lines unreadable.
+/// The lines of one order; [`Lines::Unreadable`] where the entries cannot be read.
 ///
 /// # Errors
 /// The answer is not JSON.
@@ -33,7 +34,7 @@ pub fn entries(bytes: &[u8]) -> Result<Lines, String> {
     convert::lines(bytes)
 }
 
-/// The merchant's SKU of a master product; `None` where none is told.
+/// The merchant's SKU of a master product; `None` where it has none.
 ///
 /// # Errors
 /// Which field was wrong.
@@ -41,17 +42,17 @@ pub fn merchant_sku(bytes: &[u8]) -> Result<Option<Sku>, String> {
     convert::merchant_product(bytes)
 }
 
-/// Kaspi's words for an error; empty where there are none.
+/// Kaspi's message in an error answer; empty where there is none.
 pub fn title(bytes: &[u8]) -> String {
-    reader::title(bytes)
+    convert::error_title(bytes)
 }
 
 /// The pause a 429 asks for by its `Retry-After`, from `now` by Kaspi's clock.
 pub fn pause(retry_after: Option<&str>, now: Timestamp) -> Duration {
-    retry_after::pause(retry_after, now)
+    gate::pause_after_429(retry_after, now)
 }
 
-/// The moment a `Date` header tells.
+/// The time in a `Date` header.
 pub fn date(header: &str) -> Option<Timestamp> {
-    retry_after::http_date(header)
+    net::http_date(header)
 }

@@ -1,49 +1,52 @@
-//! What a read may answer instead, by what the caller does next, with the advice for the operator
+//! Errors of reads, one variant for each thing the caller does next, with advice for the operator
 //! (KASPI_API §6).
 
 use jiff::Timestamp;
 
-/// Why a read brought nothing.
+/// Why a read failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ApiError {
     /// 400: our request was wrong. Not repeated.
-    #[error("Kaspi finds the request wrong (HTTP {status}){}", said(title))]
+    #[error(
+        "Kaspi answers that the request is wrong (HTTP {status}){}",
+        suffix(title)
+    )]
     Parameters {
         /// HTTP status.
         status: u16,
-        /// Kaspi's words.
+        /// Kaspi's message; empty if none.
         title: String,
     },
-    /// 401: the token.
-    #[error("Kaspi does not take the token (HTTP 401)")]
+    /// 401: the token is wrong.
+    #[error("Kaspi does not accept the token (HTTP 401)")]
     Token,
-    /// 403: no access.
+    /// 403: the shop has no access.
     #[error("Kaspi refuses access (HTTP 403)")]
     Forbidden,
     /// 404.
-    #[error("Kaspi knows no such thing (HTTP 404)")]
+    #[error("Kaspi does not know it (HTTP 404)")]
     NotFound,
-    /// Come back later; not a failure.
+    /// 429 or its pause: try again later; not a failure.
     #[error("Kaspi asks to wait until {until}")]
     Snooze {
-        /// When.
+        /// When the pause ends.
         until: Timestamp,
     },
     /// No usable answer: 5xx, timeout, broken connection, a page that is not JSON.
-    #[error("Kaspi gives no usable answer: {0}")]
+    #[error("no usable answer from Kaspi: {0}")]
     Outage(String),
-    /// JSON of another shape than known.
-    #[error("Kaspi's answer is not understood: {0}")]
+    /// JSON of an unknown shape.
+    #[error("Kaspi's answer cannot be read: {0}")]
     Unreadable(String),
-    /// Requests are held back after several outages in a row.
+    /// The circuit breaker is open after several outages in a row.
     #[error("requests are held back until {until} after several outages in a row")]
     Breaker {
-        /// When the next one may go.
+        /// When the next request may be sent.
         until: Timestamp,
     },
 }
 
-fn said(title: &str) -> String {
+fn suffix(title: &str) -> String {
     if title.is_empty() {
         String::new()
     } else {
@@ -52,7 +55,7 @@ fn said(title: &str) -> String {
 }
 
 impl ApiError {
-    /// The stable code, a heading in the runbook.
+    /// The stable code, a heading in `docs/OPERATIONS.md`.
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Parameters { .. } => "K400",
@@ -73,33 +76,33 @@ impl ApiError {
                 "check that page number, page size and both creation dates are sent; report this as a bug"
             }
             Self::Token => {
-                "make a new token in the cabinet (Settings, API token, Generate) and put it in the \
-                 token file: it is picked up without a restart, or after `systemctl restart qabyl` where \
-                 systemd hands it over"
+                "make a new token in the cabinet (Settings, API token, Generate) and put it in the token \
+                 file: it is read again without a restart, or after `systemctl restart qabyl` where systemd \
+                 passes it as a credential"
             }
             Self::Forbidden => "the API is not activated for this shop: call 2323",
             Self::NotFound => "the order does not belong to this shop, or its id changed",
             Self::Snooze { .. } => {
-                "nothing: work goes on by itself; lower kaspi.rate_per_second if this repeats"
+                "nothing: work resumes by itself; lower kaspi.rate_per_second if this repeats"
             }
             Self::Outage(_) => {
-                "wait: work goes on by itself. If it lasts, the API is not activated (call 2323), or \
-                 Kaspi refuses this User-Agent or address (kaspi.user_agent, shops.proxy)"
+                "wait: work resumes by itself. If it lasts, check the network and shops.proxy; then the API \
+                 may not be activated (call 2323), or Kaspi refuses this User-Agent (kaspi.user_agent)"
             }
             Self::Unreadable(_) => {
-                "look at the order in the cabinet, and report the field named here"
+                "check the order in the cabinet, and report the field named here"
             }
-            Self::Breaker { .. } => "nothing: one read asks again by itself",
+            Self::Breaker { .. } => "nothing: a read probes Kaspi by itself",
         }
     }
 
-    /// Whether Kaspi refuses this shop altogether.
+    /// Whether Kaspi denies this shop access.
     pub const fn is_denied(&self) -> bool {
         matches!(self, Self::Token | Self::Forbidden)
     }
 
-    /// Whether nothing was asked in the end: it was put off, or refused to everybody.
-    pub const fn is_put_off(&self) -> bool {
+    /// Whether nothing was learned about what was asked: the request was postponed, or the shop has no access.
+    pub const fn is_postponed(&self) -> bool {
         self.is_denied() || matches!(self, Self::Snooze { .. } | Self::Breaker { .. })
     }
 }

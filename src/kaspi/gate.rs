@@ -1,5 +1,5 @@
-//! What stands before every request of a shop: pace, concurrency, pauses Kaspi asks for, the
-//! breaker; and what every answer tells beside itself: Kaspi's clock.
+//! Admission of a shop's requests: rate limit, concurrency, pauses that Kaspi asks for, circuit breaker.
+//! Every result updates them, and Kaspi's clock with them.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,91 +8,37 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::breaker::{Breaker, Pass};
-use super::pace::Pace;
-use super::retry_after;
+use super::breaker::{Breaker, Permission};
+use super::rate_limit::RateLimit;
 use super::transport::{Method, TransportError, WireResponse};
+use super::view::{BreakerState, GateView, class};
 use crate::clock::Clock;
+use crate::net;
 
-/// A shop's pace (KASPI_API §6).
+/// A shop's limits (KASPI_API §6).
 #[derive(Debug, Clone, Copy)]
 pub struct GateSettings {
-    /// Requests a second, on average.
+    /// Requests per second.
     pub rate_per_second: f64,
-    /// Requests under way at once.
+    /// Requests in flight at once.
     pub max_in_flight: usize,
-}
-
-/// What the breaker is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BreakerState {
-    /// Requests go.
-    Closed,
-    /// Requests are held back.
-    Open,
-}
-
-/// How a shop's requests are doing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GateView {
-    /// The breaker.
-    pub breaker: BreakerState,
-    /// Until when Kaspi asked to wait.
-    pub paused_until: Option<Timestamp>,
-    /// Kaspi's clock minus ours.
-    pub skew: Option<SignedDuration>,
-    /// Requests sent since the start.
-    pub requests: u64,
-    /// Of those, without a usable answer.
-    pub outages: u64,
-    /// Requests by method and by what came of them, in words.
-    pub classes: BTreeMap<(&'static str, &'static str), u64>,
-    /// Time that requests waited for their place in line.
-    pub waited: Duration,
-}
-
-/// What may come of a request.
-pub const CLASSES: [&str; 8] = [
-    "ok",
-    "denied",
-    "refused",
-    "asked_to_wait",
-    "server_error",
-    "not_sent",
-    "timeout",
-    "broken",
-];
-
-fn class(answer: &Result<WireResponse, TransportError>) -> &'static str {
-    match answer {
-        Ok(answer) => match answer.status {
-            200..=299 => "ok",
-            401 | 403 => "denied",
-            429 => "asked_to_wait",
-            408 | 500.. => "server_error",
-            _ => "refused",
-        },
-        Err(TransportError::NotSent(_)) => "not_sent",
-        Err(TransportError::Timeout) => "timeout",
-        Err(TransportError::Broken(_) | TransportError::TooLarge { .. }) => "broken",
-    }
 }
 
 #[derive(Debug)]
 struct State {
     breaker: Breaker,
-    pace: Pace,
+    rate_limit: RateLimit,
     paused_until: Option<Duration>,
     skew: Option<SignedDuration>,
     requests: u64,
     outages: u64,
     classes: BTreeMap<(&'static str, &'static str), u64>,
     waited: Duration,
-    /// Repeats of reads earned by requests, in tenths of one.
+    /// Repeats of reads that may be made, in tenths of one.
     retry_tenths: u32,
 }
 
-/// The gate of one shop.
+/// Admits one shop's requests.
 #[derive(Debug)]
 pub(super) struct Gate {
     clock: Clock,
@@ -100,16 +46,32 @@ pub(super) struct Gate {
     state: Mutex<State>,
 }
 
-/// Why a request may not go now.
+/// Why a request is not admitted now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shut {
+pub(super) enum Blocked {
+    /// Kaspi asked for a pause.
     Paused { until: Timestamp },
+    /// The circuit breaker is open.
     Breaker { until: Timestamp },
 }
 
-/// Repeats allowed before any are earned, and held at most, in tenths.
+/// The pause after a 429 without a usable `Retry-After`.
+const PAUSE_DEFAULT: Duration = Duration::from_secs(5);
+/// The shortest pause after a 429.
+const PAUSE_SHORTEST: Duration = Duration::from_secs(1);
+/// The longest pause after a 429: a server's mistake must not stop a shop for a day.
+const PAUSE_LONGEST: Duration = Duration::from_mins(15);
+
+/// The pause a 429 asks for by its `Retry-After`, from `now` by Kaspi's clock.
+pub(super) fn pause_after_429(header: Option<&str>, now: Timestamp) -> Duration {
+    let asked = header.and_then(|header| net::retry_after(header, now));
+    let pause = asked.unwrap_or(PAUSE_DEFAULT);
+    pause.clamp(PAUSE_SHORTEST, PAUSE_LONGEST)
+}
+
+/// Repeats available at the start, and the most that can be saved up, in tenths.
 const RETRY_TENTHS_MAX: u32 = 100;
-/// Each request earns a fifth of a repeat: at most 20 % of requests are repeats.
+/// Each request adds a fifth of a repeat: at most 20 % of requests are repeats.
 const RETRY_TENTHS_EARNED: u32 = 2;
 
 impl Gate {
@@ -119,7 +81,7 @@ impl Gate {
             slots: Semaphore::new(settings.max_in_flight.max(1)),
             state: Mutex::new(State {
                 breaker: Breaker::new(),
-                pace: Pace::new(settings.rate_per_second),
+                rate_limit: RateLimit::new(settings.rate_per_second),
                 paused_until: None,
                 skew: None,
                 requests: 0,
@@ -143,66 +105,69 @@ impl Gate {
             .unwrap_or(Timestamp::MAX)
     }
 
-    /// Waits for a place in line, or says when to come back. Pauses are not waited for here.
-    pub(super) async fn enter(&self, method: Method) -> Result<SemaphorePermit<'_>, Shut> {
-        self.is_open()?;
-        let came = self.clock.ticks();
+    /// Waits for the rate limit and a free slot. Pauses are not waited for: the error says when they end.
+    pub(super) async fn acquire(&self, method: Method) -> Result<SemaphorePermit<'_>, Blocked> {
+        self.check_pause()?;
+        let asked_at = self.clock.ticks();
         let Ok(permit) = self.slots.acquire().await else {
-            return Err(Shut::Paused {
+            return Err(Blocked::Paused {
                 until: self.clock.now(),
             });
         };
-        // Ticks are passed in, which is why the pace is kept here: a test's time must count for it too.
-        while let Err(wait) = self.take_slot() {
+        // The shop's own clock, so that a test's time counts for the rate limit too.
+        while let Err(wait) = self.take_turn() {
             self.clock.sleep(wait).await;
         }
-        self.is_open()?;
+        self.check_pause()?;
         let mut state = self.state();
-        state.waited += self.clock.ticks().saturating_sub(came);
-        match state.breaker.ask(method == Method::Get, self.clock.ticks()) {
-            Pass::Go => {
+        state.waited += self.clock.ticks().saturating_sub(asked_at);
+        match state
+            .breaker
+            .request(method == Method::Get, self.clock.ticks())
+        {
+            Permission::Granted => {
                 state.requests += 1;
                 state.retry_tenths =
                     (state.retry_tenths + RETRY_TENTHS_EARNED).min(RETRY_TENTHS_MAX);
                 drop(state);
                 Ok(permit)
             }
-            Pass::NotBefore(ticks) => {
+            Permission::NotBefore(ticks) => {
                 drop(state);
-                Err(Shut::Breaker {
+                Err(Blocked::Breaker {
                     until: self.at(ticks),
                 })
             }
         }
     }
 
-    fn take_slot(&self) -> Result<(), Duration> {
+    fn take_turn(&self) -> Result<(), Duration> {
         let now = self.clock.ticks();
-        self.state().pace.take(now)
+        self.state().rate_limit.take(now)
     }
 
-    fn is_open(&self) -> Result<(), Shut> {
+    fn check_pause(&self) -> Result<(), Blocked> {
         let now = self.clock.ticks();
         let paused = self.state().paused_until.filter(|until| now < *until);
         paused.map_or(Ok(()), |until| {
-            Err(Shut::Paused {
+            Err(Blocked::Paused {
                 until: self.at(until),
             })
         })
     }
 
-    /// Whether a read may be repeated now.
-    pub(super) fn may_retry(&self) -> bool {
+    /// Takes one repeat of a read, where one is available.
+    pub(super) fn take_retry(&self) -> bool {
         let mut state = self.state();
-        let may = state.retry_tenths >= 10;
-        if may {
+        let is_available = state.retry_tenths >= 10;
+        if is_available {
             state.retry_tenths -= 10;
         }
-        may
+        is_available
     }
 
-    /// Learns from an answer, or from its absence: its date, a pause it asks for, an outage.
-    pub(super) fn learn(&self, method: Method, answer: &Result<WireResponse, TransportError>) {
+    /// Records a request's result: Kaspi's clock, a pause it asks for, an outage.
+    pub(super) fn record(&self, method: Method, answer: &Result<WireResponse, TransportError>) {
         let now = self.clock.now();
         let ticks = self.clock.ticks();
         let mut state = self.state();
@@ -212,21 +177,21 @@ impl Gate {
         };
         *state.classes.entry((word, class(answer))).or_default() += 1;
         if let Ok(answer) = answer {
-            if let Some(date) = answer.date.as_deref().and_then(retry_after::http_date) {
+            if let Some(date) = answer.date.as_deref().and_then(net::http_date) {
                 state.skew = Some(date.duration_since(now));
             }
             if answer.status == 429 {
                 let kaspi_now = now
                     .saturating_add(state.skew.unwrap_or_default())
                     .unwrap_or(now);
-                let pause = retry_after::pause(answer.retry_after.as_deref(), kaspi_now);
+                let pause = pause_after_429(answer.retry_after.as_deref(), kaspi_now);
                 state.paused_until = Some(ticks + pause);
             }
             if answer.status >= 500 || answer.status == 408 {
                 state.outages += 1;
                 state.breaker.failed(ticks);
             } else {
-                state.breaker.answered();
+                state.breaker.succeeded();
             }
         } else {
             state.outages += 1;
@@ -234,7 +199,7 @@ impl Gate {
         }
     }
 
-    /// Kaspi's clock minus ours, to the second of its `Date`; small differences are none.
+    /// Kaspi's clock minus ours. Kaspi's `Date` has whole seconds, so less than 3 s count as none.
     pub(super) fn skew(&self) -> Option<SignedDuration> {
         self.state().skew.map(|skew| {
             if skew.abs() < SignedDuration::from_secs(3) {
@@ -245,12 +210,12 @@ impl Gate {
         })
     }
 
-    /// Whether no outage stops requests.
-    pub(super) fn is_well(&self) -> bool {
+    /// Whether the circuit breaker lets requests through.
+    pub(super) fn is_closed(&self) -> bool {
         self.state().breaker.is_closed()
     }
 
-    /// When a pause Kaspi asked for ends.
+    /// When the pause ends that Kaspi asked for.
     pub(super) fn paused_until(&self) -> Option<Timestamp> {
         let now = self.clock.ticks();
         let until = self.state().paused_until.filter(|until| now < *until);
@@ -274,6 +239,28 @@ impl Gate {
             outages: state.outages,
             classes: state.classes.clone(),
             waited: state.waited,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_is_as_long_as_asked_within_limits() {
+        let now: Timestamp = "2026-11-24T01:00:00Z".parse().unwrap();
+        for (header, seconds) in [
+            (None, 5),
+            (Some("soon"), 5),
+            (Some("7"), 7),
+            (Some("0"), 1),
+            (Some("86400"), 900),
+            (Some("99999999999999999999999"), 900),
+            (Some("Tue, 24 Nov 2026 00:00:00 GMT"), 1),
+        ] {
+            let expected = Duration::from_secs(seconds);
+            assert_eq!(pause_after_429(header, now), expected, "{header:?}");
         }
     }
 }

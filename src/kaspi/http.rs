@@ -1,6 +1,5 @@
-//! HTTP by reqwest with its unsafe defaults switched off: no redirects (they carry the token to other
-//! hosts), no retries of its own, no reuse of idle connections for writes (a POST on a dead one and
-//! a POST that was read look the same), no proxy from the environment.
+//! Kaspi over HTTP. Writes have a client of their own that never uses an idle connection again: a POST on a
+//! closed one looks like one that Kaspi read.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -13,6 +12,8 @@ use super::release::Release;
 use super::transport::{Method, Transport, TransportError, WireRequest, WireResponse};
 use crate::clock::Clock;
 use crate::crash_point::{crash_point, in_flight};
+use crate::net::{self, ClientOptions, Failure, SetupError};
+use crate::text::Secrets;
 
 /// How to reach Kaspi.
 #[derive(Debug, Clone)]
@@ -29,18 +30,7 @@ pub struct HttpSettings {
     pub proxy: Option<String>,
 }
 
-/// The client could not be built.
-#[derive(Debug, thiserror::Error)]
-pub enum BuildError {
-    /// The proxy's URL is not one.
-    #[error("the shop's proxy is not a usable URL")]
-    Proxy,
-    /// TLS could not be set up.
-    #[error("HTTPS could not be set up: {0}; install the package ca-certificates")]
-    Tls(String),
-}
-
-/// What is read of the body of a refusal: room for Kaspi's words about it.
+/// Largest body of a refusal in bytes: room for Kaspi's message.
 const ERROR_BODY_BYTES_MAX: u64 = 64 * 1024;
 
 /// Sends requests over HTTP/1.1.
@@ -49,50 +39,29 @@ pub struct HttpTransport {
     writes: reqwest::Client,
     base_url: String,
     body_max_bytes: u64,
+    proxy_secrets: Secrets,
     clock: Clock,
-}
-
-/// Installs the cryptography for HTTPS, once in a process. Call it first in `main` and in tests.
-pub fn install_crypto() {
-    // Fails only when it is installed already, which is what is wanted.
-    let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
 impl HttpTransport {
     /// Builds the two clients, one for reads and one for writes.
-    pub fn new(settings: &HttpSettings, clock: Clock) -> Result<Self, BuildError> {
-        install_crypto();
-        let is_plain = settings.base_url.starts_with("http://");
-        let builder = || -> Result<reqwest::ClientBuilder, BuildError> {
-            let mut builder = reqwest::Client::builder()
-                .redirect(reqwest::redirect::Policy::none())
-                .retry(reqwest::retry::never())
-                .http1_only()
-                .connect_timeout(settings.connect_timeout)
-                .timeout(settings.request_timeout)
-                .https_only(!is_plain);
-            if is_plain && settings.proxy.is_none() {
-                // Nobody to trust: the machine's certificates are not read for nothing.
-                builder = builder.tls_certs_only([]);
-            }
-            match &settings.proxy {
-                None => Ok(builder.no_proxy()),
-                Some(url) => {
-                    let proxy = reqwest::Proxy::all(url).map_err(|_| BuildError::Proxy)?;
-                    Ok(builder.no_proxy().proxy(proxy))
-                }
-            }
+    pub fn new(settings: &HttpSettings, clock: Clock) -> Result<Self, SetupError> {
+        let build = |reuse_connections| {
+            net::client(&ClientOptions {
+                url: &settings.base_url,
+                connect_timeout: settings.connect_timeout,
+                request_timeout: settings.request_timeout,
+                proxy: settings.proxy.as_deref(),
+                reuse_connections,
+            })
         };
-        let build = |builder: reqwest::ClientBuilder| {
-            builder
-                .build()
-                .map_err(|error| BuildError::Tls(error.without_url().to_string()))
-        };
+        let proxy = settings.proxy.as_deref().unwrap_or_default();
         Ok(Self {
-            reads: build(builder()?)?,
-            writes: build(builder()?.pool_max_idle_per_host(0))?,
+            reads: build(true)?,
+            writes: build(false)?,
             base_url: settings.base_url.clone(),
             body_max_bytes: settings.body_max_bytes,
+            proxy_secrets: Secrets::default().and_url(proxy),
             clock,
         })
     }
@@ -109,7 +78,7 @@ impl HttpTransport {
             let (clock, until) = (self.clock.clone(), request.good_until);
             move || until.is_some_and(|until| clock.ticks() > until)
         };
-        let stale = || TransportError::NotSent("its order was read too long ago".to_owned());
+        let stale = || TransportError::NotSent("the order was read too long ago".to_owned());
         if is_stale() {
             return Err(stale());
         }
@@ -134,10 +103,14 @@ impl HttpTransport {
                 return Err(if is_stale() {
                     stale()
                 } else {
-                    TransportError::NotSent(root(&error.without_url()))
+                    let why = match Failure::from(error) {
+                        Failure::NotConnected(why) | Failure::Broken(why) => why,
+                        failure => failure.to_string(),
+                    };
+                    TransportError::NotSent(why)
                 });
             }
-            Err(error) => return Err(classify(error)),
+            Err(error) => return Err(Failure::from(error).into()),
         };
         let text = |name: reqwest::header::HeaderName| {
             response
@@ -158,32 +131,22 @@ impl HttpTransport {
         } else {
             self.body_max_bytes.min(ERROR_BODY_BYTES_MAX)
         };
-        match read_body(&mut response, limit, &mut answer.body).await {
-            // What the status says does not depend on the words that follow it.
-            Err(_) if !is_success => Ok(answer),
-            read => read.map(|()| answer),
+        let secrets = self.proxy_secrets.clone();
+        let secrets = secrets.and(request.token.expose_secret());
+        match net::read_body(&mut response, limit, &secrets).await {
+            Ok(body) => answer.body = body,
+            // The status of a refusal is known, whatever became of the text behind it.
+            Err(_) if !is_success => {}
+            Err(failure) => return Err(failure.into()),
         }
+        Ok(answer)
     }
-}
-
-/// Reads a decoded body as it comes, and stops before it grows over the limit.
-async fn read_body(
-    response: &mut reqwest::Response,
-    limit: u64,
-    body: &mut Vec<u8>,
-) -> Result<(), TransportError> {
-    while let Some(chunk) = response.chunk().await.map_err(classify)? {
-        let length = body.len().saturating_add(chunk.len());
-        if u64::try_from(length).unwrap_or(u64::MAX) > limit {
-            return Err(TransportError::TooLarge { limit });
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(())
 }
 
 fn headers(request: &WireRequest) -> Result<HeaderMap, TransportError> {
-    let bad = |name: &str| TransportError::NotSent(format!("the value for {name} cannot be sent"));
+    let bad = |name: &str| {
+        TransportError::NotSent(format!("the value of the header {name} cannot be sent"))
+    };
     let mut headers = HeaderMap::new();
     let mut token =
         HeaderValue::from_str(request.token.expose_secret()).map_err(|_| bad("X-Auth-Token"))?;
@@ -195,26 +158,16 @@ fn headers(request: &WireRequest) -> Result<HeaderMap, TransportError> {
     Ok(headers)
 }
 
-/// A failure to connect proves that nothing was sent; so does a body that was never handed over.
-fn classify(error: reqwest::Error) -> TransportError {
-    let error = error.without_url();
-    if error.is_connect() {
-        return TransportError::NotSent(root(&error));
+impl From<Failure> for TransportError {
+    /// A failure to connect proves that nothing was sent.
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::NotConnected(why) => Self::NotSent(why),
+            Failure::Timeout => Self::Timeout,
+            Failure::Broken(why) => Self::Broken(why),
+            Failure::TooLarge { limit } => Self::TooLarge { limit },
+        }
     }
-    if error.is_timeout() {
-        TransportError::Timeout
-    } else {
-        TransportError::Broken(root(&error))
-    }
-}
-
-/// The innermost cause, which is the one that says something.
-fn root(error: &dyn std::error::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(next) = cause.source() {
-        cause = next;
-    }
-    cause.to_string()
 }
 
 impl Transport for HttpTransport {

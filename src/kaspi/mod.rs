@@ -1,5 +1,5 @@
-//! The only module that knows Kaspi's HTTP and JSON (KASPI_API). Reading and writing are apart: a
-//! [`Reader`] cannot change anything, and a [`Writer`] exists only where a shop is to act.
+//! The only module that knows Kaspi's HTTP and JSON (KASPI_API). Reading and writing are separate: a
+//! [`Reader`] cannot change anything, and a [`Writer`] exists only for a shop in mode `act`.
 
 mod bounded;
 mod breaker;
@@ -11,58 +11,61 @@ mod error;
 mod gate;
 mod http;
 mod includes;
-mod pace;
+mod json;
+mod page;
 pub mod products;
+mod rate_limit;
 mod reader;
 mod release;
-mod retry_after;
 mod transport;
+mod view;
 mod wire;
 mod writer;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
 pub use catalog::{
     Attribute, Catalog, ImportError, ImportResult, ImportState, Named, ProductOutcome,
 };
 pub use error::ApiError;
-pub use gate::{BreakerState, CLASSES, GateSettings, GateView};
-pub use http::{BuildError, HttpSettings, HttpTransport, install_crypto};
-pub use reader::{ListQuery, OrderRead, Page, Reader, UnreadableOrder};
+pub use gate::GateSettings;
+pub use http::{HttpSettings, HttpTransport};
+pub use page::{OrderRead, Page, UnreadableOrder};
+pub use reader::{ListQuery, Reader};
 pub use transport::{Method, Transport, TransportError, WireRequest, WireResponse};
+pub use view::{BreakerState, CLASSES, GateView};
 pub use writer::Writer;
 
 use crate::clock::Clock;
-use crate::text::Secrets;
 
 /// Content type of every orders request (KASPI_API §1).
 const JSON_API: &str = "application/vnd.api+json";
 
-/// The shop's token, replaceable while requests go on.
+/// The shop's token. It can be replaced while requests are in flight.
 #[derive(Clone, Debug)]
-pub struct Credentials(Arc<Held>);
+pub struct Credentials(Arc<CurrentToken>);
 
 #[derive(Debug)]
-struct Held {
+struct CurrentToken {
     token: RwLock<SecretString>,
     number: std::sync::atomic::AtomicU64,
     changed: tokio::sync::Notify,
 }
 
 impl Credentials {
-    /// Holds a token.
+    /// Credentials with this token.
     pub fn new(token: SecretString) -> Self {
-        Self(Arc::new(Held {
+        Self(Arc::new(CurrentToken {
             token: RwLock::new(token),
             number: std::sync::atomic::AtomicU64::new(0),
             changed: tokio::sync::Notify::new(),
         }))
     }
 
-    /// Puts a new token in the place of the old one.
+    /// Replaces the token.
     pub fn replace(&self, token: SecretString) {
         *self.0.token.write().unwrap_or_else(PoisonError::into_inner) = token;
         self.0
@@ -71,7 +74,7 @@ impl Credentials {
         self.0.changed.notify_waiters();
     }
 
-    /// Ends when a new token is put in place.
+    /// Waits until the token is replaced.
     pub async fn changed(&self) {
         self.0.changed.notified().await;
     }
@@ -89,22 +92,22 @@ impl Credentials {
     }
 }
 
-/// What one shop's client needs.
+/// Settings of one shop's client.
 #[derive(Debug, Clone)]
 pub struct ClientSettings {
-    /// Pace and concurrency.
+    /// Rate limit and concurrency.
     pub gate: GateSettings,
-    /// Repeats of one read, at most.
+    /// Most repeats of one read.
     pub retries_max: u32,
     /// `User-Agent`, always sent (KASPI_API §1).
     pub user_agent: String,
     /// `X-Merchant-Uid`, sent when set (KASPI_API §1).
     pub merchant_uid: Option<String>,
-    /// Feeds the spread of pauses.
+    /// Seed of the jitter of pauses.
     pub seed: u64,
 }
 
-/// One shop's client: its reader and its writer share pace, breaker and clock.
+/// One shop's client: its reader and its writer share rate limit, circuit breaker and clock.
 #[derive(Clone)]
 pub struct Client {
     shared: Arc<Shared>,
@@ -122,7 +125,7 @@ pub(crate) struct Shared {
 }
 
 impl Client {
-    /// Joins a transport with a shop's token and limits.
+    /// A client over a transport.
     pub fn new(
         settings: ClientSettings,
         credentials: Credentials,
@@ -147,28 +150,28 @@ impl Client {
         }
     }
 
-    /// What may be read.
+    /// Reads the shop's orders.
     pub fn reader(&self) -> Reader {
         Reader::new(Arc::clone(&self.shared))
     }
 
-    /// What may be changed. Make one only for a shop in mode `act`, and hand it only to the act stage.
+    /// Changes the shop's orders. Only for a shop in mode `act`, and only for the act stage.
     pub fn writer(&self) -> Writer {
         Writer::new(Arc::clone(&self.shared))
     }
 
-    /// Categories, and products a person sends in. It changes no order.
+    /// Reads categories and imports products. It changes no order.
     pub fn catalog(&self) -> Catalog {
         Catalog::new(Arc::clone(&self.shared))
     }
 
-    /// Lets no read begin any more, and those under way end at once: they change nothing, and whoever
-    /// stops the process does not wait for a silent server. Writes go on to their end.
+    /// Ends reads in flight and refuses new ones: they change nothing, and stopping the process must not wait
+    /// for a silent server. Writes continue to their end.
     pub fn end_reads(&self) {
         self.shared.reads_ended.cancel();
     }
 
-    /// How the client is doing, for the status page.
+    /// Counters and state, for the status page.
     pub fn view(&self) -> GateView {
         self.shared.gate.view()
     }
@@ -182,25 +185,7 @@ impl Shared {
             .f64()
     }
 
-    /// Sends one request once. The answer comes without the token, should the server repeat it: what
-    /// is stored, logged or shown of an answer is taken from here.
-    async fn send(&self, request: &WireRequest) -> Result<WireResponse, TransportError> {
-        let secrets = Secrets::default().and(request.token.expose_secret());
-        let text = |text: &str| secrets.redact_text(text);
-        match self.transport.send(request).await {
-            Ok(mut answer) => {
-                if let std::borrow::Cow::Owned(body) = secrets.redact(&answer.body) {
-                    answer.body = body;
-                }
-                Ok(answer)
-            }
-            Err(TransportError::NotSent(why)) => Err(TransportError::NotSent(text(&why))),
-            Err(TransportError::Broken(why)) => Err(TransportError::Broken(text(&why))),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// A request with every header Kaspi wants (KASPI_API §1).
+    /// A request with every header that Kaspi requires (KASPI_API §1).
     fn request(
         &self,
         method: Method,

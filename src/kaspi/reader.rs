@@ -1,4 +1,4 @@
-//! Reading orders. A read may be repeated, within a budget; it changes nothing.
+//! Reading orders. A read changes nothing, so it may be repeated, within a budget.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,28 +6,28 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::gate::Shut;
+use super::gate::Blocked;
 use super::includes::Includes;
+use super::page::Page;
 use super::transport::{Method, WireResponse};
-use super::{ApiError, Shared, convert, wire};
+use super::{ApiError, Shared, convert, json};
 use crate::domain::ids::{MasterProduct, OrderId, Sku};
-use crate::domain::order::{Line, Lines, Order, State, Status};
+use crate::domain::order::{Lines, Order, State, Status};
+use crate::net::Backoff;
 
-/// First pause before a repeat; doubled each time.
-const RETRY_BASE: Duration = Duration::from_secs(1);
-/// Longest pause within one call.
-const RETRY_CAP: Duration = Duration::from_secs(8);
-/// A pause up to this long is waited for within the call.
+/// Pauses between the repeats of one read.
+const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(8));
+/// Longest pause that is waited for within a call.
 const WAIT_FOR_MAX: SignedDuration = SignedDuration::from_secs(5);
-/// SKUs of master products remembered.
+/// Most master products whose SKU is cached.
 const PRODUCTS_KEPT: usize = 10_000;
 
 /// One page of a list (KASPI_API §2).
 #[derive(Debug, Clone)]
 pub struct ListQuery {
-    /// Bucket.
+    /// Only orders in this state.
     pub state: Option<State>,
-    /// Progress.
+    /// Only orders with this status.
     pub status: Option<Status>,
     /// Created at or after.
     pub from: Timestamp,
@@ -37,49 +37,8 @@ pub struct ListQuery {
     pub page: u32,
     /// 1..=100.
     pub size: u32,
-    /// Whether to ask for the entries too.
+    /// Whether the entries are wanted too.
     pub include_entries: bool,
-}
-
-/// An order of a list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OrderRead {
-    /// The order.
-    pub order: Order,
-    /// Its lines where the list carried all of them.
-    pub lines: Option<Vec<Line>>,
-}
-
-/// An order that was not understood: it is told, never lost.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnreadableOrder {
-    /// Its id, if that was understood.
-    pub id: Option<String>,
-    /// Its code, if that was understood.
-    pub code: Option<String>,
-    /// Which field was wrong.
-    pub why: String,
-}
-
-/// A page.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Page {
-    /// Orders understood.
-    pub orders: Vec<OrderRead>,
-    /// Orders that were not.
-    pub unreadable: Vec<UnreadableOrder>,
-    /// Pages in all, as Kaspi counts.
-    pub page_count: Option<u32>,
-    /// Orders in all, as Kaspi counts.
-    pub total_count: Option<u64>,
-}
-
-impl Page {
-    /// Whether it holds as many orders as were asked for, so that another may follow.
-    pub fn is_full(&self, size: u32) -> bool {
-        let held = self.orders.len() + self.unreadable.len();
-        u32::try_from(held).unwrap_or(u32::MAX) >= size
-    }
 }
 
 /// Reads one shop's orders.
@@ -99,12 +58,12 @@ impl Reader {
         }
     }
 
-    /// Which token is in use: another number after each change.
+    /// A number that changes with each change of the token.
     pub fn token_number(&self) -> u64 {
         self.shared.credentials.number()
     }
 
-    /// How the shop's requests are doing.
+    /// Counters and state of the shop's requests.
     pub fn view(&self) -> super::GateView {
         self.shared.gate.view()
     }
@@ -141,15 +100,15 @@ impl Reader {
             ));
         }
         let path = || "/v2/orders".to_owned();
-        // Whether an outage is over is asked by what Kaspi surely knows.
-        let is_asked = query.include_entries && self.shared.gate.is_well();
-        if is_asked && self.includes.is_asked(self.shared.clock.ticks()) {
+        // A probe after an outage uses only what Kaspi is sure to know.
+        let are_wanted = query.include_entries && self.shared.gate.is_closed();
+        if are_wanted && self.includes.are_used(self.shared.clock.ticks()) {
             let mut with = pairs.clone();
             with.push(("include[orders]".to_owned(), "entries".to_owned()));
             let request = self.shared.request(Method::Get, path(), with, None);
             let is_refused = match self.try_until_stopped(&request, &convert::page).await {
                 Ok(page) => {
-                    self.includes.answered();
+                    self.includes.succeeded();
                     return Ok(page);
                 }
                 Err(error @ ApiError::Token) => return Err(error),
@@ -198,8 +157,8 @@ impl Reader {
             .find(|order| order.code.as_str() == code))
     }
 
-    /// The lines of an order, with each SKU looked up by its master product where the entry tells
-    /// none (KASPI_API §4).
+    /// The lines of an order. Where an entry has no SKU, it is looked up by the master product
+    /// (KASPI_API §4).
     pub async fn lines(&self, id: &OrderId) -> Result<Lines, ApiError> {
         let path = format!("/v2/orders/{}/entries", segment(id.as_str()));
         let read = self.get(path, Vec::new(), convert::lines).await;
@@ -214,7 +173,7 @@ impl Reader {
         for line in &mut lines {
             if let (None, Some(product)) = (&line.sku, &line.master_product) {
                 line.sku = match self.sku_of(product).await {
-                    // Told to be unknown for now, and asked again: not that there is no SKU.
+                    // Not the same as "there is no SKU": the lines are unreadable and read again.
                     Err(ApiError::Unreadable(why)) => {
                         return Ok(Lines::Unreadable(format!("the SKU of a line: {why}")));
                     }
@@ -226,14 +185,14 @@ impl Reader {
     }
 
     async fn sku_of(&self, product: &MasterProduct) -> Result<Option<Sku>, ApiError> {
-        let known = |products: &Mutex<HashMap<MasterProduct, Sku>>| {
+        let cached = |products: &Mutex<HashMap<MasterProduct, Sku>>| {
             products
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .get(product)
                 .cloned()
         };
-        if let Some(sku) = known(&self.products) {
+        if let Some(sku) = cached(&self.products) {
             return Ok(Some(sku));
         }
         let path = format!(
@@ -255,7 +214,7 @@ impl Reader {
         Ok(sku)
     }
 
-    /// Sends a read, and again after an outage while the budget lasts.
+    /// Sends a read, repeated after an outage within the budget.
     async fn get<T>(
         &self,
         path: String,
@@ -266,7 +225,7 @@ impl Reader {
         self.repeat(&request, parse).await
     }
 
-    /// Sends a read as it is, and again after an outage while the budget lasts.
+    /// Sends a prepared read, repeated after an outage within the budget.
     pub(super) async fn repeat<T>(
         &self,
         request: &super::WireRequest,
@@ -280,10 +239,10 @@ impl Reader {
             };
             let wait = match &error {
                 ApiError::Outage(_)
-                    if tried < self.shared.settings.retries_max && self.shared.gate.may_retry() =>
+                    if tried < self.shared.settings.retries_max
+                        && self.shared.gate.take_retry() =>
                 {
-                    let cap = (RETRY_BASE * 2_u32.pow(tried.min(10))).min(RETRY_CAP);
-                    cap.mul_f64(self.shared.jitter())
+                    BACKOFF.jittered(tried, self.shared.jitter())
                 }
                 ApiError::Snooze { until } | ApiError::Breaker { until } if tried < 2 => {
                     let left = until.duration_since(self.shared.clock.now());
@@ -297,11 +256,11 @@ impl Reader {
             tried += 1;
             let ended = &self.shared.reads_ended;
             let pause = ended.run_until_cancelled(self.shared.clock.sleep(wait));
-            pause.await.ok_or_else(stopping)?;
+            pause.await.ok_or_else(process_stopping)?;
         }
     }
 
-    /// Sends a read once, unless this process stops meanwhile.
+    /// Sends a read once; an error as soon as this process stops.
     async fn try_until_stopped<T>(
         &self,
         request: &super::WireRequest,
@@ -309,7 +268,7 @@ impl Reader {
     ) -> Result<T, ApiError> {
         let ended = &self.shared.reads_ended;
         let answer = ended.run_until_cancelled(self.try_get(request, parse));
-        answer.await.unwrap_or_else(|| Err(stopping()))
+        answer.await.unwrap_or_else(|| Err(process_stopping()))
     }
 
     async fn try_get<T>(
@@ -317,22 +276,22 @@ impl Reader {
         request: &super::WireRequest,
         parse: &impl Fn(&[u8]) -> Result<T, String>,
     ) -> Result<T, ApiError> {
-        let permit = self
-            .shared
-            .gate
-            .enter(Method::Get)
-            .await
-            .map_err(|shut| match shut {
-                Shut::Paused { until } => ApiError::Snooze { until },
-                Shut::Breaker { until } => ApiError::Breaker { until },
-            })?;
-        let answer = self.shared.send(request).await;
+        let permit =
+            self.shared
+                .gate
+                .acquire(Method::Get)
+                .await
+                .map_err(|denied| match denied {
+                    Blocked::Paused { until } => ApiError::Snooze { until },
+                    Blocked::Breaker { until } => ApiError::Breaker { until },
+                })?;
+        let answer = self.shared.transport.send(request).await;
         drop(permit);
-        self.shared.gate.learn(Method::Get, &answer);
+        self.shared.gate.record(Method::Get, &answer);
         let answer = answer.map_err(|error| ApiError::Outage(error.to_string()))?;
         self.judge(&answer)?;
         parse(&answer.body).map_err(|why| {
-            if convert::is_json(&answer.body) {
+            if json::is_json(&answer.body) {
                 ApiError::Unreadable(why)
             } else {
                 ApiError::Outage(format!(
@@ -359,33 +318,26 @@ impl Reader {
             }
             status if is_refusal(status) => Err(ApiError::Parameters {
                 status,
-                title: title(&answer.body),
+                title: convert::error_title(&answer.body),
             }),
             status => Err(ApiError::Outage(format!("HTTP {status}"))),
         }
     }
 }
 
-fn stopping() -> ApiError {
+fn process_stopping() -> ApiError {
     ApiError::Outage("this process is stopping".to_owned())
 }
 
-/// Whether a status says that this request, and not the way to Kaspi or the moment, was wrong: a
-/// proxy's login (407), a slow arrival (408), another host's door (421) and an early one (425) are no
-/// answer, and neither is anything outside 4xx.
+/// Whether a status says that the request itself was wrong, and not the connection or the moment: a proxy's
+/// login (407), a slow request (408), the wrong host (421) and early data (425) are no answer of Kaspi, and
+/// neither is anything outside 4xx.
 pub(super) const fn is_refusal(status: u16) -> bool {
     matches!(status, 400..=499) && !matches!(status, 407 | 408 | 421 | 425)
 }
 
-/// Kaspi's words for an error, shortened and on one line.
-pub(super) fn title(body: &[u8]) -> String {
-    let errors: wire::Errors = serde_json::from_slice(body).unwrap_or_default();
-    let title = errors.errors.into_iter().find_map(|error| error.title);
-    title.as_deref().map(convert::plain).unwrap_or_default()
-}
-
-/// One path segment, percent-encoded where it must be: an id may be padded with `=`, and whoever compares
-/// paths as they come knows it by that.
+/// One path segment, percent-encoded only where necessary: an id may end with `=`, and Kaspi compares paths
+/// without decoding them.
 fn segment(text: &str) -> String {
     use std::fmt::Write as _;
     text.bytes()

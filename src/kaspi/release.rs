@@ -1,6 +1,6 @@
-//! The last moment at which a POST can be held back. To connect takes time, and the process may be
-//! stopped meanwhile; so the body is handed over only as the first byte is about to be written, and
-//! only while it may still leave. What was taken back never leaves.
+//! The last point at which a POST can be held back. Connecting takes time, and the process may be stopped in
+//! the meantime; so the body is handed over only when its first byte is about to be written, and only if it
+//! may still be sent. A body that was withdrawn is never sent.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -11,30 +11,30 @@ const HELD: u8 = 0;
 const RELEASED: u8 = 1;
 const WITHDRAWN: u8 = 2;
 
-/// One body, held until its connection takes it.
+/// A body that is held until the connection asks for it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Release(Arc<AtomicU8>);
 
-/// The body was held back.
+/// The body was withdrawn.
 #[derive(Debug, thiserror::Error)]
 #[error("held back")]
 struct HeldBack;
 
 impl Release {
-    fn turn(&self, to: u8) -> Result<u8, u8> {
+    fn set(&self, to: u8) -> Result<u8, u8> {
         self.0
             .compare_exchange(HELD, to, Ordering::AcqRel, Ordering::Acquire)
     }
 
-    /// The body; `may_leave` is asked when everything else is ready.
+    /// The body; `may_send` is called when everything else is ready.
     pub(super) fn body(
         &self,
         bytes: Vec<u8>,
-        may_leave: impl FnOnce() -> bool + Send + 'static,
+        may_send: impl FnOnce() -> bool + Send + 'static,
     ) -> reqwest::Body {
         let release = self.clone();
         let whole = stream::once(async move {
-            if may_leave() && release.turn(RELEASED).is_ok() {
+            if may_send() && release.set(RELEASED).is_ok() {
                 Ok(bytes)
             } else {
                 Err(HeldBack)
@@ -43,9 +43,9 @@ impl Release {
         reqwest::Body::wrap_stream(whole)
     }
 
-    /// Takes the body back. Whether that came in time: then it never left, and never will.
+    /// Withdraws the body. `true`: in time, it was not and never will be sent.
     pub(super) fn withdraw(&self) -> bool {
-        matches!(self.turn(WITHDRAWN), Ok(_) | Err(WITHDRAWN))
+        matches!(self.set(WITHDRAWN), Ok(_) | Err(WITHDRAWN))
     }
 }
 
@@ -54,12 +54,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_taken_back_stays_back() {
+    fn a_withdrawn_body_is_never_sent() {
         let release = Release::default();
         assert!(release.withdraw() && release.withdraw());
-        assert_eq!(release.turn(RELEASED), Err(WITHDRAWN));
-        let left = Release::default();
-        assert!(left.turn(RELEASED).is_ok());
-        assert!(!left.withdraw(), "it is on its way");
+        assert_eq!(release.set(RELEASED), Err(WITHDRAWN));
+        let sent = Release::default();
+        assert!(sent.set(RELEASED).is_ok());
+        assert!(!sent.withdraw(), "it is being sent");
     }
 }

@@ -1,5 +1,5 @@
-//! The seam below the client: one request in, one answer out. There are two transports: HTTP, and a
-//! simulated world that answers within the process.
+//! The boundary below the client: one request in, one answer out. There are two transports: HTTP, and the
+//! simulated Kaspi of the tests, which answers within the process.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-/// Reading or writing.
+/// Read or write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
     /// Changes nothing.
@@ -25,17 +25,17 @@ pub struct WireRequest {
     pub path: String,
     /// Query, not encoded.
     pub query: Vec<(String, String)>,
-    /// Headers, the token aside.
+    /// Headers, without the token.
     pub headers: Vec<(&'static str, String)>,
     /// Sent as `X-Auth-Token`.
     pub token: SecretString,
     /// JSON.
     pub body: Option<Vec<u8>>,
-    /// Clock ticks after which it must not be sent any more.
+    /// Clock ticks after which it must not be sent.
     pub good_until: Option<Duration>,
 }
 
-/// An answer, whole and unread.
+/// An answer, not parsed yet.
 #[derive(Debug, Clone, Default)]
 pub struct WireResponse {
     /// HTTP status.
@@ -51,16 +51,16 @@ pub struct WireResponse {
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TransportError {
-    /// Proven: nothing reached Kaspi.
+    /// Certain: nothing was sent.
     #[error("could not connect: {0}")]
     NotSent(String),
     /// No answer in time.
     #[error("no answer in time")]
     Timeout,
-    /// The connection broke, at whatever point.
+    /// The connection broke; it is unknown what was sent or received.
     #[error("the connection broke: {0}")]
     Broken(String),
-    /// More than the limit.
+    /// The answer is larger than allowed.
     #[error("the answer is larger than {limit} bytes (kaspi.body_max_bytes)")]
     TooLarge {
         /// The limit in bytes, `kaspi.body_max_bytes`.
@@ -76,7 +76,8 @@ pub trait Transport: Send + Sync {
         request: &'a WireRequest,
     ) -> Pin<Box<dyn Future<Output = Result<WireResponse, TransportError>> + Send + 'a>>;
 
-    /// Where requests go, if out of this process: one process alone may write there for a shop.
+    /// The address that requests go to; `None` within the process. Only one process may write there for a
+    /// shop.
     fn address(&self) -> Option<&str> {
         None
     }

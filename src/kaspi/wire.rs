@@ -1,28 +1,28 @@
-//! Kaspi's JSON as it comes. Fields about people are not here at all, so they cannot be kept, logged
-//! or shown (KASPI_API §2). Nothing here takes more memory than the text it is read from.
+//! Kaspi's JSON. Fields about people are not declared at all, so they cannot be stored, logged or shown
+//! (KASPI_API §2). Nothing here takes more memory than the text it is read from.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::bounded::{FirstRaw, Links, RawList, Scalar};
 
-/// Most orders Kaspi puts on a page (KASPI_API §2); nobody asks for more.
+/// Most orders on a page (KASPI_API §2).
 pub(super) const ORDERS_MAX: usize = 100;
 
 /// Most lines of one order that are read.
 pub(super) const LINES_MAX: usize = 1_000;
 
-/// Included resources looked at; what lies beyond is asked for by itself.
+/// Most included resources that are read; orders whose entries come after them are read singly.
 const INCLUDED_MAX: usize = 5_000;
 
-/// A list of orders: each is kept raw, so that one that is not understood loses no other.
+/// A list of orders, each as raw JSON, so that one that cannot be read does not lose the others.
 #[derive(Debug, Deserialize)]
 pub(super) struct OrderList<'a> {
     #[serde(borrow)]
     pub(super) data: RawList<'a, ORDERS_MAX>,
     #[serde(default, borrow)]
     pub(super) included: Option<FirstRaw<'a, INCLUDED_MAX>>,
-    /// Kept raw: counts are advice, and none is as good as one that is not understood.
+    /// Raw: the counts are only advice, and a wrong one must not lose the page.
     #[serde(default, borrow)]
     pub(super) meta: Option<&'a RawValue>,
 }
@@ -34,14 +34,14 @@ pub(super) struct Meta {
     pub(super) total_count: Option<Scalar>,
 }
 
-/// A single resource, kept raw.
+/// A single resource as raw JSON.
 #[derive(Debug, Deserialize)]
 pub(super) struct Single<'a> {
     #[serde(borrow)]
     pub(super) data: &'a RawValue,
 }
 
-/// A single resource that may be null. Absent it is another answer than null: that says there is none.
+/// A single resource that may be null. Null says that there is none; a missing field is an error.
 #[derive(Debug, Deserialize)]
 pub(super) struct Maybe<T> {
     #[serde(
@@ -51,7 +51,7 @@ pub(super) struct Maybe<T> {
     pub(super) data: Option<T>,
 }
 
-/// What a write is answered with, as far as it can contradict it (KASPI_API §5).
+/// The parts of the answer to a write that can contradict it (KASPI_API §5).
 #[derive(Debug, Deserialize)]
 pub(super) struct Echo<'a> {
     #[serde(default, borrow)]
@@ -74,7 +74,7 @@ pub(super) struct Order {
     pub(super) relationships: Option<OrderRelationships>,
 }
 
-/// Enough of an order to name one that is not understood.
+/// Enough of an order to name one that cannot be read.
 #[derive(Debug, Deserialize, Default)]
 pub(super) struct OrderName {
     pub(super) id: Option<String>,
@@ -121,16 +121,11 @@ pub(super) struct OrderRelationships {
     pub(super) entries: Option<Relationship>,
 }
 
-/// `data` is a list, one, null or absent, with or without links (KASPI_API §2).
+/// `data` is a list, one resource, null or absent, with or without links (KASPI_API §2).
 #[derive(Debug, Deserialize)]
 pub(super) struct Relationship {
     #[serde(default)]
     pub(super) data: Option<Links<LINES_MAX>>,
-}
-
-#[derive(Debug, Deserialize, Clone)]
-pub(super) struct Link {
-    pub(super) id: String,
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,20 +1,20 @@
-//! Changing orders: one POST a call, never repeated here. Only a failure to connect proves that
-//! nothing was sent; everything unclear is an outcome unknown (KASPI_API §5).
+//! Changing orders: one POST per call, never repeated here. Only a failure to connect proves that nothing
+//! was sent; any other doubt is an unknown outcome (KASPI_API §5).
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::SignedDuration;
 
-use super::gate::Shut;
+use super::gate::Blocked;
 use super::transport::{Method, TransportError, WireResponse};
-use super::{Shared, convert, reader, wire};
+use super::{Shared, convert, json, reader, wire};
 use crate::domain::action::Outcome;
 use crate::domain::decision::CancelReason;
 use crate::domain::ids::{OrderCode, OrderId};
 use crate::mutant::mutant;
 
-/// When to try again what never left.
+/// Pause before an attempt that was not sent is made again.
 const NOT_SENT_PAUSE: SignedDuration = SignedDuration::from_secs(3);
 
 /// Accepts and cancels one shop's orders.
@@ -27,13 +27,13 @@ impl Writer {
         Self { shared }
     }
 
-    /// Whether this process may write for the shop: no other one of this machine does.
+    /// Whether this process may write for the shop: no other process of this machine does.
     pub fn is_claimed(&self) -> bool {
         let claim = self.shared.claim.as_ref();
-        claim.is_none_or(super::claim::Claim::hold)
+        claim.is_none_or(super::claim::Claim::acquire)
     }
 
-    /// Accepts an order. Not sent any more after `good_until` ticks.
+    /// Accepts an order. Not sent after `good_until` ticks.
     pub async fn accept(
         &self,
         id: &OrderId,
@@ -49,7 +49,7 @@ impl Writer {
         self.post(id, attributes, good_until).await
     }
 
-    /// Cancels an order. Not sent any more after `good_until` ticks.
+    /// Cancels an order. Not sent after `good_until` ticks.
     pub async fn cancel(
         &self,
         id: &OrderId,
@@ -93,24 +93,24 @@ impl Writer {
             Some(body),
         );
         request.good_until = good_until;
-        let permit = match self.shared.gate.enter(Method::Post).await {
+        let permit = match self.shared.gate.acquire(Method::Post).await {
             Ok(permit) => permit,
-            Err(Shut::Paused { until }) => {
+            Err(Blocked::Paused { until }) => {
                 return Outcome::NotSent {
                     until,
                     why: "Kaspi asked to wait".to_owned(),
                 };
             }
-            Err(Shut::Breaker { until }) => {
+            Err(Blocked::Breaker { until }) => {
                 return Outcome::NotSent {
                     until,
-                    why: "held back after several outages".to_owned(),
+                    why: "the circuit breaker is open after several outages".to_owned(),
                 };
             }
         };
-        let answer = self.shared.send(&request).await;
+        let answer = self.shared.transport.send(&request).await;
         drop(permit);
-        self.shared.gate.learn(Method::Post, &answer);
+        self.shared.gate.record(Method::Post, &answer);
         match answer {
             Ok(answer) => self.judge(&answer, id),
             Err(TransportError::NotSent(why)) => self.not_sent(why),
@@ -128,8 +128,8 @@ impl Writer {
     }
 
     fn judge(&self, answer: &WireResponse, id: &OrderId) -> Outcome {
-        let said = |what: &str| {
-            let title = reader::title(&answer.body);
+        let describe = |what: &str| {
+            let title = convert::error_title(&answer.body);
             if title.is_empty() {
                 format!("HTTP {}{what}", answer.status)
             } else {
@@ -138,14 +138,14 @@ impl Writer {
         };
         match answer.status {
             200..=299 if is_empty(&answer.body) => Outcome::Applied,
-            200..=299 if !convert::is_json(&answer.body) => {
-                Outcome::Unknown(said(" with a body that is not JSON"))
+            200..=299 if !json::is_json(&answer.body) => {
+                Outcome::Unknown(describe(" with a body that is not JSON"))
             }
             200..=299 if convert::contradicts(&answer.body, id) => {
-                Outcome::Unknown(said(" that speaks of something else"))
+                Outcome::Unknown(describe(" about another order"))
             }
             200..=299 => Outcome::Applied,
-            401 | 403 => Outcome::Denied(said("")),
+            401 | 403 => Outcome::Denied(describe("")),
             429 => {
                 let until = self
                     .shared
@@ -154,11 +154,11 @@ impl Writer {
                     .unwrap_or_else(|| self.shared.clock.now());
                 Outcome::Snoozed {
                     until,
-                    why: said(""),
+                    why: describe(""),
                 }
             }
-            status if reader::is_refusal(status) => Outcome::Rejected(said("")),
-            _ => Outcome::Unknown(said("")),
+            status if reader::is_refusal(status) => Outcome::Rejected(describe("")),
+            _ => Outcome::Unknown(describe("")),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! From facts to sentences: all of them are in `messages.toml`, in every language.
+//! Turns a notice's facts into text. All texts are in `messages.toml`, in every language.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -10,13 +10,16 @@ use serde_json::Value;
 use super::{Item, Outgoing};
 use crate::domain::notice::Kind;
 use crate::domain::schedule::Schedule;
+use crate::text::shown;
 
 const FILE: &str = include_str!("messages.toml");
 
-/// Sentences of one message, at most: nobody reads more, and Telegram takes 4096 characters.
+/// Most sentences in one message: nobody reads more, and Telegram takes 4096 characters.
 const LINES_MAX: usize = 20;
+/// Longest fact in a message, in characters.
+const FACT_CHARS_MAX: usize = 200;
 
-/// The languages there are.
+/// The languages of messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Language {
@@ -28,19 +31,19 @@ pub enum Language {
     En,
 }
 
-/// What a sentence is made with beside its facts.
+/// Writes messages in one language.
 #[derive(Debug, Clone)]
-pub struct Speaker {
+pub struct MessageWriter {
     /// The reader's language.
     pub language: Language,
-    /// How long an order may wait.
+    /// The deadlines of orders.
     pub schedule: Schedule,
 }
 
-/// One sentence in all languages.
+/// One text in all languages, with `{name}` for each value.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Sentence {
+struct Template {
     ru: String,
     kk: String,
     en: String,
@@ -48,85 +51,88 @@ struct Sentence {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct OfKind {
-    name: Sentence,
-    text: Sentence,
+struct KindTemplates {
+    name: Template,
+    text: Template,
 }
 
-type Group = BTreeMap<String, Sentence>;
+type Group = BTreeMap<String, Template>;
 
 #[derive(Debug, Default)]
-struct Book {
-    kinds: BTreeMap<String, OfKind>,
+struct Templates {
+    kinds: BTreeMap<String, KindTemplates>,
     groups: BTreeMap<String, Group>,
 }
 
-/// The groups beside the kinds.
+/// Groups of templates other than those of a kind.
 const GROUPS: [&str; 4] = ["frame", "word", "why", "trouble"];
 
-fn read(text: &str) -> Result<Book, toml::de::Error> {
+fn read(text: &str) -> Result<Templates, toml::de::Error> {
     let tables: BTreeMap<String, toml::Value> = toml::from_str(text)?;
-    let mut book = Book::default();
+    let mut templates = Templates::default();
     for (name, table) in tables {
         if GROUPS.contains(&name.as_str()) {
-            book.groups.insert(name, table.try_into()?);
+            templates.groups.insert(name, table.try_into()?);
         } else {
-            book.kinds.insert(name, table.try_into()?);
+            templates.kinds.insert(name, table.try_into()?);
         }
     }
-    Ok(book)
+    Ok(templates)
 }
 
-fn book() -> &'static Book {
-    static BOOK: OnceLock<Book> = OnceLock::new();
-    // A test reads it, so that it is whole in every build.
-    BOOK.get_or_init(|| read(FILE).unwrap_or_default())
+fn templates() -> &'static Templates {
+    static TEMPLATES: OnceLock<Templates> = OnceLock::new();
+    // A test reads the file, so it is valid in every build.
+    TEMPLATES.get_or_init(|| read(FILE).unwrap_or_default())
 }
 
-impl Sentence {
-    fn say(&self, language: Language, values: &[(&str, String)]) -> String {
+impl Template {
+    fn fill(&self, language: Language, values: &[(&str, String)]) -> String {
         let template = match language {
             Language::Ru => &self.ru,
             Language::Kk => &self.kk,
             Language::En => &self.en,
         };
-        let mut said = String::with_capacity(template.len() + 32);
+        let mut text = String::with_capacity(template.len() + 32);
         let mut rest = template.as_str();
         while let Some((before, after)) = rest.split_once('{') {
             let (name, after) = after.split_once('}').unwrap_or((after, ""));
             let value = values.iter().find(|(known, _)| *known == name);
-            said.push_str(before);
-            said.push_str(value.map_or("", |(_, value)| value));
+            text.push_str(before);
+            text.push_str(value.map_or("", |(_, value)| value));
             rest = after;
         }
-        said.push_str(rest);
-        said
+        text.push_str(rest);
+        text
     }
 }
 
-impl Speaker {
-    fn say(&self, group: &str, name: &str, values: &[(&str, String)]) -> String {
-        let sentence = book().groups.get(group).and_then(|group| group.get(name));
-        sentence.map_or_else(
+impl MessageWriter {
+    fn text(&self, group: &str, name: &str, values: &[(&str, String)]) -> String {
+        let template = templates()
+            .groups
+            .get(group)
+            .and_then(|group| group.get(name));
+        template.map_or_else(
             || name.to_owned(),
-            |sentence| sentence.say(self.language, values),
+            |template| template.fill(self.language, values),
         )
     }
 
-    /// What a kind of notice is called.
+    /// The name of a kind of notice.
     pub fn name(&self, kind: Kind) -> String {
-        let of_kind = book().kinds.get(kind.word());
-        of_kind.map_or_else(String::new, |of| of.name.say(self.language, &[]))
+        let kind = templates().kinds.get(kind.word());
+        kind.map_or_else(String::new, |of| of.name.fill(self.language, &[]))
     }
 
-    /// One notice in words.
+    /// The text of one notice.
     pub fn sentence(&self, item: &Item, now: Timestamp) -> String {
         let values = self.values(item, now);
-        let of_kind = book().kinds.get(item.kind.word());
-        of_kind.map_or_else(String::new, |of| of.text.say(self.language, &values))
+        let kind = templates().kinds.get(item.kind.word());
+        kind.map_or_else(String::new, |of| of.text.fill(self.language, &values))
     }
 
-    /// A whole message in words.
+    /// The text of a message.
     pub fn message(&self, message: &Outgoing, now: Timestamp) -> String {
         let count = message.items.len();
         if message.is_summary {
@@ -138,13 +144,13 @@ impl Speaker {
                 ("name", self.name(first.kind)),
                 ("count", count.to_string()),
             ];
-            lines.push(self.say("frame", "bundle", &values));
+            lines.push(self.text("frame", "bundle", &values));
         }
-        let told = message.items.iter().take(LINES_MAX);
-        lines.extend(told.map(|item| self.sentence(item, now)));
+        let items = message.items.iter().take(LINES_MAX);
+        lines.extend(items.map(|item| self.sentence(item, now)));
         if count > LINES_MAX {
             let more = (count - LINES_MAX).to_string();
-            lines.push(self.say("frame", "more", &[("count", more)]));
+            lines.push(self.text("frame", "more", &[("count", more)]));
         }
         lines.join("\n")
     }
@@ -162,18 +168,18 @@ impl Speaker {
             ("since", local(since)),
             ("count", message.items.len().to_string()),
         ];
-        let mut lines = vec![self.say("frame", "summary", &values)];
+        let mut lines = vec![self.text("frame", "summary", &values)];
         lines.extend(counts.into_iter().map(|(kind, count)| {
             let values = [("name", self.name(kind)), ("count", count.to_string())];
-            self.say("frame", "bundle", &values)
+            self.text("frame", "bundle", &values)
         }));
         lines.join("\n")
     }
 
     fn values(&self, item: &Item, now: Timestamp) -> Vec<(&'static str, String)> {
         let facts = &item.facts;
-        let text = |name: &str| match &facts[name] {
-            Value::String(text) => text.clone(),
+        let fact = |name: &str| match &facts[name] {
+            Value::String(text) => shown(text, FACT_CHARS_MAX),
             Value::Null => String::new(),
             other => other.to_string(),
         };
@@ -193,11 +199,11 @@ impl Speaker {
             "waiting",
             "channel",
         ] {
-            values.push((name, text(name)));
+            values.push((name, fact(name)));
         }
-        values.push(("action", self.say("word", &text("action"), &[])));
+        values.push(("action", self.text("word", &fact("action"), &[])));
         values.push(("why", self.why(&facts["because"])));
-        values.push(("trouble", self.say("trouble", &text("code"), &[])));
+        values.push(("trouble", self.text("trouble", &fact("code"), &[])));
         values.push(("left", self.left(facts, now)));
         for name in ["age", "limit"] {
             if let Some(seconds) = facts[format!("{name}_s")].as_i64() {
@@ -214,17 +220,17 @@ impl Speaker {
 
     fn why(&self, because: &Value) -> String {
         let words = because.as_array().into_iter().flatten();
-        let said: Vec<String> = words
+        let reasons: Vec<String> = words
             .filter_map(Value::as_str)
             .map(|word| match word.split_once(':') {
-                Some(("rule", rule)) => self.say("why", "rule", &[("rule", rule.to_owned())]),
-                _ => self.say("why", word, &[]),
+                Some(("rule", rule)) => self.text("why", "rule", &[("rule", rule.to_owned())]),
+                _ => self.text("why", word, &[]),
             })
             .collect();
-        said.join("; ")
+        reasons.join("; ")
     }
 
-    /// Counted when it is said: a message that arrives late tells what is left then.
+    /// The time left at the time of sending, so that it is right in a late message too.
     fn left(&self, facts: &Value, now: Timestamp) -> String {
         let since = facts["waiting_since"].as_str();
         let Some(since) = since.and_then(|since| since.parse::<Timestamp>().ok()) else {
@@ -235,7 +241,7 @@ impl Speaker {
         if left.is_positive() {
             self.span(left)
         } else {
-            self.say("word", "late", &[])
+            self.text("word", "late", &[])
         }
     }
 
@@ -245,7 +251,7 @@ impl Speaker {
             ("hours", (minutes / 60).to_string()),
             ("minutes", (minutes % 60).to_string()),
         ];
-        self.say("word", "span", &values)
+        self.text("word", "span", &values)
     }
 }
 

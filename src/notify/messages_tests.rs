@@ -12,13 +12,13 @@ fn placeholders(text: &str) -> BTreeSet<&str> {
     parts.filter_map(|part| part.split('}').next()).collect()
 }
 
-fn all(book: &Book) -> Vec<(String, &Sentence)> {
+fn all(templates: &Templates) -> Vec<(String, &Template)> {
     let mut all = Vec::new();
-    for (kind, of) in &book.kinds {
+    for (kind, of) in &templates.kinds {
         all.push((format!("{kind}.name"), &of.name));
         all.push((format!("{kind}.text"), &of.text));
     }
-    for (group, sentences) in &book.groups {
+    for (group, sentences) in &templates.groups {
         all.extend(
             sentences
                 .iter()
@@ -29,9 +29,9 @@ fn all(book: &Book) -> Vec<(String, &Sentence)> {
 }
 
 #[test]
-fn every_sentence_is_there_in_every_language_with_the_same_placeholders() {
-    let book = read(FILE).unwrap();
-    let sentences = all(&book);
+fn every_text_exists_in_every_language_with_the_same_placeholders() {
+    let templates = read(FILE).unwrap();
+    let sentences = all(&templates);
     for (name, sentence) in &sentences {
         let [ru, kk, en] = [&sentence.ru, &sentence.kk, &sentence.en];
         assert!(
@@ -53,13 +53,13 @@ fn every_sentence_is_there_in_every_language_with_the_same_placeholders() {
         }
     }
     let kinds: BTreeSet<&str> = Kind::ALL.iter().map(|kind| kind.word()).collect();
-    let written: BTreeSet<&str> = book.kinds.keys().map(String::as_str).collect();
+    let written: BTreeSet<&str> = templates.kinds.keys().map(String::as_str).collect();
     assert_eq!(kinds, written, "kinds of notices and sentences for them");
 }
 
 #[test]
-fn every_interlock_can_be_said() {
-    let whys = &book().groups["why"];
+fn every_interlock_has_a_text() {
+    let whys = &templates().groups["why"];
     for name in Name::ALL {
         let word = name.as_str();
         assert!(whys.contains_key(word), "why.{word} is missing");
@@ -67,13 +67,13 @@ fn every_interlock_can_be_said() {
 }
 
 #[test]
-fn every_trouble_of_a_source_can_be_said() {
+fn every_error_code_of_a_source_has_a_text() {
     let runbook = include_str!("../../docs/OPERATIONS.md");
     let codes = runbook.lines().filter_map(|line| line.strip_prefix("## S"));
     let codes: BTreeSet<String> = codes
         .filter_map(|rest| Some(format!("S{}", rest.split_once(' ')?.0)))
         .collect();
-    let said = book().groups["trouble"].keys().cloned().collect();
+    let said = templates().groups["trouble"].keys().cloned().collect();
     assert!(codes.len() >= 5, "{codes:?}");
     assert_eq!(codes, said, "codes of the runbook, and sentences for them");
 }
@@ -110,12 +110,12 @@ fn no_placeholder_is_left_empty() {
     for kind in Kind::ALL {
         let item = item(*kind, facts(*kind));
         for language in [Language::Ru, Language::Kk, Language::En] {
-            let speaker = Speaker {
+            let writer = MessageWriter {
                 language,
                 schedule: Schedule::default(),
             };
-            let values = speaker.values(&item, now);
-            let template = &book().kinds[kind.word()].text.en;
+            let values = writer.values(&item, now);
+            let template = &templates().kinds[kind.word()].text.en;
             for name in placeholders(template) {
                 let value = values.iter().find(|(known, _)| *known == name);
                 assert!(
@@ -123,25 +123,28 @@ fn no_placeholder_is_left_empty() {
                     "{kind:?}: {{{name}}}"
                 );
             }
-            assert!(!speaker.sentence(&item, now).is_empty());
+            assert!(!writer.sentence(&item, now).is_empty());
         }
     }
-    let speaker = Speaker {
+    let writer = MessageWriter {
         language: Language::En,
         schedule: Schedule::default(),
     };
     assert_eq!(
-        speaker.sentence(&item(Kind::OrderHeld, waiting.clone()), now),
-        "Shop main: order 900000001 waits for your decision: stock of a line is unknown; rule 'big'. \
+        writer.sentence(&item(Kind::OrderHeld, waiting.clone()), now),
+        "Shop main: order 900000001 is waiting for your decision: stock of a line is unknown; rule 'big'. \
          Time left: 2 h 0 min."
     );
     let late = "2026-03-02T09:00:00Z".parse().unwrap();
-    let said = speaker.sentence(&item(Kind::OrderHeld, waiting), late);
-    assert!(said.ends_with("Time left: none, it is past."), "{said}");
+    let said = writer.sentence(&item(Kind::OrderHeld, waiting), late);
+    assert!(
+        said.ends_with("Time left: none, the deadline is past."),
+        "{said}"
+    );
 }
 
 #[test]
-fn many_are_counted_and_a_summary_tells_numbers() {
+fn long_messages_are_cut_and_a_summary_has_counts() {
     let facts = json!({ "order": "900000001", "waiting_since": "2026-03-02T05:00:00Z",
         "express": false, "because": ["stock_age"] });
     let items = vec![item(Kind::OrderHeld, facts); 25];
@@ -151,22 +154,22 @@ fn many_are_counted_and_a_summary_tells_numbers() {
         is_summary: false,
         items,
     };
-    let speaker = Speaker {
+    let writer = MessageWriter {
         language: Language::En,
         schedule: Schedule::default(),
     };
     let now = message.made_at;
-    let said = speaker.message(&message, now);
+    let said = writer.message(&message, now);
     assert!(
-        said.starts_with("Orders wait for your decision: 25\n"),
+        said.starts_with("Orders waiting for your decision: 25\n"),
         "{said}"
     );
     assert!(said.ends_with("\n… and 5 more"), "{said}");
     assert!(said.chars().count() < 4096);
     message.is_summary = true;
-    let said = speaker.message(&message, now);
+    let said = writer.message(&message, now);
     assert_eq!(
         said,
-        "Messages did not arrive. Since 02.03 11:00 there are: 25\nOrders wait for your decision: 25"
+        "Messages did not arrive. Since 02.03 11:00 there are: 25\nOrders waiting for your decision: 25"
     );
 }

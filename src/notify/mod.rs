@@ -1,5 +1,5 @@
-//! Channels to a person: a signed webhook and Telegram. Each has a client of its own with short
-//! time-outs, apart from everything that speaks to Kaspi.
+//! Channels that notify people: signed webhooks and Telegram. Each has an HTTP client of its own with short
+//! time limits, separate from Kaspi's.
 
 mod http;
 pub mod messages;
@@ -15,58 +15,59 @@ use serde_json::Value;
 
 use crate::domain::notice::Kind;
 use crate::domain::schedule::Schedule;
-pub use messages::{Language, Speaker};
+use crate::net::SetupError;
+pub use messages::{Language, MessageWriter};
 pub use webhook::{signature, signing_key};
 
-/// One happening.
+/// One event to notify people of.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Item {
-    /// When.
+    /// When it happened.
     pub at: Timestamp,
-    /// What.
+    /// Its kind.
     pub kind: Kind,
-    /// In which shop, where it is about one.
+    /// The shop it concerns, if it is one.
     pub shop: Option<String>,
-    /// Its facts.
+    /// Its facts, as stored with the notice.
     pub facts: Value,
 }
 
-/// A message to be sent.
+/// A message to send.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outgoing {
-    /// The same with every try: who got it twice can tell by it.
+    /// The same in every attempt, so that a receiver recognises a repeat.
     pub token: String,
-    /// When it was put together.
+    /// When it was composed.
     pub made_at: Timestamp,
-    /// Whether only numbers are told.
+    /// Whether it has only counts.
     pub is_summary: bool,
-    /// What it tells, the oldest first.
+    /// Its events, the oldest first.
     pub items: Vec<Item>,
 }
 
-/// Why a message was not taken, by what follows.
+/// Why a message was not delivered, by what happens next.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
-    /// Nobody answers, or not yet: the same again later.
+    /// No answer, or a temporary refusal: the same message is sent again later.
     #[error("{why}")]
     Later {
         /// What happened.
         why: String,
-        /// How long the channel asked to wait.
+        /// The pause that the channel asked for.
         after: Option<Duration>,
     },
-    /// The channel says no to whatever is sent: a person must see to it. Tried again all the same.
+    /// The channel refuses every message: a person must fix its configuration. Sent again all the same.
     #[error("{0}")]
     Refused(String),
-    /// It says no to this message.
+    /// The channel refuses this message.
     #[error("{0}")]
     Unfit(String),
 }
 
-/// Gives a channel's secret as it is now, or says why there is none.
+/// Reads a channel's secret again, or says why there is none.
 pub type Secret = Box<dyn Fn() -> Result<SecretString, String> + Send + Sync>;
 
-/// Where a channel leads.
+/// A channel's destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
     /// A URL that gets signed JSON.
@@ -87,9 +88,9 @@ pub enum Target {
 pub struct Channel {
     /// Its name.
     pub name: String,
-    /// The kinds it is told; all when there are none.
+    /// The kinds of event it is notified of; empty means all.
     pub kinds: Vec<Kind>,
-    speaker: Speaker,
+    writer: MessageWriter,
     target: Target,
     secret: Secret,
     client: reqwest::Client,
@@ -113,18 +114,23 @@ impl Channel {
         (kinds, language, schedule): (Vec<Kind>, Language, Schedule),
         target: Target,
         secret: Secret,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, SetupError> {
+        let url = match &target {
+            Target::Webhook { url } => url,
+            Target::Telegram { api, .. } => api,
+        };
+        let client = http::client(url)?;
         Ok(Self {
             name: name.to_owned(),
             kinds,
-            speaker: Speaker { language, schedule },
+            writer: MessageWriter { language, schedule },
             target,
             secret,
-            client: http::client()?,
+            client,
         })
     }
 
-    /// Whether it is told of such things.
+    /// Whether it is notified of this kind of event.
     pub fn wants(&self, kind: Kind) -> bool {
         self.kinds.is_empty() || self.kinds.contains(&kind)
     }
@@ -132,17 +138,17 @@ impl Channel {
     /// Sends a message: one request, never repeated here.
     ///
     /// # Errors
-    /// Whatever is no clear yes.
+    /// Anything but an answer that confirms the delivery.
     pub async fn send(&self, message: &Outgoing, now: Timestamp) -> Result<(), SendError> {
         let secret = (self.secret)().map_err(SendError::Refused)?;
-        let text = self.speaker.message(message, now);
+        let text = self.writer.message(message, now);
         match &self.target {
             Target::Webhook { url } => {
-                let request = webhook::request(message, &text, self.speaker.language);
+                let request = webhook::request(message, &text, self.writer.language);
                 webhook::send(&self.client, url, &secret, &request, now).await
             }
             Target::Telegram { api, chat } => {
-                telegram::send(&self.client, (api, chat), &secret, &text).await
+                telegram::send(&self.client, (api, chat), &secret, &text, now).await
             }
         }
     }

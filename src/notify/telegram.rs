@@ -1,4 +1,4 @@
-//! Telegram's `sendMessage`. Its token is a part of the address, so no error may name that.
+//! Telegram's `sendMessage`. The token is a part of the address, so no error may name the address.
 
 use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -7,12 +7,14 @@ use serde_json::json;
 use std::time::Duration;
 
 use super::{SendError, http};
-use crate::text::Secrets;
+use crate::text::{Secrets, shown};
 
-/// Characters Telegram takes in one message.
+/// Longest message that Telegram takes, in characters.
 const CHARACTERS_MAX: usize = 4096;
+/// Longest description of an error that is kept, in characters.
+const DESCRIPTION_CHARS_MAX: usize = 200;
 
-/// What Telegram answers beside the status.
+/// Telegram's answer.
 #[derive(Debug, Default, Deserialize)]
 struct Answer {
     #[serde(default)]
@@ -33,11 +35,12 @@ pub(super) async fn send(
     (api, chat): (&str, &str),
     token: &SecretString,
     text: &str,
+    now: Timestamp,
 ) -> Result<(), SendError> {
     let token = token.expose_secret().trim();
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '_' | '-');
     if token.is_empty() || !token.chars().all(fits) {
-        let why = "its secret is no bot token: BotFather gives one such as 123456:ABC…";
+        let why = "its secret is not a bot token; BotFather gives one such as 123456:ABC…";
         return Err(SendError::Refused(why.to_owned()));
     }
     let body = json!({
@@ -48,20 +51,20 @@ pub(super) async fn send(
         .post(format!("{api}/bot{token}/sendMessage"))
         .header("content-type", "application/json")
         .body(body.to_string());
-    let mut answer = http::ask(builder, Timestamp::UNIX_EPOCH).await?;
-    let said: Answer = serde_json::from_slice(&answer.body).unwrap_or_default();
-    if let Some(seconds) = said.parameters.retry_after {
+    let secrets = Secrets::default().and(token);
+    let mut answer = http::send(builder, &secrets, now).await?;
+    let reply: Answer = serde_json::from_slice(&answer.body).unwrap_or_default();
+    if let Some(seconds) = reply.parameters.retry_after {
         answer.after = Some(Duration::from_secs(seconds));
     }
-    // Whatever answers in Telegram's place may repeat what it was asked.
-    let description = Secrets::default().and(token).redact_text(&said.description);
+    let description = shown(&reply.description, DESCRIPTION_CHARS_MAX);
     match answer.status {
-        // A chat that is not there, or a bot that nobody let in, is nothing the next message mends.
+        // An unknown chat, or a bot that is not a member of it: the next message would fail the same way.
         400 if !description.contains("too long") => Err(SendError::Refused(format!(
             "it answers HTTP 400: {description}"
         ))),
-        200..=299 if !said.ok => Err(SendError::Later {
-            why: "it answers HTTP 200, and not as Telegram does".to_owned(),
+        200..=299 if !reply.ok => Err(SendError::Later {
+            why: "it answers HTTP 200, but not as Telegram does".to_owned(),
             after: None,
         }),
         _ => http::judge(&answer, &description),

@@ -6,11 +6,12 @@ use secrecy::SecretString;
 use serde_json::json;
 
 use super::{Language, Outgoing, SendError, http};
+use crate::text::Secrets;
 
-/// Happenings in one body; of more, the newest.
+/// Most items in one body; the newest are kept.
 const ITEMS_MAX: usize = 1_000;
 
-/// What is sent.
+/// A message's id and JSON body.
 pub(super) struct Request {
     id: String,
     body: Vec<u8>,
@@ -58,7 +59,8 @@ pub(super) async fn send(
         .header("webhook-timestamp", seconds.to_string())
         .header("webhook-signature", signed)
         .body(request.body.clone());
-    let answer = http::ask(builder, now).await?;
+    let secrets = Secrets::default().and_url(url);
+    let answer = http::send(builder, &secrets, now).await?;
     http::judge(&answer, "")
 }
 

@@ -58,7 +58,7 @@ pub(super) async fn read(
                 Err(_) => report.failed += 1,
             }
             let lines = answer.map_err(|error| {
-                let why = if error.is_put_off() {
+                let why = if error.is_postponed() {
                     NoLines::PutOff
                 } else {
                     NoLines::Failed

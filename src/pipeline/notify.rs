@@ -11,16 +11,16 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Ctx, watch};
 use crate::clock::Clock;
+use crate::net::Backoff;
 use crate::notify::{Channel, Item, Outgoing, SendError};
 use crate::store::{Bounds, Delivery, Store, StoreError};
 
 /// Messages sent to one channel in one run; the next run follows at once while there are more.
 const SENT_AT_ONCE: u32 = 20;
 
-/// The first pause after a failure; doubled up to the longest, with full jitter.
-const PAUSE_FIRST: SignedDuration = SignedDuration::from_secs(2);
-/// What is right again is told within a minute.
-const PAUSE_LONGEST: SignedDuration = SignedDuration::from_secs(60);
+/// Pauses after failures, with full jitter. The longest is short, so that a channel that works again gets its
+/// messages within a minute.
+const BACKOFF: Backoff = Backoff::new(Duration::from_secs(2), Duration::from_mins(1));
 /// A pause a channel asks for is honoured up to this.
 const ASKED_LONGEST: SignedDuration = SignedDuration::from_mins(15);
 
@@ -129,13 +129,13 @@ impl Notifier {
         if let Some(asked) = asked.and_then(|asked| SignedDuration::try_from(asked).ok()) {
             return asked.clamp(SignedDuration::from_secs(1), ASKED_LONGEST);
         }
-        let doubled = PAUSE_FIRST * 2_i32.pow(u32::try_from(failures).unwrap_or(5).min(5));
-        let share = self
+        let jitter = self
             .random
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .f64();
-        SignedDuration::from_secs_f64(doubled.min(PAUSE_LONGEST).as_secs_f64() * share)
+        let pause = BACKOFF.jittered(u32::try_from(failures).unwrap_or_default(), jitter);
+        SignedDuration::try_from(pause).unwrap_or(ASKED_LONGEST)
     }
 
     fn is_time_to_watch(&self) -> bool {

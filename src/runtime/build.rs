@@ -62,11 +62,11 @@ pub enum BuildError {
         shop: String,
         /// What is wrong.
         #[source]
-        source: crate::kaspi::BuildError,
+        source: crate::net::SetupError,
     },
     /// A channel's HTTP client.
     #[error("a channel: {0}")]
-    Channel(String),
+    Channel(#[from] crate::net::SetupError),
     /// The database.
     #[error(transparent)]
     Store(#[from] crate::store::StoreError),

@@ -82,6 +82,10 @@ fn made(source: &StockSource, place: Place) -> Source {
     }
 }
 
+fn web(url: &str) -> Result<Web, String> {
+    Web::new(url).map_err(|error| error.to_string())
+}
+
 fn place(loaded: &Loaded, source: &StockSource) -> Result<Place, String> {
     if source.kind == Some(SourceKind::AlStyle) {
         let url = source.url.as_deref().unwrap_or(AL_STYLE_URL);
@@ -90,12 +94,12 @@ fn place(loaded: &Loaded, source: &StockSource) -> Result<Place, String> {
             SupplierSku::ArticlePn => By::PartNumber,
         };
         let token = loaded.supplier_token(source);
-        let supplier = AlStyle::new(Web::new(url)?, by);
+        let supplier = AlStyle::new(web(url)?, by);
         return Ok(Place::Supplier(supplier, Box::new(move || token.load())));
     }
     match (&source.file, &source.url) {
         (Some(file), _) => Ok(Place::File(file.clone())),
-        (None, Some(url)) => Ok(Place::Web(Web::new(url)?)),
+        (None, Some(url)) => Ok(Place::Web(web(url)?)),
         (None, None) => Err("neither file nor url is given".to_owned()),
     }
 }

@@ -7,11 +7,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::build::ShopParts;
 use crate::kaspi::ApiError;
+use crate::net::Backoff;
 use crate::pipeline::{StageError, act, decide, poll, sweep};
 
-/// First pause after an outage; doubled up to the longest.
-const PAUSE_FIRST: SignedDuration = SignedDuration::from_millis(500);
-const PAUSE_LONGEST: SignedDuration = SignedDuration::from_secs(8);
+/// Pauses after outages in a row.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(8));
 
 /// How a pass ended.
 #[derive(Debug, Clone, Default)]
@@ -61,12 +61,12 @@ async fn passes(
         .saturating_add(timeout)
         .unwrap_or(Timestamp::MAX);
     let mut summary = Summary::default();
-    let mut pause = PAUSE_FIRST;
+    let mut outages = 0;
     let mut wants_sweep = true;
     loop {
         let round = match round(shop, &mut summary, wants_sweep, stop).await {
             Ok(round) => {
-                pause = PAUSE_FIRST;
+                outages = 0;
                 summary.failing = None;
                 round
             }
@@ -78,8 +78,8 @@ async fn passes(
                 tracing::warn!(
                     event = "once.retry", shop = %shop.ctx.shop, code = error.code(), hint = error.hint(), "{error}"
                 );
-                let until = again_at(&error, clock.now(), pause);
-                pause = (pause * 2).min(PAUSE_LONGEST);
+                let until = again_at(&error, clock.now(), BACKOFF.pause(outages));
+                outages += 1;
                 summary.failing = Some(error.to_string());
                 Round {
                     next_at: Some(until),
@@ -103,7 +103,7 @@ async fn passes(
     }
 }
 
-fn again_at(error: &ApiError, now: Timestamp, pause: SignedDuration) -> Timestamp {
+fn again_at(error: &ApiError, now: Timestamp, pause: Duration) -> Timestamp {
     match error {
         ApiError::Snooze { until } | ApiError::Breaker { until } => (*until).max(now),
         _ => now.saturating_add(pause).unwrap_or(now),

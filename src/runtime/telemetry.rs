@@ -1,11 +1,15 @@
 //! Logs: where they go, how they look, and what never gets into them.
 
+use std::fmt::Debug;
 use std::io;
 
 use tracing::Subscriber;
+use tracing::field::Field;
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::field::MakeExt as _;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::{Writer, debug_fn};
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
@@ -13,6 +17,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, fmt};
 
 use crate::config::{Log, LogFormat};
+use crate::text::shown;
 
 /// Where lines go; the journal ignores it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,9 +92,19 @@ where
         LogFormat::Text => Ok(fmt::layer()
             .with_ansi(color)
             .with_target(false)
+            .fmt_fields(debug_fn(one_line).delimited(" "))
             .with_writer(writer)
             .boxed()),
         LogFormat::Journald => journal(),
+    }
+}
+
+/// Text from outside must not look like another line or like commands to a terminal.
+fn one_line(out: &mut Writer<'_>, field: &Field, value: &dyn Debug) -> std::fmt::Result {
+    let value = shown(&format!("{value:?}"), usize::MAX);
+    match field.name() {
+        "message" => write!(out, "{value}"),
+        name => write!(out, "{name}={value}"),
     }
 }
 
@@ -153,6 +168,17 @@ mod tests {
         assert_eq!(line["level"], "INFO");
         let at = line["timestamp"].as_str().unwrap();
         assert!(at.parse::<jiff::Timestamp>().is_ok(), "{at}");
+    }
+
+    #[test]
+    fn a_line_of_text_cannot_be_forged() {
+        let sku = "A\nWARN forged\u{1b}[2J\u{202e}";
+        let text = logged(LogFormat::Text, "info", || {
+            tracing::info!(event = "stock.imported", %sku, other = sku, "read {sku}");
+        });
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text}");
+        assert!(text.contains("read A\\nWARN forged\\u001b[2J"), "{text}");
     }
 
     #[test]

@@ -1,8 +1,8 @@
-//! Metrics as text: OpenMetrics for who asks for it, Prometheus' older format for who does not.
+//! Metrics as text: OpenMetrics where the client accepts it, else Prometheus' older format.
 
 use std::fmt::Write as _;
 
-/// One family of samples.
+/// A metric with its samples.
 pub(super) struct Family {
     name: &'static str,
     kind: Kind,
@@ -10,7 +10,7 @@ pub(super) struct Family {
     samples: Vec<(&'static str, String, String)>,
 }
 
-/// What a family is.
+/// A metric's type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Gauge,
@@ -18,7 +18,7 @@ pub(super) enum Kind {
     Histogram,
 }
 
-/// Which text.
+/// The text format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
     OpenMetrics,
@@ -53,7 +53,7 @@ impl Family {
         self.push(end, labels, &value);
     }
 
-    /// A histogram's buckets hold what is at most their end.
+    /// Adds a histogram. A bucket counts values up to its end.
     pub(super) fn add_histogram(
         &mut self,
         labels: &[(&str, &str)],
@@ -95,7 +95,7 @@ fn written(labels: &[(&str, &str)]) -> String {
     format!("{{{}}}", labels.join(","))
 }
 
-/// The whole page; families without samples are left out.
+/// The whole page, without the metrics that have no samples.
 pub(super) fn page(families: &[Family], format: Format) -> String {
     let mut out = String::new();
     for family in families.iter().filter(|family| !family.samples.is_empty()) {

@@ -1,5 +1,5 @@
-//! Who may read, and how many at once: on loopback whoever asks for loopback, elsewhere whoever shows
-//! the token. A page of the web must not read this one through a browser, so `Host` is looked at.
+//! Access to the status pages: on loopback to requests whose `Host` is loopback, elsewhere to those with the
+//! token. `Host` is checked so that a web page cannot read them through a browser (DNS rebinding).
 
 use std::io;
 use std::net::SocketAddr;
@@ -19,22 +19,22 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
 
-/// Connections at once: a scraper, a health check, a few people.
+/// Most connections at once: a scraper, a health check, a few people.
 const CONNECTIONS_MAX: usize = 32;
 
-/// A connection lives no longer: one that only waits would keep its place for ever.
+/// Longest life of a connection: an idle one must not keep its slot.
 const CONNECTION_LIFE: Duration = Duration::from_mins(1);
 
-/// Pages that say no more than yes or no, for checks that carry no token.
-const BARE: [&str; 2] = ["/healthz", "/readyz"];
+/// Pages that answer without a token, with yes or no only.
+const PUBLIC: [&str; 2] = ["/healthz", "/readyz"];
 
-/// The token readers must show, if one is asked for.
+/// The token that requests must carry, if one is configured.
 #[derive(Clone)]
 pub(super) struct Guard(pub(super) Option<Arc<SecretString>>);
 
-/// Marks a request whose answer must say no more than yes or no.
+/// Marks a request without the token: its answer must be yes or no only.
 #[derive(Clone, Copy)]
-pub(super) struct Stranger;
+pub(super) struct Unauthenticated;
 
 pub(super) async fn check(
     State(guard): State<Guard>,
@@ -43,18 +43,23 @@ pub(super) async fn check(
 ) -> Response {
     let headers = request.headers();
     match &guard.0 {
-        None if is_of_loopback(headers) => {}
+        None if is_for_loopback(headers) => {}
         None => {
             let why = "ask for 127.0.0.1 or localhost\n";
             return (StatusCode::MISDIRECTED_REQUEST, why).into_response();
         }
-        Some(token) if shows(headers, token) => {}
-        Some(_) if BARE.contains(&request.uri().path()) => {
-            request.extensions_mut().insert(Stranger);
+        Some(token) if carries(headers, token) => {}
+        Some(_) if PUBLIC.contains(&request.uri().path()) => {
+            request.extensions_mut().insert(Unauthenticated);
         }
         Some(_) => {
             let ask = [(header::WWW_AUTHENTICATE, "Bearer")];
-            return (StatusCode::UNAUTHORIZED, ask, "show the token\n").into_response();
+            return (
+                StatusCode::UNAUTHORIZED,
+                ask,
+                "send the token: Authorization: Bearer …\n",
+            )
+                .into_response();
         }
     }
     let mut answer = next.run(request).await;
@@ -72,7 +77,7 @@ pub(super) async fn check(
     answer
 }
 
-fn is_of_loopback(headers: &HeaderMap) -> bool {
+fn is_for_loopback(headers: &HeaderMap) -> bool {
     let Some(host) = headers
         .get(header::HOST)
         .and_then(|host| host.to_str().ok())
@@ -88,32 +93,32 @@ fn is_of_loopback(headers: &HeaderMap) -> bool {
     name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
-fn shows(headers: &HeaderMap, token: &SecretString) -> bool {
-    let shown = headers.get(header::AUTHORIZATION);
-    let shown = shown.and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-    let (shown, token) = (
-        shown.unwrap_or_default().as_bytes(),
+fn carries(headers: &HeaderMap, token: &SecretString) -> bool {
+    let sent = headers.get(header::AUTHORIZATION);
+    let sent = sent.and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+    let (sent, token) = (
+        sent.unwrap_or_default().as_bytes(),
         token.expose_secret().as_bytes(),
     );
-    // Every byte is looked at: how long it takes says nothing about which one was wrong.
-    let differs = shown
+    // Compares every byte, so that the time does not show which one was wrong.
+    let differs = sent
         .iter()
         .zip(token)
         .fold(0, |differs, (a, b)| differs | (a ^ b));
-    shown.len() == token.len() && differs == 0
+    sent.len() == token.len() && differs == 0
 }
 
-/// A listener that takes so many connections and no more; others wait in the system's queue.
+/// A listener with a limit on connections; others wait in the system's queue.
 pub(super) struct Bounded {
     listener: TcpListener,
-    places: Arc<Semaphore>,
+    slots: Arc<Semaphore>,
 }
 
 impl Bounded {
     pub(super) fn new(listener: TcpListener) -> Self {
         Self {
             listener,
-            places: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+            slots: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
         }
     }
 }
@@ -123,12 +128,12 @@ impl Listener for Bounded {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        let place = Arc::clone(&self.places).acquire_owned().await.ok();
+        let slot = Arc::clone(&self.slots).acquire_owned().await.ok();
         let (stream, address) = Listener::accept(&mut self.listener).await;
         let connection = Connection {
             stream,
-            ends: Box::pin(tokio::time::sleep(CONNECTION_LIFE)),
-            _place: place,
+            deadline: Box::pin(tokio::time::sleep(CONNECTION_LIFE)),
+            _slot: slot,
         };
         (connection, address)
     }
@@ -138,11 +143,11 @@ impl Listener for Bounded {
     }
 }
 
-/// A connection with its place and its end.
+/// A connection, its slot and its deadline.
 pub(super) struct Connection {
     stream: TcpStream,
-    ends: Pin<Box<Sleep>>,
-    _place: Option<OwnedSemaphorePermit>,
+    deadline: Pin<Box<Sleep>>,
+    _slot: Option<OwnedSemaphorePermit>,
 }
 
 impl AsyncRead for Connection {
@@ -151,7 +156,7 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.ends.as_mut().poll(context).is_ready() {
+        if self.deadline.as_mut().poll(context).is_ready() {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         Pin::new(&mut self.stream).poll_read(context, buffer)
@@ -164,7 +169,7 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if self.ends.as_mut().poll(context).is_ready() {
+        if self.deadline.as_mut().poll(context).is_ready() {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         Pin::new(&mut self.stream).poll_write(context, bytes)

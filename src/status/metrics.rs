@@ -1,5 +1,4 @@
-//! `/metrics`: what there is to measure. Every name is in a dashboard or an alert rule below `deploy/`,
-//! or could be.
+//! `/metrics`: every metric, for the dashboard and the alert rules in `deploy/`.
 
 use std::collections::BTreeMap;
 
@@ -33,21 +32,21 @@ pub(super) async fn page(State(shared): State<Shared>, headers: HeaderMap) -> Re
     }
 }
 
-/// Families in the order they are written.
+/// Metrics in the order they are written.
 #[derive(Default)]
-struct Book {
+struct Registry {
     families: Vec<Family>,
-    places: BTreeMap<&'static str, usize>,
+    indexes: BTreeMap<&'static str, usize>,
 }
 
-impl Book {
+impl Registry {
     fn family(&mut self, name: &'static str, kind: Kind, help: &'static str) -> &mut Family {
         let next = self.families.len();
-        let place = *self.places.entry(name).or_insert(next);
-        if place == next {
+        let index = *self.indexes.entry(name).or_insert(next);
+        if index == next {
             self.families.push(Family::new(name, kind, help));
         }
-        &mut self.families[place]
+        &mut self.families[index]
     }
 
     fn gauge(&mut self, name: &'static str, help: &'static str) -> &mut Family {
@@ -64,33 +63,34 @@ fn age(now: Timestamp, then: Timestamp) -> f64 {
 }
 
 async fn families(shared: &Shared) -> Result<Vec<Family>, StoreError> {
-    let mut book = Book::default();
+    let mut registry = Registry::default();
     let now = shared.clock.now();
     let version = [("version", env!("CARGO_PKG_VERSION"))];
-    book.gauge(
-        "qabyl_build_info",
-        "Always 1; its label says which version runs",
-    )
-    .add(&version, 1);
+    registry
+        .gauge(
+            "qabyl_build_info",
+            "Always 1; the label is the running version",
+        )
+        .add(&version, 1);
     for ctx in shared.shops.iter() {
-        orders(&mut book, shared, ctx, now).await?;
-        requests(&mut book, ctx);
-        lists(&mut book, shared, ctx, now).await?;
+        orders(&mut registry, shared, ctx, now).await?;
+        requests(&mut registry, ctx);
+        lists(&mut registry, shared, ctx, now).await?;
     }
-    of_all(&mut book, shared, now).await?;
-    stages(&mut book, shared, now);
-    Ok(book.families)
+    shared_by_all(&mut registry, shared, now).await?;
+    stages(&mut registry, shared, now);
+    Ok(registry.families)
 }
 
 async fn orders(
-    book: &mut Book,
+    registry: &mut Registry,
     shared: &Shared,
     ctx: &Ctx,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let shop = ("shop", ctx.shop.as_str());
     let totals = shared.store.totals(Some(&ctx.shop)).await?;
-    let orders = book.gauge("qabyl_orders", "Orders by what was made of them");
+    let orders = registry.gauge("qabyl_orders", "Orders by state");
     for (standing, count) in [
         ("accepted", totals.accepted),
         ("cancelled", totals.cancelled),
@@ -100,16 +100,18 @@ async fn orders(
     ] {
         orders.add(&[shop, ("standing", standing)], count);
     }
-    book.gauge(
-        "qabyl_actions_open",
-        "Accepts and cancels whose effect is not seen yet",
-    )
-    .add(&[shop], totals.open_actions);
-    book.gauge(
-        "qabyl_actions_stuck",
-        "Accepts and cancels without effect, left to a person",
-    )
-    .add(&[shop], totals.stuck);
+    registry
+        .gauge(
+            "qabyl_actions_open",
+            "Accepts and cancels not confirmed yet",
+        )
+        .add(&[shop], totals.open_actions);
+    registry
+        .gauge(
+            "qabyl_actions_stuck",
+            "Accepts and cancels without effect that need a person",
+        )
+        .add(&[shop], totals.stuck);
     let policy = ctx.policy();
     let mut reasons: BTreeMap<String, (u64, f64)> = BTreeMap::new();
     for held in shared.store.held_now(&ctx.shop).await? {
@@ -121,131 +123,151 @@ async fn orders(
     }
     for (reason, (count, least)) in &reasons {
         let labels = [shop, ("reason", reason.as_str())];
-        book.gauge("qabyl_held_orders", "Orders held for a person, by why")
+        registry
+            .gauge("qabyl_held_orders", "Held orders by reason")
             .add(&labels, count);
-        book.gauge(
-            "qabyl_held_left_seconds",
-            "Least time left to the deadline of an order held, by why",
-        )
-        .add(&labels, least);
+        registry
+            .gauge(
+                "qabyl_held_left_seconds",
+                "Shortest time left to the deadline of a held order, by reason",
+            )
+            .add(&labels, least);
     }
     let accepts = ctx.meter.accepts();
     let ends = BUCKETS_S.into_iter().map(f64::from);
     let buckets: Vec<(f64, u64)> = ends.zip(accepts.counts).collect();
-    let took = "Time from when an order could be seen to its accept";
-    book.family("qabyl_accept_seconds", Kind::Histogram, took)
+    let took = "Time from an order's appearance to its accept";
+    registry
+        .family("qabyl_accept_seconds", Kind::Histogram, took)
         .add_histogram(&[shop], &buckets, (accepts.count, accepts.sum_s));
     let counters = shared
         .store
         .counters(&ctx.shop, ctx.settings.budget_window, now)
         .await?;
     let share = crate::pipeline::share(counters.cancelled, counters.decided);
-    book.gauge(
-        "qabyl_cancel_ratio",
-        "Cancelled orders among those decided, over the budget's window",
-    )
-    .add(&[shop], share);
+    registry
+        .gauge(
+            "qabyl_cancel_ratio",
+            "Share of cancelled orders among those decided, over the budget's window",
+        )
+        .add(&[shop], share);
     if let Some(limit) = ctx.policy().limits.cancel_budget_share {
-        book.gauge("qabyl_cancel_budget_ratio", "Share at which cancels stop")
+        registry
+            .gauge("qabyl_cancel_budget_ratio", "Share at which cancels stop")
             .add(&[shop], limit);
     }
     Ok(())
 }
 
-fn requests(book: &mut Book, ctx: &Ctx) {
+fn requests(registry: &mut Registry, ctx: &Ctx) {
     let shop = ("shop", ctx.shop.as_str());
     let view = ctx.reader.view();
-    let requests = book.counter("qabyl_requests", "Requests to Kaspi by what came of them");
+    let requests = registry.counter("qabyl_requests", "Requests to Kaspi by result");
     for method in ["read", "write"] {
         for class in CLASSES {
             let count = view.classes.get(&(method, class)).copied().unwrap_or(0);
             requests.add(&[shop, ("method", method), ("class", class)], count);
         }
     }
-    book.counter(
-        "qabyl_rate_limit_wait_seconds",
-        "Time that requests waited for their place in line",
-    )
-    .add(&[shop], view.waited.as_secs_f64());
+    registry
+        .counter(
+            "qabyl_rate_limit_wait_seconds",
+            "Time that requests waited for the rate limit and a free slot",
+        )
+        .add(&[shop], view.waited.as_secs_f64());
     let is_open = u8::from(view.breaker == BreakerState::Open);
-    book.gauge(
-        "qabyl_breaker_open",
-        "1 while requests are held back after several outages",
-    )
-    .add(&[shop], is_open);
+    registry
+        .gauge(
+            "qabyl_breaker_open",
+            "1 while the circuit breaker is open after several outages",
+        )
+        .add(&[shop], is_open);
     if let Some(skew) = view.skew {
-        book.gauge("qabyl_clock_skew_seconds", "Kaspi's clock minus this one's")
+        registry
+            .gauge("qabyl_clock_skew_seconds", "Kaspi's clock minus this one's")
             .add(&[shop], skew.as_secs_f64());
     }
 }
 
 async fn lists(
-    book: &mut Book,
+    registry: &mut Registry,
     shared: &Shared,
     ctx: &Ctx,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let shop = ("shop", ctx.shop.as_str());
     let state = shared.store.shop_state(&ctx.shop).await?;
-    book.gauge("qabyl_shop_denied", "1 while Kaspi refuses the shop")
+    registry
+        .gauge("qabyl_shop_denied", "1 while Kaspi denies the shop access")
         .add(&[shop], u8::from(state.denied.is_some()));
-    book.gauge("qabyl_shop_paused", "1 while a person has paused the shop")
+    registry
+        .gauge("qabyl_shop_paused", "1 while a person has paused the shop")
         .add(&[shop], u8::from(state.paused.is_some()));
     let (new, sweep) = shared.store.lists_read(&ctx.shop).await?;
     for (list, read) in [("new", new), ("accepted", sweep)] {
         if let Some(at) = read {
-            book.gauge(
-                "qabyl_list_age_seconds",
-                "Time since a list was last read completely",
-            )
-            .add(&[shop, ("list", list)], age(now, at));
+            registry
+                .gauge(
+                    "qabyl_list_age_seconds",
+                    "Time since a list was last read completely",
+                )
+                .add(&[shop, ("list", list)], age(now, at));
         }
     }
     Ok(())
 }
 
-async fn of_all(book: &mut Book, shared: &Shared, now: Timestamp) -> Result<(), StoreError> {
+async fn shared_by_all(
+    registry: &mut Registry,
+    shared: &Shared,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     if let Some((newest, oldest)) = shared.store.stock_age().await? {
-        let stock = book.gauge(
+        let stock = registry.gauge(
             "qabyl_stock_age_seconds",
             "Time since stock levels were counted",
         );
         stock.add(&[("level", "newest")], age(now, newest));
         stock.add(&[("level", "oldest")], age(now, oldest));
     }
-    let size = book.gauge(
+    let size = registry.gauge(
         "qabyl_database_bytes",
-        "Size of the database and of its log",
+        "Size of the database and of its write-ahead log",
     );
     size.add(&[("file", "database")], shared.store.file_bytes());
     size.add(&[("file", "log")], shared.store.log_bytes());
     for channel in shared.store.channels().await? {
         let label = [("channel", channel.name.as_str())];
-        book.gauge("qabyl_channel_waiting", "Messages that wait for a channel")
+        registry
+            .gauge("qabyl_channel_waiting", "Messages waiting for a channel")
             .add(&label, channel.due);
         let failing = channel.failing_since.map_or(0.0, |since| age(now, since));
-        book.gauge(
-            "qabyl_channel_failing_seconds",
-            "How long a channel has been failing",
-        )
-        .add(&label, failing);
+        registry
+            .gauge(
+                "qabyl_channel_failing_seconds",
+                "How long a channel has been failing",
+            )
+            .add(&label, failing);
     }
     Ok(())
 }
 
-fn stages(book: &mut Book, shared: &Shared, now: Timestamp) {
+fn stages(registry: &mut Registry, shared: &Shared, now: Timestamp) {
     for (shop, stage, status) in shared.board.snapshot() {
         let labels = [("shop", shop.as_str()), ("stage", stage.name())];
-        book.counter("qabyl_stage_runs", "Runs of a stage")
+        registry
+            .counter("qabyl_stage_runs", "Runs of a stage")
             .add(&labels, status.runs);
-        book.counter("qabyl_stage_failures", "Runs of a stage that failed")
+        registry
+            .counter("qabyl_stage_failures", "Runs of a stage that failed")
             .add(&labels, status.failures);
         if let Some(at) = status.last_ok {
-            book.gauge(
-                "qabyl_stage_ok_age_seconds",
-                "Time since a stage last ended well",
-            )
-            .add(&labels, age(now, at));
+            registry
+                .gauge(
+                    "qabyl_stage_ok_age_seconds",
+                    "Time since a stage last succeeded",
+                )
+                .add(&labels, age(now, at));
         }
     }
 }

@@ -1,5 +1,4 @@
-//! The daemon's own HTTP surface: health, readiness, status, metrics. Reading only, and nothing
-//! personal on it.
+//! The daemon's own HTTP pages: health, readiness, status, metrics. Read-only, without personal data.
 
 mod exposition;
 mod guard;
@@ -26,7 +25,7 @@ use crate::kaspi::BreakerState;
 use crate::pipeline::Ctx;
 use crate::runtime::Board;
 use crate::store::{Store, StoreError};
-use guard::{Bounded, Guard, Stranger};
+use guard::{Bounded, Guard, Unauthenticated};
 
 /// A shop whose last complete list is older than this is not ready.
 pub(crate) const LIST_AGE_MAX: SignedDuration = SignedDuration::from_mins(5);
@@ -55,10 +54,10 @@ impl Shared {
 /// Why the pages cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// Others can reach the address, and no token is asked for.
+    /// The address is not loopback, and no token is configured.
     #[error(
-        "http.listen is {0}, which others can reach: set http.token_file to a file with a token they must \
-         show, or listen at 127.0.0.1"
+        "http.listen is {0}, which other machines can reach: set http.token_file to a file with a token that \
+         requests must carry, or listen at 127.0.0.1"
     )]
     Open(SocketAddr),
     /// The port is taken, or not allowed.
@@ -66,10 +65,10 @@ pub enum ServeError {
     Bind(SocketAddr, std::io::Error),
 }
 
-/// Serves until `stop`; the future returned ends when the last answer is out.
+/// Serves until `stop`; the returned future ends after the last answer.
 ///
 /// # Errors
-/// An address that others can reach and no token, or one that cannot be listened at.
+/// An address that is not loopback without a token, or one that cannot be listened at.
 pub async fn serve(
     address: SocketAddr,
     token: Option<SecretString>,
@@ -109,10 +108,10 @@ async fn healthz() -> &'static str {
 
 async fn readyz(
     State(shared): State<Shared>,
-    stranger: Option<Extension<Stranger>>,
+    unauthenticated: Option<Extension<Unauthenticated>>,
 ) -> (StatusCode, String) {
     let found = unready(&shared).await;
-    if stranger.is_some() && !matches!(&found, Ok(why) if why.is_empty()) {
+    if unauthenticated.is_some() && !matches!(&found, Ok(why) if why.is_empty()) {
         return (StatusCode::SERVICE_UNAVAILABLE, "not ready\n".to_owned());
     }
     match found {
@@ -135,9 +134,13 @@ async fn unready(shared: &Shared) -> Result<Vec<String>, StoreError> {
     for ctx in shared.shops.iter() {
         let shop = &ctx.shop;
         match shared.store.lists_read(shop).await?.0 {
-            None => why.push(format!("shop {shop} was never listed completely")),
+            None => why.push(format!(
+                "the orders of shop {shop} were never listed completely"
+            )),
             Some(at) if now.duration_since(at) > LIST_AGE_MAX => {
-                why.push(format!("shop {shop} was last listed completely at {at}"));
+                why.push(format!(
+                    "the orders of shop {shop} were last listed completely at {at}"
+                ));
             }
             Some(_) => {}
         }
@@ -186,7 +189,7 @@ async fn status_json(shared: &Shared) -> Result<Value, StoreError> {
     let stages: Vec<Value> = stages
         .map(|(shop, stage, status)| {
             json!({
-                "shop": shop, "stage": stage.name(), "what_for": stage.declared().about,
+                "shop": shop, "stage": stage.name(), "description": stage.declared().about,
                 "period": stage.declared().runs, "status": status,
             })
         })

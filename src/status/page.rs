@@ -1,4 +1,4 @@
-//! `/`: how things stand, for eyes. Plain HTML, no script, nothing personal, nothing to click.
+//! `/`: the state of the daemon for people. Plain HTML without scripts, links or personal data.
 
 use std::fmt::Write as _;
 
@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::Shared;
 use super::held::left;
 use crate::store::StoreError;
+use crate::text::html as escaped;
 
 const STYLE: &str = "body{font:15px system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem;\
 color:#222;background:#fff}table{border-collapse:collapse;width:100%;margin:.5rem 0 2rem}\
@@ -18,7 +19,7 @@ th,td{text-align:left;padding:.3rem .8rem .3rem 0;border-bottom:1px solid #ddd;v
 th{font-weight:600}.bad{color:#b00020}@media(prefers-color-scheme:dark){body{color:#ddd;background:#181818}\
 th,td{border-color:#444}.bad{color:#ff8a80}}";
 
-/// Orders shown of those held.
+/// Most held orders on the page.
 const HELD_SHOWN: usize = 100;
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -31,14 +32,6 @@ pub(super) async fn page(State(shared): State<Shared>) -> Response {
         }
         Err(error) => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()).into_response(),
     }
-}
-
-/// Text as it may stand in HTML.
-fn plain(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
 }
 
 fn local(at: Timestamp) -> String {
@@ -72,7 +65,7 @@ fn bad(text: &str) -> String {
     if text.is_empty() {
         String::new()
     } else {
-        format!("<span class=\"bad\">{}</span>", plain(text))
+        format!("<span class=\"bad\">{}</span>", escaped(text))
     }
 }
 
@@ -114,8 +107,8 @@ async fn html(shared: &Shared) -> Result<String, StoreError> {
     let heads = [
         "shop",
         "stage",
-        "what for",
-        "last ended well",
+        "purpose",
+        "last success",
         "runs",
         "failed",
         "trouble",
@@ -138,7 +131,7 @@ async fn shops(shared: &Shared, now: Timestamp) -> Result<Vec<Vec<String>>, Stor
         let paused = state.paused.map(|_| "paused".to_owned());
         let trouble = state.denied.map(|(_, why)| why).or(paused);
         rows.push(vec![
-            plain(ctx.shop.as_str()),
+            escaped(ctx.shop.as_str()),
             seen.new.to_string(),
             seen.accepted.to_string(),
             seen.cancelled.to_string(),
@@ -164,10 +157,10 @@ async fn held(shared: &Shared, now: Timestamp) -> Result<Vec<Vec<String>>, Store
             } else {
                 bad("past")
             };
-            let why = plain(&held.because.join(", ").replace("rule:", "rule "));
+            let why = escaped(&held.because.join(", ").replace("rule:", "rule "));
             let cells = vec![
-                plain(ctx.shop.as_str()),
-                plain(held.code.as_str()),
+                escaped(ctx.shop.as_str()),
+                escaped(held.code.as_str()),
                 words,
                 why,
             ];
@@ -184,7 +177,7 @@ fn stages(shared: &Shared) -> Vec<Vec<String>> {
     stages
         .map(|(shop, stage, status)| {
             vec![
-                plain(shop.strip_prefix('*').map_or(&shop, |source| {
+                escaped(shop.strip_prefix('*').map_or(&shop, |source| {
                     if source.is_empty() { "all" } else { source }
                 })),
                 stage.name().to_owned(),

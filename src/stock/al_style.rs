@@ -1,5 +1,5 @@
 //! The supplier Al-Style (KASPI_API §9): a token in the query, about one request in five seconds, and
-//! numbers such as `">50"`.
+//! quantities such as `">50"`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,21 +14,21 @@ use crate::domain::ids::Sku;
 use crate::domain::stock::StockRow;
 use crate::text::Secrets;
 
-/// Between two requests.
+/// Time between two requests.
 const PACE: Duration = Duration::from_secs(5);
-/// After a request that was too many.
+/// Pause after a request that came too soon.
 const PAUSE: Duration = Duration::from_secs(10);
-/// Refusals in a row that mean the pace; one more means the token.
+/// Refusals in a row that may mean too many requests; one more means a wrong token.
 const REFUSALS_MAX: u32 = 3;
-/// Articles on a page.
+/// Articles per page.
 const PAGE: usize = 250;
-/// Pages read at most, 75 000 articles: at this pace they take a stage's longest run.
+/// Most pages, 75 000 articles: at one page in five seconds they take a stage's longest run.
 const PAGES_MAX: usize = 300;
 
 /// Which of the supplier's numbers is the merchant's SKU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {
-    /// Its own article: all come in one answer.
+    /// The supplier's article number: all come in one answer.
     Article,
     /// The manufacturer's part number: page by page.
     PartNumber,
@@ -46,10 +46,10 @@ impl AlStyle {
         Self { web, by }
     }
 
-    /// Reads all it has, as of the moment it was asked.
+    /// Reads all levels, as of the time of the request.
     ///
     /// # Errors
-    /// No answer, a refusal, or an answer that is no stock.
+    /// No answer, a refusal, or an answer that is not stock.
     pub async fn read(
         &self,
         token: &SecretString,
@@ -67,7 +67,7 @@ impl AlStyle {
             By::PartNumber => self.pages(token, clock, &mut found).await?,
         }
         if found.is_empty() {
-            let what = "the supplier lists nothing: an empty stock is not taken for zero";
+            let what = "the supplier lists nothing: an empty list is not taken for zero stock";
             return Err(ReadError::Unreadable(what.to_owned()));
         }
         Ok(rows(found, as_of))
@@ -96,7 +96,7 @@ impl AlStyle {
             let count = answer.get("pagination").and_then(|p| p.get("totalCount"));
             let elements = answer.get("elements").and_then(Value::as_array);
             let (Some(count), Some(elements)) = (count.and_then(Value::as_u64), elements) else {
-                return Err(unclear());
+                return Err(unreadable());
             };
             total = usize::try_from(count).unwrap_or(usize::MAX);
             if elements.is_empty() && offset < total {
@@ -114,7 +114,7 @@ impl AlStyle {
         Err(ReadError::Unreadable("the list does not end".to_owned()))
     }
 
-    /// One request, again after a pause while the supplier says that it was too soon.
+    /// One request, repeated after a pause while the supplier refuses it as too soon.
     async fn ask(
         &self,
         path: &str,
@@ -147,14 +147,14 @@ impl AlStyle {
     }
 }
 
-fn unclear() -> ReadError {
-    ReadError::Unreadable("the supplier's answer is not understood".to_owned())
+fn unreadable() -> ReadError {
+    ReadError::Unreadable("the supplier's answer cannot be read".to_owned())
 }
 
-/// The answer's object, out of its `data` where it has one.
+/// The answer's object, or the one in its `data`.
 fn object(answer: &Answer) -> Result<Map<String, Value>, ReadError> {
     let Ok(Value::Object(mut object)) = serde_json::from_slice(&answer.body) else {
-        return Err(unclear());
+        return Err(unreadable());
     };
     if object.get("success") == Some(&Value::Bool(false)) {
         let what = "the supplier answers that it failed (success: false)";
@@ -163,11 +163,11 @@ fn object(answer: &Answer) -> Result<Map<String, Value>, ReadError> {
     match object.remove("data") {
         Some(Value::Object(data)) => Ok(data),
         None => Ok(object),
-        Some(_) => Err(unclear()),
+        Some(_) => Err(unreadable()),
     }
 }
 
-/// Notes a quantity. A number that stands twice and differs is not known.
+/// Adds a quantity. A number listed twice with different quantities is unknown.
 fn put(found: &mut BTreeMap<String, Option<u32>>, number: &str, quantity: Option<&Value>) {
     let units = quantity.and_then(units);
     found
@@ -192,10 +192,10 @@ fn rows(found: BTreeMap<String, Option<u32>>, as_of: Timestamp) -> Vec<StockRow>
     rows.collect()
 }
 
-/// Units, or nothing where it is no number that could be one: unknown is never zero.
+/// Units, or `None` for anything that is not a whole number: unknown is never zero.
 fn units(quantity: &Value) -> Option<u32> {
     let text = plain(quantity);
-    // More than so many: so many there are.
+    // More than a number of units: at least that many.
     let digits = text.strip_prefix('>').unwrap_or(&text).trim();
     let whole = digits.strip_suffix(".0").unwrap_or(digits);
     whole.parse().ok()
@@ -216,7 +216,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn only_what_is_a_number_of_units_is_one() {
+    fn only_a_whole_number_is_a_quantity() {
         for (quantity, expected) in [
             (json!(7), Some(7)),
             (json!(0), Some(0)),

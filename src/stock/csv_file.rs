@@ -10,15 +10,15 @@ use super::findings::SourceError;
 use super::table::{Form, Table, expected};
 use crate::domain::stock::StockRow;
 
-/// Reads a whole file. `now` is the moment rows without `as_of` speak of.
+/// Reads a whole file. Rows without `as_of` are of `now`.
 ///
 /// # Errors
-/// Every bad line with its number; then no row is returned.
+/// Every bad line with its number.
 pub fn read(bytes: &[u8], file: &Path, now: Timestamp) -> Result<Vec<StockRow>, SourceError> {
     read_as_of(bytes, file, (now, now))
 }
 
-/// As [`read`], where rows without `as_of` speak of another moment than now.
+/// As [`read`]; `moments` are the time of rows without `as_of`, and now.
 pub(super) fn read_as_of(
     bytes: &[u8],
     file: &Path,
@@ -77,7 +77,7 @@ fn is_blank(record: &StringRecord) -> bool {
     record.iter().all(|field| field.trim().is_empty())
 }
 
-/// The line a record begins on: its position is where the one before it ended, blank lines included.
+/// The line a record begins on. Its position is the end of the record before it, so blank lines are skipped.
 pub(super) fn line(bytes: &[u8], position: Option<&csv::Position>) -> u64 {
     let Some(position) = position else {
         return 1;
@@ -88,7 +88,7 @@ pub(super) fn line(bytes: &[u8], position: Option<&csv::Position>) -> u64 {
     (position.line()).saturating_add(blank.map(|byte| u64::from(*byte == b'\n')).sum())
 }
 
-/// What is wrong with a record that cannot be read at all.
+/// Why a record cannot be read.
 fn unreadable(error: &csv::Error) -> String {
     match error.kind() {
         csv::ErrorKind::Utf8 { err, .. } => {
@@ -106,24 +106,26 @@ mod tests {
     fn problems(bytes: &[u8]) -> Vec<(u64, String)> {
         let now = Timestamp::constant(1_772_449_200, 0);
         let refused = read(bytes, Path::new("stock.csv"), now).unwrap_err();
-        let told = refused.problems.into_iter();
-        told.map(|problem| (problem.line, problem.what)).collect()
+        let problems = refused.problems.into_iter();
+        problems
+            .map(|problem| (problem.line, problem.what))
+            .collect()
     }
 
     #[test]
-    fn a_problem_is_told_with_its_own_line_however_many_blank_ones_come_before() {
-        let told = problems(b"\r\nsku;on_hand\r\n\r\n\r\nA;1\r\n\r\nB;x\r\nA;2\r\n");
-        assert_eq!(told.len(), 2, "{told:?}");
+    fn an_error_names_its_own_line_after_blank_lines() {
+        let found = problems(b"\r\nsku;on_hand\r\n\r\n\r\nA;1\r\n\r\nB;x\r\nA;2\r\n");
+        assert_eq!(found.len(), 2, "{found:?}");
         assert!(
-            told[0].0 == 7 && told[0].1.contains("on_hand of B"),
-            "{told:?}"
+            found[0].0 == 7 && found[0].1.contains("on_hand of B"),
+            "{found:?}"
         );
         assert!(
-            told[1].0 == 8 && told[1].1.contains("stands on line 5"),
-            "{told:?}"
+            found[1].0 == 8 && found[1].1.contains("is listed on line 5"),
+            "{found:?}"
         );
-        let told = problems(b"sku,on_hand\n\n\n\"A\n1\",\xff\n");
-        let said = "field 2 is not in UTF-8: save the file as \"CSV UTF-8\"";
-        assert_eq!(told, [(4, said.to_owned())]);
+        let found = problems(b"sku,on_hand\n\n\n\"A\n1\",\xff\n");
+        let expected = "field 2 is not in UTF-8: save the file as \"CSV UTF-8\"";
+        assert_eq!(found, [(4, expected.to_owned())]);
     }
 }

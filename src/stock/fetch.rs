@@ -1,7 +1,5 @@
-//! A source behind an address. The address may carry a secret: it is never told, and no redirect is
-//! followed with it.
+//! A stock source behind a URL. The URL may carry a secret, so no error names it.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -9,24 +7,25 @@ use reqwest::StatusCode;
 use reqwest::header::LAST_MODIFIED;
 
 use super::findings::SourceError;
+use crate::net::{self, ClientOptions, Failure, SetupError};
 use crate::text::Secrets;
 
-/// Largest answer, decoded: half a million rows.
-const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Largest answer in bytes, decoded: half a million rows.
+const BODY_BYTES_MAX: u64 = 64 * 1024 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// For the whole answer: a large price list on a slow line.
 const REQUEST_TIMEOUT: Duration = Duration::from_mins(2);
 
-/// Why a source gave nothing. `Display` says what happened, [`ReadError::hint`] what to do.
+/// Why a source gave no stock. `Display` says what happened, [`ReadError::hint`] what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// It is not there, does not answer, or answers with what is no stock.
+    /// Not found, no answer, or an answer that is not stock.
     #[error("{0}")]
     Unreadable(String),
     /// The supplier refuses the token.
     #[error("{0}")]
     Refused(String),
-    /// It was read, and has mistakes.
+    /// It was read, but has errors.
     #[error("{}", .0.brief())]
     Mistaken(#[from] SourceError),
 }
@@ -45,19 +44,19 @@ impl ReadError {
     pub const fn hint(&self) -> &'static str {
         match self {
             Self::Mistaken(_) => {
-                "mend the rows named here in the feed; the levels stay as they were"
+                "fix the rows named here in the feed; until then the levels stay as they are"
             }
             Self::Unreadable(_) => {
-                "check the file or the address of this source; the levels stay as they were"
+                "check the file or the address of this source; until then the levels stay as they are"
             }
             Self::Refused(_) => {
-                "put a valid token where this source reads it; it is read anew each time"
+                "put a valid token where this source reads it; it is read again each time"
             }
         }
     }
 }
 
-/// What came.
+/// A source's answer.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: StatusCode,
@@ -65,84 +64,55 @@ pub(super) struct Answer {
     pub(super) modified_at: Option<Timestamp>,
 }
 
-/// An address that is asked.
+/// A URL that is read.
 pub struct Web {
     client: reqwest::Client,
     url: String,
 }
 
 impl Web {
-    /// Prepares to ask an address.
+    /// A client for this address.
     ///
     /// # Errors
-    /// HTTPS could not be set up, in words.
-    pub fn new(url: &str) -> Result<Self, String> {
-        let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .http1_only()
-            .no_proxy()
-            .user_agent(concat!("qabyl/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(REQUEST_TIMEOUT);
-        let client = if url.starts_with("http://") {
-            // Nobody to trust: the machine's certificates are not read for nothing.
-            client.tls_certs_only([])
-        } else {
-            client
-        };
-        let client = client
-            .build()
-            .map_err(|error| format!("HTTPS could not be set up: {}", error.without_url()))?;
+    /// HTTPS could not be set up.
+    pub fn new(url: &str) -> Result<Self, SetupError> {
+        let client = net::client(&ClientOptions {
+            url,
+            connect_timeout: CONNECT_TIMEOUT,
+            request_timeout: REQUEST_TIMEOUT,
+            proxy: None,
+            reuse_connections: true,
+        })?;
         Ok(Self {
             client,
             url: url.trim_end_matches('/').to_owned(),
         })
     }
 
-    /// Asks for what lies below the address. The answer comes without `secrets`, should the server
-    /// repeat what it was sent.
+    /// Reads what lies below the address. The request carries `secrets`.
     pub(super) async fn get(
         &self,
         path: &str,
         query: &[(&str, &str)],
         secrets: &Secrets,
     ) -> Result<Answer, ReadError> {
-        let lost = |error: reqwest::Error| {
-            let what = if error.is_timeout() {
-                "no answer in time".to_owned()
-            } else {
-                root(&error.without_url())
-            };
-            ReadError::Unreadable(format!("could not be read: {what}"))
-        };
+        let failed =
+            |failure: Failure| ReadError::Unreadable(format!("could not be read: {failure}"));
         let request = self.client.get(format!("{}{path}", self.url)).query(query);
-        let mut response = request.send().await.map_err(lost)?;
+        let response = request.send().await;
+        let mut response = response.map_err(|error| failed(error.into()))?;
         let modified = response.headers().get(LAST_MODIFIED);
-        let modified = modified.and_then(|value| value.to_str().ok());
-        let modified_at = modified.and_then(|text| jiff::fmt::rfc2822::parse(text).ok());
-        let mut answer = Answer {
+        let modified_at = modified.and_then(|value| net::http_date(value.to_str().ok()?));
+        let body = net::read_body(&mut response, BODY_BYTES_MAX, secrets).await;
+        Ok(Answer {
             status: response.status(),
-            body: Vec::new(),
-            modified_at: modified_at.map(|at| at.timestamp()),
-        };
-        while let Some(chunk) = response.chunk().await.map_err(lost)? {
-            if answer.body.len() + chunk.len() > BODY_BYTES_MAX {
-                return Err(ReadError::Unreadable(format!(
-                    "the answer is larger than {} MiB",
-                    BODY_BYTES_MAX / (1024 * 1024)
-                )));
-            }
-            answer.body.extend_from_slice(&chunk);
-        }
-        if let Cow::Owned(body) = secrets.redact(&answer.body) {
-            answer.body = body;
-        }
-        Ok(answer)
+            body: body.map_err(failed)?,
+            modified_at,
+        })
     }
 
-    /// The error without what may be secret in the address: a server may put it into a file, and
-    /// findings quote its cells.
+    /// The error without what may be secret in the URL: a server may repeat it in a file, and errors quote
+    /// cells.
     pub fn redact(&self, error: ReadError) -> ReadError {
         let secrets = Secrets::default().and_url(&self.url);
         match error {
@@ -157,10 +127,10 @@ impl Web {
         }
     }
 
-    /// A file that lies at the address, and when it was made where that is told.
+    /// The file at the address, and its `Last-Modified`.
     ///
     /// # Errors
-    /// No answer, or one that is no file.
+    /// No answer, or one that is not a file.
     pub async fn file(&self) -> Result<(Vec<u8>, Option<Timestamp>), ReadError> {
         let answer = self.get("", &[], &Secrets::default()).await?;
         if answer.status != StatusCode::OK {
@@ -172,18 +142,9 @@ impl Web {
         let text = answer.body.trim_ascii_start();
         let page = text.get(..9).unwrap_or_default().to_ascii_lowercase();
         if page.starts_with(b"<!doctype") || page.starts_with(b"<html") {
-            let what = "the address answers with a page, not with a file";
+            let what = "the address answers with a web page, not with a file";
             return Err(ReadError::Unreadable(what.to_owned()));
         }
         Ok((answer.body, answer.modified_at))
     }
-}
-
-/// The innermost cause, which is the one that says something.
-fn root(error: &dyn std::error::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(next) = cause.source() {
-        cause = next;
-    }
-    cause.to_string()
 }

@@ -1,4 +1,4 @@
-//! What kind of file it is, by its content before its name, and where its warehouses are.
+//! Recognises a file's format by its content, reads it, and maps its warehouses to pickup points.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -9,7 +9,7 @@ use super::csv_file;
 use super::findings::{Findings, SourceError};
 use crate::domain::stock::StockRow;
 
-/// The kinds of file that stock comes in.
+/// File formats of stock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// `sku,on_hand[,warehouse][,as_of]`.
@@ -21,7 +21,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// Its word in the configuration, on the command line and before a source's name.
+    /// Its name in the configuration, on the command line and before a source's name.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Csv => "csv",
@@ -30,7 +30,7 @@ impl Format {
         }
     }
 
-    /// What the content shows; what shows nothing is CSV.
+    /// The format that the content shows; CSV by default.
     pub fn of(bytes: &[u8]) -> Self {
         let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         if bytes.starts_with(b"PK\x03\x04") {
@@ -43,18 +43,18 @@ impl Format {
     }
 }
 
-/// Where a source's goods lie, in the names that orders use (pickup points).
+/// The warehouses of a source, in the names that orders use (pickup points).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Places {
-    /// Where rows lie that do not say; empty for the common pool.
+    /// The warehouse of rows that name none; empty for the common pool.
     pub warehouse: String,
-    /// The source's names, and the pickup points they stand for.
+    /// The source's warehouse names and the pickup points they stand for.
     pub names: BTreeMap<String, String>,
 }
 
 impl Places {
-    /// The rows with their warehouses as orders name them.
-    fn put(&self, rows: Vec<StockRow>, file: &Path) -> Result<Vec<StockRow>, SourceError> {
+    /// The rows with their warehouses mapped.
+    fn apply(&self, rows: Vec<StockRow>, file: &Path) -> Result<Vec<StockRow>, SourceError> {
         if *self == Self::default() {
             return Ok(rows);
         }
@@ -74,7 +74,7 @@ impl Places {
                 found.add(
                     1,
                     format!(
-                        "two warehouses of {sku} are both '{point}': map one of them elsewhere"
+                        "two warehouses of {sku} are both '{point}': map one of them to another pickup point"
                     ),
                 );
             }
@@ -86,10 +86,10 @@ impl Places {
     }
 }
 
-/// Reads a whole file. Rows that name no moment speak of the first of the two; the second is now.
+/// Reads a whole file. `moments` are the time of rows that have none, and now.
 ///
 /// # Errors
-/// Every bad line with its number; then no row is returned.
+/// Every bad line with its number.
 pub fn read(
     bytes: &[u8],
     file: &Path,
@@ -110,7 +110,7 @@ pub fn read(
         Format::Xlsx => xlsx(bytes, file, moments)?,
         Format::KaspiXml => price_list(bytes, file, moments)?,
     };
-    places.put(rows, file)
+    places.apply(rows, file)
 }
 
 #[cfg(feature = "price-list")]

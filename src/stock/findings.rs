@@ -1,38 +1,50 @@
-//! What is wrong with a source.
+//! The errors of a stock source.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// One thing wrong with a source.
+use crate::text::shown;
+
+/// Longest text of one error, in characters.
+const WHAT_CHARS_MAX: usize = 400;
+/// Longest quotation of a cell, in characters.
+const CELL_CHARS_MAX: usize = 32;
+
+/// A cell as an error quotes it.
+pub(super) fn quoted(cell: &str) -> String {
+    format!("'{}'", shown(cell, CELL_CHARS_MAX))
+}
+
+/// One error in a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// The line or row, from 1.
     pub line: u64,
-    /// What is wrong, what was expected, and the nearest right name.
+    /// What is wrong and what was expected, on one line.
     pub what: String,
 }
 
-/// A source that was refused as a whole.
+/// The errors of a source, which is refused as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceError {
     /// The file.
     pub file: PathBuf,
-    /// All that is wrong, in the order of the file, the first [`SourceError::SHOWN`] of it.
+    /// The first [`SourceError::SHOWN`] errors, in the order of the file.
     pub problems: Vec<Problem>,
-    /// How many there are in all.
+    /// The number of all errors.
     pub total: usize,
 }
 
 impl SourceError {
-    /// Problems kept of one file: more only repeat the first.
+    /// Most errors that are kept of one file.
     pub const SHOWN: usize = 20;
 
-    /// One problem with the file as a whole.
+    /// An error of the file as a whole.
     pub(super) fn whole(file: &Path, what: impl Into<String>) -> Self {
-        Findings::new(file).refuse(1, what.into())
+        Findings::new(file).refuse(1, what)
     }
 
-    /// The first problem, in one line, for a log.
+    /// The first error on one line, for a log.
     pub fn brief(&self) -> String {
         let first = self.problems.first();
         let first = first.map_or_else(String::new, |p| format!("line {}: {}", p.line, p.what));
@@ -57,13 +69,13 @@ impl fmt::Display for SourceError {
         if self.total > self.problems.len() {
             writeln!(f, "… and {} more", self.total - self.problems.len())?;
         }
-        write!(f, "nothing was imported: the stock is as it was")
+        write!(f, "nothing was imported; the stock is unchanged")
     }
 }
 
 impl std::error::Error for SourceError {}
 
-/// The problems of one file as they are found.
+/// Collects the errors of one file.
 pub(super) struct Findings<'a> {
     file: &'a Path,
     problems: Vec<Problem>,
@@ -79,14 +91,16 @@ impl<'a> Findings<'a> {
         }
     }
 
-    pub(super) fn add(&mut self, line: u64, what: String) {
+    pub(super) fn add(&mut self, line: u64, what: impl Into<String>) {
         self.total += 1;
         if self.problems.len() < SourceError::SHOWN {
+            // An error quotes the file's own text.
+            let what = shown(&what.into(), WHAT_CHARS_MAX);
             self.problems.push(Problem { line, what });
         }
     }
 
-    pub(super) fn refuse(mut self, line: u64, what: String) -> SourceError {
+    pub(super) fn refuse(mut self, line: u64, what: impl Into<String>) -> SourceError {
         self.add(line, what);
         self.into_error()
     }

@@ -1,5 +1,5 @@
-//! Stock sources: bytes in, rows or errors with file and line out. Nothing is taken from a file with
-//! a single bad line.
+//! Stock sources: bytes in, rows or errors with file and line out. A file with a single bad line is refused as
+//! a whole.
 
 mod al_style;
 pub mod csv_file;

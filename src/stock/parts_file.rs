@@ -1,5 +1,5 @@
-//! SKUs that are something else in the warehouse, from CSV: `sku,part[,quantity]`. One row for an SKU
-//! is an alias, several are a kit.
+//! Aliases and kits from CSV: `sku,part[,quantity]`, where the part is what lies in the warehouse. One row for
+//! an SKU is an alias, several are a kit.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -7,19 +7,19 @@ use std::path::Path;
 use csv::{ReaderBuilder, StringRecord};
 
 use super::csv_file::line;
-use super::findings::{Findings, SourceError};
+use super::findings::{Findings, SourceError, quoted};
 use crate::domain::ids::Sku;
 
-/// SKU, part, units of the part in one of the SKU.
+/// SKU, part, units of the part in one unit of the SKU.
 pub type PartLine = (Sku, Sku, i64);
 
-/// More of a part than any kit has.
+/// Most units of a part in a kit.
 const EACH_MAX: i64 = 10_000;
 
 /// Reads a whole file.
 ///
 /// # Errors
-/// Every bad line with its number; then no row is returned.
+/// Every bad line with its number.
 pub fn read_parts(bytes: &[u8], file: &Path) -> Result<Vec<PartLine>, SourceError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let first = bytes.split(|byte| *byte == b'\n').next();
@@ -47,7 +47,10 @@ pub fn read_parts(bytes: &[u8], file: &Path) -> Result<Vec<PartLine>, SourceErro
     let known = ["sku", "part", "quantity"];
     let other = |name: &&str| !known.contains(&name.trim().to_lowercase().as_str());
     if let Some(name) = header.iter().find(other) {
-        let what = format!("unknown column '{name}'; expected sku,part[,quantity]");
+        let what = format!(
+            "unknown column {}; expected sku,part[,quantity]",
+            quoted(name)
+        );
         return Err(found.refuse(1, what));
     }
     let columns = (sku, part, at("quantity"));
@@ -70,7 +73,7 @@ pub fn read_parts(bytes: &[u8], file: &Path) -> Result<Vec<PartLine>, SourceErro
             }
         }
     }
-    together(&lines, &mut found);
+    check_all(&lines, &mut found);
     if found.total > 0 {
         return Err(found.into_error());
     }
@@ -91,7 +94,10 @@ fn row(
             .ok()
             .filter(|each| (1..=EACH_MAX).contains(each))
             .ok_or_else(|| {
-                format!("quantity of {part} in {sku} is '{text}'; expected 1 to {EACH_MAX}")
+                format!(
+                    "quantity of {part} in {sku} is {}; expected 1 to {EACH_MAX}",
+                    quoted(text)
+                )
             })?,
     };
     if sku == part {
@@ -100,8 +106,8 @@ fn row(
     Ok((sku, part, each))
 }
 
-/// What only shows when all lines are known.
-fn together(lines: &[(u64, PartLine)], found: &mut Findings<'_>) {
+/// Errors between lines.
+fn check_all(lines: &[(u64, PartLine)], found: &mut Findings<'_>) {
     let skus: HashSet<&Sku> = lines.iter().map(|(_, (sku, ..))| sku).collect();
     let mut seen: HashMap<(&Sku, &Sku), u64> = HashMap::new();
     for (line, (sku, part, _)) in lines {
@@ -110,8 +116,9 @@ fn together(lines: &[(u64, PartLine)], found: &mut Findings<'_>) {
             found.add(*line, what);
         }
         if skus.contains(part) {
-            let what =
-                format!("part {part} of {sku} has parts itself: name what lies in the warehouse");
+            let what = format!(
+                "part {part} of {sku} has parts of its own: name what lies in the warehouse"
+            );
             found.add(*line, what);
         }
     }

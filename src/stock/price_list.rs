@@ -1,5 +1,5 @@
-//! Stock from Kaspi's price list (KASPI_API §8), read as a stream; nothing in it is expanded. The
-//! published schema is older than `stockCount`, so that only what stock needs is looked at.
+//! Stock from Kaspi's price list (KASPI_API §8), read as a stream without expanding entities. The published
+//! schema is older than `stockCount`, so only the elements that concern stock are checked.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -8,16 +8,16 @@ use jiff::Timestamp;
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
-use super::findings::{Findings, SourceError};
+use super::findings::{Findings, SourceError, quoted};
 use super::table::{AHEAD_MAX, instant};
 use crate::domain::ids::Sku;
 use crate::domain::stock::StockRow;
 
-/// What the file says so far.
+/// The file as read so far.
 struct List<'a> {
     found: Findings<'a>,
     moments: (Timestamp, Timestamp),
-    /// Elements that are open.
+    /// Names of the open elements.
     open: Vec<String>,
     offer: Option<Sku>,
     offers: u64,
@@ -25,7 +25,7 @@ struct List<'a> {
     rows: Vec<StockRow>,
 }
 
-/// Reads a whole file. The moment is the catalogue's own `date` where it has one.
+/// Reads a whole file. Levels are of the catalogue's own `date` where it has one.
 pub(super) fn read(
     bytes: &[u8],
     file: &Path,
@@ -67,7 +67,7 @@ pub(super) fn read(
                 list.end(&closed, line);
             }
             Ok(Event::DocType(_)) => {
-                let what = "a document type has no place in a price list".to_owned();
+                let what = "a price list has no document type (DOCTYPE)".to_owned();
                 return Err(list.found.refuse(line, what));
             }
             Ok(_) => {}
@@ -86,7 +86,7 @@ fn name(element: &BytesStart<'_>) -> String {
     String::from_utf8_lossy(name.as_ref().as_bytes()).into_owned()
 }
 
-/// An attribute's value, with the five entities XML itself has and no other.
+/// An attribute's value. Only XML's five own entities are known.
 fn attribute(element: &BytesStart<'_>, wanted: &str) -> Result<Option<String>, String> {
     for attribute in element.attributes() {
         let attribute = attribute.map_err(|error| error.to_string())?;
@@ -100,18 +100,18 @@ fn attribute(element: &BytesStart<'_>, wanted: &str) -> Result<Option<String>, S
 }
 
 impl List<'_> {
-    /// An element begins.
+    /// Start of an element.
     fn begin(&mut self, element: &BytesStart<'_>, line: u64) -> Result<(), SourceError> {
-        let told = match (self.open.len(), name(element).as_str()) {
+        let result = match (self.open.len(), name(element).as_str()) {
             (0, "kaspi_catalog") => self.catalogue(element),
             (0, other) => Err(format!("expected kaspi_catalog, found {other}")),
             (_, "offer") => self.offer(element),
             (_, "availability") => self.availability(element, line),
             _ => Ok(()),
         };
-        match told {
+        match result {
             Ok(()) => Ok(()),
-            // Nothing below it would make sense.
+            // The wrong root element: everything below would be an error.
             Err(what) if self.open.is_empty() => {
                 let empty = Findings::new(Path::new(""));
                 Err(std::mem::replace(&mut self.found, empty).refuse(line, what))
@@ -129,11 +129,12 @@ impl List<'_> {
         };
         let at = instant(&date).ok_or_else(|| {
             format!(
-                "date is '{date}'; expected a time such as 2026-03-02T12:00:00 (Almaty's, without an offset)"
+                "date is {}; expected a time such as 2026-03-02T12:00:00 (Almaty's, without an offset)",
+                quoted(&date)
             )
         })?;
         if at.duration_since(self.moments.1) > AHEAD_MAX {
-            return Err(format!("date is {at}, which is yet to come"));
+            return Err(format!("date is {at}, which is in the future"));
         }
         self.moments.0 = at;
         Ok(())
@@ -148,7 +149,7 @@ impl List<'_> {
     }
 
     fn availability(&mut self, element: &BytesStart<'_>, line: u64) -> Result<(), String> {
-        // An offer without SKU was told already.
+        // An offer without SKU is reported already.
         let Some(sku) = self.offer.clone() else {
             return Ok(());
         };
@@ -156,23 +157,25 @@ impl List<'_> {
         let is_there = attribute(element, "available")?.map(|text| text.to_lowercase());
         let on_hand = match (is_there.as_deref(), count.as_deref()) {
             (Some("no"), _) => Some(0),
-            // "There are some" is no number.
+            // Some units, but it is unknown how many.
             (Some("yes"), None | Some("")) => None,
             (Some("yes"), Some(text)) => Some(text.parse::<u32>().map_err(|_| {
-                format!("stockCount of {sku} is '{text}'; expected whole units, 0 or more")
+                format!(
+                    "stockCount of {sku} is {}; expected whole units, 0 or more",
+                    quoted(text)
+                )
             })?),
             (other, _) => {
                 let found = other.unwrap_or_default();
-                return Err(format!(
-                    "available of {sku} is '{found}'; expected yes or no"
-                ));
+                let found = quoted(found);
+                return Err(format!("available of {sku} is {found}; expected yes or no"));
             }
         };
         let warehouse = attribute(element, "storeId")?.unwrap_or_default();
         let key = (sku.as_str().to_owned(), warehouse.clone());
         if let Some(before) = self.seen.insert(key, line) {
             return Err(format!(
-                "SKU {sku} at {warehouse} stands on line {before} already: keep one"
+                "SKU {sku} at {warehouse} is listed on line {before} already: keep one"
             ));
         }
         self.rows.push(StockRow {
@@ -192,14 +195,14 @@ impl List<'_> {
 
     fn finish(mut self, line: u64) -> Result<Vec<StockRow>, SourceError> {
         if let Some(open) = self.open.last() {
-            let what = format!("the file ends inside <{open}>: it is not whole");
+            let what = format!("the file ends inside <{open}>: it is incomplete");
             return Err(self.found.refuse(line, what));
         }
         if self.rows.is_empty() && self.found.total == 0 {
-            let what = "the price list has no availabilities: an empty stock is not taken for zero";
+            let what =
+                "the price list has no availabilities: an empty list is not taken for zero stock";
             self.found.add(line, what.to_owned());
         }
-        // Rows that lack what the catalogue's date told later were read before it: there are none.
         if self.found.total > 0 {
             Err(self.found.into_error())
         } else {

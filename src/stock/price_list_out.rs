@@ -1,4 +1,4 @@
-//! Kaspi's price list as a merchant uploads it (KASPI_API §8).
+//! Writes Kaspi's price list as a merchant uploads it (KASPI_API §8).
 
 use std::io::Cursor;
 
@@ -7,14 +7,14 @@ use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 
 use crate::domain::ids::Sku;
 
-/// One SKU with what is left of it at each pickup point.
+/// One SKU with the units left at each pickup point.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offer {
     /// The SKU.
     pub sku: Sku,
-    /// What it is called, where an order told.
+    /// Its name, if an order had it.
     pub name: Option<String>,
-    /// Price in tenge, where an order told.
+    /// Price in tenge, if an order had it.
     pub price: Option<i64>,
     /// Pickup point and units left.
     pub left: Vec<(String, u32)>,
@@ -23,7 +23,7 @@ pub struct Offer {
 /// Writes a price list. `date` is local time without an offset, as Kaspi writes it.
 ///
 /// # Errors
-/// A text that no XML can carry.
+/// The list cannot be written as XML.
 pub fn write(
     (company, merchant): (&str, &str),
     date: &str,
@@ -40,7 +40,7 @@ pub fn write(
     writer.write_event(Event::Start(BytesStart::new("offers")))?;
     for offer in offers {
         let mut start = BytesStart::new("offer");
-        start.push_attribute(("sku", clean(offer.sku.as_str()).as_str()));
+        start.push_attribute(("sku", without_forbidden(offer.sku.as_str()).as_str()));
         writer.write_event(Event::Start(start))?;
         if let Some(name) = &offer.name {
             text(&mut writer, "model", name)?;
@@ -50,7 +50,7 @@ pub fn write(
             let count = units.to_string();
             let mut availability = BytesStart::new("availability");
             availability.push_attribute(("available", if *units > 0 { "yes" } else { "no" }));
-            availability.push_attribute(("storeId", clean(point).as_str()));
+            availability.push_attribute(("storeId", without_forbidden(point).as_str()));
             if *units > 0 {
                 availability.push_attribute(("stockCount", count.as_str()));
             }
@@ -70,12 +70,12 @@ pub fn write(
 
 fn text(writer: &mut Writer<Cursor<Vec<u8>>>, name: &str, text: &str) -> std::io::Result<()> {
     writer.write_event(Event::Start(BytesStart::new(name)))?;
-    writer.write_event(Event::Text(BytesText::new(&clean(text))))?;
+    writer.write_event(Event::Text(BytesText::new(&without_forbidden(text))))?;
     writer.write_event(Event::End(BytesEnd::new(name)))
 }
 
 /// Without the characters that XML cannot hold even escaped.
-fn clean(text: &str) -> String {
+fn without_forbidden(text: &str) -> String {
     let fits = |c: char| !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}');
     text.chars().filter(|c| fits(*c)).collect()
 }

@@ -1,5 +1,5 @@
-//! Rows with a header, wherever they come from: `sku,on_hand[,warehouse][,as_of]`, or the columns of
-//! Kaspi's own Excel form (KASPI_API §8).
+//! Rows under a header, from CSV or a workbook: `sku,on_hand[,warehouse][,as_of]`, or the columns of Kaspi's
+//! Excel form (KASPI_API §8).
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -8,14 +8,14 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use super::findings::{Findings, SourceError};
+use super::findings::{Findings, SourceError, quoted};
 use crate::domain::ids::Sku;
 use crate::domain::stock::StockRow;
 
 const COLUMNS: [&str; 4] = ["sku", "on_hand", "warehouse", "as_of"];
 
-/// What the columns are called where Russian is spoken.
-const ALSO: [(&str, &str); 5] = [
+/// Russian names of the columns.
+const SYNONYMS: [(&str, &str); 5] = [
     ("артикул", "sku"),
     ("остаток", "on_hand"),
     ("количество", "on_hand"),
@@ -23,7 +23,7 @@ const ALSO: [(&str, &str); 5] = [
     ("дата", "as_of"),
 ];
 
-/// Columns that stock files have and that say nothing of stock.
+/// Columns of stock files that do not concern stock.
 const IGNORED: [&str; 10] = [
     "model",
     "brand",
@@ -37,19 +37,19 @@ const IGNORED: [&str; 10] = [
     "цена",
 ];
 
-/// A level may not speak of a moment further ahead than this: clocks differ a little, not more.
+/// Longest time that a level may be ahead of our clock: clocks differ a little.
 pub(super) const AHEAD_MAX: SignedDuration = SignedDuration::from_mins(5);
 
-/// Which columns a table may have.
+/// The columns that a table may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
     /// `sku,on_hand[,warehouse][,as_of]`, and nothing else.
     Strict,
-    /// The same, or `SKU, model, brand, price, PP1…`, a column for each pickup point.
+    /// The same, or `SKU, model, brand, price, PP1…` with a column for each pickup point.
     Workbook,
 }
 
-/// Where each column stands.
+/// The index of each column.
 #[derive(Debug)]
 enum Columns {
     Plain {
@@ -60,12 +60,12 @@ enum Columns {
     },
     Points {
         sku: usize,
-        /// Name and place.
+        /// Name and index.
         points: Vec<(String, usize)>,
     },
 }
 
-/// A table as it is read.
+/// A table while it is read.
 pub(super) struct Table<'a> {
     pub(super) found: Findings<'a>,
     now: Timestamp,
@@ -78,7 +78,7 @@ pub(super) struct Table<'a> {
 }
 
 impl<'a> Table<'a> {
-    /// Takes the header. `as_of` is the moment rows speak of that do not say so.
+    /// Reads the header. `as_of` is the time of rows that have none.
     pub(super) fn begin(
         file: &'a Path,
         (line, header): (u64, &[&str]),
@@ -101,16 +101,16 @@ impl<'a> Table<'a> {
         })
     }
 
-    /// How many fields the header has.
+    /// The number of fields of the header.
     #[cfg(feature = "xlsx")]
     pub(super) const fn width(&self) -> usize {
         self.width
     }
 
-    /// Takes a row with as many fields as the header has.
+    /// Reads a row, which must have as many fields as the header.
     pub(super) fn row(&mut self, line: u64, fields: &[&str]) {
         if fields.len() != self.width {
-            let what = format!("{} fields, and the header has {}", fields.len(), self.width);
+            let what = format!("{} fields, but the header has {}", fields.len(), self.width);
             self.found.add(line, what);
             return;
         }
@@ -120,13 +120,16 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Takes a level: no SKU stands twice for one warehouse.
+    /// Adds a level. An SKU may be listed once for each warehouse.
     fn level(&mut self, line: u64, row: StockRow) {
         let key = (row.sku.as_str().to_owned(), row.warehouse.clone());
         match self.seen.insert(key, line) {
             Some(before) => self.found.add(
                 line,
-                format!("SKU {} stands on line {before} already: keep one", row.sku),
+                format!(
+                    "SKU {} is listed on line {before} already: keep one",
+                    row.sku
+                ),
             ),
             None => self.rows.push(row),
         }
@@ -144,14 +147,14 @@ impl<'a> Table<'a> {
                 let sku = sku_of(field(*sku))?;
                 let text = field(*on_hand);
                 let units = text.parse::<u32>().map_err(|_| {
-                    format!("on_hand of {sku} is '{text}'; expected whole units, 0 or more (leave the row out if unknown)")
+                    format!("on_hand of {sku} is {}; expected whole units, 0 or more (leave the row out if unknown)", quoted(text))
                 })?;
                 let as_of = match as_of.map_or("", field) {
                     "" => self.as_of,
                     text => moment(text, &sku)?,
                 };
                 if as_of.duration_since(self.now) > AHEAD_MAX {
-                    return Err(format!("as_of of {sku} is {as_of}, which is yet to come"));
+                    return Err(format!("as_of of {sku} is {as_of}, which is in the future"));
                 }
                 Ok(vec![StockRow {
                     warehouse: warehouse.map_or("", field).to_owned(),
@@ -169,7 +172,10 @@ impl<'a> Table<'a> {
                         "yes" => None,
                         "no" => Some(0),
                         text => Some(text.parse::<u32>().map_err(|_| {
-                            format!("{point} of {sku} is '{text}'; expected whole units, yes or no")
+                            format!(
+                                "{point} of {sku} is {}; expected whole units, yes or no",
+                                quoted(text)
+                            )
                         })?),
                     };
                     levels.push(StockRow {
@@ -184,12 +190,12 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// All rows, if nothing was wrong with any.
+    /// All rows, if none has an error.
     pub(super) fn finish(mut self) -> Result<Vec<StockRow>, SourceError> {
         if self.rows.is_empty() && self.found.total == 0 {
             self.found.add(
                 self.header_line,
-                "the file has a header and no rows: an empty stock is not taken for zero"
+                "the file has a header but no rows: an empty file is not taken for zero stock"
                     .to_owned(),
             );
         }
@@ -209,7 +215,7 @@ fn sku_of(text: &str) -> Result<Sku, String> {
     Sku::new(text).map_err(|_| "the SKU is empty".to_owned())
 }
 
-/// A pickup point as the columns of Kaspi's form name it.
+/// Whether a column of Kaspi's form is a pickup point.
 fn is_point(name: &str) -> bool {
     let digits = name.strip_prefix("pp").unwrap_or_default();
     !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit())
@@ -220,16 +226,16 @@ fn columns(header: &[&str], line: u64, form: Form, found: &mut Findings<'_>) -> 
     let mut points: Vec<(String, usize)> = Vec::new();
     for (index, name) in header.iter().enumerate() {
         let name = name.trim().to_lowercase();
-        let also = ALSO.iter().find(|(other, _)| *other == name);
-        let name = also.map_or(name, |(_, column)| (*column).to_owned());
-        let is_free = form == Form::Workbook;
+        let synonym = SYNONYMS.iter().find(|(other, _)| *other == name);
+        let name = synonym.map_or(name, |(_, column)| (*column).to_owned());
+        let is_workbook = form == Form::Workbook;
         match COLUMNS.iter().position(|column| *column == name) {
             Some(column) if at[column].is_some() => {
-                found.add(line, format!("column {name} stands twice"));
+                found.add(line, format!("column {name} is listed twice"));
             }
             Some(column) => at[column] = Some(index),
-            None if is_free && is_point(&name) => points.push((name.to_uppercase(), index)),
-            None if is_free && (name.is_empty() || IGNORED.contains(&name.as_str())) => {}
+            None if is_workbook && is_point(&name) => points.push((name.to_uppercase(), index)),
+            None if is_workbook && (name.is_empty() || IGNORED.contains(&name.as_str())) => {}
             None => found.add(line, unknown(&name)),
         }
     }
@@ -258,21 +264,29 @@ fn unknown(name: &str) -> String {
         .iter()
         .max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)))
         .filter(|column| strsim::jaro_winkler(column, name) > 0.7)
-        .map_or_else(String::new, |column| format!("; did you mean {column}?"));
-    format!("unknown column '{name}'{near} Expected {}", expected())
+        .map_or_else(
+            || ".".to_owned(),
+            |column| format!("; did you mean {column}?"),
+        );
+    format!(
+        "unknown column {}{near} Expected {}",
+        quoted(name),
+        expected()
+    )
 }
 
-/// A time with its offset, or one without, which is Almaty's.
+/// A row's `as_of`.
 fn moment(text: &str, sku: &Sku) -> Result<Timestamp, String> {
     instant(text).ok_or_else(|| {
         format!(
-            "as_of of {sku} is '{text}'; expected a time such as 2026-03-02T12:00:00+05:00 \
-             (without an offset it is Almaty's)"
+            "as_of of {sku} is {}; expected a time such as 2026-03-02T12:00:00+05:00 \
+             (without an offset it is Almaty's)",
+            quoted(text)
         )
     })
 }
 
-/// The moment a text names; without an offset it is Almaty's.
+/// A time with its offset; without one it is Almaty's.
 pub(super) fn instant(text: &str) -> Option<Timestamp> {
     if let Ok(at) = text.parse::<Timestamp>() {
         return Some(at);

@@ -1,6 +1,5 @@
-//! Stock from an Excel workbook: its first sheet. A few bytes of a workbook can ask for any amount of
-//! memory, so that it is opened in a process of its own that may take so much and no more; what comes
-//! back is text, row by row.
+//! Stock from the first sheet of an Excel workbook. A workbook of a few bytes can ask for any amount of memory,
+//! so it is opened in a child process with limits, which answers with text, row by row.
 
 use std::io::{BufRead as _, BufReader, Cursor, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -14,20 +13,20 @@ use super::findings::SourceError;
 use super::table::{Form, Table};
 use crate::domain::stock::StockRow;
 
-/// The word by which the program opens a workbook instead of everything else it does.
+/// The argument that makes this program the child process.
 pub const CHILD: &str = "open-workbook";
 
-/// Address space of that process: 50 000 rows need a tenth of it.
+/// Address space of the child in bytes: 50 000 rows need a tenth of it.
 const MEMORY_MAX: u64 = 512 * 1024 * 1024;
-/// Processor time of that process.
+/// Processor time of the child.
 const CPU_SECONDS_MAX: u64 = 60;
 /// Excel's own limit.
 const ROWS_MAX: u32 = 1_048_576;
-/// More columns than any stock has.
+/// Most columns of a stock file.
 const COLUMNS_MAX: u32 = 256;
-/// Longest line that may come back: a row of the widest cells that mean anything.
+/// Longest line that the child may answer with, in bytes.
 const LINE_BYTES_MAX: u64 = 256 * 1024;
-/// The file itself.
+/// Largest file in bytes.
 const FILE_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Reads the first sheet of a workbook.
@@ -39,7 +38,7 @@ pub(super) fn read(
     let refuse = |what: String| SourceError::whole(file, what);
     if bytes.len() > FILE_BYTES_MAX {
         return Err(refuse(format!(
-            "the workbook has {} MiB, and 64 are read at most: save its first sheet as CSV",
+            "the workbook has {} MiB, more than 64: save its first sheet as CSV",
             bytes.len() / (1024 * 1024)
         )));
     }
@@ -51,7 +50,7 @@ pub(super) fn read(
         .stderr(Stdio::null())
         .spawn()
         .map_err(|error| refuse(format!("the workbook could not be opened: {error}")))?;
-    // All of it is read there before a word comes back; one that dies over it is told of below.
+    // The child reads all of it before it answers. If it ends early, that is reported below.
     if let Some(mut stdin) = child.stdin.take() {
         let _ = stdin.write_all(bytes);
     }
@@ -62,24 +61,24 @@ pub(super) fn read(
     let ended = child.wait();
     match (table, ended) {
         (Some(table), Ok(ended)) if ended.success() => table?.finish(),
-        (Some(Err(error)), Ok(ended)) if ended.code() == Some(i32::from(TOLD)) => Err(error),
-        (_, Ok(ended)) => Err(refuse(broken_off(ended))),
+        (Some(Err(error)), Ok(ended)) if ended.code() == Some(i32::from(REPORTED)) => Err(error),
+        (_, Ok(ended)) => Err(refuse(child_failed(ended))),
         (_, Err(error)) => Err(refuse(format!("the workbook could not be opened: {error}"))),
     }
 }
 
-/// The process ended after it said what is wrong.
-const TOLD: u8 = 1;
+/// Exit code of a child that has reported an error.
+const REPORTED: u8 = 1;
 
-fn broken_off(ended: ExitStatus) -> String {
+fn child_failed(ended: ExitStatus) -> String {
     format!(
-        "the workbook asks for more than {} MiB of memory or {CPU_SECONDS_MAX} s of time, or is no workbook \
-         ({ended}): save its first sheet as CSV",
+        "the workbook needs more than {} MiB of memory or {CPU_SECONDS_MAX} s of processor time, or is not a \
+         workbook ({ended}): save its first sheet as CSV",
         MEMORY_MAX / (1024 * 1024)
     )
 }
 
-/// This program's file, also when a newer one lies in its place.
+/// This program's file, even when a newer one has replaced it.
 fn this_program() -> PathBuf {
     let running = PathBuf::from("/proc/self/exe");
     if running.exists() {
@@ -88,7 +87,7 @@ fn this_program() -> PathBuf {
     std::env::current_exe().unwrap_or(running)
 }
 
-/// Rows as they come: `[row, [text, …]]`, or `"what is wrong"`.
+/// Reads the child's lines: `[row, [text, …]]`, or an error as a string.
 fn rows(
     mut out: impl std::io::BufRead,
     file: &Path,
@@ -108,7 +107,7 @@ fn rows(
         let Ok((row, fields)) = serde_json::from_str::<(u64, Vec<String>)>(&line) else {
             return Err(SourceError::whole(
                 file,
-                "a row of the workbook is larger than any row of stock",
+                "a row of the workbook is too large for stock",
             ));
         };
         let mut fields: Vec<&str> = fields.iter().map(String::as_str).collect();
@@ -124,7 +123,7 @@ fn rows(
     }
 }
 
-/// What the other process does: a workbook from its input, rows to its output.
+/// The child process: reads a workbook from its input and writes rows to its output.
 pub fn child() -> ExitCode {
     for (resource, most) in [
         (Resource::As, MEMORY_MAX),
@@ -136,17 +135,17 @@ pub fn child() -> ExitCode {
             maximum: Some(most),
         };
         if setrlimit(resource, limit).is_err() {
-            return ExitCode::from(TOLD + 1);
+            return ExitCode::from(REPORTED + 1);
         }
     }
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-    let told = sheet(&mut out);
-    if let Err(what) = &told {
+    let result = sheet(&mut out);
+    if let Err(what) = &result {
         let _ = writeln!(out, "{}", serde_json::json!(what));
     }
-    match (told, out.flush()) {
+    match (result, out.flush()) {
         (Ok(()), Ok(())) => ExitCode::SUCCESS,
-        _ => ExitCode::from(TOLD),
+        _ => ExitCode::from(REPORTED),
     }
 }
 
@@ -179,7 +178,7 @@ fn sheet(out: &mut impl std::io::Write) -> Result<(), String> {
             ));
         }
         if row.as_ref().is_none_or(|(current, _)| *current != at) {
-            tell(out, row.take())?;
+            write_row(out, row.take())?;
             row = Some((at, Vec::new()));
         }
         if let Some((_, fields)) = &mut row {
@@ -188,10 +187,10 @@ fn sheet(out: &mut impl std::io::Write) -> Result<(), String> {
             fields[column] = text;
         }
     }
-    tell(out, row)
+    write_row(out, row)
 }
 
-fn tell(out: &mut impl std::io::Write, row: Option<(u32, Vec<String>)>) -> Result<(), String> {
+fn write_row(out: &mut impl std::io::Write, row: Option<(u32, Vec<String>)>) -> Result<(), String> {
     let Some((row, fields)) = row else {
         return Ok(());
     };
@@ -202,7 +201,7 @@ fn tell(out: &mut impl std::io::Write, row: Option<(u32, Vec<String>)>) -> Resul
 fn text(value: &DataRef<'_>) -> String {
     match value {
         DataRef::Int(number) => number.to_string(),
-        // An SKU of digits, or units, without the point that a cell of numbers has.
+        // Without a decimal point: an SKU of digits, or units.
         DataRef::Float(number) => number.to_string(),
         DataRef::String(text) | DataRef::DateTimeIso(text) | DataRef::DurationIso(text) => {
             text.trim().to_owned()

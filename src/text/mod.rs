@@ -1,5 +1,8 @@
 //! Text that came from outside: made safe to store, log and show.
 
+mod encoded;
 mod redact;
+mod shown;
 
 pub use redact::Secrets;
+pub use shown::{html, shown, shown_lines};

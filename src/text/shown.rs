@@ -1,19 +1,30 @@
 //! Text from outside as people see it.
 
-/// Text on one line that a terminal, a log or a table cannot take for anything else: control characters
-/// and characters that change the direction of text or are not visible are written as escapes. Text of
+use std::fmt::Write as _;
+
+/// Text on one line that a terminal, a log or a table cannot take for anything else: control characters,
+/// characters that change the direction of text, and invisible ones are written as JSON escapes. Text of
 /// more than `chars_max` characters is cut, and ends with `…`.
 pub fn shown(text: &str, chars_max: usize) -> String {
-    let mut out = String::with_capacity(text.len().min(chars_max * 4));
+    let mut out = String::with_capacity(text.len());
     for (n, c) in text.chars().enumerate() {
         if n == chars_max {
             out.push('…');
             break;
         }
-        if is_visible(c) {
-            out.push(c);
-        } else {
-            out.extend(c.escape_default());
+        push(&mut out, c);
+    }
+    out
+}
+
+/// As [`shown`], of any length and on as many lines as it has: a whole page of output. JSON stays the same
+/// JSON.
+pub fn shown_lines(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\t' => out.push(c),
+            c => push(&mut out, c),
         }
     }
     out
@@ -29,14 +40,28 @@ pub fn html(text: &str) -> String {
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
-            c if is_visible(c) => out.push(c),
-            c => out.extend(c.escape_default()),
+            c => push(&mut out, c),
         }
     }
     out
 }
 
-const fn is_visible(c: char) -> bool {
+/// Adds a character, or its JSON escape where it is not visible as itself.
+fn push(out: &mut String, c: char) {
+    match c {
+        c if is_visible(c) => out.push(c),
+        '\n' => out.push_str("\\n"),
+        '\r' => out.push_str("\\r"),
+        '\t' => out.push_str("\\t"),
+        c => {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        }
+    }
+}
+
+fn is_visible(c: char) -> bool {
     !c.is_control()
         && !matches!(c,
             // Direction marks, embeddings, overrides and isolates.
@@ -44,7 +69,7 @@ const fn is_visible(c: char) -> bool {
             // Line and paragraph separators.
             | '\u{2028}' | '\u{2029}'
             // Without width: they make two names look alike.
-            | '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2064}' | '\u{feff}' | '\u{00ad}'
+            | '\u{200b}' | '\u{2060}'..='\u{2064}' | '\u{feff}'
             // Tags.
             | '\u{e0000}'..='\u{e007f}')
 }
@@ -59,12 +84,13 @@ mod tests {
             ("", ""),
             ("Қазақша, русский, 8 490 ₸", "Қазақша, русский, 8 490 ₸"),
             ("A\r\nlevel=ERROR", "A\\r\\nlevel=ERROR"),
-            ("\u{1b}[31mred", "\\u{1b}[31mred"),
-            ("\u{9b}31m", "\\u{9b}31m"),
-            ("abc\u{202e}cba", "abc\\u{202e}cba"),
-            ("A\u{200b}B", "A\\u{200b}B"),
-            ("a\u{2028}b", "a\\u{2028}b"),
+            ("\u{1b}[31mred", "\\u001b[31mred"),
+            ("\u{9b}31m", "\\u009b31m"),
+            ("abc\u{202e}cba", "abc\\u202ecba"),
+            ("A\u{200b}B", "A\\u200bB"),
+            ("a\u{2028}b", "a\\u2028b"),
             ("C:\\n", "C:\\n"),
+            ("\u{e0041}", "\\udb40\\udc41"),
         ] {
             assert_eq!(shown(text, 100), expected);
         }
@@ -78,10 +104,21 @@ mod tests {
     }
 
     #[test]
+    fn json_on_several_lines_stays_the_same_json() {
+        let text = serde_json::json!({ "a": "\u{202e}\n\u{1b}\u{9b}" });
+        let shown = shown_lines(&format!("{text:#}"));
+        assert!(!shown.contains(['\u{202e}', '\u{1b}', '\u{9b}']) && shown.contains('\n'));
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&shown).unwrap(),
+            text
+        );
+    }
+
+    #[test]
     fn html_cannot_be_left() {
         assert_eq!(
             html("<b title='x' id=\"y\">&\u{7}"),
-            "&lt;b title=&#39;x&#39; id=&quot;y&quot;&gt;&amp;\\u{7}"
+            "&lt;b title=&#39;x&#39; id=&quot;y&quot;&gt;&amp;\\u0007"
         );
     }
 }

@@ -91,7 +91,7 @@ fn print_named(all: &[Named], asked: &Asked) {
     print(all, &out, asked);
 }
 
-fn print<T: Serialize + ?Sized>(all: &T, table: &comfy_table::Table, asked: &Asked) {
+fn print<T: Serialize + ?Sized>(all: &T, table: &crate::cli::table::Table, asked: &Asked) {
     if asked.shown.format == Format::Json {
         say(&json!(all).to_string());
     } else {

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use jiff::Timestamp;
 
 use crate::cli::args::{ExportFormat, StockExport};
-use crate::cli::{Done, Failure, open, say};
+use crate::cli::{Done, Failure, open, print_file, say};
 use crate::clock::Clock;
 use crate::config::{Config, Loaded};
 use crate::domain::ids::{PickupPoint, Sku};
@@ -35,7 +35,7 @@ pub(in crate::cli) async fn export(loaded: &Loaded, args: &StockExport) -> Done 
         }
     };
     match &args.out {
-        None => say(&text),
+        None => print_file(&text),
         Some(file) => {
             write(file, &text)?;
             say(&format!(

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::wakes::{Completed, Rerun};
 use crate::clock::Clock;
 use crate::kaspi::{ApiError, Credentials};
+use crate::net::Backoff;
 use crate::pipeline::StageError;
 use crate::pipeline::stages::Stage;
 use crate::runtime::board::Board;
@@ -19,10 +20,8 @@ use crate::runtime::troubles::Troubles;
 
 /// A shop that Kaspi denies access is probed this often.
 const DENIED_EVERY: Duration = Duration::from_secs(30);
-/// First pause after a failure; doubled at each that follows.
-const PAUSE_FIRST: Duration = Duration::from_secs(1);
-/// Longest such pause.
-const PAUSE_LONGEST: Duration = Duration::from_secs(15);
+/// Pauses after failures in a row.
+const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(15));
 /// Shortest wait for a pause that Kaspi asked for.
 const SNOOZE_MIN: Duration = Duration::from_millis(200);
 /// How late a stage may begin its next run before it counts as hung.
@@ -135,7 +134,7 @@ impl StageLoop {
         );
         tokio::select! {
             () = self.stop.cancelled() => {}
-            () = self.clock.sleep(PAUSE_LONGEST) => {}
+            () = self.clock.sleep(BACKOFF.longest()) => {}
         }
     }
 
@@ -205,9 +204,6 @@ fn pause_after(error: &StageError, failures: u32, now: Timestamp) -> Duration {
             let wait = Duration::try_from(until.duration_since(now)).unwrap_or_default();
             wait.max(SNOOZE_MIN)
         }
-        _ => {
-            let doublings = failures.saturating_sub(1).min(5);
-            (PAUSE_FIRST * 2_u32.pow(doublings)).min(PAUSE_LONGEST)
-        }
+        _ => BACKOFF.pause(failures.saturating_sub(1)),
     }
 }

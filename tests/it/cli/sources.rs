@@ -96,7 +96,7 @@ async fn a_watched_file_is_taken_once_and_told_of_when_it_is_bad() {
         "{bad}"
     );
     assert!(
-        bad["hint"].as_str().unwrap().contains("mend the rows"),
+        bad["hint"].as_str().unwrap().contains("fix the rows"),
         "{bad}"
     );
     assert_eq!(desk.levels().await, ["A@=5"]);
@@ -157,7 +157,7 @@ async fn no_broken_feed_cancels_an_order() {
     let cases = [
         ("900000011", &zeros, "S003", "fell to zero at once"),
         ("900000012", &cut, "S001", "fields"),
-        ("900000013", &doubled, "S001", "SKU S7 stands on line"),
+        ("900000013", &doubled, "S001", "SKU S7 is listed on line"),
         ("900000014", &day_old, "S004", "ago"),
         ("900000015", &short, "S003", "are not in it any more"),
     ];

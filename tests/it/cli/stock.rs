@@ -69,7 +69,7 @@ async fn a_workbook_with_mistakes_says_which_rows_and_changes_nothing() {
         &[
             "bad.xlsx:2: on_hand of A is '2.5'",
             "bad.xlsx:4: on_hand of C",
-            "bad.xlsx:5: SKU B stands on line 3",
+            "bad.xlsx:5: SKU B is listed on line 3",
         ],
     );
     let strange = workbook([vec!["sku", "stok", "on_hand"], vec!["A", "1", "1"]]);
@@ -172,13 +172,13 @@ async fn mistakes_in_a_price_list_are_told_by_line() {
             "bad.xml:6: the offer has no sku",
             "bad.xml:7: available of B is 'perhaps'; expected yes or no",
             "bad.xml:8: stockCount of C is '-1'",
-            "bad.xml:9: SKU A at PP1 stands on line 5 already",
+            "bad.xml:9: SKU A at PP1 is listed on line 5 already",
             "bad.xml:10: ",
         ],
     );
     let ahead = catalogue("2126-03-02T12:00:00", &offer("A", good));
     desk.import("bad.xml", ahead)
         .await
-        .fails(1, &["yet to come"]);
+        .fails(1, &["in the future"]);
     assert_eq!(desk.levels().await, [""; 0]);
 }

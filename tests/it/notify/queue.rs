@@ -183,7 +183,7 @@ async fn many_at_once_become_one_message() {
     assert_eq!((seen.taken.len(), seen.items().len()), (1, 50));
     let text = seen.taken[0]["data"]["text"].as_str().unwrap();
     assert!(
-        text.starts_with("Orders wait for your decision: 50\n"),
+        text.starts_with("Orders waiting for your decision: 50\n"),
         "{text}"
     );
     assert!(text.contains("rule 'unknown stock'"), "{text}");
@@ -229,7 +229,9 @@ async fn what_piles_up_is_bounded_and_still_told_once() {
     assert_eq!(summary.len(), 1);
     let text = summary[0]["data"]["text"].as_str().unwrap();
     assert!(
-        text.starts_with("Messages did not arrive. Since 02.03 11:00 there are: 31"),
+        text.starts_with(
+            "Messages could not be delivered for a while. Events since 02.03 11:00: 31"
+        ),
         "{text}"
     );
     world.finish().await;
@@ -313,8 +315,8 @@ async fn every_kind_is_told_when_its_time_has_come() {
     };
     assert_eq!(
         text("digest"),
-        "Shop main, the last 24 hours: new orders 4, accepted 1, cancelled 1. Waiting for you now: 2, \
-         waiting for their time: 0. Share of cancels: 33.3 %."
+        "Shop main, the last 24 hours: new orders 4, accepted 1, cancelled 1. Waiting for you now: 2; \
+         waiting for a later check: 0. Cancelled share: 33.3 %."
     );
     assert!(
         text("stock.collapsed").contains("4 of 4 (test)"),
@@ -378,7 +380,7 @@ async fn telegram_is_left_alone_as_it_asks_and_its_token_is_nowhere() {
     assert_eq!(seen.taken[0]["chat_id"], "-100500");
     let text = seen.taken[0]["text"].as_str().unwrap();
     assert!(
-        text.starts_with("Shop main: order 900000401 waits"),
+        text.starts_with("Shop main: order 900000401 is waiting"),
         "{text}"
     );
     assert_eq!(seen.paths, [format!("/bot{TOKEN}/sendMessage")]);

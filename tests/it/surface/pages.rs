@@ -145,7 +145,7 @@ async fn the_pages_tell_what_is_done_what_waits_and_how_the_stages_are() {
         assert!(named.contains(&stage), "{named:?}");
     }
     for stage in stages {
-        for key in ["what_for", "period"] {
+        for key in ["description", "period"] {
             assert!(!stage[key].as_str().unwrap().is_empty(), "{stage}");
         }
         let of_stage = stage["status"].as_object().unwrap();
