@@ -6,6 +6,7 @@ pub mod clock;
 pub mod config;
 pub mod crash_point;
 pub mod domain;
+mod files;
 pub mod kaspi;
 pub mod ledger;
 pub mod mutant;

@@ -125,7 +125,7 @@ fn configure(
          [[shops]]\nname = \"demo\"\ntoken_env = \"QABYL_DEMO_TOKEN\"\nmode = \"act\"\n",
         server.base_url()
     );
-    std::fs::write(&file, text)?;
+    crate::files::replace(&file, text.as_bytes())?;
     let sources = Sources {
         file: Some(file),
         env: std::collections::BTreeMap::new().into(),

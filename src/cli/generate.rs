@@ -30,8 +30,24 @@ pub(super) fn man(args: &Man) -> Done {
         ))
     };
     std::fs::create_dir_all(&args.folder).map_err(failed)?;
-    clap_mangen::generate_to(super::args::Cli::command(), &args.folder).map_err(failed)?;
+    let mut all = super::args::Cli::command().disable_help_subcommand(true);
+    all.build();
+    write_pages(all, &args.folder).map_err(failed)?;
     Ok(std::process::ExitCode::SUCCESS)
+}
+
+#[cfg(feature = "man")]
+fn write_pages(command: clap::Command, folder: &std::path::Path) -> std::io::Result<()> {
+    for command in command
+        .get_subcommands()
+        .filter(|command| !command.is_hide_set())
+    {
+        write_pages(command.clone(), folder)?;
+    }
+    let page = clap_mangen::Man::new(command);
+    let mut text = Vec::new();
+    page.render(&mut text)?;
+    crate::files::replace(&folder.join(page.get_filename()), &text)
 }
 
 #[cfg(not(feature = "man"))]

@@ -24,7 +24,7 @@ pub(super) async fn run(args: &Sandbox) -> Done {
     };
     let seeded = seed_orders(args.seed, args.orders, now);
     if let Some(file) = &args.stock {
-        std::fs::write(file, stock_csv(&seeded.stock)).map_err(|error| {
+        crate::files::replace(file, stock_csv(&seeded.stock).as_bytes()).map_err(|error| {
             Failure::usage(anyhow::anyhow!("cannot write {}: {error}", file.display()))
         })?;
     }

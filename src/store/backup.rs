@@ -1,9 +1,8 @@
 //! Whole copies of the database, made beside a running daemon. A copy has its name only once it is
 //! whole and on disk.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use sqlx::sqlite::SqliteConnectOptions;
@@ -11,6 +10,7 @@ use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::{Store, StoreError, open};
 use crate::crash_point::crash_point;
+use crate::files::{create_private, folder_of};
 
 /// Added to the name of a copy that is being made.
 pub const PARTIAL: &str = ".partial";
@@ -88,10 +88,8 @@ pub(crate) async fn vacuum_into(from: SqliteConnectOptions, to: &Path) -> Result
         path: to.to_owned(),
         why: "the path is not UTF-8 text: name another one".to_owned(),
     })?;
-    let mut options = OpenOptions::new();
-    let made = options.write(true).create_new(true).mode(0o600).open(to);
-    let made = made.map_err(|error| failed(to, &error, "its folder must be there and writable"))?;
-    super::lock::give_to_folders_owner(to, &made);
+    let created = create_private(to);
+    created.map_err(|error| failed(to, &error, "its folder must be there and writable"))?;
     let mut connection = from.connect().await?;
     sqlx::query("VACUUM INTO ?")
         .bind(text)
@@ -123,11 +121,7 @@ pub(crate) async fn publish(finished: &Path, name: &Path) -> Result<(), StoreErr
 
 /// Makes the names in a file's folder durable, where the file system knows of that.
 fn sync_folder(file: &Path) -> io::Result<()> {
-    let folder = match file.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    match File::open(folder)?.sync_all() {
+    match File::open(folder_of(file))?.sync_all() {
         Err(error)
             if matches!(
                 error.kind(),

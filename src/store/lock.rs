@@ -1,13 +1,14 @@
 //! One process per database (R14): an advisory lock on a file of its own, never on the database,
 //! whose other locks it would break.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
 use super::StoreError;
+use crate::files::{folder_of, open_private, this_user};
 
 /// Who holds a lock, as written into its file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +36,7 @@ pub(crate) fn path_for(database: &Path) -> PathBuf {
 pub(crate) fn take(database: &Path, now: Timestamp) -> Result<Lock, StoreError> {
     let path = path_for(database);
     let open = |why: std::io::Error| cannot_open(&path, &why);
-    let mut file = private(&path).map_err(open)?;
+    let mut file = open_private(&path).map_err(open)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(std::fs::TryLockError::WouldBlock) => {
@@ -67,10 +68,17 @@ fn read(file: &mut File) -> Option<Holder> {
 
 /// Why a file beside the database, or the database, cannot be opened, and what to do.
 pub(crate) fn cannot_open(path: &Path, why: &std::io::Error) -> StoreError {
-    use std::io::ErrorKind::{NotFound, PermissionDenied, ReadOnlyFilesystem};
+    use std::io::ErrorKind::{NotFound, Other, PermissionDenied, ReadOnlyFilesystem};
     let folder = folder_of(path).display();
     let user = this_user().map_or_else(|| "this user".to_owned(), |uid| format!("user {uid}"));
     let what_to_do = match why.kind() {
+        // Refused by ourselves: the error says what to do.
+        Other => {
+            return StoreError::Open {
+                path: path.to_owned(),
+                why: why.to_string(),
+            };
+        }
         NotFound => format!("make the folder {folder}, or name another database.path"),
         PermissionDenied => format!("{folder} and the files in it must be {user}'s own"),
         ReadOnlyFilesystem => format!("{folder} must be a folder that {user} may write"),
@@ -79,49 +87,5 @@ pub(crate) fn cannot_open(path: &Path, why: &std::io::Error) -> StoreError {
     StoreError::Open {
         path: path.to_owned(),
         why: format!("{why}: {what_to_do}"),
-    }
-}
-
-fn folder_of(path: &Path) -> &Path {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    folder.unwrap_or(Path::new("."))
-}
-
-/// Who this process runs as, where the system tells.
-fn this_user() -> Option<u32> {
-    #[cfg(unix)]
-    return std::fs::metadata("/proc/self")
-        .ok()
-        .map(|me| std::os::unix::fs::MetadataExt::uid(&me));
-    #[cfg(not(unix))]
-    None
-}
-
-/// Opens or makes a file that its owner alone may read.
-pub(crate) fn private(path: &Path) -> std::io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.clone().create_new(true).open(path) {
-        Ok(file) => {
-            #[cfg(unix)]
-            give_to_folders_owner(path, &file);
-            Ok(file)
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => options.open(path),
-        Err(error) => Err(error),
-    }
-}
-
-/// A command run by root in the service's own folder must not leave a file that the service cannot open.
-/// SQLite does the same for the files it makes beside the database. Only root can, and only root needs to.
-#[cfg(unix)]
-pub(crate) fn give_to_folders_owner(path: &Path, file: &File) {
-    use std::os::unix::fs::{MetadataExt as _, fchown};
-    if let Ok(owner) = std::fs::metadata(folder_of(path)) {
-        let _ = fchown(file, Some(owner.uid()), Some(owner.gid()));
     }
 }

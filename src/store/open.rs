@@ -11,6 +11,7 @@ use tokio::sync::Mutex;
 
 use super::{Access, Store, StoreError, lock};
 use crate::crash_point::crash_point;
+use crate::files::open_private_linked;
 
 pub(crate) static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
@@ -98,7 +99,7 @@ impl Store {
             Access::Tool => None,
         };
         crash_point("lock.taken");
-        drop(lock::private(path).map_err(failed)?);
+        drop(open_private_linked(path).map_err(failed)?);
         let mut connection = writer(path).await?;
         check_version(path, &mut connection).await?;
         let checked = access == Access::Daemon && super::upkeep::check_at_start(path, now).await?;

@@ -207,6 +207,28 @@ fn imports_follow_the_flow() {
     }
 }
 
+/// Links that another user planted are followed nowhere: what writes a file goes through one module.
+#[test]
+fn files_are_written_in_one_place() {
+    const CALLS: [&str; 5] = [
+        "fs::write(",
+        "File::create",
+        "File::options",
+        "OpenOptions",
+        "fs::copy(",
+    ];
+    for (name, text) in sources("src") {
+        let shipped = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let is_test = name == "src/files.rs" || name.contains("/tests");
+        for call in CALLS {
+            assert!(
+                is_test || !shipped.contains(call),
+                "{name} calls {call}: use src/files.rs"
+            );
+        }
+    }
+}
+
 #[test]
 fn files_stay_readable() {
     let mut sizes = Vec::new();

@@ -40,13 +40,10 @@ pub(super) fn write(config: &Config, categories: &[Named], now: Timestamp) {
         categories: categories.to_vec(),
     };
     let path = path(config);
-    let whole = path.with_extension(format!("{}.tmp", std::process::id()));
     let written = serde_json::to_vec(&kept)
         .map_err(std::io::Error::from)
-        .and_then(|text| std::fs::write(&whole, text))
-        .and_then(|()| std::fs::rename(&whole, &path));
+        .and_then(|text| crate::files::replace(&path, &text));
     if let Err(error) = written {
-        let _ = std::fs::remove_file(&whole);
         complain(&format!(
             "categories are not kept in {}: {error}",
             path.display()

@@ -3,10 +3,11 @@
 
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
+
+use crate::files::{folder_of, replace};
 
 /// The note of one file for one shop.
 pub(super) struct Note(PathBuf);
@@ -33,14 +34,8 @@ impl Note {
     /// Writes it to the disk, before anything is sent.
     pub(super) fn write(&self, what: &str) -> anyhow::Result<()> {
         let write = || {
-            let mut file = File::create(&self.0)?;
-            writeln!(file, "{what}")?;
-            file.sync_all()?;
-            let folder = self
-                .0
-                .parent()
-                .filter(|folder| !folder.as_os_str().is_empty());
-            File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+            replace(&self.0, format!("{what}\n").as_bytes())?;
+            File::open(folder_of(&self.0))?.sync_all()
         };
         write().map_err(|error: std::io::Error| {
             anyhow::anyhow!(

@@ -2,7 +2,6 @@
 //! cancel (KASPI_API §3), until the feed says that it is gone.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::process::ExitCode;
 
 use jiff::Timestamp;
@@ -37,7 +36,9 @@ pub(in crate::cli) async fn export(loaded: &Loaded, args: &StockExport) -> Done 
     match &args.out {
         None => print_file(&text),
         Some(file) => {
-            write(file, &text)?;
+            // Whoever fetches the file never finds half of it.
+            crate::files::replace(file, text.as_bytes())
+                .map_err(|error| anyhow::anyhow!("cannot write {}: {error}", file.display()))?;
             say(&format!(
                 "{} SKUs written to {}",
                 left.len(),
@@ -46,17 +47,6 @@ pub(in crate::cli) async fn export(loaded: &Loaded, args: &StockExport) -> Done 
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Beside it first, so that whoever fetches the file never finds half of it.
-fn write(file: &Path, text: &str) -> Result<(), Failure> {
-    let mut beside = file.as_os_str().to_owned();
-    beside.push(".partial");
-    let failed =
-        |error: std::io::Error| anyhow::anyhow!("cannot write {}: {error}", file.display());
-    std::fs::write(&beside, text).map_err(failed)?;
-    std::fs::rename(&beside, file).map_err(failed)?;
-    Ok(())
 }
 
 /// SKUs of which nothing is left somewhere, and those that orders were cancelled for.

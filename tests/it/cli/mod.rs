@@ -5,6 +5,7 @@ mod copies;
 pub(crate) mod daemon;
 mod files_read;
 mod leaks;
+mod links;
 mod mistakes;
 mod people;
 mod rules;

@@ -1,0 +1,264 @@
+//! Creating and opening files for writing. Root may run a command in a folder that another user owns, so no
+//! link planted there may decide which file is written. Every file that Qabyl writes is opened here.
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+/// Opens a file for reading and writing, or creates it so that only its owner can read it.
+///
+/// # Errors
+/// Besides those of the file system: the path is a symbolic link, or the file is not a regular one, has
+/// another name too, or belongs to neither root, nor this user, nor the owner of its folder.
+pub(crate) fn open_private(path: &Path) -> io::Result<File> {
+    open_checked(path, |found| {
+        if links(found) > 1 {
+            return Err(refused("it has another name (a hard link): remove that"));
+        }
+        Ok(())
+    })
+}
+
+/// As [`open_private`], for a file that may have two names for a moment: a restore gives the finished
+/// database its name before it takes the temporary one away, and may be killed between the two.
+pub(crate) fn open_private_linked(path: &Path) -> io::Result<File> {
+    open_checked(path, |_| Ok(()))
+}
+
+fn open_checked(path: &Path, check: impl FnOnce(&Metadata) -> io::Result<()>) -> io::Result<File> {
+    match create_private(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        created => return created,
+    }
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    do_not_follow(&mut options);
+    let file = options.open(path).map_err(|error| {
+        let is_link = path
+            .symlink_metadata()
+            .is_ok_and(|found| found.is_symlink());
+        if is_link {
+            refused("it is a symbolic link: remove it, or name the file itself")
+        } else {
+            error
+        }
+    })?;
+    // What was opened is checked, not the path: that may lead elsewhere by now.
+    let found = file.metadata()?;
+    if !found.is_file() {
+        return Err(refused("it is not a regular file: remove it"));
+    }
+    check(&found)?;
+    check_owner(path, &found)?;
+    Ok(file)
+}
+
+/// Creates a file that is not there yet and that only its owner can read.
+///
+/// # Errors
+/// [`io::ErrorKind::AlreadyExists`] also where the name is a link, wherever it leads.
+pub(crate) fn create_private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path)?;
+    give_to_owner_of_folder(path, &file);
+    Ok(file)
+}
+
+/// Puts a whole file in the place of what has that name, a link included: readers see the old file or the
+/// new one, never a part.
+///
+/// # Errors
+/// Those of the file system; then what was there is still there.
+pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{}.partial", std::process::id()));
+    let partial = PathBuf::from(name);
+    // A process of the same number may have died here.
+    match std::fs::remove_file(&partial) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let written = write_new(&partial, content).and_then(|()| std::fs::rename(&partial, path));
+    if written.is_err() {
+        // The first error says more than this one would.
+        let _ = std::fs::remove_file(&partial);
+    }
+    written
+}
+
+fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+    file.write_all(content)?;
+    file.sync_all()
+}
+
+/// The folder a file is in.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
+}
+
+/// The user this process runs as, where the system says so.
+pub(crate) fn this_user() -> Option<u32> {
+    #[cfg(unix)]
+    return std::fs::metadata("/proc/self")
+        .ok()
+        .map(|process| std::os::unix::fs::MetadataExt::uid(&process));
+    #[cfg(not(unix))]
+    None
+}
+
+fn refused(why: &str) -> io::Error {
+    io::Error::other(why)
+}
+
+#[cfg(target_os = "linux")]
+fn do_not_follow(options: &mut OpenOptions) {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
+}
+
+#[cfg(not(target_os = "linux"))]
+fn do_not_follow(_: &mut OpenOptions) {}
+
+#[cfg(unix)]
+fn links(found: &Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::nlink(found)
+}
+
+#[cfg(not(unix))]
+fn links(_: &Metadata) -> u64 {
+    1
+}
+
+#[cfg(unix)]
+fn check_owner(path: &Path, found: &Metadata) -> io::Result<()> {
+    use std::os::unix::fs::MetadataExt as _;
+    let owner = found.uid();
+    let is_folders =
+        || std::fs::metadata(folder_of(path)).is_ok_and(|folder| folder.uid() == owner);
+    if owner == 0 || this_user() == Some(owner) || is_folders() {
+        return Ok(());
+    }
+    Err(refused(&format!(
+        "it belongs to user {owner}, who owns neither its folder nor this process: remove it"
+    )))
+}
+
+#[cfg(not(unix))]
+fn check_owner(_: &Path, _: &Metadata) -> io::Result<()> {
+    Ok(())
+}
+
+/// A command run by root in the service's own folder must not leave a file that the service cannot open.
+/// SQLite does the same for the files it makes beside the database. Only root can, and only root needs to.
+fn give_to_owner_of_folder(path: &Path, file: &File) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{MetadataExt as _, fchown};
+        if let Ok(owner) = std::fs::metadata(folder_of(path)) {
+            let _ = fchown(file, Some(owner.uid()), Some(owner.gid()));
+        }
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may stop at once")]
+
+    use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
+
+    use super::*;
+
+    const KEPT: &str = "must stay as it is";
+
+    /// A folder with a file that nothing may write to.
+    fn folder() -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("target");
+        std::fs::write(&target, KEPT).unwrap();
+        (folder, target)
+    }
+
+    fn why(opened: io::Result<File>) -> String {
+        opened.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_symbolic_link_is_never_followed() {
+        let (folder, target) = folder();
+        let link = folder.path().join("link");
+        symlink(&target, &link).unwrap();
+        assert!(why(open_private(&link)).contains("symbolic link"));
+        assert!(why(open_private_linked(&link)).contains("symbolic link"));
+        create_private(&link).unwrap_err();
+        let dangling = folder.path().join("dangling");
+        symlink(folder.path().join("absent"), &dangling).unwrap();
+        assert!(why(open_private(&dangling)).contains("symbolic link"));
+        assert!(!folder.path().join("absent").exists());
+        replace(&link, b"new").unwrap();
+        assert!(!link.symlink_metadata().unwrap().is_symlink());
+        assert_eq!(std::fs::read_to_string(&link).unwrap(), "new");
+        assert_eq!(std::fs::read_to_string(&target).unwrap(), KEPT);
+    }
+
+    #[test]
+    fn a_link_with_the_name_of_the_temporary_file_is_replaced() {
+        let (folder, target) = folder();
+        let file = folder.path().join("file");
+        let partial = folder
+            .path()
+            .join(format!("file.{}.partial", std::process::id()));
+        symlink(&target, &partial).unwrap();
+        replace(&file, b"new").unwrap();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "new");
+        assert_eq!(std::fs::read_to_string(&target).unwrap(), KEPT);
+    }
+
+    #[test]
+    fn a_hard_link_is_refused_but_for_the_database() {
+        let (folder, target) = folder();
+        let link = folder.path().join("link");
+        std::fs::hard_link(&target, &link).unwrap();
+        assert!(why(open_private(&link)).contains("hard link"));
+        open_private_linked(&link).unwrap();
+    }
+
+    #[test]
+    fn what_is_not_a_regular_file_is_refused() {
+        assert!(why(open_private(Path::new("/dev/null"))).contains("regular file"));
+    }
+
+    #[test]
+    fn a_file_of_a_third_user_is_refused() {
+        let (_folder, target) = folder();
+        open_private(&target).unwrap();
+        // Only root can give a file away.
+        if this_user() == Some(0) {
+            chown(&target, Some(12345), None).unwrap();
+            assert!(why(open_private(&target)).contains("user 12345"));
+        }
+    }
+
+    #[test]
+    fn a_new_private_file_is_its_owners_alone_and_a_replaced_one_keeps_nothing_beside_it() {
+        let (folder, _) = folder();
+        let file = folder.path().join("file");
+        let mode = open_private(&file)
+            .unwrap()
+            .metadata()
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600);
+        replace(&file, b"one").unwrap();
+        replace(&file, b"two").unwrap();
+        assert_eq!(std::fs::read(&file).unwrap(), b"two");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+}
