@@ -127,8 +127,8 @@ async fn fill(file: &Path, count: u32, now: Timestamp) -> anyhow::Result<()> {
             let facts = order(seed, at)?;
             let decision = decide(&facts, &policy, at);
             sqlx::query(
-                "INSERT INTO orders (shop, id, code, state, status, created_at, body, first_seen_at, seen_at)
-                 VALUES ('main', ?, ?, 'NEW', 'APPROVED_BY_BANK', ?, ?, ?, ?)",
+                "INSERT INTO orders (shop, id, code, state, status, created_at, body, first_seen_at, seen_at, lines_due_at)
+                 VALUES ('main', ?, ?, 'NEW', 'APPROVED_BY_BANK', ?, ?, ?, ?, 0)",
             )
             .bind(facts.order.id.as_str())
             .bind(facts.order.code.as_str())

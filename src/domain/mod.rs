@@ -21,6 +21,7 @@ pub mod order;
 pub mod policy;
 pub mod reconcile;
 pub mod replay;
+pub mod reservation;
 pub mod rules;
 pub mod schedule;
 pub mod stock;

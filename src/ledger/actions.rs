@@ -1,14 +1,16 @@
-//! Actions on their way: what is due, each POST's row before it is sent, its outcome after.
+//! Unfinished actions: which are due, each POST's row before it is sent, its outcome after.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use sqlx::FromRow;
 
+use super::action_changes::{apply, close};
 use super::observe::{kind_of, of_accepted};
 use super::recheck::{Launch, Recheck, Today, today, withdraw};
 use crate::crash_point::crash_point;
-use crate::domain::action::{Kind, Outcome, Patience, State as ActionState};
-use crate::domain::decision::Verdict;
+use crate::domain::action::{
+    End, Event, Kind, Outcome, OutcomeKind, RetryPolicy, State as ActionState,
+};
 use crate::domain::ids::{OrderId, ShopName};
 use crate::domain::notice::{self, Notice};
 use crate::domain::order::Order;
@@ -30,22 +32,21 @@ pub struct Due {
     pub order: Order,
     /// What is asked.
     pub kind: Kind,
-    /// Where it stands.
+    /// Its state.
     pub state: ActionState,
-    /// POSTs used.
+    /// POSTs that left, or may have left.
     pub attempts: u32,
     /// Whether a person asked for it.
     pub by_person: bool,
-    /// Whether they did knowing that the order was accepted.
+    /// Whether that person knew that the order was accepted.
     pub of_accepted: bool,
     /// When it was decided.
     pub made_at: Timestamp,
     /// When the list that last showed the order as NEW was asked for.
     pub listed_at: Option<Timestamp>,
     /// How the last POST ended.
-    pub last_outcome: Option<String>,
-    /// POSTs that were handled, or may have been: those asked to come back later, or not let in, not
-    /// counted.
+    pub last_outcome: Option<OutcomeKind>,
+    /// POSTs that were handled, or may have been.
     pub counted: u32,
 }
 
@@ -86,19 +87,17 @@ struct Row {
     origin: String,
     made_at: i64,
     listed_at: Option<i64>,
-    last_outcome: Option<String>,
     of_accepted: Option<bool>,
-    counted: i64,
+    outcomes: String,
 }
 
 pub(crate) const DUE: &str = concat!(
     "
 SELECT a.id, a.decision_id, o.body, a.kind, a.reason, a.comment, a.state, a.attempts, a.origin, a.made_at, o.listed_at,
-  (SELECT outcome FROM attempts t WHERE t.action_id = a.id ORDER BY n DESC LIMIT 1) AS last_outcome,
  ",
     of_accepted!(),
     ",
-  (SELECT COUNT(*) FROM attempts t WHERE t.action_id = a.id AND outcome NOT IN ('snoozed', 'not_sent', 'denied')) AS counted
+  (SELECT json_group_array(outcome ORDER BY n) FROM attempts t WHERE t.action_id = a.id) AS outcomes
 FROM actions a JOIN orders o ON o.shop = a.shop AND o.id = a.order_id
 WHERE a.shop = ? AND a.state IN ('pending', 'sent', 'unknown') AND a.due_at <= ?
 ORDER BY a.state = 'pending' DESC, a.kind = 'accept' DESC, o.created_at, o.id LIMIT ?"
@@ -118,6 +117,8 @@ SELECT COUNT(*) FROM attempts t INDEXED BY attempts_open CROSS JOIN actions a ON
 WHERE t.ended_at IS NULL AND a.shop = ?";
 
 fn due(row: Row) -> Result<Due, StoreError> {
+    let outcomes = outcomes(&row.outcomes)?;
+    let counted = outcomes.iter().flatten().filter(|outcome| outcome.counts());
     Ok(Due {
         action: row.id,
         decision: row.decision_id,
@@ -130,62 +131,22 @@ fn due(row: Row) -> Result<Due, StoreError> {
         of_accepted: row.of_accepted.unwrap_or(false),
         made_at: at(row.made_at)?,
         listed_at: row.listed_at.map(at).transpose()?,
-        last_outcome: row.last_outcome,
-        counted: u32::try_from(row.counted).unwrap_or(u32::MAX),
+        last_outcome: outcomes.last().copied().flatten(),
+        counted: u32::try_from(counted.count()).unwrap_or(u32::MAX),
     })
 }
 
-pub(crate) async fn insert(
-    tx: &mut WriteTx<'_>,
-    shop: &ShopName,
-    order: &OrderId,
-    decision: i64,
-    verdict: &Verdict,
-    origin: &str,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let (reason, comment) = match verdict {
-        Verdict::Accept => (None, None),
-        Verdict::Cancel { reason, comment } => (Some(reason.as_str()), Some(comment.as_str())),
-        Verdict::Hold | Verdict::Wait { .. } => return Ok(()),
+/// How the POSTs of an action ended, the oldest first; `None` for one that has not.
+fn outcomes(words: &str) -> Result<Vec<Option<OutcomeKind>>, StoreError> {
+    let words: Vec<Option<String>> = serde_json::from_str(words)
+        .map_err(|_| StoreError::corrupt("outcomes of an action", words))?;
+    let outcome = |word: Option<String>| {
+        let parse = |word: String| {
+            OutcomeKind::parse(&word).ok_or_else(|| StoreError::corrupt("an outcome", word))
+        };
+        word.map(parse).transpose()
     };
-    sqlx::query(
-        "INSERT INTO actions (shop, order_id, decision_id, kind, reason, comment, origin, state, made_at,
-           due_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'pending', ?8, ?8)",
-    )
-    .bind(shop.as_str())
-    .bind(order.as_str())
-    .bind(decision)
-    .bind(verdict.word())
-    .bind(reason)
-    .bind(comment)
-    .bind(origin)
-    .bind(ms(now))
-    .execute(tx.conn()?)
-    .await?;
-    crash_point("action.inserted");
-    Ok(())
-}
-
-/// Ends an action. `false` when another stage has ended it meanwhile: then nothing is to follow.
-pub(crate) async fn close(
-    tx: &mut WriteTx<'_>,
-    action: i64,
-    state: ActionState,
-    why: &str,
-    now: Timestamp,
-) -> Result<bool, StoreError> {
-    let done = sqlx::query(
-        "UPDATE actions SET state = ?, closed_at = ?, why = ?, due_at = NULL
-         WHERE id = ? AND closed_at IS NULL",
-    )
-    .bind(state.as_str())
-    .bind(ms(now))
-    .bind(why)
-    .bind(action)
-    .execute(tx.conn()?)
-    .await?;
-    Ok(done.rows_affected() > 0)
+    words.into_iter().map(outcome).collect()
 }
 
 pub(crate) async fn hold(
@@ -268,15 +229,17 @@ impl Store {
         }
         let mut tx = self.write().await?;
         let due = now.saturating_add(settle).unwrap_or(Timestamp::MAX);
-        let lost = sqlx::query(
-            "UPDATE actions SET state = 'unknown', due_at = ? WHERE shop = ? AND state IN ('sent', 'unknown')
-             AND id IN (SELECT action_id FROM attempts WHERE ended_at IS NULL)",
+        let lost: Vec<i64> = sqlx::query_scalar(
+            "SELECT DISTINCT a.id FROM attempts t INDEXED BY attempts_open CROSS JOIN actions a ON a.id = t.action_id
+             WHERE t.ended_at IS NULL AND a.shop = ? AND a.state = 'sent'",
         )
-        .bind(ms(due))
         .bind(shop.as_str())
-        .execute(tx.conn()?)
-        .await?
-        .rows_affected();
+        .fetch_all(tx.conn()?)
+        .await?;
+        for action in &lost {
+            apply(&mut tx, *action, Event::Lost { due_at: due }, now).await?;
+        }
+        let lost = u64::try_from(lost.len()).unwrap_or(u64::MAX);
         if open > 0 {
             sqlx::query(
                 "UPDATE attempts SET ended_at = ?, outcome = 'unknown', detail = 'no outcome was recorded'
@@ -329,7 +292,7 @@ impl Store {
             if (is_news || !is_swept) && waits_for_holders(due) {
                 launch.wants_sweep = true;
                 let later = now.saturating_add(LOOK_AGAIN).unwrap_or(now);
-                put_off(&mut tx, due.action, Some(later)).await?;
+                apply(&mut tx, due.action, Event::PutOff(later), now).await?;
                 continue;
             }
             let today = if due.by_person {
@@ -341,7 +304,7 @@ impl Store {
                 Today::Same => launch.begun.push(begin(&mut tx, shop, due, now).await?),
                 Today::Later(until) => {
                     launch.wants_sweep = true;
-                    put_off(&mut tx, due.action, Some(until)).await?;
+                    apply(&mut tx, due.action, Event::PutOff(until), now).await?;
                 }
                 Today::Other(why) => withdraw(&mut tx, shop, due, &why, now).await?,
             }
@@ -362,12 +325,12 @@ impl Store {
         &self,
         shop: &ShopName,
         ended: &[Ended],
-        patience: &Patience,
+        retry: &RetryPolicy,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
         for ended in ended {
-            end(&mut tx, shop, ended, patience, now).await?;
+            end(&mut tx, shop, ended, retry, now).await?;
         }
         crash_point("outcome.before_commit");
         tx.commit().await?;
@@ -385,7 +348,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let mut tx = self.write().await?;
-        let closed = close(&mut tx, due.action, ActionState::Refused, why, now).await?;
+        let closed = close(&mut tx, due.action, End::Refused, why, now).await?;
         if closed {
             hold(&mut tx, shop, &due.order.id, why, now).await?;
             let (code, action) = (due.order.code.as_str(), due.kind.word());
@@ -408,7 +371,9 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
-        put_off(&mut tx, due.action, None).await?;
+        if !apply(&mut tx, due.action, Event::LeftToPerson, now).await? {
+            return tx.commit().await;
+        }
         let detail = json!({ "action": due.action, "attempts": due.counted });
         let order = Some(&due.order.id);
         tx.audit(now, "qabyl", (shop, order), "action.stuck", detail);
@@ -423,24 +388,16 @@ impl Store {
     }
 
     /// Puts an action off without an attempt.
-    pub async fn put_off(&self, action: i64, until: Option<Timestamp>) -> Result<(), StoreError> {
+    pub async fn put_off(
+        &self,
+        action: i64,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
-        put_off(&mut tx, action, until).await?;
+        apply(&mut tx, action, Event::PutOff(until), now).await?;
         tx.commit().await
     }
-}
-
-async fn put_off(
-    tx: &mut WriteTx<'_>,
-    action: i64,
-    until: Option<Timestamp>,
-) -> Result<(), StoreError> {
-    sqlx::query("UPDATE actions SET due_at = ? WHERE id = ? AND closed_at IS NULL")
-        .bind(until.map(ms))
-        .bind(action)
-        .execute(tx.conn()?)
-        .await?;
-    Ok(())
 }
 
 /// Whether units that somebody else took stand in the way of this action.
@@ -478,10 +435,7 @@ async fn begin(
     .bind(ms(now))
     .fetch_one(tx.conn()?)
     .await?;
-    sqlx::query("UPDATE actions SET state = 'sent', attempts = attempts + 1 WHERE id = ?")
-        .bind(due.action)
-        .execute(tx.conn()?)
-        .await?;
+    apply(tx, due.action, Event::Begun, now).await?;
     let detail = json!({ "action": due.action, "kind": due.kind.word(), "n": n });
     tx.audit(
         now,
@@ -501,52 +455,37 @@ async fn end(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
     ended: &Ended,
-    patience: &Patience,
+    retry: &RetryPolicy,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let due = &ended.begun.due;
-    let (detail, next, state) = match &ended.outcome {
-        Outcome::Applied => (
-            None,
-            patience.due_after(now, ended.begun.n, 0.0),
-            ActionState::Sent,
-        ),
-        Outcome::Unknown(why) if mutant("r4_repeat_at_once") => {
-            (Some(why), now, ActionState::Unknown)
-        }
-        Outcome::Unknown(why) => (
-            Some(why),
-            patience.due_after(now, ended.begun.n, ended.jitter),
-            ActionState::Unknown,
-        ),
+    let kind = ended.outcome.kind();
+    let due_at = match &ended.outcome {
+        Outcome::Applied => retry.due_after(now, ended.begun.n, 0.0),
+        Outcome::Unknown(_) if mutant("r4_repeat_at_once") => now,
+        Outcome::Unknown(_) => retry.due_after(now, ended.begun.n, ended.jitter),
         // A definite no is read back at once: the reading says what it means.
-        Outcome::Rejected(why) | Outcome::Denied(why) => (Some(why), now, ActionState::Unknown),
-        Outcome::Snoozed { until, why } | Outcome::NotSent { until, why } => {
-            (Some(why), *until, before(due))
-        }
+        Outcome::Rejected(_) | Outcome::Denied(_) => now,
+        Outcome::Snoozed { until, .. } | Outcome::NotSent { until, .. } => *until,
     };
     sqlx::query("UPDATE attempts SET ended_at = ?, outcome = ?, detail = ? WHERE id = ? AND ended_at IS NULL")
         .bind(ms(now))
-        .bind(ended.outcome.word())
-        .bind(detail)
+        .bind(kind.word())
+        .bind(ended.outcome.why())
         .bind(ended.begun.attempt)
         .execute(tx.conn()?)
         .await?;
-    let is_unused = matches!(ended.outcome, Outcome::NotSent { .. })
-        || mutant("r2_snooze_is_unsent") && matches!(ended.outcome, Outcome::Snoozed { .. });
-    let unused = i64::from(is_unused);
-    sqlx::query(
-        "UPDATE actions SET state = ?, due_at = ?, attempts = attempts - ?
-         WHERE id = ? AND closed_at IS NULL",
-    )
-    .bind(state.as_str())
-    .bind(ms(next))
-    .bind(unused)
-    .bind(due.action)
-    .execute(tx.conn()?)
-    .await?;
+    let handled_as = match kind {
+        OutcomeKind::Snoozed if mutant("r2_snooze_is_unsent") => OutcomeKind::NotSent,
+        kind => kind,
+    };
+    let event = Event::Ended {
+        outcome: handled_as,
+        due_at,
+    };
+    apply(tx, due.action, event, now).await?;
     let detail = json!({
-        "action": due.action, "n": ended.begun.n, "outcome": ended.outcome.word(), "detail": detail,
+        "action": due.action, "n": ended.begun.n, "outcome": kind.word(), "detail": ended.outcome.why(),
     });
     tx.audit(
         now,
@@ -556,13 +495,4 @@ async fn end(
         detail,
     );
     Ok(())
-}
-
-/// A POST that was not handled leaves the action where it was before.
-fn before(due: &Due) -> ActionState {
-    if due.attempts == 0 {
-        ActionState::Pending
-    } else {
-        ActionState::Unknown
-    }
 }

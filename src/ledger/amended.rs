@@ -4,13 +4,14 @@
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::actions;
-use super::reservations::{Fate, Origin, close_reservations, insert_reservations, known_takes};
-use crate::domain::action::State as ActionState;
+use super::action_changes;
+use super::reservations::{Origin, close_reservations, insert_reservations, known_takes};
+use crate::domain::action::End;
 use crate::domain::ids::ShopName;
 use crate::domain::ledger::Take;
 use crate::domain::order::{Order, Status};
-use crate::store::{StoreError, WriteTx};
+use crate::domain::reservation::Event;
+use crate::store::{StoreError, WriteTx, ms};
 
 const WHY: &str = "the order was edited";
 
@@ -21,18 +22,21 @@ pub(crate) async fn forget_lines(
     order: &Order,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    for statement in [
-        "DELETE FROM lines WHERE shop = ? AND order_id = ?",
-        "UPDATE orders SET lines_state = 'unread', lines_problem = NULL, lines_due_at = 0, lines_failures = 0,
+    sqlx::query("DELETE FROM lines WHERE shop = ? AND order_id = ?")
+        .bind(shop.as_str())
+        .bind(order.id.as_str())
+        .execute(tx.conn()?)
+        .await?;
+    sqlx::query(
+        "UPDATE orders SET lines_state = 'unread', lines_problem = NULL, lines_due_at = ?, lines_failures = 0,
            shortage_since = NULL, shortage_scans = 0, shortage_scan = NULL
          WHERE shop = ? AND id = ?",
-    ] {
-        sqlx::query(statement)
-            .bind(shop.as_str())
-            .bind(order.id.as_str())
-            .execute(tx.conn()?)
-            .await?;
-    }
+    )
+    .bind(ms(now))
+    .bind(shop.as_str())
+    .bind(order.id.as_str())
+    .execute(tx.conn()?)
+    .await?;
     tx.audit(
         now,
         "qabyl",
@@ -51,8 +55,8 @@ pub(crate) async fn forget_lines(
     let Some(action) = unsent else {
         return Ok(false);
     };
-    actions::close(tx, action, ActionState::Superseded, WHY, now).await?;
-    close_reservations(tx, shop, order, Fate::Released, WHY, now).await?;
+    action_changes::close(tx, action, End::Superseded, WHY, now).await?;
+    close_reservations(tx, shop, order, Event::Released(WHY.to_owned()), now).await?;
     Ok(true)
 }
 
@@ -84,7 +88,7 @@ pub(crate) async fn refit(
     if takes.len() == held.len() && takes.iter().zip(&held).all(same) {
         return Ok(());
     }
-    close_reservations(tx, shop, order, Fate::Released, WHY, now).await?;
+    close_reservations(tx, shop, order, Event::Released(WHY.to_owned()), now).await?;
     let origin = if order.status == Status::ApprovedByBank {
         Origin::Decision
     } else {

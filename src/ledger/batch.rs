@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::{action_changes, reservations};
 use crate::domain::ids::ShopName;
 use crate::domain::order::Order;
 use crate::store::{StoreError, WriteTx, ms};
@@ -14,8 +15,9 @@ use crate::store::{StoreError, WriteTx, ms};
 pub(crate) struct Batch {
     /// Order id to its columns; of two readings of one order the later one stays.
     updated: BTreeMap<String, serde_json::Value>,
-    pub(crate) closed: Vec<serde_json::Value>,
-    /// Orders whose units Kaspi now shows as promised.
+    /// Actions that ended.
+    pub(crate) closed: Vec<action_changes::Change>,
+    /// Orders that Kaspi shows as accepted.
     pub(crate) confirmed: Vec<String>,
 }
 
@@ -24,16 +26,8 @@ pub(crate) const UPDATE_ORDERS: &str = "
 UPDATE orders SET code = j.value ->> 1, state = j.value ->> 2, status = j.value ->> 3,
   created_at = j.value ->> 4, cancellation_reason = j.value ->> 5, body = j.value ->> 6,
   seen_at = MAX(seen_at, j.value ->> 8),
-  status_since = IIF(status = j.value ->> 3, status_since, ?3)
+  status_since = IIF(status = j.value ->> 3, status_since, ?2)
 FROM json_each(?1) j WHERE shop = j.value ->> 7 AND orders.id = j.value ->> 0";
-
-pub(crate) const CLOSE_ACTIONS: &str = "
-UPDATE actions SET state = j.value ->> 1, closed_at = ?3, why = j.value ->> 2, due_at = NULL
-FROM json_each(?1) j WHERE actions.id = j.value ->> 0";
-
-pub(crate) const CONFIRM_RESERVATIONS: &str = "
-UPDATE reservations SET confirmed_at = ?3 WHERE shop = ?2 AND state = 'active'
-  AND confirmed_at IS NULL AND order_id IN (SELECT value FROM json_each(?1))";
 
 pub(crate) const TOUCH: &str = "
 UPDATE orders SET seen_at = MAX(seen_at, j.value ->> 1)
@@ -63,22 +57,16 @@ impl Batch {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let updated: Vec<_> = self.updated.into_values().collect();
-        let statements = [
-            (json!(updated), UPDATE_ORDERS),
-            (json!(self.closed), CLOSE_ACTIONS),
-            (json!(self.confirmed), CONFIRM_RESERVATIONS),
-        ];
-        for (rows, statement) in statements {
-            if rows.as_array().is_none_or(Vec::is_empty) {
-                continue;
-            }
-            sqlx::query(statement)
-                .bind(rows.to_string())
-                .bind(shop.as_str())
+        if !updated.is_empty() {
+            sqlx::query(UPDATE_ORDERS)
+                .bind(json!(updated).to_string())
                 .bind(ms(now))
                 .execute(tx.conn()?)
                 .await?;
         }
+        action_changes::write(tx, &self.closed).await?;
+        let confirmed: Vec<&str> = self.confirmed.iter().map(String::as_str).collect();
+        reservations::confirm(tx, shop, &confirmed, now).await?;
         Ok(())
     }
 }

@@ -23,7 +23,7 @@ const MENDS: [&str; 9] = [
     "UPDATE orders SET listed_at = NULL, listed_scan = NULL WHERE listed_at > ?1 AND ?2 > 0",
     "UPDATE orders SET seen_at = ?1, first_seen_at = MIN(first_seen_at, ?1),
        status_since = MIN(status_since, ?1) WHERE seen_at > ?1 AND ?2 > 0",
-    "UPDATE orders SET lines_due_at = 0 WHERE lines_due_at > ?1 AND ?2 > 0",
+    "UPDATE orders SET lines_due_at = ?1 WHERE lines_due_at > ?1 AND ?2 > 0",
     "UPDATE orders SET shortage_since = NULL, shortage_scans = 0, shortage_scan = NULL
      WHERE shortage_since > ?1 AND ?2 > 0",
     "UPDATE actions SET due_at = MIN(due_at, MAX(?1, ?2)) WHERE due_at > ?1 AND closed_at IS NULL",

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use sqlx::FromRow;
 
-use super::reservations::{Fate, Origin, close_reservations, insert_reservations};
+use super::reservations::{Origin, close_reservations, insert_reservations};
 use crate::crash_point::crash_point;
 use crate::domain::decision::{Decision, Verdict};
 use crate::domain::facts::{Counters, Facts, ShortageSeen, Surroundings};
@@ -13,6 +13,7 @@ use crate::domain::ids::{OrderId, ShopName};
 use crate::domain::ledger::{Ledger, Take};
 use crate::domain::notice::{Kind, Notice};
 use crate::domain::order::{Lines, Order};
+use crate::domain::reservation::Event;
 use crate::domain::stock::Semantics;
 use crate::mutant::mutant;
 use crate::store::orders::{
@@ -343,13 +344,21 @@ pub(crate) async fn record(
     if new.act {
         // What it was seen to hold by a word that nobody knew is what it takes.
         if !new.takes.is_empty() {
-            close_reservations(tx, shop, order, Fate::Released, "decided anew", now).await?;
+            close_reservations(
+                tx,
+                shop,
+                order,
+                Event::Released("decided anew".to_owned()),
+                now,
+            )
+            .await?;
         }
         if !mutant("r1_reservations_lost") {
             insert_reservations(tx, shop, order, new.takes, Origin::Decision, now).await?;
         }
         let origin = if actor == "qabyl" { "engine" } else { "person" };
-        super::actions::insert(tx, shop, &order.id, id, &new.decision.verdict, origin, now).await?;
+        super::action_changes::insert(tx, shop, &order.id, id, &new.decision.verdict, origin, now)
+            .await?;
     }
     if new.act && new.decision.verdict == Verdict::Hold {
         let because = because(None, Some(new.decision));
@@ -400,7 +409,7 @@ SELECT MAX(at) FROM (
     lines_awaited!(),
     "
   UNION ALL
-  SELECT MAX(?2) AS at FROM orders INDEXED BY orders_strange WHERE shop = ?1 AND ",
+  SELECT MAX(?2) AS at FROM orders INDEXED BY orders_unknown_status WHERE shop = ?1 AND ",
     is_strange!(),
     " AND ",
     lies_with_accepted!(),
@@ -475,11 +484,11 @@ impl WriteTx<'_> {
     /// When what is over was last read too, where the last complete sweep did not.
     async fn over_swept(&mut self, shop: &ShopName) -> Result<Option<Timestamp>, StoreError> {
         let ends: Vec<(i64, bool)> = sqlx::query_as(
-            "SELECT * FROM (SELECT finished_at, over_read FROM scans WHERE shop = ?1 AND kind = 'sweep'
+            "SELECT * FROM (SELECT finished_at, archive_read FROM scans WHERE shop = ?1 AND kind = 'sweep'
                AND complete = 1 ORDER BY id DESC LIMIT 1)
              UNION ALL
-             SELECT * FROM (SELECT finished_at, over_read FROM scans WHERE shop = ?1 AND kind = 'sweep'
-               AND complete = 1 AND over_read = 1 ORDER BY id DESC LIMIT 1)",
+             SELECT * FROM (SELECT finished_at, archive_read FROM scans WHERE shop = ?1 AND kind = 'sweep'
+               AND complete = 1 AND archive_read = 1 ORDER BY id DESC LIMIT 1)",
         )
         .bind(shop.as_str())
         .fetch_all(self.conn()?)

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::reservations::{Origin, insert_reservations, takes};
 use crate::domain::ids::ShopName;
 use crate::domain::order::{DeliveryMode, Line, Order};
+use crate::domain::reservation::Departure;
 use crate::mutant::mutant;
 use crate::store::{StoreError, WriteTx, at, ms};
 
@@ -19,14 +20,14 @@ const CLOCK_GRAIN: SignedDuration = SignedDuration::from_secs(5);
 /// readings, by [`READING_LAG`].
 pub(crate) const KNOWN_SINCE: &str = "
 WITH seen AS (SELECT first_seen_at AS at FROM orders WHERE shop = ?1 AND id = ?2)
-SELECT MIN(at) FROM (
+SELECT MIN(at), EXISTS (SELECT 1 FROM restores WHERE shop = ?1 AND known_until IS NULL) FROM (
   SELECT known_until AS at FROM restores WHERE shop = ?1
   UNION ALL
-  SELECT at FROM (SELECT COALESCE(kaspi_at, started_at) - 60000 AS at FROM scans
-    WHERE shop = ?1 AND kind = 'sweep' AND complete = 1 AND over_read = 1 AND finished_at <= (SELECT at FROM seen)
+  SELECT at FROM (SELECT kaspi_at - 60000 AS at FROM scans
+    WHERE shop = ?1 AND kind = 'sweep' AND complete = 1 AND archive_read = 1 AND finished_at <= (SELECT at FROM seen)
     ORDER BY id DESC LIMIT 1)
   UNION ALL
-  SELECT at FROM (SELECT COALESCE(kaspi_at, started_at) - 60000 AS at FROM scans
+  SELECT at FROM (SELECT kaspi_at - 60000 AS at FROM scans
     WHERE shop = ?1 AND kind = 'new' AND complete = 1 AND finished_at <= (SELECT at FROM seen)
     ORDER BY id DESC LIMIT 1)
   UNION ALL
@@ -81,12 +82,24 @@ pub(crate) async fn late(
     .bind(order.id.as_str())
     .fetch_all(tx.conn()?)
     .await?;
-    let after = held.iter().filter_map(|(_, _, after, _)| *after).min();
-    let by = held.iter().filter_map(|(_, _, _, closed)| *closed).max();
-    let (Some(after), Some(by)) = (after, by) else {
+    // Only consumed ones are closed here: these are not released.
+    let departed = held
+        .iter()
+        .filter_map(|(_, _, after, by)| by.map(|by| (*after, by)));
+    let departed: Vec<(Option<i64>, i64)> = departed.collect();
+    let Some(by) = departed.iter().map(|(_, by)| *by).max() else {
         return Ok(());
     };
-    let left = Some((at(after)?, at(by)?));
+    // `None`, an unknown departure, comes before all others.
+    let by = at(by)?;
+    let left = match departed.iter().map(|(after, _)| *after).min().flatten() {
+        Some(after) => Departure::Between {
+            after: at(after)?,
+            by,
+        },
+        None => Departure::Unknown { by },
+    };
+    let left = Some(left);
     let mut takes = takes(tx, order, linked).await?;
     takes.retain(|take| {
         let is_told = |(sku, warehouse, _, _): &(String, String, _, _)| {
@@ -126,7 +139,7 @@ impl WriteTx<'_> {
         }
         // Approved since the copy was made, since the last lists before it was first seen, or since the
         // oldest count in force, it left since too.
-        let since: Option<i64> = sqlx::query_scalar(KNOWN_SINCE)
+        let (since, is_unknown): (Option<i64>, bool) = sqlx::query_as(KNOWN_SINCE)
             .bind(shop.as_str())
             .bind(if mutant("r6_count_during_outage_believed") {
                 ""
@@ -136,7 +149,7 @@ impl WriteTx<'_> {
             .fetch_one(self.conn()?)
             .await?;
         let approved = order.approved_at.unwrap_or(order.created_at);
-        let came_since = since.is_some_and(|since| ms(approved) >= since);
+        let came_since = is_unknown || since.is_some_and(|since| ms(approved) >= since);
         Ok(came_since.then_some((approved.min(now), now)))
     }
 }

@@ -5,15 +5,16 @@ use jiff::Timestamp;
 use serde_json::json;
 use sqlx::FromRow;
 
-use super::actions;
+use super::action_changes;
 use super::deciding::{self, DecidingInput, NewDecision, skus};
-use super::reservations::{Fate, close_reservations};
+use super::reservations::close_reservations;
 use crate::crash_point::crash_point;
-use crate::domain::action::State as ActionState;
+use crate::domain::action::End;
 use crate::domain::decision::{Decision, Verdict};
 use crate::domain::facts::Facts;
 use crate::domain::ids::{OrderId, ShopName};
 use crate::domain::order::{Order, Status};
+use crate::domain::reservation::Event;
 use crate::store::stock::Viewpoint;
 use crate::store::{Store, StoreError, WriteTx};
 
@@ -119,7 +120,7 @@ impl Store {
         let (order, _) = stored(&mut tx, shop, id).await?;
         if order.awaits_merchant() && !tx.has_live_action(shop, id).await? {
             let why = "released for another decision";
-            close_reservations(&mut tx, shop, &order, Fate::Released, why, now).await?;
+            close_reservations(&mut tx, shop, &order, Event::Released(why.to_owned()), now).await?;
         }
         tx.audit(now, actor, (shop, Some(id)), "order.released", json!({}));
         tx.commit_word().await
@@ -232,15 +233,15 @@ async fn withdraw_unsent(
             live.kind, order.code, order.code
         )));
     }
-    actions::close(
+    action_changes::close(tx, live.id, End::Superseded, "a person decided", now).await?;
+    close_reservations(
         tx,
-        live.id,
-        ActionState::Superseded,
-        "a person decided",
+        shop,
+        order,
+        Event::Released("a person decided".to_owned()),
         now,
     )
     .await?;
-    close_reservations(tx, shop, order, Fate::Released, "a person decided", now).await?;
     Ok(())
 }
 

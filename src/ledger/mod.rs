@@ -1,5 +1,6 @@
 //! The use cases: each one transaction over orders, decisions, reservations and actions.
 
+pub(crate) mod action_changes;
 pub(crate) mod actions;
 pub(crate) mod amended;
 pub(crate) mod batch;

@@ -8,11 +8,12 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use sqlx::FromRow;
 
+use super::action_changes::{Change, FieldsRow};
 use super::amended;
 use super::batch::{Batch, touch};
 use super::reservations::{hold, reserve_seen};
 use crate::crash_point::crash_point;
-use crate::domain::action::{Kind, State as ActionState};
+use crate::domain::action::{Action, End, Event, Kind};
 use crate::domain::decision::CancelReason;
 use crate::domain::ids::ShopName;
 use crate::domain::order::{Line, Order, Status};
@@ -41,7 +42,7 @@ pub struct Observed {
     /// Orders that changed.
     pub changed: usize,
     /// Actions that ended: order code, action, its end.
-    pub ended: Vec<(String, &'static str, ActionState)>,
+    pub ended: Vec<(String, &'static str, End)>,
     /// Reservations released.
     pub released: u64,
 }
@@ -76,6 +77,8 @@ pub(crate) struct Known {
     comment: Option<String>,
     state: Option<String>,
     attempts: Option<i64>,
+    due_at: Option<i64>,
+    needs_person: Option<bool>,
     pub(crate) seen_at: i64,
     of_accepted: Option<bool>,
     lines_awaited: bool,
@@ -127,7 +130,7 @@ SELECT o.id, o.status, o.body, o.lines_state, o.seen_at, ",
     AS held_active,
   (SELECT COUNT(*) FROM reservations r WHERE r.shop = o.shop AND r.order_id = o.id AND r.state = 'active'
     AND r.confirmed_at IS NULL) AS held_unconfirmed,
-  a.id AS action, a.kind, a.reason, a.comment, a.state, a.attempts, ",
+  a.id AS action, a.kind, a.reason, a.comment, a.state, a.attempts, a.due_at, a.needs_person, ",
     of_accepted!(),
     "
 FROM json_each(?2) j CROSS JOIN orders o ON o.shop = ?1 AND o.id = j.value
@@ -280,7 +283,7 @@ async fn insert(
     let order = &reading.order;
     sqlx::query(
         "INSERT INTO orders (shop, id, code, state, status, created_at, cancellation_reason, body,
-           first_seen_at, seen_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+           first_seen_at, seen_at, lines_due_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?9)",
     )
     .bind(shop.as_str())
     .bind(order.id.as_str())
@@ -336,19 +339,20 @@ fn end_action(
     now: Timestamp,
     (batch, observed): (&mut Batch, &mut Observed),
 ) -> Result<(), StoreError> {
-    let Some((action, live)) = live(row)? else {
+    let Some((action, stored, live)) = live(row)? else {
         return Ok(());
     };
-    let state = match reconcile::action_end(order, &live) {
+    let end = match reconcile::action_end(order, &live) {
         ActionEnd::Keep => return Ok(()),
-        ActionEnd::Confirmed => ActionState::Confirmed,
-        ActionEnd::Refused => ActionState::Refused,
-        ActionEnd::Superseded => ActionState::Superseded,
+        ActionEnd::Confirmed => End::Confirmed,
+        ActionEnd::Refused => End::Refused,
+        ActionEnd::Superseded => End::Superseded,
     };
     let why = format!("Kaspi shows {} + {}", order.state, order.status);
-    batch.closed.push(json!([action, state.as_str(), why]));
     let detail =
-        json!({ "action": action, "kind": live.kind.word(), "end": state.as_str(), "why": why });
+        json!({ "action": action, "kind": live.kind.word(), "end": end.as_str(), "why": why });
+    let event = Event::Closed(end, why);
+    batch.closed.push(Change::new(action, stored, event, now)?);
     tx.audit(
         now,
         "qabyl",
@@ -358,27 +362,31 @@ fn end_action(
     );
     observed
         .ended
-        .push((order.code.as_str().to_owned(), live.kind.word(), state));
+        .push((order.code.as_str().to_owned(), live.kind.word(), end));
     Ok(())
 }
 
-fn live(row: &Known) -> Result<Option<(i64, LiveAction)>, StoreError> {
+/// The order's live action: its row, its state, and what a reading judges it by.
+fn live(row: &Known) -> Result<Option<(i64, Action, LiveAction)>, StoreError> {
     let (Some(id), Some(kind), Some(state)) = (row.action, &row.kind, &row.state) else {
         return Ok(None);
     };
-    let kind = kind_of(kind, row.reason.as_deref(), row.comment.as_deref())?;
-    let state =
-        ActionState::parse(state).ok_or_else(|| StoreError::corrupt("an action's state", state))?;
-    let attempted = row.attempts.unwrap_or(0) > 0;
-    Ok(Some((
-        id,
-        LiveAction {
-            kind,
-            state,
-            attempted,
-            of_accepted: row.of_accepted.unwrap_or(false),
-        },
-    )))
+    let stored = FieldsRow {
+        state: state.clone(),
+        attempts: row.attempts.unwrap_or_default(),
+        due_at: row.due_at,
+        needs_person: row.needs_person.unwrap_or_default(),
+        closed_at: None,
+        why: None,
+    };
+    let stored = stored.action()?;
+    let live = LiveAction {
+        kind: kind_of(kind, row.reason.as_deref(), row.comment.as_deref())?,
+        state: stored.state(),
+        attempted: stored.attempts() > 0,
+        of_accepted: row.of_accepted.unwrap_or(false),
+    };
+    Ok(Some((id, stored, live)))
 }
 
 pub(crate) fn kind_of(

@@ -3,14 +3,16 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::actions::{Begun, Due, close, hold};
+use super::action_changes::close;
+use super::actions::{Begun, Due, hold};
 use super::deciding::{DecidingInput, skus};
-use super::reservations::{Fate, close_reservations};
-use crate::domain::action::{Kind, State as ActionState};
+use super::reservations::close_reservations;
+use crate::domain::action::{End, Kind};
 use crate::domain::decision::{Decision, Verdict, decide};
 use crate::domain::facts::{Facts, LinesFacts, ShortageSeen};
 use crate::domain::ids::ShopName;
 use crate::domain::policy::Policy;
+use crate::domain::reservation::Event;
 use crate::mutant::mutant;
 use crate::store::stock::Viewpoint;
 use crate::store::{StoreError, WriteTx, at};
@@ -203,16 +205,15 @@ pub(crate) async fn withdraw(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     if due.attempts > 0 {
-        close(tx, due.action, ActionState::Refused, why, now).await?;
+        close(tx, due.action, End::Refused, why, now).await?;
         hold(tx, shop, &due.order.id, why, now).await?;
     } else {
-        close(tx, due.action, ActionState::Superseded, why, now).await?;
+        close(tx, due.action, End::Superseded, why, now).await?;
         close_reservations(
             tx,
             shop,
             &due.order,
-            Fate::Released,
-            "withdrawn before sending",
+            Event::Released("withdrawn before sending".to_owned()),
             now,
         )
         .await?;

@@ -22,8 +22,8 @@ const RESTORING: &str = ".restoring";
 pub struct Restored {
     /// When.
     pub at: Timestamp,
-    /// Until when the copy knew Kaspi whole.
-    pub known_until: Timestamp,
+    /// When the copy had last read both lists completely; `None` where it never had.
+    pub known_until: Option<Timestamp>,
 }
 
 /// Puts a copy in the place of the database. Nothing is decided from it before every list was read
@@ -105,8 +105,9 @@ async fn is_ours(from: &Path, source: &SqliteConnectOptions) -> Result<(), Store
     )
     .fetch_one(&mut connection)
     .await?;
-    connection.close().await?;
     if tables == 3 {
+        open::refuse_pre_release(from, &mut connection).await?;
+        connection.close().await?;
         return Ok(());
     }
     Err(StoreError::Open {
@@ -120,9 +121,9 @@ async fn is_ours(from: &Path, source: &SqliteConnectOptions) -> Result<(), Store
 const STATEMENTS: [&str; 9] = [
     // Unless both lists were read whole, nothing is known of any time.
     "INSERT INTO restores (shop, at, known_until)
-     SELECT name, ?1, COALESCE(MIN(
+     SELECT name, ?1, MIN(
        (SELECT MAX(started_at) FROM scans WHERE shop = name AND kind = 'new' AND complete = 1),
-       (SELECT MAX(started_at) FROM scans WHERE shop = name AND kind = 'sweep' AND complete = 1)), 0)
+       (SELECT MAX(started_at) FROM scans WHERE shop = name AND kind = 'sweep' AND complete = 1))
      FROM shops WHERE ?2 > 0
      ON CONFLICT (shop) DO UPDATE SET at = excluded.at, known_until = MIN(known_until, excluded.known_until)",
     // A reading of then is no evidence now, nor is a shortage seen then.
@@ -139,7 +140,7 @@ const STATEMENTS: [&str; 9] = [
      WHERE ?2 > 0 AND state = 'active' AND confirmed_at IS NULL AND EXISTS (SELECT 1 FROM actions a
        WHERE a.shop = reservations.shop AND a.order_id = reservations.order_id AND a.state = 'pending'
          AND a.attempts = 0)",
-    "UPDATE actions SET state = 'superseded', closed_at = ?1, due_at = NULL, why = 'put back from a copy'
+    "UPDATE actions SET state = 'superseded', closed_at = ?1, due_at = NULL, needs_person = 0, why = 'put back from a copy'
      WHERE ?2 > 0 AND state = 'pending' AND attempts = 0",
     // The trail begins anew with what is left: what follows is told from here.
     "INSERT INTO audit (at, actor, epoch, event, detail)
@@ -148,7 +149,7 @@ const STATEMENTS: [&str; 9] = [
        'reservations', (SELECT json_group_array(json_array(id, sku, warehouse, quantity, state)) FROM reservations))
      WHERE ?2 > 0",
     // What was sent may have been sent once more.
-    "UPDATE actions SET due_at = MAX(due_at, ?2) WHERE ?1 > 0 AND closed_at IS NULL AND due_at IS NOT NULL",
+    "UPDATE actions SET due_at = MAX(due_at, ?2) WHERE ?1 > 0 AND closed_at IS NULL AND needs_person = 0",
     "UPDATE lease SET epoch = epoch + 1, checked_at = NULL WHERE ?1 > 0 AND ?2 > 0",
 ];
 
@@ -289,7 +290,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Option<Restored>, StoreError> {
         let mut reader = self.read().await?;
-        let row: Option<(i64, i64)> =
+        let row: Option<(i64, Option<i64>)> =
             sqlx::query_as("SELECT at, known_until FROM restores WHERE shop = ?")
                 .bind(shop.as_str())
                 .fetch_optional(&mut *reader)
@@ -310,7 +311,7 @@ impl Store {
         }
         Ok(Some(Restored {
             at: at(put_back)?.min(now),
-            known_until: at(known_until)?,
+            known_until: known_until.map(at).transpose()?,
         }))
     }
 }

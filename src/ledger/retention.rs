@@ -104,7 +104,7 @@ impl Store {
             .await?;
         drop_all(&mut tx, shop, &over, now).await?;
         sqlx::query(
-            "UPDATE shops SET orders_since = MAX(COALESCE(orders_since, 0), ?) WHERE name = ?",
+            "UPDATE shops SET orders_deleted_before = MAX(COALESCE(orders_deleted_before, 0), ?) WHERE name = ?",
         )
         .bind(ms(before))
         .bind(shop.as_str())
@@ -155,7 +155,7 @@ impl Store {
 
     async fn shorten_trail(&self, ids: &[i64], before: Timestamp) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
-        sqlx::query("UPDATE audit_since SET at = ?1 WHERE at < ?1")
+        sqlx::query("UPDATE audit_retention SET deleted_before = ?1 WHERE deleted_before IS NULL OR deleted_before < ?1")
             .bind(ms(before))
             .execute(tx.conn()?)
             .await?;
@@ -258,7 +258,7 @@ impl WriteTx<'_> {
             return Ok(BTreeSet::new());
         }
         let since: Option<Option<i64>> =
-            sqlx::query_scalar("SELECT orders_since FROM shops WHERE name = ?")
+            sqlx::query_scalar("SELECT orders_deleted_before FROM shops WHERE name = ?")
                 .bind(shop.as_str())
                 .fetch_optional(self.conn()?)
                 .await?;

@@ -8,7 +8,7 @@ use super::kaspi_clock::KaspiClock;
 use super::write_access::WriteAccess;
 use super::{StageError, meter, poll};
 use crate::clock::Clock;
-use crate::domain::action::Patience;
+use crate::domain::action::RetryPolicy;
 use crate::domain::ids::ShopName;
 use crate::domain::policy::Policy;
 use crate::domain::stock::Semantics;
@@ -47,7 +47,7 @@ pub struct Settings {
     /// Oldest list on which an accept may be sent.
     pub sighting_age_max: SignedDuration,
     /// Limits of repeating.
-    pub patience: Patience,
+    pub patience: RetryPolicy,
     /// What the stock numbers mean.
     pub semantics: Semantics,
     /// Units of each SKU kept back.

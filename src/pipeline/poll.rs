@@ -129,7 +129,7 @@ async fn list_once(ctx: &Ctx, report: &mut Report) -> Result<Option<ApiError>, S
         problem: listed
             .problem
             .or_else(|| listing::window_incomplete(ctx, window)),
-        over_read: false,
+        archive_read: false,
     };
     report.problem.clone_from(&scan.problem);
     report.observed.add(listed.observed);

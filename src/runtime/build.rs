@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::clock::Clock;
 use crate::config::{self, Config, Limit};
-use crate::domain::action::Patience;
+use crate::domain::action::RetryPolicy;
 use crate::domain::ids::ShopName;
 use crate::domain::policy::{Limits, Policy};
 use crate::domain::rules::Rules;
@@ -155,7 +155,7 @@ fn settings(config: &Config) -> Settings {
         include_entries: config.kaspi.include_entries,
         max_in_flight: config.kaspi.max_in_flight,
         sighting_age_max: signed(config.actions.sighting_age_max),
-        patience: Patience {
+        patience: RetryPolicy {
             settle: settle(config),
             attempts_max: config.actions.attempts_max,
             retry_base: signed(config.actions.retry_base),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-/// A database error. Only its own layer is told; the source carries the rest.
+/// A database error. Its text covers its own layer; the source carries the rest.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
@@ -33,13 +33,20 @@ pub enum StoreError {
     /// A schema change could not be made.
     #[error("the database's schema could not be brought up to date")]
     Migrate(#[from] sqlx::migrate::MigrateError),
-    /// A COMMIT failed: it may or may not have happened.
+    /// The schema is one from before 0.1.0, which was edited until that release.
+    #[error("{} was made before the release of qabyl 0.1.0 and has a schema of that time: keep the file, start \
+             with a new database and import the stock again; Kaspi's orders are read again", path.display())]
+    PreRelease {
+        /// The database.
+        path: PathBuf,
+    },
+    /// A COMMIT failed: it is unknown whether it happened.
     #[error("a write ended without a clear answer")]
     Commit(#[source] sqlx::Error),
     /// A statement failed; nothing was written.
     #[error("the database refused a statement: {0}")]
     Statement(#[from] sqlx::Error),
-    /// A stored value is not what was written.
+    /// A stored value is not one that is ever written.
     #[error("the database holds {what} that makes no sense: '{value}'")]
     Corrupt {
         /// Which value.
@@ -47,7 +54,10 @@ pub enum StoreError {
         /// Its text.
         value: String,
     },
-    /// The file is not a whole database.
+    /// A row was changed by what cannot happen to it: it was written from outside, or the code is at fault.
+    #[error("the database holds what cannot be: {0}")]
+    Impossible(#[from] crate::domain::action::InvalidTransition),
+    /// The file is not an undamaged database.
     #[error("{} is damaged: {what}", path.display())]
     Damaged {
         /// The file.
@@ -88,9 +98,10 @@ impl StoreError {
             Self::Open { .. } => "D003",
             Self::Migrate(_) => "D004",
             Self::Commit(_) | Self::Statement(_) | Self::Closed => "D005",
-            Self::Corrupt { .. } | Self::Damaged { .. } => "D006",
+            Self::Corrupt { .. } | Self::Impossible(_) | Self::Damaged { .. } => "D006",
             Self::NoOrder(_) => "D007",
             Self::Refused(_) => "D008",
+            Self::PreRelease { .. } => "D010",
         }
     }
 
@@ -98,7 +109,11 @@ impl StoreError {
     pub const fn is_fatal(&self) -> bool {
         matches!(
             self,
-            Self::LeaseLost { .. } | Self::Held { .. } | Self::Migrate(_) | Self::Damaged { .. }
+            Self::LeaseLost { .. }
+                | Self::Held { .. }
+                | Self::Migrate(_)
+                | Self::PreRelease { .. }
+                | Self::Damaged { .. }
         )
     }
 }

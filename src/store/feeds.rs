@@ -77,8 +77,8 @@ struct Row {
     had: i64,
     fell: i64,
     absent: i64,
-    since: Option<i64>,
-    code: Option<String>,
+    failing_since: Option<i64>,
+    error_code: Option<String>,
     problem: Option<String>,
 }
 
@@ -92,7 +92,7 @@ fn state(row: Row) -> Result<SourceState, StoreError> {
         }),
         _ => None,
     };
-    let trouble = match (row.since, row.code, row.problem) {
+    let trouble = match (row.failing_since, row.error_code, row.problem) {
         (Some(since), Some(code), Some(problem)) => Some((at(since)?, Trouble { code, problem })),
         _ => None,
     };
@@ -157,15 +157,15 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
         let before: Option<Option<String>> =
-            sqlx::query_scalar("SELECT code FROM stock_sources WHERE name = ?")
+            sqlx::query_scalar("SELECT error_code FROM stock_sources WHERE name = ?")
                 .bind(name)
                 .fetch_optional(tx.conn()?)
                 .await?;
         sqlx::query(
-            "INSERT INTO stock_sources (name, tried_at, since, code, problem)
+            "INSERT INTO stock_sources (name, tried_at, failing_since, error_code, problem)
              VALUES (?1, ?2, IIF(?3 IS NULL, NULL, ?2), ?3, ?4)
              ON CONFLICT (name) DO UPDATE SET tried_at = ?2,
-               since = IIF(?3 IS NULL, NULL, IIF(code IS ?3, since, ?2)), code = ?3, problem = ?4",
+               failing_since = IIF(?3 IS NULL, NULL, IIF(error_code IS ?3, failing_since, ?2)), error_code = ?3, problem = ?4",
         )
         .bind(name)
         .bind(ms(now))

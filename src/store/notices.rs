@@ -68,8 +68,8 @@ pub struct ChannelState {
     pub failures: i64,
     /// Since when it fails.
     pub failing_since: Option<Timestamp>,
-    /// Before this nothing is tried.
-    pub next_at: Timestamp,
+    /// No message is tried before this moment.
+    pub retry_at: Option<Timestamp>,
     /// What it said last, while it fails.
     pub last_error: Option<String>,
 }
@@ -129,12 +129,12 @@ struct ChannelRow {
     dropped: i64,
     failures: i64,
     failing_since: Option<i64>,
-    next_at: i64,
+    retry_at: Option<i64>,
     last_error: Option<String>,
 }
 
 const CHANNELS: &str = "
-SELECT c.name, c.failures, c.failing_since, c.next_at, c.last_error,
+SELECT c.name, c.failures, c.failing_since, c.retry_at, c.last_error,
   (SELECT COUNT(*) FROM deliveries INDEXED BY deliveries_due WHERE channel = c.name AND state = 'due') AS due,
   (SELECT COUNT(*) FROM deliveries WHERE channel = c.name AND state = 'delivered') AS delivered,
   (SELECT COUNT(*) FROM deliveries WHERE channel = c.name AND state = 'dropped') AS dropped
@@ -175,7 +175,7 @@ impl Store {
         .await?;
         // One that comes back later is not told what happened in between.
         sqlx::query(
-            "UPDATE channels SET packed_to = -1 WHERE name NOT IN (SELECT value FROM json_each(?))",
+            "UPDATE channels SET configured = 0 WHERE name NOT IN (SELECT value FROM json_each(?))",
         )
         .bind(json!(names).to_string())
         .execute(tx.conn()?)
@@ -183,7 +183,7 @@ impl Store {
         sqlx::query(
             "INSERT INTO channels (name, packed_to)
              SELECT value, (SELECT COALESCE(MAX(id), 0) FROM notices) FROM json_each(?) WHERE true
-             ON CONFLICT (name) DO UPDATE SET packed_to = excluded.packed_to WHERE packed_to < 0",
+             ON CONFLICT (name) DO UPDATE SET packed_to = excluded.packed_to, configured = 1 WHERE configured = 0",
         )
         .bind(json!(names).to_string())
         .execute(tx.conn()?)
@@ -202,7 +202,7 @@ impl Store {
         let mut reader = self.read().await?;
         let fresh: Vec<Fresh> = sqlx::query_as(
             "SELECT id, at, kind, shop FROM notices
-             WHERE id > (SELECT packed_to FROM channels WHERE name = ?) ORDER BY id LIMIT ?",
+             WHERE id > (SELECT packed_to FROM channels WHERE name = ? AND configured = 1) ORDER BY id LIMIT ?",
         )
         .bind(channel)
         .bind(PACKED_AT_ONCE)
@@ -279,7 +279,7 @@ impl Store {
         let mut tx = self.write().await?;
         let summary = tx.message(channel, &[], true, now).await?;
         sqlx::query(
-            "UPDATE told SET delivery = ? WHERE channel = ? AND delivery IN (SELECT value FROM json_each(?))",
+            "UPDATE delivery_notices SET delivery = ? WHERE channel = ? AND delivery IN (SELECT value FROM json_each(?))",
         )
         .bind(summary)
         .bind(channel)
@@ -302,7 +302,7 @@ impl Store {
         let rows: Vec<Row> = sqlx::query_as(
             "SELECT d.id, d.token, d.made_at, d.attempts, d.is_summary
              FROM deliveries d INDEXED BY deliveries_due JOIN channels c ON c.name = d.channel
-             WHERE d.channel = ? AND d.state = 'due' AND c.next_at <= ? ORDER BY d.id LIMIT ?",
+             WHERE d.channel = ? AND d.state = 'due' AND (c.retry_at IS NULL OR c.retry_at <= ?) ORDER BY d.id LIMIT ?",
         )
         .bind(channel)
         .bind(ms(now))
@@ -312,7 +312,7 @@ impl Store {
         let mut due = Vec::with_capacity(rows.len());
         for row in rows {
             let told: Vec<(i64, String, Option<String>, String)> = sqlx::query_as(
-                "SELECT n.at, n.kind, n.shop, n.facts FROM told t JOIN notices n ON n.id = t.notice
+                "SELECT n.at, n.kind, n.shop, n.facts FROM delivery_notices t JOIN notices n ON n.id = t.notice
                  WHERE t.delivery = ? ORDER BY n.id",
             )
             .bind(row.id)
@@ -357,7 +357,7 @@ impl Store {
         .execute(tx.conn()?)
         .await?;
         sqlx::query(
-            "UPDATE channels SET failures = 0, failing_since = NULL, next_at = 0, last_error = NULL
+            "UPDATE channels SET failures = 0, failing_since = NULL, retry_at = NULL, last_error = NULL
              WHERE name = ? AND failures > 0",
         )
         .bind(channel)
@@ -369,14 +369,14 @@ impl Store {
         Ok(())
     }
 
-    /// It did not, and is left alone until `next_at`. With `give_up`, this message is not tried again.
+    /// It did not, and is left alone until `retry_at`. With `give_up`, this message is not tried again.
     /// Gives the failures in a row, this one counted.
     pub async fn undelivered(
         &self,
         channel: &str,
         (delivery, give_up): (i64, bool),
         why: &str,
-        next_at: Timestamp,
+        retry_at: Timestamp,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
@@ -389,10 +389,10 @@ impl Store {
         }
         sqlx::query(
             "UPDATE channels SET failures = failures + 1, failing_since = COALESCE(failing_since, ?),
-               next_at = ?, last_error = ? WHERE name = ?",
+               retry_at = ?, last_error = ? WHERE name = ?",
         )
         .bind(ms(now))
-        .bind(ms(next_at))
+        .bind(ms(retry_at))
         .bind(why)
         .bind(channel)
         .execute(tx.conn()?)
@@ -412,7 +412,7 @@ impl Store {
                 dropped: row.dropped,
                 failures: row.failures,
                 failing_since: row.failing_since.map(at).transpose()?,
-                next_at: at(row.next_at)?,
+                retry_at: row.retry_at.map(at).transpose()?,
                 last_error: row.last_error,
             })
         };
@@ -455,29 +455,30 @@ impl Store {
             return Ok(0);
         }
         let mut tx = self.write().await?;
-        let of_old = "DELETE FROM told WHERE notice IN (SELECT id FROM notices WHERE at < ?)";
+        let of_old =
+            "DELETE FROM delivery_notices WHERE notice IN (SELECT id FROM notices WHERE at < ?)";
         sqlx::query(of_old)
             .bind(ms(before))
             .execute(tx.conn()?)
             .await?;
         sqlx::query(
             "UPDATE deliveries SET state = 'dropped', closed_at = ?, why = 'its time is past'
-             WHERE state = 'due' AND NOT EXISTS (SELECT 1 FROM told WHERE delivery = deliveries.id)",
+             WHERE state = 'due' AND NOT EXISTS (SELECT 1 FROM delivery_notices WHERE delivery = deliveries.id)",
         )
         .bind(ms(before))
         .execute(tx.conn()?)
         .await?;
         sqlx::query(
             "DELETE FROM deliveries WHERE state <> 'due' AND closed_at <= ?
-               AND NOT EXISTS (SELECT 1 FROM told WHERE delivery = deliveries.id)",
+               AND NOT EXISTS (SELECT 1 FROM delivery_notices WHERE delivery = deliveries.id)",
         )
         .bind(ms(before))
         .execute(tx.conn()?)
         .await?;
         let dropped = sqlx::query(
             "DELETE FROM notices WHERE id IN (SELECT n.id FROM notices n WHERE n.at < ?
-               AND NOT EXISTS (SELECT 1 FROM told WHERE notice = n.id)
-               AND NOT EXISTS (SELECT 1 FROM channels WHERE packed_to >= 0 AND packed_to < n.id)
+               AND NOT EXISTS (SELECT 1 FROM delivery_notices WHERE notice = n.id)
+               AND NOT EXISTS (SELECT 1 FROM channels WHERE configured = 1 AND packed_to < n.id)
                ORDER BY n.id LIMIT ?)",
         )
         .bind(ms(before))
@@ -508,7 +509,7 @@ impl WriteTx<'_> {
         .fetch_one(self.conn()?)
         .await?;
         sqlx::query(
-            "INSERT INTO told (channel, notice, delivery) SELECT ?1, value, ?2 FROM json_each(?3)",
+            "INSERT INTO delivery_notices (channel, notice, delivery) SELECT ?1, value, ?2 FROM json_each(?3)",
         )
         .bind(channel)
         .bind(id)

@@ -29,7 +29,7 @@ const BUSY: Duration = Duration::from_secs(10);
 
 /// How often it looks again where SQLite does not wait by itself.
 const BUSY_PAUSE: Duration = Duration::from_millis(25);
-/// Bytes of the log that are kept for the next writes: as many as SQLite writes before it begins anew.
+/// Bytes of the log that are kept for the next writes: as many as SQLite writes before it starts the log again.
 const LOG_KEPT: &str = "4194304";
 
 pub(crate) fn options(path: &Path) -> SqliteConnectOptions {
@@ -103,6 +103,7 @@ impl Store {
         let mut connection = writer(path).await?;
         check_version(path, &mut connection).await?;
         let checked = access == Access::Daemon && super::upkeep::check_at_start(path, now).await?;
+        refuse_pre_release(path, &mut connection).await?;
         crash_point("migrate.before");
         migrate(&mut connection).await?;
         crash_point("migrate.after");
@@ -126,6 +127,37 @@ impl Store {
             _lock: held,
         })
     }
+}
+
+/// Until 0.1.0 the initial schema is edited in place, so that a database of another edit of it, or of the
+/// migrations before it, has other tables than this code expects.
+pub(crate) async fn refuse_pre_release(
+    path: &Path,
+    connection: &mut SqliteConnection,
+) -> Result<(), StoreError> {
+    let tables: i64 =
+        sqlx::query_scalar("SELECT COUNT(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'")
+            .fetch_one(&mut *connection)
+            .await?;
+    if tables == 0 {
+        return Ok(());
+    }
+    let applied: Vec<(i64, Vec<u8>)> =
+        sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations ORDER BY version LIMIT 1")
+            .fetch_all(connection)
+            .await?;
+    let is_initial = |(version, checksum): &(i64, Vec<u8>)| {
+        let initial = MIGRATIONS.iter().next();
+        initial.is_some_and(|initial| {
+            initial.version == *version && initial.checksum.as_ref() == checksum.as_slice()
+        })
+    };
+    if applied.iter().all(is_initial) {
+        return Ok(());
+    }
+    Err(StoreError::PreRelease {
+        path: path.to_owned(),
+    })
 }
 
 /// Brings the schema up to date, whole or not at all: another process may open the same new file at

@@ -20,10 +20,10 @@ const LINK_RETRY: SignedDuration = SignedDuration::from_mins(15);
 pub(crate) const LINES_WANTED: &str = "
 SELECT body FROM (
   SELECT created_at, id, body FROM orders INDEXED BY orders_lines_wanted
-  WHERE shop = ?1 AND lines_state <> 'known' AND lines_due_at <= ?2 AND status = ?3
+  WHERE shop = ?1 AND lines_state IN ('unread', 'unreadable') AND lines_due_at <= ?2 AND status = ?3
   UNION ALL
   SELECT created_at, id, body FROM orders INDEXED BY orders_unlinked
-  WHERE shop = ?1 AND lines_state = 'known' AND lines_due_at > 0 AND lines_due_at <= ?2 AND status = ?3
+  WHERE shop = ?1 AND lines_state = 'known' AND lines_due_at IS NOT NULL AND lines_due_at <= ?2 AND status = ?3
     AND seen_at >= ?5)
 ORDER BY created_at, id LIMIT ?4";
 
@@ -62,7 +62,7 @@ pub(crate) async fn put_lines(
         "UPDATE orders SET lines_state = 'known', lines_problem = NULL, lines_due_at = ?
          WHERE shop = ? AND id = ?",
     )
-    .bind(due_at.map_or(0, ms))
+    .bind(due_at.map(ms))
     .bind(shop.as_str())
     .bind(order.as_str())
     .execute(tx.conn()?)
@@ -83,7 +83,7 @@ pub(crate) async fn lines_failed(
         "UPDATE orders SET lines_due_at = IIF(state = 'ARCHIVE' AND lines_failures >= 5, ?1 + 3600000, ?1),
            lines_state = IIF(?2 IS NULL OR lines_state = 'known', lines_state, 'unreadable'),
            lines_problem = IIF(lines_state = 'known', NULL, COALESCE(?2, lines_problem))
-         WHERE shop = ?3 AND id = ?4 AND (lines_state <> 'known' OR lines_due_at > 0)",
+         WHERE shop = ?3 AND id = ?4 AND lines_due_at IS NOT NULL",
     )
     .bind(ms(retry_at))
     .bind(why)
@@ -94,19 +94,18 @@ pub(crate) async fn lines_failed(
     Ok(())
 }
 
-/// Lines of an order that was over, and known to the shelf's count, when it was first seen: there are as many
-/// such as the archive has, and none is asked for.
-pub(crate) async fn lines_needless(
+/// Marks the lines of an order whose goods had left before the shelf was counted, when it was first seen.
+/// There are as many such orders as the archive holds: their lines are never read.
+pub(crate) async fn lines_not_needed(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
     order: &OrderId,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "UPDATE orders SET lines_state = 'unreadable', lines_due_at = ?,
+        "UPDATE orders SET lines_state = 'not_needed', lines_due_at = NULL,
            lines_problem = 'its goods left before the shelf was counted: they are not asked for'
          WHERE shop = ? AND id = ? AND lines_state = 'unread'",
     )
-    .bind(i64::MAX)
     .bind(shop.as_str())
     .bind(order.as_str())
     .execute(tx.conn()?)
@@ -212,9 +211,9 @@ pub(crate) use lies_with_accepted;
 
 /// What nobody knows is said of orders that lie where accepted ones do, and lack their lines.
 pub(crate) const STRANGE_STATUSES: &str = concat!(
-    "SELECT DISTINCT status FROM orders INDEXED BY orders_strange WHERE shop = ?1 AND ",
+    "SELECT DISTINCT status FROM orders INDEXED BY orders_unknown_status WHERE shop = ?1 AND ",
     is_strange!(),
-    " AND lines_state <> 'known' AND ",
+    " AND lines_state IN ('unread', 'unreadable') AND ",
     lies_with_accepted!()
 );
 
@@ -224,7 +223,7 @@ WITH followed AS (
   SELECT id FROM orders INDEXED BY orders_on_their_way
   WHERE shop = ?1 AND status IN ('ACCEPTED_BY_MERCHANT', 'CANCELLING') AND seen_at < ?2
   UNION
-  SELECT id FROM orders INDEXED BY orders_strange WHERE shop = ?1 AND seen_at < ?2 AND ",
+  SELECT id FROM orders INDEXED BY orders_unknown_status WHERE shop = ?1 AND seen_at < ?2 AND ",
     is_strange!(),
     "
   UNION
@@ -241,7 +240,7 @@ WHERE o.seen_at < ?2 ORDER BY o.seen_at, o.id LIMIT ?3"
 /// one order must not stop a shop for longer.
 macro_rules! lines_awaited {
     () => {
-        "lines_state <> 'known' AND lines_failures < 5 AND lines_due_at < 9223372036854775807"
+        "lines_state IN ('unread', 'unreadable') AND lines_failures < 5"
     };
 }
 pub(crate) use lines_awaited;

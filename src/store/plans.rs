@@ -2,7 +2,7 @@
 //! everything a shop ever sold.
 
 use super::{deadline, orders, stock, today, view, watch};
-use crate::ledger::{actions, batch, deciding, departures, observe};
+use crate::ledger::{action_changes, actions, batch, deciding, departures, observe, reservations};
 use crate::store::{Access, Store};
 
 /// Tables that grow with every order, and how the statements call them.
@@ -21,7 +21,7 @@ const GROWING: [&str; 9] = [
 /// Indexes that hold what is under way, and nothing that is over.
 const FEW: [&str; 6] = [
     "orders_on_their_way",
-    "orders_strange",
+    "orders_unknown_status",
     "actions_due",
     "reservations_active",
     "attempts_open",
@@ -34,7 +34,7 @@ const READ_FROM_THE_END: (&str, &str) = ("archived from", "orders_archived");
 /// Counted whole, once in five seconds: nothing smaller tells.
 const COUNTED: [&str; 2] = ["SCAN orders USING COVERING INDEX", "SCAN actions"];
 
-const STATEMENTS: [(&str, &str); 28] = [
+const STATEMENTS: [(&str, &str); 29] = [
     ("totals", view::TOTALS),
     ("today", today::TODAY),
     ("counters", deciding::COUNTERS),
@@ -55,8 +55,9 @@ const STATEMENTS: [(&str, &str); 28] = [
     ("lines wanted", orders::LINES_WANTED),
     ("known", observe::KNOWN),
     ("update orders", batch::UPDATE_ORDERS),
-    ("close actions", batch::CLOSE_ACTIONS),
-    ("confirm reservations", batch::CONFIRM_RESERVATIONS),
+    ("write actions", action_changes::WRITE),
+    ("active reservations", reservations::ACTIVE),
+    ("write reservations", reservations::WRITE),
     ("touch", batch::TOUCH),
     ("mark listed", observe::MARK_LISTED),
     ("waiting", deadline::WAITING),

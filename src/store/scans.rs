@@ -51,8 +51,8 @@ pub struct Scan {
     pub to: Timestamp,
     /// Why it is not complete, if it is not.
     pub problem: Option<String>,
-    /// Of a sweep: whether what is over was read too, as far as it is to be known, and all its lines.
-    pub over_read: bool,
+    /// Whether it read archived orders too, as far back as they matter, and all their lines.
+    pub archive_read: bool,
 }
 
 #[derive(FromRow)]
@@ -62,7 +62,7 @@ struct Row {
     finished_at: i64,
     window_from: i64,
     window_to: i64,
-    over_read: bool,
+    archive_read: bool,
 }
 
 impl Store {
@@ -93,7 +93,7 @@ impl Store {
         let observed = observe::observe(&mut tx, shop, readings, now).await?;
         let id: i64 = sqlx::query_scalar(
             "INSERT INTO scans (shop, kind, started_at, kaspi_at, finished_at, window_from, window_to,
-               complete, orders, problem, over_read) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+               complete, orders, problem, archive_read) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
         )
         .bind(shop.as_str())
         .bind(scan.kind.word())
@@ -105,7 +105,7 @@ impl Store {
         .bind(scan.problem.is_none() || mutant("r7_incomplete_is_complete"))
         .bind(i64::try_from(readings.len() + earlier).unwrap_or(i64::MAX))
         .bind(scan.problem.as_deref())
-        .bind(scan.over_read)
+        .bind(scan.archive_read)
         .fetch_one(tx.conn()?)
         .await?;
         if scan.kind == ScanKind::New {
@@ -127,7 +127,7 @@ impl Store {
                WHERE id <> COALESCE((SELECT MAX(id) FROM scans WHERE shop = s.shop AND kind = s.kind
                  AND complete = 1), 0)
                AND id <> COALESCE((SELECT MAX(id) FROM scans WHERE shop = s.shop AND kind = 'sweep'
-                 AND complete = 1 AND over_read = 1), 0)
+                 AND complete = 1 AND archive_read = 1), 0)
                ORDER BY id LIMIT ?1)",
         )
         .bind(DROPPED_AT_ONCE)
@@ -156,7 +156,7 @@ impl Store {
         self.last_scan(shop, kind, from, false).await
     }
 
-    /// The last complete sweep that read what is over too.
+    /// The last complete sweep that read the archive too.
     pub async fn last_whole_sweep(&self, shop: &ShopName) -> Result<Option<Scan>, StoreError> {
         self.last_scan(shop, ScanKind::Sweep, Timestamp::MAX, true)
             .await
@@ -167,19 +167,19 @@ impl Store {
         shop: &ShopName,
         kind: ScanKind,
         from: Timestamp,
-        over_read: bool,
+        archive_read: bool,
     ) -> Result<Option<Scan>, StoreError> {
         let mut reader = self.read().await?;
         let row: Option<Row> = sqlx::query_as(
-            "SELECT started_at, COALESCE(kaspi_at, started_at) AS kaspi_at, finished_at, window_from, window_to,
-               over_read
-             FROM scans WHERE shop = ? AND kind = ? AND complete = 1 AND window_from <= ? AND over_read >= ?
+            "SELECT started_at, kaspi_at, finished_at, window_from, window_to,
+               archive_read
+             FROM scans WHERE shop = ? AND kind = ? AND complete = 1 AND window_from <= ? AND archive_read >= ?
              ORDER BY id DESC LIMIT 1",
         )
         .bind(shop.as_str())
         .bind(kind.word())
         .bind(ms(from))
-        .bind(over_read)
+        .bind(archive_read)
         .fetch_optional(&mut *reader)
         .await?;
         row.map(|row| {
@@ -191,7 +191,7 @@ impl Store {
                 from: at(row.window_from)?,
                 to: at(row.window_to)?,
                 problem: None,
-                over_read: row.over_read,
+                archive_read: row.archive_read,
             })
         })
         .transpose()

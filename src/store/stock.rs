@@ -49,7 +49,7 @@ macro_rules! is_doubtful {
       SELECT started_at, finished_at FROM scans WHERE shop = r.shop AND kind = 'sweep' AND complete = 1
       ORDER BY id DESC LIMIT 1) WHERE finished_at >= ?5 AND started_at >= s.as_of))
     OR (r.state = 'active' AND o.status NOT IN ('APPROVED_BY_BANK', 'ACCEPTED_BY_MERCHANT'))
-    OR r.left_after IS 0
+    OR r.departure IS 'unknown'
     OR IIF(s.physical, (r.state = 'consumed' AND r.left_after <= s.as_of)
     OR (r.state = 'active' AND o.state NOT IN ('NEW', 'SIGN_REQUIRED', 'PICKUP', 'KASPI_DELIVERY', 'ARCHIVE')
       AND o.created_at <= s.as_of), o.created_at <= s.as_of))"
@@ -78,27 +78,27 @@ SELECT s.sku, s.warehouse, s.on_hand, s.as_of, s.source,
     AND (s.physical OR r.confirmed_at IS NULL OR r.confirmed_at > s.as_of) AND ",
     is_doubtful!(),
     "), 0) AS pending,
-  COALESCE(SUM(r.quantity) FILTER (WHERE (r.state = 'released' OR NOT s.physical AND r.left_after IS 0)
+  COALESCE(SUM(r.quantity) FILTER (WHERE (r.state = 'released' OR NOT s.physical AND r.departure IS 'unknown')
     AND o.created_at <= s.as_of), 0) AS returned
 FROM (SELECT st.*, im.source, COALESCE(im.semantics = 'physical', ?1 = 1) AS physical
   FROM stock st JOIN stock_imports im ON im.id = st.import_id
   WHERE ?2 IS NULL OR st.sku IN (SELECT value FROM json_each(?2))) s
 LEFT JOIN reservations r ON r.id IN (
-  SELECT id FROM reservations INDEXED BY reservations_shelf
+  SELECT id FROM reservations INDEXED BY reservations_of_level
   WHERE sku = s.sku AND warehouse = s.warehouse AND state <> 'released' AND closed_at IS NULL
     AND (s.physical OR confirmed_at IS NULL OR confirmed_at > s.as_of)
   UNION ALL
-  SELECT id FROM reservations INDEXED BY reservations_shelf
+  SELECT id FROM reservations INDEXED BY reservations_of_level
   WHERE sku = s.sku AND warehouse = s.warehouse AND state <> 'released' AND s.physical AND closed_at > s.as_of
   UNION ALL
-  SELECT id FROM reservations INDEXED BY reservations_seen
+  SELECT id FROM reservations INDEXED BY reservations_confirmed
   WHERE sku = s.sku AND warehouse = s.warehouse AND state = 'consumed' AND NOT s.physical AND confirmed_at > s.as_of
   UNION ALL
-  SELECT id FROM reservations INDEXED BY reservations_shelf
+  SELECT id FROM reservations INDEXED BY reservations_of_level
   WHERE sku = s.sku AND warehouse = s.warehouse AND state <> 'released' AND NOT s.physical AND closed_at > s.as_of
-    AND left_after = 0
+    AND departure = 'unknown'
   UNION ALL
-  SELECT id FROM reservations INDEXED BY reservations_back
+  SELECT id FROM reservations INDEXED BY reservations_released
   WHERE sku = s.sku AND warehouse = s.warehouse AND state = 'released' AND NOT s.physical AND closed_at > s.as_of)
   AND NOT (r.shop IS ?3 AND r.order_id IS ?4)
 LEFT JOIN orders o ON o.shop = r.shop AND o.id = r.order_id

@@ -194,7 +194,7 @@ impl Store {
         // One moment for all of it, whatever is written meanwhile.
         sqlx::query("BEGIN").execute(&mut *reader).await?;
         let told = told(&mut reader).await?;
-        let since: i64 = sqlx::query_scalar("SELECT at FROM audit_since")
+        let since: Option<i64> = sqlx::query_scalar("SELECT deleted_before FROM audit_retention")
             .fetch_one(&mut *reader)
             .await?;
         let rows: Vec<Row> = sqlx::query_as(
@@ -215,7 +215,7 @@ impl Store {
             promises: rows.len(),
             ..Books::default()
         };
-        compare_levels(&mut books, &told, &known, since > 0);
+        compare_levels(&mut books, &told, &known, since.is_some());
         compare_promises(&mut books, &told, &rows, since);
         let mut by_place: HashMap<(&str, &str), Vec<&Row>> = HashMap::new();
         for row in &rows {
@@ -329,7 +329,7 @@ fn compare_levels(books: &mut Books, told: &Told, known: &[LevelRow], is_shorten
     }
 }
 
-fn compare_promises(books: &mut Books, told: &Told, rows: &[Row], since: i64) {
+fn compare_promises(books: &mut Books, told: &Told, rows: &[Row], since: Option<i64>) {
     let mut left = told.promises.clone();
     for row in rows {
         match left.remove(&row.id) {
@@ -346,7 +346,7 @@ fn compare_promises(books: &mut Books, told: &Told, rows: &[Row], since: i64) {
                     books.differ(&row.sku, &row.warehouse, what);
                 }
             }
-            None if row.made_at < since => books.before_trail += 1,
+            None if since.is_some_and(|since| row.made_at < since) => books.before_trail += 1,
             None => {
                 let what = format!(
                     "{} units are {}, and the trail does not know of them",

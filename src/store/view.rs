@@ -129,7 +129,7 @@ WHERE (?1 IS NULL OR o.shop = ?1) AND (?2 IS NULL OR o.code = ?2) AND (?3 IS NUL
   AND (?4 IS NULL OR o.status = ?4) AND (?5 IS NULL OR o.created_at >= ?5)
   AND (?6 = 0 OR (o.state = 'NEW' AND (o.held_by IS NOT NULL OR d.verdict = 'hold' OR EXISTS (
      SELECT 1 FROM actions a WHERE a.shop = o.shop AND a.order_id = o.id
-       AND a.state IN ('sent', 'unknown') AND a.due_at IS NULL))))
+       AND a.state IN ('sent', 'unknown') AND a.needs_person = 1))))
 ORDER BY IIF(?6, o.created_at, -o.created_at), o.id DESC LIMIT ?7";
 
 #[derive(FromRow)]
@@ -200,7 +200,7 @@ SELECT (SELECT COUNT(*) FROM orders WHERE ?1 IS NULL OR shop = ?1) AS orders,
  (SELECT COUNT(*) FROM w WHERE held_by IS NULL AND verdict IS NULL) AS undecided,
  (SELECT COUNT(*) FROM a) AS open_actions,
  (SELECT COUNT(*) FROM a WHERE state = 'unknown') AS unknown,
- (SELECT COUNT(*) FROM a WHERE due_at IS NULL) AS stuck";
+ (SELECT COUNT(*) FROM a WHERE needs_person = 1) AS stuck";
 
 impl Store {
     /// Counts, of one shop or of all.

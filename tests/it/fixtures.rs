@@ -230,7 +230,7 @@ async fn nothing_personal_is_kept() {
 
 #[tokio::test]
 async fn the_invented_is_kept_as_it_came_and_held() {
-    let page = page("orders_strange.json").await;
+    let page = page("orders_unknown_status.json").await;
     let strange = &page.orders[0].order;
     assert_eq!(
         strange.status,

@@ -24,6 +24,7 @@ mod pauses;
 mod replay;
 mod restore;
 mod rules;
+mod state_machines;
 mod stock_available;
 mod stock_counts;
 mod stock_life;

@@ -359,7 +359,7 @@ async fn only_a_deep_list_tells_of_the_new_orders() {
             from: now - SignedDuration::from_hours(24 * days),
             to: now,
             problem: None,
-            over_read: false,
+            archive_read: false,
         };
         world
             .store

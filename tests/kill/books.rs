@@ -37,7 +37,7 @@ SELECT o.code, o.state, o.status, o.held_by IS NOT NULL AS held,
    WHERE a.shop = o.shop AND a.order_id = o.id) AS attempts,
   (SELECT COUNT(*) FROM actions a WHERE a.shop = o.shop AND a.order_id = o.id AND a.closed_at IS NULL) AS open_actions,
   (SELECT COUNT(*) FROM actions a WHERE a.shop = o.shop AND a.order_id = o.id AND a.closed_at IS NULL
-     AND a.due_at IS NULL) AS stuck_actions
+     AND a.needs_person = 1) AS stuck_actions
 FROM orders o ORDER BY o.code";
 
 /// Units promised to an order.

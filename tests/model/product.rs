@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
-use qabyl::domain::action::{Kind, Patience, State as ActionState};
+use qabyl::domain::action::{Kind, RetryPolicy, State as ActionState};
 use qabyl::domain::decision::{CancelReason, Verdict, decide};
 use qabyl::domain::facts::{Counters, Facts, ShortageSeen, Surroundings};
 use qabyl::domain::ids::{EntryId, OrderCode, OrderId, Sku};
@@ -121,7 +121,7 @@ impl Product {
         self.overtakes[stored as usize][read as usize]
     }
 
-    /// When `Patience` has an action looked at again after its `n`th POST.
+    /// When `RetryPolicy` has an action looked at again after its `n`th POST.
     pub(crate) fn due_after(&self, n: u8) -> Due {
         if self.settles[usize::from(n)] {
             Due::AfterSettle
@@ -228,7 +228,7 @@ impl Product {
 /// Whether no pause after attempt `n`, with the least spread, is shorter than `settle`.
 fn settles(n: u32, now: Timestamp) -> bool {
     let settle = SignedDuration::from_mins(3);
-    let patience = Patience {
+    let patience = RetryPolicy {
         settle,
         attempts_max: u32::from(ATTEMPTS_MAX),
         retry_base: SignedDuration::from_secs(1),

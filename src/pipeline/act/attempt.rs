@@ -117,17 +117,10 @@ impl<'a> Pass<'a> {
 
     async fn note_outcome(&mut self, ended: &Ended) -> Result<(), StageError> {
         let due = &ended.begun.due;
-        let detail = match &ended.outcome {
-            Outcome::Applied => {
-                self.report.applied += 1;
-                ""
-            }
-            Outcome::Rejected(why)
-            | Outcome::Denied(why)
-            | Outcome::Unknown(why)
-            | Outcome::Snoozed { why, .. }
-            | Outcome::NotSent { why, .. } => why.as_str(),
-        };
+        if ended.outcome == Outcome::Applied {
+            self.report.applied += 1;
+        }
+        let detail = ended.outcome.why().unwrap_or_default();
         let since = due.order.approved_at.unwrap_or(due.order.created_at);
         let age = self.ctx.kaspi_clock.now().duration_since(since);
         if (&due.kind, &ended.outcome) == (&Kind::Accept, &Outcome::Applied) {

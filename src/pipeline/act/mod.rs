@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::plan::{ActPlan, Situation, plan};
 use super::{Ctx, Mode, StageError, sweep};
+use crate::domain::action::OutcomeKind;
 use crate::domain::order::Order;
 use crate::kaspi::{ApiError, Writer};
 use crate::ledger::{Due, Ended};
@@ -209,7 +210,7 @@ impl<'a> Pass<'a> {
     async fn put_off_unsettled(&self, due: &mut Vec<Due>) -> Result<(), StageError> {
         let now = self.ctx.clock.now();
         let remaining = |due: &Due| {
-            let is_open = matches!(due.last_outcome.as_deref(), Some("applied" | "unknown"));
+            let is_open = due.last_outcome.is_some_and(OutcomeKind::may_still_apply);
             let remaining = self.ctx.write_access.settle_remaining(due.action);
             remaining.filter(|_| is_open)
         };
@@ -218,7 +219,7 @@ impl<'a> Pass<'a> {
             .filter_map(|due| Some((due.action, remaining(due)?)))
         {
             let until = now.saturating_add(left).unwrap_or(now);
-            self.ctx.store.put_off(action, Some(until)).await?;
+            self.ctx.store.put_off(action, until, now).await?;
         }
         due.retain(|due| remaining(due).is_none());
         Ok(())

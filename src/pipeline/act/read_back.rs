@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Landed, OrderRead, Pass};
 use crate::crash_point::crash_point;
-use crate::domain::action::Kind;
+use crate::domain::action::{Kind, OutcomeKind};
 use crate::domain::order::Status;
 use crate::ledger::{Due, Reading};
 use crate::mutant::mutant;
@@ -104,13 +104,13 @@ impl<'a> Pass<'a> {
     async fn put_off(&self, due: &Due, after: SignedDuration) -> Result<(), StageError> {
         let now = self.ctx.clock.now();
         let until = now.saturating_add(after).unwrap_or(now);
-        self.ctx.store.put_off(due.action, Some(until)).await?;
+        self.ctx.store.put_off(due.action, until, now).await?;
         Ok(())
     }
 
     /// The last POST had no effect: it is repeated, or left to a person.
     async fn repeat(&mut self, due: Due, asked_at: Timestamp) -> Result<(), StageError> {
-        if due.last_outcome.as_deref() == Some("rejected") {
+        if due.last_outcome == Some(OutcomeKind::Rejected) {
             return self
                 .refuse(&due, "Kaspi refused, and shows the order as it was")
                 .await;

@@ -41,8 +41,10 @@ pub(super) async fn run_once(ctx: &Ctx, restored: &Restored) -> Result<Report, S
         ..Report::default()
     };
     let ahead = ctx.kaspi_clock.clocks().window(SignedDuration::ZERO);
-    let unknown_from = restored.known_until.saturating_sub(LATE);
-    let unknown_from = unknown_from.unwrap_or(Timestamp::MIN).min(ahead.from);
+    let known_until = restored
+        .known_until
+        .and_then(|until| until.saturating_sub(LATE).ok());
+    let unknown_from = known_until.map_or(Timestamp::MIN, |until| until.min(ahead.from));
     let oldest = ctx.store.oldest_holder(&ctx.shop).await?;
     let span = Window {
         from: unknown_from,

@@ -122,14 +122,14 @@ pub async fn run_once(ctx: &Ctx, force: bool) -> Result<Report, StageError> {
         report.problem.get_or_insert_with(why);
     }
     let untold = report.add(over);
-    let over_read =
+    let archive_read =
         is_over_due && unlisted.is_none() && untold.is_none() || mutant("r6_archive_taken_as_read");
     if unwatched.is_some_and(|gap| gap.is_blind) && !mutant("r6_outage_half_read") {
         // Nobody knows how much people sold meanwhile: nothing is promised before that is read.
         failed = failed.or(unlisted.take());
         report.problem = report.problem.or_else(|| untold.clone());
     }
-    let ended = (failed.as_ref(), over_read);
+    let ended = (failed.as_ref(), archive_read);
     record(ctx, (started_at, begun), span, ended, &mut report).await?;
     ctx.log_action_ends(&report.observed);
     ctx.note_access(failed.as_ref().or(unlisted.as_ref()))

@@ -215,7 +215,7 @@ pub(super) async fn record(
     ctx: &Ctx,
     (started_at, begun): (Timestamp, Duration),
     window: Window,
-    (failed, over_read): (Option<&ApiError>, bool),
+    (failed, archive_read): (Option<&ApiError>, bool),
     report: &mut Report,
 ) -> Result<(), StageError> {
     if let Some(error) = failed {
@@ -230,7 +230,7 @@ pub(super) async fn record(
         from: window.from,
         to: window.to,
         problem: report.problem.clone(),
-        over_read,
+        archive_read,
     };
     ctx.store
         .record_scan(&ctx.shop, &scan, (&[], 0), now)

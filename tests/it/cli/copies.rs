@@ -12,7 +12,7 @@ use sqlx::Connection as _;
 
 use super::daemon::{Daemon, until};
 use super::{Desk, said};
-use crate::migrations::{look_into, of_old};
+use crate::migrations::{filled, look_into, pre_release};
 
 const CODE: &str = "900000001";
 
@@ -134,12 +134,14 @@ async fn what_is_no_whole_copy_is_not_put_in_place() {
                   VALUES (20990101000000, 'of the future', 1, x'00', 0)";
     sqlx::raw_sql(future).execute(&mut newer).await.unwrap();
     newer.close().await.unwrap();
+    pre_release(desk.folder()).await;
     for (name, why) in [
         ("short.db", ""),
         ("none.db", "not a database of Qabyl"),
         ("text.db", ""),
         ("other.db", "not a database of Qabyl"),
         ("newer.db", "schema"),
+        ("pre-release.db", "0.1.0"),
         ("nowhere.db", "nowhere.db"),
     ] {
         desk.qabyl(&["restore", name]).await.fails(1, &[why]);
@@ -187,11 +189,11 @@ async fn copies_of_other_kinds_are_put_back_whole_and_private() {
     assert_eq!(mode & 0o777, 0o600);
 
     lose(&desk);
-    let old = of_old(desk.folder()).await;
+    let filled = filled(desk.folder()).await;
     let sealed = desk.path("sealed");
     std::fs::create_dir(&sealed).unwrap();
-    std::fs::copy(old, sealed.join("old.db")).unwrap();
-    desk.qabyl(&["restore", "sealed/old.db"]).await.ok();
+    std::fs::copy(filled, sealed.join("copy.db")).unwrap();
+    desk.qabyl(&["restore", "sealed/copy.db"]).await.ok();
     assert_eq!(
         std::fs::read_dir(&sealed).unwrap().count(),
         1,

@@ -1,0 +1,433 @@
+-- The initial schema. Until 0.1.0 is tagged this file is edited; a database made by an earlier edit is
+-- refused (D010). Times are epoch milliseconds (UTC), columns end in _at; money is tiyn; states are words
+-- with a CHECK. NULL means unknown or not applicable, and a CHECK says when. No names, phones, addresses
+-- or tokens of people are stored.
+
+-- A shop as a whole.
+CREATE TABLE shops (
+  name           TEXT PRIMARY KEY,
+  -- paused by a person
+  paused_at      INTEGER,
+  paused_why     TEXT,
+  -- Kaspi denies access (401, 403)
+  denied_at      INTEGER,
+  denied_why     TEXT,
+  -- Kaspi's clock minus ours, seconds
+  clock_skew_s   INTEGER,
+  -- Finished orders placed before this were deleted after their retention period: a list that shows
+  -- one of them shows nothing new.
+  orders_deleted_before  INTEGER,
+  CHECK ((paused_at IS NULL) = (paused_why IS NULL)),
+  CHECK ((denied_at IS NULL) = (denied_why IS NULL))
+) STRICT;
+
+-- One reading of a list. Only a complete one is decided from.
+CREATE TABLE scans (
+  id            INTEGER PRIMARY KEY AUTOINCREMENT,
+  shop          TEXT NOT NULL REFERENCES shops (name),
+  kind          TEXT NOT NULL CHECK (kind IN ('new', 'sweep')),
+  started_at    INTEGER NOT NULL,
+  -- started_at by Kaspi's clock: the age of a reading must not depend on ours, which may be set
+  kaspi_at      INTEGER NOT NULL,
+  finished_at   INTEGER NOT NULL,
+  -- creation dates of the orders listed
+  window_from   INTEGER NOT NULL,
+  window_to     INTEGER NOT NULL,
+  complete      INTEGER NOT NULL CHECK (complete IN (0, 1)),
+  orders        INTEGER NOT NULL CHECK (orders >= 0),
+  problem       TEXT,
+  -- a sweep that read archived orders too, and all their lines: an accept of the last units needs one
+  archive_read  INTEGER NOT NULL CHECK (archive_read IN (0, 1)),
+  CHECK (complete = 1 OR problem IS NOT NULL),
+  CHECK (kind = 'sweep' OR archive_read = 0)
+) STRICT;
+CREATE INDEX scans_latest ON scans (shop, kind, complete, id);
+
+CREATE TABLE orders (
+  shop            TEXT NOT NULL REFERENCES shops (name),
+  id              TEXT NOT NULL,
+  code            TEXT NOT NULL,
+  state           TEXT NOT NULL,
+  status          TEXT NOT NULL,
+  created_at      INTEGER NOT NULL,
+  cancellation_reason TEXT,
+  body            TEXT NOT NULL CHECK (json_valid(body)),
+  first_seen_at   INTEGER NOT NULL,
+  -- when the newest request that showed it was sent
+  seen_at         INTEGER NOT NULL,
+  -- when a reading first showed it in its status; NULL: since it was first seen
+  status_since    INTEGER,
+  -- when the request that last listed it as NEW was sent, and the complete scan that did
+  listed_at       INTEGER,
+  listed_scan     INTEGER,
+  -- not_needed: its goods left before the shelf was counted, so its lines are never read
+  lines_state     TEXT NOT NULL DEFAULT 'unread'
+                    CHECK (lines_state IN ('unread', 'known', 'unreadable', 'not_needed')),
+  lines_problem   TEXT,
+  -- when its lines are to be read, or read again
+  lines_due_at    INTEGER,
+  -- failed requests for its lines; postponed ones do not count
+  lines_failures  INTEGER NOT NULL DEFAULT 0 CHECK (lines_failures >= 0),
+  -- since when its units are missing, in how many complete scans, and the last of these
+  shortage_since  INTEGER,
+  shortage_scans  INTEGER NOT NULL DEFAULT 0 CHECK (shortage_scans >= 0),
+  shortage_scan   INTEGER,
+  -- held by a person, or by Qabyl after a refusal: not decided again until released
+  held_by         TEXT,
+  held_why        TEXT,
+  PRIMARY KEY (shop, id),
+  CHECK ((held_by IS NULL) = (held_why IS NULL)),
+  CHECK ((lines_state IN ('unreadable', 'not_needed')) = (lines_problem IS NOT NULL)),
+  CHECK (lines_state NOT IN ('unread', 'unreadable') OR lines_due_at IS NOT NULL),
+  CHECK (lines_state <> 'not_needed' OR lines_due_at IS NULL),
+  CHECK ((shortage_since IS NULL) = (shortage_scans = 0)),
+  CHECK ((shortage_since IS NULL) = (shortage_scan IS NULL))
+) STRICT;
+CREATE INDEX orders_code ON orders (code);
+CREATE INDEX orders_open ON orders (shop, state, status, created_at);
+CREATE INDEX orders_seen ON orders (shop, first_seen_at);
+-- Lines to be read.
+CREATE INDEX orders_lines_wanted ON orders (shop, status, lines_due_at)
+  WHERE lines_state IN ('unread', 'unreadable');
+-- Lines with goods that have no offer of ours: read again, as a person may link them.
+CREATE INDEX orders_unlinked ON orders (shop, status, lines_due_at)
+  WHERE lines_state = 'known' AND lines_due_at IS NOT NULL;
+-- Accepted orders on their way: how far back a sweep must reach.
+CREATE INDEX orders_on_their_way ON orders (shop, created_at)
+  WHERE status IN ('ACCEPTED_BY_MERCHANT', 'CANCELLING');
+-- The cancel budget: orders that wait, and those that count against the shop.
+CREATE INDEX orders_waiting ON orders (shop, first_seen_at) WHERE status = 'APPROVED_BY_BANK';
+CREATE INDEX orders_out_of_stock ON orders (shop, first_seen_at)
+  WHERE cancellation_reason = 'MERCHANT_OUT_OF_STOCK';
+-- How far back one page of the archive's list reaches.
+CREATE INDEX orders_archived ON orders (shop, created_at) WHERE state = 'ARCHIVE';
+-- Orders with an unknown state or status are read singly until they are understood. There are few, and
+-- finding them must not walk through all finished ones.
+CREATE INDEX orders_unknown_status ON orders (shop, seen_at) WHERE
+  (status NOT IN ('APPROVED_BY_BANK', 'ACCEPTED_BY_MERCHANT', 'COMPLETED', 'CANCELLED', 'CANCELLING',
+     'KASPI_DELIVERY_RETURN_REQUESTED', 'RETURN_ACCEPTED_BY_MERCHANT', 'RETURNED') AND state <> 'ARCHIVE')
+  OR (state NOT IN ('NEW', 'SIGN_REQUIRED', 'PICKUP', 'DELIVERY', 'KASPI_DELIVERY', 'ARCHIVE')
+     AND status = 'APPROVED_BY_BANK');
+
+CREATE TABLE lines (
+  shop      TEXT NOT NULL,
+  order_id  TEXT NOT NULL,
+  entry     TEXT NOT NULL,
+  number    INTEGER NOT NULL,
+  sku       TEXT,
+  quantity  INTEGER NOT NULL CHECK (quantity > 0),
+  body      TEXT NOT NULL CHECK (json_valid(body)),
+  PRIMARY KEY (shop, order_id, entry),
+  FOREIGN KEY (shop, order_id) REFERENCES orders (shop, id)
+) STRICT;
+
+CREATE TABLE stock_imports (
+  id         INTEGER PRIMARY KEY AUTOINCREMENT,
+  source     TEXT NOT NULL,
+  at         INTEGER NOT NULL,
+  rows       INTEGER NOT NULL,
+  -- levels that had units before, and those of them that fell to zero
+  had        INTEGER NOT NULL,
+  fell       INTEGER NOT NULL,
+  -- what the numbers mean, where the source says so; NULL: as `stock.semantics`
+  semantics  TEXT CHECK (semantics IN ('physical', 'available'))
+) STRICT;
+
+-- A level: one SKU at one warehouse. on_hand is NULL where the source gave no usable number: unknown,
+-- never zero.
+CREATE TABLE stock (
+  sku        TEXT NOT NULL CHECK (sku <> ''),
+  warehouse  TEXT NOT NULL,
+  on_hand    INTEGER CHECK (on_hand >= 0),
+  -- the moment it was counted at
+  as_of      INTEGER NOT NULL,
+  import_id  INTEGER NOT NULL REFERENCES stock_imports (id),
+  -- the import in which it fell to zero, until it has units again or a person confirms
+  fell_in    INTEGER REFERENCES stock_imports (id),
+  PRIMARY KEY (sku, warehouse)
+) STRICT;
+CREATE INDEX stock_as_of ON stock (as_of);
+CREATE INDEX stock_fell ON stock (fell_in) WHERE fell_in IS NOT NULL;
+CREATE INDEX stock_by_import ON stock (import_id);
+
+-- A configured source: its last complete reading, and what is wrong with it.
+CREATE TABLE stock_sources (
+  name       TEXT PRIMARY KEY,
+  tried_at   INTEGER NOT NULL,
+  -- the last reading without a mistake: when, when its content was made, the newest moment that speaks
+  -- of, and its SHA-256
+  read_at    INTEGER,
+  made_at    INTEGER,
+  as_of      INTEGER,
+  hash       TEXT,
+  rows       INTEGER NOT NULL DEFAULT 0,
+  had        INTEGER NOT NULL DEFAULT 0,
+  fell       INTEGER NOT NULL DEFAULT 0,
+  -- levels it had before and no longer lists
+  absent     INTEGER NOT NULL DEFAULT 0,
+  failing_since  INTEGER,
+  error_code     TEXT,
+  problem        TEXT,
+  CHECK ((read_at IS NULL) = (hash IS NULL)),
+  CHECK ((read_at IS NULL) = (as_of IS NULL)),
+  CHECK ((read_at IS NULL) = (made_at IS NULL)),
+  CHECK ((failing_since IS NULL) = (error_code IS NULL)),
+  CHECK ((failing_since IS NULL) = (problem IS NULL))
+) STRICT;
+
+-- SKUs that stand for others in the warehouse: one part is an alias, several are a kit.
+CREATE TABLE stock_parts (
+  sku       TEXT NOT NULL CHECK (sku <> ''),
+  part      TEXT NOT NULL CHECK (part <> ''),
+  quantity  INTEGER NOT NULL CHECK (quantity > 0),
+  PRIMARY KEY (sku, part)
+) STRICT;
+
+CREATE TABLE decisions (
+  id             INTEGER PRIMARY KEY AUTOINCREMENT,
+  shop           TEXT NOT NULL,
+  order_id       TEXT NOT NULL,
+  at             INTEGER NOT NULL,
+  verdict        TEXT NOT NULL CHECK (verdict IN ('accept', 'cancel', 'hold', 'wait')),
+  wait_until     INTEGER,
+  rule           TEXT NOT NULL,
+  actor          TEXT NOT NULL,
+  policy_digest  TEXT NOT NULL,
+  body           TEXT NOT NULL CHECK (json_valid(body)),
+  facts          TEXT NOT NULL CHECK (json_valid(facts)),
+  FOREIGN KEY (shop, order_id) REFERENCES orders (shop, id),
+  CHECK ((verdict = 'wait') = (wait_until IS NOT NULL))
+) STRICT;
+CREATE INDEX decisions_of ON decisions (shop, order_id, id);
+CREATE TRIGGER decisions_fixed BEFORE UPDATE ON decisions
+BEGIN SELECT RAISE (ABORT, 'a decision is never changed: write a new one'); END;
+
+-- Units promised to an order. The states and their columns are those of domain::reservation.
+CREATE TABLE reservations (
+  id            INTEGER PRIMARY KEY AUTOINCREMENT,
+  shop          TEXT NOT NULL,
+  order_id      TEXT NOT NULL,
+  sku           TEXT NOT NULL,
+  warehouse     TEXT NOT NULL,
+  quantity      INTEGER NOT NULL CHECK (quantity > 0),
+  state         TEXT NOT NULL CHECK (state IN ('active', 'consumed', 'released')),
+  origin        TEXT NOT NULL CHECK (origin IN ('decision', 'observed')),
+  made_at       INTEGER NOT NULL,
+  -- when Kaspi was first seen to show the order as accepted
+  confirmed_at  INTEGER,
+  -- when the units were released, or by when they had left the shelf
+  closed_at     INTEGER,
+  -- when consumed units left the shelf: between left_after and closed_at, or unknown
+  departure     TEXT CHECK (departure IN ('interval', 'unknown')),
+  left_after    INTEGER,
+  why           TEXT,
+  FOREIGN KEY (shop, order_id) REFERENCES orders (shop, id),
+  CHECK ((state = 'active') = (closed_at IS NULL)),
+  CHECK ((state = 'active') = (why IS NULL)),
+  CHECK ((state = 'consumed') = (departure IS NOT NULL)),
+  CHECK ((departure IS 'interval') = (left_after IS NOT NULL)),
+  CHECK (left_after IS NULL OR left_after <= closed_at),
+  CHECK (state <> 'consumed' OR confirmed_at IS NOT NULL)
+) STRICT;
+CREATE UNIQUE INDEX reservations_once ON reservations (shop, order_id, sku, warehouse)
+  WHERE state <> 'released';
+CREATE INDEX reservations_of ON reservations (shop, order_id);
+CREATE INDEX reservations_active ON reservations (shop, order_id) WHERE state = 'active';
+-- What is reserved of a level: open, or closed since its count.
+CREATE INDEX reservations_of_level ON reservations (sku, warehouse, closed_at) WHERE state <> 'released';
+-- A feed without accepted orders is compared with the interval in which an order may have been accepted:
+-- from when it was placed until it was seen as accepted, and until its units were released.
+CREATE INDEX reservations_confirmed ON reservations (sku, warehouse, confirmed_at) WHERE state = 'consumed';
+CREATE INDEX reservations_released ON reservations (sku, warehouse, closed_at) WHERE state = 'released';
+CREATE TRIGGER reservations_closed_once BEFORE UPDATE OF state ON reservations
+WHEN OLD.state <> 'active'
+BEGIN SELECT RAISE (ABORT, 'a reservation is closed once'); END;
+
+-- An accept or cancel to be carried out. The states, their columns and the steps between them are those
+-- of domain::action.
+CREATE TABLE actions (
+  id            INTEGER PRIMARY KEY AUTOINCREMENT,
+  shop          TEXT NOT NULL,
+  order_id      TEXT NOT NULL,
+  decision_id   INTEGER NOT NULL REFERENCES decisions (id),
+  kind          TEXT NOT NULL CHECK (kind IN ('accept', 'cancel')),
+  reason        TEXT CHECK (reason IN
+                  ('MERCHANT_OUT_OF_STOCK', 'BUYER_CANCELLATION_BY_MERCHANT', 'BUYER_NOT_REACHABLE')),
+  comment       TEXT,
+  origin        TEXT NOT NULL CHECK (origin IN ('engine', 'person')),
+  state         TEXT NOT NULL CHECK (state IN
+                  ('pending', 'sent', 'unknown', 'confirmed', 'refused', 'superseded')),
+  -- POSTs that left, or may have left, this machine
+  attempts      INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+  made_at       INTEGER NOT NULL,
+  -- when a live action is looked at next, unless only a person can end it
+  due_at        INTEGER,
+  needs_person  INTEGER NOT NULL DEFAULT 0 CHECK (needs_person IN (0, 1)),
+  closed_at     INTEGER,
+  why           TEXT,
+  FOREIGN KEY (shop, order_id) REFERENCES orders (shop, id),
+  CHECK ((kind = 'cancel') = (reason IS NOT NULL)),
+  CHECK ((kind = 'cancel') = (comment IS NOT NULL)),
+  CHECK ((state IN ('pending', 'sent', 'unknown')) = (closed_at IS NULL)),
+  CHECK ((closed_at IS NULL) = (why IS NULL)),
+  CHECK ((due_at IS NOT NULL) = (closed_at IS NULL AND needs_person = 0)),
+  CHECK (needs_person = 0 OR closed_at IS NULL),
+  CHECK (state NOT IN ('sent', 'unknown', 'confirmed') OR attempts > 0),
+  CHECK (state <> 'superseded' OR attempts = 0)
+) STRICT;
+-- At most one live action an order: nothing can be accepted and cancelled at once.
+CREATE UNIQUE INDEX actions_one_live ON actions (shop, order_id)
+  WHERE state IN ('pending', 'sent', 'unknown');
+CREATE INDEX actions_due ON actions (shop, due_at) WHERE state IN ('pending', 'sent', 'unknown');
+CREATE INDEX actions_of ON actions (shop, order_id, id);
+CREATE INDEX actions_made ON actions (shop, made_at);
+CREATE INDEX actions_cancels ON actions (shop, made_at) WHERE kind = 'cancel';
+CREATE INDEX actions_by_decision ON actions (decision_id);
+-- What was decided is not changed on its way out; a closed action stays closed.
+CREATE TRIGGER actions_fixed BEFORE UPDATE ON actions
+WHEN NEW.kind <> OLD.kind OR NEW.reason IS NOT OLD.reason OR NEW.comment IS NOT OLD.comment
+  OR NEW.decision_id <> OLD.decision_id OR NEW.shop <> OLD.shop OR NEW.order_id <> OLD.order_id
+BEGIN SELECT RAISE (ABORT, 'an action is never turned into another'); END;
+CREATE TRIGGER actions_closed_once BEFORE UPDATE OF state ON actions
+WHEN OLD.state IN ('confirmed', 'refused', 'superseded')
+BEGIN SELECT RAISE (ABORT, 'a closed action stays closed'); END;
+-- Steps that do not exist: every other one between live states does, and every live state may be closed.
+CREATE TRIGGER actions_steps BEFORE UPDATE OF state ON actions
+WHEN (OLD.state = 'pending' AND NEW.state = 'unknown') OR (OLD.state = 'unknown' AND NEW.state = 'pending')
+  OR (OLD.state <> 'pending' AND NEW.state = 'superseded')
+BEGIN SELECT RAISE (ABORT, 'an action does not go from the one state to the other'); END;
+-- Once an accept or a cancel was sent, only a person may ask for the other.
+CREATE TRIGGER actions_never_reversed BEFORE INSERT ON actions
+WHEN NEW.origin = 'engine' AND EXISTS (
+  SELECT 1 FROM actions WHERE shop = NEW.shop AND order_id = NEW.order_id
+    AND kind <> NEW.kind AND attempts > 0)
+BEGIN SELECT RAISE (ABORT, 'the other action was already sent for this order'); END;
+
+-- One POST of an action, written before it is sent.
+CREATE TABLE attempts (
+  id         INTEGER PRIMARY KEY AUTOINCREMENT,
+  action_id  INTEGER NOT NULL REFERENCES actions (id),
+  n          INTEGER NOT NULL CHECK (n > 0),
+  begun_at   INTEGER NOT NULL,
+  ended_at   INTEGER,
+  outcome    TEXT CHECK (outcome IN ('applied', 'rejected', 'snoozed', 'not_sent', 'denied', 'unknown')),
+  detail     TEXT,
+  UNIQUE (action_id, n),
+  CHECK ((ended_at IS NULL) = (outcome IS NULL))
+) STRICT;
+CREATE INDEX attempts_open ON attempts (action_id) WHERE ended_at IS NULL;
+
+-- The audit log: who did what, when, in which epoch of the lease (0: a command beside the daemon).
+CREATE TABLE audit (
+  id        INTEGER PRIMARY KEY AUTOINCREMENT,
+  at        INTEGER NOT NULL,
+  actor     TEXT NOT NULL,
+  epoch     INTEGER NOT NULL,
+  shop      TEXT,
+  order_id  TEXT,
+  event     TEXT NOT NULL,
+  detail    TEXT NOT NULL CHECK (json_valid(detail))
+) STRICT;
+CREATE INDEX audit_of ON audit (shop, order_id, id);
+CREATE INDEX audit_rules ON audit (id) WHERE event = 'rules.in_force';
+CREATE TRIGGER audit_append_only_update BEFORE UPDATE ON audit
+BEGIN SELECT RAISE (ABORT, 'audit is append-only'); END;
+
+-- Rows of the audit log may be deleted before this moment only; NULL: none yet. It moves forward only,
+-- and never to within a week (in ms) of the newest row.
+CREATE TABLE audit_retention (
+  one             INTEGER PRIMARY KEY CHECK (one = 1),
+  deleted_before  INTEGER
+) STRICT;
+INSERT INTO audit_retention (one) VALUES (1);
+CREATE TRIGGER audit_retention_once BEFORE INSERT ON audit_retention
+BEGIN SELECT RAISE (ABORT, 'there is one mark'); END;
+CREATE TRIGGER audit_retention_stays BEFORE DELETE ON audit_retention
+BEGIN SELECT RAISE (ABORT, 'there is one mark'); END;
+CREATE TRIGGER audit_retention_forward BEFORE UPDATE ON audit_retention
+WHEN NEW.deleted_before IS NULL OR NEW.deleted_before < OLD.deleted_before
+  OR NEW.deleted_before > (SELECT at FROM audit ORDER BY id DESC LIMIT 1) - 604800000
+BEGIN SELECT RAISE (ABORT, 'the mark moves forward, and the last week of the audit log stays'); END;
+CREATE TRIGGER audit_append_only_delete BEFORE DELETE ON audit
+WHEN COALESCE(OLD.at >= (SELECT deleted_before FROM audit_retention), 1)
+BEGIN SELECT RAISE (ABORT, 'audit is append-only'); END;
+
+-- Shops of a restored database, until Kaspi was read again.
+CREATE TABLE restores (
+  shop         TEXT PRIMARY KEY REFERENCES shops (name),
+  at           INTEGER NOT NULL,
+  -- when the copy had last read both lists; NULL: it never had
+  known_until  INTEGER
+) STRICT;
+
+-- What a person is to be notified of, written in the transaction of its cause; channels deliver it
+-- afterwards, each at its own pace. `key` names the cause: one cause is notified once.
+CREATE TABLE notices (
+  id     INTEGER PRIMARY KEY AUTOINCREMENT,
+  at     INTEGER NOT NULL,
+  kind   TEXT NOT NULL,
+  key    TEXT NOT NULL UNIQUE CHECK (key <> ''),
+  shop   TEXT,
+  facts  TEXT NOT NULL CHECK (json_valid(facts))
+) STRICT;
+CREATE TRIGGER notices_fixed BEFORE UPDATE ON notices
+BEGIN SELECT RAISE (ABORT, 'a notice is never changed'); END;
+
+-- Where notifications go.
+CREATE TABLE channels (
+  name           TEXT PRIMARY KEY,
+  -- 0: no longer configured; one that comes back starts with the next notice
+  configured     INTEGER NOT NULL DEFAULT 1 CHECK (configured IN (0, 1)),
+  -- notices up to this one are in its messages, or were not for it
+  packed_to      INTEGER NOT NULL CHECK (packed_to >= 0),
+  -- failures in a row; no try before retry_at
+  failures       INTEGER NOT NULL DEFAULT 0 CHECK (failures >= 0),
+  failing_since  INTEGER,
+  retry_at       INTEGER,
+  last_error     TEXT,
+  CHECK ((failures = 0) = (failing_since IS NULL)),
+  CHECK ((failures = 0) = (last_error IS NULL))
+) STRICT;
+
+-- One message to one channel. Its token goes with every try, so that a receiver can tell a repeat.
+CREATE TABLE deliveries (
+  id          INTEGER PRIMARY KEY AUTOINCREMENT,
+  channel     TEXT NOT NULL REFERENCES channels (name),
+  token       TEXT NOT NULL UNIQUE,
+  made_at     INTEGER NOT NULL,
+  attempts    INTEGER NOT NULL DEFAULT 0,
+  state       TEXT NOT NULL DEFAULT 'due' CHECK (state IN ('due', 'delivered', 'dropped')),
+  closed_at   INTEGER,
+  why         TEXT,
+  -- only numbers are sent: its notices waited for too long, or there were too many
+  is_summary  INTEGER NOT NULL DEFAULT 0 CHECK (is_summary IN (0, 1)),
+  CHECK ((state = 'due') = (closed_at IS NULL)),
+  CHECK ((state = 'dropped') = (why IS NOT NULL))
+) STRICT;
+CREATE INDEX deliveries_due ON deliveries (channel, id) WHERE state = 'due';
+CREATE INDEX deliveries_closed ON deliveries (closed_at) WHERE state <> 'due';
+CREATE TRIGGER deliveries_closed_once BEFORE UPDATE OF state ON deliveries
+WHEN OLD.state <> 'due'
+BEGIN SELECT RAISE (ABORT, 'a message is closed once'); END;
+
+-- Which notices a message contains: each is in one message of a channel.
+CREATE TABLE delivery_notices (
+  channel   TEXT NOT NULL,
+  notice    INTEGER NOT NULL REFERENCES notices (id),
+  delivery  INTEGER NOT NULL REFERENCES deliveries (id),
+  PRIMARY KEY (channel, notice)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX delivery_notices_by_delivery ON delivery_notices (delivery);
+CREATE INDEX delivery_notices_by_notice ON delivery_notices (notice);
+
+-- Which daemon works on this database: its epoch is checked in every write. Epoch 0: none has yet.
+CREATE TABLE lease (
+  one         INTEGER PRIMARY KEY CHECK (one = 1),
+  epoch       INTEGER NOT NULL CHECK (epoch >= 0),
+  pid         INTEGER,
+  started_at  INTEGER,
+  -- when the file was last found undamaged
+  checked_at  INTEGER,
+  CHECK ((pid IS NULL) = (started_at IS NULL))
+) STRICT;
+INSERT INTO lease (one, epoch) VALUES (1, 0);

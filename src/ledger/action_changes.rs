@@ -1,0 +1,167 @@
+//! The table `actions`: its rows, and every change of one. A change is a transition of `domain::action`, written
+//! only where the row is still in the state it began with.
+
+use jiff::Timestamp;
+use serde_json::json;
+use sqlx::FromRow;
+
+use crate::crash_point::crash_point;
+use crate::domain::action::{Action, End, Event, Fields, State};
+use crate::domain::decision::Verdict;
+use crate::domain::ids::{OrderId, ShopName};
+use crate::store::{StoreError, WriteTx, at, ms};
+
+pub(crate) async fn insert(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    order: &OrderId,
+    decision: i64,
+    verdict: &Verdict,
+    origin: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let (reason, comment) = match verdict {
+        Verdict::Accept => (None, None),
+        Verdict::Cancel { reason, comment } => (Some(reason.as_str()), Some(comment.as_str())),
+        Verdict::Hold | Verdict::Wait { .. } => return Ok(()),
+    };
+    let new = Fields::from(&Action::decided(now));
+    sqlx::query(
+        "INSERT INTO actions (shop, order_id, decision_id, kind, reason, comment, origin, state, made_at,
+           due_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(shop.as_str())
+    .bind(order.as_str())
+    .bind(decision)
+    .bind(verdict.word())
+    .bind(reason)
+    .bind(comment)
+    .bind(origin)
+    .bind(new.state.as_str())
+    .bind(ms(now))
+    .bind(new.due_at.map(ms))
+    .execute(tx.conn()?)
+    .await?;
+    crash_point("action.inserted");
+    Ok(())
+}
+
+/// An action's row before and after a transition.
+pub(crate) struct Change {
+    action: i64,
+    from: Action,
+    to: Action,
+}
+
+impl Change {
+    /// What an event makes of an action.
+    pub(crate) fn new(
+        action: i64,
+        from: Action,
+        event: Event,
+        now: Timestamp,
+    ) -> Result<Self, StoreError> {
+        let to = from.clone().transition(event, now)?;
+        Ok(Self { action, from, to })
+    }
+}
+
+/// Writes only where the row is still what the transition began with. Joined by key alone, so that the
+/// changes drive and the table is searched.
+pub(crate) const WRITE: &str = "
+UPDATE actions SET state = j.value ->> 3, attempts = j.value ->> 4, due_at = j.value ->> 5,
+  needs_person = j.value ->> 6, closed_at = j.value ->> 7, why = j.value ->> 8
+FROM json_each(?) j WHERE actions.id = j.value ->> 0 AND state = j.value ->> 1 AND attempts = j.value ->> 2";
+
+/// Writes transitions. Gives how many rows were written: fewer where a row was changed since it was read.
+pub(crate) async fn write(tx: &mut WriteTx<'_>, changes: &[Change]) -> Result<u64, StoreError> {
+    if changes.is_empty() {
+        return Ok(0);
+    }
+    let rows: Vec<_> = changes
+        .iter()
+        .map(|Change { action, from, to }| {
+            let to = Fields::from(to);
+            json!([
+                action,
+                from.state().as_str(),
+                from.attempts(),
+                to.state.as_str(),
+                to.attempts,
+                to.due_at.map(ms),
+                i32::from(to.needs_person),
+                to.closed_at.map(ms),
+                to.why,
+            ])
+        })
+        .collect();
+    let written = sqlx::query(WRITE)
+        .bind(json!(rows).to_string())
+        .execute(tx.conn()?)
+        .await?;
+    Ok(written.rows_affected())
+}
+
+/// The columns of an action's state.
+#[derive(FromRow)]
+pub(crate) struct FieldsRow {
+    pub(crate) state: String,
+    pub(crate) attempts: i64,
+    pub(crate) due_at: Option<i64>,
+    pub(crate) needs_person: bool,
+    pub(crate) closed_at: Option<i64>,
+    pub(crate) why: Option<String>,
+}
+
+impl FieldsRow {
+    pub(crate) fn action(self) -> Result<Action, StoreError> {
+        let corrupt = |state: &str| StoreError::corrupt("an action's state", state);
+        let fields = Fields {
+            state: State::parse(&self.state).ok_or_else(|| corrupt(&self.state))?,
+            attempts: u32::try_from(self.attempts).map_err(|_| corrupt(&self.state))?,
+            due_at: self.due_at.map(at).transpose()?,
+            needs_person: self.needs_person,
+            closed_at: self.closed_at.map(at).transpose()?,
+            why: self.why,
+        };
+        Action::try_from(fields).map_err(|_| corrupt(&self.state))
+    }
+}
+
+/// An action as stored.
+async fn load(tx: &mut WriteTx<'_>, action: i64) -> Result<Action, StoreError> {
+    let row: FieldsRow = sqlx::query_as(
+        "SELECT state, attempts, due_at, needs_person, closed_at, why FROM actions WHERE id = ?",
+    )
+    .bind(action)
+    .fetch_one(tx.conn()?)
+    .await?;
+    row.action()
+}
+
+/// Applies an event to an action. `false` when another stage has closed it in the meantime: then nothing
+/// is to follow.
+pub(crate) async fn apply(
+    tx: &mut WriteTx<'_>,
+    action: i64,
+    event: Event,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let stored = load(tx, action).await?;
+    if matches!(stored, Action::Closed { .. }) {
+        return Ok(false);
+    }
+    let change = Change::new(action, stored, event, now)?;
+    Ok(write(tx, &[change]).await? > 0)
+}
+
+/// Closes an action. `false` when another stage has closed it in the meantime.
+pub(crate) async fn close(
+    tx: &mut WriteTx<'_>,
+    action: i64,
+    end: End,
+    why: &str,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    apply(tx, action, Event::Closed(end, why.to_owned()), now).await
+}
