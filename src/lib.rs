@@ -5,6 +5,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod crash_point;
+pub mod diagnostics;
 pub mod domain;
 mod files;
 pub mod kaspi;

@@ -44,10 +44,10 @@ fn located(refused: &ConfigError, text: &str) {
     assert!(!problems.is_empty());
     let widths: Vec<usize> = text.split('\n').map(|line| line.chars().count()).collect();
     for problem in problems {
-        let Origin::File { line, column, .. } = &problem.origin else {
+        let Origin::File(at) = &problem.origin else {
             panic!("not in the file: {problem}");
         };
-        let width = widths.get(line - 1).expect("a line of the file");
-        assert!((1..=width + 1).contains(column), "{problem}");
+        let width = widths.get(at.line - 1).expect("a line of the file");
+        assert!((1..=width + 1).contains(&at.column), "{problem}");
     }
 }

@@ -15,6 +15,7 @@ use crate::notify::Language;
 #[serde(deny_unknown_fields)]
 pub struct Channel {
     /// Lower-case letters, digits, `_` and `-`; unique.
+    #[serde(deserialize_with = "text::slug")]
     pub name: String,
     /// What it is.
     pub kind: ChannelKind,
@@ -22,26 +23,39 @@ pub struct Channel {
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
-        serialize_with = "redacted"
+        serialize_with = "redacted",
+        deserialize_with = "text::channel_url"
     )]
     pub url: Option<String>,
     /// The file the secret is in: a signing key `whsec_…`, or a bot's token.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "text::token_file"
+    )]
     pub secret_file: Option<PathBuf>,
     /// The variable it is in.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "text::variable"
+    )]
     pub secret_env: Option<String>,
     /// `secret_file` as written when it is a bare name, looked for in `$CREDENTIALS_DIRECTORY`.
     #[serde(skip)]
     pub credential: Option<String>,
     /// Telegram's chat.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "text::chat"
+    )]
     pub chat_id: Option<String>,
     /// What it is told in.
     #[serde(default = "russian")]
     pub language: Language,
     /// What it is told of, with commas between; empty is all.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text::events")]
     pub events: String,
 }
 
@@ -66,13 +80,6 @@ impl Channel {
             .split(',')
             .filter_map(|word| Kind::parse(word.trim()))
             .collect()
-    }
-}
-
-impl super::Notify {
-    /// When the day's sums are told, in minutes after midnight.
-    pub fn digest_minutes(&self) -> Option<u16> {
-        text::minutes_of_day(&self.digest_at)
     }
 }
 

@@ -1,13 +1,16 @@
 //! A limit that may be relaxed explicitly.
 
-use std::fmt;
-use std::marker::PhantomData;
 use std::time::Duration;
 
-use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde::de::{Deserialize, Deserializer, Error};
 use serde::{Serialize, Serializer};
+use toml::Value;
 
-use super::span;
+use super::{duration, number};
+use crate::diagnostics::{Mistake, expected, shown};
+
+/// How a relaxed limit is written.
+const OFF: &str = "off";
 
 /// A limit, or the merchant's explicit wish to have none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,125 +34,87 @@ impl<T> Limit<T> {
             Self::Off => None,
         }
     }
+
+    fn read<'de, D: Deserializer<'de>>(
+        from: D,
+        value: impl FnOnce(&Value) -> Result<T, Mistake>,
+    ) -> Result<Self, D::Error> {
+        match Value::deserialize(from)? {
+            Value::Boolean(false) => Ok(Self::Off),
+            // `false` as well: a variable is always text.
+            Value::String(text) if matches!(text.trim(), OFF | "false") => Ok(Self::Off),
+            found => value(&found).map(Self::On).map_err(D::Error::custom),
+        }
+    }
+
+    fn write<S: Serializer, W: Serialize>(
+        &self,
+        value: impl FnOnce(&T) -> W,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::On(limit) => value(limit).serialize(serializer),
+            Self::Off => OFF.serialize(serializer),
+        }
+    }
 }
 
-/// What a [`Limit`] can hold.
-pub trait LimitValue: Sized {
-    /// From text; `None` when it is not such a value. `Off` where the value itself means that.
-    fn from_text(text: &str) -> Option<Limit<Self>>;
-    /// From a whole number.
-    fn from_int(_: i64) -> Option<Self> {
-        None
-    }
-    /// From a fraction.
-    fn from_float(_: f64) -> Option<Self> {
-        None
-    }
-    /// Written the way it is read.
-    fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>;
-}
-
-impl LimitValue for Duration {
-    fn from_text(text: &str) -> Option<Limit<Self>> {
-        let value = span::parse(text)?;
-        Some(if value.is_zero() {
-            Limit::Off
-        } else {
-            Limit::On(value)
+impl<'de> Deserialize<'de> for Limit<Duration> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let wanted = "a duration such as \"10m\" or \"off\"";
+        let limit = Self::read(from, |found| {
+            duration::checked(found, wanted, 0, duration::CENTURY)
+        })?;
+        Ok(match limit {
+            Self::On(Duration::ZERO) => Self::Off,
+            limit => limit,
         })
     }
-    fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        span::serialize(self, serializer)
+}
+
+/// A number of actions.
+impl<'de> Deserialize<'de> for Limit<u64> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Self::read(from, |found| {
+            let count = number::checked_count(found, "a whole number or \"off\"", 0, number::MANY);
+            count.map(i64::unsigned_abs)
+        })
     }
 }
 
-impl LimitValue for u64 {
-    fn from_text(text: &str) -> Option<Limit<Self>> {
-        text.trim().parse().ok().map(Limit::On)
-    }
-    fn from_int(value: i64) -> Option<Self> {
-        Self::try_from(value).ok()
-    }
-    fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_u64(*self)
-    }
-}
-
-impl LimitValue for f64 {
-    fn from_text(text: &str) -> Option<Limit<Self>> {
-        text.trim().parse().ok().map(Limit::On)
-    }
-    fn from_int(value: i64) -> Option<Self> {
-        i32::try_from(value).ok().map(Self::from)
-    }
-    fn from_float(value: f64) -> Option<Self> {
-        Some(value)
-    }
-    fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_f64(*self)
+/// A share from 0 to 1.
+impl<'de> Deserialize<'de> for Limit<f64> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Self::read(from, |found| match number::fraction(found) {
+            Some(share) if (0.0..=1.0).contains(&share) => Ok(share),
+            Some(share) => {
+                let mistake = Mistake::new(format!("must be 0 to 1, found {}", shown(found)));
+                let is_percent = share > 1.0 && share <= 100.0;
+                Err(if is_percent {
+                    mistake.hint(format!("{share} % is {}", share / 100.0))
+                } else {
+                    mistake
+                })
+            }
+            None => Err(expected("a share such as 0.04 or \"off\"", found)),
+        })
     }
 }
 
-impl<T: LimitValue> Limit<T> {
-    /// From text: a value, or the word `off` (`false` as well, for the environment).
-    pub fn from_text(text: &str) -> Option<Self> {
-        match text.trim() {
-            "off" | "false" => Some(Self::Off),
-            value => T::from_text(value),
-        }
-    }
-}
-
-impl<T: LimitValue> Serialize for Limit<T> {
+impl Serialize for Limit<Duration> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::On(value) => value.write(serializer),
-            Self::Off => serializer.serialize_str("off"),
-        }
+        self.write(|limit| duration::format(*limit), serializer)
     }
 }
 
-impl<'de, T: LimitValue> Deserialize<'de> for Limit<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(LimitVisitor(PhantomData))
+impl Serialize for Limit<u64> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.write(|limit| *limit, serializer)
     }
 }
 
-struct LimitVisitor<T>(PhantomData<T>);
-
-impl<T: LimitValue> Visitor<'_> for LimitVisitor<T> {
-    type Value = Limit<T>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a limit or \"off\"")
-    }
-
-    fn visit_bool<E: Error>(self, value: bool) -> Result<Self::Value, E> {
-        if value {
-            Err(E::custom("expected a limit or \"off\""))
-        } else {
-            Ok(Limit::Off)
-        }
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        Limit::from_text(text).ok_or_else(|| E::custom("expected a limit or \"off\""))
-    }
-
-    fn visit_i64<E: Error>(self, value: i64) -> Result<Self::Value, E> {
-        T::from_int(value)
-            .map(Limit::On)
-            .ok_or_else(|| E::custom("number out of range"))
-    }
-
-    fn visit_u64<E: Error>(self, value: u64) -> Result<Self::Value, E> {
-        let value = i64::try_from(value).map_err(E::custom)?;
-        self.visit_i64(value)
-    }
-
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Self::Value, E> {
-        T::from_float(value)
-            .map(Limit::On)
-            .ok_or_else(|| E::custom("expected a whole number"))
+impl Serialize for Limit<f64> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.write(|limit| *limit, serializer)
     }
 }

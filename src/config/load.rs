@@ -4,16 +4,19 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use ::config::{Environment, File, FileFormat};
 use secrecy::SecretString;
+use toml::Table;
 
+use super::channel::Channel;
 use super::env::Env;
+use super::file::FileLayer;
 use super::implicit_file::{self, GroupWrites};
-use super::layers::Layers;
 use super::problem::{ConfigError, Origin};
+use super::sections::Config;
+use super::shop::{Shop, TOKEN_ENV_DEFAULT};
 use super::source::{StockSource, SupplierToken};
 use super::token::TokenSource;
-use super::{Channel, Config, DEFAULT_TOML, Shop, TOKEN_ENV_DEFAULT, check, dump};
+use super::{DEFAULT_TOML, dump, file, layer, together};
 
 /// Where a configuration file is looked for when none is named.
 pub const SEARCH: [&str; 2] = ["/etc/qabyl/qabyl.toml", "./qabyl.toml"];
@@ -110,7 +113,7 @@ impl Loaded {
 
     /// The effective configuration as TOML, with where each changed value was written.
     pub fn dump(&self) -> String {
-        dump::render(&self.config, &self.origins)
+        dump::with_origins(&self.config, &self.origins)
     }
 }
 
@@ -157,34 +160,53 @@ impl Config {
         found: Option<(PathBuf, String)>,
         sources: Sources,
     ) -> Result<Loaded, ConfigError> {
-        let mut layers = Layers::default();
-        check::read(DEFAULT_TOML, None, &mut layers);
-        if let Some((file, text)) = &found {
-            check::read(text, Some(file), &mut layers);
-        }
-        layers.read_variables(&sources.env);
-        layers.read_flags(&sources.overrides);
-        layers.check_together();
-        if !layers.problems.is_empty() {
-            return Err(ConfigError::Invalid(layers.problems));
-        }
-        let text = found.as_ref().map(|(_, text)| text.as_str());
-        let mut config = merge(text, &layers, &sources.overrides)?;
-        let origins: BTreeMap<String, Origin> = layers
-            .values
-            .into_iter()
-            .map(|(key, (_, origin))| (key, origin))
+        let defaults = defaults()?;
+        let mut problems = Vec::new();
+        let mut from_file = match &found {
+            Some((file, text)) => file::read(text, file, &defaults, &mut problems),
+            None => FileLayer::default(),
+        };
+        let mut variables = layer::of_variables(&sources.env, &defaults, &mut problems);
+        let mut flags = layer::of_flags(&sources.overrides, &defaults, &mut problems);
+        let mut origins = BTreeMap::new();
+        let env_keys = variables
+            .origins
+            .values()
+            .map(ToString::to_string)
             .collect();
+        for layer in [&mut from_file.layer, &mut variables, &mut flags] {
+            origins.append(&mut layer.origins);
+        }
+        let layers = [
+            &from_file.layer.sections,
+            &variables.sections,
+            &flags.sections,
+        ];
+        let mut config = layer::merge(&defaults, &layers)?;
+        problems.extend(together::check(&config, &origins));
+        if !problems.is_empty() {
+            return Err(ConfigError::Invalid(problems));
+        }
+        config.shops = from_file.shops;
+        config.channels = from_file.channels;
+        config.stock.sources = from_file.sources;
         let file = found.map(|(file, _)| file);
-        finish(&mut config, file.as_deref(), &origins, &sources.env);
+        complete(&mut config, file.as_deref(), &origins, &sources.env);
         Ok(Loaded {
             config,
             file,
-            env_keys: layers.variables.into_keys().collect(),
+            env_keys,
             origins,
             env: sources.env,
         })
     }
+}
+
+/// `config/default.toml`, which has every key of every section.
+fn defaults() -> Result<Table, ConfigError> {
+    DEFAULT_TOML.parse().map_err(|_| ConfigError::Internal {
+        path: "config/default.toml".to_owned(),
+    })
 }
 
 fn find(sources: &Sources) -> Result<Option<(PathBuf, String)>, ConfigError> {
@@ -222,40 +244,14 @@ fn tidy(file: &Path) -> PathBuf {
     file.strip_prefix("./").unwrap_or(file).to_owned()
 }
 
-fn merge(
-    file: Option<&str>,
-    layers: &Layers,
-    flags: &[(String, String)],
-) -> Result<Config, ConfigError> {
-    let variables = layers
-        .variables
-        .iter()
-        .map(|(name, (_, text))| (name.clone(), text.clone()))
-        .collect();
-    let mut builder = ::config::Config::builder()
-        .add_source(File::from_str(DEFAULT_TOML, FileFormat::Toml))
-        .add_source(File::from_str(file.unwrap_or_default(), FileFormat::Toml))
-        .add_source(
-            Environment::with_prefix("QABYL")
-                .prefix_separator("__")
-                .separator("__")
-                .source(Some(variables)),
-        );
-    let internal = |path: &str| ConfigError::Internal {
-        path: path.to_owned(),
-    };
-    for (path, text) in flags {
-        builder = builder
-            .set_override(path, text.trim())
-            .map_err(|_| internal(path))?;
-    }
-    // The causes of these two are left out: they quote values.
-    let merged = builder.build().map_err(|_| internal("the root"))?;
-    serde_path_to_error::deserialize(merged).map_err(|error| internal(&error.path().to_string()))
-}
-
-/// Paths made whole, and what follows from the absence of something.
-fn finish(config: &mut Config, file: Option<&Path>, origins: &BTreeMap<String, Origin>, env: &Env) {
+/// Makes paths relative to the file absolute or relative to the working directory, and fills in what follows
+/// from the absence of something.
+fn complete(
+    config: &mut Config,
+    file: Option<&Path>,
+    origins: &BTreeMap<String, Origin>,
+    env: &Env,
+) {
     let directory = file.and_then(Path::parent).unwrap_or(Path::new(""));
     let base = |key: &str| match origins.get(key) {
         Some(Origin::Variable(_) | Origin::Flag(_)) => Path::new(""),
@@ -271,8 +267,6 @@ fn finish(config: &mut Config, file: Option<&Path>, origins: &BTreeMap<String, O
     config.http.token_file = token.map(|file| base("http.token_file").join(file));
     let backup = config.backup.directory.take();
     config.backup.directory = backup.map(|folder| base("backup.directory").join(folder));
-    let url = config.kaspi.base_url.trim().trim_end_matches('/');
-    config.kaspi.base_url = url.to_owned();
     for source in &mut config.stock.sources {
         source.file = source.file.take().map(|file| directory.join(file));
         source.token_file = source.token_file.take().map(|file| directory.join(file));

@@ -1,42 +1,44 @@
 //! Configuration: read in layers, checked with line and column, handed out as plain structs.
 //!
-//! The only module that reads the process environment. To add a key: `config/default.toml`,
-//! its struct in `sections.rs`, its row in `schema.rs`; a test ties the three.
+//! The only module that reads the process environment. `sections.rs` says of every key what it may hold; serde
+//! reads each layer by it, and reports every mistake through [`crate::diagnostics`]. To add a key:
+//! `config/default.toml`, and its field in `sections.rs`; a test ties the two.
 
+mod blocks;
 mod channel;
-mod check;
-mod check_sources;
 mod dump;
+mod duration;
 mod env;
+mod file;
 mod implicit_file;
-mod layers;
+mod layer;
 mod limit;
 mod load;
+mod number;
 mod problem;
-mod schema;
 mod sections;
 mod shop;
 mod source;
-pub mod span;
 mod text;
+mod together;
 mod token;
-mod value;
 
 #[cfg(test)]
 mod tests;
 
 pub use channel::{Channel, ChannelKind};
 pub use env::Env;
-pub use limit::{Limit, LimitValue};
+pub use limit::Limit;
 pub use load::{Loaded, SEARCH, Sources};
 pub use problem::{ConfigError, Origin, Problem};
 pub use sections::{
     Actions, Config, Confirm, Database, Http, Interlocks, Kaspi, Log, LogFormat, Notify, Poll,
-    Rules, Schedule, Stock, StockSemantics,
+    Rules, Schedule, Stock,
 };
 pub use shop::{Mode, Shop, TOKEN_ENV_DEFAULT};
 pub use source::{
-    AL_STYLE_ENV_DEFAULT, AL_STYLE_URL, SourceKind, StockSource, SupplierSku, SupplierToken,
+    AL_STYLE_ENV_DEFAULT, AL_STYLE_URL, SourceKind, StockSemantics, StockSource, SupplierSku,
+    SupplierToken,
 };
 pub use token::{Fingerprint, Token, TokenError, TokenSource};
 

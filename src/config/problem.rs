@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use super::value::Fault;
+use crate::diagnostics::Location;
 
 /// Where a value was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,14 +12,7 @@ pub enum Origin {
     /// In `config/default.toml`.
     Default,
     /// In a file.
-    File {
-        /// The file as it was named.
-        file: PathBuf,
-        /// From 1.
-        line: usize,
-        /// In characters, from 1.
-        column: usize,
-    },
+    File(Location),
     /// In a variable of this name.
     Variable(String),
     /// On the command line, as this key.
@@ -30,7 +23,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
-            Self::File { file, line, column } => write!(f, "{}:{line}:{column}", file.display()),
+            Self::File(location) => location.fmt(f),
             Self::Variable(name) => f.write_str(name),
             Self::Flag(key) => write!(f, "flag {key}"),
         }
@@ -44,19 +37,16 @@ pub struct Problem {
     pub origin: Origin,
     /// The dotted key; empty for syntax.
     pub key: String,
-    /// What is wrong: what was expected and what was found.
+    /// What was expected, what was found, and what to write instead where that is known.
     pub what: String,
-    /// What to do.
-    pub hint: Option<String>,
 }
 
 impl Problem {
-    pub(super) fn new(origin: Origin, key: impl Into<String>, fault: Fault) -> Self {
+    pub(super) fn new(origin: Origin, key: impl Into<String>, what: impl fmt::Display) -> Self {
         Self {
             origin,
             key: key.into(),
-            what: fault.what,
-            hint: fault.hint,
+            what: what.to_string(),
         }
     }
 }
@@ -68,10 +58,7 @@ impl fmt::Display for Problem {
         if !self.key.is_empty() && !names_itself {
             write!(f, "{}: ", self.key)?;
         }
-        f.write_str(&self.what)?;
-        self.hint
-            .as_ref()
-            .map_or(Ok(()), |hint| write!(f, "; {hint}"))
+        f.write_str(&self.what)
     }
 }
 

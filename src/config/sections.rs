@@ -6,15 +6,21 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};
 
 use super::channel::Channel;
+use super::duration::{
+    self, CENTURY, DAY, DAYS_14, DAYS_61, HOUR, MINUTE, MINUTES_5, MS_10, MS_100, SECOND, YEAR,
+};
 use super::limit::Limit;
+use super::number::{self, MANY};
 use super::shop::Shop;
-use super::source::StockSource;
-use super::span;
+use super::source::{StockSemantics, StockSource};
+use super::text;
 use crate::domain::schedule::AtDeadline;
+
+/// The largest answer that may be read, in bytes.
+const BODY_MAX: i64 = 256 * 1024 * 1024;
 
 /// Everything that can be configured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -63,6 +69,7 @@ pub struct Config {
 #[serde(deny_unknown_fields)]
 pub struct Database {
     /// The SQLite file.
+    #[serde(deserialize_with = "text::not_empty")]
     pub path: PathBuf,
 }
 
@@ -71,28 +78,43 @@ pub struct Database {
 #[serde(deny_unknown_fields)]
 pub struct Kaspi {
     /// Without `/v2` and without a slash at the end.
+    #[serde(deserialize_with = "text::base_url")]
     pub base_url: String,
     /// Until the connection stands.
-    #[serde(with = "span")]
+    #[serde(
+        serialize_with = "duration::write",
+        deserialize_with = "duration::within::<_, MS_100, MINUTE>"
+    )]
     pub connect_timeout: Duration,
     /// The whole request, answer included.
-    #[serde(with = "span")]
+    #[serde(
+        serialize_with = "duration::write",
+        deserialize_with = "duration::within::<_, MS_100, MINUTES_5>"
+    )]
     pub request_timeout: Duration,
     /// Requests per second and shop; above 0.
+    #[serde(deserialize_with = "number::rate")]
     pub rate_per_second: f64,
     /// Requests at the same time, per shop; at least 1.
+    #[serde(deserialize_with = "number::count::<_, _, 1, 1024>")]
     pub max_in_flight: usize,
     /// Browser-like, or requests may hang.
+    #[serde(deserialize_with = "text::header")]
     pub user_agent: String,
     /// Ask for order lines in the list itself.
+    #[serde(deserialize_with = "number::flag")]
     pub include_entries: bool,
     /// The longest answer read.
+    #[serde(deserialize_with = "number::count::<_, _, 1024, BODY_MAX>")]
     pub body_max_bytes: u64,
     /// The most pages of one list.
+    #[serde(deserialize_with = "number::count::<_, _, 1, 10000>")]
     pub pages_max: u32,
     /// Repeats of a failed read.
+    #[serde(deserialize_with = "number::count::<_, _, 0, 20>")]
     pub retries_max: u32,
     /// Whether `http://` may leave this machine.
+    #[serde(deserialize_with = "number::flag")]
     pub allow_plain_http: bool,
 }
 
@@ -101,9 +123,13 @@ pub struct Kaspi {
 #[serde(deny_unknown_fields)]
 pub struct Poll {
     /// Cron with seconds, six fields.
+    #[serde(deserialize_with = "text::cron")]
     pub schedule: String,
     /// How far back creation dates are read; 1 hour to 14 days.
-    #[serde(with = "span")]
+    #[serde(
+        serialize_with = "duration::write",
+        deserialize_with = "duration::within::<_, HOUR, DAYS_14>"
+    )]
     pub lookback: Duration,
 }
 
@@ -112,20 +138,34 @@ pub struct Poll {
 #[serde(deny_unknown_fields)]
 pub struct Confirm {
     /// Between list sweeps.
-    #[serde(with = "span")]
+    #[serde(
+        serialize_with = "duration::write",
+        deserialize_with = "duration::within::<_, MS_100, DAY>"
+    )]
     pub sweep_every: Duration,
     /// How long ago accepted orders may have been read for a cancel to rest on it.
-    #[serde(with = "span")]
+    #[serde(
+        serialize_with = "duration::write",
+        deserialize_with = "duration::within::<_, MS_100, HOUR>"
+    )]
     pub cancel_sweep_age_max: Duration,
     /// The same for an accept of the last units.
-    #[serde(with = "span")]
+    #[serde(
+        serialize_with = "duration::write",
+        deserialize_with = "duration::within::<_, MS_100, HOUR>"
+    )]
     pub accept_sweep_age_max: Duration,
     /// Units: an accept that leaves fewer of a SKU takes the last ones.
+    #[serde(deserialize_with = "number::count::<_, _, 0, MANY>")]
     pub last_units: u32,
     /// Between sweeps of the whole lookback.
-    #[serde(with = "span")]
+    #[serde(
+        serialize_with = "duration::write",
+        deserialize_with = "duration::within::<_, MS_100, DAYS_14>"
+    )]
     pub deep_scan_every: Duration,
     /// Sweeps that did not take place in a row, and the archive is listed too.
+    #[serde(deserialize_with = "number::count::<_, _, 1, 1000>")]
     pub archive_after_missed: u32,
 }
 
@@ -134,10 +174,16 @@ pub struct Confirm {
 #[serde(deny_unknown_fields)]
 pub struct Http {
     /// Where to listen; `None` (written `""`) is off.
-    #[serde(deserialize_with = "address_or_empty")]
+    #[serde(
+        serialize_with = "text::write_or_off",
+        deserialize_with = "text::listen"
+    )]
     pub listen: Option<SocketAddr>,
     /// Where the token is that readers must show; `None` (written `""`) asks for none.
-    #[serde(deserialize_with = "path_or_empty")]
+    #[serde(
+        serialize_with = "text::write_or_off",
+        deserialize_with = "text::path_or_off"
+    )]
     pub token_file: Option<PathBuf>,
 }
 
@@ -148,6 +194,7 @@ pub struct Log {
     /// How lines look.
     pub format: LogFormat,
     /// As in `RUST_LOG`.
+    #[serde(deserialize_with = "text::log_filter")]
     pub filter: String,
 }
 
@@ -168,7 +215,10 @@ pub enum LogFormat {
 #[serde(deny_unknown_fields)]
 pub struct Rules {
     /// The merchant's rules; `None` (written `""`) is the embedded default.
-    #[serde(deserialize_with = "path_or_empty")]
+    #[serde(
+        serialize_with = "text::write_or_off",
+        deserialize_with = "text::path_or_off"
+    )]
     pub file: Option<PathBuf>,
 }
 
@@ -179,22 +229,14 @@ pub struct Stock {
     /// What a feed's numbers mean, unless the feed says so itself.
     pub semantics: StockSemantics,
     /// Units kept back of every SKU.
+    #[serde(deserialize_with = "number::count::<_, _, 0, MANY>")]
     pub safety_stock: u32,
     /// The company's name in an exported price list.
+    #[serde(deserialize_with = "text::any_text")]
     pub company: String,
     /// Where numbers come from by themselves.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<StockSource>,
-}
-
-/// What a stock number means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum StockSemantics {
-    /// What lies on the shelf.
-    Physical,
-    /// What is left after accepted orders were taken off.
-    Available,
 }
 
 /// `[interlocks]`
@@ -206,9 +248,13 @@ pub struct Interlocks {
     /// The largest share of cancels among decided orders, 0 to 1.
     pub cancel_budget_share: Limit<f64>,
     /// Over which the share is counted.
-    #[serde(with = "span")]
+    #[serde(
+        serialize_with = "duration::write",
+        deserialize_with = "duration::within::<_, HOUR, YEAR>"
+    )]
     pub cancel_budget_window: Duration,
     /// Decided orders from which the share counts.
+    #[serde(deserialize_with = "number::count::<_, _, 0, MANY>")]
     pub cancel_budget_from: u64,
     /// The most cancels in an hour, per shop; 0 is never.
     pub cancels_per_hour_max: Limit<u64>,
@@ -223,18 +269,31 @@ pub struct Interlocks {
 #[serde(deny_unknown_fields)]
 pub struct Actions {
     /// Before a POST of unknown outcome may be repeated.
-    #[serde(with = "span")]
+    #[serde(
+        serialize_with = "duration::write",
+        deserialize_with = "duration::within::<_, MS_10, DAY>"
+    )]
     pub settle: Duration,
     /// POSTs for one action.
+    #[serde(deserialize_with = "number::count::<_, _, 1, 10000>")]
     pub attempts_max: u32,
     /// The oldest reading of an order that may be acted on.
-    #[serde(with = "span")]
+    #[serde(
+        serialize_with = "duration::write",
+        deserialize_with = "duration::within::<_, MS_100, DAY>"
+    )]
     pub sighting_age_max: Duration,
     /// The first pause between attempts.
-    #[serde(with = "span")]
+    #[serde(
+        serialize_with = "duration::write",
+        deserialize_with = "duration::within::<_, MS_10, HOUR>"
+    )]
     pub retry_base: Duration,
     /// The longest pause between attempts.
-    #[serde(with = "span")]
+    #[serde(
+        serialize_with = "duration::write",
+        deserialize_with = "duration::within::<_, MS_10, DAY>"
+    )]
     pub retry_cap: Duration,
     /// The most accepts in an hour, per shop; 0 is never.
     pub accepts_per_hour_max: Limit<u64>,
@@ -245,19 +304,30 @@ pub struct Actions {
 #[serde(deny_unknown_fields)]
 pub struct Schedule {
     /// How long an order may wait before Kaspi cancels it.
-    #[serde(with = "span")]
+    #[serde(
+        serialize_with = "duration::write",
+        deserialize_with = "duration::within::<_, MINUTE, DAYS_14>"
+    )]
     pub deadline: Duration,
     /// How long before it an order that still waits is told to a person.
-    #[serde(with = "span")]
+    #[serde(
+        serialize_with = "duration::write",
+        deserialize_with = "duration::within::<_, MINUTE, DAYS_14>"
+    )]
     pub alert_before: Duration,
     /// Working hours of each weekday; empty is around the clock.
+    #[serde(deserialize_with = "text::working_hours")]
     pub hours: String,
     /// Days on which nobody works.
+    #[serde(deserialize_with = "text::holidays")]
     pub holidays: String,
     /// What becomes of an order that a rule still lets wait, or holds, at the last call.
     pub at_deadline: AtDeadline,
     /// How long before the deadline that is.
-    #[serde(with = "span")]
+    #[serde(
+        serialize_with = "duration::write",
+        deserialize_with = "duration::within::<_, MINUTE, DAYS_14>"
+    )]
     pub last_call: Duration,
 }
 
@@ -266,7 +336,10 @@ pub struct Schedule {
 #[serde(deny_unknown_fields)]
 pub struct Watchdog {
     /// The longest a stage's run may take.
-    #[serde(with = "span")]
+    #[serde(
+        serialize_with = "duration::write",
+        deserialize_with = "duration::within::<_, SECOND, DAY>"
+    )]
     pub run_max: Duration,
 }
 
@@ -275,14 +348,22 @@ pub struct Watchdog {
 #[serde(deny_unknown_fields)]
 pub struct Backup {
     /// Where copies go; `None` (written `""`) is off.
-    #[serde(deserialize_with = "path_or_empty")]
+    #[serde(
+        serialize_with = "text::write_or_off",
+        deserialize_with = "text::path_or_off"
+    )]
     pub directory: Option<PathBuf>,
     /// Between two copies.
-    #[serde(with = "span")]
+    #[serde(
+        serialize_with = "duration::write",
+        deserialize_with = "duration::within::<_, MINUTE, DAYS_14>"
+    )]
     pub every: Duration,
     /// Hours whose newest copy stays.
+    #[serde(deserialize_with = "number::count::<_, _, 1, 10000>")]
     pub keep_hourly: usize,
     /// Days whose newest copy stays.
+    #[serde(deserialize_with = "number::count::<_, _, 0, 10000>")]
     pub keep_daily: usize,
 }
 
@@ -291,12 +372,19 @@ pub struct Backup {
 #[serde(deny_unknown_fields)]
 pub struct Retention {
     /// Orders that are over, since they were last seen.
-    #[serde(with = "span")]
+    #[serde(
+        serialize_with = "duration::write",
+        deserialize_with = "duration::within::<_, DAYS_61, CENTURY>"
+    )]
     pub orders: Duration,
     /// The trail of who did what.
-    #[serde(with = "span")]
+    #[serde(
+        serialize_with = "duration::write",
+        deserialize_with = "duration::within::<_, DAYS_61, CENTURY>"
+    )]
     pub audit: Duration,
     /// Orders let go in one transaction.
+    #[serde(deserialize_with = "number::count::<_, _, 1, 10000>")]
     pub batch: u32,
 }
 
@@ -305,12 +393,24 @@ pub struct Retention {
 #[serde(deny_unknown_fields)]
 pub struct Notify {
     /// When the day's sums are told, Almaty's time; empty is never.
+    #[serde(deserialize_with = "text::time_of_day")]
     pub digest_at: String,
     /// Messages of a channel that wait, at most.
+    #[serde(deserialize_with = "number::count::<_, _, 10, 10000>")]
     pub queue_max: u32,
     /// Messages that wait for longer become one.
-    #[serde(with = "span")]
+    #[serde(
+        serialize_with = "duration::write",
+        deserialize_with = "duration::within::<_, MINUTE, DAYS_14>"
+    )]
     pub summarise_after: Duration,
+}
+
+impl Notify {
+    /// When the day's summary is sent, in minutes after midnight.
+    pub fn digest_minutes(&self) -> Option<u16> {
+        text::minutes_of_day(&self.digest_at)
+    }
 }
 
 impl Config {
@@ -340,25 +440,10 @@ impl Config {
         .filter_map(|(name, off)| off.then_some(name))
         .collect()
     }
-}
 
-impl Config {
     /// Whether a POST may be repeated sooner than a request may last, for a warning at start-up: what
     /// is still on its way may take effect after its order was read as untouched.
     pub fn settles_in_haste(&self) -> bool {
         self.actions.settle < self.kaspi.request_timeout
     }
-}
-
-fn address_or_empty<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SocketAddr>, D::Error> {
-    let text = String::deserialize(from)?;
-    if text.trim().is_empty() {
-        return Ok(None);
-    }
-    text.trim().parse().map(Some).map_err(D::Error::custom)
-}
-
-fn path_or_empty<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PathBuf>, D::Error> {
-    let text = String::deserialize(from)?;
-    Ok((!text.is_empty()).then(|| PathBuf::from(text)))
 }

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use reqwest::Url;
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::text;
+
 /// The variable a token comes from when a shop names no source.
 pub const TOKEN_ENV_DEFAULT: &str = "KASPI_TOKEN";
 
@@ -14,12 +16,21 @@ pub const TOKEN_ENV_DEFAULT: &str = "KASPI_TOKEN";
 #[serde(deny_unknown_fields)]
 pub struct Shop {
     /// Lower-case letters, digits, `_` and `-`; unique.
+    #[serde(deserialize_with = "text::slug")]
     pub name: String,
     /// The file the token is in.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "text::token_file"
+    )]
     pub token_file: Option<PathBuf>,
     /// The variable the token is in; set whenever `token_file` is not.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "text::variable"
+    )]
     pub token_env: Option<String>,
     /// `token_file` as written when it is a bare name, looked for in `$CREDENTIALS_DIRECTORY`.
     #[serde(skip)]
@@ -28,13 +39,18 @@ pub struct Shop {
     #[serde(default)]
     pub mode: Mode,
     /// Sent as `X-Merchant-Uid` when set.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "text::merchant_uid"
+    )]
     pub merchant_uid: Option<String>,
     /// An HTTP proxy; may carry credentials, which are never shown.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
-        serialize_with = "redacted"
+        serialize_with = "redacted",
+        deserialize_with = "text::proxy"
     )]
     pub proxy: Option<String>,
 }

@@ -3,14 +3,19 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use secrecy::SecretString;
-use serde::{Deserialize, Serialize};
+use serde::de::{Error, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use toml::Value;
 
+use super::duration::{self, DAYS_14, SECOND};
 use super::env::Env;
-use super::sections::StockSemantics;
 use super::shop::redacted;
+use super::text;
 use super::token::is_token;
+use crate::diagnostics::expected;
 
 /// The variable the supplier's token comes from when its source names none.
 pub const AL_STYLE_ENV_DEFAULT: &str = "AL_STYLE_TOKEN";
@@ -22,43 +27,74 @@ pub const AL_STYLE_URL: &str = "https://api.al-style.kz/api";
 #[serde(deny_unknown_fields)]
 pub struct StockSource {
     /// Lower-case letters, digits, `_` and `-`; unique.
+    #[serde(deserialize_with = "text::slug")]
     pub name: String,
     /// What it is; a file's kind shows in its content.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<SourceKind>,
     /// A file that is watched.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "text::not_empty"
+    )]
     pub file: Option<PathBuf>,
     /// An address that is asked; may carry a secret, which is never shown.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
-        serialize_with = "redacted"
+        serialize_with = "redacted",
+        deserialize_with = "text::feed_url"
     )]
     pub url: Option<String>,
     /// How often it is looked at.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub every: Option<String>,
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "duration::write_if_given",
+        deserialize_with = "duration::within_if_given::<_, SECOND, DAYS_14>"
+    )]
+    pub every: Option<Duration>,
     /// When it is looked at, as cron with seconds, instead of every so often.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "text::cron"
+    )]
     pub schedule: Option<String>,
     /// What its numbers mean, where that is not `stock.semantics`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub semantics: Option<StockSemantics>,
     /// Pickup point of rows that name no warehouse; empty for the common pool.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "String::is_empty",
+        deserialize_with = "text::any_text"
+    )]
     pub warehouse: String,
     /// Al-Style: which of its numbers is the SKU.
-    #[serde(default)]
-    pub sku: SupplierSku,
-    /// Al-Style: the file its token is in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sku: Option<SupplierSku>,
+    /// Al-Style: the file its token is in.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "text::token_file"
+    )]
     pub token_file: Option<PathBuf>,
     /// Al-Style: the variable its token is in.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "text::variable"
+    )]
     pub token_env: Option<String>,
     /// Its warehouses, and the pickup points they stand for.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        deserialize_with = "warehouses"
+    )]
     pub warehouses: BTreeMap<String, String>,
 }
 
@@ -86,9 +122,50 @@ pub enum SourceKind {
     AlStyle,
 }
 
-impl SourceKind {
-    /// Every word.
-    pub const WORDS: &'static [&'static str] = &["csv", "xlsx", "kaspi-xml", "al-style"];
+/// What a stock number means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StockSemantics {
+    /// What lies on the shelf.
+    Physical,
+    /// What is left after accepted orders were taken off.
+    Available,
+}
+
+/// A warehouse's pickup point.
+struct Point(String);
+
+impl<'de> Deserialize<'de> for Point {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        match Value::deserialize(from)? {
+            Value::String(point) => Ok(Self(point)),
+            found => Err(D::Error::custom(
+                expected("a pickup point in quotes", &found).hint("such as \"PP1\""),
+            )),
+        }
+    }
+}
+
+struct Warehouses;
+
+impl<'de> Visitor<'de> for Warehouses {
+    type Value = BTreeMap<String, String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a table of names such as { \"Main store\" = \"PP1\" }")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut warehouses = BTreeMap::new();
+        while let Some((name, Point(point))) = map.next_entry()? {
+            warehouses.insert(name, point);
+        }
+        Ok(warehouses)
+    }
+}
+
+fn warehouses<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, String>, D::Error> {
+    from.deserialize_map(Warehouses)
 }
 
 /// Which of a supplier's numbers is the merchant's SKU.

@@ -1,35 +1,125 @@
-//! Texts with a form of their own: addresses, cron, names, filters.
+//! Texts with a form of their own: addresses, cron, names, filters. Each reader is for `deserialize_with`.
+//!
+//! Messages quote what was found, except where it may be a secret, or a token written in the wrong place.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 use reqwest::Url;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use tokio_cron_scheduler::Job;
+use toml::Value;
 use tracing_subscriber::EnvFilter;
 
-use super::value::Fault;
+use crate::diagnostics::{Mistake, expected};
 use crate::domain::notice::Kind;
 use crate::domain::schedule::WorkingHours;
 
-type Checked = Result<(), Fault>;
+type Checked = Result<(), Mistake>;
 
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "stands in the schema beside checks that can fail"
-)]
-pub(super) fn anything(_: &str) -> Checked {
-    Ok(())
+/// What a checked text is kept as.
+pub(super) trait FromText {
+    fn from_text(text: String) -> Self;
 }
 
-pub(super) fn filled(text: &str) -> Checked {
+impl FromText for String {
+    fn from_text(text: String) -> Self {
+        text
+    }
+}
+
+impl FromText for PathBuf {
+    fn from_text(text: String) -> Self {
+        text.into()
+    }
+}
+
+impl<T: FromText> FromText for Option<T> {
+    fn from_text(text: String) -> Self {
+        Some(T::from_text(text))
+    }
+}
+
+/// Readers of texts that must pass a check.
+macro_rules! readers {
+    ($($reader:ident: $check:path;)*) => {$(
+        pub(super) fn $reader<'de, D: Deserializer<'de>, T: FromText>(from: D) -> Result<T, D::Error> {
+            let text: String = any_text(from)?;
+            $check(&text).map_err(D::Error::custom)?;
+            Ok(T::from_text(text))
+        }
+    )*};
+}
+
+readers! {
+    not_empty: check_not_empty;
+    feed_url: check_feed_url;
+    header: check_header;
+    cron: check_cron;
+    log_filter: check_log_filter;
+    working_hours: check_working_hours;
+    holidays: check_holidays;
+    slug: check_slug;
+    token_file: check_token_file;
+    variable: check_variable;
+    merchant_uid: check_merchant_uid;
+    proxy: check_proxy;
+    channel_url: check_channel_url;
+    chat: check_chat;
+    events: check_events;
+    time_of_day: check_time_of_day;
+}
+
+/// Any text; for a number the quotes are missing.
+pub(super) fn any_text<'de, D: Deserializer<'de>, T: FromText>(from: D) -> Result<T, D::Error> {
+    match Value::deserialize(from)? {
+        Value::String(text) => Ok(T::from_text(text)),
+        found => Err(D::Error::custom(expected("text in quotes", &found))),
+    }
+}
+
+/// The address of the API, without the slash at its end.
+pub(super) fn base_url<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let text: String = any_text(from)?;
+    check_base_url(&text).map_err(D::Error::custom)?;
+    Ok(text.trim().trim_end_matches('/').to_owned())
+}
+
+/// An address and port; the empty text is off.
+pub(super) fn listen<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SocketAddr>, D::Error> {
+    let text: String = any_text(from)?;
+    check_listen(&text).map_err(D::Error::custom)?;
+    Ok(text.trim().parse().ok())
+}
+
+/// A path; the empty text is off.
+pub(super) fn path_or_off<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PathBuf>, D::Error> {
+    let text: String = any_text(from)?;
+    Ok((!text.is_empty()).then(|| PathBuf::from(text)))
+}
+
+/// For `serialize_with`: `""` is off.
+#[allow(clippy::ref_option, reason = "serde hands the field over as it is")]
+pub(super) fn write_or_off<S: Serializer, T: Serialize>(
+    value: &Option<T>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => value.serialize(serializer),
+        None => "".serialize(serializer),
+    }
+}
+
+fn check_not_empty(text: &str) -> Checked {
     if text.trim().is_empty() {
-        Err(Fault::new("must not be empty"))
+        Err(Mistake::new("must not be empty"))
     } else {
         Ok(())
     }
 }
 
-pub(super) fn base_url(text: &str) -> Checked {
-    let expected = |why: &str| Fault::new(format!("expected a URL, {why}"));
+fn check_base_url(text: &str) -> Checked {
+    let expected = |why: &str| Mistake::new(format!("expected a URL, {why}"));
     let url = Url::parse(text).map_err(|error| {
         expected(&error.to_string()).hint("such as \"https://kaspi.kz/shop/api\"")
     })?;
@@ -44,19 +134,18 @@ pub(super) fn base_url(text: &str) -> Checked {
         return Err(expected("found one with ? or # in it"));
     }
     if url.path().trim_end_matches('/').ends_with("/v2") {
-        return Err(Fault::new("must not end in /v2").hint("it is added where it belongs"));
+        return Err(Mistake::new("must not end in /v2").hint("it is added where it belongs"));
     }
     Ok(())
 }
 
-/// The value is never shown: it may carry a secret.
-pub(super) fn feed_url(text: &str) -> Checked {
+fn check_feed_url(text: &str) -> Checked {
     let is_address = Url::parse(text)
         .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.host_str().is_some());
     if is_address {
         return Ok(());
     }
-    Err(Fault::new("expected an address").hint("such as \"https://example.kz/stock.csv\""))
+    Err(Mistake::new("expected an address").hint("such as \"https://example.kz/stock.csv\""))
 }
 
 /// Whether the token would leave this machine in the clear.
@@ -71,39 +160,39 @@ pub(super) fn is_plain_and_remote(base_url: &str) -> bool {
         && !address.is_ok_and(|address| address.is_loopback())
 }
 
-pub(super) fn header(text: &str) -> Checked {
-    filled(text)?;
+fn check_header(text: &str) -> Checked {
+    check_not_empty(text)?;
     if text.chars().all(|c| c == ' ' || c.is_ascii_graphic()) {
         return Ok(());
     }
-    Err(Fault::new(
+    Err(Mistake::new(
         "must be printable ASCII, as it is sent in a header",
     ))
 }
 
-pub(super) fn cron(text: &str) -> Checked {
+fn check_cron(text: &str) -> Checked {
     let fields = text.split_whitespace().count();
     let expected = "expected six cron fields (s m h day month weekday)";
     if fields == 5 {
-        let fault = Fault::new(format!("{expected}, found 5 in {text:?}"));
+        let fault = Mistake::new(format!("{expected}, found 5 in {text:?}"));
         return Err(fault.hint(format!("with seconds first: \"0 {}\"", text.trim())));
     }
     if fields != 6 {
-        return Err(Fault::new(format!(
+        return Err(Mistake::new(format!(
             "{expected}, found {fields} in {text:?}"
         )));
     }
     let job = Job::new(text, |_, _| {});
     job.map(drop)
-        .map_err(|_| Fault::new(format!("{expected}, cannot read {text:?}")))
+        .map_err(|_| Mistake::new(format!("{expected}, cannot read {text:?}")))
 }
 
-pub(super) fn listen(text: &str) -> Checked {
+fn check_listen(text: &str) -> Checked {
     let text = text.trim();
     if text.is_empty() || text.parse::<SocketAddr>().is_ok() {
         return Ok(());
     }
-    let fault = Fault::new(format!(
+    let fault = Mistake::new(format!(
         "expected ADDRESS:PORT such as \"127.0.0.1:9464\", found {text:?}"
     ));
     let port = text
@@ -116,35 +205,35 @@ pub(super) fn listen(text: &str) -> Checked {
     })
 }
 
-pub(super) fn log_filter(text: &str) -> Checked {
+fn check_log_filter(text: &str) -> Checked {
     let parsed = EnvFilter::builder().parse(text);
     parsed.map(drop).map_err(|_| {
-        Fault::new(format!("expected a log filter, cannot read {text:?}"))
+        Mistake::new(format!("expected a log filter, cannot read {text:?}"))
             .hint("such as \"info\" or \"info,qabyl=debug\"")
     })
 }
 
-pub(super) fn working_hours(text: &str) -> Checked {
+fn check_working_hours(text: &str) -> Checked {
     WorkingHours::parse(text, "").map(drop).map_err(|why| {
-        Fault::new(why)
+        Mistake::new(why)
             .hint("such as \"mon-fri 09:00-18:00, sat 10:00-15:00\"; \"\" is around the clock")
     })
 }
 
-pub(super) fn holidays(text: &str) -> Checked {
+fn check_holidays(text: &str) -> Checked {
     WorkingHours::parse("", text).map(drop).map_err(|why| {
-        Fault::new(why).hint(
+        Mistake::new(why).hint(
             "such as \"2026-03-21..2026-03-23, 01-01\"; a date without a year comes every year",
         )
     })
 }
 
-pub(super) fn slug(text: &str) -> Checked {
+fn check_slug(text: &str) -> Checked {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
     if !text.is_empty() && text.len() <= 64 && text.chars().all(allowed) {
         return Ok(());
     }
-    let fault = Fault::new(format!(
+    let fault = Mistake::new(format!(
         "must be of a-z 0-9 _ - (at most 64), found {text:?}"
     ));
     let lower = text.to_lowercase().replace(' ', "-");
@@ -156,51 +245,48 @@ pub(super) fn slug(text: &str) -> Checked {
     })
 }
 
-/// The value is never shown: it may be a token written in the wrong place.
-pub(super) fn token_file(text: &str) -> Checked {
-    filled(text)?;
+fn check_token_file(text: &str) -> Checked {
+    check_not_empty(text)?;
     if text.ends_with('=') {
-        let fault = Fault::new("looks like a token, expected the name of a file");
+        let fault = Mistake::new("looks like a token, expected the name of a file");
         return Err(fault.hint("put the token in a file of its own, mode 0600"));
     }
     Ok(())
 }
 
-/// The value is never shown: it may be a token written in the wrong place.
-pub(super) fn variable(text: &str) -> Checked {
+fn check_variable(text: &str) -> Checked {
     let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let starts_well = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     if starts_well && text.chars().all(allowed) {
         return Ok(());
     }
     Err(
-        Fault::new("expected the name of a variable such as \"KASPI_TOKEN\"")
+        Mistake::new("expected the name of a variable such as \"KASPI_TOKEN\"")
             .hint("the token itself does not belong in this file"),
     )
 }
 
-pub(super) fn merchant_uid(text: &str) -> Checked {
+fn check_merchant_uid(text: &str) -> Checked {
     if !text.is_empty() && text.chars().all(|c| c.is_ascii_digit()) {
         return Ok(());
     }
-    let fault = Fault::new(format!("expected digits, found {text:?}"));
+    let fault = Mistake::new(format!("expected digits, found {text:?}"));
     Err(fault.hint("the number before _PP1 in a pickup point"))
 }
 
-/// The value is never shown: it may carry credentials.
-pub(super) fn proxy(text: &str) -> Checked {
+fn check_proxy(text: &str) -> Checked {
     let fault = || {
-        Fault::new("expected a proxy URL").hint("http://HOST:PORT, with USER:PASSWORD@ if it asks")
+        Mistake::new("expected a proxy URL")
+            .hint("http://HOST:PORT, with USER:PASSWORD@ if it asks")
     };
     let url = Url::parse(text).map_err(|_| fault())?;
     let fits = matches!(url.scheme(), "http" | "https") && url.host_str().is_some();
     if fits { Ok(()) } else { Err(fault()) }
 }
 
-/// The value is never shown: it may hold a secret.
-pub(super) fn channel_url(text: &str) -> Checked {
+fn check_channel_url(text: &str) -> Checked {
     let fault =
-        |what: &str| Err(Fault::new(what).hint("such as \"https://example.kz/hooks/qabyl\""));
+        |what: &str| Err(Mistake::new(what).hint("such as \"https://example.kz/hooks/qabyl\""));
     let Ok(url) = Url::parse(text) else {
         return fault("expected a URL");
     };
@@ -216,8 +302,7 @@ pub(super) fn channel_url(text: &str) -> Checked {
     Ok(())
 }
 
-/// The value is never shown: it may be a token written in the wrong place.
-pub(super) fn chat(text: &str) -> Checked {
+fn check_chat(text: &str) -> Checked {
     let is_number = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
     let is_name = |name: &str| {
         !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
@@ -228,12 +313,12 @@ pub(super) fn chat(text: &str) -> Checked {
         return Ok(());
     }
     let fault =
-        Fault::new("expected a chat such as \"123456789\", \"-100123456789\" or \"@channel\"");
+        Mistake::new("expected a chat such as \"123456789\", \"-100123456789\" or \"@channel\"");
     Err(fault.hint("in quotes; the bot's token belongs in secret_file"))
 }
 
 /// Kinds of notices, with commas between; none is all.
-pub(super) fn kinds(text: &str) -> Checked {
+fn check_events(text: &str) -> Checked {
     let words = text
         .split(',')
         .map(str::trim)
@@ -241,7 +326,7 @@ pub(super) fn kinds(text: &str) -> Checked {
     for word in words {
         if Kind::parse(word).is_none() {
             let known: Vec<&str> = Kind::ALL.iter().map(|kind| kind.word()).collect();
-            let fault = Fault::new(format!("there is no event {word:?}"));
+            let fault = Mistake::new(format!("there is no event {word:?}"));
             return Err(fault.hint(format!("there are {}", known.join(", "))));
         }
     }
@@ -249,11 +334,11 @@ pub(super) fn kinds(text: &str) -> Checked {
 }
 
 /// Hours and minutes, or nothing.
-pub(super) fn time_of_day(text: &str) -> Checked {
+fn check_time_of_day(text: &str) -> Checked {
     if text.is_empty() || minutes_of_day(text).is_some() {
         return Ok(());
     }
-    let fault = Fault::new(format!("expected a time such as \"20:00\", found {text:?}"));
+    let fault = Mistake::new(format!("expected a time such as \"20:00\", found {text:?}"));
     Err(fault.hint("\"\" switches it off"))
 }
 

@@ -7,8 +7,9 @@ use std::time::SystemTime;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::channel::Channel;
 use super::env::Env;
-use super::{Channel, Shop};
+use super::shop::Shop;
 
 const HOW_TO_GET_ONE: &str = "make one in the Kaspi cabinet: Settings → API token → Generate";
 

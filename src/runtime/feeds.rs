@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 use super::build;
 use crate::clock::Clock;
-use crate::config::{self, AL_STYLE_URL, Loaded, SourceKind, StockSource, SupplierSku, span};
+use crate::config::{self, AL_STYLE_URL, Loaded, SourceKind, StockSource, SupplierSku};
 use crate::domain::stock::Semantics;
 use crate::pipeline::sync_stock::{Feeds, Place, Source};
 use crate::stock::{AlStyle, By, Format, Places, Web};
@@ -69,7 +69,7 @@ fn made(source: &StockSource, place: Place) -> Source {
         Place::File(_) => FILE_EVERY,
         Place::Web(_) | Place::Supplier(..) => WEB_EVERY,
     };
-    let every = source.every.as_deref().and_then(span::parse);
+    let every = source.every;
     let every = every.and_then(|every| SignedDuration::try_from(every).ok());
     Source {
         name: source.name.clone(),
@@ -89,7 +89,7 @@ fn web(url: &str) -> Result<Web, String> {
 fn place(loaded: &Loaded, source: &StockSource) -> Result<Place, String> {
     if source.kind == Some(SourceKind::AlStyle) {
         let url = source.url.as_deref().unwrap_or(AL_STYLE_URL);
-        let by = match source.sku {
+        let by = match source.sku.unwrap_or_default() {
             SupplierSku::Article => By::Article,
             SupplierSku::ArticlePn => By::PartNumber,
         };

@@ -50,7 +50,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ("[[stock.sources]]\nname = \"a\"\nfile = \"a\"\nkind = \"xml\"", "4:8: stock.sources.kind: expected \"csv\", \"xlsx\", \"kaspi-xml\" or \"al-style\", found \"xml\""),
     ("[[stock.sources]]\nname = \"a\"\nfile = \"a\"\nevery = \"1m\"\nschedule = \"0 * * * * *\"", "5:12: stock.sources.schedule: every is given as well; keep one of the two"),
     ("[[stock.sources]]\nname = \"a\"\nfile = \"a\"\ntoken_env = \"T\"", "4:13: stock.sources.token_env: only al-style has this; leave it out"),
-    ("[[stock.sources]]\nname = \"a\"\nfile = \"a\"\nwarehouses = { \"Main\" = 1 }", "4:25: stock.sources.warehouses: expected a pickup point for \"Main\", found 1; such as warehouses = { \"Main store\" = \"PP1\" }"),
+    ("[[stock.sources]]\nname = \"a\"\nfile = \"a\"\nwarehouses = { \"Main\" = 1 }", "4:25: stock.sources.warehouses.Main: expected a pickup point in quotes, found 1; such as \"PP1\""),
     ("[[stock.sources]]\nname = \"a\"\nkind = \"al-style\"\nurl = \"http://api.al-style.kz/api\"", "4:7: stock.sources: http:// would send the token in the clear; use https://"),
     ("[[shops]]\nname = \"a\"\nmerchant_uid = 30000001", "3:16: shops.merchant_uid: expected text in quotes, found 30000001"),
 ];

@@ -1,0 +1,131 @@
+//! Blocks of a file as wholes: what must be given, what excludes what, and names told apart.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::channel::{Channel, ChannelKind};
+use super::file::{Block, FileReader};
+use super::shop::{Shop, TOKEN_ENV_DEFAULT};
+use super::source::{SourceKind, StockSource};
+use super::text::is_plain_and_remote;
+
+impl FileReader<'_> {
+    pub(super) fn check_shops(&mut self, shops: &[Block<Shop>]) {
+        self.check_names(shops, "shop", |shop| &shop.name);
+        let mut tokens: BTreeMap<String, &str> = BTreeMap::new();
+        for block in shops {
+            let shop = &block.value;
+            let file = shop.token_file.as_ref();
+            if file.is_some() && shop.token_env.is_some() {
+                self.report_in(
+                    block,
+                    "token_env",
+                    "token_file is given as well; keep one of the two",
+                );
+            }
+            let (key, token) = match (file, &shop.token_env) {
+                (Some(file), _) => ("token_file", format!("file {}", file.display())),
+                (None, Some(variable)) => ("token_env", variable.clone()),
+                (None, None) => ("name", TOKEN_ENV_DEFAULT.to_owned()),
+            };
+            if let Some(other) = tokens.insert(token, &shop.name) {
+                let what = format!(
+                    "shop {other:?} reads the same token; give each shop its own token_file or token_env"
+                );
+                self.report_block(block, Some(key), what);
+            }
+        }
+    }
+
+    pub(super) fn check_channels(&mut self, channels: &[Block<Channel>]) {
+        self.check_names(channels, "channel", |channel| &channel.name);
+        for block in channels {
+            let channel = &block.value;
+            let (key, is_given) = match channel.kind {
+                ChannelKind::Telegram => ("chat_id", channel.chat_id.is_some()),
+                ChannelKind::Webhook => ("url", channel.url.is_some()),
+            };
+            if !is_given {
+                self.report_block(block, None, format!("{key} is missing"));
+            }
+            if channel.secret_file.is_some() == channel.secret_env.is_some() {
+                let what = "one of secret_file and secret_env says where its secret is";
+                self.report_block(block, None, what);
+            }
+        }
+    }
+
+    pub(super) fn check_sources(&mut self, sources: &[Block<StockSource>]) {
+        self.check_names(sources, "source", |source| &source.name);
+        for block in sources {
+            self.check_place(block);
+            let source = &block.value;
+            let pairs = [
+                (
+                    "every",
+                    source.every.is_some(),
+                    "schedule",
+                    source.schedule.is_some(),
+                ),
+                (
+                    "token_file",
+                    source.token_file.is_some(),
+                    "token_env",
+                    source.token_env.is_some(),
+                ),
+            ];
+            for (one, has_one, other, has_other) in pairs {
+                if has_one && has_other {
+                    self.report_in(
+                        block,
+                        other,
+                        format!("{one} is given as well; keep one of the two"),
+                    );
+                }
+            }
+            let only_supplier = [
+                ("sku", source.sku.is_some()),
+                ("token_file", source.token_file.is_some()),
+                ("token_env", source.token_env.is_some()),
+            ];
+            let is_supplier = source.kind == Some(SourceKind::AlStyle);
+            for (key, is_given) in only_supplier {
+                if is_given && !is_supplier {
+                    self.report_in(block, key, "only al-style has this; leave it out");
+                }
+            }
+        }
+    }
+
+    /// Where a source's numbers are read from.
+    fn check_place(&mut self, block: &Block<StockSource>) {
+        let source = &block.value;
+        let is_supplier = source.kind == Some(SourceKind::AlStyle);
+        let (key, what) = match (&source.file, &source.url) {
+            (Some(_), Some(_)) => (Some("url"), "file is given as well; keep one of the two"),
+            (Some(_), None) if is_supplier => (
+                Some("file"),
+                "al-style is asked, not read from a file; leave file out",
+            ),
+            (None, None) if !is_supplier => (
+                None,
+                "neither file nor url is given; such as file = \"stock.csv\"",
+            ),
+            (None, Some(url)) if is_supplier && is_plain_and_remote(url) => (
+                Some("url"),
+                "http:// would send the token in the clear; use https://",
+            ),
+            _ => return,
+        };
+        self.report_block(block, key, what);
+    }
+
+    fn check_names<T>(&mut self, blocks: &[Block<T>], kind: &str, name: impl Fn(&T) -> &String) {
+        let mut names = BTreeSet::new();
+        for block in blocks {
+            let name = name(&block.value);
+            if !names.insert(name) {
+                self.report_in(block, "name", format!("another {kind} is named {name:?}"));
+            }
+        }
+    }
+}
