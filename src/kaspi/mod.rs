@@ -3,7 +3,6 @@
 
 mod bounded;
 mod breaker;
-mod catalog;
 mod claim;
 mod convert;
 pub mod decode;
@@ -13,7 +12,7 @@ mod http;
 mod includes;
 mod json;
 mod page;
-pub mod products;
+mod plain;
 mod rate_limit;
 mod reader;
 mod release;
@@ -27,13 +26,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
-pub use catalog::{
-    Attribute, Catalog, ImportError, ImportResult, ImportState, Named, ProductOutcome,
-};
 pub use error::ApiError;
 pub use gate::GateSettings;
 pub use http::{HttpSettings, HttpTransport};
 pub use page::{OrderRead, Page, UnreadableOrder};
+pub use plain::{PlainApi, PostError, parse_plain};
 pub use reader::{ListQuery, Reader};
 pub use transport::{Method, Transport, TransportError, WireRequest, WireResponse};
 pub use view::{BreakerState, CLASSES, GateView};
@@ -160,9 +157,9 @@ impl Client {
         Writer::new(Arc::clone(&self.shared))
     }
 
-    /// Reads categories and imports products. It changes no order.
-    pub fn catalog(&self) -> Catalog {
-        Catalog::new(Arc::clone(&self.shared))
+    /// The endpoints beside the orders API. They change no order.
+    pub fn plain(&self) -> PlainApi {
+        PlainApi::new(Arc::clone(&self.shared))
     }
 
     /// Ends reads in flight and refuses new ones: they change nothing, and stopping the process must not wait

@@ -170,6 +170,13 @@ fn imports_follow_the_flow() {
                 let others = EDGES.iter().filter(|edge| **edge != "store").copied();
                 others.chain(ABOVE).collect()
             }
+            // Beside the orders: it knows Kaspi's client, and nothing of orders or stock.
+            "catalogue" => [
+                &EDGES[1..],
+                &ABOVE[..],
+                &["config", "domain", "ledger", "rules_file"],
+            ]
+            .concat(),
             // The status page shows what the store holds and the stages report.
             "status" => vec!["stock", "cli"],
             edge if EDGES.contains(&edge) => {
@@ -196,6 +203,12 @@ fn imports_follow_the_flow() {
         assert!(
             !text.contains("qabyl_sandbox") || name.starts_with("src/cli/"),
             "{name} uses the sandbox: only the command line may"
+        );
+        let may_use_catalogue =
+            name.starts_with("src/cli/catalog/") || name.starts_with("src/catalogue/");
+        assert!(
+            !imports("catalogue") || may_use_catalogue,
+            "{name} uses the product catalogue: only `qabyl catalog` may"
         );
         // `net` sets up the client; these send requests with it, and `config` parses addresses.
         let may_use_http =

@@ -1,4 +1,4 @@
-//! What can be typed after `qabyl catalog`.
+//! The arguments of `qabyl catalog`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,22 +9,22 @@ use crate::cli::args::{Shown, duration};
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum CatalogCommand {
-    /// Kaspi's categories; kept for a week beside the database
+    /// List Kaspi's categories, from a cache that lasts a week
     Categories(Categories),
-    /// What the products of a category are described by
+    /// List the attributes of a category's products
     Attributes(Attributes),
-    /// The values an attribute of a category may have
+    /// List the values an attribute may have
     Values(Values),
-    /// Check a file of products, send it in, and wait for what becomes of each
+    /// Check a file of products, send it to Kaspi and wait for the result
     Import(Import),
-    /// What became of an import
+    /// Show the result of an import
     Result(ImportResult),
 }
 
-/// Which shop asks, and how to print.
+/// The shop whose token is used, and the output format.
 #[derive(Debug, Args)]
-pub(super) struct Asked {
-    /// Shop whose token is used, where there are several
+pub(super) struct ShopArgs {
+    /// Shop whose token is used; needed if several are configured
     #[arg(long)]
     pub(super) shop: Option<String>,
     #[command(flatten)]
@@ -33,54 +33,56 @@ pub(super) struct Asked {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Categories {
-    /// Only those whose code or title has this word
+    /// Only categories whose code or title contains this text
     pub(super) word: Option<String>,
-    /// Ask Kaspi again, whatever is kept
+    /// Ask Kaspi and renew the cache
     #[arg(long)]
     pub(super) refresh: bool,
     #[command(flatten)]
-    pub(super) asked: Asked,
+    pub(super) shop: ShopArgs,
 }
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Attributes {
-    /// The category's code, such as "Master - Kettles"
+    /// Category code, such as "Master - Kettles"
     pub(super) category: String,
     #[command(flatten)]
-    pub(super) asked: Asked,
+    pub(super) shop: ShopArgs,
 }
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Values {
-    /// The category's code
+    /// Category code
     pub(super) category: String,
-    /// The attribute's code
+    /// Attribute code
     pub(super) attribute: String,
     #[command(flatten)]
-    pub(super) asked: Asked,
+    pub(super) shop: ShopArgs,
 }
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Import {
-    /// JSON as Kaspi takes it: a list of sku, title, brand, category, attributes, images
+    /// JSON file in Kaspi's format: a list of products with sku, title, brand, category,
+    /// attributes and images
     pub(super) file: PathBuf,
-    /// Do not wait for the result; `qabyl catalog result CODE` asks for it
+    /// Do not wait for the result; see `qabyl catalog result`
     #[arg(long)]
     pub(super) no_wait: bool,
-    /// Longest time to wait
+    /// Longest time to wait for the result
     #[arg(long, value_parser = duration, default_value = "10m")]
     pub(super) timeout: Duration,
-    /// Send a file whose sending before had no clear end: you looked, and it is not there
+    /// Send a file again although the outcome of its last import is unknown; check first that its
+    /// products are not in the cabinet
     #[arg(long)]
     pub(super) again: bool,
     #[command(flatten)]
-    pub(super) asked: Asked,
+    pub(super) shop: ShopArgs,
 }
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ImportResult {
-    /// The import's code, as `qabyl catalog import` told it
+    /// Import code, as printed by `qabyl catalog import`
     pub(super) code: String,
     #[command(flatten)]
-    pub(super) asked: Asked,
+    pub(super) shop: ShopArgs,
 }

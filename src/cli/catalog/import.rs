@@ -6,17 +6,17 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::args::{Import, ImportResult as ResultArgs};
-use super::sent::Note;
-use super::{catalog, failed, shop};
+use super::client::{client, request_failed, shop};
+use crate::catalogue::products::{self, Mistake, Products};
+use crate::catalogue::{Client, ImportResult, ImportState, UnfinishedImport};
 use crate::cli::args::Format;
 use crate::cli::{Done, FAILED, Failure, complain, say, table};
 use crate::clock::Clock;
 use crate::config::Loaded;
-use crate::kaspi::products::{self, Mistake, Products};
-use crate::kaspi::{ApiError, Catalog, ImportError, ImportResult, ImportState};
+use crate::kaspi::{ApiError, PostError};
 
-/// The first pause between two questions, and how it grows: an import of a few products takes seconds,
-/// one of thousands many minutes.
+/// First pause between two reads of an import's progress; it grows by half each time. An import of a few
+/// products takes seconds, one of thousands many minutes.
 const PAUSE: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(15);
 
@@ -25,36 +25,41 @@ pub(super) async fn import(loaded: &Loaded, args: &Import) -> Done {
         .map_err(|error| anyhow::anyhow!("cannot read {}: {error}", args.file.display()))?;
     let products = match products::check(&bytes) {
         Ok(products) => products,
-        Err(mistakes) => return Err(refused(args, &mistakes)),
+        Err(mistakes) => return Err(report_mistakes(args, &mistakes)),
     };
-    let client = catalog(loaded, &args.asked)?;
+    let client = client(loaded, &args.shop)?;
     let config = &loaded.config;
-    let name = &shop(config, &args.asked)?.name;
-    let note = Note::of(&config.database.path, name, &products.body);
-    let sent = send(&client, args, &note, &products).await?;
-    // Told before the wait: whoever ends it early has the code.
+    let shop = &shop(config, &args.shop)?.name;
+    let marker = UnfinishedImport::of(&config.database.path, shop, &products.body);
+    let state = send(&client, args, &marker, &products).await?;
+    // Printed before the wait, so that whoever interrupts it has the code.
     complain(&format!(
-        "import {} is sent, {}; its result: qabyl catalog result {0}",
-        sent.code,
+        "import {} sent with {}; its result: qabyl catalog result {0}",
+        state.code,
         table::counted(products.skus.len(), "product"),
     ));
     if args.no_wait {
-        print(args.asked.shown.format, &sent, None);
+        print(args.shop.shown.format, &state, None);
         return Ok(ExitCode::SUCCESS);
     }
-    let state = wait(&client, sent, args.timeout).await?;
-    tell(&client, args.asked.shown.format, &state).await
+    let state = wait(&client, state, args.timeout).await?;
+    report(&client, args.shop.shown.format, &state).await
 }
 
 pub(super) async fn result(loaded: &Loaded, args: &ResultArgs) -> Done {
-    let client = catalog(loaded, &args.asked)?;
-    let state = client.import_state(&args.code).await.map_err(failed)?;
-    tell(&client, args.asked.shown.format, &state).await
+    let client = client(loaded, &args.shop)?;
+    let state = client.import_state(&args.code).await;
+    report(
+        &client,
+        args.shop.shown.format,
+        &state.map_err(request_failed)?,
+    )
+    .await
 }
 
-fn refused(args: &Import, mistakes: &[Mistake]) -> Failure {
+fn report_mistakes(args: &Import, mistakes: &[Mistake]) -> Failure {
     let file = args.file.display();
-    if args.asked.shown.format == Format::Json {
+    if args.shop.shown.format == Format::Json {
         let row = |m: &Mistake| json!({"line": m.line, "product": m.product, "field": m.field, "problem": m.problem});
         say(&mistakes.iter().map(row).collect::<Value>().to_string());
     } else {
@@ -67,69 +72,71 @@ fn refused(args: &Import, mistakes: &[Mistake]) -> Failure {
     anyhow::anyhow!("{file} has {count}; nothing was sent ({code})").into()
 }
 
-/// Sends the file once, with a note on disk for as long as its end is not clear.
+/// Sends the file once. A marker on disk stays until the outcome is known.
 async fn send(
-    client: &Catalog,
+    client: &Client,
     args: &Import,
-    note: &Note,
+    marker: &UnfinishedImport,
     products: &Products,
 ) -> Result<ImportState, Failure> {
     let unknown = |what: String| {
         let first = products.skus.first().map_or("", String::as_str);
         let code = "P002";
         Failure::from(anyhow::anyhow!(
-            "{what} ({code}); look in the cabinet, in some minutes, whether the file's products are there \
-             (the first is {first}); only if they are not, send it with --again"
+            "{what} ({code}); check in the cabinet, in a few minutes, whether the file's products are there \
+             (the first is {first}); only if they are not, send the file with --again"
         ))
     };
-    if note.is_there() && !args.again {
-        let what = "whether Kaspi took this file when it was sent before is not known; nothing was sent now";
+    if marker.exists() && !args.again {
+        let what = "it is unknown whether Kaspi took this file when it was sent before; nothing was sent now";
         return Err(unknown(what.to_owned()));
     }
-    note.write(&format!("{} {}", Clock::System.now(), args.file.display()))?;
+    let now = Clock::System.now();
+    let written = marker.write(&format!("{now} {}", args.file.display()));
+    written.map_err(anyhow::Error::from)?;
     let answer = client.import(products.body.clone()).await;
-    if !matches!(answer, Err(ImportError::Unknown(_))) {
-        note.remove();
+    if !matches!(answer, Err(PostError::Unknown(_))) {
+        marker.remove();
     }
     answer.map_err(|error| match error {
-        ImportError::Refused(error) => failed(error),
-        ImportError::NotSent(_) => anyhow::anyhow!("{error}; send it again later").into(),
-        ImportError::Unknown(_) => unknown(error.to_string()),
+        PostError::Refused(error) => request_failed(error),
+        PostError::NotSent(_) => anyhow::anyhow!("{error}; send the file again later").into(),
+        PostError::Unknown(_) => unknown(error.to_string()),
     })
 }
 
-/// Asks until Kaspi is through with it.
+/// Reads the import's progress until Kaspi has finished it.
 async fn wait(
-    client: &Catalog,
+    client: &Client,
     mut state: ImportState,
     timeout: Duration,
 ) -> Result<ImportState, Failure> {
     let clock = Clock::System;
-    let begun = clock.ticks();
+    let started = clock.ticks();
     let code = state.code.clone();
-    let progress = Progress::begin(&code);
+    let progress = Progress::start(&code);
     let mut pause = PAUSE;
-    while !state.is_over() {
-        let waited = clock.ticks().saturating_sub(begun);
+    while !state.is_finished() {
+        let waited = clock.ticks().saturating_sub(started);
         if waited >= timeout {
             progress.end();
-            let told = format!(
+            return Err(anyhow::anyhow!(
                 "import {code} is still {} after {}; ask later: qabyl catalog result {code}",
                 state.status,
                 humantime::format_duration(Duration::from_secs(waited.as_secs())),
-            );
-            return Err(anyhow::anyhow!(told).into());
+            )
+            .into());
         }
-        progress.tell(&state.status, waited);
+        progress.show(&state.status, waited);
         clock.sleep(pause.min(timeout.saturating_sub(waited))).await;
         pause = (pause * 3 / 2).min(PAUSE_MAX);
         state = match client.import_state(&code).await {
             Ok(state) => state,
-            // It goes on at Kaspi's while Kaspi does not answer.
+            // Kaspi works on the import even while it does not answer.
             Err(ApiError::Outage(_) | ApiError::Snooze { .. } | ApiError::Breaker { .. }) => state,
             Err(error) => {
                 progress.end();
-                return Err(failed(error));
+                return Err(request_failed(error));
             }
         };
     }
@@ -137,21 +144,26 @@ async fn wait(
     Ok(state)
 }
 
-/// Prints what became of it. Exit code 1 when any product was not taken, or nothing can be said yet.
-async fn tell(client: &Catalog, format: Format, state: &ImportState) -> Done {
-    let result = if state.is_over() && !state.is_failed() {
-        Some(client.import_result(&state.code).await.map_err(failed)?)
+/// Prints the result. Exit code 1 if Kaspi did not take every product, or has not finished.
+async fn report(client: &Client, format: Format, state: &ImportState) -> Done {
+    let result = if state.is_finished() && !state.is_failed() {
+        Some(
+            client
+                .import_result(&state.code)
+                .await
+                .map_err(request_failed)?,
+        )
     } else {
         None
     };
     print(format, state, result.as_ref());
     let taken = result.as_ref().is_some_and(|result| !result.has_errors());
-    if !state.is_over() {
-        complain("it is not over yet; ask again later");
+    if !state.is_finished() {
+        complain("the import is not finished yet; ask again later");
     } else if !taken {
         let code = "P003";
         complain(&format!(
-            "Kaspi did not take every product ({code}); mend those named and send them again"
+            "Kaspi did not take every product ({code}); fix those listed and send them again"
         ));
     }
     Ok(ExitCode::from(if taken { 0 } else { FAILED }))
@@ -167,27 +179,27 @@ fn print(format: Format, state: &ImportState, result: Option<&ImportResult>) {
         return;
     }
     let description = state.description.as_deref().unwrap_or_default();
-    let told = format!("import {}: {} {description}", state.code, state.status);
-    say(told.trim_end());
+    let line = format!("import {}: {} {description}", state.code, state.status);
+    say(line.trim_end());
     let Some(result) = result else {
         return;
     };
     say(&format!(
-        "{} in all, {} with errors, {} with warnings, {} left as they were",
+        "{} products: {} with errors, {} with warnings, {} unchanged",
         result.total, result.errors, result.warnings, result.skipped
     ));
     if !result.products.is_empty() {
-        let mut out = table::table(&["SKU", "state", "told"]);
-        // What is to be mended comes first.
-        let (bad, good): (Vec<_>, Vec<_>) = result.products.iter().partition(|(_, p)| p.failed);
-        for (sku, product) in bad.into_iter().chain(good) {
-            out.add_row([sku, &product.state, &product.told]);
+        let mut out = table::table(&["SKU", "state", "message"]);
+        // Products to fix come first.
+        let (failed, taken): (Vec<_>, Vec<_>) = result.products.iter().partition(|(_, p)| p.failed);
+        for (sku, product) in failed.into_iter().chain(taken) {
+            out.add_row([sku, &product.state, &product.message]);
         }
         say(&out.to_string());
     }
 }
 
-/// What a person at a terminal sees of the wait.
+/// A spinner at a terminal while the command waits.
 struct Progress {
     #[cfg(feature = "progress")]
     bar: indicatif::ProgressBar,
@@ -195,7 +207,7 @@ struct Progress {
 
 #[cfg(feature = "progress")]
 impl Progress {
-    fn begin(code: &str) -> Self {
+    fn start(code: &str) -> Self {
         // Draws on stderr, and only where that is a terminal.
         let bar = indicatif::ProgressBar::new_spinner();
         bar.set_prefix(code.to_owned());
@@ -207,7 +219,7 @@ impl Progress {
         Self { bar }
     }
 
-    fn tell(&self, status: &str, waited: Duration) {
+    fn show(&self, status: &str, waited: Duration) {
         self.bar
             .set_message(format!("{status}, {} s", waited.as_secs()));
     }
@@ -218,13 +230,16 @@ impl Progress {
 }
 
 #[cfg(not(feature = "progress"))]
-#[expect(clippy::unused_self, reason = "it stands in for a bar")]
+#[expect(
+    clippy::unused_self,
+    reason = "the same interface as with the feature `progress`"
+)]
 impl Progress {
-    fn begin(_: &str) -> Self {
+    fn start(_: &str) -> Self {
         Self {}
     }
 
-    fn tell(&self, _: &str, _: Duration) {}
+    fn show(&self, _: &str, _: Duration) {}
 
     fn end(&self) {}
 }

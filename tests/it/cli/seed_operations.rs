@@ -275,7 +275,7 @@ async fn products_are_imported_and_those_not_taken_are_named() {
             "purple",
             "ERROR",
             "SKIPPED",
-            "3 in all, 1 with errors",
+            "3 products: 1 with errors",
         ],
     );
     assert_eq!(known(&desk), ["K-1", "K-2", "K-4"]);
@@ -292,7 +292,7 @@ async fn products_are_imported_and_those_not_taken_are_named() {
     let code = sent["code"].as_str().unwrap();
     desk.qabyl(&["catalog", "result", code])
         .await
-        .fails(1, &["UPLOADED", "not over yet"]);
+        .fails(1, &["UPLOADED", "not finished yet"]);
     let over = async { while desk.qabyl(&["catalog", "result", code]).await.code != 0 {} };
     tokio::time::timeout(Duration::from_mins(1), over)
         .await

@@ -1,5 +1,5 @@
-//! A file of products as Kaspi takes it, checked against its schema's limits before it is sent
-//! (KASPI_API §7): all mistakes at once, each with its line, product and field.
+//! Checks a file of products against the limits of Kaspi's schema before it is sent (KASPI_API §7),
+//! and reports all mistakes at once, each with its line, product and field.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -7,11 +7,11 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// Products in one import.
+/// Most products in one import.
 pub const PRODUCTS_MAX: usize = 10_000;
-/// Attributes of one product.
+/// Most attributes of one product.
 const ATTRIBUTES_MAX: usize = 256;
-/// Fields of text, in characters, and whether a product must have them.
+/// Text fields: name, longest value in characters, whether it is mandatory.
 const TEXTS: [(&str, usize, bool); 5] = [
     ("sku", 64, true),
     ("title", 1024, true),
@@ -19,28 +19,28 @@ const TEXTS: [(&str, usize, bool); 5] = [
     ("category", usize::MAX, true),
     ("description", usize::MAX, false),
 ];
-/// How every category's code begins.
+/// Every category's code begins with it.
 const CATEGORY_PREFIX: &str = "Master - ";
 
-/// A file that may be sent.
+/// A checked file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Products {
-    /// Their SKUs, in the file's order.
+    /// The SKUs, in the file's order.
     pub skus: Vec<String>,
-    /// What is sent.
+    /// The request's body.
     pub body: Vec<u8>,
 }
 
-/// What is wrong in one place.
+/// One mistake in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
     /// From 1.
     pub line: usize,
-    /// Its SKU, or its place where it has none.
+    /// The product's SKU, or its position where it has none.
     pub product: Option<String>,
     /// Such as `images[1].url`.
     pub field: Option<String>,
-    /// In words.
+    /// What is wrong with it.
     pub problem: String,
 }
 
@@ -55,10 +55,10 @@ impl fmt::Display for Mistake {
 
 type Fields<'a> = BTreeMap<String, &'a RawValue>;
 
-/// Reads a file.
+/// Checks a file.
 ///
 /// # Errors
-/// Everything that is wrong with it.
+/// All its mistakes.
 pub fn check(bytes: &[u8]) -> Result<Products, Vec<Mistake>> {
     let whole = |line, problem: String| {
         let (product, field) = (None, None);
@@ -86,47 +86,48 @@ pub fn check(bytes: &[u8]) -> Result<Products, Vec<Mistake>> {
         );
         return Err(whole(1, problem));
     }
-    let mut found = Found {
+    let mut mistakes = Mistakes {
         text,
-        mistakes: Vec::new(),
+        found: Vec::new(),
     };
     let mut seen: HashMap<String, usize> = HashMap::with_capacity(items.len());
     let mut skus = Vec::with_capacity(items.len());
     for (place, item) in items.iter().enumerate() {
-        let Some(sku) = found.product(place + 1, item) else {
+        let Some(sku) = mistakes.product(place + 1, item) else {
             continue;
         };
         if let Some(first) = seen.get(&sku) {
             let problem = format!("is also the SKU of product {first}");
-            found.add(item, &sku, "sku", problem);
+            mistakes.add(item, &sku, "sku", problem);
         } else {
             seen.insert(sku.clone(), place + 1);
             skus.push(sku);
         }
     }
-    if found.mistakes.is_empty() {
+    if mistakes.found.is_empty() {
         let body = bytes.to_vec();
         Ok(Products { skus, body })
     } else {
-        Err(found.mistakes)
+        Err(mistakes.found)
     }
 }
 
 fn line_after(before: &[u8]) -> usize {
     before.split(|byte| *byte == b'\n').count()
 }
-/// What is wrong so far.
-struct Found<'a> {
+
+/// The mistakes found so far.
+struct Mistakes<'a> {
     text: &'a str,
-    mistakes: Vec<Mistake>,
+    found: Vec<Mistake>,
 }
 
-impl<'a> Found<'a> {
+impl<'a> Mistakes<'a> {
     /// Adds a mistake at a piece of the text.
     fn add(&mut self, at: &RawValue, product: &str, field: &str, problem: impl Into<String>) {
         let offset = (at.get().as_ptr() as usize).saturating_sub(self.text.as_ptr() as usize);
         let before = self.text.as_bytes().get(..offset).unwrap_or_default();
-        self.mistakes.push(Mistake {
+        self.found.push(Mistake {
             line: line_after(before),
             product: Some(product.to_owned()),
             field: (!field.is_empty()).then(|| field.to_owned()),
@@ -134,7 +135,7 @@ impl<'a> Found<'a> {
         });
     }
 
-    /// Checks one product; its SKU where it has one.
+    /// Checks one product and returns its SKU, if it has one.
     fn product(&mut self, place: usize, item: &'a RawValue) -> Option<String> {
         let named = format!("product {place}");
         let Some(fields) = read::<Fields<'_>>(item) else {
@@ -165,7 +166,7 @@ impl<'a> Found<'a> {
 
     fn text_field(&mut self, value: &RawValue, (name, field): (&str, &str), chars_max: usize) {
         let Some(text) = read::<String>(value) else {
-            return self.add(value, name, field, "expected a text");
+            return self.add(value, name, field, "expected a string");
         };
         let chars = text.chars().count();
         if text.trim().is_empty() && field != "description" {
@@ -175,13 +176,13 @@ impl<'a> Found<'a> {
             self.add(value, name, field, problem);
         } else if field == "category" && !text.starts_with(CATEGORY_PREFIX) {
             let problem = format!(
-                "{text:?} is no category's code: those begin with {CATEGORY_PREFIX:?} (qabyl catalog categories)"
+                "{text:?} is not a category code: those begin with {CATEGORY_PREFIX:?} (qabyl catalog categories)"
             );
             self.add(value, name, field, problem);
         }
     }
 
-    /// The objects of a list, with the name of each; a mistake where it is none.
+    /// The objects of a list, each with its field name; anything else in it is a mistake.
     fn list(
         &mut self,
         (item, fields): (&'a RawValue, &Fields<'a>),
@@ -226,14 +227,14 @@ impl<'a> Found<'a> {
             match attribute.get("code") {
                 None => self.add(raw, name, &format!("{at}.code"), "is missing"),
                 Some(code) if read::<String>(code).is_none_or(|code| code.trim().is_empty()) => {
-                    self.add(code, name, &format!("{at}.code"), "expected a text");
+                    self.add(code, name, &format!("{at}.code"), "expected a string");
                 }
                 Some(_) => {}
             }
             match attribute.get("value") {
                 None => self.add(raw, name, &format!("{at}.value"), "is missing"),
                 Some(value) if value.get() == "null" || value.get().starts_with('{') => {
-                    let problem = "expected a text, a number, true, false, or a list of these";
+                    let problem = "expected a string, a number, true, false, or a list of these";
                     self.add(value, name, &format!("{at}.value"), problem);
                 }
                 Some(_) => {}
@@ -254,7 +255,7 @@ impl<'a> Found<'a> {
                     url,
                     name,
                     &field,
-                    "expected an address that begins with https://",
+                    "expected a URL that begins with https://",
                 );
             }
         }
@@ -286,18 +287,18 @@ mod tests {
     }
 
     /// One product with one field changed has exactly this mistake.
-    fn wrong(field: &str, value: Value, told: &str) {
+    fn wrong(field: &str, value: Value, message: &str) {
         let mut one = product("A");
         one[field] = value;
         let found = mistakes(&json!([one]));
         let [(_, only)] = found.as_slice() else {
             panic!("{field}: {found:?}");
         };
-        assert!(only.starts_with("A: ") && only.contains(told), "{only}");
+        assert!(only.starts_with("A: ") && only.contains(message), "{only}");
     }
 
     #[test]
-    fn limits_are_those_of_the_schema() {
+    fn the_limits_are_those_of_the_schema() {
         let long = |chars| json!("я".repeat(chars));
         for (field, max) in [("title", 1024), ("brand", 256)] {
             let mut one = product("A");
@@ -321,7 +322,7 @@ mod tests {
             .collect();
         wrong("attributes", json!(many), "has 257");
         wrong("weight", json!(-1), "weight");
-        wrong("brand", json!(7), "expected a text");
+        wrong("brand", json!(7), "expected a string");
         let crowd =
             |many: usize| Value::Array((0..many).map(|n| product(&n.to_string())).collect());
         assert_eq!(mistakes(&crowd(PRODUCTS_MAX)), []);
@@ -330,28 +331,28 @@ mod tests {
     }
 
     #[test]
-    fn all_mistakes_are_told_each_with_its_line() {
+    fn every_mistake_is_reported_with_its_line() {
         let text = b"[\n {\"sku\":\"A\",\n  \"title\":\"\"},\n {\"title\":7},\n 5\n]";
         let found = check(text).unwrap_err();
-        let told: Vec<_> = found
+        let reported: Vec<_> = found
             .iter()
             .map(|one| (one.line, one.to_string()))
             .collect();
-        let has = |line, words: &str| told.contains(&(line, words.to_owned()));
-        assert!(has(3, "A: title: is empty"), "{told:?}");
+        let has = |line, words: &str| reported.contains(&(line, words.to_owned()));
+        assert!(has(3, "A: title: is empty"), "{reported:?}");
         assert!(
             has(2, "A: brand: is missing") && has(2, "A: images: is missing"),
-            "{told:?}"
+            "{reported:?}"
         );
-        assert!(has(4, "product 2: sku: is missing"), "{told:?}");
-        assert!(has(5, "product 3: expected an object"), "{told:?}");
+        assert!(has(4, "product 2: sku: is missing"), "{reported:?}");
+        assert!(has(5, "product 3: expected an object"), "{reported:?}");
         let twice = mistakes(&json!([product("A"), product("B"), product("A")]));
         assert_eq!(twice.len(), 1);
         assert!(twice[0].1.contains("SKU of product 1"), "{twice:?}");
     }
 
     #[test]
-    fn what_is_sent_is_the_file_without_its_mark() {
+    fn the_body_is_the_file_without_its_byte_order_mark() {
         let text = json!([product("A"), product("B")]).to_string();
         let marked = [b"\xef\xbb\xbf", text.as_bytes()].concat();
         let products = check(&marked).unwrap();

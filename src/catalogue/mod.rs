@@ -1,0 +1,10 @@
+//! Kaspi's product catalogue: categories with their attributes, and the import of products
+//! (KASPI_API §7). Only `qabyl catalog` uses it; nothing that decides about orders depends on it.
+
+pub mod category_cache;
+mod client;
+pub mod products;
+mod unfinished_import;
+
+pub use client::{Attribute, Client, ImportResult, ImportState, Named, ProductOutcome};
+pub use unfinished_import::{MarkerError, UnfinishedImport};
