@@ -1,4 +1,4 @@
-//! What can be typed.
+//! The arguments of every command, with their help.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,10 +6,11 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 const AFTER_HELP: &str = "\
-Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 Kaspi refuses the shop, 4 something needs a person \
-(with --check).
+Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 Kaspi denies the shop access,
+4 something needs a person (only with --check)
 
-Start with: qabyl demo. Then: qabyl doctor, qabyl status, qabyl orders list, qabyl explain CODE.";
+Start with `qabyl demo`. Then: `qabyl doctor`, `qabyl status`, `qabyl orders list`,
+`qabyl explain CODE`.";
 
 /// Accepts or cancels a Kaspi.kz shop's new orders from local stock and your rules.
 #[derive(Debug, Parser)]
@@ -26,73 +27,74 @@ pub(super) struct Cli {
 pub(super) enum Command {
     /// Run the daemon
     Run,
-    /// One full pass until nothing is due, then exit
+    /// Run every stage until nothing is due, then exit
     Once(Once),
-    /// Show it at work against the built-in sandbox; needs nothing else
+    /// Process sample orders against the built-in sandbox; needs no configuration
     Demo(Demo),
-    /// A stateful stand-in for Kaspi on this machine
+    /// Run a simulated Kaspi API on this machine
     Sandbox(Sandbox),
-    /// Orders as Qabyl knows them
+    /// List or show orders
     #[command(subcommand)]
     Orders(OrdersCommand),
-    /// Why an order was decided as it was, and what became of it
+    /// Explain how an order was decided and what has happened since
     Explain(OneOrder),
-    /// Accept an order yourself
+    /// Accept an order by hand
     Accept(OneOrder),
-    /// Cancel an order yourself
+    /// Cancel an order by hand
     Cancel(Cancel),
-    /// Keep an order from being decided
+    /// Hold an order, so that the rules do not decide it
     Hold(Hold),
-    /// Let the rules decide an order again
+    /// Release a held order, so that the rules decide it again
     Release(OneOrder),
-    /// Stop acting, for one shop or all
+    /// Stop sending accepts and cancels, for one shop or all
     Pause(Pause),
-    /// Go on acting, for one shop or all
+    /// Resume sending accepts and cancels, for one shop or all
     Resume(Resume),
-    /// Stock levels
+    /// Import, show and check stock
     #[command(subcommand)]
     Stock(StockCommand),
-    /// The rules in force
+    /// Check, list and try out rules
     #[command(subcommand)]
     Rules(RulesCommand),
-    /// Kaspi's categories, and products sent in
+    /// Browse Kaspi's categories and import products
     #[command(subcommand)]
     Catalog(super::catalog::CatalogCommand),
-    /// The configuration
+    /// Check or print the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// How things stand
+    /// Show the state of every shop
     Status(Status),
-    /// Channels that people are told through
+    /// Test notification channels and show their state
     #[command(subcommand)]
     Notify(NotifyCommand),
-    /// Copy the database, beside a running daemon
+    /// Back up the database; the daemon may be running
     Backup(Backup),
-    /// Put a copy in place of a database that is gone
+    /// Restore a lost database from a backup
     Restore(Restore),
-    /// What happened, in order
+    /// Show the audit log
     Audit(Audit),
-    /// Check token, network, clock, database and stock, and say what to change
+    /// Check token, network, clock, database and stock, and suggest fixes
     Doctor(Shown),
-    /// Ask the running daemon whether it is well (for containers)
+    /// Ask the running daemon whether it is healthy (for containers)
     Healthcheck,
-    /// Print a shell's completions, such as: qabyl completions bash > /etc/bash_completion.d/qabyl
+    /// Print a shell completion script, for example:
+    /// qabyl completions bash > /etc/bash_completion.d/qabyl
     Completions(Completions),
-    /// Write the man pages into a folder (for packages)
+    /// Write the man pages into a directory (for packages)
     #[command(hide = true)]
     Man(Man),
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Completions {
-    /// For which shell
+    /// Shell
     #[arg(value_parser = ["bash", "elvish", "fish", "powershell", "zsh"])]
     pub(super) shell: String,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Man {
-    /// The folder; made if it is not there
+    /// Directory; created if it does not exist
     pub(super) folder: PathBuf,
 }
 
@@ -104,17 +106,17 @@ pub(super) enum Format {
 
 #[derive(Debug, Args)]
 pub(super) struct Shown {
-    /// How to print
+    /// Output format
     #[arg(long, value_enum, default_value = "table")]
     pub(super) format: Format,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Once {
-    /// Longest time the pass may take
+    /// Time limit for the pass
     #[arg(long, value_parser = duration, default_value = "60s")]
     pub(super) timeout: Duration,
-    /// Exit with 4 when something needs a person
+    /// Exit with 4 if something needs a person
     #[arg(long)]
     pub(super) check: bool,
     #[command(flatten)]
@@ -123,13 +125,13 @@ pub(super) struct Once {
 
 #[derive(Debug, Args)]
 pub(super) struct Demo {
-    /// Orders in the sandbox
+    /// Number of orders in the sandbox
     #[arg(long, default_value_t = 46, value_parser = clap::value_parser!(u16).range(1..=2000))]
     pub(super) orders: u16,
-    /// Feeds the sandbox's choices
+    /// Seed of the sandbox's random choices
     #[arg(long, default_value_t = 1)]
     pub(super) seed: u64,
-    /// Keep sandbox and daemon up until Ctrl-C, with new orders coming in
+    /// Keep running until Ctrl-C, with new orders coming in
     #[arg(long)]
     pub(super) stay: bool,
 }
@@ -139,34 +141,34 @@ pub(super) struct Sandbox {
     /// Port on 127.0.0.1
     #[arg(long, default_value_t = 8088)]
     pub(super) port: u16,
-    /// Seeded orders
+    /// Number of sample orders
     #[arg(long, default_value_t = 46)]
     pub(super) orders: usize,
-    /// Feeds all choices: the same seed replays the same
+    /// Seed of all random choices: the same seed gives the same run
     #[arg(long, default_value_t = 1)]
     pub(super) seed: u64,
-    /// Time every answer takes
+    /// Delay before every response
     #[arg(long, value_parser = duration, default_value = "0s")]
     pub(super) latency: Duration,
-    /// A fault and its probability, such as drop_after=0.1 or get:http_500=0.05; may be repeated
+    /// Fault and its probability, such as drop_after=0.1 or get:http_500=0.05; may be repeated
     #[arg(long = "fault", value_name = "NAME=P")]
     pub(super) faults: Vec<qabyl_sandbox::FaultRate>,
-    /// Token the sandbox takes
+    /// Token the sandbox accepts
     #[arg(long, default_value = "sandbox-token")]
     pub(super) token: String,
-    /// Write the seeded shop's stock to this file as CSV
+    /// Write the stock of the sample shop to this CSV file
     #[arg(long, value_name = "FILE")]
     pub(super) stock: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct OneOrder {
-    /// Order code, as people say it
+    /// Order code, such as 900000001
     pub(super) code: String,
-    /// Shop, where two shops have orders with this code
+    /// Shop; needed if several shops have an order with this code
     #[arg(long)]
     pub(super) shop: Option<String>,
-    /// Who says so, for the audit
+    /// Your name, for the audit log
     #[arg(long = "as", value_name = "NAME")]
     pub(super) actor: Option<String>,
     #[command(flatten)]
@@ -180,7 +182,7 @@ pub(super) struct Cancel {
     /// MERCHANT_OUT_OF_STOCK, BUYER_CANCELLATION_BY_MERCHANT or BUYER_NOT_REACHABLE
     #[arg(long, value_parser = reason)]
     pub(super) reason: crate::domain::decision::CancelReason,
-    /// What the buyer reads
+    /// Comment the buyer sees
     #[arg(long, default_value = "Нет в наличии")]
     pub(super) comment: String,
 }
@@ -189,30 +191,30 @@ pub(super) struct Cancel {
 pub(super) struct Hold {
     #[command(flatten)]
     pub(super) order: OneOrder,
-    /// Why
+    /// Reason, shown with the order
     #[arg(long, default_value = "held by hand")]
     pub(super) why: String,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Pause {
-    /// One shop; all without it
+    /// Only this shop [default: all shops]
     #[arg(long)]
     pub(super) shop: Option<String>,
-    /// Why
+    /// Reason, shown in `qabyl status`
     #[arg(long, default_value = "paused by hand")]
     pub(super) why: String,
-    /// Who says so, for the audit
+    /// Your name, for the audit log
     #[arg(long = "as", value_name = "NAME")]
     pub(super) actor: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Resume {
-    /// One shop; all without it
+    /// Only this shop [default: all shops]
     #[arg(long)]
     pub(super) shop: Option<String>,
-    /// Who says so, for the audit
+    /// Your name, for the audit log
     #[arg(long = "as", value_name = "NAME")]
     pub(super) actor: Option<String>,
 }
@@ -221,31 +223,31 @@ pub(super) struct Resume {
 pub(super) enum OrdersCommand {
     /// List orders, newest first
     List(OrdersList),
-    /// One order with its lines
+    /// Show one order with its lines
     Show(OneOrder),
 }
 
 #[derive(Debug, Args)]
 pub(super) struct OrdersList {
-    /// Of one shop
+    /// Only orders of this shop
     #[arg(long)]
     pub(super) shop: Option<String>,
-    /// In one of Kaspi's states, such as NEW
+    /// Only orders in this state of Kaspi's, such as NEW
     #[arg(long)]
     pub(super) state: Option<String>,
-    /// In one of Kaspi's statuses, such as APPROVED_BY_BANK
+    /// Only orders with this status of Kaspi's, such as APPROVED_BY_BANK
     #[arg(long)]
     pub(super) status: Option<String>,
-    /// Created within this time, such as 2d
+    /// Only orders created within this time, such as 2d
     #[arg(long, value_parser = duration)]
     pub(super) since: Option<Duration>,
-    /// Only those that need a person
+    /// Only orders that need a person, the nearest deadline first
     #[arg(long)]
     pub(super) held: bool,
-    /// At most so many
+    /// Most orders to list
     #[arg(long, default_value_t = 100)]
     pub(super) limit: u32,
-    /// Exit with 4 when any is listed
+    /// Exit with 4 if any order is listed
     #[arg(long)]
     pub(super) check: bool,
     #[command(flatten)]
@@ -254,54 +256,59 @@ pub(super) struct OrdersList {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum NotifyCommand {
-    /// Send a test message at once, to one channel or to all, and say what came of it
+    /// Send a test message now, to one channel or all, and print the result
     Test {
-        /// Channel
+        /// Channel [default: all channels]
         channel: Option<String>,
     },
-    /// How each channel is doing, and what was told last
+    /// Show the state of each channel and the latest notifications
     List(Shown),
 }
 
 #[derive(Debug, Subcommand)]
 pub(super) enum StockCommand {
-    /// Take levels in from a file, all rows or none: CSV (sku,on_hand[,warehouse][,as_of]), an Excel
-    /// workbook's first sheet, or Kaspi's price list
+    /// Import stock levels from a file, all rows or none
+    ///
+    /// The file is CSV with the header sku,on_hand[,warehouse][,as_of], the first sheet of an Excel
+    /// workbook, or Kaspi's price list.
     Import(StockImport),
-    /// Configured sources: when each was read, and what is wrong
+    /// Show the configured stock sources: when each was read, and any problem
     Sources(StockSources),
-    /// SKUs that are something else in the warehouse: take a CSV file sku,part[,quantity] in place of
-    /// the map there is, or show it. One part is an alias, several are a kit
+    /// Show or replace the map of aliases and kits
+    ///
+    /// The file is CSV with the header sku,part[,quantity]: an SKU with one part is an alias of it, one
+    /// with several is a kit. It replaces the whole map.
     Map(StockMap),
-    /// Open promises: which order holds what, since when
+    /// Show active reservations: which order reserves which units, and since when
     Reservations(StockShow),
-    /// Prove levels and promises from the trail; exit with 1 when they differ
+    /// Check levels and reservations against the audit log; exit with 1 if they differ
     Audit(Shown),
-    /// SKUs that your own feed must say less of: nothing left, or an order cancelled for want of them
+    /// List the SKUs your own price list should show less of: sold out, or short for an order that
+    /// was cancelled
     Export(StockExport),
-    /// Set one level by hand
+    /// Set one stock level by hand
     Set(StockSet),
-    /// Levels with what is promised of them
+    /// Show stock levels and what is reserved of them
     Show(StockShow),
 }
 
 #[derive(Debug, Args)]
 pub(super) struct StockImport {
-    /// The file
+    /// File to import
     pub(super) file: PathBuf,
-    /// What it is [default: what its content shows]
+    /// File format [default: detected from the content]
     #[arg(long, value_enum)]
     pub(super) kind: Option<FileKind>,
-    /// As this configured source: its kind, its warehouses, what its numbers mean
+    /// Import as this configured source, with its kind, warehouses and semantics
     #[arg(long, value_name = "NAME")]
     pub(super) source: Option<String>,
-    /// Pickup point of rows that name none
+    /// Warehouse (pickup point) of rows that name none
     #[arg(long)]
     pub(super) warehouse: Option<String>,
-    /// You vouch for the numbers: SKUs that fall to zero are sold out, the feed is not broken
+    /// Confirm the numbers: SKUs that fall to zero are really sold out
     #[arg(long)]
     pub(super) confirm_zeros: bool,
-    /// Who says so, for the audit
+    /// Your name, for the audit log
     #[arg(long = "as", value_name = "NAME")]
     pub(super) actor: Option<String>,
     #[command(flatten)]
@@ -327,9 +334,9 @@ impl From<FileKind> for crate::stock::Format {
 
 #[derive(Debug, Args)]
 pub(super) struct StockMap {
-    /// The file; without it the map is shown
+    /// Map to import [default: show the current map]
     pub(super) file: Option<PathBuf>,
-    /// Who says so, for the audit
+    /// Your name, for the audit log
     #[arg(long = "as", value_name = "NAME")]
     pub(super) actor: Option<String>,
     #[command(flatten)]
@@ -344,23 +351,23 @@ pub(super) enum ExportFormat {
 
 #[derive(Debug, Args)]
 pub(super) struct StockExport {
-    /// Kaspi's price list, or CSV that `stock import` reads
+    /// Kaspi's price list, or CSV for `qabyl stock import`
     #[arg(long, value_enum, default_value = "csv")]
     pub(super) format: ExportFormat,
-    /// Orders cancelled within this time
+    /// Include orders cancelled within this time
     #[arg(long, value_parser = duration, default_value = "7d")]
     pub(super) since: Duration,
-    /// Whose price list it is, where there are several shops
+    /// Shop of the price list; needed if several are configured
     #[arg(long)]
     pub(super) shop: Option<String>,
-    /// Write to this file
+    /// Write to this file [default: standard output]
     #[arg(long, value_name = "FILE")]
     pub(super) out: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct StockSources {
-    /// Read them now, or this one alone
+    /// Read all sources now, or only this one
     #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "")]
     pub(super) sync: Option<String>,
     #[command(flatten)]
@@ -373,10 +380,10 @@ pub(super) struct StockSet {
     pub(super) sku: String,
     /// Units on hand
     pub(super) on_hand: u32,
-    /// Warehouse (pickup point); the common pool without it
+    /// Warehouse (pickup point) [default: the common pool]
     #[arg(long, default_value = "")]
     pub(super) warehouse: String,
-    /// Who says so, for the audit
+    /// Your name, for the audit log
     #[arg(long = "as", value_name = "NAME")]
     pub(super) actor: Option<String>,
     #[command(flatten)]
@@ -385,7 +392,7 @@ pub(super) struct StockSet {
 
 #[derive(Debug, Args)]
 pub(super) struct StockShow {
-    /// Only these SKUs
+    /// SKUs to show [default: all]
     pub(super) skus: Vec<String>,
     #[command(flatten)]
     pub(super) shown: Shown,
@@ -395,20 +402,20 @@ pub(super) struct StockShow {
 pub(super) enum RulesCommand {
     /// Check the rules file: names, types, unreachable rules
     Check(RulesFile),
-    /// Rules in the order they are asked
+    /// List the rules in the order they are tried
     List(RulesFile),
-    /// Decide scenarios (files, or folders of them) and compare with what they expect
+    /// Decide the scenarios of the given files and compare with what they expect
     Test(RulesTest),
-    /// What the rules would have made of orders decided before
+    /// Decide past orders again and show what would differ; changes nothing
     Replay(RulesReplay),
 }
 
 #[derive(Debug, Args)]
 pub(super) struct RulesTest {
-    /// Scenario files, or folders of them
+    /// Scenario files, or directories of them
     #[arg(required = true)]
     pub(super) files: Vec<PathBuf>,
-    /// Rules to try [default: those a scenario file names, then the configured ones]
+    /// Rules to try [default: those a scenario file names, else the configured ones]
     #[arg(long, value_name = "FILE")]
     pub(super) rules: Option<PathBuf>,
     #[command(flatten)]
@@ -417,16 +424,16 @@ pub(super) struct RulesTest {
 
 #[derive(Debug, Args)]
 pub(super) struct RulesReplay {
-    /// Decisions of this time
+    /// Decisions made within this time
     #[arg(long, value_parser = duration, default_value = "30d")]
     pub(super) since: Duration,
-    /// Rules to try [default: the configured ones, as the file is now]
+    /// Rules to try [default: the configured rules file as it is now]
     #[arg(long, value_name = "FILE")]
     pub(super) rules: Option<PathBuf>,
-    /// Of one shop
+    /// Only decisions of this shop
     #[arg(long)]
     pub(super) shop: Option<String>,
-    /// Show so many of the decisions that would differ; all are counted
+    /// Most differences to show; all are counted
     #[arg(long, default_value_t = 50)]
     pub(super) limit: usize,
     #[command(flatten)]
@@ -445,20 +452,20 @@ pub(super) struct RulesFile {
 pub(super) enum ConfigCommand {
     /// Check configuration, rules and tokens without starting
     Check(ConfigCheck),
-    /// Print the configuration in force, without secrets: as TOML, or as JSON
+    /// Print the effective configuration as TOML or JSON, without secrets
     Dump(Shown),
 }
 
 #[derive(Debug, Args)]
 pub(super) struct ConfigCheck {
-    /// Leave the tokens out, where only the daemon may read them
+    /// Skip the tokens, if only the daemon may read them
     #[arg(long)]
     pub(super) no_tokens: bool,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Status {
-    /// Exit with 4 when something needs a person
+    /// Exit with 4 if something needs a person
     #[arg(long)]
     pub(super) check: bool,
     #[command(flatten)]
@@ -467,22 +474,22 @@ pub(super) struct Status {
 
 #[derive(Debug, Args)]
 pub(super) struct Backup {
-    /// The copy; must not be there yet
+    /// File to write; must not exist yet
     pub(super) file: PathBuf,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Restore {
-    /// The copy
+    /// Backup file
     pub(super) file: PathBuf,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Audit {
-    /// Of one order
+    /// Only entries about this order
     #[arg(long)]
     pub(super) order: Option<String>,
-    /// The last so many rows
+    /// Number of latest entries to show
     #[arg(long, default_value_t = 50)]
     pub(super) limit: u32,
     #[command(flatten)]
@@ -501,6 +508,6 @@ fn reason(text: &str) -> Result<crate::domain::decision::CancelReason, String> {
             .iter()
             .map(|reason| reason.as_str())
             .collect();
-        format!("Kaspi takes {}", all.join(", "))
+        format!("expected one of {}", all.join(", "))
     })
 }

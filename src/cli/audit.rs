@@ -25,7 +25,7 @@ pub(super) async fn run(loaded: &Loaded, args: &Audit) -> Done {
         say(&json!(rows).to_string());
         return Ok(ExitCode::SUCCESS);
     }
-    let mut out = table::table(&["at", "who", "shop", "order", "event", "detail"]);
+    let mut out = table::table(&["time", "actor", "shop", "order", "event", "details"]);
     for row in rows {
         out.add_row(vec![
             orders::local(row.at),
@@ -33,36 +33,36 @@ pub(super) async fn run(loaded: &Loaded, args: &Audit) -> Done {
             row.shop.unwrap_or_default(),
             row.code.unwrap_or_default(),
             row.event,
-            words(&row.detail),
+            detail_text(&row.detail),
         ]);
     }
     say(&out.to_string());
     Ok(ExitCode::SUCCESS)
 }
 
-/// A detail as a person reads it: `kind accept, end confirmed`, and nothing where nothing is known.
-fn words(detail: &str) -> String {
+/// The details of an entry as text: `kind: accept, end: confirmed`. Null fields are left out.
+fn detail_text(detail: &str) -> String {
     let Ok(Value::Object(detail)) = serde_json::from_str(detail) else {
         return detail.to_owned();
     };
-    let told = detail.iter().filter(|(_, value)| !value.is_null());
-    let told: Vec<String> = told
+    let fields = detail.iter().filter(|(_, value)| !value.is_null());
+    let fields: Vec<String> = fields
         .map(|(name, value)| match value {
             Value::String(text) => format!("{name}: {text}"),
             value => format!("{name}: {value}"),
         })
         .collect();
-    told.join(", ")
+    fields.join(", ")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::words;
+    use super::detail_text;
 
     #[test]
-    fn a_detail_is_said_without_braces() {
-        let said = words(r#"{"action":10,"detail":null,"why":"Kaspi shows it"}"#);
-        assert_eq!(said, "action: 10, why: Kaspi shows it");
-        assert_eq!(words("no object"), "no object");
+    fn details_are_printed_without_braces() {
+        let text = detail_text(r#"{"action":10,"detail":null,"why":"Kaspi shows it"}"#);
+        assert_eq!(text, "action: 10, why: Kaspi shows it");
+        assert_eq!(detail_text("no object"), "no object");
     }
 }

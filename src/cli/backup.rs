@@ -13,13 +13,13 @@ pub(super) async fn backup(loaded: &Loaded, args: &Backup) -> Done {
     let path = &loaded.config.database.path;
     if !path.exists() {
         return Err(Failure::from(anyhow::anyhow!(
-            "there is no database at {}: nothing to copy",
+            "there is no database at {} to back up",
             path.display()
         )));
     }
     let store = open(&loaded.config).await?;
     store.backup(&args.file).await?;
-    say(&format!("a whole copy is in {}", args.file.display()));
+    say(&format!("the backup is in {}", args.file.display()));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -27,14 +27,14 @@ pub(super) async fn restore(loaded: &Loaded, args: &Restore) -> Done {
     let to = &loaded.config.database.path;
     let now = Clock::System.now();
     let settle = build::settle(&loaded.config);
-    let counted = ledger::restore(&args.file, to, settle, now).await?;
+    let newest_stock = ledger::restore(&args.file, to, settle, now).await?;
     say(&format!(
-        "{} is in place; every list is read again before anything is decided",
+        "restored {}; orders are read from Kaspi again before anything is decided",
         to.display()
     ));
-    if let Some(newest) = counted {
+    if let Some(newest) = newest_stock {
         say(&format!(
-            "its newest stock is of {}: import what was counted since, before the daemon is started",
+            "its newest stock is from {}: import any later stock before you start the daemon",
             orders::local(newest)
         ));
     }

@@ -13,9 +13,9 @@ pub(super) fn check(loaded: &Loaded, args: &ConfigCheck) -> Done {
     for shop in loaded.config.shops.iter().filter(|_| !args.no_tokens) {
         loaded.token_source(shop).load().map_err(Failure::usage)?;
     }
-    if let Some(file) = shops::absent_rules(&loaded.config) {
+    if let Some(file) = shops::missing_rules_file(&loaded.config) {
         say(&format!(
-            "there is no rules file {}: the embedded rules are in force",
+            "the rules file {} does not exist: the embedded rules are in force",
             file.display()
         ));
     }
@@ -25,11 +25,11 @@ pub(super) fn check(loaded: &Loaded, args: &ConfigCheck) -> Done {
     }
     if loaded.config.settles_in_haste() {
         say(
-            "actions.settle is below kaspi.request_timeout: a POST may be repeated while the one before it is still under way",
+            "actions.settle is below kaspi.request_timeout: a POST may be repeated while the previous one is still in flight",
         );
     }
     say(&format!(
-        "{}, {}, no mistake found",
+        "{}, {}, no mistakes found",
         table::counted(loaded.config.shops.len(), "shop"),
         table::counted(rules.list.len(), "rule")
     ));

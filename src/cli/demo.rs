@@ -1,5 +1,5 @@
-//! `qabyl demo`: the sandbox and a whole pass against it, with a database of its own, and a check of
-//! what Qabyl believes against what the sandbox holds.
+//! `qabyl demo`: one full pass against the sandbox with a temporary database, and a check that the
+//! sandbox and Qabyl agree on every order.
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -24,7 +24,7 @@ use qabyl_sandbox::{LineSeed, OrderSeed, Seeded, Server, Settings, World, seed_o
 
 const TOKEN: &str = "demo-token";
 const TIME_MAX: Duration = Duration::from_secs(25);
-/// With `--stay`, a new order comes in this often.
+/// Time between new orders with `--stay`.
 const NEW_ORDER_EVERY: Duration = Duration::from_secs(7);
 
 pub(super) async fn run(args: &Demo) -> Done {
@@ -51,8 +51,8 @@ pub(super) async fn run(args: &Demo) -> Done {
     )
     .await?;
     say(&format!(
-        "A sandbox at {} holds {} new orders; Qabyl takes them on.\n\
-         A shortage is to be seen twice, 2 s apart here, before it cancels.\n",
+        "The sandbox at {} has {} new orders for Qabyl to process.\n\
+         A shortage must be confirmed, here 2 s later, before an order is cancelled.\n",
         server.base_url(),
         args.orders
     ));
@@ -64,13 +64,13 @@ pub(super) async fn run(args: &Demo) -> Done {
     let mut views = store.orders(&filter).await?;
     views.reverse();
     say(&show(&views).to_string());
-    let agrees = summary(&views, &server);
+    let agree = summary(&views, &server);
     if args.stay {
         stay(&shop, &server, args.seed).await?;
     }
     drop(shop);
     server.shutdown().await;
-    Ok(ExitCode::from(if agrees { 0 } else { FAILED }))
+    Ok(ExitCode::from(if agree { 0 } else { FAILED }))
 }
 
 fn sandbox(seed: u64, seeded: &Seeded) -> Result<Server, super::Failure> {
@@ -108,7 +108,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // A folder left behind in the temporary place harms nobody.
+        // One that cannot be removed is the operating system's to clean up.
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }
@@ -133,7 +133,7 @@ fn configure(
         overrides: Vec::new(),
     };
     let mut config = Config::load(sources)?.config;
-    // The demo shows rules and stock at work, whatever share of its few orders is short.
+    // So few orders would reach the limit at once.
     config.interlocks.cancel_budget_share = Limit::Off;
     let shop = config
         .shops
@@ -162,7 +162,7 @@ fn show(views: &[OrderView]) -> crate::cli::table::Table {
         out.add_row(vec![
             view.order.code.to_string(),
             view.order.total.to_string(),
-            format!("{units} on {} lines", view.lines.len()),
+            format!("{units} in {}", table::counted(view.lines.len(), "line")),
             kind(view),
             orders::standing(view),
             orders::reason(view),
@@ -192,7 +192,7 @@ fn kind(view: &OrderView) -> String {
     words.join(", ")
 }
 
-/// Says what became of the orders, and whether the sandbox holds the same.
+/// Prints the totals and whether the sandbox agrees on every order.
 fn summary(views: &[OrderView], server: &Server) -> bool {
     let by = |kind: &str| -> BTreeSet<String> {
         views
@@ -212,10 +212,10 @@ fn summary(views: &[OrderView], server: &Server) -> bool {
         .count();
     let world = server.world();
     let ledger = world.ledger();
-    let their_accepted: BTreeSet<String> = ledger.accepted_codes();
-    let their_cancelled: BTreeSet<String> = ledger.cancelled_codes_by_api();
-    let agrees = accepted == their_accepted
-        && cancelled == their_cancelled
+    let accepted_there: BTreeSet<String> = ledger.accepted_codes();
+    let cancelled_there: BTreeSet<String> = ledger.cancelled_codes_by_api();
+    let agree = accepted == accepted_there
+        && cancelled == cancelled_there
         && ledger.both_actions_sent().is_empty()
         && ledger.blind_repeats().is_empty();
     say(&format!(
@@ -224,24 +224,24 @@ fn summary(views: &[OrderView], server: &Server) -> bool {
         views.len(),
         accepted.len(),
         cancelled.len(),
-        their_accepted.len(),
-        their_cancelled.len(),
+        accepted_there.len(),
+        cancelled_there.len(),
         ledger.requests_total(),
-        if agrees {
+        if agree {
             "They agree, order by order."
         } else {
             "THEY DISAGREE: this is a bug."
         }
     ));
-    agrees
+    agree
 }
 
-/// Keeps both up, with new orders coming in, until Ctrl-C.
+/// Keeps processing new orders until Ctrl-C.
 async fn stay(shop: &ShopParts, server: &Server, seed: u64) -> Result<(), super::Failure> {
     let stop = super::run::stop_on_signal()?;
     let mut random = fastrand::Rng::with_seed(seed);
     let skus: Vec<String> = server.world().units_promised_by_sku().into_keys().collect();
-    say("\nNew orders come in now; stop with Ctrl-C.");
+    say("\nNew orders keep coming in; stop with Ctrl-C.");
     let mut next = 970_000_001_u64;
     while !stop.is_cancelled() {
         let now = shop.ctx.clock.now();

@@ -1,4 +1,4 @@
-//! `qabyl doctor`: what is wrong, and what to change.
+//! `qabyl doctor`: checks what the daemon depends on and suggests fixes.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -17,31 +17,32 @@ use crate::kaspi::{ApiError, ListQuery};
 use crate::runtime::build;
 use crate::store::Store;
 
-/// A clock this far off makes windows and deadlines wrong.
+/// With a larger difference, windows and deadlines would be wrong.
 const SKEW_MAX: SignedDuration = SignedDuration::from_secs(60);
 
-/// One finding.
+/// The result of one check.
 struct Finding {
-    what: String,
-    is_well: bool,
-    told: String,
+    check: String,
+    ok: bool,
+    found: String,
+    /// What to do about it; empty where it is ok.
     hint: String,
 }
 
-fn well(what: impl Into<String>, told: impl Into<String>) -> Finding {
+fn ok(check: impl Into<String>, found: impl Into<String>) -> Finding {
     Finding {
-        what: what.into(),
-        is_well: true,
-        told: told.into(),
+        check: check.into(),
+        ok: true,
+        found: found.into(),
         hint: String::new(),
     }
 }
 
-fn ill(what: impl Into<String>, told: impl Into<String>, hint: impl Into<String>) -> Finding {
+fn failing(check: impl Into<String>, found: impl Into<String>, hint: impl Into<String>) -> Finding {
     Finding {
-        what: what.into(),
-        is_well: false,
-        told: told.into(),
+        check: check.into(),
+        ok: false,
+        found: found.into(),
         hint: hint.into(),
     }
 }
@@ -53,37 +54,37 @@ pub(super) async fn run(loaded: &Loaded, args: &Shown) -> Done {
     let mut denied = false;
     match open(config).await {
         Err(error) => {
-            findings.push(ill(
+            findings.push(failing(
                 "database",
                 error.to_string(),
-                "see that its directory exists and is yours",
+                "check that its directory exists and belongs to this user",
             ));
         }
         Ok(store) => {
-            findings.push(well("database", config.database.path.display().to_string()));
+            findings.push(ok("database", config.database.path.display().to_string()));
             findings.push(stock(config, &store).await?);
             findings.extend(sources(config, &store).await?);
             let store = Arc::new(store);
             for shop in &config.shops {
-                let (found, is_denied) = ask(loaded, shop, &store).await;
+                let (found, is_denied) = check_shop(loaded, shop, &store).await;
                 denied |= is_denied;
                 findings.extend(found);
             }
         }
     }
     print(&findings, args.format);
-    let all_well = findings.iter().all(|finding| finding.is_well);
+    let all_ok = findings.iter().all(|finding| finding.ok);
     let code = if denied { DENIED } else { FAILED };
-    Ok(ExitCode::from(if all_well { 0 } else { code }))
+    Ok(ExitCode::from(if all_ok { 0 } else { code }))
 }
 
-/// The files that settings come from: what is sent where depends on them.
+/// The files that settings come from.
 fn files(loaded: &Loaded) -> Vec<Finding> {
-    let shown = |file: &Path| file.display().to_string();
+    let path = |file: &Path| file.display().to_string();
     let file = loaded.file.as_deref();
-    let file = file.map_or_else(|| "no file: defaults and environment".to_owned(), shown);
-    let dotenv = loaded.dotenv().map(|file| well(".env", shown(file)));
-    [well("configuration", file)]
+    let file = file.map_or_else(|| "no file: defaults and environment".to_owned(), path);
+    let dotenv = loaded.dotenv().map(|file| ok(".env", path(file)));
+    [ok("configuration", file)]
         .into_iter()
         .chain(dotenv)
         .collect()
@@ -94,37 +95,37 @@ fn rules(config: &Config) -> Finding {
         Ok(rules) => {
             let counted = table::counted(rules.list.len(), "rule");
             let own = config.rules.file.as_deref();
-            let own = own.filter(|_| shops::absent_rules(config).is_none());
+            let own = own.filter(|_| shops::missing_rules_file(config).is_none());
             let place =
                 own.map_or_else(|| "embedded".to_owned(), |file| file.display().to_string());
-            well("rules", format!("{counted}, {place}"))
+            ok("rules", format!("{counted}, {place}"))
         }
-        Err(failure) => ill("rules", failure.error.to_string(), "fix the rules file"),
+        Err(failure) => failing("rules", failure.error.to_string(), "fix the rules file"),
     }
 }
 
 async fn stock(config: &Config, store: &Store) -> Result<Finding, super::Failure> {
     let now = Clock::System.now();
     let Some((newest, oldest)) = store.stock_age().await? else {
-        return Ok(ill(
+        return Ok(failing(
             "stock",
-            "no level is known: every order will be held",
+            "there is no stock: every order will be held",
             "qabyl stock import FILE.csv",
         ));
     };
     let age = now.duration_since(oldest);
     let limit = build::limits(config).stock_max_age;
     if limit.is_some_and(|limit| age > limit) {
-        return Ok(ill(
+        return Ok(failing(
             "stock",
             format!(
-                "the oldest level is {} old: its orders will be held",
+                "the oldest level is {} old: orders for it will be held",
                 table::age(age)
             ),
             "import stock more often, or raise interlocks.stock_max_age",
         ));
     }
-    Ok(well(
+    Ok(ok(
         "stock",
         format!(
             "newest level {} old, oldest {}",
@@ -134,25 +135,25 @@ async fn stock(config: &Config, store: &Store) -> Result<Finding, super::Failure
     ))
 }
 
-/// Configured sources that are not as they should be.
+/// Configured stock sources with a problem.
 async fn sources(config: &Config, store: &Store) -> Result<Vec<Finding>, super::Failure> {
     let configured = |name: &str| config.stock.sources.iter().any(|s| s.name == name);
     let states = store.stock_sources().await?;
     let states = states.into_iter().filter(|state| configured(&state.name));
     let found = states.filter_map(|state| {
         let (_, trouble) = state.trouble?;
-        let told = format!("{}: {}", trouble.code, trouble.problem);
-        let hint = "qabyl stock sources --sync; docs/OPERATIONS.md has what each code asks for";
-        Some(ill(format!("stock source {}", state.name), told, hint))
+        let found = format!("{}: {}", trouble.code, trouble.problem);
+        let hint = "see this code in docs/OPERATIONS.md, then: qabyl stock sources --sync";
+        Some(failing(format!("stock source {}", state.name), found, hint))
     });
     Ok(found.collect())
 }
 
-async fn ask(loaded: &Loaded, shop: &Shop, store: &Arc<Store>) -> (Vec<Finding>, bool) {
+async fn check_shop(loaded: &Loaded, shop: &Shop, store: &Arc<Store>) -> (Vec<Finding>, bool) {
     let name = |what: &str| format!("{}: {what}", shop.name);
     let token = match loaded.token_source(shop).load() {
         Ok(token) => token,
-        Err(error) => return (vec![ill(name("token"), error.to_string(), "")], false),
+        Err(error) => return (vec![failing(name("token"), error.to_string(), "")], false),
     };
     let config = &loaded.config;
     let clock = Clock::System;
@@ -175,7 +176,7 @@ async fn ask(loaded: &Loaded, shop: &Shop, store: &Arc<Store>) -> (Vec<Finding>,
     };
     let parts = match parts.await {
         Ok(parts) => parts,
-        Err(error) => return (vec![ill(name("client"), error.to_string(), "")], false),
+        Err(error) => return (vec![failing(name("client"), error.to_string(), "")], false),
     };
     let now = clock.now();
     let query = ListQuery {
@@ -190,56 +191,56 @@ async fn ask(loaded: &Loaded, shop: &Shop, store: &Arc<Store>) -> (Vec<Finding>,
         include_entries: false,
     };
     let answer = parts.ctx.reader.list(&query).await;
-    let mut findings = vec![well(name("token"), format!("read from {}", token.place()))];
+    let mut findings = vec![ok(name("token"), format!("read from {}", token.place()))];
     let is_denied = matches!(&answer, Err(error) if error.is_denied());
     findings.push(match answer {
-        Ok(page) => well(
+        Ok(page) => ok(
             name("Kaspi"),
             format!(
-                "answers; {} of the last day wait",
+                "answers; {} from the last day await the merchant",
                 table::counted(
                     usize::try_from(page.total_count.unwrap_or_default()).unwrap_or(0),
                     "order"
                 )
             ),
         ),
-        Err(error) => kaspi_ill(name("Kaspi"), &error),
+        Err(error) => kaspi_failing(name("Kaspi"), &error),
     });
     findings.push(match parts.ctx.reader.skew() {
-        None => ill(
+        None => failing(
             name("clock"),
-            "Kaspi's clock is not known",
-            "Kaspi must answer first",
+            "Kaspi's time is unknown",
+            "fix the access to Kaspi first",
         ),
-        Some(skew) if skew.abs() > SKEW_MAX => ill(
+        Some(skew) if skew.abs() > SKEW_MAX => failing(
             name("clock"),
-            format!("{} off Kaspi's", table::age(skew)),
+            format!("differs from Kaspi's by {}", table::age(skew)),
             "set this machine's clock (chrony, timesyncd)",
         ),
-        Some(_) => well(name("clock"), "agrees with Kaspi's"),
+        Some(_) => ok(name("clock"), "agrees with Kaspi's"),
     });
     (findings, is_denied)
 }
 
-fn kaspi_ill(what: String, error: &ApiError) -> Finding {
-    ill(what, format!("{}: {error}", error.code()), error.hint())
+fn kaspi_failing(check: String, error: &ApiError) -> Finding {
+    failing(check, format!("{}: {error}", error.code()), error.hint())
 }
 
 fn print(findings: &[Finding], format: Format) {
     if format == Format::Json {
         let rows: Vec<_> = findings
             .iter()
-            .map(|f| json!({ "check": f.what, "ok": f.is_well, "found": f.told, "hint": f.hint }))
+            .map(|f| json!({ "check": f.check, "ok": f.ok, "found": f.found, "hint": f.hint }))
             .collect();
         return say(&json!(rows).to_string());
     }
     let mut out = table::table(&["", "check", "found", "what to do"]);
     for f in findings {
-        let mark = if f.is_well { "ok" } else { "!!" };
+        let mark = if f.ok { "ok" } else { "!!" };
         out.add_row(vec![
             mark,
-            f.what.as_str(),
-            f.told.as_str(),
+            f.check.as_str(),
+            f.found.as_str(),
             f.hint.as_str(),
         ]);
     }

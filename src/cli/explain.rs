@@ -1,4 +1,4 @@
-//! `qabyl explain CODE`: one screen that tells why.
+//! `qabyl explain CODE`: one page about an order, its decision and what was sent.
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -34,14 +34,14 @@ fn page(view: &OrderView, policy: &Policy) -> String {
     let mut out = String::new();
     let _ = writeln!(
         out,
-        "Order {} of shop {}, {}, placed {}\n\nWhat was ordered",
+        "Order {} of shop {}, {}, placed {}\n\nLines",
         order.code,
         view.shop,
         order.total,
         local(order.created_at)
     );
     match &view.lines_problem {
-        Some(problem) => _ = writeln!(out, "  lines could not be read: {problem}"),
+        Some(problem) => _ = writeln!(out, "  the lines could not be read: {problem}"),
         None => _ = writeln!(out, "{}", lines_table(view)),
     }
     match &view.decision {
@@ -51,16 +51,16 @@ fn page(view: &OrderView, policy: &Policy) -> String {
     if let Some((who, why)) = &view.held {
         let _ = writeln!(out, "\nHeld by {who}: {why}");
     }
-    let _ = writeln!(out, "\nWhat was done");
+    let _ = writeln!(out, "\nActions");
     if view.actions.is_empty() {
-        let _ = writeln!(out, "  nothing was sent to Kaspi");
+        let _ = writeln!(out, "  none");
     }
     for action in &view.actions {
         write_action(&mut out, action);
     }
     let _ = write!(
         out,
-        "\nWhat Kaspi says now (read {})\n  {} + {}{}",
+        "\nStatus at Kaspi (read {})\n  {} {}{}",
         local(view.seen_at),
         order.state,
         order.status,
@@ -73,12 +73,12 @@ fn page(view: &OrderView, policy: &Policy) -> String {
 }
 
 fn write_decision(out: &mut String, view: &DecisionView, policy: &Policy) {
-    let _ = writeln!(out, "\nStock seen when it was decided, {}", local(view.at));
+    let _ = writeln!(out, "\nStock when it was decided, {}", local(view.at));
     for line in view.facts.lines() {
-        let _ = writeln!(out, "  {}", stock_words(line));
+        let _ = writeln!(out, "  {}", stock_text(line));
         for part in &line.parts {
-            let words = level_words(part.sku.as_str(), part.wanted, &part.stock);
-            let _ = writeln!(out, "    {} in each: {words}", part.each);
+            let stock = level_text(part.sku.as_str(), part.wanted, &part.stock);
+            let _ = writeln!(out, "    {} in each: {stock}", part.each);
         }
     }
     let decision = &view.decision;
@@ -94,7 +94,7 @@ fn write_decision(out: &mut String, view: &DecisionView, policy: &Policy) {
     if policy.is_none() && view.actor == "qabyl" {
         let _ = writeln!(
             out,
-            "  under other rules or limits than now; `qabyl rules replay` tells what these would do"
+            "  by rules or limits that have changed since; `qabyl rules replay` shows what the current ones would do"
         );
     }
     for line in explanation::of_decision(decision, &view.facts, policy, view.at) {
@@ -102,12 +102,12 @@ fn write_decision(out: &mut String, view: &DecisionView, policy: &Policy) {
     }
 }
 
-fn stock_words(line: &LineFacts) -> String {
+fn stock_text(line: &LineFacts) -> String {
     let sku = line.line.sku.as_ref().map_or("no SKU", |sku| sku.as_str());
-    level_words(sku, line.wanted, &line.stock)
+    level_text(sku, line.wanted, &line.stock)
 }
 
-fn level_words(sku: &str, wanted: i64, stock: &LineStock) -> String {
+fn level_text(sku: &str, wanted: i64, stock: &LineStock) -> String {
     match stock {
         LineStock::Unknown(why) => format!("{sku}: wants {wanted}, stock unknown: {why}"),
         LineStock::Known(level) => format!(
@@ -147,11 +147,8 @@ fn write_action(out: &mut String, action: &ActionView) {
             .map_or_else(String::new, |at| format!(" at {}", local(at)));
         let _ = writeln!(out, "    ended{when}: {why}");
     } else if let Some(due) = action.due_at {
-        let _ = writeln!(out, "    looked at next at {}", local(due));
+        let _ = writeln!(out, "    next check at {}", local(due));
     } else {
-        let _ = writeln!(
-            out,
-            "    left to a person: look at the order in the cabinet"
-        );
+        let _ = writeln!(out, "    needs a person: look at the order in the cabinet");
     }
 }

@@ -1,4 +1,4 @@
-//! `qabyl completions SHELL`, and `qabyl man DIR` for packages: both from the commands themselves.
+//! `qabyl completions SHELL` and `qabyl man DIR`, generated from the command definitions.
 
 use super::args::{Completions, Man};
 use super::{Done, Failure};
@@ -19,7 +19,7 @@ pub(super) fn completions(args: &Completions) -> Done {
     Ok(std::process::ExitCode::SUCCESS)
 }
 
-/// One page for each command: `qabyl.1`, `qabyl-stock-import.1`, …
+/// Writes one page for each command: `qabyl.1`, `qabyl-stock-import.1`, …
 #[cfg(feature = "man")]
 pub(super) fn man(args: &Man) -> Done {
     use clap::CommandFactory as _;
@@ -52,17 +52,17 @@ fn write_pages(command: clap::Command, folder: &std::path::Path) -> std::io::Res
 
 #[cfg(not(feature = "man"))]
 pub(super) fn completions(_: &Completions) -> Done {
-    Err(absent())
+    Err(not_built_in())
 }
 
 #[cfg(not(feature = "man"))]
 pub(super) fn man(_: &Man) -> Done {
-    Err(absent())
+    Err(not_built_in())
 }
 
 #[cfg(not(feature = "man"))]
-fn absent() -> Failure {
+fn not_built_in() -> Failure {
     Failure::usage(anyhow::anyhow!(
-        "this build has no completions and man pages: build it with the feature `man`, as the default build is"
+        "this build has no completions or man pages: build it with the feature `man`, which is on by default"
     ))
 }

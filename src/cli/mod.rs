@@ -1,5 +1,5 @@
-//! The command line: one verb a file. Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 Kaspi
-//! refuses the shop, 4 something needs a person (with `--check`).
+//! The command line: one file for each command. Exit codes: 0 done, 1 failed, 2 usage or configuration,
+//! 3 Kaspi denies a shop access, 4 something needs a person (with `--check`).
 
 mod args;
 mod audit;
@@ -11,10 +11,10 @@ mod doctor;
 mod explain;
 mod generate;
 mod health;
+mod manual_decisions;
 mod notify;
 mod once;
 mod orders;
-mod people;
 mod reload;
 mod replay;
 mod rules;
@@ -38,15 +38,15 @@ use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Loaded, Sources};
 use crate::store::{Access, Store, StoreError};
 
-/// Threads that run tasks.
+/// Worker threads of the runtime.
 const WORKERS: usize = 2;
 
-/// What a command ends with.
+/// The result of every command.
 type Done = Result<ExitCode, Failure>;
 
-/// Failed.
+/// The command failed.
 const FAILED: u8 = 1;
-/// Kaspi refuses a shop.
+/// Kaspi denies a shop access.
 const DENIED: u8 = 3;
 /// Something needs a person.
 const NEEDS_PERSON: u8 = 4;
@@ -69,7 +69,7 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
 }
 
 impl Failure {
-    /// A mistake in what was asked for, or in a configured file.
+    /// Wrong arguments, or a mistake in a configured file.
     fn usage(error: impl Into<anyhow::Error>) -> Self {
         Self {
             code: 2,
@@ -89,8 +89,8 @@ pub fn main() -> ExitCode {
     }
     let cli = Cli::parse();
     crate::net::install_crypto();
-    // Nearly all time is spent waiting. Each thread keeps memory of its own, so that a machine with many
-    // cores would need more of it for nothing.
+    // Nearly all time is spent waiting. Each thread keeps its own memory arena, so one thread for each
+    // core would only cost memory.
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .enable_all()
@@ -129,12 +129,12 @@ async fn dispatch(cli: Cli) -> Done {
             orders::show(&partial(sources()?)?, &args).await
         }
         Command::Explain(args) => explain::run(&partial(sources()?)?, &args).await,
-        Command::Accept(args) => people::accept(&partial(sources()?)?, &args).await,
-        Command::Cancel(args) => people::cancel(&partial(sources()?)?, &args).await,
-        Command::Hold(args) => people::hold(&partial(sources()?)?, &args).await,
-        Command::Release(args) => people::release(&partial(sources()?)?, &args).await,
-        Command::Pause(args) => people::pause(&Config::load(sources()?)?, &args).await,
-        Command::Resume(args) => people::resume(&Config::load(sources()?)?, &args).await,
+        Command::Accept(args) => manual_decisions::accept(&partial(sources()?)?, &args).await,
+        Command::Cancel(args) => manual_decisions::cancel(&partial(sources()?)?, &args).await,
+        Command::Hold(args) => manual_decisions::hold(&partial(sources()?)?, &args).await,
+        Command::Release(args) => manual_decisions::release(&partial(sources()?)?, &args).await,
+        Command::Pause(args) => manual_decisions::pause(&Config::load(sources()?)?, &args).await,
+        Command::Resume(args) => manual_decisions::resume(&Config::load(sources()?)?, &args).await,
         Command::Stock(StockCommand::Import(args)) => {
             stock::import(&partial(sources()?)?, &args).await
         }
@@ -181,7 +181,7 @@ async fn dispatch(cli: Cli) -> Done {
     }
 }
 
-/// The configuration for a command that needs no shop.
+/// The configuration for a command that works without a configured shop.
 fn partial(sources: Sources) -> Result<Loaded, ConfigError> {
     Config::load_partial(sources)
 }
@@ -191,7 +191,7 @@ async fn open(config: &Config) -> Result<Store, StoreError> {
     Store::open(&config.database.path, Access::Tool, Clock::System.now()).await
 }
 
-/// Opens the database as its one worker.
+/// Opens the database as the only process that decides and acts.
 async fn open_as_daemon(config: &Config) -> Result<Arc<Store>, StoreError> {
     Store::open(&config.database.path, Access::Daemon, Clock::System.now())
         .await
@@ -210,12 +210,13 @@ fn print_file(text: &str) {
     let _ = out.flush();
 }
 
+/// Prints a warning or an error.
 fn complain(text: &str) {
     let text = crate::text::shown_lines(text);
     let _ = writeln!(std::io::stderr().lock(), "qabyl: {text}");
 }
 
-/// The person at the keyboard, for the audit.
+/// The actor of a manual decision, for the audit log.
 fn person(named: Option<&str>) -> String {
     named.map_or_else(|| "person".to_owned(), |name| format!("person:{name}"))
 }

@@ -13,10 +13,10 @@ use crate::domain::notice::Notice;
 use crate::notify::{Item, Outgoing};
 use crate::runtime::channels;
 
-/// Notices shown.
-const SHOWN: u32 = 20;
+/// Latest notifications to show.
+const SHOWN_MAX: u32 = 20;
 
-/// Sends without the queue: whoever asks is waiting for the answer.
+/// Sends directly, not through the queue, as the user waits for the result.
 pub(super) async fn test(loaded: &Loaded, name: Option<&str>) -> Done {
     let all = &loaded.config.channels;
     let wanted: Vec<_> = all
@@ -27,7 +27,7 @@ pub(super) async fn test(loaded: &Loaded, name: Option<&str>) -> Done {
         let known: Vec<&str> = all.iter().map(|channel| channel.name.as_str()).collect();
         let error = match name {
             Some(name) => anyhow!(
-                "there is no channel {name}; there are: {}",
+                "there is no channel {name}; configured: {}",
                 known.join(", ")
             ),
             None => anyhow!("no channel is configured; add a [[channels]] block"),
@@ -53,7 +53,7 @@ pub(super) async fn test(loaded: &Loaded, name: Option<&str>) -> Done {
             .send(&message, now)
             .await
         {
-            Ok(()) => say(&format!("{}: the message was taken", channel.name)),
+            Ok(()) => say(&format!("{}: the message was accepted", channel.name)),
             Err(error) => {
                 say(&format!("{}: {error}", channel.name));
                 code = FAILED;
@@ -63,11 +63,11 @@ pub(super) async fn test(loaded: &Loaded, name: Option<&str>) -> Done {
     Ok(ExitCode::from(code))
 }
 
-/// Channels as the daemon left them, and the newest notices.
+/// The state of the channels, and the latest notifications.
 pub(super) async fn list(loaded: &Loaded, args: &Shown) -> Done {
     let store = open(&loaded.config).await?;
     let states = store.channels().await?;
-    let notices = store.notices(SHOWN).await?;
+    let notices = store.notices(SHOWN_MAX).await?;
     if args.format == Format::Json {
         let channels: Vec<_> = states
             .iter()
@@ -81,35 +81,35 @@ pub(super) async fn list(loaded: &Loaded, args: &Shown) -> Done {
             .collect();
         let notices: Vec<_> = notices
             .iter()
-            .map(|told| {
-                json!({ "at": told.at, "event": told.kind.word(), "shop": told.shop, "facts": told.facts })
+            .map(|notice| {
+                json!({ "at": notice.at, "event": notice.kind.word(), "shop": notice.shop, "facts": notice.facts })
             })
             .collect();
         say(&json!({ "channels": channels, "notices": notices }).to_string());
         return Ok(ExitCode::SUCCESS);
     }
-    let mut out = table::table(&["channel", "waiting", "delivered", "given up", "trouble"]);
+    let mut out = table::table(&["channel", "waiting", "delivered", "given up", "problem"]);
     for state in &states {
-        let trouble = state.last_error.as_ref().map(|why| {
+        let problem = state.last_error.as_ref().map(|why| {
             let since = state.failing_since.map(orders::local).unwrap_or_default();
-            format!("{why}, since {since}, {} times", state.failures)
+            format!("{why}; {} failures since {since}", state.failures)
         });
         out.add_row(vec![
             state.name.clone(),
             state.due.to_string(),
             state.delivered.to_string(),
             state.dropped.to_string(),
-            trouble.unwrap_or_default(),
+            problem.unwrap_or_default(),
         ]);
     }
     say(&out.to_string());
-    let mut out = table::table(&["when", "shop", "event", "facts"]);
-    for told in &notices {
+    let mut out = table::table(&["time", "shop", "event", "facts"]);
+    for notice in &notices {
         out.add_row(vec![
-            orders::local(told.at),
-            told.shop.clone().unwrap_or_default(),
-            told.kind.word().to_owned(),
-            told.facts.to_string(),
+            orders::local(notice.at),
+            notice.shop.clone().unwrap_or_default(),
+            notice.kind.word().to_owned(),
+            notice.facts.to_string(),
         ]);
     }
     say(&out.to_string());

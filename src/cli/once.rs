@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
 
 use super::args::{Format, Once};
 use super::{DENIED, Done, FAILED, Failure, NEEDS_PERSON, open_as_daemon, say, shops, table};
@@ -32,7 +31,7 @@ pub(super) async fn run(loaded: &Loaded, args: &Once) -> Done {
         .iter()
         .map(|shop| once::run(shop, args.timeout, &stop));
     let ends = join_all(passes).await;
-    // Whoever runs this from cron has no daemon to keep the database.
+    // There may be no daemon to do the housekeeping, only cron jobs that run this command.
     let keeper = build::keeper(&loaded.config, Arc::clone(&store), Clock::System);
     housekeep::run_once(&keeper, &stop).await?;
     // A channel that does not answer is tried again by the next run.
@@ -54,12 +53,9 @@ pub(super) async fn run(loaded: &Loaded, args: &Once) -> Done {
         rows.push((shop.ctx.shop.to_string(), summary, totals));
     }
     print(&rows, args);
-    stop_quietly(&stop);
-    Ok(ExitCode::from(code))
-}
-
-fn stop_quietly(stop: &CancellationToken) {
+    // Ends the task that waits for signals.
     stop.cancel();
+    Ok(ExitCode::from(code))
 }
 
 fn print(rows: &[(String, once::Summary, crate::store::Totals)], args: &Once) {
@@ -79,17 +75,17 @@ fn print(rows: &[(String, once::Summary, crate::store::Totals)], args: &Once) {
     }
     let mut out = table::table(&[
         "shop",
-        "decided now",
-        "sent now",
+        "decided",
+        "sent",
         "accepted",
         "cancelled",
         "held",
         "waiting",
         "open",
-        "trouble",
+        "problem",
     ]);
     for (shop, s, t) in rows {
-        let trouble = s
+        let problem = s
             .denied
             .clone()
             .or_else(|| s.failing.clone())
@@ -103,7 +99,7 @@ fn print(rows: &[(String, once::Summary, crate::store::Totals)], args: &Once) {
             t.held.to_string(),
             t.waiting.to_string(),
             t.open_actions.to_string(),
-            trouble,
+            problem,
         ]);
     }
     say(&out.to_string());

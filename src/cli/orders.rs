@@ -18,7 +18,7 @@ use crate::domain::stock::LineStock;
 use crate::runtime::build;
 use crate::store::{OrderFilter, OrderView, StoreError};
 
-/// Orders that need a person are looked at together, as the oldest need not be the most urgent.
+/// Most held orders to load: all of them are sorted by deadline, as the oldest need not be the most urgent.
 const HELD_MAX: u32 = 10_000;
 
 pub(super) async fn list(loaded: &Loaded, args: &OrdersList) -> Done {
@@ -91,7 +91,7 @@ pub(super) async fn find(loaded: &Loaded, args: &OneOrder) -> Result<OrderView, 
     }
 }
 
-/// How long an order may still wait.
+/// Computes how long an order may still wait.
 pub(super) struct Deadline {
     schedule: Schedule,
     now: Timestamp,
@@ -105,7 +105,8 @@ impl Deadline {
         }
     }
 
-    /// When Kaspi cancels it at the merchant's cost and the time until then, while it waits.
+    /// When Kaspi will cancel the order at the merchant's cost, and the time until then; `None` once it no
+    /// longer awaits the merchant.
     pub(super) fn left(&self, order: &Order) -> Option<(Timestamp, SignedDuration)> {
         order.awaits_merchant().then(|| {
             (
@@ -116,7 +117,7 @@ impl Deadline {
     }
 }
 
-/// What is being done with an order, in one word.
+/// What Qabyl has done about an order, in short.
 pub(super) fn standing(view: &OrderView) -> String {
     if let Some((who, _)) = &view.held
         && view.order.awaits_merchant()
@@ -137,13 +138,13 @@ pub(super) fn standing(view: &OrderView) -> String {
         }
         _ if view.order.awaits_merchant() => "not decided yet".to_owned(),
         _ if view.order.status.rank().is_none() => {
-            "not known here: look at it in the cabinet".to_owned()
+            "unknown status: look at it in the cabinet".to_owned()
         }
         _ => "decided elsewhere".to_owned(),
     }
 }
 
-/// Why, in short.
+/// The reason for it, in short.
 pub(super) fn reason(view: &OrderView) -> String {
     if let Some((_, why)) = &view.held {
         return why.clone();
@@ -151,7 +152,7 @@ pub(super) fn reason(view: &OrderView) -> String {
     let Some(decision) = &view.decision else {
         let is_unread = view.lines.is_empty() && view.order.awaits_merchant();
         return if is_unread {
-            "its lines are not read yet"
+            "its lines have not been read yet"
         } else {
             ""
         }
@@ -162,15 +163,15 @@ pub(super) fn reason(view: &OrderView) -> String {
         why.push("its deadline is near".to_owned());
     }
     if decision.decision.verdict != Verdict::Accept {
-        why.extend(evidence(&decision.facts));
+        why.extend(stock_problems(&decision.facts));
     }
     let objections = decision.decision.objections.iter();
     why.extend(objections.map(|objection| objection.why.clone()));
     why.join("; ")
 }
 
-/// What the stock said about an order that was not simply accepted.
-fn evidence(facts: &Facts) -> Vec<String> {
+/// Shortages and unknown stock of an order that was not accepted.
+fn stock_problems(facts: &Facts) -> Vec<String> {
     if let LinesFacts::Unreadable(why) = &facts.lines {
         return vec![format!("its lines could not be read: {why}")];
     }
@@ -191,13 +192,7 @@ fn evidence(facts: &Facts) -> Vec<String> {
 
 fn as_table(orders: &[OrderView]) -> crate::cli::table::Table {
     let mut out = table::table(&[
-        "code",
-        "created",
-        "total",
-        "delivery",
-        "Kaspi shows",
-        "Qabyl",
-        "why",
+        "code", "created", "total", "delivery", "at Kaspi", "Qabyl", "why",
     ]);
     for view in orders {
         let order = &view.order;
@@ -214,7 +209,7 @@ fn as_table(orders: &[OrderView]) -> crate::cli::table::Table {
     out
 }
 
-/// Orders that need a person: all of them wait, so what counts is for how long they still may.
+/// Orders that need a person, with the time left instead of the creation date.
 fn as_held_table(orders: &[OrderView], deadline: &Deadline) -> crate::cli::table::Table {
     let mut out = table::table(&["code", "deadline", "total", "delivery", "Qabyl", "why"]);
     for view in orders {
@@ -248,7 +243,7 @@ pub(super) fn lines_table(view: &OrderView) -> crate::cli::table::Table {
             line.number.to_string(),
             line.sku
                 .as_ref()
-                .map_or_else(|| "not told".to_owned(), ToString::to_string),
+                .map_or_else(|| "none".to_owned(), ToString::to_string),
             line.name.clone().unwrap_or_default(),
             format!("{} {}", line.quantity, line.unit.as_str().to_lowercase()),
             line.unit_price.to_string(),
@@ -257,12 +252,12 @@ pub(super) fn lines_table(view: &OrderView) -> crate::cli::table::Table {
     out
 }
 
-/// Almaty's time, which is the merchant's.
+/// A moment in Almaty time.
 pub(super) fn local(at: Timestamp) -> String {
     calendar::local(at).strftime("%d.%m %H:%M:%S").to_string()
 }
 
-/// Everything known of an order.
+/// Everything known about an order.
 pub(super) fn as_json(view: &OrderView, deadline: &Deadline) -> Value {
     let left = deadline.left(&view.order);
     let actions: Vec<Value> = view

@@ -1,4 +1,4 @@
-//! SIGHUP: rules and limits are read again, or the last good ones stay and the log says why.
+//! SIGHUP: reads rules and limits again. If they have a mistake, those in force stay and the log says why.
 
 use std::sync::Arc;
 
@@ -24,43 +24,40 @@ pub(super) async fn watch(
             _ = hangup.recv() => {}
         }
         let in_force = shops.first().map(|ctx| ctx.policy());
-        match read_again(loaded, in_force.as_deref()) {
-            Ok((policy, again)) => {
-                put_in_force(&shops, &policy, again.dump() != loaded.dump());
+        match reread(loaded, in_force.as_deref()) {
+            Ok((policy, reloaded)) => {
+                apply(&shops, &policy, reloaded.dump() != loaded.dump());
                 if let Some(ctx) = shops.first() {
-                    // A database that cannot be written now learns it at the next start.
-                    let _ = shops::note_rules(&again.config, &ctx.store).await;
+                    // If this fails, the next start records it.
+                    let _ = shops::record_rules_in_force(&reloaded.config, &ctx.store).await;
                 }
             }
             Err(failure) => tracing::error!(
                 event = "reload.refused",
                 code = "C001",
-                hint = "mend the file named here and send SIGHUP again; nothing has changed",
-                "the last good rules and limits stay in force: {:#}",
+                hint = "fix the file named here and send SIGHUP again; nothing has changed",
+                "the previous rules and limits stay in force: {:#}",
                 failure.error
             ),
         }
     }
 }
 
-/// The policy the files ask for now, and the configuration it is of.
-fn read_again(
-    loaded: &Loaded,
-    in_force: Option<&Policy>,
-) -> Result<(Arc<Policy>, Loaded), Failure> {
-    let again = Config::load(loaded.sources()?)?;
-    let is_own = in_force.is_some_and(|policy| policy.rules != default_rules());
-    if let (true, Some(file)) = (is_own, shops::absent_rules(&again.config)) {
+/// The policy of the files as they are now, and their configuration.
+fn reread(loaded: &Loaded, in_force: Option<&Policy>) -> Result<(Arc<Policy>, Loaded), Failure> {
+    let reloaded = Config::load(loaded.sources()?)?;
+    let has_own_rules = in_force.is_some_and(|policy| policy.rules != default_rules());
+    if let (true, Some(file)) = (has_own_rules, shops::missing_rules_file(&reloaded.config)) {
         return Err(Failure::usage(anyhow::anyhow!(
-            "the rules file {} is gone",
+            "the rules file {} is missing",
             file.display()
         )));
     }
-    let policy = shops::policy(&again.config)?;
-    Ok((policy, again))
+    let policy = shops::policy(&reloaded.config)?;
+    Ok((policy, reloaded))
 }
 
-fn put_in_force(shops: &[Arc<Ctx>], policy: &Arc<Policy>, needs_restart: bool) {
+fn apply(shops: &[Arc<Ctx>], policy: &Arc<Policy>, needs_restart: bool) {
     for ctx in shops {
         let before = ctx.policy();
         ctx.set_policy(Arc::clone(policy));
@@ -72,7 +69,7 @@ fn put_in_force(shops: &[Arc<Ctx>], policy: &Arc<Policy>, needs_restart: bool) {
     if needs_restart {
         tracing::warn!(
             event = "reload.partly",
-            "the configuration changed: rules and interlocks are in force, the rest waits for a restart"
+            "the configuration changed: rules and interlocks are in force, other settings need a restart"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! `qabyl rules replay`: what the rules would have made of what was decided before. Reads only.
+//! `qabyl rules replay`: decides past orders again and shows what would differ. Changes nothing.
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -29,7 +29,7 @@ pub(super) async fn run(loaded: &Loaded, args: &RulesReplay) -> Done {
             let known: Vec<&str> = known.iter().map(ShopName::as_str).collect();
             let known = known.join(", ");
             return Err(Failure::usage(anyhow::anyhow!(
-                "no shop is named '{shop}' here; known: {known}"
+                "there is no shop {shop}; known: {known}"
             )));
         }
     }
@@ -50,14 +50,14 @@ pub(super) async fn run(loaded: &Loaded, args: &RulesReplay) -> Done {
 fn page(replay: &Replay<'_>) -> String {
     let all = replay.looked_at;
     let mut text = match (all, replay.differ()) {
-        (0, _) => return "nothing was decided in this time".to_owned(),
+        (0, _) => return "no decisions in this time".to_owned(),
         (_, 0) => format!("{all} decisions, none would differ"),
         (_, differ) => format!("{all} decisions, {differ} would differ"),
     };
     if replay.other_rule > 0 {
         let _ = write!(
             text,
-            "; {} would be the same by another rule",
+            "; {} would be the same, but by another rule",
             replay.other_rule
         );
     }
@@ -74,14 +74,14 @@ fn page(replay: &Replay<'_>) -> String {
     }
     let _ = writeln!(text, "\n{changes}");
     let mut out = table::table(&["decided", "order", "was", "would be", "why"]);
-    for differs in &replay.differences {
+    for difference in &replay.differences {
         let by = |(verdict, rule): &(String, String)| format!("{verdict}\nby '{rule}'");
         out.add_row_of_lines(vec![
-            local(differs.at),
-            differs.code.clone(),
-            by(&differs.was),
-            by(&differs.would),
-            differs.explanation.join("\n"),
+            local(difference.at),
+            difference.code.clone(),
+            by(&difference.was),
+            by(&difference.would),
+            difference.explanation.join("\n"),
         ]);
     }
     let shown = replay.differences.len() as u64;
@@ -89,7 +89,7 @@ fn page(replay: &Replay<'_>) -> String {
     if shown < replay.differ() {
         let _ = write!(
             text,
-            "\nthe first {shown} of {} are shown: --limit shows more",
+            "\nshowing the first {shown} of {}; use --limit to see more",
             replay.differ()
         );
     }

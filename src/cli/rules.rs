@@ -24,7 +24,7 @@ pub(super) fn check(loaded: &Loaded, args: &RulesFile) -> Done {
         return Ok(ExitCode::SUCCESS);
     }
     say(&format!(
-        "{}, no mistake found",
+        "{}, no mistakes found",
         table::counted(rules.list.len(), "rule")
     ));
     Ok(ExitCode::SUCCESS)

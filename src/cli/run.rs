@@ -14,8 +14,8 @@ use crate::config::{Loaded, TokenSource};
 use crate::kaspi::Credentials;
 use crate::runtime::{Board, build, channels, daemon, feeds, lifecycle, telemetry};
 
-/// How often a token's file is looked at.
-const TOKEN_EVERY: Duration = Duration::from_secs(2);
+/// How often a token file is checked for changes.
+const TOKEN_CHECK_INTERVAL: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(loaded: &Loaded) -> Done {
     let config = &loaded.config;
@@ -26,7 +26,7 @@ pub(super) async fn run(loaded: &Loaded) -> Done {
     let shops = shops::build(loaded, ready, &store).await?;
     let stop = stop_on_signal()?;
     let board = Arc::new(Board::default());
-    let listed: Vec<_> = shops.iter().map(|shop| shop.ctx.shop.clone()).collect();
+    let names: Vec<_> = shops.iter().map(|shop| shop.ctx.shop.clone()).collect();
     let contexts: Vec<_> = shops.iter().map(|shop| Arc::clone(&shop.ctx)).collect();
     let server = match config.http.listen {
         None => None,
@@ -47,7 +47,7 @@ pub(super) async fn run(loaded: &Loaded) -> Done {
         .shops
         .iter()
         .zip(&shops)
-        .map(|(shop, parts)| Watched {
+        .map(|(shop, parts)| WatchedToken {
             shop: shop.name.clone(),
             source: loaded.token_source(shop),
             credentials: parts.credentials.clone(),
@@ -76,7 +76,7 @@ pub(super) async fn run(loaded: &Loaded) -> Done {
         let manager = lifecycle::report_to_service_manager(
             Arc::clone(&board),
             Arc::clone(&store),
-            &listed,
+            &names,
             stages,
             stop.clone(),
         );
@@ -96,29 +96,34 @@ pub(super) async fn run(loaded: &Loaded) -> Done {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A shop whose token may be replaced.
-struct Watched {
+/// A shop and the source of its token.
+struct WatchedToken {
     shop: String,
     source: TokenSource,
     credentials: Credentials,
 }
 
-/// Takes a new token up as soon as its file changes.
-async fn watch_tokens(shops: Vec<Watched>, stop: CancellationToken) {
-    let mut seen: Vec<_> = shops.iter().map(|one| one.source.fingerprint()).collect();
+/// Replaces a token when its file changes.
+async fn watch_tokens(shops: Vec<WatchedToken>, stop: CancellationToken) {
+    let mut seen: Vec<_> = shops
+        .iter()
+        .map(|watched| watched.source.fingerprint())
+        .collect();
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(TOKEN_EVERY) => {}
+            () = tokio::time::sleep(TOKEN_CHECK_INTERVAL) => {}
         }
-        for (one, seen) in shops.iter().zip(&mut seen) {
-            let (shop, source) = (one.shop.as_str(), &one.source);
+        for (watched, seen) in shops.iter().zip(&mut seen) {
+            let (shop, source) = (watched.shop.as_str(), &watched.source);
             if !source.changed_since(seen) {
                 continue;
             }
             match source.load() {
                 Ok(token) => {
-                    one.credentials.replace(SecretString::from(token.expose()));
+                    watched
+                        .credentials
+                        .replace(SecretString::from(token.expose()));
                     *seen = source.fingerprint();
                     tracing::info!(event = "token.replaced", shop, "a new token is in use");
                 }
@@ -132,23 +137,24 @@ async fn watch_tokens(shops: Vec<Watched>, stop: CancellationToken) {
     }
 }
 
-/// Stops at SIGTERM or SIGINT, letting what is under way end; a second one ends the process.
+/// Cancels the token at SIGTERM or SIGINT, so that requests under way can end. A second signal ends the
+/// process at once.
 pub(super) fn stop_on_signal() -> Result<CancellationToken, Failure> {
     let stop = CancellationToken::new();
     let mut term = signal(SignalKind::terminate())?;
     let mut int = signal(SignalKind::interrupt())?;
-    let asked = stop.clone();
+    let cancelled = stop.clone();
     let tracker = tokio_util::task::TaskTracker::new();
     tracker.spawn(async move {
-        let mut again = false;
+        let mut is_stopping = false;
         loop {
             tokio::select! { _ = term.recv() => {} _ = int.recv() => {} }
-            if again {
-                complain("stopped at once: orders with a request under way are read back at the next start");
+            if is_stopping {
+                complain("stopped at once: orders with a request in flight are read back at the next start");
                 std::process::exit(i32::from(FAILED));
             }
-            again = true;
-            asked.cancel();
+            is_stopping = true;
+            cancelled.cancel();
         }
     });
     Ok(stop)

@@ -38,24 +38,23 @@ pub(super) async fn run(args: &Sandbox) -> Done {
             anyhow::anyhow!("cannot listen at {address}: {error}; choose another --port")
         })?;
     say(&format!(
-        "sandbox at {} with {} orders; token {}; what happened so far: http://{}/ledger; stop with Ctrl-C",
+        "sandbox at {} with {} orders, token {}; its record: http://{}/ledger; stop with Ctrl-C",
         server.base_url(),
         args.orders,
         args.token,
         server.addr()
     ));
     super::run::stop_on_signal()?.cancelled().await;
-    let told = account(&server);
-    say(&told);
+    say(&totals(&server));
     server.shutdown().await;
     Ok(ExitCode::SUCCESS)
 }
 
-fn account(server: &Server) -> String {
+fn totals(server: &Server) -> String {
     let world = server.world();
     let ledger = world.ledger();
     format!(
-        "{} requests, {} accepted, {} cancelled, both actions sent for {} orders",
+        "{} requests; {} orders accepted, {} cancelled, {} sent both an accept and a cancel",
         ledger.requests_total(),
         ledger.accepted_codes().len(),
         ledger.cancelled_codes_by_api().len(),

@@ -14,7 +14,7 @@ use crate::domain::policy::Policy;
 use crate::rules_file::scenario::{self, Checked, Scenario};
 use crate::runtime::build;
 
-/// One scenario with what came of it.
+/// One scenario and its result.
 struct Row {
     file: PathBuf,
     scenario: Scenario,
@@ -49,17 +49,17 @@ pub(super) fn run(loaded: &Loaded, args: &RulesTest) -> Done {
 fn check_all(loaded: &Loaded, args: &RulesTest) -> Result<Vec<Row>, Failure> {
     let mut files = Vec::new();
     for path in &args.files {
-        gather(path, &mut files)?;
+        collect_files(path, &mut files)?;
     }
     if files.is_empty() {
         return Err(Failure::usage(anyhow::anyhow!(
-            "there is no .toml file in {}",
+            "there are no .toml files in {}",
             names(&args.files)
         )));
     }
     let (mut rows, mut mistakes) = (Vec::new(), Vec::new());
     for file in files {
-        // Every file's mistakes at once: a person mends them in one go.
+        // All mistakes are reported together, so that they can be fixed in one go.
         match check_file(loaded, args, &file) {
             Ok(of_file) => rows.extend(of_file),
             Err(failure) => mistakes.push(format!("{:#}", failure.error)),
@@ -74,7 +74,7 @@ fn check_all(loaded: &Loaded, args: &RulesTest) -> Result<Vec<Row>, Failure> {
 fn check_file(loaded: &Loaded, args: &RulesTest, file: &Path) -> Result<Vec<Row>, Failure> {
     let text = std::fs::read_to_string(file)
         .map_err(|error| anyhow::anyhow!("cannot read {}: {error}", file.display()))?;
-    // Rules may lie in a folder of scenarios; one that is named by itself was meant.
+    // A directory of scenarios may also hold rules files, which are skipped unless they are named.
     let has = |head: &str| text.lines().any(|line| line.trim_start().starts_with(head));
     if has("[[rule]]") && !has("[[scenario]]") && !args.files.iter().any(|named| named == file) {
         return Ok(Vec::new());
@@ -89,8 +89,8 @@ fn check_file(loaded: &Loaded, args: &RulesTest, file: &Path) -> Result<Vec<Row>
     Ok(read.list.into_iter().map(row).collect())
 }
 
-/// The rules named on the command line, or by the file, or configured; the limits of the file, or those
-/// configured.
+/// The policy a file is decided by. Rules: from the command line, else from the file, else the configured
+/// ones. Limits: from the file, else the configured ones.
 fn policy(
     config: &Config,
     args: &RulesTest,
@@ -103,7 +103,7 @@ fn policy(
         .clone()
         .or_else(|| read.rules.as_ref().map(beside));
     let rules = match named {
-        // Scenarios may be about shops of their own.
+        // Scenarios may name shops that are not configured.
         Some(rules) => shops::rules_of(
             &Config {
                 shops: Vec::new(),
@@ -120,8 +120,8 @@ fn policy(
     Ok(build::policy(rules, limits))
 }
 
-/// The file, or every `.toml` below the folder, in order.
-fn gather(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
+/// Collects the file, or every `.toml` file below the directory in alphabetical order.
+fn collect_files(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
     let failed = |error| Failure::usage(anyhow::anyhow!("cannot read {}: {error}", path.display()));
     if !std::fs::metadata(path).map_err(failed)?.is_dir() {
         files.push(path.to_owned());
@@ -137,7 +137,7 @@ fn gather(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
             .extension()
             .is_some_and(|extension| extension == "toml");
         if is_toml || entry.is_dir() {
-            gather(&entry, files)?;
+            collect_files(&entry, files)?;
         }
     }
     Ok(())
@@ -152,14 +152,14 @@ fn names(paths: &[PathBuf]) -> String {
 }
 
 fn as_table(rows: &[Row]) -> crate::cli::table::Table {
-    let mut out = table::table(&["", "scenario", "decision", "rule", "where"]);
+    let mut out = table::table(&["", "scenario", "decision", "rule", "location"]);
     for row in rows {
         let decision = &row.checked.decision;
-        let is_well = row.checked.differs.is_empty();
-        // The whole path is told where something differs.
+        let as_expected = row.checked.differs.is_empty();
+        // The full path is printed with the differences.
         let name = Path::new(row.file.file_name().unwrap_or(row.file.as_os_str()));
         out.add_row(vec![
-            if is_well { "ok" } else { "NOT" }.to_owned(),
+            if as_expected { "ok" } else { "NOT" }.to_owned(),
             row.scenario.name.clone(),
             words(&decision.verdict),
             decision.rule.clone(),
@@ -169,7 +169,7 @@ fn as_table(rows: &[Row]) -> crate::cli::table::Table {
     out
 }
 
-/// What differs, and why it was decided so.
+/// The differences, and the explanation of the decision.
 fn details(row: &Row) -> String {
     let mut text = format!(
         "\n{}:{}: '{}'\n",

@@ -1,4 +1,4 @@
-//! Putting the configured shops together for `run` and `once`.
+//! Builds the configured shops with their rules, for `run` and `once`.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,50 +14,50 @@ use crate::rules_file;
 use crate::runtime::build::{self, ShopParts};
 use crate::store::Store;
 
-/// What the file of a merchant's own rules is called, where there is one.
+/// The usual name of a merchant's rules file, which need not exist.
 const RULES_FILE: &str = "rules.toml";
 
 /// The rules in force: the configured file, or the embedded ones.
 pub(super) fn rules(config: &Config) -> Result<Rules, Failure> {
     match &config.rules.file {
-        Some(file) if absent_rules(config).is_none() => rules_of(config, file),
+        Some(file) if missing_rules_file(config).is_none() => rules_of(config, file),
         _ => Ok(rules_file::default_rules()),
     }
 }
 
-/// The configured file, where it has the usual name and nobody wrote it yet. Another name that is not there
-/// is a mistake.
-pub(super) fn absent_rules(config: &Config) -> Option<&Path> {
+/// The configured rules file, if it has the usual name and does not exist: then the embedded rules apply.
+/// A missing file of any other name is a mistake.
+pub(super) fn missing_rules_file(config: &Config) -> Option<&Path> {
     let file = config.rules.file.as_deref()?;
     let is_usual = file.file_name() == Some(RULES_FILE.as_ref());
     (is_usual && matches!(file.try_exists(), Ok(false))).then_some(file)
 }
 
-/// Notes whose rules are in force; refuses where the file of those that were is gone: a merchant's rules are not
-/// given up because a file is lost.
-async fn mind_rules(config: &Config, store: &Store) -> Result<(), Failure> {
-    let absent = absent_rules(config);
-    if let Some(file) = absent {
+/// Records which rules are in force. Fails if the rules file that was in force before is missing: losing a
+/// file must not silently replace a merchant's rules.
+async fn check_rules_in_force(config: &Config, store: &Store) -> Result<(), Failure> {
+    let missing = missing_rules_file(config);
+    if let Some(file) = missing {
         if let Some(before) = store.rules_in_force().await? {
             return Err(Failure::usage(anyhow::anyhow!(
-                "the rules file {} is gone, and those of {before} were in force: put it back, or take `file` out of \
-                 [rules] to go on with the embedded rules",
+                "the rules file {} is missing, and the rules of {before} were in force: put it back, or remove `file` from \
+                 [rules] to use the embedded rules",
                 file.display()
             )));
         }
         tracing::warn!(
             event = "rules.absent",
             file = %file.display(),
-            "there is no such rules file: the embedded rules are in force"
+            "the rules file does not exist: the embedded rules are in force"
         );
     }
-    note_rules(config, store).await
+    record_rules_in_force(config, store).await
 }
 
-/// Notes whose rules are in force.
-pub(super) async fn note_rules(config: &Config, store: &Store) -> Result<(), Failure> {
-    let absent = absent_rules(config);
-    let file = config.rules.file.as_deref().filter(|_| absent.is_none());
+/// Records which rules file is in force.
+pub(super) async fn record_rules_in_force(config: &Config, store: &Store) -> Result<(), Failure> {
+    let missing = missing_rules_file(config);
+    let file = config.rules.file.as_deref().filter(|_| missing.is_none());
     let file = file.map(|file| file.display().to_string());
     store
         .note_rules(file.as_deref(), Clock::System.now())
@@ -78,7 +78,7 @@ pub(super) fn rules_of(config: &Config, file: &Path) -> Result<Rules, Failure> {
     rules_file::load_for(&text, file, shops).map_err(Failure::usage)
 }
 
-/// Rules and limits joined.
+/// Rules and limits together.
 pub(super) fn policy(config: &Config) -> Result<Arc<Policy>, Failure> {
     Ok(Arc::new(build::policy(
         rules(config)?,
@@ -86,7 +86,7 @@ pub(super) fn policy(config: &Config) -> Result<Arc<Policy>, Failure> {
     )))
 }
 
-/// Whether rules and tokens are there and whole: asked before anything is opened or made.
+/// Reads rules and tokens, before anything is opened or created.
 pub(super) fn ready(loaded: &Loaded) -> Result<Ready, Failure> {
     let policy = policy(&loaded.config)?;
     let token = |shop| loaded.token_source(shop).load().map_err(Failure::usage);
@@ -99,21 +99,21 @@ pub(super) fn ready(loaded: &Loaded) -> Result<Ready, Failure> {
     Ok(Ready { policy, tokens })
 }
 
-/// What shops are built from.
+/// The rules and tokens that shops are built from.
 pub(super) struct Ready {
     policy: Arc<Policy>,
     /// In the order of the configured shops.
     tokens: Vec<Token>,
 }
 
-/// All shops, ready to run.
+/// Builds all shops.
 pub(super) async fn build(
     loaded: &Loaded,
     Ready { policy, tokens }: Ready,
     store: &Arc<Store>,
 ) -> Result<Vec<ShopParts>, Failure> {
     let config = &loaded.config;
-    mind_rules(config, store).await?;
+    check_rules_in_force(config, store).await?;
     for name in config.relaxed() {
         tracing::warn!(
             event = "interlock.off",
@@ -126,7 +126,7 @@ pub(super) async fn build(
             event = "settle.short",
             settle_s = config.actions.settle.as_secs(),
             request_timeout_s = config.kaspi.request_timeout.as_secs(),
-            "a POST may be repeated while the one before it is still under way: set actions.settle above \
+            "a POST may be repeated while the previous one is still in flight: set actions.settle above \
              kaspi.request_timeout"
         );
     }

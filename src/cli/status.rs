@@ -25,7 +25,7 @@ pub(super) async fn run(loaded: &Loaded, args: &Status) -> Done {
         "undecided",
         "open",
         "last list",
-        "trouble",
+        "problem",
     ]);
     let mut needs_person = false;
     for shop in &loaded.config.shops {
@@ -35,12 +35,12 @@ pub(super) async fn run(loaded: &Loaded, args: &Status) -> Done {
         let scan = store
             .last_complete_scan(&name, ScanKind::New, jiff::Timestamp::MAX)
             .await?;
-        let trouble = state
+        let problem = state
             .denied
             .map(|(since, why)| format!("{why} since {}", orders::local(since)))
             .or(state.paused.map(|why| format!("paused: {why}")))
             .or(unlisted(&store, &name).await?);
-        needs_person |= totals.needs_person() || trouble.is_some();
+        needs_person |= totals.needs_person() || problem.is_some();
         out.add_row(vec![
             shop.name.clone(),
             format!("{:?}", shop.mode).to_lowercase(),
@@ -52,14 +52,14 @@ pub(super) async fn run(loaded: &Loaded, args: &Status) -> Done {
             totals.open_actions.to_string(),
             scan.as_ref()
                 .map_or_else(|| "never".to_owned(), |scan| orders::local(scan.started_at)),
-            trouble.clone().unwrap_or_default(),
+            problem.clone().unwrap_or_default(),
         ]);
         rows.push(json!({
             "shop": shop.name, "mode": shop.mode, "orders": totals.orders, "accepted": totals.accepted,
             "cancelled": totals.cancelled, "held": totals.held, "waiting": totals.waiting,
             "undecided": totals.undecided, "open_actions": totals.open_actions, "unknown": totals.unknown,
             "stuck": totals.stuck,
-            "last_complete_list": scan.map(|scan| scan.started_at), "trouble": trouble,
+            "last_complete_list": scan.map(|scan| scan.started_at), "trouble": problem,
         }));
     }
     if args.shown.format == Format::Json {

@@ -1,4 +1,4 @@
-//! Tables for people.
+//! Tables and units in output for people.
 
 use std::fmt;
 
@@ -47,7 +47,7 @@ pub(super) fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{plural}")
 }
 
-/// A time as people say it: its two largest units, such as "3h 12m". Less than a second is "0s".
+/// A time in its two largest units, such as "3h 12m". Less than a second is "0s".
 pub(super) fn age(time: jiff::SignedDuration) -> String {
     let seconds = time.as_secs().unsigned_abs();
     let units = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)];
@@ -60,17 +60,29 @@ pub(super) fn age(time: jiff::SignedDuration) -> String {
         left %= size;
     }
     let sign = if time.is_negative() { "-" } else { "" };
-    let told = words.iter().enumerate();
-    let told = told.filter(|(place, (count, _))| *place == 0 || *count > 0);
-    let told: Vec<String> = told
+    let words = words.iter().enumerate();
+    let words: Vec<String> = words
+        .filter(|(place, (count, _))| *place == 0 || *count > 0)
         .map(|(_, (count, name))| format!("{count}{name}"))
         .collect();
-    format!("{sign}{}", told.join(" "))
+    format!("{sign}{}", words.join(" "))
 }
 
+/// The terminal's width in columns; 120 where the output is not a terminal.
 fn width() -> u16 {
-    const WIDE: u16 = 120;
-    WIDE
+    const NO_TERMINAL: u16 = 120;
+    terminal_width().unwrap_or(NO_TERMINAL)
+}
+
+#[cfg(target_os = "linux")]
+fn terminal_width() -> Option<u16> {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+    (size.ws_col > 0).then_some(size.ws_col)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn terminal_width() -> Option<u16> {
+    None
 }
 
 #[cfg(test)]
@@ -80,14 +92,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ages_are_said_in_two_units() {
-        let said = |seconds| age(SignedDuration::from_secs(seconds));
-        assert_eq!(said(0), "0s");
-        assert_eq!(said(59), "59s");
-        assert_eq!(said(60), "1m");
-        assert_eq!(said(3_725), "1h 2m");
-        assert_eq!(said(2 * 86_400 + 59), "2d");
-        assert_eq!(said(-61), "-1m 1s");
+    fn ages_have_at_most_two_units() {
+        let words = |seconds| age(SignedDuration::from_secs(seconds));
+        assert_eq!(words(0), "0s");
+        assert_eq!(words(59), "59s");
+        assert_eq!(words(60), "1m");
+        assert_eq!(words(3_725), "1h 2m");
+        assert_eq!(words(2 * 86_400 + 59), "2d");
+        assert_eq!(words(-61), "-1m 1s");
         assert_eq!(age(SignedDuration::from_millis(999)), "0s");
         assert_eq!(
             (counted(1, "shop"), counted(2, "shop")),

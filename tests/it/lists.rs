@@ -211,7 +211,7 @@ async fn pages_that_shift_while_they_are_read_lose_nobody() {
     }
     // Buyers change their minds between two pages.
     for number in 0..50_u32 {
-        let happening = qabyl_sandbox::Happening::BuyerCancels(format!("96{:07}", number * 3));
+        let happening = qabyl_sandbox::ExternalEvent::BuyerCancels(format!("96{:07}", number * 3));
         world.kaspi().at(
             start() + Duration::from_millis(u64::from(number)),
             happening,

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use fastrand::Rng;
 use jiff::{SignedDuration, Timestamp};
-use qabyl_sandbox::{Happening, OrderSeed, Status, World};
+use qabyl_sandbox::{ExternalEvent, OrderSeed, Status, World};
 
 /// Each few orders want another of the scarce goods, so that some always run out.
 const SCARCE: u32 = 60;
@@ -46,7 +46,7 @@ impl Crowd {
         for _ in 0..orders {
             let at = now + SignedDuration::from_millis(self.rng.i64(0..SOON_MS));
             let order = self.order(at);
-            world.at(at, Happening::Placed(Box::new(order)));
+            world.at(at, ExternalEvent::Placed(Box::new(order)));
         }
         world.advance(now);
         for _ in 0..2 {

@@ -18,7 +18,7 @@ use qabyl::domain::stock::StockRow;
 use qabyl::pipeline::housekeep::{self, Keeper};
 use qabyl::pipeline::{StageError, alert};
 use qabyl::runtime::build;
-use qabyl_sandbox::{DeliveryMode, Faults, Happening, OrderSeed, Settings, World};
+use qabyl_sandbox::{DeliveryMode, ExternalEvent, Faults, OrderSeed, Settings, World};
 use tokio_util::sync::CancellationToken;
 
 use crate::environment;
@@ -197,17 +197,20 @@ impl Soak {
             let leaves = self.rng.i64(60..240);
             let mut then = vec![(
                 later(leaves + self.rng.i64(30..240)),
-                Happening::Completed(code.clone()),
+                ExternalEvent::Completed(code.clone()),
             )];
             // The shop's own deliveries leave at a time nobody tells: Kaspi shows them as over, later.
             if order.kaspi_delivery {
-                then.push((later(leaves), Happening::HandedOver(code.clone())));
+                then.push((later(leaves), ExternalEvent::HandedOver(code.clone())));
             }
             if self.rng.u8(..100) < 4 {
-                then.push((later(self.rng.i64(1..300)), Happening::BuyerCancels(code)));
+                then.push((
+                    later(self.rng.i64(1..300)),
+                    ExternalEvent::BuyerCancels(code),
+                ));
             }
             self.link.world(|world, _| {
-                world.at(created, Happening::Placed(Box::new(order)));
+                world.at(created, ExternalEvent::Placed(Box::new(order)));
                 for (at, happening) in then {
                     world.at(at, happening);
                 }

@@ -14,7 +14,7 @@ use qabyl::config::Config;
 use qabyl::pipeline::StageError;
 use qabyl::runtime::build;
 use qabyl::store::{OrderFilter, StockView, StoreError};
-use qabyl_sandbox::{Faults, Happening, Order, World};
+use qabyl_sandbox::{ExternalEvent, Faults, Order, World};
 
 use crate::judge::{self, Known, Sight};
 use crate::link::Link;
@@ -77,7 +77,7 @@ pub(crate) async fn run(seed: u64, tell: bool) -> Result<Told, String> {
         if order.created_at <= start() {
             world.place(order);
         } else {
-            world.at(order.created_at, Happening::Placed(Box::new(order)));
+            world.at(order.created_at, ExternalEvent::Placed(Box::new(order)));
         }
     }
     // One second on the ticks has passed when the clock is made.

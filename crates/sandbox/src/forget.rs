@@ -69,7 +69,7 @@ impl Event {
             | Self::Deadline(index)
             | Self::CancelDone(index)
             | Self::Late { index, .. } => Some(*index),
-            Self::Happening(_) => None,
+            Self::ExternalEvent(_) => None,
         }
     }
 
@@ -82,7 +82,7 @@ impl Event {
                 // An order that is awaited stays.
                 *index = places.get(index).copied().unwrap_or(*index);
             }
-            Self::Happening(_) => {}
+            Self::ExternalEvent(_) => {}
         }
     }
 }
@@ -91,7 +91,7 @@ impl Event {
 mod tests {
     use std::time::Duration;
 
-    use super::super::{Settings, Status, order::OrderSeed, people::Happening};
+    use super::super::{Settings, Status, order::OrderSeed, people::ExternalEvent};
     use super::*;
 
     #[test]
@@ -106,8 +106,11 @@ mod tests {
         // Of the first four one is over, one accepted, one waits for its deadline, one for the buyer.
         assert!(world.buyer_cancels("900000000", hours(1)));
         assert!(world.cabinet_accepts("900000001", hours(1)));
-        world.at(hours(30), Happening::Completed("900000001".to_owned()));
-        world.at(hours(4), Happening::BuyerCancels("900000003".to_owned()));
+        world.at(hours(30), ExternalEvent::Completed("900000001".to_owned()));
+        world.at(
+            hours(4),
+            ExternalEvent::BuyerCancels("900000003".to_owned()),
+        );
         world.advance(hours(4));
         // The first one's deadline is past, with nothing to come; the fourth's is not.
         assert_eq!(world.forget(hours(4)), 1, "{:?}", world.orders());

@@ -38,7 +38,7 @@ pub use faults::{Fault, FaultParseError, FaultRate, Faults, Scope};
 pub use ledger::{Cause, EffectRow, Ledger, Post, RequestRow};
 pub use message::{Method, Reply, Request, Wire};
 pub use order::{LineSeed, Order, OrderSeed};
-pub use people::Happening;
+pub use people::ExternalEvent;
 pub use route::{EndpointKind, WriteKind};
 pub use script::Script;
 pub use seed::{Seeded, StockRow, seed_orders, stock_csv};

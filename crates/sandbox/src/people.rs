@@ -11,7 +11,7 @@ use super::{
 
 /// Something others do, now or at a given time.
 #[derive(Debug, Clone)]
-pub enum Happening {
+pub enum ExternalEvent {
     /// An order is placed.
     Placed(Box<OrderSeed>),
     /// The buyer cancels this order.
@@ -29,18 +29,18 @@ pub enum Happening {
 impl World {
     /// Lets something happen when the world reaches `at`; if the order no longer allows it
     /// by then, nothing happens.
-    pub fn at(&mut self, at: Timestamp, happening: Happening) {
-        self.schedule(at, Event::Happening(happening));
+    pub fn at(&mut self, at: Timestamp, happening: ExternalEvent) {
+        self.schedule(at, Event::ExternalEvent(happening));
     }
 
-    pub(super) fn happen(&mut self, happening: Happening, at: Timestamp) -> bool {
+    pub(super) fn happen(&mut self, happening: ExternalEvent, at: Timestamp) -> bool {
         match happening {
-            Happening::Placed(seed) => self.place(*seed),
-            Happening::BuyerCancels(code) => self.buyer_cancels(&code, at),
-            Happening::CabinetAccepts(code) => self.cabinet_accepts(&code, at),
-            Happening::CabinetCancels(code) => self.cabinet_cancels(&code, at),
-            Happening::HandedOver(code) => self.hand_over(&code, at),
-            Happening::Completed(code) => self.complete(&code, at),
+            ExternalEvent::Placed(seed) => self.place(*seed),
+            ExternalEvent::BuyerCancels(code) => self.buyer_cancels(&code, at),
+            ExternalEvent::CabinetAccepts(code) => self.cabinet_accepts(&code, at),
+            ExternalEvent::CabinetCancels(code) => self.cabinet_cancels(&code, at),
+            ExternalEvent::HandedOver(code) => self.hand_over(&code, at),
+            ExternalEvent::Completed(code) => self.complete(&code, at),
         }
     }
 

@@ -12,7 +12,7 @@ use super::{
     listing::STATE_FILTER,
     message::{Reply, Request},
     order::{Order, OrderSeed},
-    people::Happening,
+    people::ExternalEvent,
     products::Products,
     render,
     route::{CODE_FILTER, Call, EndpointKind, WriteKind},
@@ -25,7 +25,7 @@ use super::{
 /// A due thing: a happening anyone may schedule, or one of the world's own.
 #[derive(Debug, Clone)]
 pub(super) enum Event {
-    Happening(Happening),
+    ExternalEvent(ExternalEvent),
     AutoAccept(usize),
     Deadline(usize),
     CancelDone(usize),
@@ -133,7 +133,7 @@ impl World {
 
     fn apply(&mut self, at: Timestamp, event: Event) {
         match event {
-            Event::Happening(happening) => {
+            Event::ExternalEvent(happening) => {
                 self.happen(happening, at);
             }
             Event::AutoAccept(index) => {

@@ -1,5 +1,5 @@
-//! `qabyl stock export`: what the merchant's own feed must say less of. Kaspi sells a unit again after a
-//! cancel (KASPI_API §3), until the feed says that it is gone.
+//! `qabyl stock export`: SKUs the merchant's own price list should show less of. After a cancel, Kaspi
+//! sells the missing unit again (KASPI_API §3) until the price list says there is none.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
@@ -16,7 +16,7 @@ use crate::domain::stock::LineStock;
 use crate::runtime::build;
 use crate::store::{Sold, Store};
 
-/// What is left of an SKU, by warehouse.
+/// Units left of each SKU, by warehouse.
 type Left = BTreeMap<Sku, Vec<(String, u32)>>;
 
 pub(in crate::cli) async fn export(loaded: &Loaded, args: &StockExport) -> Done {
@@ -49,7 +49,7 @@ pub(in crate::cli) async fn export(loaded: &Loaded, args: &StockExport) -> Done 
     Ok(ExitCode::SUCCESS)
 }
 
-/// SKUs of which nothing is left somewhere, and those that orders were cancelled for.
+/// SKUs that are sold out at a warehouse, and those that orders were cancelled for.
 async fn left(config: &Config, store: &Store, since: Timestamp) -> Result<Left, Failure> {
     let mut ledger = Ledger::new(i64::from(config.stock.safety_stock));
     let mut skus: BTreeSet<Sku> = BTreeSet::new();
@@ -75,7 +75,7 @@ async fn left(config: &Config, store: &Store, since: Timestamp) -> Result<Left, 
         }
         let was_cancelled = cancelled.contains(sku.as_str());
         if was_cancelled && places.is_empty() {
-            // An order was refused for want of it, and no stock says otherwise.
+            // An order was cancelled for lack of it, and no stock source lists it.
             places.push((String::new(), 0));
         }
         if was_cancelled || places.iter().any(|(_, units)| *units == 0) {
@@ -118,13 +118,13 @@ fn kaspi_xml(
         (None, [one]) => one,
         (None, _) => {
             return Err(usage(
-                "there are several shops: name one with --shop".to_owned(),
+                "several shops are configured: name one with --shop".to_owned(),
             ));
         }
     };
     let merchant = shop.merchant_uid.as_deref().ok_or_else(|| {
         usage(format!(
-            "set merchant_uid of shop {}: a price list names its merchant",
+            "set merchant_uid for shop {}: a price list needs it",
             shop.name
         ))
     })?;
@@ -145,10 +145,10 @@ fn kaspi_xml(
     let unpriced = offers.iter().filter(|offer| offer.price.is_none()).count();
     if unpriced > 0 {
         complain(&format!(
-            "{unpriced} of these were never ordered, so that their price is not known: add it"
+            "{unpriced} of these were never ordered, so their price is unknown: add it"
         ));
     }
-    complain("these SKUs alone: merge them into your price list rather than replace it");
+    complain("this lists only these SKUs: merge it into your price list, do not replace it");
     let zone = jiff::tz::TimeZone::get("Asia/Almaty")?;
     let date = now
         .to_zoned_datetime(zone)
@@ -169,7 +169,7 @@ fn kaspi_xml(
     Err(Failure::usage(anyhow::anyhow!(what)))
 }
 
-/// A point as a price list names it: `PP1` of `10000001_PP1`; the common pool is the first point.
+/// A pickup point as a price list names it: `PP1` of `10000001_PP1`; the common pool is the first point.
 #[cfg(feature = "price-list")]
 fn store_id(warehouse: &str) -> String {
     PickupPoint::new(warehouse).map_or_else(|_| "PP1".to_owned(), |point| point.short().to_owned())

@@ -15,8 +15,8 @@ use crate::runtime::feeds;
 use crate::stock::{self, Places};
 use crate::store::{Import, ImportReport};
 
-/// What is known of the file beside its content.
-struct Told {
+/// How to read the file, from the arguments and the configured source.
+struct Reading {
     format: Option<stock::Format>,
     places: Places,
     semantics: Option<Semantics>,
@@ -25,16 +25,22 @@ struct Told {
 
 pub(in crate::cli) async fn import(loaded: &Loaded, args: &StockImport) -> Done {
     let now = Clock::System.now();
-    let told = told(loaded, args)?;
+    let reading = reading(loaded, args)?;
     let bytes = std::fs::read(&args.file)
         .map_err(|error| anyhow::anyhow!("cannot read {}: {error}", args.file.display()))?;
-    let format = told.format.unwrap_or_else(|| stock::Format::of(&bytes));
+    let format = reading.format.unwrap_or_else(|| stock::Format::of(&bytes));
     let bar = Bar::begin("reading", bytes.len());
-    let rows = stock::read(&bytes, &args.file, Some(format), &told.places, (now, now))?;
+    let rows = stock::read(
+        &bytes,
+        &args.file,
+        Some(format),
+        &reading.places,
+        (now, now),
+    )?;
     bar.end();
     drop(bytes);
     let store = open(&loaded.config).await?;
-    let source = told
+    let source = reading
         .source
         .unwrap_or_else(|| format!("{}:{}", format.word(), name(&args.file)));
     let actor = person(args.actor.as_deref());
@@ -43,7 +49,7 @@ pub(in crate::cli) async fn import(loaded: &Loaded, args: &StockImport) -> Done 
         source: &source,
         rows: &rows,
         trusted: args.confirm_zeros,
-        semantics: told.semantics,
+        semantics: reading.semantics,
         read: None,
         actor: &actor,
         progress: &|rows| bar.more(rows),
@@ -59,8 +65,8 @@ fn name(file: &Path) -> String {
     name.map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }
 
-fn told(loaded: &Loaded, args: &StockImport) -> Result<Told, Failure> {
-    let mut told = Told {
+fn reading(loaded: &Loaded, args: &StockImport) -> Result<Reading, Failure> {
+    let mut reading = Reading {
         format: None,
         places: Places::default(),
         semantics: None,
@@ -73,67 +79,70 @@ fn told(loaded: &Loaded, args: &StockImport) -> Result<Told, Failure> {
             let what = if names.is_empty() {
                 "no [[stock.sources]] is configured".to_owned()
             } else {
-                format!("there is no source {name}; there is {}", names.join(", "))
+                format!(
+                    "there is no source {name}; configured: {}",
+                    names.join(", ")
+                )
             };
             return Err(Failure::usage(anyhow::anyhow!(what)));
         };
-        told.format = feeds::format(source);
-        told.places = feeds::places(source);
-        told.semantics = feeds::semantics(source);
-        told.source = Some(source.name.clone());
+        reading.format = feeds::format(source);
+        reading.places = feeds::places(source);
+        reading.semantics = feeds::semantics(source);
+        reading.source = Some(source.name.clone());
     }
     if let Some(kind) = args.kind {
-        told.format = Some(kind.into());
+        reading.format = Some(kind.into());
     }
     if let Some(warehouse) = &args.warehouse {
-        warehouse.trim().clone_into(&mut told.places.warehouse);
+        warehouse.trim().clone_into(&mut reading.places.warehouse);
     }
-    Ok(told)
+    Ok(reading)
 }
 
 fn print(args: &StockImport, report: ImportReport, rows: &[StockRow]) {
     let unknown = rows.iter().filter(|row| row.on_hand.is_none()).count();
     if args.shown.format == Format::Json {
-        let told = json!({
+        let counts = json!({
             "rows": report.rows, "older": report.older, "had": report.had, "fell": report.fell,
             "absent": report.absent, "unknown": unknown,
         });
-        return say(&told.to_string());
+        return say(&counts.to_string());
     }
     let file = args.file.display();
-    say(&format!("{} levels taken in from {file}", report.rows));
+    say(&format!("imported {} levels from {file}", report.rows));
     if report.older > 0 {
         say(&format!(
-            "{} rows speak of an earlier moment than what is known and were left out",
+            "{} rows are older than the levels already known and were skipped",
             report.older
         ));
     }
     if unknown > 0 {
         say(&format!(
-            "{unknown} rows give no number (\"there are some\"): their stock is unknown, and their orders are held"
+            "{unknown} rows give no number: their stock is unknown, and orders for them are held"
         ));
     }
     if report.absent > 0 {
         say(&format!(
-            "{} levels that this source gave before are not in it: they stay as they were",
+            "{} levels from earlier imports of this source are not in the file and stay unchanged",
             report.absent
         ));
     }
     if report.fell > 0 {
         say(&format!(
-            "{} of {} SKUs that had stock fell to zero; if that is so, say so with --confirm-zeros",
+            "{} of {} SKUs with stock fell to zero; if that is right, confirm it with --confirm-zeros",
             report.fell, report.had
         ));
     }
 }
 
-/// How far a large import is, on a terminal.
+/// The progress of a large import, on a terminal.
 struct Bar {
     #[cfg(feature = "progress")]
     bar: indicatif::ProgressBar,
 }
 
-/// Fewer bytes or rows than this are over before anybody looks.
+/// Smaller imports finish too fast for a progress bar.
 #[cfg(feature = "progress")]
 const LARGE: usize = 5_000;
 
@@ -165,7 +174,10 @@ impl Bar {
 }
 
 #[cfg(not(feature = "progress"))]
-#[expect(clippy::unused_self, reason = "it stands in for a bar")]
+#[expect(
+    clippy::unused_self,
+    reason = "the same interface as with the feature `progress`"
+)]
 impl Bar {
     fn begin(_: &'static str, _: usize) -> Self {
         let _ = std::io::stderr().is_terminal();

@@ -26,18 +26,18 @@ pub(in crate::cli) async fn map(loaded: &Loaded, args: &StockMap) -> Done {
     let actor = person(args.actor.as_deref());
     let report = store.map_stock(&rows, &actor, Clock::System.now()).await?;
     if args.shown.format == Format::Json {
-        let told = json!({ "skus": report.skus, "parts": rows.len(), "listed": report.listed,
+        let report = json!({ "skus": report.skus, "parts": rows.len(), "listed": report.listed,
             "unknown": report.unknown });
-        say(&told.to_string());
+        say(&report.to_string());
         return Ok(ExitCode::SUCCESS);
     }
     say(&format!(
-        "{} SKUs are mapped; the map before is gone",
+        "{} SKUs are mapped; the previous map was replaced",
         report.skus
     ));
     for sku in &report.listed {
         say(&format!(
-            "{sku} is listed in stock itself: its own level counts, and the map does not"
+            "{sku} has a stock level of its own, which is used instead of the map"
         ));
     }
     for part in &report.unknown {

@@ -1,12 +1,12 @@
-//! `qabyl stock`: one verb a file, `set` and `show` here.
+//! `qabyl stock`: `set` and `show`; the other commands have files of their own.
 
-mod books;
+mod audit;
 mod export;
 mod import;
 mod map;
 mod sources;
 
-pub(super) use books::{audit, reservations};
+pub(super) use audit::{audit, reservations};
 pub(super) use export::export;
 pub(super) use import::import;
 pub(super) use map::map;

@@ -58,11 +58,11 @@ struct Shown<'a> {
 }
 
 impl Shown<'_> {
-    /// Where it is, without what may be a secret.
+    /// The location, without the URL, which may contain a secret.
     fn place(&self) -> String {
         match (&self.source.file, &self.source.url) {
             (Some(file), _) => file.display().to_string(),
-            (None, Some(_)) => "an address".to_owned(),
+            (None, Some(_)) => "a URL".to_owned(),
             (None, None) => "the supplier".to_owned(),
         }
     }
@@ -72,7 +72,7 @@ impl Shown<'_> {
             None => "",
             Some(Outcome::NotYet) => "still changing",
             Some(Outcome::Unchanged) => "unchanged",
-            Some(Outcome::Taken(_)) => "taken in",
+            Some(Outcome::Taken(_)) => "imported",
             Some(Outcome::Failed) => "failed",
         }
     }
@@ -101,18 +101,16 @@ fn print(rows: &[Shown<'_>], format: Format) {
         return say(&json!(rows).to_string());
     }
     if rows.is_empty() {
-        return say(
-            "no [[stock.sources]] is configured: stock comes by `qabyl stock import` alone",
-        );
+        return say("no [[stock.sources]] is configured: import stock with `qabyl stock import`");
     }
     let mut out = table::table(&[
         "source",
-        "where",
+        "location",
         "last read",
         "as of",
         "levels",
         "now",
-        "trouble",
+        "problem",
     ]);
     for row in rows {
         let read = row.state.and_then(|state| state.read.as_ref());

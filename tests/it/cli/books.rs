@@ -134,7 +134,7 @@ async fn books_that_were_tampered_with_do_not_balance() {
     desk.stock("sku,on_hand\nA,6\nB,3\n").await;
     let audit = desk.qabyl(&["stock", "audit"]).await.ok().out;
     assert!(
-        audit.contains("2 levels and 1 promises against the trail: the books balance"),
+        audit.contains("2 levels and 1 reservations checked against the audit log: no differences"),
         "{audit}"
     );
     let mut inside = look_into(&desk.path("qabyl.db")).await;
@@ -158,7 +158,7 @@ async fn books_that_were_tampered_with_do_not_balance() {
         sqlx::query(tamper).execute(&mut inside).await.unwrap();
         desk.qabyl(&["stock", "audit"])
             .await
-            .fails(1, &[told, "do NOT balance"]);
+            .fails(1, &[told, "they DIFFER"]);
         sqlx::query(undo).execute(&mut inside).await.unwrap();
         desk.qabyl(&["stock", "audit"]).await.ok();
     }
@@ -196,7 +196,7 @@ async fn what_ran_out_goes_into_the_price_list() {
         .await
         .ok();
     assert!(
-        xml.err.contains("merge them into your price list"),
+        xml.err.contains("merge it into your price list"),
         "{}",
         xml.err
     );

@@ -17,7 +17,7 @@ const STRICT: &str = "[[rule]]\nname = \"two or more\"\nwhen = { quantity = { ov
 async fn replay_beside_a_running_daemon() {
     let desk = Desk::new(Settings::default());
     let nothing = desk.qabyl(&["rules", "replay"]).await.ok().out;
-    assert_eq!(nothing.trim(), "nothing was decided in this time");
+    assert_eq!(nothing.trim(), "no decisions in this time");
     desk.stock("sku,on_hand\nA,5\nB,0\n").await;
     desk.place("900000001", "A", 1);
     desk.place("900000002", "A", 2);
@@ -151,7 +151,7 @@ async fn a_rules_file_that_is_not_there() {
     );
     desk.place("900000041", "A", 1);
     let said = desk.qabyl(&["config", "check"]).await.ok();
-    assert!(said.out.contains("no rules file"), "{}", said.out);
+    assert!(said.out.contains("does not exist"), "{}", said.out);
     desk.qabyl(&["once"]).await.ok();
     assert_eq!(desk.status("900000041"), "ACCEPTED_BY_MERCHANT");
     desk.qabyl(&["rules", "check", "rules.toml"])
@@ -164,7 +164,7 @@ async fn a_rules_file_that_is_not_there() {
     std::fs::remove_file(desk.path("rules.toml")).unwrap();
     desk.qabyl(&["once"])
         .await
-        .fails(2, &["rules.toml", "is gone", "put it back"]);
+        .fails(2, &["rules.toml", "is missing", "put it back"]);
     assert_eq!(desk.status("900000042"), "APPROVED_BY_BANK");
     desk.write(
         "qabyl.toml",

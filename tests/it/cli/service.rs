@@ -147,7 +147,7 @@ async fn ready_fed_reloaded_and_stopped() {
         let log = log_says_often(&desk, "\"event\":\"reload.refused\"", number + 1).await;
         let said = said.replace('"', "\\\"");
         assert!(log.contains(&said), "{said}\n{log}");
-        assert!(log.contains("the last good rules and limits stay in force"));
+        assert!(log.contains("the previous rules and limits stay in force"));
     }
     // The rules of the start are the ones that decide.
     desk.place("900000002", "A", 1);

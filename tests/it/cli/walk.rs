@@ -91,9 +91,9 @@ async fn an_outage_that_lasts_is_a_trouble_of_the_shop() {
     desk.qabyl(&check).await.ok();
 }
 
-/// What Kaspi calls it is not known here: nobody is told that somebody decided it.
+/// A status Qabyl does not know is shown as such, and not as decided elsewhere.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_status_not_known_here_is_said_to_be() {
+async fn an_unknown_status_is_shown_as_unknown() {
     let desk = Desk::new(Settings::default());
     desk.place(CODE, "A", 1);
     desk.qabyl(&["once"]).await.ok();
@@ -104,7 +104,7 @@ async fn a_status_not_known_here_is_said_to_be() {
     let told = desk.qabyl(&["explain", CODE]).await.ok().out;
     assert!(told.contains("ON_THE_MOON"), "{told}");
     let listed = desk.qabyl(&["orders", "list"]).await.ok().out;
-    assert!(listed.contains("not known here"), "{listed}");
+    assert!(listed.contains("unknown status"), "{listed}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,7 @@
 //! Writes, and what others do.
 
 use qabyl_sandbox::{
-    Cause, DeliveryMode, Happening, OrderSeed, Request, Settings, State, Status, SuccessForm,
+    Cause, DeliveryMode, ExternalEvent, OrderSeed, Request, Settings, State, Status, SuccessForm,
     WriteKind,
 };
 use serde_json::{Value, json};
@@ -195,8 +195,8 @@ fn others_act_too() {
     assert_eq!(at(&world), (State::Archive, Status::Cancelled));
 
     let mut world = self::world();
-    world.at(after(30), Happening::BuyerCancels(CODE.to_owned()));
-    world.at(after(40), Happening::CabinetAccepts(CODE.to_owned()));
+    world.at(after(30), ExternalEvent::BuyerCancels(CODE.to_owned()));
+    world.at(after(40), ExternalEvent::CabinetAccepts(CODE.to_owned()));
     assert_eq!(world.next_due(), Some(after(30)));
     assert_eq!(world.handle(after(60), &accept()).status, 400);
     let causes: Vec<_> = world

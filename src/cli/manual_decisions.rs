@@ -1,4 +1,4 @@
-//! `qabyl accept|cancel|hold|release CODE`, `qabyl pause|resume`
+//! Manual decisions: `qabyl accept|cancel|hold|release CODE` and `qabyl pause|resume`
 
 use std::process::ExitCode;
 
@@ -12,23 +12,23 @@ use crate::runtime::build;
 use crate::store::Store;
 
 pub(super) async fn accept(loaded: &Loaded, args: &OneOrder) -> Done {
-    order(&loaded.config, args, Verdict::Accept).await
+    decide(&loaded.config, args, Verdict::Accept).await
 }
 
 pub(super) async fn cancel(loaded: &Loaded, args: &Cancel) -> Done {
     if args.comment.chars().count() > COMMENT_CHARS_MAX {
         return Err(Failure::usage(anyhow::anyhow!(
-            "the comment is longer than Kaspi's {COMMENT_CHARS_MAX} characters"
+            "the comment is longer than the {COMMENT_CHARS_MAX} characters Kaspi accepts"
         )));
     }
     let verdict = Verdict::Cancel {
         reason: args.reason,
         comment: args.comment.clone(),
     };
-    order(&loaded.config, &args.order, verdict).await
+    decide(&loaded.config, &args.order, verdict).await
 }
 
-async fn order(config: &Config, args: &OneOrder, verdict: Verdict) -> Done {
+async fn decide(config: &Config, args: &OneOrder, verdict: Verdict) -> Done {
     let store = open(config).await?;
     let (shop, id) = store.find_order(&args.code, args.shop.as_deref()).await?;
     let actor = person(args.actor.as_deref());
@@ -37,7 +37,7 @@ async fn order(config: &Config, args: &OneOrder, verdict: Verdict) -> Done {
         .order_by_person(&shop, &id, &verdict, &input, &actor, Clock::System.now())
         .await?;
     say(&format!(
-        "order {} will be {} by the daemon, or by the next `qabyl once` (shop {shop} must be in mode act)",
+        "order {} will be {} by the daemon or the next `qabyl once` (shop {shop} must be in mode act)",
         args.code,
         match verdict {
             Verdict::Accept => "accepted",
@@ -78,7 +78,7 @@ pub(super) async fn release(loaded: &Loaded, args: &OneOrder) -> Done {
 }
 
 pub(super) async fn pause(loaded: &Loaded, args: &Pause) -> Done {
-    switch(
+    set_paused(
         &loaded.config,
         args.shop.as_deref(),
         Some(&args.why),
@@ -88,7 +88,7 @@ pub(super) async fn pause(loaded: &Loaded, args: &Pause) -> Done {
 }
 
 pub(super) async fn resume(loaded: &Loaded, args: &Resume) -> Done {
-    switch(
+    set_paused(
         &loaded.config,
         args.shop.as_deref(),
         None,
@@ -97,7 +97,7 @@ pub(super) async fn resume(loaded: &Loaded, args: &Resume) -> Done {
     .await
 }
 
-async fn switch(
+async fn set_paused(
     config: &Config,
     shop: Option<&str>,
     why: Option<&str>,
@@ -105,13 +105,13 @@ async fn switch(
 ) -> Done {
     let store: Store = open(config).await?;
     let mut done = Vec::new();
-    for known in &config.shops {
-        if shop.is_none_or(|shop| shop == known.name) {
-            let name = ShopName::new(&known.name)?;
+    for configured in &config.shops {
+        if shop.is_none_or(|shop| shop == configured.name) {
+            let name = ShopName::new(&configured.name)?;
             store
                 .set_paused(&name, why, &person(actor), Clock::System.now())
                 .await?;
-            done.push(known.name.as_str());
+            done.push(configured.name.as_str());
         }
     }
     if done.is_empty() {
@@ -122,11 +122,11 @@ async fn switch(
             names.join(", ")
         )));
     }
-    let word = if why.is_some() {
+    let state = if why.is_some() {
         "paused: nothing is sent"
     } else {
-        "goes on"
+        "resumed"
     };
-    say(&format!("{}: {word}", done.join(", ")));
+    say(&format!("{}: {state}", done.join(", ")));
     Ok(ExitCode::SUCCESS)
 }

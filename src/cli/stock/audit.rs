@@ -54,36 +54,38 @@ pub(in crate::cli) async fn reservations(loaded: &Loaded, args: &StockShow) -> D
 
 pub(in crate::cli) async fn audit(loaded: &Loaded, args: &Shown) -> Done {
     let store = open(&loaded.config).await?;
-    let books = store.check_books(build::semantics(&loaded.config)).await?;
-    let balances = books.differences.is_empty();
+    let check = store.check_books(build::semantics(&loaded.config)).await?;
+    let balances = check.differences.is_empty();
     if args.format == Format::Json {
-        let differences = books.differences.iter();
+        let differences = check.differences.iter();
         let differences: Vec<_> = differences
             .map(|d| json!({ "sku": d.sku, "warehouse": d.warehouse, "what": d.what }))
             .collect();
-        let told = json!({ "balances": balances, "levels": books.levels, "promises": books.promises,
-            "before_trail": books.before_trail, "differences": differences });
-        say(&told.to_string());
+        let report = json!({ "balances": balances, "levels": check.levels, "promises": check.promises,
+            "before_trail": check.before_trail, "differences": differences });
+        say(&report.to_string());
     } else {
         if !balances {
-            let mut out = table::table(&["SKU", "warehouse", "what differs"]);
-            for d in &books.differences {
+            let mut out = table::table(&["SKU", "warehouse", "difference"]);
+            for d in &check.differences {
                 out.add_row(vec![&d.sku, &d.warehouse, &d.what]);
             }
             say(&out.to_string());
         }
-        let before = match books.before_trail {
+        let before = match check.before_trail {
             0 => String::new(),
-            some => format!("; {some} are older than the trail, which is kept for retention.audit"),
+            some => {
+                format!("; {some} are older than the audit log, which is kept for retention.audit")
+            }
         };
-        let verdict = if balances {
-            "the books balance"
+        let result = if balances {
+            "no differences"
         } else {
-            "the books do NOT balance"
+            "they DIFFER"
         };
         say(&format!(
-            "{} levels and {} promises against the trail: {verdict}{before}",
-            books.levels, books.promises
+            "{} levels and {} reservations checked against the audit log: {result}{before}",
+            check.levels, check.promises
         ));
     }
     Ok(if balances {
