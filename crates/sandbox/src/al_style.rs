@@ -1,4 +1,4 @@
-//! The supplier Al-Style (KASPI_API §9), as another door of the same port: `/al-style/api`.
+//! The API of the supplier Al-Style (KASPI_API §9), on the same port below `/al-style/api`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::message::{Reply, Request};
 
-/// Where it lies below the port.
+/// Its base path.
 pub(super) const ROOT: &str = "/al-style/api";
 
 /// One article.
@@ -16,18 +16,18 @@ pub(super) const ROOT: &str = "/al-style/api";
 pub struct Article {
     /// The manufacturer's part number.
     pub part_number: String,
-    /// What stands as its quantity: a number, `">50"`, null.
+    /// Its quantity as JSON: a number, `">50"` or null.
     pub quantity: Value,
 }
 
-/// The supplier's shelves and manners.
+/// The supplier's articles and behaviour.
 #[derive(Debug, Clone)]
 pub struct AlStyle {
-    /// The token let in.
+    /// The accepted token.
     pub token: String,
     /// Its articles by number.
     pub articles: BTreeMap<String, Article>,
-    /// A request sooner than this after the last one is refused.
+    /// A request sooner than this after the previous one is refused.
     pub pace: Duration,
     /// Answers 200 with `success: false`.
     pub fails: bool,
@@ -52,7 +52,7 @@ impl AlStyle {
         }
     }
 
-    /// Puts an article on the shelf.
+    /// Adds or replaces an article.
     pub fn put(&mut self, article: &str, quantity: impl Into<Value>) {
         let part_number = format!("PN-{article}");
         let quantity = quantity.into();
@@ -108,8 +108,8 @@ impl AlStyle {
         let articles = self.articles.iter().filter(|(number, _)| wanted(number));
         articles
             .map(|(number, article)| {
-                let told = json!({"quantity": article.quantity, "price1": 1000, "price2": 1200});
-                (number.clone(), told)
+                let fields = json!({"quantity": article.quantity, "price1": 1000, "price2": 1200});
+                (number.clone(), fields)
             })
             .collect::<serde_json::Map<_, _>>()
             .into()

@@ -1,5 +1,4 @@
-//! How one request is answered: the front end and its faults, what every endpoint demands,
-//! and the reads.
+//! Answers one request: faults of the front end, requirements of every endpoint, and reads.
 
 use fastrand::Rng;
 use jiff::{Timestamp, fmt::rfc2822};
@@ -45,7 +44,9 @@ impl World {
                 Method::Post if call.kind == EndpointKind::Import => {
                     self.take_products(now, request, when)
                 }
-                Method::Get if call.kind.is_of_products() => self.read_products(now, request, call),
+                Method::Get if call.kind.is_product_endpoint() => {
+                    self.read_products(now, request, call)
+                }
                 Method::Get => self.read(now, request, call),
                 Method::Post => self.write(now, request, call, when),
             });
@@ -62,7 +63,7 @@ impl World {
         }
     }
 
-    /// The faults that keep a request from ever reaching the API.
+    /// Faults that keep a request from reaching the API.
     fn front_end(&self, now: Timestamp, fault: Fault, rng: &mut Rng) -> Option<Reply> {
         Some(match fault {
             Fault::DropBefore => Reply::silent(Wire::DropBefore),
@@ -93,13 +94,13 @@ impl World {
         reply
     }
 
-    /// What every endpoint demands (KASPI_API §1).
+    /// Refuses what no endpoint accepts (KASPI_API §1).
     fn refuse(&self, request: &Request, call: &Call) -> Option<Reply> {
         let token = request.header("x-auth-token");
         if !token.is_some_and(|token| self.settings.tokens.iter().any(|known| known == token)) {
             return Some(Reply::error(401, "Authorization token is invalid"));
         }
-        if call.kind.is_of_products() {
+        if call.kind.is_product_endpoint() {
             return Self::refuse_products(request, call.kind);
         }
         let content_type = request

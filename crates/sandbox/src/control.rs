@@ -1,4 +1,4 @@
-//! What a test sees of a world, and the switches it holds.
+//! How tests inspect and control a world.
 
 use std::collections::BTreeMap;
 
@@ -15,12 +15,12 @@ impl World {
         &self.orders
     }
 
-    /// One order by its number.
+    /// One order by its code.
     pub fn order(&self, code: &str) -> Option<&Order> {
         self.by_code.get(code).map(|index| &self.orders[*index])
     }
 
-    /// Units of every SKU in orders now accepted or completed, by whomever.
+    /// Units of every SKU in orders now accepted or completed, by anyone.
     pub fn units_promised_by_sku(&self) -> BTreeMap<String, u64> {
         let mut units = BTreeMap::new();
         let promised =
@@ -36,7 +36,7 @@ impl World {
         &self.ledger
     }
 
-    /// When the next due thing is due, for a simulation's clock.
+    /// When the next scheduled event is due, for a simulation's clock.
     pub fn next_due(&self) -> Option<Timestamp> {
         self.queue.keys().next().map(|(due, _)| *due)
     }
@@ -51,7 +51,7 @@ impl World {
         self.settings.al_style.as_mut()
     }
 
-    /// Replaces the tokens that are let in.
+    /// Replaces the accepted tokens.
     pub fn set_tokens<T: Into<String>>(&mut self, tokens: impl IntoIterator<Item = T>) {
         self.settings.tokens = tokens.into_iter().map(Into::into).collect();
     }
@@ -66,17 +66,17 @@ impl World {
         self.settings.faults = faults;
     }
 
-    /// Orders a fault in advance; earlier scripts are used up first.
+    /// Adds a scripted fault; earlier scripts are used up first.
     pub fn script(&mut self, script: Script) {
         self.scripts.push(script);
     }
 
-    /// Takes the scripted faults back that are still waiting.
+    /// Removes the remaining scripted faults.
     pub fn forget_scripts(&mut self) {
         self.scripts.clear();
     }
 
-    /// How many scripted faults are still waiting for their request.
+    /// How many scripted faults have not happened yet.
     pub fn scripts_left(&self) -> u32 {
         self.scripts.iter().map(|script| script.times).sum()
     }

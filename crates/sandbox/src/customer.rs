@@ -1,4 +1,4 @@
-//! Invented people: every form a buyer's personal data takes (KASPI_API §2).
+//! Invented buyers, with personal data in every form Kaspi sends (KASPI_API §2).
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use super::{
     wire::{base64, mix},
 };
 
-/// What Kaspi shows once a phone number is none of the merchant's business.
+/// Shown instead of the phone number once the merchant no longer needs it.
 const PHONE_MASK: &str = "+0(000)-000-00-00";
 
 const FIRST_NAMES: [&str; 10] = [

@@ -1,4 +1,4 @@
-//! What goes wrong, how often, and by whose order.
+//! Faults and their rates.
 
 use std::{fmt, str::FromStr};
 
@@ -9,11 +9,11 @@ use super::message::Method;
 /// One way in which a request goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Fault {
-    /// Closed without effect and without a byte.
+    /// The connection closes without a byte sent, before any effect.
     DropBefore,
-    /// Closed without a byte after the effect.
+    /// The connection closes without a byte sent, after the effect.
     DropAfter,
-    /// Silence, without effect.
+    /// No answer, and no effect.
     Hang,
     /// 403 without effect.
     Http403,
@@ -29,11 +29,11 @@ pub enum Fault {
     Http503,
     /// 200 with an HTML page, without effect.
     Html200,
-    /// The real answer cut half-way, after the effect.
+    /// The real answer cut off half-way, after the effect.
     Truncated,
     /// 2xx without effect; writes only.
     NoEffect,
-    /// Silence or 2xx by draw, with the effect `Settings::late_by` later; writes only.
+    /// No answer or 2xx at random, with the effect `Settings::late_by` later; writes only.
     LateEffect,
     /// The real answer, `Settings::slow_by` later.
     Slow,
@@ -78,28 +78,28 @@ impl Fault {
         }
     }
 
-    /// Whether it makes sense for requests of this method.
+    /// Whether the fault can happen to a request of this method.
     pub fn applies_to(self, method: Method) -> bool {
         method == Method::Post
             || !matches!(self, Self::Http500After | Self::NoEffect | Self::LateEffect)
     }
 }
 
-/// The requests a rate is for.
+/// The requests a rate applies to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
     /// `get:`
     Get,
     /// `post:`
     Post,
-    /// No prefix: wherever the fault makes sense.
+    /// No prefix: every method the fault applies to.
     Both,
 }
 
 /// How often one fault happens, written `[get:|post:]NAME=P`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FaultRate {
-    /// The requests it is for.
+    /// The requests it applies to.
     pub scope: Scope,
     /// The fault.
     pub fault: Fault,
@@ -107,14 +107,14 @@ pub struct FaultRate {
     pub probability: f64,
 }
 
-/// Why a text is not a [`FaultRate`].
+/// A text that is not a [`FaultRate`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FaultParseError {
     /// No `=`.
     #[error("`{0}` is not NAME=P, e.g. `post:drop_after=0.1`")]
     Form(String),
     /// No such fault.
-    #[error("no fault is called `{name}`; the nearest are {nearest}")]
+    #[error("there is no fault `{name}`; did you mean {nearest}?")]
     Name {
         /// What was written.
         name: String,
@@ -124,8 +124,8 @@ pub enum FaultParseError {
     /// A prefix other than `get:` and `post:`.
     #[error("`{0}:` is not a scope; use `get:`, `post:` or none")]
     Scope(String),
-    /// A fault of writes asked for reads.
-    #[error("`{0}` concerns writes only and cannot be scoped to `get:`")]
+    /// A fault of writes with the scope `get:`.
+    #[error("`{0}` applies to writes only, not to `get:`")]
     WritesOnly(&'static str),
     /// Not a number from 0 to 1.
     #[error("`{0}` is not a probability from 0 to 1")]
@@ -170,7 +170,7 @@ impl FromStr for FaultRate {
     }
 }
 
-/// The three valid names most like `name`.
+/// The three fault names most similar to `name`.
 fn nearest(name: &str) -> String {
     let mut names = Fault::ALL.map(Fault::name);
     names.sort_by(|a, b| strsim::jaro_winkler(b, name).total_cmp(&strsim::jaro_winkler(a, name)));
@@ -181,8 +181,8 @@ fn nearest(name: &str) -> String {
         .join(", ")
 }
 
-/// The random faults of a world. Probabilities of one method add up; past 1 the later ones
-/// never happen.
+/// The random faults of a world. The probabilities for one method add up; rates beyond a sum of 1 never
+/// happen.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Faults {
     rates: Vec<FaultRate>,
@@ -194,7 +194,7 @@ impl Faults {
         self.rates.push(rate);
     }
 
-    /// Draws exactly once, so that requests keep their draws whatever the rates are.
+    /// Draws exactly once, so that changing the rates does not shift other random choices.
     pub(super) fn draw(&self, method: Method, rng: &mut Rng) -> Option<Fault> {
         let mut left = rng.f64();
         let applies = |rate: &&FaultRate| match rate.scope {

@@ -1,4 +1,4 @@
-//! A world that lives for months forgets, as an archive would.
+//! Deletes old orders from a world that runs for months, as Kaspi's archive does.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -12,15 +12,15 @@ use super::{
 };
 
 impl World {
-    /// Forgets orders that are over and were placed before `before`, and what was asked and done
-    /// before it. An order that something is still to happen to stays. Gives their number; the ledger's
-    /// total goes on counting.
+    /// Deletes archived orders placed before `before`, and the ledger's rows from before it. An order
+    /// with a scheduled event stays. Returns the number of deleted orders; the ledger's total number of
+    /// requests stays as it was.
     pub fn forget(&mut self, before: Timestamp) -> usize {
-        let awaited: BTreeSet<usize> = self.queue.values().filter_map(Event::index).collect();
+        let scheduled: BTreeSet<usize> = self.queue.values().filter_map(Event::index).collect();
         let stays = |(place, order): &(usize, Order)| {
             order.state != State::Archive
                 || order.seed.created_at >= before
-                || awaited.contains(place)
+                || scheduled.contains(place)
         };
         let known = self.orders.len();
         let kept: Vec<(usize, Order)> = std::mem::take(&mut self.orders)
@@ -36,14 +36,14 @@ impl World {
         self.orders = kept.into_iter().map(|(_, order)| order).collect();
         self.orders.shrink_to_fit();
         for event in self.queue.values_mut() {
-            event.moved(&places);
+            event.reindex(&places);
         }
-        self.index_anew();
+        self.rebuild_indexes();
         self.ledger.forget(before);
         known - self.orders.len()
     }
 
-    fn index_anew(&mut self) {
+    fn rebuild_indexes(&mut self) {
         self.by_created.clear();
         self.by_code.clear();
         self.by_id.clear();
@@ -62,27 +62,27 @@ impl World {
 }
 
 impl Event {
-    /// The place of the order it is about, where it names one by its place.
+    /// The index of the order it is about; external events name orders by code.
     fn index(&self) -> Option<usize> {
         match self {
             Self::AutoAccept(index)
             | Self::Deadline(index)
             | Self::CancelDone(index)
             | Self::Late { index, .. } => Some(*index),
-            Self::ExternalEvent(_) => None,
+            Self::External(_) => None,
         }
     }
 
-    fn moved(&mut self, places: &HashMap<usize, usize>) {
+    fn reindex(&mut self, places: &HashMap<usize, usize>) {
         match self {
             Self::AutoAccept(index)
             | Self::Deadline(index)
             | Self::CancelDone(index)
             | Self::Late { index, .. } => {
-                // An order that is awaited stays.
+                // An order with a scheduled event stays.
                 *index = places.get(index).copied().unwrap_or(*index);
             }
-            Self::ExternalEvent(_) => {}
+            Self::External(_) => {}
         }
     }
 }
@@ -91,11 +91,11 @@ impl Event {
 mod tests {
     use std::time::Duration;
 
-    use super::super::{Settings, Status, order::OrderSeed, people::ExternalEvent};
+    use super::super::{Settings, Status, external::ExternalEvent, order::OrderSeed};
     use super::*;
 
     #[test]
-    fn what_is_over_goes_and_the_rest_works_on() {
+    fn archived_orders_are_deleted_and_the_rest_work_on() {
         let start: Timestamp = "2026-03-02T06:00:00Z".parse().unwrap();
         let hours = |n: u64| start + Duration::from_hours(n);
         let mut world = World::new(Settings::default());
@@ -103,7 +103,7 @@ mod tests {
             let order = OrderSeed::new(&format!("90000000{n}"), hours(n)).line("A", 1);
             assert!(world.place(order));
         }
-        // Of the first four one is over, one accepted, one waits for its deadline, one for the buyer.
+        // Of the first four, one is cancelled, one accepted, one waits for its deadline, one for the buyer.
         assert!(world.buyer_cancels("900000000", hours(1)));
         assert!(world.cabinet_accepts("900000001", hours(1)));
         world.at(hours(30), ExternalEvent::Completed("900000001".to_owned()));
@@ -112,7 +112,7 @@ mod tests {
             ExternalEvent::BuyerCancels("900000003".to_owned()),
         );
         world.advance(hours(4));
-        // The first one's deadline is past, with nothing to come; the fourth's is not.
+        // Only the first has no scheduled event left: its deadline has passed.
         assert_eq!(world.forget(hours(4)), 1, "{:?}", world.orders());
         assert!(world.order("900000000").is_none());
         assert!(

@@ -1,4 +1,4 @@
-//! HTTP/1.1 by hand: bytes in, [`Request`] out; [`Reply`] in, bytes out.
+//! HTTP/1.1 written by hand: reads a [`Request`] from bytes and writes a [`Reply`] as bytes.
 
 use std::io;
 
@@ -22,17 +22,17 @@ const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// The most headers in a request.
 const HEADERS_MAX: usize = 64;
 
-/// What came in.
+/// What a connection delivered.
 pub(super) enum Incoming {
     /// A request, and whether the connection may carry another one.
     Request { request: Request, keep_alive: bool },
-    /// Something that never reaches the world; answered, then the connection closes.
-    Unfit(Reply),
-    /// The client is gone.
+    /// A request that is answered without the world; then the connection closes.
+    Malformed(Reply),
+    /// The client closed the connection.
     Closed,
 }
 
-/// A request's head, taken apart.
+/// A parsed request head.
 struct Head {
     request: Request,
     length: usize,
@@ -49,13 +49,13 @@ pub(super) async fn read_request(
         match parse_head(buffer) {
             Ok(Some(head)) => break head,
             Ok(None) if buffer.len() >= HEAD_BYTES_MAX => {
-                return Ok(Incoming::Unfit(Reply::error(
+                return Ok(Incoming::Malformed(Reply::error(
                     431,
                     "Request head is too large",
                 )));
             }
             Ok(None) => {}
-            Err(reply) => return Ok(Incoming::Unfit(reply)),
+            Err(reply) => return Ok(Incoming::Malformed(reply)),
         }
         if stream.read_buf(buffer).await? == 0 {
             return Ok(Incoming::Closed);

@@ -1,4 +1,4 @@
-//! The append-only record of what was asked and what it did, for tests to judge by.
+//! The append-only record of requests and their effects, for tests to check against.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,13 +26,13 @@ pub struct RequestRow {
     pub state: Option<String>,
     /// The id in its path or body.
     pub id: Option<String>,
-    /// The number of the order it is about, where that order exists.
+    /// The code of the order it is about, if that order exists.
     pub code: Option<String>,
-    /// What it asked for, when a write.
+    /// What it asked for, if it is a write.
     pub write: Option<WriteKind>,
-    /// The order already had what the write asked for when it arrived.
+    /// Whether the order already was as the write asked when it arrived.
     pub blind_repeat: bool,
-    /// The status the client could see; `None` = no byte was sent.
+    /// The HTTP status the client could see; `None` = no byte was sent.
     pub answered: Option<u16>,
     /// What the transport did.
     pub wire: Wire,
@@ -45,7 +45,7 @@ pub struct RequestRow {
 pub enum Cause {
     /// A write, at once.
     Api,
-    /// A write, later than its answer.
+    /// A write, after its answer.
     Late,
     /// The buyer.
     Buyer,
@@ -77,7 +77,7 @@ pub struct EffectRow {
     pub to: Status,
     /// Who changed it.
     pub cause: Cause,
-    /// The number of the request, when a write caused it.
+    /// The number of the request, if a write caused it.
     pub request: Option<u64>,
     /// When.
     pub at: Timestamp,
@@ -96,17 +96,17 @@ pub struct Post {
     pub kind: WriteKind,
     /// Whether it changed the order, at once or by now.
     pub had_effect: bool,
-    /// Whether the order already had that effect when it arrived.
+    /// Whether the order already was as it asked when it arrived.
     pub blind_repeat: bool,
 }
 
-/// Everything that matters, in the order it happened.
+/// Requests and effects, in the order they happened.
 #[derive(Debug, Clone, Default)]
 pub struct Ledger {
     requests: Vec<RequestRow>,
     effects: Vec<EffectRow>,
-    /// Requests that were forgotten.
-    forgotten: usize,
+    /// Number of deleted requests.
+    deleted: usize,
 }
 
 impl Ledger {
@@ -130,15 +130,15 @@ impl Ledger {
 
     /// How many requests arrived.
     pub fn requests_total(&self) -> usize {
-        self.forgotten + self.requests.len()
+        self.deleted + self.requests.len()
     }
 
-    /// Forgets what happened before then.
+    /// Deletes the rows from before then.
     pub(super) fn forget(&mut self, before: Timestamp) {
         let known = self.requests.len();
         self.requests.retain(|row| row.at >= before);
         self.effects.retain(|row| row.at >= before);
-        self.forgotten += known - self.requests.len();
+        self.deleted += known - self.requests.len();
     }
 
     /// How many requests of one kind arrived.
@@ -194,7 +194,7 @@ impl Ledger {
         .collect()
     }
 
-    /// Writes that asked for what the order already had.
+    /// Writes that found the order already as they asked.
     pub fn blind_repeats(&self) -> Vec<&RequestRow> {
         self.requests
             .iter()
@@ -218,7 +218,7 @@ impl Ledger {
             .collect()
     }
 
-    /// Units of every SKU in orders accepted by a write, whatever became of them later.
+    /// Units of every SKU in orders accepted by a write, even if they were cancelled later.
     pub fn units_accepted_by_sku(&self) -> BTreeMap<String, u64> {
         let mut units = BTreeMap::new();
         let accepted =

@@ -1,26 +1,26 @@
-//! A stateful stand-in for Kaspi, for the demo, the tests, the benches and the simulation.
+//! A stateful simulation of Kaspi's API, for `qabyl demo`, `qabyl sandbox`, the tests and the benches.
 //!
-//! [`World`] is the whole of it: pure, without a clock or any I/O. The same settings and the
-//! same requests at the same instants always give the same answers. [`Server`] puts a real
-//! HTTP/1.1 port in front of one, with every byte in its own hands, so that it can also
-//! misbehave. What happened is read from the [`Ledger`] and from [`World::orders`].
+//! [`World`] holds all state and is pure: it has no clock and does no I/O. The same settings and the
+//! same requests at the same times always give the same answers. [`Server`] serves one over HTTP/1.1
+//! and writes the bytes itself, so that it can also misbehave on the wire. Tests read what happened
+//! from the [`Ledger`] and from [`World::orders`].
 //!
-//! The behaviour is that of KASPI_API §1–6, and never kinder.
+//! It behaves as KASPI_API §1–9 describes, and is never more lenient.
 
-mod account;
 mod al_style;
 mod answer;
-mod catalogue;
 mod control;
 mod customer;
+mod external;
 mod faults;
 mod forget;
+mod goods;
 mod http;
 mod ledger;
+mod ledger_report;
 mod listing;
 mod message;
 mod order;
-mod people;
 mod products;
 mod render;
 mod route;
@@ -34,11 +34,11 @@ mod world;
 mod writes;
 
 pub use al_style::{AlStyle, Article};
+pub use external::ExternalEvent;
 pub use faults::{Fault, FaultParseError, FaultRate, Faults, Scope};
 pub use ledger::{Cause, EffectRow, Ledger, Post, RequestRow};
 pub use message::{Method, Reply, Request, Wire};
 pub use order::{LineSeed, Order, OrderSeed};
-pub use people::ExternalEvent;
 pub use route::{EndpointKind, WriteKind};
 pub use script::Script;
 pub use seed::{Seeded, StockRow, seed_orders, stock_csv};

@@ -1,4 +1,4 @@
-//! `GET /v2/orders`: filters, windows and pages over the live state (KASPI_API §2).
+//! `GET /v2/orders`: filters, windows and pages of the current orders (KASPI_API §2).
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ const PAGE_SIZE_MAX: usize = 100;
 /// The widest window, in milliseconds: 14 days.
 const WINDOW_MS_MAX: i64 = 14 * 24 * 3600 * 1000;
 
-/// One page's worth of a list.
+/// The requested page of a list.
 struct Page {
     number: usize,
     size: usize,

@@ -1,4 +1,4 @@
-//! What goes in and comes out of a [`World`](super::World): one request, one reply.
+//! Requests to a [`World`](super::World) and its replies.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ pub enum Method {
     Post,
 }
 
-/// One request as the server read it.
+/// A request as the server read it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     /// The method.
@@ -81,14 +81,14 @@ fn first<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str> {
         .map(|(_, value)| value.as_str())
 }
 
-/// What the transport does with a reply.
+/// How the transport delivers a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Wire {
     /// The whole reply is sent.
     Whole,
-    /// Nothing was done; the connection closes without a byte.
+    /// The request had no effect; the connection closes without a byte sent.
     DropBefore,
-    /// All was done; the connection closes without a byte.
+    /// The request had its effect; the connection closes without a byte sent.
     DropAfter,
     /// The connection stays open and silent.
     Hang,
@@ -105,9 +105,9 @@ pub struct Reply {
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
-    /// What the transport does with it.
+    /// How the transport delivers it.
     pub wire: Wire,
-    /// How long the transport waits before it does so.
+    /// Delay before that.
     pub delay: Duration,
 }
 
@@ -153,7 +153,7 @@ impl Reply {
         }
     }
 
-    /// The same reply, handled otherwise by the transport.
+    /// The same reply, delivered differently.
     pub(super) fn on_wire(self, wire: Wire) -> Self {
         Self { wire, ..self }
     }

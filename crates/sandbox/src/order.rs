@@ -1,4 +1,4 @@
-//! Orders: how one is described when it is placed, and what the world holds of it.
+//! Orders: their description when placed, and their state in the world.
 
 use jiff::Timestamp;
 
@@ -11,11 +11,11 @@ pub struct LineSeed {
     pub sku: String,
     /// The product's name.
     pub name: String,
-    /// How many.
+    /// Units.
     pub quantity: u32,
     /// The price of one, in KZT.
     pub unit_price_kzt: u32,
-    /// In what it is counted.
+    /// The unit of measure.
     pub unit_type: UnitType,
     /// Where its SKU can be found.
     pub offer: OfferForm,
@@ -47,7 +47,7 @@ impl LineSeed {
     reason = "they are Kaspi's independent flags"
 )]
 pub struct OrderSeed {
-    /// The number people say.
+    /// Its code.
     pub code: String,
     /// `creationDate`.
     pub created_at: Timestamp,
@@ -71,7 +71,7 @@ pub struct OrderSeed {
     pub payment: Payment,
     /// `pickupPointId`, the warehouse.
     pub pickup_point: Option<String>,
-    /// Accepted by the cabinet as it arrives, never seen as NEW (KASPI_API §3).
+    /// Accepted by the cabinet on arrival, so never listed as NEW (KASPI_API §3).
     pub auto_accepted: bool,
 }
 
@@ -153,9 +153,9 @@ pub struct Order {
     pub state: State,
     /// The status.
     pub status: Status,
-    /// When it was accepted, by whomever.
+    /// When it was accepted, by anyone.
     pub accepted_at: Option<Timestamp>,
-    /// When it was cancelled, by whomever.
+    /// When it was cancelled, by anyone.
     pub cancelled_at: Option<Timestamp>,
     /// `cancellationReason`.
     pub cancellation_reason: Option<String>,
@@ -187,7 +187,7 @@ impl Order {
         }
     }
 
-    /// The number people say.
+    /// Its code.
     pub fn code(&self) -> &str {
         &self.seed.code
     }
@@ -202,7 +202,7 @@ impl Order {
         self.lines().iter().map(LineSeed::total_kzt).sum()
     }
 
-    /// Where an accept takes it (KASPI_API §3).
+    /// Its state after an accept (KASPI_API §3).
     pub fn accepted_state(&self) -> State {
         match (
             self.seed.signature_required,

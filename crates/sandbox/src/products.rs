@@ -1,5 +1,5 @@
-//! Categories, their attributes, and imports of products (KASPI_API §7): an import is taken, worked on
-//! for a while, and then has a result for each SKU.
+//! Categories, their attributes, and imports of products (KASPI_API §7). An import has a result for each
+//! SKU after a while.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -41,14 +41,14 @@ const VALUES: [(&str, &str, &str); 5] = [
     ("material", "plastic", "пластик"),
 ];
 
-/// Products in one import.
+/// Most products in one import.
 const PRODUCTS_MAX: usize = 10_000;
 
-/// What was sent in and what became of it.
+/// Imports and their products.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Products {
     imports: BTreeMap<String, Import>,
-    /// Every product taken, by SKU.
+    /// Every imported product, by SKU.
     known: BTreeMap<String, Value>,
     numbered: u64,
 }
@@ -61,21 +61,21 @@ struct Import {
 }
 
 impl World {
-    /// SKUs of every product taken by an import that is over.
+    /// SKUs of every product of a finished import.
     pub fn products(&self) -> BTreeSet<&str> {
         self.products.known.keys().map(String::as_str).collect()
     }
 
-    /// What the product endpoints demand: other headers than the orders'.
+    /// Refuses requests without the headers the product endpoints need, which differ from the orders'.
     pub(super) fn refuse_products(request: &Request, kind: EndpointKind) -> Option<Reply> {
-        let says = |name, wanted: &str| {
+        let has = |name, wanted: &str| {
             let value = request.header(name).unwrap_or_default();
             value.split([',', ';']).any(|part| part.trim() == wanted)
         };
-        if !says("accept", "application/json") {
+        if !has("accept", "application/json") {
             return Some(Reply::error(406, "Accept must be application/json"));
         }
-        if kind == EndpointKind::Import && !says("content-type", "text/plain") {
+        if kind == EndpointKind::Import && !has("content-type", "text/plain") {
             return Some(Reply::error(415, "Content-Type must be text/plain"));
         }
         None
@@ -87,7 +87,7 @@ impl World {
         request: &Request,
         call: &Call,
     ) -> Reply {
-        self.products.work(now);
+        self.products.finish_due(now);
         let parameter = |name| request.parameter(name).unwrap_or_default();
         let category = parameter("c");
         let of_category = matches!(
@@ -106,8 +106,9 @@ impl World {
                 let values = VALUES
                     .into_iter()
                     .filter(|(attribute, ..)| *attribute == of);
-                let has = ATTRIBUTES.iter().any(|(code, ..)| *code == of);
-                (is_known && has).then(|| named(values.map(|(_, code, name)| (code, name)), "name"))
+                let exists = ATTRIBUTES.iter().any(|(code, ..)| *code == of);
+                (is_known && exists)
+                    .then(|| named(values.map(|(_, code, name)| (code, name)), "name"))
             }
             EndpointKind::ImportSchema => Some(schema()),
             EndpointKind::ImportState => self.products.state(parameter("i")),
@@ -125,7 +126,7 @@ impl World {
             Ok(Value::Array(items)) if (1..=PRODUCTS_MAX).contains(&items.len()) => items,
             _ => return Reply::error(400, "Body must be a JSON array of 1 to 10000 products"),
         };
-        self.products.work(now);
+        self.products.finish_due(now);
         self.products.numbered += 1;
         let code = format!("IMPORT-{}", self.products.numbered);
         let late = if when == When::Later {
@@ -148,12 +149,12 @@ impl World {
 }
 
 impl Products {
-    /// Finishes the imports that were due by `now`, in the order of their sending.
-    fn work(&mut self, now: Timestamp) {
+    /// Finishes the imports due by `now`, in the order they were sent.
+    fn finish_due(&mut self, now: Timestamp) {
         let due = |import: &&mut Import| import.result.is_none() && import.done_at <= now;
         for import in self.imports.values_mut().filter(due) {
             let items = std::mem::take(&mut import.items);
-            let mut told = serde_json::Map::new();
+            let mut results = serde_json::Map::new();
             let (mut errors, mut skipped) = (0, 0);
             for item in &items {
                 let sku = item["sku"].as_str().unwrap_or_default().to_owned();
@@ -169,10 +170,10 @@ impl Products {
                 } else {
                     json!({"state": "CREATED"})
                 };
-                told.insert(sku, outcome);
+                results.insert(sku, outcome);
             }
             import.result = Some(json!({"errors": errors, "warnings": 0, "skipped": skipped,
-                "total": items.len(), "result": told}));
+                "total": items.len(), "result": results}));
         }
     }
 
@@ -191,7 +192,7 @@ impl Products {
     }
 }
 
-/// What Kaspi finds wrong with one product.
+/// The mistakes Kaspi finds in one product.
 fn mistakes(item: &Value) -> Vec<Value> {
     let mut wrong = Vec::new();
     let mut add = |field: &str, message: String| {

@@ -1,4 +1,4 @@
-//! The JSON of orders and entries, with every form a field was seen in (KASPI_API §2, §4).
+//! The JSON of orders and entries, in every form that fields were observed in (KASPI_API §2, §4).
 
 use serde_json::{Map, Value, json};
 
@@ -12,7 +12,7 @@ use super::{
 
 const BASE: &str = "https://kaspi.kz/shop/api/v2";
 
-/// When no one has decided otherwise: two days to deliver.
+/// Time to deliver: two days.
 const PLANNED_MS: i64 = 48 * 3600 * 1000;
 
 /// The opaque id of a line.
@@ -30,7 +30,7 @@ pub(super) fn master_id(sku: &str) -> String {
     base64(catalogue_code(sku).as_bytes(), true)
 }
 
-/// One order's fields, some of them absent and some null, always the same ones.
+/// The fields of one order. Some are absent and some null, always the same ones for an order.
 struct Fields<'a> {
     settings: &'a Settings,
     code: &'a str,
@@ -55,7 +55,7 @@ impl<'a> Fields<'a> {
         self.map.insert(name.to_owned(), value.into());
     }
 
-    /// A value, or else null or nothing by draw.
+    /// A value; without one the field is null or absent, at random.
     fn put_some(&mut self, name: &str, value: Option<impl Into<Value>>) {
         match value {
             Some(value) => self.put(name, value),
@@ -64,14 +64,14 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A flag; when not set it is `false` or absent by draw.
+    /// A flag; when not set it is `false` or absent, at random.
     fn put_flag(&mut self, name: &str, value: bool) {
         if value || !self.draw(name).is_multiple_of(3) {
             self.put(name, value);
         }
     }
 
-    /// A price in KZT, as `4000.0` or as `4000` by draw.
+    /// A price in KZT, as `4000.0` or as `4000` at random.
     fn put_price(&mut self, name: &str, kzt: u64) {
         let price = match u32::try_from(kzt) {
             Ok(kzt) if self.draw("price").is_multiple_of(2) => Value::from(f64::from(kzt)),
@@ -93,12 +93,12 @@ pub(super) fn order(order: &Order, settings: &Settings, read: u64) -> Value {
     })
 }
 
-/// The answer of `GET /orders/{id}`.
+/// The answer to `GET /orders/{id}`.
 pub(super) fn order_document(one: &Order, settings: &Settings, read: u64) -> Value {
     json!({"data": order(one, settings, read), "included": []})
 }
 
-/// The answer of `GET /orders/{id}/entries`.
+/// The answer to `GET /orders/{id}/entries`.
 pub(super) fn entries_document(order: &Order, settings: &Settings) -> Value {
     json!({"data": entries(order, settings), "included": []})
 }
@@ -152,7 +152,7 @@ fn attributes(order: &Order, settings: &Settings, read: u64) -> Value {
     fields.map.into()
 }
 
-/// `attributes.kaspiDelivery`; the waybill's signature changes at every read.
+/// `attributes.kaspiDelivery`; the waybill's signature differs in every read.
 fn kaspi_delivery(order: &Order, settings: &Settings, read: u64) -> Option<Value> {
     let seed = &order.seed;
     if !seed.kaspi_delivery && !seed.express {
@@ -259,7 +259,7 @@ fn entry(order: &Order, number: usize, line: &LineSeed, settings: &Settings) -> 
     })
 }
 
-/// The answer of `GET /masterproducts/{id}/merchantProduct`; `data` is null without an offer.
+/// The answer to `GET /masterproducts/{id}/merchantProduct`; `data` is null without an offer.
 pub(super) fn merchant_product(id: &str, linked: Option<&(String, String)>) -> Value {
     let data = linked.map(|(sku, name)| {
         json!({
@@ -272,7 +272,7 @@ pub(super) fn merchant_product(id: &str, linked: Option<&(String, String)>) -> V
     json!({"data": data, "included": []})
 }
 
-/// The answer of `GET /orderentries/{id}/product`: Kaspi's code of the card, not the SKU.
+/// The answer to `GET /orderentries/{id}/product`: Kaspi's code of the card, not the SKU.
 pub(super) fn catalogue_product(line: &LineSeed) -> Value {
     json!({
         "data": {

@@ -1,10 +1,10 @@
-//! Which endpoint a request is for, and which order it is about.
+//! Parses a request: its endpoint, and the order it is about.
 
 use serde_json::Value;
 
 use super::message::{Method, Request};
 
-/// The endpoints told apart in the ledger.
+/// The endpoints, as the ledger distinguishes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EndpointKind {
     /// `GET /v2/orders` by filters.
@@ -40,8 +40,8 @@ pub enum EndpointKind {
 }
 
 impl EndpointKind {
-    /// Whether it is one of the products' (KASPI_API §7), which have manners of their own.
-    pub(super) fn is_of_products(self) -> bool {
+    /// Whether it is a product endpoint (KASPI_API §7), which needs other headers.
+    pub(super) fn is_product_endpoint(self) -> bool {
         matches!(
             self,
             Self::Categories
@@ -54,8 +54,8 @@ impl EndpointKind {
         )
     }
 
-    /// One of the products', by what follows `/products/`.
-    fn of_products(method: Method, path: &str) -> Self {
+    /// A product endpoint, by the path after `/products/`.
+    fn product_endpoint(method: Method, path: &str) -> Self {
         match (method, path) {
             (Method::Get, "classification/categories") => Self::Categories,
             (Method::Get, "classification/attributes") => Self::Attributes,
@@ -80,7 +80,7 @@ pub enum WriteKind {
     Other,
 }
 
-/// A request taken apart.
+/// A parsed request.
 pub(super) struct Call {
     pub(super) kind: EndpointKind,
     /// The id in the path, or in the body of a write.
@@ -90,14 +90,14 @@ pub(super) struct Call {
     pub(super) write: Option<WriteKind>,
 }
 
-/// The parameter that finds one order by its number.
+/// The parameter that finds one order by its code.
 pub(super) const CODE_FILTER: &str = "filter[orders][code]";
 
 impl Call {
     pub(super) fn read(request: &Request) -> Self {
         if let Some(path) = request.path.strip_prefix("/shop/api/products/") {
             return Self {
-                kind: EndpointKind::of_products(request.method, path),
+                kind: EndpointKind::product_endpoint(request.method, path),
                 id: None,
                 body: None,
                 write: None,

@@ -1,14 +1,14 @@
-//! Faults ordered in advance.
+//! Scripted faults.
 
 use super::faults::Fault;
 use super::listing::STATE_FILTER;
 use super::message::{Method, Request};
 use super::terms::State;
 
-/// A fault ordered in advance for the next requests that match; comes before random ones.
+/// A fault for the next requests that match. It takes precedence over random faults.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Script {
-    /// Only this method; `None` = any the fault makes sense for.
+    /// Only this method; `None` = every method the fault applies to.
     pub method: Option<Method>,
     /// Only a path that contains this text.
     pub path_contains: Option<String>,
@@ -23,7 +23,7 @@ pub struct Script {
 }
 
 impl Script {
-    /// The fault once, on any request it makes sense for.
+    /// The fault once, on any request it applies to.
     pub fn once(fault: Fault) -> Self {
         Self {
             method: None,
@@ -71,7 +71,7 @@ impl Script {
         }
     }
 
-    /// The same, for so many requests.
+    /// The same, for this many requests.
     #[must_use]
     pub fn times(self, times: u32) -> Self {
         Self { times, ..self }

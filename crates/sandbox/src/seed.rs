@@ -1,4 +1,4 @@
-//! A believable shop: a stock list, and orders of the last two hours.
+//! A realistic sample shop: a stock list, and orders of the last two hours.
 
 use std::{fmt::Write, time::Duration};
 
@@ -6,7 +6,7 @@ use fastrand::Rng;
 use jiff::Timestamp;
 
 use super::{
-    catalogue::{GOODS, MEASURED, Product, UNKNOWN},
+    goods::{GOODS, MEASURED, Product, UNKNOWN},
     order::{LineSeed, OrderSeed},
     terms::{DeliveryMode, OfferForm, Payment, UnitType},
 };
@@ -14,10 +14,10 @@ use super::{
 /// How far back the orders reach, in milliseconds.
 const SPAN_MS: u64 = 2 * 3600 * 1000;
 
-/// So many of the goods are well stocked; the rest are short.
+/// The first goods of the list are well stocked; the rest are short.
 const PLAIN_GOODS: usize = 30;
 
-/// Orders of this many places cover every kind.
+/// The first orders cover every kind.
 const KINDS: usize = 20;
 
 /// One row of the stock list.
@@ -31,7 +31,7 @@ pub struct StockRow {
     pub on_hand: u32,
 }
 
-/// Orders, and the stock they are to be decided from.
+/// Sample orders, and the stock to decide them from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seeded {
     /// The orders; codes count up from 900000001.
@@ -52,7 +52,7 @@ pub fn seed_orders(seed: u64, n: usize, now: Timestamp) -> Seeded {
             approved_at: created_at.checked_add(Duration::from_secs(1)).ok(),
             ..OrderSeed::new(&(900_000_001 + place).to_string(), created_at)
         };
-        // After the first ones about one order in twelve is not a plain one.
+        // After the first ones, about one order in twelve is not plain.
         let kind = if place < KINDS {
             place
         } else {
@@ -61,7 +61,7 @@ pub fn seed_orders(seed: u64, n: usize, now: Timestamp) -> Seeded {
         of_kind(kind, base, &mut rng)
     });
     let orders = orders.collect();
-    // Plain goods last whatever the number of orders; the short ones stay short.
+    // Plain goods suffice for any number of orders; the short ones stay short.
     let more = u32::try_from(n / 6).unwrap_or(u32::MAX);
     let row = |(sku, name, _, on_hand): &Product, more| StockRow {
         sku: (*sku).to_owned(),
@@ -147,7 +147,7 @@ fn of_kind(kind: usize, base: OrderSeed, rng: &mut Rng) -> OrderSeed {
             OrderSeed { lines, ..order }
         }
         7 => only(order, line(GOODS[rng.usize(..12)], rng.u32(2..=5))),
-        // More than is there, sold out, and short in one line only.
+        // More than is in stock, sold out, and short in one line only.
         8 => only(order, line(GOODS[PLAIN_GOODS + rng.usize(..3)], 4)),
         9 => only(order, line(GOODS[33], 1)),
         10 => order.with_line(line(GOODS[33], 1)),

@@ -1,4 +1,4 @@
-//! A real port in front of a [`World`].
+//! Serves a [`World`] on a TCP port.
 
 use std::{
     io,
@@ -15,16 +15,16 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    account,
     http::{Incoming, read_request, write_reply},
+    ledger_report,
     message::{Method, Reply, Request, Wire},
     world::World,
 };
 
-/// Where the server gets the time from.
+/// The source of the server's time.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
-/// How long the listener rests when it cannot accept, e.g. out of file descriptors.
+/// Pause after a failed accept, for example without free file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// A running sandbox. Stops when dropped; [`Server::shutdown`] also waits for the end.
@@ -34,7 +34,7 @@ pub struct Server {
     tasks: TaskTracker,
 }
 
-/// What every connection needs.
+/// Shared by all connections.
 struct Shared {
     world: Mutex<World>,
     clock: Clock,
@@ -64,7 +64,7 @@ impl Server {
         })
     }
 
-    /// The address listened on.
+    /// The listening address.
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
@@ -85,7 +85,7 @@ impl Server {
         self.shared.world()
     }
 
-    /// Stops listening, drops every connection and waits until all is over.
+    /// Stops listening, drops every connection and waits for all tasks to end.
     pub async fn shutdown(self) {
         self.shared.stop.cancel();
         self.tasks.close();
@@ -104,13 +104,13 @@ impl Shared {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads the clock under the lock, so that the world's time never runs backwards.
+    /// Answers a request. The clock is read under the lock, so that the world's time never runs backwards.
     fn handle(&self, request: &Request) -> Reply {
         let mut world = self.world();
         let now = (self.clock)();
-        if request.method == Method::Get && request.path == account::PATH {
+        if request.method == Method::Get && request.path == ledger_report::PATH {
             world.advance(now);
-            return Reply::json(200, &account::account(&world));
+            return Reply::json(200, &ledger_report::report(&world));
         }
         world.handle(now, request)
     }
@@ -138,7 +138,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, tasks: TaskTracker) 
 async fn serve(stream: TcpStream, shared: Arc<Shared>) {
     let ended = tokio::select! {
         () = shared.stop.cancelled() => return,
-        ended = converse(stream, &shared) => ended,
+        ended = answer_all(stream, &shared) => ended,
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a sandbox connection broke");
@@ -146,7 +146,7 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
 }
 
 /// Answers one request after another until either side closes.
-async fn converse(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
+async fn answer_all(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut buffer = Vec::new();
     loop {
@@ -155,7 +155,7 @@ async fn converse(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
                 request,
                 keep_alive,
             } => (request, keep_alive),
-            Incoming::Unfit(reply) => {
+            Incoming::Malformed(reply) => {
                 write_reply(&mut stream, &reply, (shared.clock)(), false).await?;
                 return stream.shutdown().await;
             }
@@ -167,7 +167,7 @@ async fn converse(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
         }
         match reply.wire {
             Wire::DropBefore | Wire::DropAfter => return Ok(()),
-            Wire::Hang => return outlast(&mut stream).await,
+            Wire::Hang => return wait_for_close(&mut stream).await,
             Wire::Truncate => {
                 write_reply(&mut stream, &reply, (shared.clock)(), false).await?;
                 return stream.shutdown().await;
@@ -182,8 +182,8 @@ async fn converse(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
     }
 }
 
-/// Stays silent until the client gives up.
-async fn outlast(stream: &mut TcpStream) -> io::Result<()> {
+/// Stays silent until the client closes the connection.
+async fn wait_for_close(stream: &mut TcpStream) -> io::Result<()> {
     let mut ignored = [0_u8; 1024];
     while stream.read(&mut ignored).await? > 0 {}
     Ok(())

@@ -1,4 +1,4 @@
-//! How a world behaves where Kaspi's behaviour is unknown, varies, or is being tested.
+//! Settings for behaviour of Kaspi's that is unknown, varies, or is under test.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub enum IncludeSupport {
 /// Which form `relationships.entries` takes (KASPI_API §2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum EntriesForm {
-    /// One or the other, by order.
+    /// Either, depending on the order.
     #[default]
     Mixed,
     /// With the `data` array.
@@ -29,7 +29,7 @@ pub enum EntriesForm {
     LinksOnly,
 }
 
-/// The order in which lists are given.
+/// The order of lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ListOrder {
     /// Oldest first.
@@ -37,7 +37,7 @@ pub enum ListOrder {
     /// Newest first.
     #[default]
     CreatedDesc,
-    /// In no order a client could rely on, yet the same on every page.
+    /// Shuffled, but the same on every page.
     Scattered,
 }
 
@@ -56,19 +56,19 @@ pub enum SuccessForm {
 /// The settings of a [`World`](super::World).
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Every random choice follows from it.
+    /// Seed of every random choice.
     pub seed: u64,
-    /// The tokens let in; anything else is 401.
+    /// Accepted tokens; any other gets 401.
     pub tokens: Vec<String>,
-    /// How long every answer takes.
+    /// Delay before every answer.
     pub latency: Duration,
-    /// How much longer a `slow` one takes. Default 8 s.
+    /// Additional delay of the fault `slow`. Default 8 s.
     pub slow_by: Duration,
-    /// How long after its POST a `late_effect` happens. Default 30 s.
+    /// Delay of the effect with the fault `late_effect`. Default 30 s.
     pub late_by: Duration,
-    /// What a 429 asks for in `Retry-After`, to the second. Default 2 s.
+    /// `Retry-After` of a 429, in whole seconds. Default 2 s.
     pub retry_after: Duration,
-    /// How long an import of products is worked on. Default 3 s.
+    /// Time until an import of products has a result. Default 3 s.
     pub import_takes: Duration,
     /// Whether entries can be included in a list.
     pub include_support: IncludeSupport,
@@ -78,16 +78,16 @@ pub struct Settings {
     pub list_order: ListOrder,
     /// How a successful write is answered.
     pub success: SuccessForm,
-    /// When set, a write without this value in `X-Merchant-Uid` answers 2xx and does nothing.
+    /// When set, a write without this `X-Merchant-Uid` is answered with 2xx but has no effect.
     pub require_merchant_uid: Option<String>,
-    /// How long after approval Kaspi cancels an undecided order by itself; `None` = never.
-    /// Plain hours: the sandbox knows no shop schedule. Default 3 h (KASPI_API §3).
+    /// Time after approval when Kaspi cancels an undecided order; `None` = never. Plain hours, as the
+    /// sandbox has no shop schedule. Default 3 h (KASPI_API §3).
     pub deadline: Option<Duration>,
-    /// A text put into every name, phone and address, for leak tests.
+    /// A text added to every name, phone and address, to detect leaks in tests.
     pub canary: Option<String>,
-    /// Random faults, by probability.
+    /// Random faults.
     pub faults: Faults,
-    /// A supplier that also answers at this port.
+    /// The supplier Al-Style at the same port.
     pub al_style: Option<AlStyle>,
 }
 

@@ -1,8 +1,8 @@
-//! The words of an order: states, statuses, ways to deliver and to pay (KASPI_API §2–4).
+//! Kaspi's terms for orders: states, statuses, delivery, payment (KASPI_API §2–4).
 
 use std::fmt;
 
-/// The bucket an order lies in (KASPI_API §3).
+/// The state of an order, by which it is listed (KASPI_API §3).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum State {
     /// `NEW`.
@@ -42,7 +42,7 @@ impl fmt::Display for State {
     }
 }
 
-/// How far an order has come (KASPI_API §3).
+/// The progress of an order (KASPI_API §3).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Status {
     /// `APPROVED_BY_BANK`: the only one that may be accepted.
@@ -118,7 +118,7 @@ pub enum Payment {
     },
 }
 
-/// In what a line is counted (KASPI_API §4).
+/// The unit of measure of a line (KASPI_API §4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum UnitType {
     /// `PIECES`, or no `unitType` at all.

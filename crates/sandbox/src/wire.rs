@@ -1,4 +1,4 @@
-//! Small encodings: base64 for ids, percent-decoding, and one hash for stable variety.
+//! Base64 for ids, percent-decoding, and a hash for stable random choices.
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_are_those_of_the_sample() {
+    fn ids_match_the_documented_examples() {
         assert_eq!(base64(b"900000001", true), "OTAwMDAwMDAx");
         assert_eq!(base64(b"900000001##0", true), "OTAwMDAwMDAxIyMw");
         assert_eq!(base64(b"7000000000", false), "NzAwMDAwMDAwMA");

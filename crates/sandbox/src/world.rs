@@ -7,12 +7,12 @@ use jiff::Timestamp;
 
 use super::{
     al_style,
+    external::ExternalEvent,
     faults::Fault,
     ledger::{Cause, EffectRow, Ledger, RequestRow},
     listing::STATE_FILTER,
     message::{Reply, Request},
     order::{Order, OrderSeed},
-    people::ExternalEvent,
     products::Products,
     render,
     route::{CODE_FILTER, Call, EndpointKind, WriteKind},
@@ -22,10 +22,10 @@ use super::{
     writes::Action,
 };
 
-/// A due thing: a happening anyone may schedule, or one of the world's own.
+/// Something scheduled: an external event, or a step of the world's own.
 #[derive(Debug, Clone)]
 pub(super) enum Event {
-    ExternalEvent(ExternalEvent),
+    External(ExternalEvent),
     AutoAccept(usize),
     Deadline(usize),
     CancelDone(usize),
@@ -36,13 +36,13 @@ pub(super) enum Event {
     },
 }
 
-/// The sandbox's state. Pure: it knows the time only from its callers, who must not let it
-/// run backwards (an earlier `now` is answered, but undoes nothing).
+/// The sandbox's state. Pure: callers pass the time, which must not run backwards (a request with an
+/// earlier `now` is answered, but undoes nothing).
 #[derive(Debug, Clone)]
 pub struct World {
     pub(super) settings: Settings,
     pub(super) orders: Vec<Order>,
-    /// By creation time in ms, then by place in `orders`.
+    /// By creation time in ms, then by index in `orders`.
     pub(super) by_created: BTreeSet<(i64, usize)>,
     pub(super) by_code: HashMap<String, usize>,
     pub(super) by_id: HashMap<String, usize>,
@@ -82,7 +82,7 @@ impl World {
         }
     }
 
-    /// Answers one request, after everything that was due by `now`.
+    /// Answers one request, after applying everything that was due by `now`.
     pub fn handle(&mut self, now: Timestamp, request: &Request) -> Reply {
         if let Some(supplier) = &mut self.settings.al_style
             && request.path.starts_with(al_style::ROOT)
@@ -91,8 +91,8 @@ impl World {
         }
         self.advance(now);
         self.requests += 1;
-        // One draw of the world's own generator per request: an answer's draws cannot shift
-        // those of the next one.
+        // Each request draws once from the world's generator, so that the random choices of one answer
+        // cannot shift those of the next.
         let mut rng = Rng::with_seed(self.rng.u64(..));
         let call = Call::read(request);
         let about = self.about(&call, request);
@@ -133,8 +133,8 @@ impl World {
 
     fn apply(&mut self, at: Timestamp, event: Event) {
         match event {
-            Event::ExternalEvent(happening) => {
-                self.happen(happening, at);
+            Event::External(event) => {
+                self.apply_external(event, at);
             }
             Event::AutoAccept(index) => {
                 self.accept(index, Cause::Cabinet, None, at);

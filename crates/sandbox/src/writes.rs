@@ -1,4 +1,4 @@
-//! Writes: what is asked, whether it is allowed, and what it does (KASPI_API §5).
+//! Writes: parsing, whether they are allowed, and their effect (KASPI_API §5).
 
 use std::time::Duration;
 
@@ -20,14 +20,14 @@ const CANCEL_IN_TRANSIT: Duration = Duration::from_hours(24);
 /// The longest `cancellationComment`, in characters.
 const COMMENT_CHARS_MAX: usize = 1000;
 
-/// The reasons a merchant may write.
+/// The reasons a merchant may give.
 const WRITABLE_REASONS: [&str; 3] = [
     "MERCHANT_OUT_OF_STOCK",
     "BUYER_CANCELLATION_BY_MERCHANT",
     "BUYER_NOT_REACHABLE",
 ];
 
-/// A change an order is asked to go through.
+/// A requested change of an order.
 #[derive(Debug, Clone)]
 pub(super) enum Action {
     Accept,
@@ -59,8 +59,8 @@ impl World {
         let Some(body) = call.body.as_ref() else {
             return Reply::error(400, "Request body is not valid JSON");
         };
-        let (index, action) = match self.plan(now, body) {
-            Ok(plan) => plan,
+        let (index, action) = match self.parse_write(now, body) {
+            Ok(parsed) => parsed,
             Err(reply) => return reply,
         };
         let unnamed = |uid: &String| request.header("x-merchant-uid") != Some(uid);
@@ -89,8 +89,8 @@ impl World {
         self.success(body)
     }
 
-    /// Reads a write's body: which order, and what is to become of it.
-    fn plan(&self, now: Timestamp, body: &Value) -> Result<(usize, Action), Reply> {
+    /// Parses a write's body: the order, and the action on it.
+    fn parse_write(&self, now: Timestamp, body: &Value) -> Result<(usize, Action), Reply> {
         let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str);
         let bad = |title: &str| Reply::error(400, title);
         if text("/data/type") != Some("orders") {
@@ -132,7 +132,7 @@ impl World {
         }
     }
 
-    /// Does what a write asked for, if the order still allows it.
+    /// Applies an action, if the order still allows it.
     pub(super) fn carry_out(
         &mut self,
         index: usize,
@@ -197,7 +197,7 @@ impl World {
         );
     }
 
-    /// The answer to a write that was let through: an echo of what was sent.
+    /// The answer to an accepted write: an echo of what was sent.
     fn success(&self, body: &Value) -> Reply {
         let status = match self.settings.success {
             SuccessForm::Echo200 => 200,

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{CODE, ID, ORDERS, accept, after, at, body, get, is_new, list, now, world};
 
 #[test]
-fn a_waybill_is_signed_anew_at_every_read() {
+fn a_waybill_has_a_new_signature_in_every_read() {
     let mut world = world();
     world.handle(after(1), &accept());
     let waybill = |world: &mut World| {
@@ -25,7 +25,7 @@ fn a_waybill_is_signed_anew_at_every_read() {
 }
 
 #[test]
-fn scripted_faults_do_what_they_say() {
+fn scripted_faults_behave_as_named() {
     // fault, status, wire, whether the order is accepted at once
     let cases = [
         (Fault::DropBefore, 0, Wire::DropBefore, false),
@@ -61,7 +61,7 @@ fn scripted_faults_do_what_they_say() {
 }
 
 #[test]
-fn a_late_effect_comes_later_and_only_if_it_still_may() {
+fn a_late_effect_happens_only_if_still_allowed() {
     let mut world = world();
     world.script(Script::once(Fault::LateEffect));
     let reply = world.handle(after(10), &accept());
@@ -87,7 +87,7 @@ fn a_late_effect_comes_later_and_only_if_it_still_may() {
 }
 
 #[test]
-fn rates_are_read_with_care() {
+fn invalid_rates_are_refused() {
     let rate: FaultRate = "post:drop_after=0.1".parse().unwrap();
     assert_eq!(
         (rate.fault, rate.probability.to_string().as_str()),
@@ -120,7 +120,7 @@ fn rates_are_read_with_care() {
 }
 
 #[test]
-fn a_429_names_its_wait_in_seconds_or_as_a_date() {
+fn a_429_gives_retry_after_in_seconds_or_as_a_date() {
     let mut world = world();
     world.script(Script::once(Fault::Http429).times(20));
     let mut seen: Vec<String> = (0..20)
@@ -136,7 +136,7 @@ fn a_429_names_its_wait_in_seconds_or_as_a_date() {
 }
 
 #[test]
-fn a_scattered_list_of_thousands_is_whole() {
+fn a_shuffled_list_of_thousands_is_complete() {
     let mut world = World::new(Settings {
         list_order: ListOrder::Scattered,
         ..Settings::default()

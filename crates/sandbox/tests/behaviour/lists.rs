@@ -11,7 +11,7 @@ use super::{
 };
 
 #[test]
-fn the_gate_wants_token_agent_and_content_type() {
+fn requests_need_token_user_agent_and_content_type() {
     let mut world = world();
     let strip = |name: &str| {
         let mut request = list();
@@ -38,7 +38,7 @@ fn the_gate_wants_token_agent_and_content_type() {
 }
 
 #[test]
-fn a_list_demands_page_and_window() {
+fn a_list_needs_page_and_window() {
     let mut world = world();
     let mut without = |name: &str| {
         let mut request = list();
@@ -72,7 +72,7 @@ fn a_list_demands_page_and_window() {
 }
 
 #[test]
-fn filters_and_windows_choose() {
+fn filters_and_windows_select_orders() {
     let mut world = world();
     let total = |world: &mut World, name: &str, value: &str| {
         let reply = world.handle(after(60), &list().with_query(name, value));
@@ -156,7 +156,7 @@ fn accepting_shifts_the_pages_of_a_filtered_list() {
 }
 
 #[test]
-fn single_reads_know_ids_only() {
+fn single_reads_take_ids_not_codes() {
     let mut world = world();
     assert_eq!(
         body(&get(&mut world, &format!("{ORDERS}/{ID}")))["data"]["attributes"]["code"],
@@ -210,7 +210,7 @@ fn a_line_without_an_offer_is_found_by_its_master_product() {
 }
 
 #[test]
-fn entries_are_included_as_far_as_supported() {
+fn entries_are_included_as_the_settings_say() {
     let included = |include_support| {
         let mut world = World::new(Settings {
             include_support,

@@ -1,4 +1,4 @@
-//! The sandbox judged by what its world holds and by its exact answers.
+//! The sandbox, tested by its world's state and its exact answers.
 #![expect(
     clippy::unwrap_used,
     clippy::disallowed_methods,

@@ -36,7 +36,7 @@ fn raw(line: &str, more: &str) -> String {
 }
 
 #[tokio::test]
-async fn the_port_speaks_http() {
+async fn requests_are_answered_over_http() {
     let server = serve(Settings::default());
     let query = format!(
         "page%5Bnumber%5D=0&page%5Bsize%5D=10&filter%5Borders%5D%5BcreationDate%5D%5B%24ge%5D={}",
@@ -69,7 +69,7 @@ async fn the_port_speaks_http() {
 }
 
 #[tokio::test]
-async fn the_port_misbehaves_on_demand() {
+async fn faults_happen_on_the_wire() {
     let server = serve(Settings::default());
     let one = raw(&format!("GET {ORDERS}/{ID}"), "");
     server.world().script(Script::once(Fault::Truncated));
@@ -91,7 +91,7 @@ async fn the_port_misbehaves_on_demand() {
 }
 
 #[tokio::test]
-async fn many_connections_wait_side_by_side() {
+async fn many_connections_are_served_concurrently() {
     let server = serve(Settings {
         latency: Duration::from_millis(200),
         ..Settings::default()
@@ -113,7 +113,7 @@ async fn many_connections_wait_side_by_side() {
 }
 
 #[tokio::test]
-async fn the_ledger_is_told_and_asking_for_it_is_no_request() {
+async fn the_ledger_report_is_not_counted_as_a_request() {
     let server = serve(Settings::default());
     let ask = "GET /ledger HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     let told = async || {

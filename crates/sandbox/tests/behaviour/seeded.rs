@@ -7,7 +7,7 @@ use qabyl_sandbox::{LineSeed, OfferForm, OrderSeed, Settings, World, seed_orders
 use super::{accept, after, cancel, list, now};
 
 #[test]
-fn the_same_seed_replays_to_the_byte() {
+fn the_same_seed_gives_identical_answers() {
     let run = |seed| {
         let faults = "hang=0.1,truncated=0.1,http_429=0.2,post:late_effect=0.3"
             .parse()
@@ -33,7 +33,7 @@ fn the_same_seed_replays_to_the_byte() {
 }
 
 #[test]
-fn the_seeded_shop_covers_every_kind() {
+fn the_sample_shop_covers_every_kind_of_order() {
     let shop = seed_orders(3, 40, now());
     assert_eq!(shop, seed_orders(3, 40, now()));
     assert_eq!((shop.orders.len(), shop.stock.len()), (40, 37));
@@ -84,7 +84,7 @@ fn the_seeded_shop_covers_every_kind() {
 }
 
 #[test]
-fn the_canary_sits_in_all_personal_data() {
+fn the_canary_is_in_all_personal_data() {
     let settings = Settings {
         canary: Some("CANARY7".to_owned()),
         ..Settings::default()

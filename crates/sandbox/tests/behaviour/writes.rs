@@ -12,7 +12,7 @@ use super::{
 };
 
 #[test]
-fn an_accept_goes_where_the_delivery_says() {
+fn the_state_after_an_accept_depends_on_the_delivery() {
     let cases = [
         (DeliveryMode::Local, true, false, State::KaspiDelivery),
         (DeliveryMode::Pickup, true, false, State::KaspiDelivery),
@@ -38,7 +38,7 @@ fn an_accept_goes_where_the_delivery_says() {
 }
 
 #[test]
-fn repeats_and_flips_are_refused_and_remembered() {
+fn repeats_and_reversals_are_refused_and_recorded() {
     let mut world = world();
     assert_eq!(world.handle(after(1), &accept()).status, 200);
     let repeat = world.handle(after(2), &accept());
@@ -78,7 +78,7 @@ fn repeats_and_flips_are_refused_and_remembered() {
 }
 
 #[test]
-fn a_malformed_write_does_nothing() {
+fn a_malformed_write_has_no_effect() {
     let mut world = world();
     let with = |pointer: &str, value: Value| {
         let mut sent: Value = serde_json::from_slice(&cancel().body).unwrap();
@@ -127,7 +127,7 @@ fn a_malformed_write_does_nothing() {
 }
 
 #[test]
-fn success_has_three_forms_and_may_mean_nothing() {
+fn success_has_three_forms_and_may_have_no_effect() {
     for (success, status, length) in [
         (SuccessForm::Created201, 201, true),
         (SuccessForm::NoContent204, 204, false),
@@ -161,7 +161,7 @@ fn success_has_three_forms_and_may_mean_nothing() {
 }
 
 #[test]
-fn the_deadline_cancels_what_nobody_decided() {
+fn the_deadline_cancels_undecided_orders() {
     let mut world = world();
     world.advance(after(3 * 3600 - 1));
     assert!(is_new(&world));
@@ -181,7 +181,7 @@ fn the_deadline_cancels_what_nobody_decided() {
 }
 
 #[test]
-fn others_act_too() {
+fn external_events_change_orders() {
     let mut world = world();
     assert!(world.cabinet_accepts(CODE, after(1)));
     assert!(world.hand_over(CODE, after(2)));
@@ -222,7 +222,7 @@ fn others_act_too() {
 }
 
 #[test]
-fn a_late_approval_is_invisible_until_then() {
+fn an_order_is_hidden_until_its_approval() {
     let mut world = world_with(Settings::default(), order().visible_at(after(100)));
     assert_eq!(get(&mut world, &format!("{ORDERS}/{ID}")).status, 404);
     assert_eq!(world.handle(after(99), &accept()).status, 404);

@@ -1,4 +1,4 @@
-//! What others do to an order: the buyer, people in the cabinet, couriers, Kaspi.
+//! Changes of orders that do not come through the API: by buyers, people in the cabinet, couriers, Kaspi.
 
 use jiff::Timestamp;
 
@@ -9,7 +9,7 @@ use super::{
     world::{Event, World},
 };
 
-/// Something others do, now or at a given time.
+/// A change that does not come through the API.
 #[derive(Debug, Clone)]
 pub enum ExternalEvent {
     /// An order is placed.
@@ -20,21 +20,20 @@ pub enum ExternalEvent {
     CabinetAccepts(String),
     /// A person cancels this order in the cabinet.
     CabinetCancels(String),
-    /// The courier takes this order.
+    /// The courier picks this order up.
     HandedOver(String),
     /// The buyer has received this order.
     Completed(String),
 }
 
 impl World {
-    /// Lets something happen when the world reaches `at`; if the order no longer allows it
-    /// by then, nothing happens.
-    pub fn at(&mut self, at: Timestamp, happening: ExternalEvent) {
-        self.schedule(at, Event::ExternalEvent(happening));
+    /// Schedules an event for `at`. It has no effect if the order does not allow it by then.
+    pub fn at(&mut self, at: Timestamp, event: ExternalEvent) {
+        self.schedule(at, Event::External(event));
     }
 
-    pub(super) fn happen(&mut self, happening: ExternalEvent, at: Timestamp) -> bool {
-        match happening {
+    pub(super) fn apply_external(&mut self, event: ExternalEvent, at: Timestamp) -> bool {
+        match event {
             ExternalEvent::Placed(seed) => self.place(*seed),
             ExternalEvent::BuyerCancels(code) => self.buyer_cancels(&code, at),
             ExternalEvent::CabinetAccepts(code) => self.cabinet_accepts(&code, at),
@@ -44,18 +43,18 @@ impl World {
         }
     }
 
-    /// The buyer cancels, which they can until the hand-over. Returns whether it happened.
+    /// The buyer cancels, which they can until the hand-over. Returns whether it had an effect.
     pub fn buyer_cancels(&mut self, code: &str, now: Timestamp) -> bool {
         self.cancelled_by(code, "BUYER_CANCELLATION_HIMSELF", Cause::Buyer, now)
     }
 
-    /// A person accepts in the cabinet. Returns whether it happened.
+    /// A person accepts in the cabinet. Returns whether it had an effect.
     pub fn cabinet_accepts(&mut self, code: &str, now: Timestamp) -> bool {
         self.index(code)
             .is_some_and(|index| self.accept(index, Cause::Cabinet, None, now))
     }
 
-    /// A person cancels in the cabinet, as out of stock. Returns whether it happened.
+    /// A person cancels in the cabinet, as out of stock. Returns whether it had an effect.
     pub fn cabinet_cancels(&mut self, code: &str, now: Timestamp) -> bool {
         self.cancelled_by(code, "MERCHANT_OUT_OF_STOCK", Cause::Cabinet, now)
     }
@@ -76,8 +75,8 @@ impl World {
         true
     }
 
-    /// The courier takes an accepted order: `courierTransmissionDate` is set. Returns whether
-    /// it happened.
+    /// The courier picks up an accepted order: `courierTransmissionDate` is set. Returns whether
+    /// it had an effect.
     pub fn hand_over(&mut self, code: &str, now: Timestamp) -> bool {
         let Some(index) = self.index(code) else {
             return false;
@@ -91,7 +90,7 @@ impl World {
     }
 
     /// The buyer has received an accepted order: `ARCHIVE`, `COMPLETED`. Returns whether it
-    /// happened.
+    /// had an effect.
     pub fn complete(&mut self, code: &str, now: Timestamp) -> bool {
         let Some(index) = self.index(code) else {
             return false;
@@ -110,8 +109,8 @@ impl World {
         accepted
     }
 
-    /// Puts an order into any state and status, known to the page or not. Returns `false` when
-    /// there is no such order.
+    /// Puts an order into any state and status, documented or not. Returns `false` if there is no such
+    /// order.
     pub fn force(&mut self, code: &str, state: State, status: Status, now: Timestamp) -> bool {
         let Some(index) = self.index(code) else {
             return false;

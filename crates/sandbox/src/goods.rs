@@ -1,4 +1,4 @@
-//! The goods of the seeded shop.
+//! The goods of the sample shop.
 
 /// SKU, name, price in KZT, units on hand.
 pub(super) type Product = (&'static str, &'static str, u32, u32);
@@ -48,7 +48,7 @@ pub(super) const MEASURED: [Product; 3] = [
     ("TEA-BLK", "Чай чёрный листовой, на вес, 100 г", 590, 600),
 ];
 
-/// Goods on sale at Kaspi that the stock list does not know.
+/// Goods on sale at Kaspi that are not in the stock list.
 pub(super) const UNKNOWN: [Product; 3] = [
     ("OLD-0017", "Подставка для ноутбука", 7_990, 0),
     ("KIT-HOME_1", "Комплект «Новый дом»", 24_990, 0),

@@ -1,4 +1,4 @@
-//! What a script asks a running sandbox: `GET /ledger`, beside the API and not counted as a request.
+//! `GET /ledger`: a summary for scripts, beside the API and not counted as a request.
 
 use std::collections::BTreeMap;
 
@@ -10,11 +10,11 @@ use super::{
     world::World,
 };
 
-/// Where it is asked.
+/// Its path.
 pub(super) const PATH: &str = "/ledger";
 
-/// What was asked for and what came of it, by order numbers.
-pub(super) fn account(world: &World) -> Value {
+/// Requests and their effects, by order code.
+pub(super) fn report(world: &World) -> Value {
     let ledger = world.ledger();
     let mut writes: BTreeMap<&str, usize> = BTreeMap::new();
     for row in ledger.requests() {
