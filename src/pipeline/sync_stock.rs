@@ -1,6 +1,6 @@
-//! stock: configured sources, each by its schedule, into levels. A file that is watched is taken once
-//! it has stopped changing; what was read already is not taken twice; a source that fails changes
-//! nothing and is told once, with what to do, and once more when it is well again.
+//! stock: imports the levels of the configured sources, each on its own schedule. A watched file is imported
+//! once it has stopped changing, and the same content is not imported twice. A source that fails changes no
+//! level; that is reported once, with what to do, and once more when it works again.
 
 mod feed;
 mod health;
@@ -20,10 +20,10 @@ use crate::domain::stock::Semantics;
 use crate::stock::{AlStyle, Format, Places, Web};
 use crate::store::{SourceState, Store};
 
-/// How long a file must not have changed to be taken for whole.
+/// A file that has not changed for this long is complete.
 const STABLE_FOR: Duration = Duration::from_secs(1);
 
-/// Gives a supplier's token, or says where there is none.
+/// Reads a supplier's token, or says why there is none.
 pub type TokenOf = Box<dyn Fn() -> Result<SecretString, String> + Send + Sync>;
 
 /// Where a source is.
@@ -40,28 +40,28 @@ pub enum Place {
 pub struct Source {
     /// Its name.
     pub name: String,
-    /// What it is, where that is said.
+    /// Its format, where configured; else the content shows it.
     pub format: Option<Format>,
     /// Where it is.
     pub place: Place,
-    /// How often it is looked at; `None`: when its bell rings.
+    /// How often it is read; `None`: by its cron schedule.
     pub every: Option<SignedDuration>,
-    /// What its numbers mean, where that is said.
+    /// What its levels count, where configured.
     pub semantics: Option<Semantics>,
-    /// Where its goods lie.
+    /// Its warehouses.
     pub places: Places,
-    /// Rung by its schedule.
-    pub rung: Arc<AtomicBool>,
+    /// Set by its cron schedule when it is to be read.
+    pub is_scheduled_now: Arc<AtomicBool>,
 }
 
-/// All sources, and what is remembered of them while the process lives.
+/// All sources, and what is remembered of them while the process runs.
 pub struct Feeds {
     store: Arc<Store>,
     clock: Clock,
     sources: Vec<Source>,
-    /// Older levels decide nothing.
+    /// Older levels are not used.
     max_age: Option<SignedDuration>,
-    /// A larger share of SKUs at zero at once is a broken feed.
+    /// A larger share of SKUs that fall to zero at once means a broken feed.
     collapse_share: Option<f64>,
     seen: Mutex<HashMap<String, Seen>>,
 }
@@ -69,30 +69,30 @@ pub struct Feeds {
 /// What is remembered of a watched file.
 #[derive(Debug, Clone, Copy, Default)]
 struct Seen {
-    /// How it was last found, and since when (ticks).
+    /// Its last state, and since when (ticks).
     last: Option<(FileState, Duration)>,
-    /// How it was when it was taken, or refused.
+    /// Its state when it was last imported or refused.
     done: Option<FileState>,
 }
 
-/// Size and time of change.
+/// Size in bytes and time of modification.
 type FileState = (u64, SystemTime);
 
-/// What came of a look.
+/// Result of checking a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// Its time has not come, or it is still changing.
+    /// Not due yet, or still changing.
     NotYet,
-    /// It is what it was.
+    /// The same content as before.
     Unchanged,
-    /// So many levels were taken in.
+    /// This number of levels was imported.
     Taken(usize),
-    /// It could not be read; the levels stay as they were.
+    /// It could not be read; the levels are unchanged.
     Failed,
 }
 
 impl Outcome {
-    /// Levels taken in.
+    /// The number of levels imported.
     pub const fn taken(self) -> usize {
         match self {
             Self::Taken(levels) => levels,
@@ -104,9 +104,9 @@ impl Outcome {
 /// What a run did.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
-    /// Each source with what came of it.
+    /// Each source and its result.
     pub looked: Vec<(String, Outcome)>,
-    /// Whether a file is to be looked at again soon, as it may be whole by then.
+    /// Whether a file must be checked again soon, as it may be complete by then.
     pub soon: bool,
 }
 
@@ -119,7 +119,7 @@ impl Report {
 }
 
 impl Feeds {
-    /// Joins sources with what they are judged by.
+    /// Sources, and the limits that their levels are checked against.
     pub fn new(
         (store, clock): (Arc<Store>, Clock),
         sources: Vec<Source>,
@@ -150,14 +150,14 @@ impl Feeds {
         change(seen.entry(name.to_owned()).or_default())
     }
 
-    /// Whether an address is to be asked now. A file costs nothing to look at.
+    /// Whether a URL is to be read now.
     fn is_due(&self, source: &Source, state: Option<&SourceState>) -> bool {
         match (source.every, state) {
-            (None, _) => source.rung.load(Ordering::Relaxed),
+            (None, _) => source.is_scheduled_now.load(Ordering::Relaxed),
             (Some(_), None) => true,
             (Some(every), Some(state)) => {
                 let wait = match (&source.place, &state.trouble) {
-                    // What fails is asked again sooner than what works need be.
+                    // A failing source is read again sooner.
                     (Place::Web(_) | Place::Supplier(..), Some((_, trouble)))
                         if matches!(trouble.code.as_str(), "S002" | "S005") =>
                     {
@@ -166,21 +166,21 @@ impl Feeds {
                     _ => every,
                 };
                 let since = self.clock.now().duration_since(state.tried_at);
-                // A clock set back must not put it off for ever.
+                // A clock that was set back must not postpone it for ever.
                 since >= wait || since < SignedDuration::ZERO
             }
         }
     }
 }
 
-/// After a failure an address is asked again.
+/// Longest time until a URL that failed is read again.
 const RETRY_AFTER: SignedDuration = SignedDuration::from_mins(1);
 
-/// Looks at every source whose time has come; with `only`, at that one alone, and whether it has or not
-/// where it is `asked`.
+/// Checks every source that is due; with `only`, that one alone, and even if it is not due where it is
+/// `asked` for.
 ///
 /// # Errors
-/// What the database said. What is wrong with a source is told and noted there.
+/// An error of the database. Errors of a source are stored and logged.
 pub async fn run_once(
     feeds: &Feeds,
     only: Option<&str>,
@@ -205,7 +205,7 @@ pub async fn run_once(
         let look = feed::look(feeds, source, state).await?;
         report.soon |= look.soon;
         if look.outcome != Outcome::NotYet {
-            source.rung.store(false, Ordering::Relaxed);
+            source.is_scheduled_now.store(false, Ordering::Relaxed);
         }
         health::note(feeds, source, state, &look).await?;
         report.looked.push((source.name.clone(), look.outcome));
@@ -213,26 +213,26 @@ pub async fn run_once(
     Ok(report)
 }
 
-/// Looks at all sources whose time has come, and waits for files that are being written.
+/// Checks all sources, those with a cron schedule too, and waits for files that are being written.
 ///
 /// # Errors
-/// What the database said.
+/// An error of the database.
 pub async fn due(feeds: &Feeds) -> Result<Report, StageError> {
-    // Nobody rings here.
+    // No cron runs here.
     let scheduled = feeds.sources.iter().filter(|source| source.every.is_none());
-    scheduled.for_each(|source| source.rung.store(true, Ordering::Relaxed));
-    patiently(feeds, None).await
+    scheduled.for_each(|source| source.is_scheduled_now.store(true, Ordering::Relaxed));
+    run_until_complete(feeds, None).await
 }
 
-/// Looks at one source by hand, or at all of them, and waits for files that are being written.
+/// Reads one source at a person's request, or all of them, and waits for files that are being written.
 ///
 /// # Errors
-/// What the database said.
+/// An error of the database.
 pub async fn by_hand(feeds: &Feeds, only: Option<&str>) -> Result<Report, StageError> {
     let mut all = Report::default();
     for source in &feeds.sources {
         if only.is_none_or(|only| only == source.name) {
-            let report = patiently(feeds, Some(&source.name)).await?;
+            let report = run_until_complete(feeds, Some(&source.name)).await?;
             all.looked.extend(report.looked);
             all.soon |= report.soon;
         }
@@ -240,16 +240,16 @@ pub async fn by_hand(feeds: &Feeds, only: Option<&str>) -> Result<Report, StageE
     Ok(all)
 }
 
-async fn patiently(feeds: &Feeds, only: Option<&str>) -> Result<Report, StageError> {
+async fn run_until_complete(feeds: &Feeds, only: Option<&str>) -> Result<Report, StageError> {
     let asked = only.is_some();
     let mut report = run_once(feeds, only, asked).await?;
-    for _ in 0..LOOKS_MAX {
+    for _ in 0..CHECKS_MAX {
         if !report.soon {
             break;
         }
         feeds.clock.sleep(STABLE_FOR).await;
         let again = run_once(feeds, only, asked).await?;
-        // What one look took in, the next one finds unchanged.
+        // A source imported by one run is unchanged in the next.
         let mut looked = std::mem::take(&mut report.looked);
         looked.retain(|(name, outcome)| {
             let is_done = *outcome != Outcome::NotYet;
@@ -267,5 +267,5 @@ async fn patiently(feeds: &Feeds, only: Option<&str>) -> Result<Report, StageErr
     Ok(report)
 }
 
-/// Looks by hand at a file that goes on changing.
-const LOOKS_MAX: u32 = 30;
+/// Most checks of a file that keeps changing.
+const CHECKS_MAX: u32 = 30;

@@ -9,11 +9,10 @@ use jiff::SignedDuration;
 
 use crate::clock::Clock;
 use crate::kaspi::Reader;
+use crate::net::Backoff;
 
-/// First pause after a denied write; doubled at each that follows.
-const PROBE_FIRST: Duration = Duration::from_secs(30);
-/// Longest such pause.
-const PROBE_LONGEST: Duration = Duration::from_mins(5);
+/// Pauses after denied writes in a row, before one may probe.
+const BACKOFF: Backoff = Backoff::new(Duration::from_secs(30), Duration::from_mins(5));
 
 /// Whether a shop may write. All its times are ticks of the monotonic clock: a wall clock that jumps
 /// ahead shortens no pause.
@@ -34,7 +33,8 @@ pub struct WriteAccess {
 struct WriteDenial {
     /// When one write may probe.
     probe_at: Duration,
-    pause: Duration,
+    /// Probes that were denied since the first denial.
+    failed_probes: u32,
     /// The number of the token that was denied.
     token: u64,
 }
@@ -53,10 +53,10 @@ impl WriteAccess {
     /// Notes that Kaspi denied a write.
     pub(super) fn note_denied(&self) {
         let mut denial = self.denial.lock().unwrap_or_else(PoisonError::into_inner);
-        let pause = denial.map_or(PROBE_FIRST, |last| (last.pause * 2).min(PROBE_LONGEST));
+        let failed_probes = denial.map_or(0, |last| last.failed_probes.saturating_add(1));
         *denial = Some(WriteDenial {
-            probe_at: self.clock.ticks() + pause,
-            pause,
+            probe_at: self.clock.ticks() + BACKOFF.pause(failed_probes),
+            failed_probes,
             token: self.reader.token_number(),
         });
     }

@@ -12,9 +12,9 @@ use crate::pipeline::sync_stock::{Feeds, Place, Source};
 use crate::stock::{AlStyle, By, Format, Places, Web};
 use crate::store::Store;
 
-/// How often a file is looked at where its source does not say.
+/// How often a file is checked unless configured.
 const FILE_EVERY: SignedDuration = SignedDuration::from_secs(5);
-/// How often an address is asked where its source does not say.
+/// How often a URL is read unless configured.
 const WEB_EVERY: SignedDuration = SignedDuration::from_mins(15);
 
 /// All configured sources; `None` where there are none.
@@ -38,7 +38,7 @@ pub fn feeds(loaded: &Loaded, store: Arc<Store>, clock: Clock) -> Result<Option<
     Ok(Some(Feeds::new((store, clock), sources, judged_by)))
 }
 
-/// The kind of file a source says it is.
+/// The configured format of a source.
 pub fn format(source: &StockSource) -> Option<Format> {
     match source.kind? {
         SourceKind::Csv => Some(Format::Csv),
@@ -48,7 +48,7 @@ pub fn format(source: &StockSource) -> Option<Format> {
     }
 }
 
-/// Where a source's goods lie.
+/// The configured warehouses of a source.
 pub fn places(source: &StockSource) -> Places {
     Places {
         warehouse: source.warehouse.trim().to_owned(),
@@ -56,7 +56,7 @@ pub fn places(source: &StockSource) -> Places {
     }
 }
 
-/// What a source's numbers mean, where it says so.
+/// What a source's levels count, where configured.
 pub fn semantics(source: &StockSource) -> Option<Semantics> {
     source.semantics.map(|semantics| match semantics {
         config::StockSemantics::Physical => Semantics::Physical,
@@ -78,7 +78,7 @@ fn made(source: &StockSource, place: Place) -> Source {
         every: source.schedule.is_none().then(|| every.unwrap_or(default)),
         semantics: semantics(source),
         places: places(source),
-        rung: Arc::default(),
+        is_scheduled_now: Arc::default(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! One look at one source.
+//! Checks one source and reads it if it has changed.
 
 use std::fmt::Write as _;
 use std::io;
@@ -13,10 +13,10 @@ use crate::domain::stock::StockRow;
 use crate::stock::{self, ReadError};
 use crate::store::{Import, ImportReport, LastRead, SourceRead, SourceState};
 
-/// What a look came to.
+/// Result of a check.
 pub(super) struct Look {
     pub(super) outcome: Outcome,
-    /// Whether it is to be repeated soon.
+    /// Whether to check again soon.
     pub(super) soon: bool,
     pub(super) failed: Option<ReadError>,
     pub(super) imported: Option<ImportReport>,
@@ -33,14 +33,14 @@ impl Look {
     }
 }
 
-/// What a source held.
+/// A source's content.
 struct Content {
     rows: Vec<StockRow>,
     hash: String,
     made_at: Timestamp,
 }
 
-/// Why there is nothing to take in.
+/// Why there is nothing to import.
 enum Nothing {
     NotYet { soon: bool },
     Unchanged,
@@ -60,7 +60,7 @@ pub(super) async fn look(
 ) -> Result<Look, StageError> {
     let content = match &source.place {
         Place::File(file) => watched(feeds, source, file, state).await,
-        Place::Web(_) | Place::Supplier(..) => asked(feeds, source, state).await,
+        Place::Web(_) | Place::Supplier(..) => remote(feeds, source, state).await,
     };
     let content = match content {
         Ok(content) => content,
@@ -98,12 +98,12 @@ pub(super) async fn look(
 fn state_of(file: &Path) -> io::Result<FileState> {
     let meta = std::fs::metadata(file)?;
     if !meta.is_file() {
-        return Err(io::Error::other("it is no file"));
+        return Err(io::Error::other("it is not a file"));
     }
     Ok((meta.len(), meta.modified()?))
 }
 
-/// A watched file, once it was found twice as it is.
+/// Reads a watched file that has stopped changing.
 async fn watched(
     feeds: &Feeds,
     source: &Source,
@@ -123,7 +123,7 @@ async fn watched(
         before
     });
     if seen.done == Some(state) {
-        // It is as it was when it was read; what was wrong with it then still is.
+        // Unchanged since it was read, and so are its errors.
         let is_bad = known.is_some_and(is_mistaken);
         return Err(if is_bad {
             Nothing::NotYet { soon: false }
@@ -155,7 +155,7 @@ fn is_mistaken(known: &SourceState) -> bool {
     trouble.is_some_and(|(_, trouble)| trouble.code == "S001")
 }
 
-/// Bytes with their name and their moment, unless they were taken before.
+/// Parses bytes with their name and time, unless they were imported before.
 async fn take(
     feeds: &Feeds,
     source: &Source,
@@ -170,7 +170,7 @@ async fn take(
         return Err(Nothing::Unchanged);
     }
     let (file, format, places) = (file.to_owned(), source.format, source.places.clone());
-    // Reading a large file takes a moment, and others have work to do.
+    // Parsing a large file takes a while: it must not block the other stages.
     let read = move || stock::read(&bytes, &file, format, &places, (made_at, now));
     let rows = tokio::task::spawn_blocking(read).await;
     let rows = rows.map_err(|_| ReadError::Unreadable("reading it failed".to_owned()))?;
@@ -181,8 +181,8 @@ async fn take(
     })
 }
 
-/// An address.
-async fn asked(
+/// Reads a URL or a supplier.
+async fn remote(
     feeds: &Feeds,
     source: &Source,
     known: Option<&SourceState>,
@@ -205,8 +205,8 @@ async fn asked(
             for row in &mut rows {
                 row.warehouse.clone_from(&source.places.warehouse);
             }
-            let told = rows.iter().map(|row| (&row.sku, row.on_hand));
-            let hash = hash(format!("{:?}", told.collect::<Vec<_>>()).as_bytes());
+            let levels = rows.iter().map(|row| (&row.sku, row.on_hand));
+            let hash = hash(format!("{:?}", levels.collect::<Vec<_>>()).as_bytes());
             Ok(Content {
                 rows,
                 hash,

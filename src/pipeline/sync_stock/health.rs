@@ -1,20 +1,21 @@
-//! What a person is told of a source: what is wrong, once, and that it is over.
+//! Reports a source's trouble once when it begins, and once when it has ended.
 
 use super::feed::Look;
 use super::{Feeds, Outcome, Place, Source, StageError};
 use crate::store::{SourceState, Trouble};
 
-/// What to do about what is wrong with the numbers themselves.
+/// What to do about levels that look wrong.
 const COLLAPSED: &str =
-    "look at the feed; if the goods are really gone, import it by hand with --confirm-zeros";
-const SHRUNK: &str = "look at the feed; levels that are not in it stay as they were, and grow old";
+    "check the feed; if the stock really is zero, import it by hand with --confirm-zeros";
+const SHRUNK: &str =
+    "check the feed; levels that it no longer lists stay as they are and become out of date";
 const STALE: &str =
-    "have the feed made anew: older levels decide nothing, and their orders are held";
+    "produce the feed again: levels this old are not used, and their orders are held";
 
 /// Trouble with its hint.
-type Told = (Trouble, &'static str);
+type TroubleWithHint = (Trouble, &'static str);
 
-/// Notes what is wrong now, and tells it where that is news.
+/// Stores what is wrong now, and logs it where it has changed.
 pub(super) async fn note(
     feeds: &Feeds,
     source: &Source,
@@ -28,7 +29,7 @@ pub(super) async fn note(
             Some((Trouble { code, problem }, error.hint()))
         }
         (None, Outcome::NotYet) => match was {
-            // Nothing was seen that would end it.
+            // Nothing was read that could end it.
             Some((_, trouble)) if is_of_reading(trouble) => return Ok(()),
             _ => judge(feeds, before),
         },
@@ -39,9 +40,9 @@ pub(super) async fn note(
     };
     let same = was.map(|(_, trouble)| &trouble.code) == now.as_ref().map(|(t, _)| &t.code);
     if !same {
-        tell(source, was.map(|(_, trouble)| trouble), now.as_ref());
+        log_change(source, was.map(|(_, trouble)| trouble), now.as_ref());
     }
-    // A file that lies there is looked at every few seconds: nothing is written for that.
+    // A file is checked every few seconds: an unchanged one writes nothing.
     let is_file = matches!(source.place, Place::File(_));
     let is_idle = matches!(look.outcome, Outcome::NotYet | Outcome::Unchanged);
     if same && is_idle && is_file {
@@ -50,7 +51,7 @@ pub(super) async fn note(
     if let (Some(report), None) = (look.imported, &look.failed) {
         tracing::info!(
             event = "stock.imported", source = %source.name, rows = report.rows, older = report.older,
-            fell = report.fell, absent = report.absent, "stock was taken in"
+            fell = report.fell, absent = report.absent, "stock was imported"
         );
     }
     let trouble = now.as_ref().map(|(trouble, _)| trouble);
@@ -63,15 +64,15 @@ fn is_of_reading(trouble: &Trouble) -> bool {
     matches!(trouble.code.as_str(), "S001" | "S002" | "S005")
 }
 
-/// What is wrong with numbers that were read well.
+/// What is wrong with levels that were read successfully.
 #[expect(
     clippy::cast_precision_loss,
     reason = "counts of SKUs stay far below 2^52"
 )]
-fn judge(feeds: &Feeds, state: Option<&SourceState>) -> Option<Told> {
+fn judge(feeds: &Feeds, state: Option<&SourceState>) -> Option<TroubleWithHint> {
     let state = state?;
     let as_of = state.read.as_ref()?.as_of;
-    let told = |code: &str, problem: String, hint| {
+    let trouble = |code: &str, problem: String, hint| {
         let code = code.to_owned();
         Some((Trouble { code, problem }, hint))
     };
@@ -82,30 +83,30 @@ fn judge(feeds: &Feeds, state: Option<&SourceState>) -> Option<Told> {
     if over(state.fell, state.had) {
         let (fell, had) = (state.fell, state.had);
         let what = format!("{fell} of {had} SKUs that had stock fell to zero at once");
-        return told("S003", what, COLLAPSED);
+        return trouble("S003", what, COLLAPSED);
     }
     let before = state.rows.saturating_add(state.absent);
     if over(state.absent, before) {
-        let what = format!("{} of {before} levels are not in it any more", state.absent);
-        return told("S003", what, SHRUNK);
+        let what = format!("{} of {before} levels are no longer listed", state.absent);
+        return trouble("S003", what, SHRUNK);
     }
     let age = feeds.clock.now().duration_since(as_of);
     let limit = feeds.max_age?;
     if age > limit {
-        let what = format!("its numbers are of {as_of}, over {limit:#} ago");
-        return told("S004", what, STALE);
+        let what = format!("its levels are of {as_of}, more than {limit:#} ago");
+        return trouble("S004", what, STALE);
     }
     None
 }
 
-fn tell(source: &Source, was: Option<&Trouble>, now: Option<&Told>) {
+fn log_change(source: &Source, was: Option<&Trouble>, now: Option<&TroubleWithHint>) {
     match (was, now) {
         (_, Some((trouble, hint))) => tracing::error!(
             event = "stock.source_failed", source = %source.name, code = %trouble.code, hint = *hint,
-            "a stock source is not as it should be: {}", trouble.problem
+            "a stock source failed: {}", trouble.problem
         ),
         (Some(_), None) => tracing::info!(
-            event = "stock.source_recovered", source = %source.name, "the stock source is well again"
+            event = "stock.source_recovered", source = %source.name, "the stock source works again"
         ),
         (None, None) => {}
     }

@@ -58,7 +58,7 @@ impl Schedules {
         let Some(schedule) = self.stock.get(&source.name) else {
             return Ok(());
         };
-        let (is_scheduled_now, woken) = (Arc::clone(&source.rung), Arc::clone(woken));
+        let (is_scheduled_now, woken) = (Arc::clone(&source.is_scheduled_now), Arc::clone(woken));
         let wake = move || {
             is_scheduled_now.store(true, Ordering::Relaxed);
             woken.notify_one();

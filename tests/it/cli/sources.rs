@@ -159,7 +159,7 @@ async fn no_broken_feed_cancels_an_order() {
         ("900000012", &cut, "S001", "fields"),
         ("900000013", &doubled, "S001", "SKU S7 is listed on line"),
         ("900000014", &day_old, "S004", "ago"),
-        ("900000015", &short, "S003", "are not in it any more"),
+        ("900000015", &short, "S003", "are no longer listed"),
     ];
     for (code, feed, expected, words) in cases {
         desk.write("shelf.csv", feed);

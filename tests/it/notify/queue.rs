@@ -319,7 +319,7 @@ async fn every_kind_is_told_when_its_time_has_come() {
          waiting for a later check: 0. Cancelled share: 33.3 %."
     );
     assert!(
-        text("stock.collapsed").contains("4 of 4 (test)"),
+        text("stock.collapsed").contains("4 of 4 SKUs fell to zero at once (test)"),
         "{}",
         text("stock.collapsed")
     );
