@@ -52,6 +52,10 @@ promtool:
     promtool check rules deploy/prometheus/qabyl.rules.yml
     cargo test --test it surface::
 
+# The tables of docs/LOGGING.md from src/events/.
+log-tables:
+    QABYL_WRITE_DOCS=1 cargo test --test it log::catalogue
+
 # A new recorded log for docs/LOG_QUESTIONS.md, with its answers.
 record-log:
     QABYL_RECORD_LOG=1 cargo test --test it what_is_logged

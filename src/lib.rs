@@ -8,6 +8,7 @@ pub mod config;
 pub mod crash_point;
 pub mod diagnostics;
 pub mod domain;
+pub mod events;
 mod files;
 pub mod kaspi;
 pub mod ledger;

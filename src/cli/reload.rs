@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Failure, shops};
 use crate::config::{Config, Loaded};
 use crate::domain::policy::Policy;
+use crate::events::log_event;
 use crate::pipeline::Ctx;
 use crate::rules_file::default_rules;
 
@@ -32,8 +33,8 @@ pub(super) async fn watch(
                     let _ = shops::record_rules_in_force(&reloaded.config, &ctx.store).await;
                 }
             }
-            Err(failure) => tracing::error!(
-                event = "reload.refused",
+            Err(failure) => log_event!(
+                RELOAD_REFUSED,
                 code = "C001",
                 hint = "fix the file named here and send SIGHUP again; nothing has changed",
                 "the previous rules and limits stay in force: {:#}",
@@ -61,14 +62,14 @@ fn apply(shops: &[Arc<Ctx>], policy: &Arc<Policy>, needs_restart: bool) {
     for ctx in shops {
         let before = ctx.policy();
         ctx.set_policy(Arc::clone(policy));
-        tracing::info!(
-            event = "reload.done", shop = %ctx.shop, before = before.digest(), policy = policy.digest(),
+        log_event!(
+            RELOAD_DONE, shop = %ctx.shop, before = before.digest(), policy = policy.digest(),
             differs = before.digest() != policy.digest(), "rules and limits were read again"
         );
     }
     if needs_restart {
-        tracing::warn!(
-            event = "reload.partly",
+        log_event!(
+            RELOAD_PARTIAL,
             "the configuration changed: rules and interlocks are in force, other settings need a restart"
         );
     }

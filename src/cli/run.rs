@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Done, FAILED, Failure, complain, open_as_daemon, reload, shops};
 use crate::clock::Clock;
 use crate::config::{Loaded, TokenSource};
+use crate::events::log_event;
 use crate::kaspi::Credentials;
 use crate::runtime::{Board, build, channels, daemon, feeds, lifecycle, telemetry};
 
@@ -54,8 +55,8 @@ pub(super) async fn run(loaded: &Loaded) -> Done {
         })
         .collect();
     let tokens = watch_tokens(watched, stop.clone());
-    tracing::info!(
-        event = "daemon.started", pid = std::process::id(), version = env!("CARGO_PKG_VERSION"),
+    log_event!(
+        DAEMON_STARTED, pid = std::process::id(), version = env!("CARGO_PKG_VERSION"),
         shops = shops.len(), database = %config.database.path.display(), epoch = store.epoch(), "started"
     );
     let feeds = feeds::feeds(loaded, Arc::clone(&store), Clock::System);
@@ -88,7 +89,7 @@ pub(super) async fn run(loaded: &Loaded) -> Done {
     if let Some(server) = server {
         server.await;
     }
-    tracing::info!(event = "daemon.stopped", "stopped");
+    log_event!(DAEMON_STOPPED, "stopped");
     if let Ok(store) = Arc::try_unwrap(store) {
         store.close().await;
     }
@@ -125,10 +126,10 @@ async fn watch_tokens(shops: Vec<WatchedToken>, stop: CancellationToken) {
                         .credentials
                         .replace(SecretString::from(token.expose()));
                     *seen = source.fingerprint();
-                    tracing::info!(event = "token.replaced", shop, "a new token is in use");
+                    log_event!(TOKEN_REPLACED, shop, "a new token is in use");
                 }
-                Err(error) => tracing::warn!(
-                    event = "token.unreadable",
+                Err(error) => log_event!(
+                    TOKEN_UNREADABLE,
                     shop,
                     "the old token stays in use: {error}"
                 ),

@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Loaded, Token};
 use crate::domain::policy::Policy;
 use crate::domain::rules::Rules;
+use crate::events::log_event;
 use crate::rules_file;
 use crate::runtime::build::{self, ShopParts};
 use crate::store::Store;
@@ -45,8 +46,8 @@ async fn check_rules_in_force(config: &Config, store: &Store) -> Result<(), Fail
                 file.display()
             )));
         }
-        tracing::warn!(
-            event = "rules.absent",
+        log_event!(
+            RULES_ABSENT,
             file = %file.display(),
             "the rules file does not exist: the embedded rules are in force"
         );
@@ -115,15 +116,15 @@ pub(super) async fn build(
     let config = &loaded.config;
     check_rules_in_force(config, store).await?;
     for name in config.relaxed() {
-        tracing::warn!(
-            event = "interlock.off",
+        log_event!(
+            INTERLOCK_OFF,
             interlock = name,
             "an interlock is switched off in the configuration"
         );
     }
     if config.settles_in_haste() {
-        tracing::warn!(
-            event = "settle.short",
+        log_event!(
+            SETTLE_SHORT,
             settle_s = config.actions.settle.as_secs(),
             request_timeout_s = config.kaspi.request_timeout.as_secs(),
             "a POST may be repeated while the previous one is still in flight: set actions.settle above \

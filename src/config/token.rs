@@ -10,6 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::channel::Channel;
 use super::env::Env;
 use super::shop::Shop;
+use crate::events::log_event;
 
 const HOW_TO_GET_ONE: &str = "make one in the Kaspi cabinet: Settings → API token → Generate";
 
@@ -276,8 +277,8 @@ impl TokenSource {
 
     fn warn_if_others_can_read(&self, file: &Path) {
         if !self.is_credential(file) && others_can_read(file) {
-            tracing::warn!(
-                event = "config.token_readable",
+            log_event!(
+                CONFIG_TOKEN_READABLE,
                 shop = %self.shop,
                 file = %file.display(),
                 "other users can read the token; run chmod 600 {}",

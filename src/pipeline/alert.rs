@@ -4,6 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Ctx, StageError};
+use crate::events::log_event;
 use crate::store::{Page, Waiting};
 
 /// Orders looked at in one go; a longer queue is taken in several.
@@ -44,8 +45,8 @@ async fn tell(ctx: &Ctx, waiting: &[Waiting], now: Timestamp) -> Result<usize, S
     let near: Vec<&Waiting> = waiting.iter().filter(is_near).collect();
     for waiting in &near {
         let left = schedule.left(&waiting.order, now);
-        tracing::error!(
-            event = "order.deadline_near", shop = %ctx.shop, order.code = %waiting.order.code, code = "A003",
+        log_event!(
+            ORDER_DEADLINE_NEAR, shop = %ctx.shop, order.code = %waiting.order.code, code = "A003",
             left_s = left.as_secs(), why = %waiting.why,
             hint = "decide it now: qabyl accept or cancel with its code, or the cabinet",
             "an order still waits, and Kaspi will cancel it at the merchant's cost"

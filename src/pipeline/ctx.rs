@@ -12,6 +12,7 @@ use crate::domain::action::RetryPolicy;
 use crate::domain::ids::ShopName;
 use crate::domain::policy::Policy;
 use crate::domain::stock::Semantics;
+use crate::events::log_event;
 use crate::kaspi::{ApiError, Reader};
 use crate::ledger::{DecidingInput, Observed};
 use crate::store::{Store, StoreError};
@@ -173,8 +174,8 @@ impl Ctx {
     pub(super) async fn repair_clock(&self) -> Result<(), StoreError> {
         let settle = self.settings.patience.settle;
         if let Some(back) = self.store.mend_times(settle, self.clock.now()).await? {
-            tracing::warn!(
-                event = "clock.stepped", shop = %self.shop, back_s = back.as_secs(),
+            log_event!(
+                CLOCK_STEPPED, shop = %self.shop, set_back_s = back.as_secs(),
                 "the clock was set back: times stored ahead of it are corrected, evidence is gathered again"
             );
         }
@@ -184,8 +185,8 @@ impl Ctx {
     /// Logs actions that a reading showed to have ended.
     pub(super) fn log_action_ends(&self, observed: &Observed) {
         for (code, action, end) in &observed.ended {
-            tracing::info!(
-                event = "action.ended", shop = %self.shop, order.code = %code, action,
+            log_event!(
+                ACTION_ENDED, shop = %self.shop, order.code = %code, action,
                 outcome = end.as_str(), "Kaspi's answer to the action was read back"
             );
         }
@@ -208,7 +209,7 @@ impl Ctx {
     async fn note_admitted(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
         if self.store.set_denied(&self.shop, None, now).await? {
-            tracing::info!(event = "shop.admitted", shop = %self.shop, "Kaspi lets this shop in again");
+            log_event!(SHOP_ADMITTED, shop = %self.shop, "Kaspi lets this shop in again");
         }
         Ok(())
     }
@@ -216,8 +217,8 @@ impl Ctx {
     async fn note_denied(&self, why: &str, error: &ApiError) -> Result<(), StoreError> {
         let now = self.clock.now();
         if self.store.set_denied(&self.shop, Some(why), now).await? {
-            tracing::error!(
-                event = "shop.denied", shop = %self.shop, code = error.code(), hint = error.hint(),
+            log_event!(
+                SHOP_DENIED, shop = %self.shop, code = error.code(), hint = error.hint(),
                 "Kaspi refuses this shop: {why}"
             );
         }

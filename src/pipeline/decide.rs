@@ -10,6 +10,7 @@ use crate::domain::decision::{Decision, Verdict, decide};
 use crate::domain::facts::{Counters, Facts, LineFacts, LinesFacts};
 use crate::domain::ids::ShopName;
 use crate::domain::ledger::Take;
+use crate::events::log_event;
 use crate::ledger::{Candidate, Deciding, NewDecision};
 use crate::mutant::mutant;
 use crate::store::Page;
@@ -103,8 +104,8 @@ impl Line {
                     .then_some("its deadline is near"),
             )
             .collect();
-        tracing::info!(
-            event = "order.decided", shop = %ctx.shop, order.code = %self.code, decision.id = self.id,
+        log_event!(
+            ORDER_DECIDED, shop = %ctx.shop, order.code = %self.code, decision.id = self.id,
             verdict = self.decision.verdict.word(), rule = %self.decision.rule, acts = self.acts,
             age_s = self.age.as_secs(), left_s = self.left.as_secs(), total_kzt = self.total_kzt,
             lines = self.lines, express = self.express, short = %self.short, policy = ctx.policy().digest(),

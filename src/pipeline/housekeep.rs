@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::copies::Copies;
 use crate::clock::Clock;
 use crate::domain::notice::{Kind, Notice};
+use crate::events::log_event;
 use crate::store::{Store, StoreError};
 
 /// Transactions of one kind in one run, at most; the rest goes next time.
@@ -155,10 +156,10 @@ pub async fn tidy(keeper: &Keeper, stop: &CancellationToken) -> Result<Report, S
     })
     .await?;
     if report.orders + report.trail > 0 {
-        tracing::info!(
-            event = "retention.dropped",
+        log_event!(
+            RETENTION_DELETED,
             orders = report.orders,
-            trail = report.trail,
+            audit_rows = report.trail,
             "what is over and old was let go"
         );
     }
@@ -217,7 +218,7 @@ async fn copy(keeper: &Keeper, stop: &CancellationToken, report: &mut Report) {
         Ok(copy) => {
             report.copy = copy;
             if report.copy.is_some() && troubled.take().is_some() {
-                tracing::info!(event = "backup.recovered", "copies are made again");
+                log_event!(BACKUP_RECOVERED, "copies are made again");
             }
         }
         Err(error) => {
@@ -226,8 +227,8 @@ async fn copy(keeper: &Keeper, stop: &CancellationToken, report: &mut Report) {
             if !troubled.is_some_and(recent) {
                 *troubled = Some(now);
                 report.told = true;
-                tracing::error!(
-                    event = "backup.failed", code = "B001", folder = %backups.folder.display(),
+                log_event!(
+                    BACKUP_FAILED, code = "B001", folder = %backups.folder.display(),
                     hint = "see that backup.directory is there, writable and has room; work goes on, and it is tried again",
                     "no copy of the database was made: {error}"
                 );
@@ -259,8 +260,8 @@ async fn copy_if_due(keeper: &Keeper, backups: &Backups) -> Result<Option<PathBu
     for at in &surplus {
         std::fs::remove_file(copies.file(*at)).map_err(folder)?;
     }
-    tracing::info!(
-        event = "backup.made", file = %file.display(), bytes = file.metadata().map_or(0, |file| file.len()),
+    log_event!(
+        BACKUP_MADE, file = %file.display(), bytes = file.metadata().map_or(0, |file| file.len()),
         took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX), removed = surplus.len(),
         "a copy of the database was made"
     );

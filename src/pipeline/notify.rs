@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Ctx, watch};
 use crate::clock::Clock;
+use crate::events::log_event;
 use crate::net::Backoff;
 use crate::notify::{Channel, Item, Outgoing, SendError};
 use crate::store::{Bounds, Delivery, Store, StoreError};
@@ -189,8 +190,8 @@ async fn tell(notifier: &Notifier, channel: &Channel) -> Result<Report, StoreErr
     };
     let summarised = store.summarise(name, notifier.bounds, clock.now()).await?;
     if summarised > 0 {
-        tracing::warn!(
-            event = "notify.summarised",
+        log_event!(
+            NOTIFY_SUMMARISED,
             channel = name,
             messages = summarised,
             "messages that piled up became one"
@@ -208,8 +209,8 @@ async fn tell(notifier: &Notifier, channel: &Channel) -> Result<Report, StoreErr
                 report.delivered += 1;
                 recovered(notifier, name);
                 let age = clock.now().duration_since(delivery.made_at);
-                tracing::debug!(
-                    event = "notify.delivered",
+                log_event!(
+                    NOTIFY_DELIVERED,
                     channel = name,
                     notices = delivery.notices.len(),
                     attempt.n = delivery.attempts + 1,
@@ -268,8 +269,8 @@ async fn failed(
         .undelivered(channel, what, &why, until.unwrap_or(now), now)
         .await?;
     if unfit {
-        tracing::warn!(
-            event = "notify.dropped",
+        log_event!(
+            NOTIFY_DROPPED,
             channel,
             why,
             "a message is not sent again: its channel finds it unfit"
@@ -282,8 +283,8 @@ async fn failed(
     }
     told.insert(channel.to_owned(), now);
     if matches!(error, SendError::Refused(_)) {
-        tracing::error!(
-            event = "notify.refused",
+        log_event!(
+            NOTIFY_REFUSED,
             channel,
             code = "N001",
             failures = failures + 1,
@@ -292,8 +293,8 @@ async fn failed(
             "a channel takes no messages; they wait, and orders go on"
         );
     } else {
-        tracing::warn!(
-            event = "notify.failing",
+        log_event!(
+            NOTIFY_FAILING,
             channel,
             failures = failures + 1,
             why,
@@ -306,6 +307,6 @@ async fn failed(
 fn recovered(notifier: &Notifier, channel: &str) {
     let mut told = notifier.told.lock().unwrap_or_else(PoisonError::into_inner);
     if told.remove(channel).is_some() {
-        tracing::info!(event = "notify.recovered", channel, "messages arrive again");
+        log_event!(NOTIFY_RECOVERED, channel, "messages arrive again");
     }
 }

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::{Ctx, StageError, lines, listing};
 use crate::crash_point::crash_point;
 use crate::domain::order::{State, Status};
+use crate::events::log_event;
 use crate::kaspi::ApiError;
 use crate::ledger::Observed;
 use crate::store::{Scan, ScanKind};
@@ -82,8 +83,8 @@ async fn list(ctx: &Ctx, report: &mut Report) -> Result<(), StageError> {
         let error = list_once(ctx, report).await?;
         let moved = ctx.kaspi_clock.skew().unwrap_or_default() - skew;
         if moved.abs() > listing::CLOCK_MOVES {
-            tracing::warn!(
-                event = "clock.skew", shop = %ctx.shop, skew_s = moved.as_secs(),
+            log_event!(
+                CLOCK_SKEW, shop = %ctx.shop, skew_s = moved.as_secs(),
                 "this machine's clock is off Kaspi's; Kaspi's is used for listing. Set the clock."
             );
             continue;
@@ -113,8 +114,8 @@ async fn list_once(ctx: &Ctx, report: &mut Report) -> Result<Option<ApiError>, S
         .unreadable
         .to_tell(&listed.unreadable, ctx.clock.ticks())
     {
-        tracing::error!(
-            event = "order.unreadable", shop = %ctx.shop, order.code = %code, code = "K006",
+        log_event!(
+            ORDER_UNREADABLE, shop = %ctx.shop, order.code = %code, code = "K006",
             hint = "look at the order in the cabinet before its deadline", "an order could not be read: {why}"
         );
     }

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::{Ctx, Mode};
 use crate::domain::notice::{Kind, Notice};
+use crate::events::log_event;
 use crate::store::{Store, StoreError};
 
 /// The budget is near when this share of it is used up.
@@ -64,8 +65,8 @@ pub(super) async fn tell_hour(
         .await?;
     let stock = store.stock_age().await?;
     let stock_age = stock.map(|(newest, _)| now.duration_since(newest).as_secs());
-    tracing::info!(
-        event = "shop.hour", shop = %ctx.shop, new = seen.new, accepted = seen.accepted,
+    log_event!(
+        SHOP_HOUR, shop = %ctx.shop, new = seen.new, accepted = seen.accepted,
         cancelled = seen.cancelled, held = totals.held, waiting = totals.waiting, stuck = totals.stuck,
         requests = view.classes.values().sum::<u64>() - last.values().sum::<u64>(), ok = since("ok"),
         denied = since("denied"), refused = since("refused"), asked_to_wait = since("asked_to_wait"),

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::Board;
 use crate::clock::Clock;
 use crate::domain::ids::ShopName;
+use crate::events::log_event;
 use crate::store::{ScanKind, Store, StoreError};
 
 /// How often to check whether every stage has run once.
@@ -47,8 +48,8 @@ pub async fn report_to_service_manager(
         let overdue = board.overdue(clock.ticks());
         match &overdue {
             None => send(&[NotifyState::Watchdog]),
-            Some(stage) if !is_logged => tracing::error!(
-                event = "stage.hung", code = "R001", stage = %stage,
+            Some(stage) if !is_logged => log_event!(
+                STAGE_HUNG, code = "R001", stage = %stage,
                 hint = "the service manager restarts the process; without one, restart it yourself",
                 "a stage does not end: the watchdog is not fed any more"
             ),
@@ -114,8 +115,8 @@ fn stopping() {
 
 fn send(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
-        tracing::debug!(
-            event = "service_manager.unreachable",
+        log_event!(
+            SERVICE_MANAGER_UNREACHABLE,
             "the service manager could not be notified: {error}"
         );
     }

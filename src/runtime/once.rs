@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use super::build::ShopParts;
+use crate::events::log_event;
 use crate::kaspi::ApiError;
 use crate::net::Backoff;
 use crate::pipeline::{StageError, act, decide, poll, sweep};
@@ -75,8 +76,8 @@ async fn passes(
                 return Ok(summary);
             }
             Err(StageError::Api(error)) => {
-                tracing::warn!(
-                    event = "once.retry", shop = %shop.ctx.shop, code = error.code(), hint = error.hint(), "{error}"
+                log_event!(
+                    ONCE_RETRY, shop = %shop.ctx.shop, code = error.code(), hint = error.hint(), "{error}"
                 );
                 let until = again_at(&error, clock.now(), BACKOFF.pause(outages));
                 outages += 1;

@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::events::log_event;
 use crate::kaspi::BreakerState;
 use crate::pipeline::Ctx;
 use crate::runtime::Board;
@@ -95,7 +96,7 @@ pub async fn serve(
     tracker.spawn(async move {
         let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned());
         if let Err(error) = served.await {
-            tracing::warn!(event = "http.failed", "the status pages ended: {error}");
+            log_event!(HTTP_FAILED, "the status pages ended: {error}");
         }
     });
     tracker.close();

@@ -9,6 +9,7 @@ use super::plan::is_fresh;
 use super::{Flights, Landed, Pass};
 use crate::crash_point::crash_point;
 use crate::domain::action::{Kind, Outcome};
+use crate::events::log_event;
 use crate::ledger::{Begun, Ended, Recheck};
 use crate::pipeline::StageError;
 
@@ -126,8 +127,8 @@ impl<'a> Pass<'a> {
         if (&due.kind, &ended.outcome) == (&Kind::Accept, &Outcome::Applied) {
             self.ctx.meter.accepted(age);
         }
-        tracing::info!(
-            event = "attempt.ended", shop = %self.ctx.shop, order.code = %due.order.code,
+        log_event!(
+            ATTEMPT_ENDED, shop = %self.ctx.shop, order.code = %due.order.code,
             decision.id = due.decision, by_person = due.by_person, action = due.kind.word(), attempt.n = ended.begun.n,
             outcome = ended.outcome.word(), took_ms = millis(ended.took), age_s = age.as_secs(), detail,
             "request ended"
@@ -148,8 +149,8 @@ impl<'a> Pass<'a> {
         self.ctx.write_access.note_denied();
         let (store, now) = (&self.ctx.store, self.ctx.clock.now());
         if store.set_denied(&self.ctx.shop, Some(why), now).await? {
-            tracing::error!(
-                event = "shop.denied", shop = %self.ctx.shop, code = "K401",
+            log_event!(
+                SHOP_DENIED, shop = %self.ctx.shop, code = "K401",
                 hint = "make a new token in the cabinet: Settings, API token, Generate; or call 2323",
                 "Kaspi refuses this shop's writes: {why}"
             );

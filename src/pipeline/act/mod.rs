@@ -18,6 +18,7 @@ pub use self::plan::{ActPlan, Situation, plan};
 use super::{Ctx, Mode, StageError, sweep};
 use crate::domain::action::OutcomeKind;
 use crate::domain::order::Order;
+use crate::events::log_event;
 use crate::kaspi::{ApiError, Writer};
 use crate::ledger::{Due, Ended};
 use crate::mutant::mutant;
@@ -79,8 +80,8 @@ pub async fn run_once(
         .recover(&ctx.shop, ctx.settings.patience.settle, ctx.clock.now())
         .await?;
     if lost > 0 {
-        tracing::warn!(
-            event = "actions.recovered", shop = %ctx.shop, actions = lost,
+        log_event!(
+            ACTIONS_RECOVERED, shop = %ctx.shop, actions = lost,
             "requests were under way when work stopped; their orders are read before anything else"
         );
     }

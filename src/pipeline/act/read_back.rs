@@ -7,6 +7,7 @@ use super::{Landed, OrderRead, Pass};
 use crate::crash_point::crash_point;
 use crate::domain::action::{Kind, OutcomeKind};
 use crate::domain::order::Status;
+use crate::events::log_event;
 use crate::ledger::{Due, Reading};
 use crate::mutant::mutant;
 use crate::pipeline::StageError;
@@ -116,8 +117,8 @@ impl<'a> Pass<'a> {
                 .await;
         }
         if due.counted >= self.ctx.settings.patience.attempts_max && !mutant("r4_repeat_for_ever") {
-            tracing::error!(
-                event = "action.stuck", shop = %self.ctx.shop, order.code = %due.order.code,
+            log_event!(
+                ACTION_STUCK, shop = %self.ctx.shop, order.code = %due.order.code,
                 decision.id = due.decision, code = "A002", action = due.kind.word(), attempts = due.counted, hint = "handle the order in the cabinet before its deadline",
                 "the request has no effect, however often it is sent"
             );
@@ -136,8 +137,8 @@ impl<'a> Pass<'a> {
         if !store.refuse(&self.ctx.shop, due, why, now).await? {
             return Ok(());
         }
-        tracing::error!(
-            event = "action.refused", shop = %self.ctx.shop, order.code = %due.order.code,
+        log_event!(
+            ACTION_REFUSED, shop = %self.ctx.shop, order.code = %due.order.code,
             decision.id = due.decision, code = "A001", action = due.kind.word(), hint = "look at the order in the cabinet before its deadline", "{why}"
         );
         Ok(())

@@ -10,6 +10,7 @@ use super::reading::{
     record,
 };
 use crate::domain::ids::OrderId;
+use crate::events::log_event;
 use crate::kaspi::ApiError;
 use crate::ledger::Restored;
 
@@ -59,8 +60,8 @@ pub(super) async fn run_once(ctx: &Ctx, restored: &Restored) -> Result<Report, S
     if report.problem.is_none() {
         let now = ctx.clock.now();
         ctx.store.caught_up(&ctx.shop, now).await?;
-        tracing::info!(
-            event = "shop.caught_up", shop = %ctx.shop, listed = report.listed, new = report.observed.new,
+        log_event!(
+            SHOP_CAUGHT_UP, shop = %ctx.shop, listed = report.listed, new = report.observed.new,
             changed = report.observed.changed, "what happened since the copy was made is known: work goes on"
         );
     }

@@ -2,6 +2,7 @@
 
 use super::feed::Look;
 use super::{Feeds, Outcome, Place, Source, StageError};
+use crate::events::log_event;
 use crate::store::{SourceState, Trouble};
 
 /// What to do about levels that look wrong.
@@ -49,9 +50,9 @@ pub(super) async fn note(
         return Ok(());
     }
     if let (Some(report), None) = (look.imported, &look.failed) {
-        tracing::info!(
-            event = "stock.imported", source = %source.name, rows = report.rows, older = report.older,
-            fell = report.fell, absent = report.absent, "stock was imported"
+        log_event!(
+            STOCK_IMPORTED, source = %source.name, rows = report.rows, outdated = report.older,
+            fell_to_zero = report.fell, absent = report.absent, "stock was imported"
         );
     }
     let trouble = now.as_ref().map(|(trouble, _)| trouble);
@@ -101,12 +102,12 @@ fn judge(feeds: &Feeds, state: Option<&SourceState>) -> Option<TroubleWithHint> 
 
 fn log_change(source: &Source, was: Option<&Trouble>, now: Option<&TroubleWithHint>) {
     match (was, now) {
-        (_, Some((trouble, hint))) => tracing::error!(
-            event = "stock.source_failed", source = %source.name, code = %trouble.code, hint = *hint,
+        (_, Some((trouble, hint))) => log_event!(
+            STOCK_SOURCE_FAILED, source = %source.name, code = %trouble.code, hint = *hint,
             "a stock source failed: {}", trouble.problem
         ),
-        (Some(_), None) => tracing::info!(
-            event = "stock.source_recovered", source = %source.name, "the stock source works again"
+        (Some(_), None) => log_event!(
+            STOCK_SOURCE_RECOVERED, source = %source.name, "the stock source works again"
         ),
         (None, None) => {}
     }

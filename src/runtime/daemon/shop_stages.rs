@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::Spawner;
 use super::stage_loop::{Run, StageLoop};
 use super::wakes::{Completed, Rerun, Wakes};
+use crate::events::log_event;
 use crate::pipeline::stages::{self, Stage};
 use crate::pipeline::{Ctx, StageError, act, alert, decide, poll, sweep};
 use crate::runtime::build::ShopParts;
@@ -64,13 +65,13 @@ async fn run(of: &StageLoop, shop: &ShopParts, wakes: &Wakes) -> Run {
 
 fn after_poll(ctx: &Ctx, report: &poll::Report) -> Completed {
     if report.is_news() {
-        tracing::info!(
-            event = "poll.news", shop = %ctx.shop, listed = report.listed, new = report.observed.new,
+        log_event!(
+            POLL_NEWS, shop = %ctx.shop, listed = report.listed, new = report.observed.new,
             changed = report.observed.changed, lines_read = report.lines_read, "new orders were read"
         );
     }
     if let Some(problem) = &report.problem {
-        tracing::warn!(event = "poll.incomplete", shop = %ctx.shop, why = %problem, "nothing is decided from this list: {problem}");
+        log_event!(POLL_INCOMPLETE, shop = %ctx.shop, why = %problem, "nothing is decided from this list: {problem}");
     }
     let did = json!({
         "listed": report.listed, "new": report.observed.new, "changed": report.observed.changed,

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::wakes::{Completed, Rerun};
 use crate::clock::Clock;
+use crate::events::log_event;
 use crate::kaspi::{ApiError, Credentials};
 use crate::net::Backoff;
 use crate::pipeline::StageError;
@@ -124,8 +125,8 @@ impl StageLoop {
             status.running_since = None;
             status.last_error = Some("it panicked".to_owned());
         });
-        tracing::error!(
-            event = "stage.panicked",
+        log_event!(
+            STAGE_PANICKED,
             shop = self.of,
             stage = self.stage.name(),
             code = "R002",
@@ -166,8 +167,8 @@ impl StageLoop {
             Ok(_) => {
                 if let Some((failures, span)) = troubles.recovered(now) {
                     let failed_for_s = span.as_secs();
-                    tracing::info!(
-                        event = "stage.recovered",
+                    log_event!(
+                        STAGE_RECOVERED,
                         shop,
                         stage,
                         failures,
@@ -179,15 +180,7 @@ impl StageLoop {
             Err(error) => {
                 let (code, hint, words) = (error.code(), error.hint(), error.words());
                 if let Some(repeats) = troubles.failed(code, now) {
-                    tracing::warn!(
-                        event = "stage.failed",
-                        shop,
-                        stage,
-                        code,
-                        repeats,
-                        hint,
-                        "{words}"
-                    );
+                    log_event!(STAGE_FAILED, shop, stage, code, repeats, hint, "{words}");
                 }
             }
         }

@@ -29,7 +29,7 @@ const BROUGHT: [&str; 23] = [
     "order.decided",
     "poll.news",
     "reload.done",
-    "reload.partly",
+    "reload.partial",
     "reload.refused",
     "shop.admitted",
     "shop.denied",
@@ -152,7 +152,7 @@ async fn what_is_logged_is_what_the_catalogue_says() {
         &good.replace("filter = \"info", "filter = \"warn"),
     );
     daemon.signal("-HUP");
-    logged(&desk, "reload.partly", 1).await;
+    logged(&desk, "reload.partial", 1).await;
     desk.write("qabyl.toml", &good.replace("[poll]", "[pol]"));
     daemon.signal("-HUP");
     logged(&desk, "reload.refused", 1).await;
