@@ -3,24 +3,33 @@
 default:
     @just --list
 
-# What must hold before a change lands.
+# First tier, the gate: what must hold before a change lands. At most 20 minutes on two cores.
 ci:
     .ci/run
 
+# The quick tests alone: at most 4 minutes once they are built.
 test:
     cargo test
 
-# Every suite under faults, and its figures: minutes.
+# The gate's suites under faults, with their figures: some minutes.
 verify:
     tests/verify/run
 
-# The long tier, hours, as root: more of each, and docs/VERIFICATION.md anew.
+# Second tier, on demand, as root: every suite at its full size, in hours; writes docs/VERIFICATION.md.
 verify-release:
     tests/verify/run release
 
-# The protocol as a state machine, explored further than `cargo test` does; some minutes.
+# Second tier: the protocol as a state machine, explored further than `cargo test` does; some minutes.
 model:
     QABYL_MODEL=large cargo test --test model -- --nocapture
+
+# Each rule of the protocol taken out in turn (src/mutant.rs): a test must notice. Names run those alone.
+protocol-mutants *NAMES:
+    tests/mutants/run {{NAMES}}
+
+# Second tier: cargo-mutants over domain/ and ledger/, in hours. `cargo install cargo-mutants --locked` once.
+mutants *OPTIONS:
+    cargo mutants {{OPTIONS}}
 
 # kill -9 at every crash point; idle again within 2 s where nothing else runs beside it.
 kill:

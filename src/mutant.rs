@@ -188,10 +188,7 @@ pub const MUTANTS: [(&str, &str); 47] = [
     ("r15_lines_never_read", "lines of new orders are not read"),
 ];
 
-/// Whether this rule is taken out.
-///
-/// # Panics
-/// Where the name is not in [`MUTANTS`].
+/// Whether this rule is taken out. A test of `tests/it/tidy.rs` holds the names to [`MUTANTS`].
 #[cfg(feature = "failpoints")]
 pub fn mutant(name: &str) -> bool {
     #[expect(
@@ -200,10 +197,6 @@ pub fn mutant(name: &str) -> bool {
     )]
     static OUT: std::sync::LazyLock<Option<String>> =
         std::sync::LazyLock::new(|| std::env::var("QABYL_MUTANT").ok());
-    assert!(
-        MUTANTS.iter().any(|(known, _)| *known == name),
-        "{name} is not in the list of mutants"
-    );
     OUT.as_deref() == Some(name)
 }
 
