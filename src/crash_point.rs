@@ -1,11 +1,10 @@
 //! Places where a test ends the process as `kill -9` would: at once, nothing unwound, nothing flushed.
 //!
-//! Only the feature `failpoints` gives them life; without it they are nothing. With it, the variable
-//! `FAILPOINTS` of the crate `fail` says which: `FAILPOINTS="attempt.after_commit=3*off->return"` dies
-//! at the fourth passing. `tests/kill/` does so at every place.
+//! Without the feature `failpoints` they compile to nothing. With it, the variable `FAILPOINTS` of the crate `fail`
+//! names the place: `FAILPOINTS="attempt.after_commit=3*off->return"` ends the process the fourth time it gets there.
+//! `tests/kill/` does so at every place.
 
-/// Every place, by the name that tells it. Before a commit nothing of its transaction counts, after it
-/// all of it does.
+/// Every place, by name. A death before a commit loses all of its transaction, one after it loses nothing.
 pub const NAMES: [&str; 53] = [
     // Start: the lock, the schema, the lease, what the last process left open.
     "lock.taken",
@@ -14,8 +13,8 @@ pub const NAMES: [&str; 53] = [
     "lease.taken",
     "recover.before_commit",
     "recover.after_commit",
-    "mend.before_commit",
-    "mend.after_commit",
+    "repair.before_commit",
+    "repair.after_commit",
     // Reading new orders and their lines.
     "list.page_read",
     "poll.listed",
@@ -49,7 +48,7 @@ pub const NAMES: [&str; 53] = [
     "sweep.read",
     "sweep.before_commit",
     "sweep.after_commit",
-    // Telling a person.
+    // Notifying a person.
     "alert.before_commit",
     "alert.after_commit",
     "notify.before_packed",
@@ -69,7 +68,7 @@ pub const NAMES: [&str; 53] = [
     "restore.after_commit",
 ];
 
-/// Ends the process here, when it was told to.
+/// Ends the process here, where `FAILPOINTS` says so.
 ///
 /// # Panics
 /// Where the name is not in [`NAMES`].
@@ -87,12 +86,12 @@ pub fn crash_point(name: &'static str) {
     }
 }
 
-/// Ends the process here, when it was told to.
+/// Ends the process here, where `FAILPOINTS` says so.
 #[cfg(not(feature = "failpoints"))]
 #[inline]
 pub const fn crash_point(_: &'static str) {}
 
-/// How long a request is out before its place is passed: it is written by then.
+/// How long a request is in flight before the process may end: by then it is written to the connection.
 #[cfg(feature = "failpoints")]
 const IN_FLIGHT: std::time::Duration = std::time::Duration::from_millis(10);
 

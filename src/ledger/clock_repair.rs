@@ -80,9 +80,9 @@ impl Store {
         }
         let detail = json!({ "back_s": back.as_secs() });
         tx.audit_row(now, "qabyl", (None, None), "clock.mended", detail);
-        crash_point("mend.before_commit");
+        crash_point("repair.before_commit");
         tx.commit().await?;
-        crash_point("mend.after_commit");
+        crash_point("repair.after_commit");
         Ok(Some(back))
     }
 }

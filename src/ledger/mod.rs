@@ -11,6 +11,8 @@ pub(crate) mod manual_decisions;
 pub(crate) mod observe;
 pub(crate) mod parts;
 pub(crate) mod pickup_points;
+#[cfg(test)]
+mod query_plans;
 pub(crate) mod recheck;
 pub(crate) mod reservations;
 pub(crate) mod restore;

@@ -15,8 +15,6 @@ pub(crate) mod notices;
 pub(crate) mod open;
 pub(crate) mod orders;
 pub(crate) mod page;
-#[cfg(test)]
-pub(crate) mod plans;
 pub(crate) mod readings;
 pub(crate) mod replay;
 pub(crate) mod scans;

@@ -89,11 +89,11 @@ async fn run(case: Case, template: PathBuf) -> Shown {
         copy_database(&template, desk.database());
     }
     let mut shown = Shown::default();
-    let told = match case.place {
+    let outcome = match case.place {
         Place::Once => passes(&desk, case, &plan).await,
         _ => daemon(&desk, case, &plan).await,
     };
-    match told {
+    match outcome {
         Ok(recovery) => shown.recovery = recovery,
         Err(why) => shown.violations.push(why),
     }

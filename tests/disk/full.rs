@@ -13,7 +13,7 @@ use super::daemon::Daemon;
 use super::desk::{Desk, Limits, QUICK, until};
 use super::image::Disk;
 use super::judge::{none, violations};
-use super::records::{Book, Told};
+use super::records::{Book, Reported};
 
 /// After a fault has ended, right work resumes within this (I8).
 const RESUMES_WITHIN: Duration = Duration::from_mins(1);
@@ -103,9 +103,9 @@ async fn full_for_a_time() {
     assert!(waited > 4, "the disk was never full: {waited} orders wait");
     assert_eq!(daemon.ended(), None, "{}", desk.log());
     // Nothing leaves without its row, which others can read.
-    let told = Told::by_now(&desk.server.world(), &desk.log());
+    let reported = Reported::by_now(&desk.server.world(), &desk.log());
     let book = Book::read(desk.database()).await.unwrap();
-    none(&told.missing_from(&book));
+    none(&reported.missing_from(&book));
     let log = desk.log();
     for words in ["\"D005\"", "full", "free space"] {
         assert!(log.contains(words), "the log does not say `{words}`: {log}");

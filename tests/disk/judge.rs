@@ -6,14 +6,14 @@ use std::path::Path;
 use qabyl_sandbox::{Order, World};
 
 use super::desk::{CANARY, Desk, STOCK, copy_database};
-use super::records::{Book, Told, damage};
+use super::records::{Book, Reported, damage};
 
 /// Every violation after the process was killed, as text.
 pub(super) async fn violations(desk: &Desk) -> Vec<String> {
     let log = desk.log();
-    let (told, mut found) = {
+    let (reported, mut found) = {
         let world = desk.server.world();
-        (Told::by_now(&world, &log), wrongs(&world))
+        (Reported::by_now(&world, &log), wrongs(&world))
     };
     // The files stay as the kill left them: reading them would write the log of writes back.
     let copy = tempfile::tempdir().unwrap();
@@ -25,7 +25,7 @@ pub(super) async fn violations(desk: &Desk) -> Vec<String> {
         database.with_extension("db-wal"),
     ] {
         if holds_canary(&path) {
-            found.push(format!("{} holds what must not be told", path.display()));
+            found.push(format!("{} holds what must not be written", path.display()));
         }
     }
     match damage(&database).await {
@@ -33,7 +33,7 @@ pub(super) async fn violations(desk: &Desk) -> Vec<String> {
         Err(why) => found.push(why),
     }
     match Book::read(&database).await {
-        Ok(book) => found.extend(told.missing_from(&book)),
+        Ok(book) => found.extend(reported.missing_from(&book)),
         Err(why) => found.push(why),
     }
     found

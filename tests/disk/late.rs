@@ -63,7 +63,7 @@ async fn post(good_for: Duration) -> (Result<WireResponse, TransportError>, Stri
         loop {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut read = Vec::new();
-            // Those that filled the queue are gone and say nothing.
+            // Those that filled the queue have closed and say nothing.
             while !String::from_utf8_lossy(&read).contains(BODY) {
                 if stream.read_buf(&mut read).await.unwrap_or_default() == 0 {
                     break;

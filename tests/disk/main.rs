@@ -1,6 +1,6 @@
 //! The real binary where the disk fails, fills up or loses power, where the process is stopped for a
 //! while, and where there are two of them. The sandbox's ledger and the database are compared at the
-//! end: everything that was sent or told must be on disk, and nothing wrong may have been sent.
+//! end: everything that was sent or reported must be on disk, and nothing wrong may have been sent.
 //!
 //! `cargo test --test disk` runs what needs nothing; `cargo test --test disk -- --ignored
 //! --test-threads=1 --nocapture` what needs root, a loop device or a C compiler. What is missing then
@@ -33,7 +33,7 @@ use std::path::PathBuf;
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "a test is told what to run by its environment"
+    reason = "the environment says what a test runs"
 )]
 fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()

@@ -13,7 +13,7 @@ use super::daemon::Daemon;
 use super::desk::{Desk, QUICK, until};
 use super::image::Disk;
 use super::judge::{none, violations};
-use super::records::{Book, Told, damage};
+use super::records::{Book, Reported, damage};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -48,18 +48,18 @@ async fn daemon(cuts: u64, seed: u64, shown: &mut Shown) {
         // What is on the wire arrives.
         tokio::time::sleep(Duration::from_millis(30)).await;
         let log = desk.log();
-        let told = Told::by_now(&desk.server.world(), &log);
+        let reported = Reported::by_now(&desk.server.world(), &log);
         let left = disk.cut();
         daemon.thaw();
-        shown.acknowledged += told.count();
-        shown.lost.extend(lost(&left, &told).await);
+        shown.acknowledged += reported.count();
+        shown.lost.extend(lost(&left, &reported).await);
     }
     daemon.kill();
     shown.lost.extend(violations(&desk).await);
 }
 
-/// What was told and is not on the disk after a cut.
-async fn lost(left: &[u8], told: &Told) -> Vec<String> {
+/// What was reported and is not on the disk after a cut.
+async fn lost(left: &[u8], reported: &Reported) -> Vec<String> {
     let disk = Disk::after_the_cut(left);
     let database = disk.home().join("qabyl.db");
     // The next daemon must be able to start on it.
@@ -68,7 +68,7 @@ async fn lost(left: &[u8], told: &Told) -> Vec<String> {
         Err(why) => return vec![format!("after the cut no daemon starts: {why}")],
     }
     match (damage(&database).await, Book::read(&database).await) {
-        (Ok(damage), Ok(book)) => [damage, told.missing_from(&book)].concat(),
+        (Ok(damage), Ok(book)) => [damage, reported.missing_from(&book)].concat(),
         (Err(why), _) | (_, Err(why)) => vec![why],
     }
 }

@@ -22,9 +22,9 @@ pub(super) struct Book {
     decisions: BTreeMap<i64, Asked>,
 }
 
-/// What others were told: by a request, or by the log.
+/// What others learned: by a request, or by the log.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Told {
+pub(super) struct Reported {
     posts: BTreeMap<Asked, u64>,
     ends: BTreeMap<End, u64>,
     decisions: BTreeMap<i64, Asked>,
@@ -80,10 +80,10 @@ impl Book {
     }
 }
 
-impl Told {
+impl Reported {
     /// What the sandbox has seen and the log says by now.
     pub(super) fn by_now(world: &World, log: &str) -> Self {
-        let mut told = Self::default();
+        let mut reported = Self::default();
         for row in world.ledger().requests() {
             let kind = match row.write {
                 Some(WriteKind::Accept) => "accept",
@@ -91,14 +91,14 @@ impl Told {
                 Some(WriteKind::Other) | None => continue,
             };
             let code = row.code.clone().unwrap_or_default();
-            *told.posts.entry((code, kind.to_owned())).or_default() += 1;
+            *reported.posts.entry((code, kind.to_owned())).or_default() += 1;
         }
         // A line cut in two by a kill says nothing.
         let lines = log.lines().filter(|line| line.contains("\"event\":\""));
         for line in lines.filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
-            told.hear(&line);
+            reported.hear(&line);
         }
-        told
+        reported
     }
 
     fn hear(&mut self, line: &Value) {
@@ -124,7 +124,7 @@ impl Told {
         self.posts.values().sum::<u64>() + self.ends.values().sum::<u64>() + decisions
     }
 
-    /// What was told and is not on disk.
+    /// What was reported and is not on disk.
     pub(super) fn missing_from(&self, book: &Book) -> Vec<String> {
         let mut missing = Vec::new();
         for (asked, posts) in &self.posts {

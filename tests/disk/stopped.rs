@@ -125,7 +125,7 @@ async fn a_stop_in_mid_work_sends_nothing_stale() {
     let took = Clock::System.ticks().saturating_sub(ticks);
     let stale = stale_posts(&desk, resumed, &touched, sighting);
     println!(
-        "stopped: {} s, {} orders handled by people meanwhile, {} POSTs after it, {} of them stale, all done \
+        "stopped: {} s, {} orders handled by people in that time, {} POSTs after it, {} of them stale, all done \
          after {:.1} s",
         stop.as_secs(),
         touched.len(),

@@ -37,7 +37,7 @@ async fn processes_that_make_the_database_at_once_agree() {
     }
 }
 
-/// The lock's file is gone, as after a tidy-up by hand: the newer daemon has the word.
+/// The lock's file was deleted by hand: the newer daemon has the right to write.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn without_the_lock_file_the_second_daemon_takes_over() {
     let desk = Desk::new("lock-deleted", None, &QUICK);

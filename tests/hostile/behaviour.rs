@@ -56,7 +56,7 @@ impl Call {
 /// What a call came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Class {
-    /// Exactly what an honest server would have told.
+    /// Exactly what an honest server would have answered.
     Right,
     /// A list without an order in it, and nothing wrong with that.
     Empty,
@@ -76,7 +76,7 @@ pub(crate) enum Class {
     NotSent,
     Denied,
     Unknown,
-    /// Something nobody may be told.
+    /// Something that must not be written anywhere.
     Wrong(String),
 }
 
@@ -100,12 +100,12 @@ pub(crate) struct Behaviour {
 }
 
 impl Behaviour {
-    /// A behaviour that is no answer at all, until told otherwise.
+    /// A behaviour without any answer, unless set otherwise.
     pub(crate) fn new(name: impl Into<String>, plan: Plan) -> Self {
         Self::by_call(name, move |_, _| plan.clone())
     }
 
-    /// The same, different for each call; the address is of a host the client was never told of.
+    /// The same, different for each call; the address is of a host the client was never given.
     pub(crate) fn by_call(
         name: impl Into<String>,
         plan: impl Fn(Call, SocketAddr) -> Plan + Send + Sync + 'static,

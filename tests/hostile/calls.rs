@@ -51,7 +51,7 @@ pub(crate) fn client(base_url: String, limits: Limits, body_max_bytes: u64) -> C
 }
 
 /// What came of a call.
-pub(crate) struct Told {
+pub(crate) struct Answer {
     pub(crate) class: Class,
     /// Until when Kaspi asked to wait.
     pub(crate) until: Option<Timestamp>,
@@ -59,15 +59,15 @@ pub(crate) struct Told {
     pub(crate) text: String,
 }
 
-pub(crate) async fn perform(client: &Client, call: Call) -> Told {
+pub(crate) async fn perform(client: &Client, call: Call) -> Answer {
     let id = OrderId::new(honest::ID).unwrap();
     match call {
-        Call::Page => told(&client.reader().list(&query()).await, page_class),
-        Call::Order => told(&client.reader().order(&id).await, |order| match order {
+        Call::Page => classified(&client.reader().list(&query()).await, page_class),
+        Call::Order => classified(&client.reader().order(&id).await, |order| match order {
             Some(order) => order_class(order),
             None => Class::NotFound,
         }),
-        Call::Entries => told(&client.reader().lines(&id).await, lines_class),
+        Call::Entries => classified(&client.reader().lines(&id).await, lines_class),
         Call::Post => {
             let code = OrderCode::new(honest::CODE).unwrap();
             posted(&client.writer().accept(&id, &code, None).await)
@@ -87,7 +87,10 @@ fn query() -> ListQuery {
     }
 }
 
-fn told<T: std::fmt::Debug>(answer: &Result<T, ApiError>, right: impl Fn(&T) -> Class) -> Told {
+fn classified<T: std::fmt::Debug>(
+    answer: &Result<T, ApiError>,
+    right: impl Fn(&T) -> Class,
+) -> Answer {
     let text = match answer {
         Ok(value) => format!("{value:?}"),
         Err(error) => format!("{error:?}; {error}; {}", error.hint()),
@@ -109,7 +112,7 @@ fn told<T: std::fmt::Debug>(answer: &Result<T, ApiError>, right: impl Fn(&T) -> 
             ApiError::Breaker { .. } => Class::Breaker,
         },
     };
-    Told { class, until, text }
+    Answer { class, until, text }
 }
 
 fn order_class(order: &Order) -> Class {
@@ -155,7 +158,7 @@ fn lines_class(lines: &Lines) -> Class {
     }
 }
 
-fn posted(outcome: &Outcome) -> Told {
+fn posted(outcome: &Outcome) -> Answer {
     let until = match outcome {
         Outcome::Snoozed { until, .. } => Some(*until),
         _ => None,
@@ -168,7 +171,7 @@ fn posted(outcome: &Outcome) -> Told {
         Outcome::Denied(_) => Class::Denied,
         Outcome::Unknown(_) => Class::Unknown,
     };
-    Told {
+    Answer {
         class,
         until,
         text: format!("{outcome:?}"),

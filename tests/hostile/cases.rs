@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::behaviour::{Behaviour, Call, Class, Port};
-use crate::calls::{Limits, TOKEN, Told, client, perform};
+use crate::calls::{Answer, Limits, TOKEN, client, perform};
 use crate::wire::{Hostile, header};
 
 /// For answers that come at once: never reached, however loaded the machine.
@@ -121,17 +121,17 @@ async fn case(behaviour: &Behaviour, call: Call, elsewhere: SocketAddr) -> Verdi
         let name = format!("{name} ({})", round + 1);
         let started = Clock::System.ticks();
         let bound = limits.connect + limits.request + WAITS + MARGIN;
-        let Ok(told) = tokio::time::timeout(bound, perform(&client, call)).await else {
+        let Ok(answer) = tokio::time::timeout(bound, perform(&client, call)).await else {
             verdict.unbounded.push(name);
             break;
         };
         let took = Clock::System.ticks().saturating_sub(started);
-        judge(&mut verdict, behaviour, call, &name, &told);
+        judge(&mut verdict, behaviour, call, &name, &answer);
         judge_time(&mut verdict, behaviour, &name, took, limits);
-        if told.class == Class::NotSent && !server.seen.all().is_empty() {
+        if answer.class == Class::NotSent && !server.seen.all().is_empty() {
             verdict
                 .wrong
-                .push(format!("{name}: told as not sent, and it arrived"));
+                .push(format!("{name}: reported as not sent, and it arrived"));
         }
     }
     let requests = server.seen.all();
@@ -139,11 +139,11 @@ async fn case(behaviour: &Behaviour, call: Call, elsewhere: SocketAddr) -> Verdi
     verdict
 }
 
-fn judge(verdict: &mut Verdict, behaviour: &Behaviour, call: Call, name: &str, told: &Told) {
+fn judge(verdict: &mut Verdict, behaviour: &Behaviour, call: Call, name: &str, answer: &Answer) {
     let allowed = behaviour.allowed(call);
-    if !allowed.contains(&told.class) {
-        let shown: String = told.text.chars().take(300).collect();
-        let class = match &told.class {
+    if !allowed.contains(&answer.class) {
+        let shown: String = answer.text.chars().take(300).collect();
+        let class = match &answer.class {
             Class::Wrong(_) => "something wrong".to_owned(),
             class => format!("{class:?}"),
         };
@@ -152,13 +152,13 @@ fn judge(verdict: &mut Verdict, behaviour: &Behaviour, call: Call, name: &str, t
             .push(format!("{name}: {class} in place of {allowed:?}: {shown}"));
     }
     for secret in [TOKEN, crate::honest::PERSON, "canary"] {
-        if told.text.contains(secret) {
+        if answer.text.contains(secret) {
             verdict
                 .leaks
-                .push(format!("{name}: {secret} in {}", told.text));
+                .push(format!("{name}: {secret} in {}", answer.text));
         }
     }
-    if let (Some(pause), Some(until)) = (behaviour.pause_s, told.until) {
+    if let (Some(pause), Some(until)) = (behaviour.pause_s, answer.until) {
         let pause = SignedDuration::from_secs(pause.cast_signed());
         let left = until.duration_since(Clock::System.now());
         let slack = SignedDuration::from_secs(8);

@@ -214,19 +214,19 @@ async fn an_idle_daemon_is_small() {
     );
 }
 
-/// Full pages of orders nobody has seen, for ever: lists are cut at `kaspi.pages_max`, told as
+/// Full pages of orders nobody has seen, for ever: lists are cut at `kaspi.pages_max`, reported as
 /// incomplete, and nothing is decided from them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn lists_without_end_are_cut() {
     let endless = Endless::open().await;
     let folder = Daemon::folder(&format!("http://{}/shop/api", endless.address));
     let daemon = Daemon::start(folder, None, "endless.log");
-    let told = |daemon: &Daemon| {
+    let logged = |daemon: &Daemon| {
         let log = std::fs::read_to_string(&daemon.log).unwrap();
         log.contains("poll.incomplete")
     };
     until(long(), || false).await;
-    let cut = until(Duration::from_mins(5), || told(&daemon)).await;
+    let cut = until(Duration::from_mins(5), || logged(&daemon)).await;
     let peak = daemon.memory("VmHWM");
     let (folder, stopped_in, log) = daemon.stop().await;
     keep_evidence(&folder, "hostile-endless");

@@ -1,4 +1,4 @@
-//! The one line of figures, told by whichever test ends last.
+//! The one line of figures, printed by whichever test ends last.
 
 use std::sync::Mutex;
 
@@ -10,7 +10,7 @@ struct Figures {
     idle: Option<u64>,
 }
 
-/// Tests that tell a peak.
+/// Tests that report a peak.
 const PEAKS: usize = 2;
 
 static FIGURES: Mutex<Figures> = Mutex::new(Figures {
@@ -20,18 +20,18 @@ static FIGURES: Mutex<Figures> = Mutex::new(Figures {
 });
 
 pub(crate) fn cases(words: String) {
-    tell(|figures| figures.cases = Some(words));
+    record(|figures| figures.cases = Some(words));
 }
 
 pub(crate) fn peak(kb: u64) {
-    tell(|figures| figures.peaks.push(kb));
+    record(|figures| figures.peaks.push(kb));
 }
 
 pub(crate) fn idle(kb: u64) {
-    tell(|figures| figures.idle = Some(kb));
+    record(|figures| figures.idle = Some(kb));
 }
 
-fn tell(add: impl FnOnce(&mut Figures)) {
+fn record(add: impl FnOnce(&mut Figures)) {
     let mut figures = FIGURES.lock().unwrap();
     add(&mut figures);
     if let Figures {

@@ -3,7 +3,7 @@
 //! reaches no other host.
 //!
 //! `QABYL_HOSTILE_ONLY=TEXT` runs the behaviours whose name holds the text; `QABYL_HOSTILE_S=N` is how long
-//! the daemon is kept under hostile input, 8 s unless told.
+//! the daemon is kept under hostile input, 8 s by default.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -36,7 +36,7 @@ const BEHAVIOURS_MIN: usize = 60;
 pub(crate) fn asked(name: &str) -> Option<String> {
     #[expect(
         clippy::disallowed_methods,
-        reason = "a test is told what to run by its environment"
+        reason = "the environment says what a test runs"
     )]
     std::env::var(name).ok()
 }
@@ -56,7 +56,7 @@ async fn every_behaviour_against_every_call() {
     let mut again = catalogue::all();
     again.retain(|behaviour| {
         let case = format!("{} / ", behaviour.name);
-        wrong.iter().any(|told| told.starts_with(&case))
+        wrong.iter().any(|case_error| case_error.starts_with(&case))
     });
     verdict.wrong = cases::run(again, elsewhere.address).await.wrong;
     let took = Clock::System.ticks().saturating_sub(started);

@@ -83,7 +83,7 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        // A test that failed leaves no process behind; one that ended is gone already.
+        // A test that failed leaves no process behind; one that ended is no longer there.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

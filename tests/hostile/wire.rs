@@ -166,7 +166,7 @@ pub(crate) async fn perform(stream: &mut TcpStream, step: &Step) -> io::Result<(
     }
 }
 
-/// One request, head and body, as it came; `None` when the client is gone.
+/// One request, head and body, as it came; `None` when the client has disconnected.
 pub(crate) async fn read_request(
     stream: &mut TcpStream,
     rest: &mut Vec<u8>,
@@ -216,7 +216,7 @@ pub(crate) fn call_of(request: &[u8]) -> Option<Call> {
     })
 }
 
-/// A host the client was never told to talk to: it answers anything kindly, and counts.
+/// A host the client was never given: it answers anything, and counts.
 pub(crate) struct Elsewhere {
     pub(crate) address: SocketAddr,
     got: Arc<Mutex<Vec<Vec<u8>>>>,

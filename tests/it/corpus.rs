@@ -1,5 +1,5 @@
 //! Every file that fuzzing starts from, and every one that once broke something, through the entry
-//! points the fuzz targets have. `fuzz/README.md` tells the rest.
+//! points the fuzz targets have. `fuzz/README.md` says the rest.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,4 +1,4 @@
-//! Orders on their way to the deadline: told in time, handed to a person or accepted at the last call.
+//! Orders on their way to the deadline: reported in time, handed to a person or accepted at the last call.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ async fn waiting(at_deadline: &str) -> TestWorld {
     world
 }
 
-async fn told(world: &TestWorld) -> usize {
+async fn reported(world: &TestWorld) -> usize {
     alert::run_once(&world.shop.ctx).await.unwrap()
 }
 
@@ -47,7 +47,7 @@ async fn at_the_last_call_a_wait_becomes_a_persons() {
         world.why(CODE).await
     );
     assert_eq!(
-        told(&world).await,
+        reported(&world).await,
         1,
         "an hour before the deadline at the latest"
     );
@@ -83,10 +83,7 @@ async fn at_the_last_call_a_wait_is_accepted_where_the_merchant_says_so() {
     world.time.advance(2 * MINUTE);
     world.brief().await;
     assert_eq!(world.posts(CODE), ["accept"]);
-    assert!(
-        world.posts("910000002").is_empty(),
-        "nobody knows its stock"
-    );
+    assert!(world.posts("910000002").is_empty(), "its stock is unknown");
     assert!(world.why("910000002").await.starts_with("hold"));
     world.finish().await;
 }
@@ -126,9 +123,9 @@ async fn a_night_and_a_holiday_do_not_count() {
     world.brief().await;
     // 2 h 30 min of Wednesday are left: an hour before that is 10:30.
     world.time.advance(40 * HOUR + 58 * MINUTE);
-    assert_eq!(told(&world).await, 0, "Wednesday, 10:28");
+    assert_eq!(reported(&world).await, 0, "Wednesday, 10:28");
     world.time.advance(3 * MINUTE);
-    assert_eq!(told(&world).await, 1, "Wednesday, 10:31");
+    assert_eq!(reported(&world).await, 1, "Wednesday, 10:31");
     let schedule = &world.shop.ctx.policy().limits.schedule;
     let view = world.view(CODE).await;
     let left = schedule.left(&view.order, world.now());
@@ -136,7 +133,7 @@ async fn a_night_and_a_holiday_do_not_count() {
     world.finish().await;
 }
 
-/// A rule that asks for a count decides anew when its answer changes, and writes nothing while it stays.
+/// A rule that asks for a count decides again when its answer changes, and writes nothing while it stays.
 #[tokio::test]
 async fn counts_of_the_shop_bring_a_decision_only_when_the_answer_changes() {
     const BUSY: &str = "[[rule]]\nname = \"busy\"\nwhen = { shop_accepted_last_hour = { over = 1 } }\n\

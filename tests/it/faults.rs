@@ -8,7 +8,7 @@ use rstest::rstest;
 use crate::world::{TestWorld, start, world};
 
 /// Faults, a seed, and the POSTs that one action may use: the product's own limit, or more where a run of
-/// bad luck is not what is told of.
+/// bad luck is not the subject.
 async fn shop_patient(faults: &str, seed: u64, attempts_max: u32) -> TestWorld {
     let settings = Settings {
         seed,
@@ -90,7 +90,7 @@ async fn a_lost_reply_is_read_back_and_not_sent_again() {
 }
 
 #[tokio::test]
-async fn what_never_takes_effect_goes_to_a_person() {
+async fn a_request_without_effect_goes_to_a_person() {
     let world = shop("", 1).await;
     let code = "910000000";
     let dead = Script::once(Fault::NoEffect).order(code).times(100);

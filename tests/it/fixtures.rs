@@ -346,13 +346,13 @@ async fn an_empty_list_is_a_list_and_a_page_of_html_is_an_outage() {
     assert_eq!(answer(401, "page.html").await, ApiError::Token);
     assert_eq!(answer(403, "page.html").await, ApiError::Forbidden);
     let (refusing, _) = client(&[(400, "error_400.json"), (400, "error_400.json")]);
-    let told = refusing
+    let output = refusing
         .reader()
         .list(&query())
         .await
         .unwrap_err()
         .to_string();
-    assert!(told.contains("creationDate"), "{told}");
+    assert!(output.contains("creationDate"), "{output}");
 }
 
 /// Answers that are not what was asked for, however much they look like it.
@@ -406,10 +406,10 @@ fn a_doubtful_answer_is_no_answer() {
 
     let personal = "{\"data\":[{\"id\":\"Q\",\"attributes\":{\"code\":\"1\",\"state\":\"NEW\",\"status\":\"A\",\"totalPrice\":1,\
                     \"creationDate\":{\"Алия\":1e999}}}]}";
-    let told = format!("{:?}", list(personal));
+    let output = format!("{:?}", list(personal));
     assert!(
-        told.contains("creationDate") && !told.contains("Алия"),
-        "{told}"
+        output.contains("creationDate") && !output.contains("Алия"),
+        "{output}"
     );
 }
 

@@ -1,4 +1,4 @@
-//! What keeps the database: copies by the hour, the past let go, the log short; and nothing that still
+//! What keeps the database: hourly backups, old rows deleted, the write-ahead log short; and nothing that still
 //! counts is lost by it.
 
 use std::os::unix::fs::PermissionsExt as _;
@@ -89,7 +89,7 @@ async fn copies_are_made_by_the_hour_and_thinned_out() {
     for name in others {
         assert!(
             left.iter().any(|left| left == name),
-            "{name} is gone: {left:?}"
+            "{name} is missing: {left:?}"
         );
     }
     let ours: Vec<&String> = left
@@ -122,15 +122,15 @@ async fn a_copy_that_cannot_be_made_stops_nothing_and_is_tried_again() {
     let folder = world.folder().join("in the way");
     std::fs::write(&folder, "a file").unwrap();
     let keeper = copying(&world, &folder.join("copies"));
-    let mut told = Vec::new();
+    let mut logged = Vec::new();
     for minute in 0..8 {
         let report = keep(&keeper).await;
         let trouble = report.trouble.expect("it shows on the board");
         assert!(trouble.contains("in the way"), "{trouble}");
-        told.extend(report.told.then_some(minute));
+        logged.extend(report.told.then_some(minute));
         world.time.advance(Duration::from_mins(1));
     }
-    assert_eq!(told, [0, 5], "once in five minutes");
+    assert_eq!(logged, [0, 5], "once in five minutes");
     world.place_plain(&[("310000001", "A", 1)]);
     world.once().await;
     assert_eq!(world.posts("310000001"), ["accept"]);
@@ -143,7 +143,7 @@ async fn a_copy_that_cannot_be_made_stops_nothing_and_is_tried_again() {
     world.finish().await;
 }
 
-/// A copy is one long reading: whoever writes meanwhile does not wait for its end.
+/// A backup is one long reading: writers do not wait for its end.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copy_holds_no_writer_up() {
     let mut world = world(Settings::default()).begin().await;
@@ -172,7 +172,7 @@ async fn a_copy_holds_no_writer_up() {
     assert!(copy.metadata().unwrap().len() > 60_000_000);
 }
 
-/// Orders accepted, gone with the courier and over; the shelf counted after.
+/// Orders accepted, departed with the courier and archived; the shelf counted after.
 async fn sold(world: &mut TestWorld, codes: &[&str]) {
     for code in codes {
         world.place_plain(&[(code, "A", 1)]);
@@ -220,7 +220,7 @@ async fn what_is_over_and_old_goes_whole_and_what_still_counts_stays() {
         "320000005",
     ];
     sold(&mut world, &old).await;
-    // Counted since: the shelf no longer needs to be told of them.
+    // Counted since: the shelf no longer needs them.
     world.stock(&[("A", 15), ("B", 1)]).await;
     // As old, and not over: accepted and never picked up. Or over, and still holding its unit.
     world.place_plain(&[("320000006", "A", 1), ("320000009", "A", 1)]);
@@ -231,7 +231,7 @@ async fn what_is_over_and_old_goes_whole_and_what_still_counts_stays() {
     sqlx::query(forged).execute(&mut inside).await.unwrap();
     drop(inside);
     world.stock(&[("A", 15), ("B", 1)]).await;
-    // Over, and gone after the last count.
+    // Archived, and departed after the last count.
     sold(&mut world, &["320000007"]).await;
     world.time.advance(100 * DAY);
     world.place_plain(&[("320000008", "B", 1)]);
@@ -276,7 +276,11 @@ async fn what_is_over_and_old_goes_whole_and_what_still_counts_stays() {
                 .any(|row| row.event == "stock.imported" && row.at == start())
     );
     let last = world.store.audit_rows(Some("320000001"), 10).await.unwrap();
-    assert_eq!(last.last().unwrap().event, "order.dropped", "still told of");
+    assert_eq!(
+        last.last().unwrap().event,
+        "order.dropped",
+        "still recorded"
+    );
     assert_eq!(
         keep(&keeping(&world, 61 * DAY, 61 * DAY)).await.orders,
         0,
@@ -347,7 +351,7 @@ async fn a_log_made_long_is_cut_once_nobody_reads_it() {
         PathBuf::from(path).metadata().unwrap().len()
     };
     let mut inside = look_into(world.store.path()).await;
-    // A reader that stands still keeps the log from beginning anew.
+    // A reader that stands still keeps the write-ahead log from starting over.
     let mut reader = look_into(world.store.path()).await;
     sqlx::query("BEGIN").execute(&mut reader).await.unwrap();
     sqlx::query("SELECT COUNT(*) FROM audit")
@@ -383,7 +387,7 @@ async fn imports_without_a_level_go() {
     }
     world.time.advance(100 * DAY);
     keep(&keeping(&world, 61 * DAY, 61 * DAY)).await;
-    // The first import still tells what is there of B.
+    // The first import still says what is there of B.
     assert_eq!(rows(&world, "stock_imports").await, 2);
     assert_eq!(world.levels().await.len(), 2);
 }

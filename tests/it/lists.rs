@@ -1,4 +1,4 @@
-//! What lists may do to a client: shift, lie, leave things out, name things nobody knows.
+//! What lists may do to a client: shift, lie, leave things out, name unknown things.
 
 use std::time::Duration;
 
@@ -72,7 +72,7 @@ async fn a_line_without_an_offer_is_asked_for_by_its_product() {
 #[case::weighed(OfferForm::Offer, UnitType::Measurable, "weigh")]
 #[case::weighed_pieces(OfferForm::Offer, UnitType::MeasurablePieces, "weigh")]
 #[tokio::test]
-async fn what_cannot_be_counted_is_held(
+async fn an_order_with_uncountable_lines_is_held(
     #[case] offer: OfferForm,
     #[case] unit_type: UnitType,
     #[case] why: &str,
@@ -87,8 +87,11 @@ async fn what_cannot_be_counted_is_held(
     world.place(OrderSeed::new("930000002", start()).with_line(line));
     world.once().await;
     world.later(Duration::from_mins(15)).await;
-    let told = world.why("930000002").await;
-    assert!(told.starts_with("hold") && told.contains(why), "{told}");
+    let reason = world.why("930000002").await;
+    assert!(
+        reason.starts_with("hold") && reason.contains(why),
+        "{reason}"
+    );
     assert_eq!(world.posts("930000002"), [""; 0]);
     world.finish().await;
 }
@@ -146,17 +149,17 @@ async fn unknown_stock_is_never_zero() {
     world.place_plain(&[("940000001", "NOT-IN-STOCK-LIST", 1)]);
     world.once().await;
     world.later(Duration::from_mins(30)).await;
-    let told = world.why("940000001").await;
+    let reason = world.why("940000001").await;
     assert!(
-        told.starts_with("hold") && told.contains("unknown stock"),
-        "{told}"
+        reason.starts_with("hold") && reason.contains("unknown stock"),
+        "{reason}"
     );
     assert_eq!(world.posts("940000001"), [""; 0]);
     world.finish().await;
 }
 
 #[tokio::test]
-async fn an_invented_state_is_kept_and_left_alone() {
+async fn an_order_in_an_unknown_state_is_stored_and_left_alone() {
     let mut world = world(Settings::default()).begin().await;
     world.stock(&[("A", 5)]).await;
     world.place_plain(&[("940000002", "A", 1)]);
@@ -195,7 +198,7 @@ async fn a_late_approval_is_found_days_after_its_creation() {
 }
 
 #[tokio::test]
-async fn pages_that_shift_while_they_are_read_lose_nobody() {
+async fn pages_that_shift_while_they_are_read_lose_no_order() {
     let settings = Settings {
         list_order: ListOrder::CreatedAsc,
         ..Settings::default()

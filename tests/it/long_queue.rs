@@ -1,4 +1,4 @@
-//! More orders wait than are looked at in one go: what is behind them is decided, and told, all the same.
+//! More orders wait than one pass looks at: those behind them are decided and reported all the same.
 
 use std::time::Duration;
 
@@ -98,7 +98,7 @@ async fn a_dry_run_proposes_no_unit_twice_over_a_thousand_orders() {
 
 /// A night lies before the deadlines of those in front; the hour of an express order runs.
 #[tokio::test]
-async fn an_express_order_behind_a_thousand_whose_night_it_is_is_told() {
+async fn an_express_order_behind_a_thousand_at_night_is_reported() {
     let mut world = shop(LATER)
         .config("schedule", "hours", "\"mon-fri 09:00-18:00\"")
         .begin()
@@ -114,15 +114,15 @@ async fn an_express_order_behind_a_thousand_whose_night_it_is_is_told() {
         ..OrderSeed::new(LAST, now).line("A", 1)
     });
     world.brief().await;
-    let told = alert::run_once(&world.shop.ctx).await.unwrap();
-    assert_eq!(told, 1);
+    let reported = alert::run_once(&world.shop.ctx).await.unwrap();
+    assert_eq!(reported, 1);
     let near = "order.deadline_near";
     assert_eq!(rows(&world, Some(LAST), near).await, 1);
     assert_eq!(alert::run_once(&world.shop.ctx).await.unwrap(), 0);
     // On Tuesday their time comes, over more than one batch, once each.
     world.time.advance(Duration::from_hours(15));
-    let told = alert::run_once(&world.shop.ctx).await.unwrap();
-    assert_eq!(told, IN_FRONT as usize);
+    let reported = alert::run_once(&world.shop.ctx).await.unwrap();
+    assert_eq!(reported, IN_FRONT as usize);
     assert_eq!(alert::run_once(&world.shop.ctx).await.unwrap(), 0);
     world.finish().await;
 }

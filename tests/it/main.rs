@@ -5,22 +5,23 @@
     reason = "a test may stop at once"
 )]
 
-mod backlog;
+mod accept_evidence;
 #[path = "../binary/mod.rs"]
 mod binary;
+mod cancel_evidence;
 mod cli;
 mod corpus;
 mod deadline;
-mod evidence;
 mod faults;
 mod fixtures;
 mod housekeep;
+mod large_backlog;
 mod lists;
 mod log;
 mod long_queue;
 mod migrations;
 mod notify;
-mod pauses;
+mod outages;
 mod replay;
 mod restore;
 mod rules;
@@ -30,6 +31,6 @@ mod stock_counts;
 mod stock_life;
 mod surface;
 mod tidy;
-mod words;
+mod unclear_statuses;
 mod workbook;
 mod world;

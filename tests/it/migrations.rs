@@ -8,7 +8,7 @@ use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 
 use crate::world::start;
 
-/// A shop with an order accepted and gone with the courier, one on its way, one that waits; a level, its
+/// A shop with an order accepted and departed with the courier, one on its way, one that waits; a level, its
 /// import, the audit log.
 const ROWS: &str = "
 INSERT INTO shops (name) VALUES ('main');

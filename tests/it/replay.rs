@@ -1,5 +1,5 @@
 //! A replay decides every stored decision again on what it rested on: the same rules make the same of
-//! them, to the last one; others are told with what would change.
+//! them, to the last one; others are reported with what would change.
 
 use std::path::Path;
 use std::time::Duration;

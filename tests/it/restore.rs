@@ -55,7 +55,7 @@ async fn orders_accepted_since_keep_their_units_and_are_not_asked_again() {
     world.finish().await;
 }
 
-/// Handed over at the counter, without a courier's word: Kaspi says only that they are over.
+/// Handed over at the counter, without a courier's date: Kaspi says only that they are archived.
 #[tokio::test]
 async fn units_that_left_with_orders_the_copy_never_knew_are_gone() {
     let mut world = shop().begin().await;
@@ -289,14 +289,14 @@ async fn what_was_sent_stays_what_it_was() {
     world.finish().await;
 }
 
-/// Stories with a copy made at any moment of them and put back at their end. `QABYL_RESTORES=N` tells
+/// Stories with a copy made at any moment of them and put back at their end. `QABYL_RESTORES=N` runs
 /// so many.
 #[tokio::test]
 #[expect(clippy::print_stdout, reason = "it says how much it did")]
 async fn a_copy_of_any_moment_does_no_harm() {
     #[expect(
         clippy::disallowed_methods,
-        reason = "a test is told what to run by its environment"
+        reason = "the environment says what a test runs"
     )]
     let asked = std::env::var("QABYL_RESTORES").ok();
     let stories = asked.map_or(4, |asked| asked.parse().unwrap());

@@ -16,7 +16,7 @@ async fn available() -> TestWorld {
 }
 
 #[tokio::test]
-async fn an_order_accepted_before_the_count_and_found_after_it_is_not_missed_twice() {
+async fn an_order_accepted_before_the_count_and_found_after_it_is_subtracted_once() {
     let mut world = available().await;
     // Two lie there. One is accepted in the cabinet, unseen here; the feed has it taken off.
     world.stock(&[("A", 2)]).await;
@@ -40,7 +40,7 @@ async fn an_order_accepted_before_the_count_and_found_after_it_is_not_missed_twi
 }
 
 #[tokio::test]
-async fn a_unit_given_back_after_the_count_is_not_missed() {
+async fn a_unit_released_after_the_count_is_not_subtracted() {
     let mut world = available().await;
     world.stock(&[("A", 1)]).await;
     world.place_plain(&[("910000003", "A", 1)]);
@@ -61,7 +61,7 @@ async fn a_unit_given_back_after_the_count_is_not_missed() {
 }
 
 #[tokio::test]
-async fn a_unit_whose_accept_is_under_way_is_kept_whatever_a_feed_says_meanwhile() {
+async fn a_unit_with_an_accept_in_flight_is_kept_whatever_a_feed_says() {
     let mut world = available().await;
     world.stock(&[("A", 1)]).await;
     world.place_plain(&[("910000005", "A", 1)]);
@@ -84,7 +84,7 @@ async fn a_unit_whose_accept_is_under_way_is_kept_whatever_a_feed_says_meanwhile
 }
 
 #[tokio::test]
-async fn a_shortage_that_no_doubt_hangs_on_is_cancelled() {
+async fn a_certain_shortage_is_cancelled() {
     let mut world = available().await;
     world.stock(&[("A", 1)]).await;
     world.time.advance(MINUTE);

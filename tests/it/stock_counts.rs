@@ -15,7 +15,7 @@ use crate::world::{TestWorld, world};
 const MINUTE: Duration = Duration::from_mins(1);
 
 #[tokio::test]
-async fn goods_gone_with_the_courier_are_counted_once() {
+async fn goods_departed_with_the_courier_are_counted_once() {
     let mut world = world(Settings::default()).begin().await;
     world.stock(&[("A", 3)]).await;
     world.place_plain(&[("950000001", "A", 1)]);
@@ -39,7 +39,7 @@ async fn goods_gone_with_the_courier_are_counted_once() {
 /// Goods leave, the shelf is counted without them, and only then their order's lines can be read: they
 /// are not taken off the count once more.
 #[tokio::test]
-async fn goods_gone_before_their_lines_were_read_are_counted_once() {
+async fn goods_departed_before_their_lines_were_read_are_counted_once() {
     let settings = Settings {
         include_support: IncludeSupport::Ignored,
         ..Settings::default()
@@ -70,7 +70,7 @@ async fn goods_gone_before_their_lines_were_read_are_counted_once() {
     assert_eq!(world.posts("950000006"), ["accept"]);
 }
 
-/// Of a state that nobody knows it is not known either whether its goods were counted: no cancel rests
+/// Of an unknown state it is unknown too whether its goods were counted: no cancel rests
 /// on that.
 #[tokio::test]
 async fn a_count_beside_an_order_in_an_unknown_state_cancels_nothing() {
@@ -91,7 +91,7 @@ async fn a_count_beside_an_order_in_an_unknown_state_cancels_nothing() {
     assert_eq!(world.posts("950000008"), [""; 0]);
 }
 
-/// The shop brought the goods on a day it did not tell, and the shelf was counted meanwhile, with them or
+/// The shop brought the goods on an unknown day, and the shelf was counted in the meantime, with them or
 /// without: no cancel rests on that.
 #[tokio::test]
 async fn goods_that_left_before_or_after_a_count_cancel_nothing() {
@@ -226,7 +226,7 @@ async fn stock_of_yesterday_decides_nothing() {
 #[case::by_its_whole_name("10000001_PP1")]
 #[case::by_its_short_name("PP1")]
 #[tokio::test]
-async fn what_was_promised_before_the_first_import_lies_at_its_pickup_point(#[case] point: &str) {
+async fn units_promised_before_the_first_import_lie_at_their_pickup_point(#[case] point: &str) {
     let world = world(Settings::default()).begin().await;
     let mut other = OrderSeed::new("950000011", world.now()).line("A", 1);
     other.auto_accepted = true;

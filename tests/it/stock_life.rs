@@ -1,4 +1,4 @@
-//! Units through their life: promised once, given back, taken by people, gone with the courier.
+//! Units through their life: reserved once, released, taken by people, departed with the courier.
 
 use std::time::Duration;
 
@@ -126,7 +126,7 @@ async fn a_shortage_is_seen_twice_before_it_cancels() {
 }
 
 #[tokio::test]
-async fn goods_that_come_in_meanwhile_save_the_order() {
+async fn goods_that_arrive_before_the_cancel_save_the_order() {
     let mut world = world(Settings::default())
         .config("interlocks", "cancel_confirm_after", "\"10m\"")
         .rules("[[rule]]\nname = \"short\"\nwhen = { any_line = { shortage = { over = 0 } } }\nthen = { cancel = \"MERCHANT_OUT_OF_STOCK\", comment = \"Нет в наличии\" }\n\n[[rule]]\nname = \"rest\"\nthen = \"accept\"\n")
@@ -183,7 +183,7 @@ async fn an_accept_stays_here_when_its_unit_was_taken_since_it_was_decided() {
 }
 
 #[tokio::test]
-async fn a_lost_accept_is_not_sent_again_for_a_unit_taken_meanwhile() {
+async fn a_lost_accept_is_not_repeated_once_its_unit_is_taken() {
     let mut world = world(Settings::default()).begin().await;
     world.stock(&[("A", 1)]).await;
     world.place_plain(&[("930000005", "A", 1)]);
@@ -199,7 +199,7 @@ async fn a_lost_accept_is_not_sent_again_for_a_unit_taken_meanwhile() {
     world.quiet().await;
     assert_eq!(world.posts("930000005"), ["accept"], "not again");
     let held = world.view("930000005").await.held;
-    assert!(held.is_some(), "a person is told");
+    assert!(held.is_some(), "a person is notified");
     // That person has no other unit either.
     let now = world.now();
     assert!(world.kaspi().cabinet_cancels("930000005", now));
@@ -241,7 +241,7 @@ async fn the_buyer_or_a_person_comes_first() {
 }
 
 #[tokio::test]
-async fn a_refused_accept_is_held_and_takes_its_units_anew_when_released() {
+async fn a_refused_accept_is_held_and_reserves_again_when_released() {
     let mut world = world(Settings::default()).begin().await;
     world.stock(&[("A", 1)]).await;
     world.place_plain(&[("980000001", "A", 1)]);
@@ -279,7 +279,7 @@ async fn a_refused_accept_is_held_and_takes_its_units_anew_when_released() {
 }
 
 #[tokio::test]
-async fn an_order_near_its_deadline_is_told_once() {
+async fn an_order_near_its_deadline_is_reported_once() {
     let world = world(Settings::default()).begin().await;
     world.place_plain(&[("990000001", "UNKNOWN", 1)]);
     world.brief().await;
@@ -297,12 +297,12 @@ async fn an_order_near_its_deadline_is_told_once() {
         .audit_rows(Some("990000001"), 100)
         .await
         .unwrap();
-    let told = rows.iter().find(|row| row.event == "order.deadline_near");
-    assert!(told.unwrap().detail.contains("unknown stock"), "{told:?}");
+    let alert = rows.iter().find(|row| row.event == "order.deadline_near");
+    assert!(alert.unwrap().detail.contains("unknown stock"), "{alert:?}");
 }
 
 #[tokio::test]
-async fn an_order_released_after_a_persons_word_is_decided_anew() {
+async fn an_order_released_after_a_manual_decision_is_decided_again() {
     let mut world = world(Settings::default()).begin().await;
     world.stock(&[("A", 1)]).await;
     let express = OrderSeed {
@@ -333,7 +333,7 @@ async fn an_order_released_after_a_persons_word_is_decided_anew() {
 }
 
 #[tokio::test]
-async fn a_cancel_in_doubt_becomes_a_persons_matter() {
+async fn a_cancel_in_doubt_goes_to_a_person() {
     let mut world = world(Settings::default()).begin().await;
     world.stock(&[("A", 0)]).await;
     world.place_plain(&[("980000003", "A", 1)]);
@@ -356,10 +356,10 @@ async fn a_cancel_in_doubt_becomes_a_persons_matter() {
     }
     assert_eq!(world.posts("980000003"), ["cancel"]);
     let held = world.view("980000003").await.held;
-    assert!(held.is_some(), "a person is told");
+    assert!(held.is_some(), "a person is notified");
 }
 
-/// An order that waited is gone from the list, and nobody has read where to: it may have the unit.
+/// An order that waited is missing from the list, and it was not read since: it may have the unit.
 #[tokio::test]
 async fn an_accept_waits_for_an_order_that_just_left_the_list() {
     let mut world = world(Settings::default()).begin().await;
@@ -406,9 +406,9 @@ async fn a_lost_accept_is_not_repeated_on_an_old_sweep() {
 }
 
 /// Kaspi lists an order that was accepted elsewhere, and asks to wait each time its lines are wanted: what it
-/// took is not known however long that lasts, and nothing else is promised meanwhile.
+/// took is unknown however long that lasts, and nothing else is promised in the meantime.
 #[tokio::test]
-async fn an_order_that_nobody_could_ask_about_holds_its_goods() {
+async fn an_order_that_could_not_be_read_holds_its_goods() {
     let settings = Settings {
         include_support: IncludeSupport::Ignored,
         ..Settings::default()

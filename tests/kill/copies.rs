@@ -12,7 +12,7 @@ pub(crate) fn half_a_copy(desk: &Desk, name: &str) -> Result<(), String> {
 
 /// A copy is whole, and holds what was committed before it.
 pub(crate) fn a_copy(desk: &Desk, name: &str) -> Result<(), String> {
-    let mut copy = desk.books_in(name);
+    let mut copy = desk.database_in(name);
     copy.is_whole()?;
     if copy.number("SELECT COUNT(*) FROM sqlite_schema WHERE name = 'lease'") == 0 {
         return Err(format!("{name} is an empty database"));
@@ -23,7 +23,7 @@ pub(crate) fn a_copy(desk: &Desk, name: &str) -> Result<(), String> {
 /// A database put back is whole, and what its lists showed is forgotten.
 pub(crate) fn restored(desk: &Desk) -> Result<(), String> {
     a_copy(desk, "qabyl.db")?;
-    match desk.books().number("SELECT COUNT(*) FROM scans") {
+    match desk.database().number("SELECT COUNT(*) FROM scans") {
         0 => Ok(()),
         scans => Err(format!("{scans} scans are as old as the copy, and count")),
     }

@@ -19,7 +19,7 @@ impl Play {
             Scene::ClockAhead => {
                 self.stir(ORDERS);
                 self.come_to_rest()?;
-                self.set_books_ahead();
+                self.set_database_ahead();
                 self.dies(&["run"], point, 0)
             }
             Scene::Deadline => self.die_telling(),
@@ -34,7 +34,7 @@ impl Play {
             }
             Scene::Backup => {
                 let daemon = self.working_daemon()?;
-                let name = format!("copy-{}.db", self.told.deaths);
+                let name = format!("copy-{}.db", self.report.deaths);
                 self.dies(&["backup", &name], point, 0)?;
                 copies::half_a_copy(&self.desk, &name)?;
                 self.desk.start(&["backup", &name], None).succeeds()?;
@@ -83,7 +83,7 @@ impl Play {
         let (at, spared) = (at[self.rng.usize(..at.len())], self.rng.u32(0..=2));
         self.stir(ORDERS);
         self.dies(&["run"], at, spared)?;
-        self.told.other_deaths += 1;
+        self.report.other_deaths += 1;
         self.dies(&["run"], self.episode.point, 0)
     }
 
@@ -92,7 +92,7 @@ impl Play {
         let ordered = now() - SignedDuration::from_mins(130);
         let code = self.crowd.express(&mut self.desk.server.world(), ordered);
         self.say(|| format!("{code} waits since {ordered}"));
-        // One pass reads the order, and tells nobody.
+        // One pass reads the order, and notifies nobody.
         let once = self.desk.start(&["once", "--timeout", "1s"], None);
         once.exits()?;
         self.dies(&["run"], self.episode.point, 0)
@@ -103,14 +103,14 @@ impl Play {
         self.stir(ORDERS);
         let mut daemon = self.desk.start(&["run"], None);
         daemon.is_ready()?;
-        self.told.other_deaths += 1;
+        self.report.other_deaths += 1;
         Ok(daemon)
     }
 
     fn die_restoring(&mut self) -> Result<(), String> {
         self.stir(ORDERS);
         self.come_to_rest()?;
-        let name = format!("copy-{}.db", self.told.deaths);
+        let name = format!("copy-{}.db", self.report.deaths);
         self.desk.start(&["backup", &name], None).succeeds()?;
         self.desk.remove_database();
         self.dies(&["restore", &name], self.episode.point, 0)?;
@@ -125,7 +125,7 @@ impl Play {
         let code = self.crowd.express(&mut self.desk.server.world(), now());
         let daemon = self.working_daemon()?;
         self.until("the order is held by its rule", |play| {
-            play.desk.books().spoken_for().contains(&code)
+            play.desk.database().spoken_for().contains(&code)
         })?;
         let word: &[&str] = match self.rng.u8(..3) {
             0 => &["hold", &code],
@@ -152,7 +152,7 @@ impl Play {
             let daemon = self.desk.start(&["run"], None);
             self.after(0..300);
             daemon.kill()?;
-            self.told.deaths += 1;
+            self.report.deaths += 1;
         }
         Ok(())
     }
@@ -174,8 +174,8 @@ impl Play {
     }
 
     /// What a clock two hours ahead leaves behind.
-    fn set_books_ahead(&self) {
-        let mut books = self.desk.books();
+    fn set_database_ahead(&self) {
+        let mut database = self.desk.database();
         for statement in [
             "UPDATE scans SET started_at = started_at + 7200000, finished_at = finished_at + 7200000
              WHERE id > (SELECT MAX(id) - 2 FROM scans)",
@@ -183,7 +183,7 @@ impl Play {
              WHERE listed_scan = (SELECT MAX(id) FROM scans WHERE kind = 'new')",
             "UPDATE actions SET due_at = due_at + 7200000 WHERE closed_at IS NULL",
         ] {
-            books.change(statement);
+            database.change(statement);
         }
     }
 }

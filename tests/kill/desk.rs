@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use tokio::runtime::Handle;
 
 use crate::binary;
-use crate::books::Books;
+use crate::database::Database;
 use crate::process::Process;
 
 /// In every personal field, and in the token: it must be in no log and no database.
@@ -135,16 +135,16 @@ impl Desk {
 
     /// The database, read beside the daemon. Not to be held while the daemon starts or dies: the last
     /// one to close it tidies up after it, and here nobody does that for it.
-    pub(crate) fn books(&self) -> Books {
-        Books::open(&self.path("qabyl.db"), &self.handle)
+    pub(crate) fn database(&self) -> Database {
+        Database::open(&self.path("qabyl.db"), &self.handle)
     }
 
-    pub(crate) fn books_in(&self, name: &str) -> Books {
-        Books::open(&self.path(name), &self.handle)
+    pub(crate) fn database_in(&self, name: &str) -> Database {
+        Database::open(&self.path(name), &self.handle)
     }
 
     /// What a dead process left on disk, in a copy: looking at it changes nothing.
-    pub(crate) fn books_of_the_dead(&self) -> Option<Books> {
+    pub(crate) fn database_of_the_dead(&self) -> Option<Database> {
         if !self.path("qabyl.db").exists() {
             return None;
         }
@@ -158,7 +158,7 @@ impl Desk {
                 std::fs::copy(&from, &to).unwrap();
             }
         }
-        Some(Books::open(&self.path("dead.db"), &self.handle))
+        Some(Database::open(&self.path("dead.db"), &self.handle))
     }
 
     pub(crate) fn forget_the_dead(&self) {
@@ -180,11 +180,11 @@ impl Desk {
         std::fs::create_dir_all(into).unwrap();
         for entry in std::fs::read_dir(self.folder.path()).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
-            let told = ["log", "errors-"]
+            let is_reported = ["log", "errors-"]
                 .iter()
                 .any(|start| name.starts_with(start));
             let kept = [".db", ".db-wal"].iter().any(|end| name.ends_with(end));
-            if told || kept {
+            if is_reported || kept {
                 std::fs::copy(self.path(&name), into.join(&name)).unwrap();
             }
         }

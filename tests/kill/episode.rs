@@ -29,7 +29,7 @@ pub(crate) struct Episode {
 
 /// What came of it.
 #[derive(Debug, Default)]
-pub(crate) struct Told {
+pub(crate) struct EpisodeReport {
     pub(crate) point: &'static str,
     pub(crate) seed: u64,
     /// Deaths where and when they were meant.
@@ -44,44 +44,44 @@ pub(crate) struct Told {
 }
 
 impl Episode {
-    pub(crate) fn play(self, handle: &Handle, tell: bool) -> Told {
+    pub(crate) fn play(self, handle: &Handle, tell: bool) -> EpisodeReport {
         let mut play = Play {
             desk: Desk::new(handle, self.seed),
             crowd: Crowd::new(self.seed),
             rng: fastrand::Rng::with_seed(self.seed.wrapping_mul(0x9E37_79B9)),
-            told: Told {
+            report: EpisodeReport {
                 point: self.point,
                 seed: self.seed,
-                ..Told::default()
+                ..EpisodeReport::default()
             },
             episode: self,
             tell,
         };
         let ended = play.all();
-        if let Some(folder) = crate::told("QABYL_EVIDENCE") {
+        if let Some(folder) = crate::setting("QABYL_EVIDENCE") {
             let name = format!("kill/{}-{}", self.point, self.seed);
             play.desk
                 .keep_evidence(&std::path::Path::new(&folder).join(name));
         }
-        let mut told = play.told;
+        let mut report = play.report;
         let posts = |world: &qabyl_sandbox::World| {
             let rows = world.ledger().requests().iter();
             rows.filter(|row| row.write.is_some()).count()
         };
-        told.orders = play.crowd.orders();
-        told.posts = u32::try_from(posts(&play.desk.server.world())).unwrap();
-        told.violation = ended.err().map(|why| {
+        report.orders = play.crowd.orders();
+        report.posts = u32::try_from(posts(&play.desk.server.world())).unwrap();
+        report.violation = ended.err().map(|why| {
             format!(
                 "violation, seed {seed}, point {point}, after {deaths} of {kills} deaths: {why}\n\
                  replay: QABYL_KILL_SEED={seed} QABYL_KILL_POINT={point} QABYL_KILLS_PER_POINT={kills} \
                  QABYL_KILLS_RANDOM={kills} cargo test --features failpoints --test kill -- --nocapture",
                 seed = self.seed,
                 point = self.point,
-                deaths = told.deaths,
+                deaths = report.deaths,
                 kills = self.kills,
             )
         });
-        told
+        report
     }
 }
 
@@ -91,7 +91,7 @@ pub(crate) struct Play {
     pub(crate) desk: Desk,
     pub(crate) crowd: Crowd,
     pub(crate) rng: fastrand::Rng,
-    pub(crate) told: Told,
+    pub(crate) report: EpisodeReport,
     tell: bool,
 }
 
@@ -114,7 +114,7 @@ impl Play {
         for number in 0..self.episode.kills {
             let is_last = number + 1 == self.episode.kills;
             self.die(scene, is_last)?;
-            self.told.deaths += 1;
+            self.report.deaths += 1;
             self.look_at_the_dead()?;
             if self.rng.bool() {
                 self.come_to_rest()?;
@@ -142,11 +142,11 @@ impl Play {
     }
 
     fn look_at_the_dead(&mut self) -> Result<(), String> {
-        let Some(mut books) = self.desk.books_of_the_dead() else {
+        let Some(mut database) = self.desk.database_of_the_dead() else {
             return Ok(());
         };
-        let judged = judge::at_death(&mut books, &self.desk);
-        drop(books);
+        let judged = judge::at_death(&mut database, &self.desk);
+        drop(database);
         self.desk.forget_the_dead();
         judged
     }
@@ -163,7 +163,7 @@ impl Play {
         if self.rng.bool() {
             return daemon.stop();
         }
-        self.told.other_deaths += 1;
+        self.report.other_deaths += 1;
         daemon.kill()
     }
 
@@ -172,9 +172,9 @@ impl Play {
         self.desk.troubles(false);
         let mut daemon = self.desk.start(&["run"], None);
         daemon.is_ready()?;
-        let mut books = self.desk.books();
+        let mut database = self.desk.database();
         loop {
-            if judge::is_idle(&mut books, &self.desk.server.world(), now()) {
+            if judge::is_idle(&mut database, &self.desk.server.world(), now()) {
                 break;
             }
             if daemon.age() > PATIENCE {
@@ -182,9 +182,9 @@ impl Play {
             }
             std::thread::sleep(LOOK_EVERY);
         }
-        self.told.idle.push(daemon.age());
+        self.report.idle.push(daemon.age());
         self.say(|| format!("idle after {:?}", daemon.age()));
-        drop(books);
+        drop(database);
         self.desk.troubles(true);
         self.dismiss(daemon)
     }
@@ -197,17 +197,17 @@ impl Play {
         let mut daemon = self.desk.start(&["run"], None);
         daemon.is_ready()?;
         let quiet = self.until("everything is at its end", |play| {
-            let mut books = play.desk.books();
-            judge::is_at_its_end(&mut books, &play.desk.server.world(), now()).is_ok()
+            let mut database = play.desk.database();
+            judge::is_at_its_end(&mut database, &play.desk.server.world(), now()).is_ok()
         });
         if quiet.is_err() {
-            let mut books = self.desk.books();
-            let why = judge::is_at_its_end(&mut books, &self.desk.server.world(), now());
+            let mut database = self.desk.database();
+            let why = judge::is_at_its_end(&mut database, &self.desk.server.world(), now());
             return Err(format!("not at its end: {why:?}"));
         }
         daemon.stop()?;
-        let mut books = self.desk.books();
-        judge::all(&mut books, &self.desk)
+        let mut database = self.desk.database();
+        judge::all(&mut database, &self.desk)
     }
 
     pub(crate) fn until(&self, what: &str, done: impl Fn(&Self) -> bool) -> Result<(), String> {

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use qabyl_sandbox::{Order, Status, World, WriteKind};
 
-use crate::books::{Books, OrderRow};
 use crate::crowd;
+use crate::database::{Database, OrderRow};
 use crate::desk::Desk;
 
 /// The same POST again no sooner than this: `actions.settle`, less what a slow machine takes off it.
@@ -18,17 +18,17 @@ const REPEAT_AFTER: SignedDuration = SignedDuration::from_millis(700);
 const UNSEEN_FREED: SignedDuration = SignedDuration::from_secs(15);
 
 /// What a database must be however its process ended.
-pub(crate) fn at_death(books: &mut Books, desk: &Desk) -> Result<(), String> {
-    books.is_whole()?;
-    if books.number("SELECT COUNT(*) FROM sqlite_schema WHERE name = 'attempts'") == 0 {
+pub(crate) fn at_death(database: &mut Database, desk: &Desk) -> Result<(), String> {
+    database.is_whole()?;
+    if database.number("SELECT COUNT(*) FROM sqlite_schema WHERE name = 'attempts'") == 0 {
         return Ok(());
     }
-    attempts_precede_posts(&books.orders(), &desk.server.world())?;
-    whole_writes(books)
+    attempts_precede_posts(&database.orders(), &desk.server.world())?;
+    whole_writes(database)
 }
 
 /// A write is there with its row in the trail, or not at all.
-fn whole_writes(books: &mut Books) -> Result<(), String> {
+fn whole_writes(database: &mut Database) -> Result<(), String> {
     for (rows, trail, what) in [
         (
             "SELECT COUNT(*) FROM decisions",
@@ -65,7 +65,7 @@ fn whole_writes(books: &mut Books) -> Result<(), String> {
             "accepts on their way with nothing promised",
         ),
     ] {
-        let (rows, trail) = (books.number(rows), books.number(trail));
+        let (rows, trail) = (database.number(rows), database.number(trail));
         if rows != trail {
             return Err(format!("{what}: {rows} rows, {trail} in the trail"));
         }
@@ -101,12 +101,12 @@ fn is_with_a_person(row: &OrderRow) -> bool {
 }
 
 /// Goods promised to orders that a person must see to: their accept was sent, and is not to be seen.
-fn kept_for_a_person(books: &mut Books, orders: &[OrderRow]) -> BTreeSet<String> {
+fn kept_for_a_person(database: &mut Database, orders: &[OrderRow]) -> BTreeSet<String> {
     let held = |code: &str| {
         let mut rows = orders.iter();
         rows.any(|row| row.code == code && is_with_a_person(row))
     };
-    let promises = books.promises().into_iter();
+    let promises = database.promises().into_iter();
     let kept = promises.filter(|row| row.state == "active" && held(&row.code));
     kept.map(|row| row.sku).collect()
 }
@@ -116,32 +116,32 @@ fn waits(order: &Order, now: Timestamp) -> bool {
 }
 
 /// Whether nothing is left to do for now.
-pub(crate) fn is_idle(books: &mut Books, world: &World, now: Timestamp) -> bool {
-    let due = books.number(
+pub(crate) fn is_idle(database: &mut Database, world: &World, now: Timestamp) -> bool {
+    let due = database.number(
         "SELECT COUNT(*) FROM actions WHERE closed_at IS NULL AND due_at <= unixepoch('subsec') * 1000",
     );
     if due > 0 {
         return false;
     }
-    let spoken_for = books.spoken_for();
+    let spoken_for = database.spoken_for();
     let mut waiting = world.orders().iter().filter(|order| waits(order, now));
     waiting.all(|order| spoken_for.contains(order.code()))
 }
 
 /// Whether everything that was begun is at its end, and known as Kaspi has it.
 pub(crate) fn is_at_its_end(
-    books: &mut Books,
+    database: &mut Database,
     world: &World,
     now: Timestamp,
 ) -> Result<(), String> {
-    let orders = books.orders();
+    let orders = database.orders();
     let open = orders
         .iter()
         .find(|row| row.open_actions > row.stuck_actions);
     if let Some(row) = open {
         return Err(format!("something is under way: {row:?}"));
     }
-    let unread = books.number(
+    let unread = database.number(
         "SELECT COUNT(*) FROM orders WHERE status = 'ACCEPTED_BY_MERCHANT' AND lines_state = 'unread'",
     );
     if unread > 0 {
@@ -149,7 +149,7 @@ pub(crate) fn is_at_its_end(
             "{unread} orders that somebody accepted have no lines yet"
         ));
     }
-    let kept = kept_for_a_person(books, &orders);
+    let kept = kept_for_a_person(database, &orders);
     let known: BTreeMap<&str, &OrderRow> =
         orders.iter().map(|row| (row.code.as_str(), row)).collect();
     for order in world.orders().iter().filter(|o| o.visible_at <= now) {
@@ -166,24 +166,24 @@ pub(crate) fn is_at_its_end(
         if (row.state.as_str(), row.status.as_str()) != there {
             return Err(format!("I5: {row:?} is {there:?} at Kaspi"));
         }
-        let told = is_with_a_person(row) || row.verdict.as_deref() == Some("hold");
+        let reported = is_with_a_person(row) || row.verdict.as_deref() == Some("hold");
         // It waits for what that person will say.
         let behind = order.lines().iter().any(|line| kept.contains(&line.sku));
         let behind = behind && row.verdict.as_deref() == Some("wait");
-        if waits(order, now) && !told && !behind {
-            return Err(format!("I4: {row:?} waits and nobody is told"));
+        if waits(order, now) && !reported && !behind {
+            return Err(format!("I4: {row:?} waits and nobody is notified"));
         }
     }
     Ok(())
 }
 
-pub(crate) fn all(books: &mut Books, desk: &Desk) -> Result<(), String> {
-    books.is_whole()?;
-    whole_writes(books)?;
-    let orders = books.orders();
+pub(crate) fn all(database: &mut Database, desk: &Desk) -> Result<(), String> {
+    database.is_whole()?;
+    whole_writes(database)?;
+    let orders = database.orders();
     let world = desk.server.world();
     attempts_precede_posts(&orders, &world)?;
-    if books.number("SELECT COUNT(*) FROM attempts WHERE ended_at IS NULL") > 0 {
+    if database.number("SELECT COUNT(*) FROM attempts WHERE ended_at IS NULL") > 0 {
         return Err("R13: a POST's outcome is neither known nor noted as unknown".to_owned());
     }
     never_both(&world)?;
@@ -191,8 +191,8 @@ pub(crate) fn all(books: &mut Books, desk: &Desk) -> Result<(), String> {
     no_hasty_repeat(&world)?;
     no_oversell(&world)?;
     no_wrong_cancel(&world)?;
-    promises_balance(books, &world)?;
-    alerts_are_told(books, desk)
+    promises_balance(database, &world)?;
+    alerts_are_logged(database, desk)
 }
 
 /// I1.
@@ -301,15 +301,15 @@ fn no_wrong_cancel(world: &World) -> Result<(), String> {
 }
 
 /// I6: what is promised is what Kaspi holds, order by order.
-fn promises_balance(books: &mut Books, world: &World) -> Result<(), String> {
-    let orders = books.orders();
+fn promises_balance(database: &mut Database, world: &World) -> Result<(), String> {
+    let orders = database.orders();
     let held: BTreeSet<&str> = orders
         .iter()
         .filter(|row| is_with_a_person(row))
         .map(|row| row.code.as_str())
         .collect();
     let mut promises: BTreeMap<(String, String), BTreeMap<String, i64>> = BTreeMap::new();
-    for row in books.promises() {
+    for row in database.promises() {
         let skus = promises.entry((row.code, row.state)).or_default();
         *skus.entry(row.sku).or_default() += row.units;
     }
@@ -338,7 +338,7 @@ fn promises_balance(books: &mut Books, world: &World) -> Result<(), String> {
         };
         if (&active, &consumed) != (right_active, right_consumed) {
             return Err(format!(
-                "I6: {code} is {}, handed over {:?}; promised {active:?}, gone {consumed:?}",
+                "I6: {code} is {}, handed over {:?}; promised {active:?}, departed {consumed:?}",
                 order.status, order.handed_over_at
             ));
         }
@@ -346,21 +346,21 @@ fn promises_balance(books: &mut Books, world: &World) -> Result<(), String> {
     Ok(())
 }
 
-/// Who is on record as told of a deadline was told.
-fn alerts_are_told(books: &mut Books, desk: &Desk) -> Result<(), String> {
-    let on_record = books.texts(
+/// A deadline on record as reported was reported.
+fn alerts_are_logged(database: &mut Database, desk: &Desk) -> Result<(), String> {
+    let on_record = database.texts(
         "SELECT o.code FROM audit a JOIN orders o ON o.shop = a.shop AND o.id = a.order_id
          WHERE a.event = 'order.deadline_near'",
     );
     let log = desk.log();
-    let told: Vec<&str> = log
+    let reported: Vec<&str> = log
         .lines()
         .filter(|line| line.contains("\"order.deadline_near\""))
         .collect();
     for code in on_record {
-        if !told.iter().any(|line| line.contains(&code)) {
+        if !reported.iter().any(|line| line.contains(&code)) {
             return Err(format!(
-                "the deadline of {code} is on record as told, and was not"
+                "the deadline of {code} is on record as reported, and was not"
             ));
         }
     }

@@ -11,7 +11,7 @@
 //! |---|---|---|
 //! | `QABYL_KILLS_PER_POINT` | 5 | deaths at each crash point |
 //! | `QABYL_KILLS_RANDOM` | 10 | deaths at random moments, and as many double ones |
-//! | `QABYL_KILL_SEED`, `QABYL_KILL_POINT` | 1, all | where to begin; one episode alone, told as it goes |
+//! | `QABYL_KILL_SEED`, `QABYL_KILL_POINT` | 1, all | where to begin; one episode alone, printed as it goes |
 //! | `QABYL_IDLE_P99_MS` | not asserted | how soon the process must be idle again |
 //! | `QABYL_EVIDENCE` | none | a folder for logs and databases |
 #![expect(
@@ -22,9 +22,9 @@
 
 #[path = "../binary/mod.rs"]
 mod binary;
-mod books;
 mod copies;
 mod crowd;
+mod database;
 mod deaths;
 mod desk;
 mod episode;
@@ -38,7 +38,7 @@ use std::time::Duration;
 use qabyl::clock::Clock;
 use qabyl::crash_point::NAMES;
 
-use episode::{Episode, Told};
+use episode::{Episode, EpisodeReport};
 use scene::{DOUBLE, RANDOM};
 
 /// Deaths of one episode, at most: a longer one would judge no better, and hide which death it was.
@@ -52,14 +52,14 @@ const WORKERS: usize = 2;
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "a test is told what to run by its environment"
+    reason = "the environment says what a test runs"
 )]
-fn told(name: &str) -> Option<String> {
+fn setting(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|text| !text.is_empty())
 }
 
 fn number<T: std::str::FromStr>(name: &str) -> Option<T> {
-    told(name).and_then(|text| text.parse().ok())
+    setting(name).and_then(|text| text.parse().ok())
 }
 
 /// What is to be played: each point's deaths, in episodes of a bearable length.
@@ -67,7 +67,7 @@ fn episodes() -> Vec<Episode> {
     let per_point = number("QABYL_KILLS_PER_POINT").unwrap_or(5);
     let random = number("QABYL_KILLS_RANDOM").unwrap_or(10);
     let first = number("QABYL_KILL_SEED").unwrap_or(1);
-    if let Some(name) = told("QABYL_KILL_POINT") {
+    if let Some(name) = setting("QABYL_KILL_POINT") {
         let all = NAMES.into_iter().chain([RANDOM, DOUBLE]);
         let point = all.into_iter().find(|point| *point == name);
         let point = point.unwrap_or_else(|| panic!("there is no crash point {name}"));
@@ -116,19 +116,19 @@ fn kills() {
         .enable_all()
         .build()
         .unwrap();
-    let tell = told("QABYL_KILL_POINT").is_some();
+    let tell = setting("QABYL_KILL_POINT").is_some();
     let mut all = episodes();
     let count = all.len();
     all.reverse();
-    let (queue, ended) = (Mutex::new(all), Mutex::new(Vec::<Told>::new()));
+    let (queue, ended) = (Mutex::new(all), Mutex::new(Vec::<EpisodeReport>::new()));
     let worker = || {
         loop {
-            let failed = |told: &Told| told.violation.is_some();
+            let failed = |report: &EpisodeReport| report.violation.is_some();
             if ended
                 .lock()
                 .unwrap()
                 .iter()
-                .filter(|told| failed(told))
+                .filter(|report| failed(report))
                 .count()
                 >= STOP_AT
             {
@@ -136,14 +136,14 @@ fn kills() {
             }
             let next = queue.lock().unwrap().pop();
             let Some(episode) = next else { return };
-            let told = episode.play(runtime.handle(), tell);
-            if let Some(why) = &told.violation {
+            let report = episode.play(runtime.handle(), tell);
+            if let Some(why) = &report.violation {
                 println!("{why}");
             }
             let mut ended = ended.lock().unwrap();
-            ended.push(told);
+            ended.push(report);
             if ended.len() % 25 == 0 {
-                println!("{} of {count} episodes are over", ended.len());
+                println!("{} of {count} episodes have ended", ended.len());
             }
         }
     };
@@ -155,29 +155,35 @@ fn kills() {
     });
     let took = Clock::System.ticks().saturating_sub(started).as_secs();
     let ended = ended.into_inner().unwrap();
-    let mut idle: Vec<Duration> = ended.iter().flat_map(|told| told.idle.clone()).collect();
+    let mut idle: Vec<Duration> = ended
+        .iter()
+        .flat_map(|report| report.idle.clone())
+        .collect();
     idle.sort();
-    let slowest = ended.iter().max_by_key(|told| told.idle.iter().max());
-    let violations = ended.iter().filter(|told| told.violation.is_some()).count();
+    let slowest = ended.iter().max_by_key(|report| report.idle.iter().max());
+    let violations = ended
+        .iter()
+        .filter(|report| report.violation.is_some())
+        .count();
     let points: std::collections::BTreeSet<_> = ended
         .iter()
-        .filter(|told| told.deaths > 0)
-        .map(|told| told.point)
+        .filter(|report| report.deaths > 0)
+        .map(|report| report.point)
         .collect();
-    let sum = |of: fn(&Told) -> u32| ended.iter().map(of).sum::<u32>();
+    let sum = |of: fn(&EpisodeReport) -> u32| ended.iter().map(of).sum::<u32>();
     let (p50, p99) = (percentile(&idle, 0.5), percentile(&idle, 0.99));
     println!(
         "kills: {} at {} points, {violations} violations; idle again p50 {p50} ms, p99 {p99} ms; \
          {} starts timed, {} orders, {} POSTs, {} other deaths, {took} s",
-        sum(|told| told.deaths),
+        sum(|report| report.deaths),
         points.len(),
         idle.len(),
-        sum(|told| told.orders),
-        sum(|told| told.posts),
-        sum(|told| told.other_deaths),
+        sum(|report| report.orders),
+        sum(|report| report.posts),
+        sum(|report| report.other_deaths),
     );
-    if let Some(told) = slowest {
-        let (point, seed, longest) = (told.point, told.seed, told.idle.iter().max());
+    if let Some(report) = slowest {
+        let (point, seed, longest) = (report.point, report.seed, report.idle.iter().max());
         println!("longest until idle again: {longest:?} at {point}, seed {seed}");
     }
     assert_eq!(violations, 0, "{violations} of {count} episodes went wrong");

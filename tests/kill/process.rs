@@ -1,4 +1,4 @@
-//! One process of the real binary: told where to die, watched, killed.
+//! One process of the real binary: given a place to die, watched, killed.
 
 use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::ExitStatusExt as _;
@@ -49,8 +49,8 @@ impl Process {
         std::fs::read_to_string(&self.errors).unwrap()
     }
 
-    /// Waits for the end; `meanwhile` is called now and then.
-    fn ended(&mut self, mut meanwhile: impl FnMut(Duration)) -> Result<ExitStatus, String> {
+    /// Waits for the end; `while_waiting` is called now and then.
+    fn ended(&mut self, mut while_waiting: impl FnMut(Duration)) -> Result<ExitStatus, String> {
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return Ok(status);
@@ -59,7 +59,7 @@ impl Process {
             if age > PATIENCE {
                 return Err("it did not end".to_owned());
             }
-            meanwhile(age);
+            while_waiting(age);
             std::thread::sleep(WATCH_EVERY);
         }
     }
@@ -68,10 +68,10 @@ impl Process {
     pub(crate) fn dies_at(
         mut self,
         point: &str,
-        meanwhile: impl FnMut(Duration),
+        while_waiting: impl FnMut(Duration),
     ) -> Result<(), String> {
         let status = self
-            .ended(meanwhile)
+            .ended(while_waiting)
             .map_err(|why| format!("{point} was not reached: {why}"))?;
         let errors = self.errors();
         let said = format!("crash point {point}\n");
@@ -119,7 +119,7 @@ impl Process {
             .map_err(|why| format!("asked to stop: {why}"))
     }
 
-    /// Waits until it tells the service manager that every stage has run once.
+    /// Waits until it notifies the service manager that every stage has run once.
     pub(crate) fn is_ready(&mut self) -> Result<(), String> {
         let socket = self.ready.take().unwrap();
         socket
@@ -148,7 +148,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // A test that failed leaves no process behind; one that ended is gone already.
+        // A test that failed leaves no process behind; one that ended is no longer there.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

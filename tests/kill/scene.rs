@@ -36,7 +36,7 @@ impl Scene {
         match part {
             "migrate" => Self::NewDatabase,
             "recover" => Self::LostPost,
-            "mend" => Self::ClockAhead,
+            "repair" => Self::ClockAhead,
             "alert" | "notify" => Self::Deadline,
             "stock" if point == "stock.row_put" => Self::Import { spared: 40 },
             "stock" => Self::Import { spared: 0 },

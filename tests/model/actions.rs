@@ -19,7 +19,7 @@ pub(crate) fn close<const N: usize>(state: &mut State<N>, i: usize, to: ActionSt
         state: to,
         attempts: 0,
         snoozed: 0,
-        // Kept where it tells that a lost answer was read back.
+        // Kept where it shows that a lost answer was read back.
         last: match (to, action.last) {
             (ActionState::Confirmed, Last::Unknown) => Last::Unknown,
             _ => Last::None,

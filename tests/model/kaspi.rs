@@ -22,7 +22,7 @@ pub(crate) enum Answer {
 }
 
 impl Answer {
-    /// As `kaspi::Writer` tells it. `Denied` (401, 403) is left out: it stops the shop, and then is
+    /// As `kaspi::Writer` returns it. `Denied` (401, 403) is left out: it stops the shop, and then is
     /// read back like a rejection.
     pub(crate) fn outcome(self) -> Outcome {
         let why = String::new();
@@ -69,7 +69,7 @@ pub(crate) fn answers(order: &Sold) -> &'static [(Answer, bool)] {
     match (done, is_allowed(order.truth, ask)) {
         // Its answer may get lost.
         (true, _) => &[(Answer::Applied, false), (Answer::Unknown, true)],
-        // Taken, and carried out later or never; refused without a reason; told to come back later;
+        // Taken, and carried out later or never; refused without a reason; asked to come back later;
         // lost on the way there, or slow.
         (false, true) => &[
             (Answer::Applied, true),
@@ -126,7 +126,7 @@ impl<const N: usize> State<N> {
         order.takes_effect(ask);
     }
 
-    /// The process dies, at any point between two commits: whatever was in memory is gone, and a
+    /// The process dies, at any point between two commits: whatever was in memory is lost, and a
     /// POST on its way goes on.
     pub(crate) fn crash(&mut self) {
         for order in &mut self.orders {

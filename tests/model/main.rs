@@ -9,7 +9,7 @@
 //! which stands for lagging replicas and for answers recorded late alike.
 //!
 //! What it leaves out: goods that leave the shelf, more than one SKU or line an order, lines that come
-//! later than their order, feeds that tell what is available, incomplete lists, single reads that find
+//! later than their order, feeds that list what is available, incomplete lists, single reads that find
 //! no order, 401 and 403, pauses, a person's hold, accept and cancel, clocks that jump (and with them
 //! `Ctx::unsettled`), the caps on actions. No time passes while a POST waits for its answer. The 5 s
 //! of `cancel_sweep_age_max` and the 30 s of `sighting_age_max` pass together. A database error in the
@@ -78,10 +78,10 @@ impl Figures {
         let started = Clock::System.ticks();
         work(&mut figures);
         figures.took += Clock::System.ticks().saturating_sub(started);
-        figures.tell();
+        figures.print();
     }
 
-    fn tell(&self) {
+    fn print(&self) {
         let (Some(explored), Some((refuted, of)), true) =
             (&self.explored, self.refuted, self.alive)
         else {
@@ -116,14 +116,14 @@ impl Explored {
                 "{} {:?}: {name}: {broken:?}\n{}",
                 world.name,
                 world.left,
-                told(&path)
+                describe(&path)
             ));
         }
     }
 }
 
 /// The way to a state, a step a line, and the state.
-fn told<const N: usize>(path: &Path<State<N>, Step>) -> String {
+fn describe<const N: usize>(path: &Path<State<N>, Step>) -> String {
     let mut text = String::new();
     for step in path.clone().into_actions() {
         writeln!(text, "  {step:?}").unwrap();
@@ -147,10 +147,10 @@ fn the_protocol_holds() {
             sum.add(PLAIN.with(8));
             sum.add(CROWD);
         }
-        let told = sum.violations.join("\n");
+        let violations = sum.violations.join("\n");
         let is_clean = sum.violations.is_empty();
         figures.explored = Some(sum);
-        assert!(is_clean, "{told}");
+        assert!(is_clean, "{violations}");
     });
 }
 

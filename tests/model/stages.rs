@@ -46,7 +46,7 @@ impl<const N: usize> Shop<N> {
             let has_cancel = order.live().is_some_and(|action| {
                 action.ask == Ask::Cancel && action.state != ActionState::Pending
             });
-            // `Store::gone`, `Store::vanished`
+            // orders missing from the lists
             let is_gone = order.stored == Seen::Accepted
                 || order.reserved == Reserved::Confirmed
                 || has_cancel;

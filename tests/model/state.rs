@@ -260,7 +260,7 @@ pub(crate) struct State<const N: usize> {
     /// It was counted after the last sweep began.
     pub(crate) counted_since: bool,
     pub(crate) swept: Swept,
-    /// The process died, and the act stage has not begun anew.
+    /// The process died, and the act stage has not started again.
     pub(crate) recovering: bool,
     pub(crate) left: Left,
     /// Rounds of undisturbed work done; 0 while disturbances may still come.

@@ -100,7 +100,7 @@ impl<const N: usize> World<N> {
 pub(crate) fn is_large() -> bool {
     #[expect(
         clippy::disallowed_methods,
-        reason = "a test is told what to run by its environment"
+        reason = "the environment says what a test runs"
     )]
     let size = std::env::var("QABYL_MODEL");
     size.is_ok_and(|size| size == "large")

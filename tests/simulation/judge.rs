@@ -133,7 +133,7 @@ pub(crate) async fn judge(
     audited(process, &views).await
 }
 
-/// I6: the trail tells what the tables hold.
+/// I6: the trail says what the tables hold.
 async fn books_balance(process: &Process) -> Result<(), String> {
     let semantics = process.shop.ctx.settings.semantics;
     let books = process.store.check_books(semantics).await.unwrap();
@@ -143,7 +143,7 @@ async fn books_balance(process: &Process) -> Result<(), String> {
     }
 }
 
-/// I4, I5: known as Kaspi holds it; what still waits is held, and somebody is told why.
+/// I4, I5: known as Kaspi holds it; what still waits is held, and somebody is notified why.
 fn same_as_kaspi(
     world: &World,
     views: &[OrderView],
@@ -183,7 +183,7 @@ fn same_as_kaspi(
                 order.state, order.status
             ));
         }
-        let told = view.held.is_some()
+        let is_reported = view.held.is_some()
             || view
                 .decision
                 .as_ref()
@@ -192,9 +192,9 @@ fn same_as_kaspi(
                 .actions
                 .iter()
                 .any(|action| action.closed_at.is_none() && action.due_at.is_none());
-        if order.status == Status::ApprovedByBank && !told {
+        if order.status == Status::ApprovedByBank && !is_reported {
             return Err(format!(
-                "I4: {code} waits and nobody is told: {:#?}",
+                "I4: {code} waits and nobody is notified: {:#?}",
                 view.decision
             ));
         }

@@ -328,7 +328,7 @@ fn as_sandbox(request: &WireRequest) -> Request {
 }
 
 /// A list that says more than it shows, shows an order twice, or leaves one out; another order than the
-/// one asked for; a word nobody knows.
+/// one asked for; an unknown word.
 fn lie(mut reply: Reply, rng: &mut Rng) -> Reply {
     let Ok(mut body) = serde_json::from_slice::<Value>(&reply.body) else {
         return reply;
@@ -336,7 +336,7 @@ fn lie(mut reply: Reply, rng: &mut Rng) -> Reply {
     if let Some(order) = body["data"].as_object_mut() {
         match rng.u8(..3) {
             0 => order["id"] = json!("T1RIRVI="),
-            // Of one that is over nobody asks again, and takes the word for good.
+            // A finished order is not asked about again, and its word is taken for good.
             1 if order["attributes"]["state"] != "ARCHIVE" => {
                 order["attributes"]["status"] = json!("NOBODY_KNOWS_THIS");
             }

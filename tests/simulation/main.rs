@@ -6,7 +6,7 @@
 //!
 //! `QABYL_SCHEDULES=N` runs so many, from `QABYL_FROM=S` on, without the kept ones where `QABYL_KEPT=0`, and
 //! stops at `QABYL_STOP_AT=V` violations;
-//! `QABYL_SEED=S` replays one and tells what happens in it.
+//! `QABYL_SEED=S` replays one and prints what happens in it.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -35,16 +35,16 @@ use qabyl::clock::Clock;
 /// Enough for every run of the tests; `QABYL_SCHEDULES` asks for more.
 const SCHEDULES: u64 = 40;
 
-/// Stories told at a time on one core.
+/// Stories run at a time on one core.
 const TOGETHER: usize = 12;
 
 /// How often a long run says how far it is, in stories.
-const TELLS_EVERY: usize = 5_000;
+const PROGRESS_EVERY: usize = 5_000;
 
 fn environment(name: &str) -> Option<String> {
     #[expect(
         clippy::disallowed_methods,
-        reason = "a test is told what to run by its environment"
+        reason = "the environment says what a test runs"
     )]
     std::env::var(name).ok()
 }
@@ -61,17 +61,17 @@ fn runtime() -> tokio::runtime::Runtime {
 }
 
 /// Runs the seeds that are left, several at a time: while one waits for its database another goes on.
-async fn tell_all(seeds: &[u64], next: &AtomicUsize) -> (story::Told, Vec<String>) {
+async fn run_all(seeds: &[u64], next: &AtomicUsize) -> (story::Report, Vec<String>) {
     let stop_at = usize::try_from(asked("QABYL_STOP_AT").unwrap_or(5)).unwrap();
     let left = || {
         let begun = next.fetch_add(1, Ordering::Relaxed);
-        if begun > 0 && begun.is_multiple_of(TELLS_EVERY) {
+        if begun > 0 && begun.is_multiple_of(PROGRESS_EVERY) {
             println!("{begun} of {} begun", seeds.len());
         }
         seeds.get(begun).copied()
     };
     let mut stories = FuturesUnordered::new();
-    let (mut sum, mut failed) = (story::Told::default(), Vec::new());
+    let (mut sum, mut failed) = (story::Report::default(), Vec::new());
     loop {
         while stories.len() < TOGETHER
             && failed.len() < stop_at
@@ -80,7 +80,7 @@ async fn tell_all(seeds: &[u64], next: &AtomicUsize) -> (story::Told, Vec<String
             stories.push(run(seed, false));
         }
         match stories.next().await {
-            Some(Ok(told)) => sum.add(&told),
+            Some(Ok(report)) => sum.add(&report),
             Some(Err(why)) => {
                 println!("{why}");
                 failed.push(why);
@@ -100,13 +100,13 @@ fn stay_on(core: usize) {
 }
 
 /// Runs one seed; a violation comes back as text, and so does a story that broke off: on a starved machine
-/// a database may not answer in time, and the others are told all the same.
-async fn run(seed: u64, tell: bool) -> Result<story::Told, String> {
+/// a database may not answer in time, and the others are run all the same.
+async fn run(seed: u64, verbose: bool) -> Result<story::Report, String> {
     // Without a budget of steps that ends sooner on one machine than on another.
-    let told = tokio::task::unconstrained(story::run(seed, tell));
-    let told = AssertUnwindSafe(told).catch_unwind().await;
-    let told = told.unwrap_or_else(|_| Err("it broke off, as said above".to_owned()));
-    told.map_err(|why| {
+    let report = tokio::task::unconstrained(story::run(seed, verbose));
+    let report = AssertUnwindSafe(report).catch_unwind().await;
+    let report = report.unwrap_or_else(|_| Err("it broke off, as said above".to_owned()));
+    report.map_err(|why| {
         format!(
             "seed {seed}: {why}\nreplay: QABYL_SEED={seed} cargo test --test simulation one_schedule -- --nocapture"
         )
@@ -120,7 +120,7 @@ fn schedules() {
     let known = known.filter(|_| asked("QABYL_KEPT") != Some(0));
     let from = asked("QABYL_FROM").unwrap_or(1);
     let fresh = from..from + asked("QABYL_SCHEDULES").unwrap_or(SCHEDULES);
-    // Last come those that shorter runs tell too.
+    // Last come those that shorter runs have too.
     let seeds: Vec<u64> = known.chain(fresh.rev()).collect();
     let next = AtomicUsize::new(0);
     let started = Clock::System.ticks();
@@ -128,16 +128,16 @@ fn schedules() {
     let (sum, failed) = std::thread::scope(|scope| {
         let worker = |core: usize| {
             stay_on(core);
-            runtime().block_on(tell_all(&seeds, &next))
+            runtime().block_on(run_all(&seeds, &next))
         };
         let threads: Vec<_> = (0..cores)
             .map(|core| scope.spawn(move || worker(core)))
             .collect();
         threads.into_iter().fold(
-            (story::Told::default(), Vec::new()),
+            (story::Report::default(), Vec::new()),
             |(mut sum, mut all), thread| {
-                let (told, failed) = thread.join().unwrap();
-                sum.add(&told);
+                let (report, failed) = thread.join().unwrap();
+                sum.add(&report);
                 all.extend(failed);
                 (sum, all)
             },
@@ -160,7 +160,7 @@ fn schedules() {
         "{} schedules failed; the first:\n{first:#?}",
         failed.len()
     );
-    // Of a single story nobody knows how much is in it.
+    // How much is in a single story is unknown.
     let does_something = sum.posts > sum.orders / 4 && sum.crashes > 0;
     assert!(
         does_something || sum.schedules < 40,
@@ -186,12 +186,12 @@ fn a_seed_replays_to_the_bit() {
         plan.crashes == 0.0 && plan.takeovers == 0.0 && plan.max_in_flight == 1
     });
     for seed in calm.take(12) {
-        let told = || runtime().block_on(run(seed, false)).unwrap();
-        let (first, second) = (told(), told());
+        let report = || runtime().block_on(run(seed, false)).unwrap();
+        let (first, second) = (report(), report());
         let is_same = first.digest == second.digest || {
             // On a loaded machine one telling in some dozens differs, and it is not known yet why.
-            println!("seed {seed} was told in two ways");
-            [first.digest, second.digest].contains(&told().digest)
+            println!("seed {seed} ran in two ways");
+            [first.digest, second.digest].contains(&report().digest)
         };
         assert!(is_same, "seed {seed}");
         assert!(first.requests > 0);

@@ -49,7 +49,7 @@ pub(crate) struct Plan {
 }
 
 /// Whether the feed of this story has accepted orders taken off: in one of four, but for the stories that
-/// are kept, which were told without.
+/// are kept, which were found without.
 fn is_available(seed: u64) -> bool {
     let asked = crate::asked("QABYL_AVAILABLE").map(|all| all > 0);
     asked.unwrap_or_else(|| !is_kept(seed) && Rng::with_seed(seed ^ 0xfeed).u8(..4) == 0)
@@ -65,7 +65,7 @@ fn lineless(seed: u64) -> f64 {
     }
 }
 
-/// Whether the story failed once, and is told as it was then.
+/// Whether the story failed once, and is run as it was then.
 fn is_kept(seed: u64) -> bool {
     let mut kept = include_str!("seeds.txt").lines();
     kept.any(|kept| kept.parse() == Ok(seed))
@@ -88,7 +88,7 @@ pub(crate) enum Theme {
 }
 
 impl Theme {
-    /// Ten stories of 32 have one; those that are kept were told without.
+    /// Ten stories of 32 have one; those that are kept were found without.
     fn of(seed: u64) -> Self {
         if is_kept(seed) {
             return Self::Everything;
@@ -118,7 +118,7 @@ impl Plan {
     pub(crate) fn of(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
         let rng = &mut rng;
-        // Most stories are short: what goes wrong mostly does so early, and more of them are told.
+        // Most stories are short: what goes wrong mostly does so early, and more of them are run.
         let longest = rng.u32(1..=120);
         let steps = rng.u32(..longest);
         let steps = 20 + if is_kept(seed) { steps } else { steps * 2 / 3 };
@@ -227,7 +227,7 @@ impl Plan {
         self
     }
 
-    /// Most POSTs have no effect, or none that is told.
+    /// Most POSTs have no effect, or none that is answered.
     fn deaf(&mut self) {
         let faults = [
             (Fault::DropBefore, 0.4),
@@ -288,7 +288,7 @@ fn settings(rng: &mut Rng, seed: u64) -> Settings {
     }
 }
 
-/// Some orders the shop brings itself: no courier's date tells when their goods left.
+/// Some orders the shop brings itself: no courier's date says when their goods left.
 fn delivered(order: OrderSeed, seed: u64) -> OrderSeed {
     let number: u64 = order.code.parse().unwrap();
     if Rng::with_seed(seed ^ number).u8(..) < 40 {

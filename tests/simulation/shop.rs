@@ -164,7 +164,7 @@ impl Process {
                 done.map_or_else(Ended::Failed, |()| Ended::Done)
             }
             () = link.crashed.notified() => {
-                // What the database was told before still happens, so that a seed replays; dying
+                // What was scripted before still happens, so that a seed replays; dying
                 // in mid-write is for the tests that kill the real binary.
                 let _ = tokio::time::timeout(LAST_WORDS, work).await;
                 Ended::Crashed

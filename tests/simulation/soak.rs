@@ -33,7 +33,7 @@ const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// Between two rounds of all stages.
 const ROUND: Duration = Duration::from_mins(4);
 const SKUS: usize = 40;
-/// How long the database keeps what is over; the world keeps it a little longer than lists reach.
+/// How long the database keeps finished orders; the world keeps it a little longer than lists reach.
 const KEPT_DAYS: i64 = 4;
 const WORLD_DAYS: i64 = 5;
 /// The trail keeps its last week whatever is asked.
@@ -118,7 +118,7 @@ async fn live(days: i32, length: SignedDuration, orders: u32) {
         soak.end_of_day().await;
     }
     let took = Clock::System.ticks().saturating_sub(began).as_secs();
-    soak.tell(days, took);
+    soak.print_figures(days, took);
     leave_evidence(folder.path());
     soak.must_be_flat(days);
 }
@@ -199,7 +199,7 @@ impl Soak {
                 later(leaves + self.rng.i64(30..240)),
                 ExternalEvent::Completed(code.clone()),
             )];
-            // The shop's own deliveries leave at a time nobody tells: Kaspi shows them as over, later.
+            // The shop's own deliveries leave at an unknown time: Kaspi shows them as archived, later.
             if order.kaspi_delivery {
                 then.push((later(leaves), ExternalEvent::HandedOver(code.clone())));
             }
@@ -327,7 +327,7 @@ impl Soak {
         }
     }
 
-    fn tell(&self, days: i32, took: u64) {
+    fn print_figures(&self, days: i32, took: u64) {
         let requests = self.link.world(|world, _| world.ledger().requests_total());
         let (first, last) = (self.samples[0], self.samples[self.samples.len() - 1]);
         let database = self.samples.iter().map(|sample| sample.database).max();
@@ -344,7 +344,7 @@ impl Soak {
             self.judge.violations.len()
         );
         println!(
-            "soak: {} accepts, {} cancels, {} crashes, {} copies, {} orders let go",
+            "soak: {} accepts, {} cancels, {} crashes, {} backups, {} orders deleted",
             self.judge.accepts, self.judge.cancels, self.crashes, self.copies, self.dropped
         );
     }
@@ -387,7 +387,7 @@ impl Soak {
         let fds = (median(early, |s| s.fds), median(late, |s| s.fds));
         assert!(fds.1 <= fds.0 + 2, "open files grow: {fds:?}");
         let known = |samples: &[Sample]| samples.iter().map(|s| s.orders).max().unwrap();
-        assert!(known(late) <= known(early) * 11 / 10, "orders are let go");
+        assert!(known(late) <= known(early) * 11 / 10, "orders are deleted");
         let most = |samples: &[Sample]| samples.iter().map(|s| s.database).max().unwrap();
         assert!(
             most(late) <= most(early) * 11 / 10,

@@ -31,7 +31,7 @@ pub(crate) struct Judge {
     /// Units that came free: when, and of what.
     freed: VecDeque<(Timestamp, String, i64)>,
     /// Units that left the shelf with orders the world has forgotten, or will.
-    gone: BTreeMap<String, u32>,
+    departed: BTreeMap<String, u32>,
     counted: BTreeSet<String>,
     judged_until: Option<Timestamp>,
 }
@@ -57,24 +57,24 @@ impl Judge {
     }
 
     /// Units of each SKU that have left the shelf for good.
-    pub(crate) fn gone(&mut self, link: &Link) -> BTreeMap<String, u32> {
+    pub(crate) fn departed(&mut self, link: &Link) -> BTreeMap<String, u32> {
         link.world(|world, _| {
             for order in world.orders() {
                 let left = order.handed_over_at.is_some() || order.status == Status::Completed;
                 if left && self.counted.insert(order.code().to_owned()) {
                     for line in order.lines() {
-                        *self.gone.entry(line.sku.clone()).or_default() += line.quantity;
+                        *self.departed.entry(line.sku.clone()).or_default() += line.quantity;
                     }
                 }
             }
             self.counted.retain(|code| world.order(code).is_some());
         });
-        self.gone.clone()
+        self.departed.clone()
     }
 
     /// Judges what happened since the last time, and what is known of it.
     pub(crate) async fn day(&mut self, link: &Link, process: &Process) {
-        self.gone(link);
+        self.departed(link);
         let now = link.true_now();
         let since = now - SignedDuration::from_hours(30);
         let filter = OrderFilter {
@@ -221,7 +221,7 @@ impl Judge {
         }
     }
 
-    /// I4, I5, I9: every order known as Kaspi holds it, what waits is told, every POST has its row.
+    /// I4, I5, I9: every order known as Kaspi holds it, what waits is reported, every POST has its row.
     fn same_as_kaspi(
         &mut self,
         world: &World,
@@ -271,8 +271,8 @@ impl Judge {
                 ));
             }
             let is_live = view.actions.iter().any(|action| action.closed_at.is_none());
-            let told = view.held.is_some() || view.decision.is_some() || is_live;
-            if order.status == Status::ApprovedByBank && !told {
+            let is_reported = view.held.is_some() || view.decision.is_some() || is_live;
+            if order.status == Status::ApprovedByBank && !is_reported {
                 self.violate(format!("I4: {code} waits and was not decided"));
             }
         }

@@ -26,7 +26,7 @@ const QUIET_ROUNDS: u32 = 60;
 
 /// What a story came to.
 #[derive(Debug, Default, Clone)]
-pub(crate) struct Told {
+pub(crate) struct Report {
     pub(crate) schedules: usize,
     pub(crate) requests: usize,
     pub(crate) posts: usize,
@@ -36,7 +36,7 @@ pub(crate) struct Told {
     pub(crate) digest: u64,
 }
 
-impl Told {
+impl Report {
     pub(crate) fn add(&mut self, other: &Self) {
         self.schedules += other.schedules;
         self.requests += other.requests;
@@ -60,12 +60,12 @@ struct Story {
     ranks: BTreeMap<String, u8>,
     crashes: usize,
     lives: u64,
-    tell: bool,
+    verbose: bool,
 }
 
 /// # Errors
 /// The first invariant that does not hold.
-pub(crate) async fn run(seed: u64, tell: bool) -> Result<Told, String> {
+pub(crate) async fn run(seed: u64, verbose: bool) -> Result<Report, String> {
     let folder = folder();
     let mut plan = Plan::of(seed);
     let time = SimulatedTime::new(start());
@@ -97,7 +97,7 @@ pub(crate) async fn run(seed: u64, tell: bool) -> Result<Told, String> {
         link,
         crashes: 0,
         lives: 0,
-        tell,
+        verbose,
     };
     story.count_shelf(true).await;
     for _ in 0..story.plan.steps {
@@ -105,7 +105,7 @@ pub(crate) async fn run(seed: u64, tell: bool) -> Result<Told, String> {
         story.step().await?;
     }
     story.quieten().await?;
-    let told = story.told(count).await;
+    let report = story.report(count).await;
     // A new process knows the time by a clock that was set, and one that slept sends what it had begun.
     let is_steady = story.plan.clock_jumps == 0.0;
     let sight = Sight {
@@ -125,10 +125,10 @@ pub(crate) async fn run(seed: u64, tell: bool) -> Result<Told, String> {
         lookback: story.plan.lookback,
     };
     let judged = judge::judge(&story.link, story.process(), &story.known, &sight).await;
-    if judged.is_err() || tell {
+    if judged.is_err() || verbose {
         story.lay_open().await;
     }
-    judged.map(|()| told)
+    judged.map(|()| report)
 }
 
 impl Story {
@@ -137,7 +137,7 @@ impl Story {
     }
 
     fn say(&self, what: impl FnOnce() -> String) {
-        if self.tell {
+        if self.verbose {
             println!("{} {}", self.link.true_now(), what());
         }
     }
@@ -351,7 +351,7 @@ impl Story {
         ))
     }
 
-    /// Tells everything that was asked, done and written, in the order of time.
+    /// Prints everything that was asked, done and written, in the order of time.
     async fn lay_open(&self) {
         self.link.world(|world, _| {
             for row in world
@@ -398,7 +398,7 @@ impl Story {
         }
     }
 
-    async fn told(&self, orders: usize) -> Told {
+    async fn report(&self, orders: usize) -> Report {
         let mut hasher = DefaultHasher::new();
         let (requests, posts) = self.link.world(|world, _| {
             let ledger = world.ledger();
@@ -422,7 +422,7 @@ impl Story {
         {
             format!("{row:?}").hash(&mut hasher);
         }
-        Told {
+        Report {
             schedules: 1,
             requests,
             posts,

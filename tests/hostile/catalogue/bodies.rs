@@ -228,7 +228,7 @@ fn values() -> Vec<Behaviour> {
 }
 
 fn names() -> Vec<Behaviour> {
-    // An entry's id is told to nobody else, so it is not compared with anything.
+    // An entry's id is used nowhere else, so it is not compared with anything.
     let id = |name: &str, id: &str| wrong(name, &[("/id", id)]);
     vec![
         // Kaspi says what was done to another order than the one asked for.
@@ -287,7 +287,7 @@ fn lists() -> Vec<Behaviour> {
         .page(Class::Unreadable)
         .entries(Class::Unreadable)
     };
-    // Counts are advice: what is not understood is not told.
+    // Counts are advice: what is not understood is left out.
     let counts = |name: &str, counts: &'static str| {
         each(name, move |call| {
             let text = String::from_utf8(body(call)).unwrap();

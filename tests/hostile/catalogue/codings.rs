@@ -76,18 +76,18 @@ pub(super) fn all() -> Vec<Behaviour> {
             whole[at] ^= 0xFF;
             whole
         }),
-        coded("gzip told, body plain", GZIP, body),
+        coded("gzip declared, body plain", GZIP, body),
         coded("gzip of a page", GZIP, |_| gzip(&html("maintenance"))),
         coded("gzip of gzip", GZIP, |call| gzip(&gzip(&body(call)))),
         coded(
-            "gzip told twice",
+            "gzip declared twice",
             "Content-Encoding: gzip, gzip\r\n",
             |call| gzip(&gzip(&body(call))),
         ),
         coded("gzip and nothing in it", GZIP, |_| gzip(b"")).post(Class::Applied),
-        coded("gzip told of no body", GZIP, |_| Vec::new())
+        coded("gzip declared, no body", GZIP, |_| Vec::new())
             .post_either(Class::Applied, Class::Unknown),
-        coded("zlib told as gzip", GZIP, |call| {
+        coded("zlib declared as gzip", GZIP, |call| {
             let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
             encoder.write_all(&body(call)).unwrap();
             encoder.finish().unwrap()

@@ -31,10 +31,10 @@ fn broken_chunks(
     })
 }
 
-/// The honest body, its length told as this much more.
+/// The honest body, its length declared as this much more.
 fn off_by(call: Call, more: isize) -> Vec<u8> {
-    let told = body(call).len().saturating_add_signed(more);
-    raw(OK, &format!("Content-Length: {told}\r\n"), &body(call))
+    let declared = body(call).len().saturating_add_signed(more);
+    raw(OK, &format!("Content-Length: {declared}\r\n"), &body(call))
 }
 
 fn endless(name: &str, headers: &'static str, start: &'static [u8], again: Vec<u8>) -> Behaviour {
@@ -139,7 +139,7 @@ fn chunks() -> Vec<Behaviour> {
         broken_chunks("chunk size over 64 bits", |body| {
             [b"fffffffffffffffff\r\n", &body[..]].concat()
         }),
-        broken_chunks("chunk longer than told", |body| {
+        broken_chunks("chunk longer than declared", |body| {
             [b"5\r\n", &body[..], b"\r\n0\r\n\r\n"].concat()
         }),
         broken_chunks("chunks without their end", |body| {
@@ -150,9 +150,9 @@ fn chunks() -> Vec<Behaviour> {
             let whole = chunked(&body);
             whole[..whole.len() / 2].to_vec()
         }),
-        under("chunked told, body plain", CHUNKED),
+        under("chunked declared, body plain", CHUNKED),
         under(
-            "chunked told twice",
+            "chunked declared twice",
             "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
         ),
         under(
@@ -221,7 +221,7 @@ fn slow() -> Vec<Behaviour> {
             ],
         )
         .waits(),
-        // The right status was told, and nothing of the body matters for it.
+        // The right status was sent, and nothing of the body matters for it.
         Behaviour::new(
             "a refusal's body drips",
             vec![

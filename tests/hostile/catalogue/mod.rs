@@ -5,8 +5,8 @@ mod codings;
 mod connections;
 mod framing;
 mod heads;
-mod pauses;
 mod repeats;
+mod retry_after;
 mod statuses;
 
 use crate::behaviour::Behaviour;
@@ -19,7 +19,7 @@ pub(crate) fn all() -> Vec<Behaviour> {
         heads::all(),
         bodies::all(),
         statuses::all(),
-        pauses::all(),
+        retry_after::all(),
         repeats::all(),
     ];
     layers.into_iter().flatten().collect()

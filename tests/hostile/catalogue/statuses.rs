@@ -6,14 +6,14 @@ use crate::behaviour::{Behaviour, Class, Step};
 use crate::honest::{answer, body, errors, html, raw, says};
 
 fn status(code: &'static str, reads: &Class, post: &Class) -> [Behaviour; 2] {
-    let told = |kind: &str, body: Vec<u8>| {
+    let response = |kind: &str, body: Vec<u8>| {
         Behaviour::new(format!("{code} with {kind}"), says(answer(code, "", &body)))
             .reads(reads.clone())
             .post(post.clone())
     };
     let [with_json, with_html] = [
-        told("JSON", errors("Что-то не так")),
-        told("a page", html(code)),
+        response("JSON", errors("Что-то не так")),
+        response("a page", html(code)),
     ];
     [with_json, with_html]
 }
@@ -166,7 +166,7 @@ fn failures() -> Vec<Behaviour> {
     all
 }
 
-/// The status is told; the body is cut, endless or no text. It is not needed.
+/// The status is sent; the body is cut, endless or no text. It is not needed.
 fn unfinished() -> Vec<Behaviour> {
     let cut = |code: &'static str| says(raw(code, "Content-Length: 900\r\n", b"{\"errors\":["));
     let endless = |code: &'static str| {

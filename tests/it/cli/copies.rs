@@ -51,7 +51,7 @@ async fn the_daemon_makes_copies_and_tells_where_it_cannot() {
     desk.stock("sku,on_hand\nA,2\n").await;
     let daemon = Daemon::start(&desk);
     let log = || std::fs::read_to_string(desk.path("log")).unwrap();
-    until("it is told", || log().contains("\"backup.failed\"")).await;
+    until("it is logged", || log().contains("\"backup.failed\"")).await;
     desk.place(CODE, "A", 1);
     until("orders go on", || {
         desk.status(CODE) == "ACCEPTED_BY_MERCHANT"
@@ -70,8 +70,8 @@ async fn the_daemon_makes_copies_and_tells_where_it_cannot() {
     let copy = copies[0].as_ref().unwrap().path();
     lose(&desk);
     let restored = desk.qabyl(&["restore", copy.to_str().unwrap()]).await.ok();
-    let told = &restored.out;
-    assert!(told.contains("import any later stock"), "{told}");
+    let output = &restored.out;
+    assert!(output.contains("import any later stock"), "{output}");
     desk.qabyl(&["orders", "show", CODE]).await.ok();
 }
 
@@ -91,7 +91,7 @@ async fn nothing_is_put_in_the_place_of_anything() {
         assert!(!desk.path("qabyl.db").exists());
         std::fs::remove_file(desk.path(left)).unwrap();
     }
-    // A daemon goes on writing into a file whose name is gone.
+    // A daemon goes on writing into a file whose name is removed.
     let daemon = Daemon::start(&desk);
     until("it is open", || desk.path("qabyl.db").exists()).await;
     let polled = desk.server.world().ledger().requests_total();

@@ -68,7 +68,7 @@ async fn nothing_personal_and_no_token_is_ever_written() {
         }
     }
     let sent = desk.server.world().ledger().requests_total();
-    assert!(sent > 5, "the sandbox told its canaries: {sent} requests");
+    assert!(sent > 5, "the sandbox served its canaries: {sent} requests");
 }
 
 /// A server that answers every request with 400 and the request's own head in Kaspi's error format, written

@@ -1,6 +1,5 @@
 //! The real binary, as a person or a script uses it.
 
-mod books;
 mod copies;
 pub(crate) mod daemon;
 mod files_read;
@@ -13,6 +12,7 @@ mod seed_operations;
 mod service;
 mod sources;
 mod stock;
+mod stock_audit;
 mod walk;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -58,9 +58,9 @@ impl Said {
     #[track_caller]
     pub(crate) fn fails(&self, code: i32, naming: &[&str]) {
         assert_eq!(self.code, code, "{}\n{}", self.out, self.err);
-        let told = format!("{}{}", self.out, self.err);
+        let output = format!("{}{}", self.out, self.err);
         for word in naming {
-            assert!(told.contains(word), "expected `{word}` in:\n{told}");
+            assert!(output.contains(word), "expected `{word}` in:\n{output}");
         }
     }
 }

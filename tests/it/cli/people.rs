@@ -1,4 +1,4 @@
-//! A person's word: carried out by the same machine, kept in the trail.
+//! Manual decisions: carried out by the same machine, kept in the audit trail.
 
 use qabyl_sandbox::Settings;
 

@@ -37,8 +37,8 @@ async fn replay_beside_a_running_daemon() {
     assert!(same.contains(" decisions, none would differ"), "{same}");
     desk.write("strict.toml", STRICT);
     let strict = ["rules", "replay", "--rules", "strict.toml"];
-    let told = desk.qabyl(&strict).await.ok().out;
-    assert!(told.contains("would differ"), "{told}");
+    let output = desk.qabyl(&strict).await.ok().out;
+    assert!(output.contains("would differ"), "{output}");
     for part in [
         "900000002",
         "accept",
@@ -46,7 +46,7 @@ async fn replay_beside_a_running_daemon() {
         "two or more",
         "quantity 2 over 1: yes",
     ] {
-        assert!(told.contains(part), "{part}\n{told}");
+        assert!(output.contains(part), "{part}\n{output}");
     }
     let json = desk
         .qabyl(&[&strict[..], &["--format", "json"]].concat())

@@ -132,7 +132,7 @@ async fn each_error_has_its_code_and_its_advice(
         .fails(code, naming);
 }
 
-/// The orders' own answers to the same, as the shop's doctor tells them.
+/// The orders' own answers to the same, as the shop's doctor prints them.
 #[rstest]
 #[case("get:http_403=1", 3, &["K403", "2323"])]
 #[case("get:http_429=1", 1, &["K429", "by itself"])]
@@ -352,11 +352,11 @@ async fn an_import_without_an_answer_is_not_sent_again_by_itself(
         .await
         .fails(1, &["P002", "nothing was sent now"]);
     assert_eq!(imports(&desk), 1, "once, whatever became of it");
-    let told = import(&desk, &file, &["--again", "--format", "json"])
+    let output = import(&desk, &file, &["--again", "--format", "json"])
         .await
         .ok()
         .json();
-    assert_eq!(told["skipped"], json!(u8::from(taken)), "{told}");
+    assert_eq!(output["skipped"], json!(u8::from(taken)), "{output}");
     import(&desk, &file, &["--no-wait"]).await.ok();
 }
 
@@ -367,14 +367,14 @@ async fn an_import_without_an_answer_is_not_sent_again_by_itself(
 async fn a_refused_import_may_be_sent_again(
     #[case] fault: Fault,
     #[case] code: i32,
-    #[case] told: &str,
+    #[case] output: &str,
 ) {
     let desk = quick();
     desk.server
         .world()
         .script(Script::once(fault).on(Method::Post));
     let file = json!([product("K-1", "black")]);
-    import(&desk, &file, &[]).await.fails(code, &[told]);
+    import(&desk, &file, &[]).await.fails(code, &[output]);
     import(&desk, &file, &[]).await.ok();
 }
 

@@ -53,8 +53,8 @@ impl Service {
         std::thread::spawn(move || {
             let mut buffer = [0_u8; 4096];
             while let Ok(length) = socket.recv(&mut buffer) {
-                let told = String::from_utf8_lossy(&buffer[..length]).into_owned();
-                if speak.send(told).is_err() {
+                let notified = String::from_utf8_lossy(&buffer[..length]).into_owned();
+                if speak.send(notified).is_err() {
                     return;
                 }
             }
@@ -71,15 +71,15 @@ impl Service {
 
     /// The next message that holds this text.
     fn hears(&self, text: &str) -> String {
-        // It is told something every second.
+        // It is notified every second.
         for _ in 0..60 {
-            let told = self.heard.recv_timeout(Duration::from_secs(20));
-            let told = told.expect("the manager hears of it in time");
-            if told.contains(text) {
-                return told;
+            let notified = self.heard.recv_timeout(Duration::from_secs(20));
+            let notified = notified.expect("the manager hears of it in time");
+            if notified.contains(text) {
+                return notified;
             }
         }
-        panic!("the manager was told much, and not: {text}");
+        panic!("the manager was notified, but never of: {text}");
     }
 
     fn signal(&self, signal: &str) {
@@ -140,7 +140,7 @@ async fn ready_fed_reloaded_and_stopped() {
     );
     assert!(!status.contains("never"), "{status}");
 
-    // A mistake changes nothing, and is told with its place and what to write.
+    // A mistake changes nothing, and is reported with its place and what to write.
     for (number, (rules, said)) in MISTAKES.into_iter().enumerate() {
         desk.write("rules.toml", rules);
         service.signal("-HUP");

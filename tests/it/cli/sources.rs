@@ -52,7 +52,7 @@ impl Desk {
 }
 
 #[track_caller]
-fn told<'a>(events: &'a [Value], event: &str) -> &'a Value {
+fn logged<'a>(events: &'a [Value], event: &str) -> &'a Value {
     let found: Vec<&Value> = events
         .iter()
         .filter(|e| e["event"] == json!(event))
@@ -86,7 +86,7 @@ async fn a_watched_file_is_taken_once_and_told_of_when_it_is_bad() {
 
     desk.write("shelf.csv", "sku,on_hand\nA,5\nA,4\n");
     let events = desk.pass().await;
-    let bad = told(&events, "stock.source_failed");
+    let bad = logged(&events, "stock.source_failed");
     assert_eq!(
         (&bad["code"], &bad["source"]),
         (&json!("S001"), &json!("shelf"))
@@ -100,7 +100,7 @@ async fn a_watched_file_is_taken_once_and_told_of_when_it_is_bad() {
         "{bad}"
     );
     assert_eq!(desk.levels().await, ["A@=5"]);
-    // It is told once.
+    // It is logged once.
     let events = desk.pass().await;
     assert!(
         !events
@@ -127,7 +127,7 @@ async fn a_watched_file_is_taken_once_and_told_of_when_it_is_bad() {
     );
 
     desk.write("shelf.csv", "sku,on_hand\nA,4\n");
-    told(&desk.pass().await, "stock.source_recovered");
+    logged(&desk.pass().await, "stock.source_recovered");
     assert_eq!(desk.levels().await, ["A@=4"]);
 }
 
@@ -151,7 +151,7 @@ async fn no_broken_feed_cancels_an_order() {
     let day_old = day_old.replace(",0\n", ",0,2026-01-01T00:00:00Z\n");
     let day_old = day_old.replace("on_hand", "on_hand,as_of");
     let cut = full[..full.len() / 3].to_owned() + "S";
-    // Cut where a line ends, nothing in it tells.
+    // Cut where a line ends, nothing in it shows that.
     let short = rows((0..10).map(|sku| (sku, 5)));
     let doubled = full.clone() + "S7,0\n";
     let cases = [
@@ -165,7 +165,7 @@ async fn no_broken_feed_cancels_an_order() {
         desk.write("shelf.csv", feed);
         desk.place(code, "S20", 2);
         let events = desk.pass().await;
-        let alert = told(&events, "stock.source_failed");
+        let alert = logged(&events, "stock.source_failed");
         assert_eq!(alert["code"], json!(expected), "{alert}");
         assert!(
             alert["message"].as_str().unwrap().contains(words),
@@ -186,7 +186,7 @@ async fn no_broken_feed_cancels_an_order() {
         assert_ne!(desk.status(code), "CANCELLED", "{code}");
         desk.write("shelf.csv", &full);
         let events = desk.pass().await;
-        told(&events, "stock.source_recovered");
+        logged(&events, "stock.source_recovered");
         desk.pass().await;
         assert_eq!(
             desk.status(code),
@@ -309,7 +309,7 @@ async fn a_supplier_that_fails_changes_nothing_and_is_told() {
     desk.server.world().al_style().unwrap().fails = true;
     tokio::time::sleep(Duration::from_millis(1100)).await;
     let events = desk.pass().await;
-    let alert = told(&events, "stock.source_failed");
+    let alert = logged(&events, "stock.source_failed");
     assert_eq!(alert["code"], json!("S002"), "{alert}");
     assert!(
         alert["message"]
@@ -322,10 +322,10 @@ async fn a_supplier_that_fails_changes_nothing_and_is_told() {
     desk.server.world().al_style().unwrap().token = "another".to_owned();
     tokio::time::sleep(Duration::from_millis(1100)).await;
     let alert = desk.pass().await;
-    assert_eq!(told(&alert, "stock.source_failed")["code"], json!("S005"));
+    assert_eq!(logged(&alert, "stock.source_failed")["code"], json!("S005"));
     desk.server.world().al_style().unwrap().token = SUPPLIER_TOKEN.to_owned();
     tokio::time::sleep(Duration::from_millis(1100)).await;
-    told(&desk.pass().await, "stock.source_recovered");
+    logged(&desk.pass().await, "stock.source_recovered");
     assert_eq!(desk.levels().await, before);
     let shown = desk.qabyl(&["stock", "sources"]).await.ok().out;
     let dumped = desk.qabyl(&["config", "dump"]).await.ok().out;

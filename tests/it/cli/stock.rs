@@ -72,8 +72,8 @@ async fn a_workbook_with_mistakes_says_which_rows_and_changes_nothing() {
             "bad.xlsx:5: SKU B is listed on line 3",
         ],
     );
-    let strange = workbook([vec!["sku", "stok", "on_hand"], vec!["A", "1", "1"]]);
-    desk.import("bad.xlsx", strange)
+    let unknown_column = workbook([vec!["sku", "stok", "on_hand"], vec!["A", "1", "1"]]);
+    desk.import("bad.xlsx", unknown_column)
         .await
         .fails(1, &["bad.xlsx:1", "stok"]);
     desk.import("old.xls", b"\xd0\xcf\x11\xe0\xa1\xb1")
@@ -120,9 +120,9 @@ fn offer(sku: &str, availabilities: &str) -> String {
 async fn a_price_list_is_read_with_its_own_date() {
     let desk = Desk::new(Settings::default());
     let there = r#"<availability available="yes" storeId="PP1" preOrder="3" stockCount="7"/>"#;
-    let gone = r#"<availability available="no" storeId="PP2" stockCount="9"></availability>"#;
+    let absent = r#"<availability available="no" storeId="PP2" stockCount="9"></availability>"#;
     let some = r#"<availability storeId="PP1" available="yes"/>"#;
-    let offers = offer("A&amp;&#66;", &format!("{there}{gone}")) + &offer("C", some);
+    let offers = offer("A&amp;&#66;", &format!("{there}{absent}")) + &offer("C", some);
     desk.import("list", catalogue(DATE, &offers)).await.ok();
     assert_eq!(
         desk.levels().await,

@@ -77,14 +77,14 @@ async fn an_outage_that_lasts_is_a_trouble_of_the_shop() {
     since(3).await;
     desk.qabyl(&check).await.ok();
     since(3).await;
-    let told = desk.qabyl(&check).await;
-    told.fails(4, &["new orders not listed since", "doctor"]);
+    let output = desk.qabyl(&check).await;
+    output.fails(4, &["new orders not listed since", "doctor"]);
     // What was said last depends on how many requests the two seconds had room for.
     let causes = ["no usable answer", "after several outages in a row"];
     assert!(
-        causes.iter().any(|why| told.out.contains(why)),
+        causes.iter().any(|why| output.out.contains(why)),
         "{}",
-        told.out
+        output.out
     );
     desk.server.world().set_down(false);
     desk.qabyl(&["once"]).await.ok();
@@ -101,8 +101,8 @@ async fn an_unknown_status_is_shown_as_unknown() {
     let changed = desk.server.world().force(CODE, State::New, status, now);
     assert!(changed);
     desk.qabyl(&["once"]).await.ok();
-    let told = desk.qabyl(&["explain", CODE]).await.ok().out;
-    assert!(told.contains("ON_THE_MOON"), "{told}");
+    let output = desk.qabyl(&["explain", CODE]).await.ok().out;
+    assert!(output.contains("ON_THE_MOON"), "{output}");
     let listed = desk.qabyl(&["orders", "list"]).await.ok().out;
     assert!(listed.contains("unknown status"), "{listed}");
 }
@@ -116,7 +116,7 @@ async fn explain_tells_the_whole_story_on_one_screen() {
     let lost = Script::once(Fault::DropAfter).on(Method::Post).order(CODE);
     desk.server.world().script(lost);
     desk.qabyl(&["once"]).await.ok();
-    let told = desk.qabyl(&["explain", CODE]).await.ok().out;
+    let output = desk.qabyl(&["explain", CODE]).await.ok().out;
     for part in [
         "Order 900000001 of shop main",
         "A",
@@ -129,9 +129,12 @@ async fn explain_tells_the_whole_story_on_one_screen() {
         "What Kaspi says now",
         "KASPI_DELIVERY + ACCEPTED_BY_MERCHANT",
     ] {
-        assert!(told.contains(part), "`{part}` is missing:\n{told}");
+        assert!(output.contains(part), "`{part}` is missing:\n{output}");
     }
-    assert!(told.lines().count() <= 40, "more than a screen:\n{told}");
+    assert!(
+        output.lines().count() <= 40,
+        "more than a screen:\n{output}"
+    );
     let cancelled = desk.qabyl(&["explain", "900000002"]).await.ok().out;
     for part in [
         "wants 3, available 1",
@@ -160,10 +163,10 @@ async fn explain_names_the_interlock_that_objected() {
     desk.stock("sku,on_hand\nA,0\n").await;
     desk.place(CODE, "A", 1);
     desk.qabyl(&["once", "--timeout", "3s"]).await;
-    let told = desk.qabyl(&["explain", CODE]).await.ok().out;
+    let output = desk.qabyl(&["explain", CODE]).await.ok().out;
     assert!(
-        told.contains("interlock shortage_confirmed asks to wait"),
-        "{told}"
+        output.contains("interlock shortage_confirmed asks to wait"),
+        "{output}"
     );
     assert_eq!(desk.posts(CODE), 0);
 }
@@ -204,7 +207,7 @@ async fn the_token_may_come_from_a_dotenv_file() {
     desk.qabyl(&["once"]).await.ok();
 }
 
-/// A POST of which nobody knows the outcome yet is a person's matter too, for those who ask.
+/// A POST of unknown outcome needs a person too, for those who ask.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_outcome_is_told_to_those_who_check() {
     let desk = Desk::new(Settings::default());

@@ -139,7 +139,7 @@ async fn what_is_logged_is_what_the_catalogue_says() {
     desk.qabyl(&["accept", "900000112", "--as", "aigul"])
         .await
         .ok();
-    until("a person's word is done", || {
+    until("the manual decision is carried out", || {
         desk.status("900000112") == "ACCEPTED_BY_MERCHANT"
     })
     .await;

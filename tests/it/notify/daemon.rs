@@ -51,7 +51,10 @@ async fn a_channel_that_hangs_costs_no_order_time_and_is_told_afterwards() {
     desk.stock("sku,on_hand\nA,500\n").await;
     let daemon = Daemon::start(&desk);
     let well = accepts(&desk, 0).await;
-    until("the first are told", || receiver.seen().items().len() >= 4).await;
+    until("the first are received", || {
+        receiver.seen().items().len() >= 4
+    })
+    .await;
     receiver.behaves(Mode::Hangs);
     let hanging = accepts(&desk, 12).await;
     // The schedule lists once a second: what a hanging request costs would be seconds.
@@ -79,23 +82,22 @@ async fn a_channel_that_hangs_costs_no_order_time_and_is_told_afterwards() {
     })
     .await;
     let log = || std::fs::read_to_string(desk.path("log")).unwrap();
-    until("the log tells of it", || {
-        log().contains("\"notify.failing\"")
-    })
-    .await;
+    until("the log has it", || log().contains("\"notify.failing\"")).await;
     daemon.kill();
     receiver.behaves(Mode::Well);
     let daemon = Daemon::start(&desk);
     let all = || {
-        let mut told = BTreeMap::new();
+        let mut received = BTreeMap::new();
         for item in receiver.seen().items() {
             if item["type"] == "order.held" {
-                *told.entry(item["facts"]["order"].to_string()).or_insert(0) += 1;
+                *received
+                    .entry(item["facts"]["order"].to_string())
+                    .or_insert(0) += 1;
             }
         }
-        told
+        received
     };
-    until("every held order is told", || all().len() == 8).await;
+    until("every held order is reported", || all().len() == 8).await;
     assert!(all().values().all(|times| *times == 1), "{:?}", all());
     assert_eq!(receiver.seen().wrong, Vec::<String>::new());
 

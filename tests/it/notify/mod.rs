@@ -1,4 +1,4 @@
-//! People are told through channels, whatever becomes of those: once each, late rather than never, and
+//! People are notified through channels, whatever happens to those: once each, late rather than never, and
 //! never at an order's cost.
 
 mod daemon;

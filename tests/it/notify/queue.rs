@@ -25,10 +25,10 @@ const BOUNDS: Bounds = Bounds {
 };
 
 fn channel(name: &str, kinds: Vec<Kind>, target: Target, secret: &'static str) -> Channel {
-    let told = (kinds, Language::En, Schedule::default());
+    let settings = (kinds, Language::En, Schedule::default());
     Channel::new(
         name,
-        told,
+        settings,
         target,
         Box::new(move || Ok(SecretString::from(secret))),
     )
@@ -51,7 +51,7 @@ async fn notifier(world: &TestWorld, channels: Vec<Channel>, bounds: Bounds) -> 
     notifier
 }
 
-async fn tell(notifier: &Notifier) -> Report {
+async fn run_notify(notifier: &Notifier) -> Report {
     notify::run_once(notifier).await.unwrap()
 }
 
@@ -59,7 +59,7 @@ async fn tell(notifier: &Notifier) -> Report {
 async fn until_told(world: &TestWorld, notifier: &Notifier) {
     for _ in 0..60 {
         world.time.advance(Duration::from_secs(10));
-        tell(notifier).await;
+        run_notify(notifier).await;
         let states = world.store.channels().await.unwrap();
         if states.iter().all(|state| state.due == 0) {
             return;
@@ -68,20 +68,20 @@ async fn until_told(world: &TestWorld, notifier: &Notifier) {
     panic!("messages still wait: {:?}", world.store.channels().await);
 }
 
-/// How often each happening was told, by its type and order.
-fn told(receiver: &Receiver) -> BTreeMap<(String, String), usize> {
-    let mut told = BTreeMap::new();
+/// How often each happening was received, by its type and order.
+fn received(receiver: &Receiver) -> BTreeMap<(String, String), usize> {
+    let mut received = BTreeMap::new();
     for item in receiver.seen().items() {
         let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let key = (word(&item["type"]), word(&item["facts"]["order"]));
-        *told.entry(key).or_default() += 1;
+        *received.entry(key).or_default() += 1;
     }
-    told
+    received
 }
 
 const MINUTES: i64 = 60;
 
-/// An hour of orders, every other one held, with a receiver that is well or in every kind of trouble. Gives
+/// An hour of orders, every other one held, with a receiver that is healthy or in every kind of trouble. Gives
 /// how long each accept took.
 async fn an_hour(is_dead: bool) -> (Vec<i128>, BTreeMap<(String, String), usize>) {
     let settings = Settings {
@@ -99,7 +99,7 @@ async fn an_hour(is_dead: bool) -> (Vec<i128>, BTreeMap<(String, String), usize>
                 0 => receiver.behaves(Mode::Says(503, "", "")),
                 1 => receiver.behaves(Mode::Says(429, "retry-after: 40\r\n", "")),
                 2 => receiver.behaves(Mode::LosesReply),
-                3 => receiver.vanish().await,
+                3 => receiver.stop_listening().await,
                 _ if minute % 4 == 0 => receiver.listen().await,
                 _ => {}
             }
@@ -116,7 +116,7 @@ async fn an_hour(is_dead: bool) -> (Vec<i128>, BTreeMap<(String, String), usize>
             world.poll_and_decide().await;
             world.act().await;
             alert::run_once(&world.shop.ctx).await.unwrap();
-            tell(&notifier).await;
+            run_notify(&notifier).await;
         }
         let until = crate::world::start() + SignedDuration::from_secs((minute + 2) * 60);
         let rest = until.duration_since(world.now());
@@ -143,29 +143,29 @@ async fn an_hour(is_dead: bool) -> (Vec<i128>, BTreeMap<(String, String), usize>
     );
     let all = serde_json::to_string(&seen.taken).unwrap();
     assert!(!all.contains("canary-7f3a"), "nothing personal leaves");
-    let told = told(&receiver);
+    let received = received(&receiver);
     world.finish().await;
-    (latencies, told)
+    (latencies, received)
 }
 
 #[tokio::test]
 async fn with_the_receiver_dead_for_an_hour_accepts_take_as_long_and_every_alert_arrives_once() {
-    let (well, told_well) = an_hour(false).await;
-    let (dead, told_dead) = an_hour(true).await;
+    let (well, received_ok) = an_hour(false).await;
+    let (dead, received_late) = an_hour(true).await;
     assert_eq!(well, dead, "time to accept, order by order, in ms");
     assert_eq!(well.len(), 30);
     let held: Vec<String> = (0..MINUTES)
         .step_by(2)
         .map(|minute| format!("9{minute:05}001"))
         .collect();
-    for told in [told_well, told_dead] {
+    for received in [received_ok, received_late] {
         for code in &held {
             for kind in ["order.held", "order.deadline_near"] {
-                let times = told.get(&(kind.to_owned(), code.clone()));
+                let times = received.get(&(kind.to_owned(), code.clone()));
                 assert_eq!(times, Some(&1), "{kind} of {code}");
             }
         }
-        assert_eq!(told.len(), held.len() * 2, "and nothing else");
+        assert_eq!(received.len(), held.len() * 2, "and nothing else");
     }
 }
 
@@ -200,7 +200,7 @@ async fn what_piles_up_is_bounded_and_still_told_once() {
         ..BOUNDS
     };
     let notifier = notifier(&world, vec![hook(&receiver)], bounds).await;
-    receiver.vanish().await;
+    receiver.stop_listening().await;
     for n in 0..40 {
         let order = OrderSeed::new(&format!("9000002{n:02}"), world.now()).line("A", 1);
         world.place(OrderSeed {
@@ -208,17 +208,17 @@ async fn what_piles_up_is_bounded_and_still_told_once() {
             ..order
         });
         world.brief().await;
-        tell(&notifier).await;
+        run_notify(&notifier).await;
         world.time.advance(Duration::from_mins(1));
         let state = &world.store.channels().await.unwrap()[0];
         assert!(state.due <= 10, "{state:?}");
     }
     receiver.listen().await;
     until_told(&world, &notifier).await;
-    let told = told(&receiver);
+    let received = received(&receiver);
     assert!(
-        told.values().all(|times| *times == 1) && told.len() == 40,
-        "{told:?}"
+        received.values().all(|times| *times == 1) && received.len() == 40,
+        "{received:?}"
     );
     let seen = receiver.seen();
     let summary: Vec<_> = seen
@@ -256,7 +256,7 @@ async fn every_kind_is_told_when_its_time_has_come() {
     // A shop that is let in again, a feed that breaks, a folder for copies that cannot be made.
     world.kaspi().set_faults("http_403=1".parse().unwrap());
     world.later(Duration::from_mins(1)).await;
-    tell(&notifier).await;
+    run_notify(&notifier).await;
     world.kaspi().set_faults("".parse().unwrap());
     world.later(Duration::from_mins(1)).await;
     world.feed(&[("A", 0), ("C", 0), ("D", 0), ("E", 0)]).await;
@@ -286,13 +286,13 @@ async fn every_kind_is_told_when_its_time_has_come() {
     world.once().await;
     for _ in 0..15 {
         world.time.advance(Duration::from_hours(1));
-        tell(&notifier).await;
+        run_notify(&notifier).await;
     }
     world.time.advance(Duration::from_hours(1));
     until_told(&world, &notifier).await;
     let times = |kind: &str| {
-        let told = told(&receiver);
-        let of_kind = told.iter().filter(|((word, _), _)| word == kind);
+        let received = received(&receiver);
+        let of_kind = received.iter().filter(|((word, _), _)| word == kind);
         of_kind.map(|(_, times)| *times).sum::<usize>()
     };
     for kind in [
@@ -306,7 +306,7 @@ async fn every_kind_is_told_when_its_time_has_come() {
         "stock.stale",
         "digest",
     ] {
-        assert_eq!(times(kind), 1, "{kind}: {:?}", told(&receiver));
+        assert_eq!(times(kind), 1, "{kind}: {:?}", received(&receiver));
     }
     let seen = receiver.seen();
     let text = |kind: &str| {
@@ -349,16 +349,16 @@ async fn telegram_is_left_alone_as_it_asks_and_its_token_is_nowhere() {
 
     let asks = r#"{"ok":false,"error_code":429,"parameters":{"retry_after":120}}"#;
     receiver.behaves(Mode::Says(429, "", asks));
-    tell(&notifier).await;
+    run_notify(&notifier).await;
     let asked = receiver.seen().requests;
     world.time.advance(Duration::from_secs(119));
-    tell(&notifier).await;
+    run_notify(&notifier).await;
     assert_eq!(receiver.seen().requests, asked, "it asked for 120 s");
 
     world.time.advance(Duration::from_secs(2));
     let echo = r#"{"ok":false,"description":"no such bot 123456:hidden-Bot_token"}"#;
     receiver.behaves(Mode::Says(401, "", echo));
-    let report = tell(&notifier).await;
+    let report = run_notify(&notifier).await;
     let state = &world.store.channels().await.unwrap()[0];
     let words = format!(
         "{report:?} {state:?} {notifier:?}",

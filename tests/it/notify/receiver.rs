@@ -44,7 +44,7 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    /// Notices told, the summarised ones too.
+    /// Notices delivered, the summarised ones too.
     pub(crate) fn items(&self) -> Vec<Value> {
         let items = self
             .taken
@@ -90,7 +90,7 @@ impl Receiver {
     }
 
     /// Nobody listens any more.
-    pub(crate) async fn vanish(&mut self) {
+    pub(crate) async fn stop_listening(&mut self) {
         if let Some(task) = self.task.take() {
             task.abort();
             let _ = task.await;

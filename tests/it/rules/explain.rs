@@ -8,7 +8,7 @@ use qabyl::rules_file;
 use crate::rules::facts::{facts, level, line, load, now, policy, with_stock};
 
 /// The explanation of a rule with this condition, indented by depth.
-fn told(when: &str, facts: &Facts) -> Vec<String> {
+fn explained(when: &str, facts: &Facts) -> Vec<String> {
     let text = format!("[[rule]]\nname = \"r\"\nwhen = {when}\nthen = \"hold\"\n");
     let policy = policy(load(&text));
     explain(&policy.rules.list[0], facts, &policy.limits.schedule, now())
@@ -81,7 +81,7 @@ fn questions_of_the_order() {
             "shop_cancelled_last_hour 2 exactly 0: no",
         ),
     ] {
-        assert_eq!(told(when, &facts), [text]);
+        assert_eq!(explained(when, &facts), [text]);
     }
 }
 
@@ -92,7 +92,7 @@ fn questions_of_the_lines() {
         line(8, 1, LineStock::Unknown(UnknownStock::NoSku)),
     ]);
     assert_eq!(
-        told("{ any_line = { shortage = { over = 0 } } }", &facts),
+        explained("{ any_line = { shortage = { over = 0 } } }", &facts),
         [
             "any line: yes",
             "  line 7 (SKU-7): shortage 2 over 0: yes",
@@ -100,7 +100,7 @@ fn questions_of_the_lines() {
         ]
     );
     assert_eq!(
-        told("{ all_lines = { stock = \"known\", on_hand = 0 } }", &facts),
+        explained("{ all_lines = { stock = \"known\", on_hand = 0 } }", &facts),
         [
             "every line: no",
             "  line 7 (SKU-7): yes",
@@ -117,7 +117,7 @@ fn questions_of_the_lines() {
 fn joined_questions() {
     let when = "{ total = { over = 1 }, any = [{ express = true }, { not = { lines = 2 } }] }";
     assert_eq!(
-        told(when, &with_stock(0)),
+        explained(when, &with_stock(0)),
         [
             "total 512 000 ₸ over 1 ₸: yes",
             "any of 2: yes",

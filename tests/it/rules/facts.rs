@@ -90,7 +90,7 @@ pub(crate) fn line(number: i64, quantity: u32, stock: LineStock) -> LineFacts {
     }
 }
 
-/// The plain order with these lines; its shortage, should it have one, is well proven.
+/// The plain order with these lines; its shortage, should it have one, is proven.
 pub(crate) fn facts(lines: Vec<LineFacts>) -> Facts {
     Facts {
         shop: Some(ShopName::new("main").unwrap()),

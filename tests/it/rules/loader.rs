@@ -159,8 +159,8 @@ fn rules_that_can_never_speak() {
 fn every_mistake_is_told_at_once_in_order() {
     let text = "[[rule]]\nname = \"ё\"\nwhen = { totl = 1, age = { under = \"x\" } }\n\
                 then = \"no\"\n\n[[rule]]\nthen = \"accept\"\nnmae = \"b\"\n";
-    let told = problems(text);
-    let places: Vec<_> = told
+    let found = problems(text);
+    let places: Vec<_> = found
         .lines()
         .map(|line| line.split(": ").next().unwrap())
         .collect();

@@ -53,7 +53,7 @@ prop_compose! {
         lines in vec((1..5_u32, stocks(), prop::bool::weighted(0.05)), 0..6),
         express in prop::bool::weighted(0.1),
         pre_order in prop::bool::weighted(0.15),
-        gone in prop::bool::weighted(0.05),
+        departed in prop::bool::weighted(0.05),
         age in 0..240_i64,
         total in 1..900_000_i64,
         hour in 0..7 * 24_i64,
@@ -74,7 +74,7 @@ prop_compose! {
         let mut facts = facts(lines.collect());
         facts.order.express = express;
         facts.order.pre_order = pre_order;
-        if gone {
+        if departed {
             facts.order.state = State::Archive;
         }
         facts.order.approved_at = Some(ago(age));
@@ -98,7 +98,7 @@ prop_compose! {
 /// An order at any hour of a week.
 fn moments() -> impl Strategy<Value = (Facts, Timestamp)> {
     all_orders().prop_map(|(facts, hour)| {
-        // Times are told to the second: whole hours keep every one of them what it is.
+        // Times are served to the second: whole hours keep each of them as it is.
         let later = SignedDuration::from_hours(hour);
         let shifted = shift(&facts, later);
         (shifted, now() + later)
@@ -422,8 +422,8 @@ proptest! {
         let rule = Rule { name, when, then: Outcome::Hold, note: None, enabled: true, shops: None };
         let policy = policy(Rules { list: vec![rule] });
         let answers = explain(&policy.rules.list[0], &facts, &policy.limits.schedule, at);
-        let told = answers.iter().filter(|a| a.depth == 0).all(|a| a.holds);
+        let explained = answers.iter().filter(|a| a.depth == 0).all(|a| a.holds);
         let matched = decide(&facts, &policy, at).rule == "asked";
-        prop_assert_eq!(told, matched);
+        prop_assert_eq!(explained, matched);
     }
 }

@@ -50,8 +50,8 @@ fn page(row: &Value) -> String {
 
 #[test]
 fn every_scenario_is_decided_as_it_says_and_explained() {
-    let told = tested(&root().join("tests/scenarios"), &["--format", "json"]);
-    let rows: Vec<Value> = serde_json::from_str(&told.out).expect(&told.err);
+    let output = tested(&root().join("tests/scenarios"), &["--format", "json"]);
+    let rows: Vec<Value> = serde_json::from_str(&output.out).expect(&output.err);
     let mut pages: BTreeMap<String, String> = BTreeMap::new();
     for row in &rows {
         assert!(row["ok"].as_bool().unwrap(), "{row:#}");
@@ -68,7 +68,7 @@ fn every_scenario_is_decided_as_it_says_and_explained() {
         *of_file += &page(row);
         of_file.push('\n');
     }
-    told.ok();
+    output.ok();
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path(root().join("tests/snapshots/scenarios"));
     settings.set_prepend_module_to_snapshot(false);
@@ -119,8 +119,8 @@ fn a_scenario_that_differs_fails_and_says_why() {
                 [[scenario]]\nname = \"later\"\nnow = \"2026-03-02 22:00\"\n\
                 expect = { verdict = \"hold\", rule = \"nigth\" }\n";
     std::fs::write(&file, text).unwrap();
-    let told = tested(&file, &[]);
-    assert_eq!(told.code, 1, "{}", told.err);
+    let output = tested(&file, &[]);
+    assert_eq!(output.code, 1, "{}", output.err);
     for line in [
         "night.toml:4: 'late'",
         "  expected hold, came accept",
@@ -132,7 +132,7 @@ fn a_scenario_that_differs_fails_and_says_why() {
         "  expected rule 'nigth', 'night' spoke, and there is none of that name: did you mean 'night'?",
         "2 scenarios, 2 not as expected",
     ] {
-        assert!(told.out.contains(line), "{line}\n{}", told.out);
+        assert!(output.out.contains(line), "{line}\n{}", output.out);
     }
     // Other rules than those the file names.
     std::fs::write(
@@ -141,12 +141,12 @@ fn a_scenario_that_differs_fails_and_says_why() {
     )
     .unwrap();
     let all = folder.path().join("all");
-    let told = tested(
+    let output = tested(
         &file,
         &["--rules", all.to_str().unwrap(), "--format", "json"],
     );
-    assert_eq!(told.code, 1);
-    let rows: Value = serde_json::from_str(&told.out).unwrap();
+    assert_eq!(output.code, 1);
+    let rows: Value = serde_json::from_str(&output.out).unwrap();
     assert_eq!(
         rows[0]["differs"],
         serde_json::json!(["expected paused to object, no interlock did"])
@@ -223,12 +223,12 @@ fn settings_in_a_scenario_file_are_read_as_the_configuration_is() {
     let text = "[[scenario]]\nname = \"ё\"\nexpect = { verdict = \"accept\" }\n\n\
                 [schedule]\nat_deadline = \"acept_all\"\nhours = \"mon 9-18\"\n";
     std::fs::write(&file, text).unwrap();
-    let told = tested(&file, &[]);
-    assert_eq!(told.code, 2, "{}", told.err);
+    let output = tested(&file, &[]);
+    assert_eq!(output.code, 2, "{}", output.err);
     assert!(
-        told.err.contains("s.toml:6:15") && told.err.contains("accept_all"),
+        output.err.contains("s.toml:6:15") && output.err.contains("accept_all"),
         "{}",
-        told.err
+        output.err
     );
-    assert!(told.err.contains("s.toml:7:9"), "{}", told.err);
+    assert!(output.err.contains("s.toml:7:9"), "{}", output.err);
 }

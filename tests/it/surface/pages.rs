@@ -88,8 +88,8 @@ async fn elsewhere_a_token_is_asked_for_or_the_daemon_does_not_start() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert!(answer.unwrap().ends_with("\r\n\r\nnot ready\n"));
-    let told = served.ask("GET /readyz", shown).await.unwrap();
-    assert!(told.contains("shop main"), "{told}");
+    let answer = served.ask("GET /readyz", shown).await.unwrap();
+    assert!(answer.contains("shop main"), "{answer}");
     served
         .desk
         .qabyl(&["healthcheck"])
@@ -114,7 +114,7 @@ async fn so_many_connections_and_no_more() {
     drop(idle);
     let answer = served.ask("GET /healthz", "").await.unwrap();
     assert!(answer.ends_with("alive\n"), "{answer}");
-    // One that never asks is let go in the end, and keeps nobody from stopping.
+    // One that never asks is disconnected in the end, and does not delay a stop.
     let mut silent = TcpStream::connect(served.address).await.unwrap();
     served.stop();
     let mut rest = Vec::new();

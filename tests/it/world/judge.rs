@@ -122,7 +122,7 @@ fn same_as_kaspi(kaspi: &World, views: &[OrderView], world: &TestWorld) {
                     .decision
                     .as_ref()
                     .is_some_and(|d| matches!(d.decision.verdict.word(), "hold" | "wait"));
-            assert!(held, "{} waits and nobody is told why", order.code());
+            assert!(held, "{} waits and nobody is notified why", order.code());
         }
     }
 }
@@ -188,7 +188,7 @@ async fn ledger_balances(world: &TestWorld, views: &[OrderView]) {
     }
 }
 
-/// I6: the trail tells what the tables hold.
+/// I6: the trail says what the tables hold.
 async fn books_balance(world: &TestWorld) {
     let semantics = qabyl::runtime::build::semantics(world.config());
     let books = world.store.check_books(semantics).await.unwrap();

@@ -230,7 +230,7 @@ impl TestWorld {
             .extend(levels.map(|(sku, units)| ((*sku).to_owned(), *units)));
     }
 
-    /// Imports stock as a feed tells it, true or not: what is really there stays as it was.
+    /// Imports stock as a feed lists it, true or not: what is really there stays as it was.
     pub(crate) async fn feed(&self, levels: &[(&str, u32)]) {
         self.feed_of(levels, self.now()).await;
     }

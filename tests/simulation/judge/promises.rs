@@ -125,12 +125,12 @@ pub(super) fn no_oversell(
         let skus = view.lines.iter().filter_map(|line| line.sku.as_ref());
         skus.map(|sku| (view.order.code.as_str(), sku.as_str()))
     });
-    let told: BTreeSet<_> = lines.collect();
+    let listed: BTreeSet<_> = lines.collect();
     let known_codes: BTreeSet<&str> = views.iter().map(|view| view.order.code.as_str()).collect();
-    // One that was never seen tells nothing of its lines: it should have been.
+    // One that was never seen says nothing of its lines: it should have been.
     let is_told = |effect: &EffectRow, sku: &str| {
         let code = effect.code.as_str();
-        told.contains(&(code, sku)) || !known_codes.contains(code) && is_linked(world, code, sku)
+        listed.contains(&(code, sku)) || !known_codes.contains(code) && is_linked(world, code, sku)
     };
     for row in world.ledger().effects() {
         let ours = row.cause.is_write() && row.to == Status::AcceptedByMerchant;
@@ -193,7 +193,7 @@ fn is_linked_by(world: &World, effect: &EffectRow, sku: &str, at: Timestamp) -> 
 }
 
 /// Whether nobody could know that a count had these goods (docs/ARCHITECTURE.md, what it cannot know):
-/// others accepted the order before, and were done with it after, and no list showed it meanwhile.
+/// others accepted the order before and completed it after, and no list showed it in between.
 fn is_left_to_the_count(
     world: &World,
     known: &Known,

@@ -116,12 +116,12 @@ async fn many_connections_are_served_concurrently() {
 async fn the_ledger_report_is_not_counted_as_a_request() {
     let server = serve(Settings::default());
     let ask = "GET /ledger HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-    let told = async || {
+    let served = async || {
         let answer = exchange(&server, ask).await;
         let body = answer.split_once("\r\n\r\n").unwrap().1.to_owned();
         serde_json::from_str::<serde_json::Value>(&body).unwrap()
     };
-    let before = told().await;
+    let before = served().await;
     assert_eq!(
         (&before["waiting"], &before["requests"]),
         (&1.into(), &0.into())
@@ -132,7 +132,7 @@ async fn the_ledger_report_is_not_counted_as_a_request() {
         let head = format!("Connection: close\r\nContent-Length: {}\r\n", body.len());
         let post = raw(&format!("POST {ORDERS}"), &head);
         exchange(&server, &format!("{post}{body}")).await;
-        let after = told().await;
+        let after = served().await;
         let list = |name: &str| after[name].as_array().unwrap().len();
         assert_eq!(after["posts"], times);
         assert_eq!((list("accepted"), &after["waiting"]), (1, &0.into()));

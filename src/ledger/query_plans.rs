@@ -1,9 +1,8 @@
-//! How SQLite would find the rows of the statements asked for all the time: never by walking through
-//! everything a shop ever sold.
+//! Speed: how SQLite finds the rows of the statements that run every second. None walks through everything
+//! a shop ever sold.
 
-use super::{deadline, orders, stock, today, view, watch};
-use crate::ledger::{action_changes, actions, batch, deciding, departures, observe, reservations};
-use crate::store::{Access, Store};
+use super::{action_changes, actions, batch, deciding, departures, observe, reservations};
+use crate::store::{Access, Store, deadline, orders, stock, today, view, watch};
 
 /// Tables that grow with every order, and how the statements call them.
 const GROWING: [&str; 9] = [
@@ -67,7 +66,7 @@ const STATEMENTS: [(&str, &str); 29] = [
 ];
 
 #[tokio::test]
-async fn no_statement_of_every_second_walks_through_the_past() {
+async fn no_frequent_statement_scans_the_history() {
     let folder = tempfile::tempdir().unwrap();
     let now = jiff::Timestamp::UNIX_EPOCH;
     let store = Store::open(&folder.path().join("plans.db"), Access::Tool, now)

@@ -1,9 +1,7 @@
-//! What a reading proves, and what it does not: one that came late, came twice, came without lines, or was
-//! halted; and what other shops' readings say about stock they share.
+//! What an accept rests on: readings that came late, came twice, came without lines, or were halted.
 
 use std::time::Duration;
 
-use qabyl::domain::decision::{CancelReason, Verdict};
 use qabyl::domain::ids::{OrderCode, OrderId};
 use qabyl::ledger::Reading;
 use qabyl::pipeline::{decide, poll, sweep};
@@ -40,18 +38,6 @@ async fn reading(world: &TestWorld, code: &str) -> Reading {
         asked_at: world.now(),
         skew: None,
     }
-}
-
-/// A person orders a cancel; nothing is sent yet.
-async fn cancelled_by_hand(world: &TestWorld, code: &str, reason: CancelReason) {
-    let (shop, id) = world.store.find_order(code, None).await.unwrap();
-    let cancel = Verdict::Cancel {
-        reason,
-        comment: String::new(),
-    };
-    let (store, input) = (&world.store, world.shop.ctx.deciding_input());
-    let word = store.order_by_person(&shop, &id, &cancel, &input, "person:a", world.now());
-    word.await.unwrap();
 }
 
 /// Its lines cannot be read when it is found, and by the next look the buyer has it.
@@ -112,7 +98,7 @@ async fn an_answer_without_lines_is_asked_for_again_before_anything_is_accepted(
 
 /// The answer was on its way for ten minutes, as when the machine was halted: what it shows was so then.
 #[tokio::test]
-async fn a_reading_is_as_old_as_its_question() {
+async fn a_reading_is_dated_by_its_request() {
     let mut world = world(Settings::default()).begin().await;
     world.stock(&[("A", 2)]).await;
     let order = OrderSeed::new("970000006", world.now()).line("A", 1);
@@ -141,9 +127,9 @@ async fn a_reading_is_as_old_as_its_question() {
     assert_eq!(world.posts("970000007"), ["accept"]);
 }
 
-/// A sweep is halted before its last list; an order is taken meanwhile in the cabinet, which its first ones did not show.
+/// A sweep is halted before its last list; an order is accepted in the cabinet in the meantime, which its first ones did not show.
 #[tokio::test]
-async fn what_was_taken_while_a_sweep_was_halted_is_not_sold_again() {
+async fn units_accepted_during_a_halted_sweep_are_not_sold_again() {
     let mut world = world(Settings::default())
         .config("kaspi", "max_in_flight", "1")
         .begin()
@@ -184,7 +170,7 @@ async fn what_was_taken_while_a_sweep_was_halted_is_not_sold_again() {
 
 /// The courier has it, and then it is cancelled: it is on its way back, and not on the shelf.
 #[tokio::test]
-async fn what_is_cancelled_with_the_courier_is_not_on_the_shelf() {
+async fn an_order_cancelled_with_the_courier_is_not_back_on_the_shelf() {
     let mut world = world(Settings::default()).begin().await;
     world.stock(&[("A", 1)]).await;
     world.place_plain(&[("970000010", "A", 1)]);
@@ -231,7 +217,7 @@ async fn an_order_in_two_lists_of_a_sweep_is_one_order() {
 
 /// An ERP's clock is minutes fast: what leaves until then is not known to its count.
 #[tokio::test]
-async fn a_count_dated_ahead_is_of_now() {
+async fn a_count_dated_in_the_future_counts_as_of_now() {
     let world = world(Settings::default()).begin().await;
     let ahead = world.now() + 4 * MINUTE;
     world.feed_of(&[("A", 1)], ahead).await;
@@ -249,93 +235,12 @@ async fn a_count_dated_ahead_is_of_now() {
     assert_eq!(world.posts("970000015"), ["cancel"]);
 }
 
-/// Kaspi refuses an order's accept and then a person's cancel: the engine asks for neither again by itself,
-/// and decides the others.
-#[tokio::test]
-async fn an_order_that_refused_both_stops_no_other() {
-    const CODE: &str = "970000016";
-    let settings = Settings {
-        slow_by: Duration::from_millis(300),
-        ..Settings::default()
-    };
-    let mut world = world(settings).begin().await;
-    world.stock(&[("A", 1), ("B", 1)]).await;
-    world.place_plain(&[(CODE, "A", 1)]);
-    let in_review = |status: Status| {
-        let now = world.now();
-        assert!(world.kaspi().force(CODE, State::New, status, now));
-    };
-    // The order is looked at, and goes under review before the request about it arrives.
-    let refused = async || {
-        world.time.advance(MINUTE);
-        world
-            .kaspi()
-            .script(Script::once(Fault::Slow).on(Method::Get).order(CODE));
-        let meanwhile = async {
-            while world.kaspi().scripts_left() > 0 {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-            in_review(Status::Other("UNDER_REVIEW".to_owned()));
-        };
-        tokio::join!(world.act(), meanwhile);
-        in_review(Status::ApprovedByBank);
-        for _ in 0..5 {
-            world.later(MINUTE).await;
-        }
-    };
-    world.poll_and_decide().await;
-    refused().await;
-    cancelled_by_hand(&world, CODE, CancelReason::MerchantOutOfStock).await;
-    refused().await;
-    assert_eq!(world.posts(CODE), ["accept", "cancel"]);
-    let (shop, id) = world.store.find_order(CODE, None).await.unwrap();
-    let now = world.now();
-    let released = world.store.release_order(&shop, &id, "person:a", now);
-    released.await.unwrap();
-    world.feed(&[("A", 0)]).await;
-    world.place_plain(&[("970000017", "B", 1)]);
-    for _ in 0..5 {
-        world.later(MINUTE).await;
-    }
-    assert_eq!(world.posts("970000017"), ["accept"]);
-    assert_eq!(world.posts(CODE), ["accept", "cancel"]);
-}
-
-/// A person cancels an order, the request is lost, and a colleague accepts it meanwhile: the first word was
-/// not about an accepted order.
-#[tokio::test]
-async fn a_cancel_of_a_waiting_order_is_not_sent_again_once_it_is_accepted() {
-    let mut world = world(Settings::default()).begin().await;
-    world.stock(&[("A", 0)]).await;
-    world.place_plain(&[("970000018", "A", 1)]);
-    world.poll_and_decide().await;
-    cancelled_by_hand(&world, "970000018", CancelReason::BuyerNotReachable).await;
-    world
-        .kaspi()
-        .script(Script::once(Fault::DropBefore).on(Method::Post));
-    world.act().await;
-    let now = world.now();
-    assert!(world.kaspi().cabinet_accepts("970000018", now));
-    for _ in 0..6 {
-        world.later(MINUTE).await;
-    }
-    assert_eq!(world.posts("970000018"), ["cancel"]);
-    assert_eq!(
-        world.at_kaspi("970000018"),
-        "KASPI_DELIVERY+ACCEPTED_BY_MERCHANT"
-    );
-    assert!(
-        world.view("970000018").await.held.is_some(),
-        "a person is told"
-    );
-}
-
 /// Since the last sweep a person accepted an order with the last unit.
 #[rstest]
 #[case::of_half_a_minute_ago(MINUTE / 2)]
 #[case::of_just_now(Duration::from_secs(2))]
 #[tokio::test]
-async fn of_the_last_units_one_may_be_taken_meanwhile(#[case] ago: Duration) {
+async fn the_last_units_wait_for_a_sweep_begun_after_the_order_was_seen(#[case] ago: Duration) {
     let mut world = world(Settings::default()).begin().await;
     world.stock(&[("A", 1), ("B", 1), ("C", 100)]).await;
     world.once().await;
@@ -390,45 +295,10 @@ async fn a_proposal_of_the_last_units_is_made_once() {
     assert_eq!(decided.count(), 1);
 }
 
-/// Two shops sell from one shelf. While one cannot be read, what it promised may have come free: nothing is
-/// cancelled for it.
-#[tokio::test]
-async fn promises_of_a_shop_that_is_not_read_cancel_nothing() {
-    let mut world = world(Settings::default()).begin().await;
-    let (kaspi, other) = world.neighbour().await;
-    world.stock(&[("A", 1)]).await;
-    let order = OrderSeed::new("970000019", world.now()).line("A", 1);
-    assert!(kaspi.world().place(order));
-    assert!(kaspi.world().cabinet_accepts("970000019", world.now()));
-    sweep::run_once(&other.ctx, true).await.unwrap();
-    world.place_plain(&[("970000020", "A", 1)]);
-    world.time.advance(MINUTE);
-    kaspi.world().set_tokens(["another"]);
-    assert!(kaspi.world().buyer_cancels("970000019", world.now()));
-    let both = async || {
-        world.time.advance(MINUTE);
-        let _ = sweep::run_once(&other.ctx, true).await;
-        world.later(MINUTE).await;
-    };
-    for _ in 0..10 {
-        both().await;
-    }
-    assert_eq!(
-        world.posts("970000020"),
-        [""; 0],
-        "{}",
-        world.why("970000020").await
-    );
-    kaspi.world().set_tokens([crate::world::TOKEN]);
-    both().await;
-    world.quiet().await;
-    assert_eq!(world.posts("970000020"), ["accept"]);
-}
-
 /// Lines asked for while their order was new are those of an accepted order when they come, if somebody accepted it
 /// meanwhile.
 #[tokio::test]
-async fn lines_mean_what_the_order_is_by_then() {
+async fn lines_are_judged_by_the_current_status_of_their_order() {
     let settings = Settings {
         include_support: IncludeSupport::Ignored,
         ..Settings::default()
@@ -461,31 +331,4 @@ async fn lines_mean_what_the_order_is_by_then() {
     world.act().await;
     assert_eq!(world.posts("970000023"), [""; 0]);
     world.finish().await;
-}
-
-/// A shop whose single orders are answered slowly cancels all the same.
-#[tokio::test]
-async fn slow_answers_do_not_keep_a_cancel_back() {
-    let settings = Settings {
-        slow_by: Duration::from_millis(50),
-        ..Settings::default()
-    };
-    let mut world = world(settings).begin().await;
-    world.stock(&[("A", 0)]).await;
-    world.time.advance(2 * MINUTE);
-    world.place_plain(&[("970000018", "A", 1)]);
-    for _ in 0..2 {
-        world.time.advance(11 * MINUTE);
-        world.poll_and_decide().await;
-    }
-    let slow = Script::once(Fault::Slow).on(Method::Get);
-    world.kaspi().script(slow.order("970000018"));
-    let meanwhile = async {
-        while world.kaspi().scripts_left() > 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        world.time.advance(Duration::from_secs(7));
-    };
-    tokio::join!(world.act(), meanwhile);
-    assert_eq!(world.posts("970000018"), ["cancel"]);
 }

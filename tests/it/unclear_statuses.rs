@@ -1,4 +1,4 @@
-//! Words of Kaspi that leave open where goods are: cancelled on the way, or a status that nobody knows.
+//! Statuses that leave open where the goods are: cancelled in transit, or unknown.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 #[case::while_it_comes_back(false)]
 #[case::when_it_is_over(true)]
 #[tokio::test]
-async fn what_is_cancelled_on_its_way_is_in_doubt(#[case] is_over: bool) {
+async fn units_of_an_order_cancelled_in_transit_are_uncertain(#[case] is_over: bool) {
     let mut world = world(Settings::default()).begin().await;
     world.stock(&[("A", 1)]).await;
     world.time.advance(2 * MINUTE);
@@ -47,7 +47,7 @@ async fn what_is_cancelled_on_its_way_is_in_doubt(#[case] is_over: bool) {
 
 /// A feed that means "available" may be without the unit too.
 #[tokio::test]
-async fn what_is_cancelled_on_its_way_may_be_back_though_the_feed_is_without_it() {
+async fn units_cancelled_in_transit_may_be_back_although_the_feed_omits_them() {
     let mut world = world(Settings::default())
         .config("stock", "semantics", "\"available\"")
         .begin()
@@ -78,14 +78,14 @@ async fn what_is_cancelled_on_its_way_may_be_back_though_the_feed_is_without_it(
 }
 
 /// An order that lies where accepted ones do is one of them, whatever its status is called: its units are not
-/// promised, and nothing is cancelled for them. Where they are when it is over is known only where it was completed.
+/// promised, and nothing is cancelled for them. Where they are when it is archived is known only where it was completed.
 #[rstest]
 #[case::lines_come_with_the_list(IncludeSupport::Yes, Status::Cancelled, &[])]
 #[case::lines_are_asked_for(IncludeSupport::Ignored, Status::Cancelled, &[])]
 #[case::it_is_completed(IncludeSupport::Ignored, Status::Completed, &["cancel"])]
 #[case::it_ends_by_no_known_word(IncludeSupport::Yes, Status::Other("LOST".to_owned()), &[])]
 #[tokio::test]
-async fn an_accepted_order_holds_its_units_by_any_word(
+async fn an_accepted_order_with_an_unknown_status_holds_its_units(
     #[case] include_support: IncludeSupport,
     #[case] end: Status,
     #[case] posts: &[&str],
@@ -120,9 +120,9 @@ async fn an_accepted_order_holds_its_units_by_any_word(
     }
 }
 
-/// What waited under a word that nobody knows and is approved after all is decided like any other.
+/// An order that waited with an unknown status and is approved later is decided like any other.
 #[tokio::test]
-async fn what_is_approved_after_all_is_decided() {
+async fn an_order_approved_late_is_decided() {
     let mut world = world(Settings::default()).begin().await;
     world.stock(&[("A", 9), ("B", 9)]).await;
     world.place_plain(&[("970000021", "A", 1)]);

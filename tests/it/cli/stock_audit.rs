@@ -1,4 +1,4 @@
-//! Kits and aliases, what is promised, the books, and what the merchant's own feed must say less of.
+//! Kits and aliases, reservations, the stock audit, and what the merchant's own feed must lower.
 
 use qabyl_sandbox::Settings;
 use serde_json::{Value, json};
@@ -126,7 +126,7 @@ async fn a_wrong_map_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn books_that_were_tampered_with_do_not_balance() {
+async fn tampered_levels_and_reservations_do_not_balance() {
     let desk = Desk::new(Settings::default());
     desk.stock("sku,on_hand\nA,5\nB,3\n").await;
     desk.place("900000001", "A", 2);

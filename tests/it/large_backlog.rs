@@ -91,7 +91,7 @@ async fn with_include() {
 }
 
 #[tokio::test]
-async fn the_same_pass_again_does_nothing() {
+async fn a_second_pass_does_nothing() {
     let world = shop(IncludeSupport::Yes).await;
     world.once().await;
     let effects = world.kaspi().ledger().effects().len();

@@ -1,4 +1,4 @@
-//! What people did while nobody looked: orders they accepted, handed over and were done with.
+//! Outages: orders that people accepted, handed over and completed while Qabyl did not read.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ fn sold_over_the_counter(world: &TestWorld, code: &str, sku: &str) {
     assert!(world.kaspi().complete(code, now));
 }
 
-/// From now on the archive is not told.
+/// From now on the archive is not served.
 fn the_archive_fails(world: &TestWorld) {
     let script = Script::once(Fault::Http500).on(Method::Get);
     let script = script.state(State::Archive).times(10_000);
@@ -50,7 +50,7 @@ fn sold_at_once(world: &TestWorld, code: &str, hours: u32) {
 #[case::lines_come_with_the_list(IncludeSupport::Yes)]
 #[case::lines_are_asked_for(IncludeSupport::Ignored)]
 #[tokio::test]
-async fn what_was_sold_during_a_pause_is_not_sold_again(#[case] include_support: IncludeSupport) {
+async fn units_sold_during_an_outage_are_not_sold_again(#[case] include_support: IncludeSupport) {
     let settings = Settings {
         include_support,
         ..Settings::default()
@@ -69,7 +69,7 @@ async fn what_was_sold_during_a_pause_is_not_sold_again(#[case] include_support:
 }
 
 /// A world whose last A was sold during a pause, and where each request for the lines of that order fails so.
-async fn sold_and_not_told(fault: Fault) -> TestWorld {
+async fn sold_without_lines(fault: Fault) -> TestWorld {
     let settings = Settings {
         include_support: IncludeSupport::Ignored,
         ..Settings::default()
@@ -94,10 +94,10 @@ async fn sold_and_not_told(fault: Fault) -> TestWorld {
     world
 }
 
-/// Kaspi asks to wait with the lines: nothing is promised before they are told.
+/// Kaspi asks to wait with the lines: nothing is promised before they are read.
 #[tokio::test]
-async fn what_was_sold_is_waited_for() {
-    let world = sold_and_not_told(Fault::Http429).await;
+async fn lines_of_orders_sold_in_an_outage_are_waited_for() {
+    let world = sold_without_lines(Fault::Http429).await;
     assert_eq!(world.posts("960000011"), [""; 0]);
     world.kaspi().forget_scripts();
     world.later(2 * MINUTE).await;
@@ -109,14 +109,14 @@ async fn what_was_sold_is_waited_for() {
 
 /// Lines that cannot be had at all do not stop a shop for ever.
 #[tokio::test]
-async fn what_nobody_can_tell_is_given_up() {
-    let world = sold_and_not_told(Fault::Http500).await;
+async fn lines_that_cannot_be_read_are_given_up() {
+    let world = sold_without_lines(Fault::Http500).await;
     assert_eq!(world.posts("960000012"), ["accept"]);
 }
 
 /// Nor does an order that is on its way to being cancelled, whose lines nobody asks for.
 #[tokio::test]
-async fn what_is_being_cancelled_is_not_waited_for() {
+async fn orders_being_cancelled_are_not_waited_for() {
     let settings = Settings {
         include_support: IncludeSupport::Ignored,
         ..Settings::default()
@@ -134,7 +134,7 @@ async fn what_is_being_cancelled_is_not_waited_for() {
 
 /// The same between the first count and the first start.
 #[tokio::test]
-async fn what_was_sold_before_the_first_start_is_not_sold_again() {
+async fn units_sold_before_the_first_start_are_not_sold_again() {
     let mut world = world(Settings::default()).begin().await;
     world.stock(&[("A", 1)]).await;
     world.time.advance(MINUTE);
@@ -146,10 +146,10 @@ async fn what_was_sold_before_the_first_start_is_not_sold_again() {
     world.finish().await;
 }
 
-/// A count made after the goods left knows of them: nothing is taken off twice. Of one made meanwhile, while
+/// A count made after the goods left knows of them: nothing is taken off twice. Of one made in between, while
 /// nobody looked, only the next count says whether it did.
 #[tokio::test]
-async fn what_was_sold_before_the_shelf_was_counted_is_counted_once() {
+async fn units_sold_before_the_count_are_counted_once() {
     let mut world = world(Settings::default()).begin().await;
     world.stock(&[("A", 2)]).await;
     world.once().await;
@@ -168,7 +168,7 @@ async fn what_was_sold_before_the_shelf_was_counted_is_counted_once() {
 
 /// Goods that were linked to a SKU only when they had left were on the shelf until then, and are not now.
 #[tokio::test]
-async fn what_was_linked_after_it_left_is_gone_too() {
+async fn goods_linked_after_departure_are_counted_as_departed() {
     let mut world = world(Settings::default()).begin().await;
     world.stock(&[("A", 1), ("B", 1)]).await;
     world.time.advance(10 * MINUTE);
@@ -196,7 +196,7 @@ async fn what_was_linked_after_it_left_is_gone_too() {
 
 /// An order placed long before the pause may have been approved in it, and before the last count too.
 #[tokio::test]
-async fn what_was_approved_during_a_pause_is_not_sold_again() {
+async fn units_approved_during_an_outage_are_not_sold_again() {
     let mut world = world(Settings::default()).begin().await;
     world.stock(&[("A", 1)]).await;
     world.once().await;
@@ -218,13 +218,13 @@ async fn what_was_approved_during_a_pause_is_not_sold_again() {
 }
 
 /// An order of a long pause that the last count still had on the shelf: where a courier's date says that
-/// it left since, its units are gone, and where none does, nobody promises or cancels before the next count.
+/// it left since, its units have departed, and where none does, nobody promises or cancels before the next count.
 #[rstest]
 #[case::the_courier_has_it(true, 3, &["cancel"])]
-#[case::nobody_knows_when(false, 3, &[])]
+#[case::without_a_departure_date(false, 3, &[])]
 #[case::nor_after_a_day_and_more(false, 30, &[])]
 #[tokio::test]
-async fn what_left_after_a_count_made_during_the_pause_is_gone(
+async fn departures_after_a_count_in_the_outage_are_counted(
     #[case] by_courier: bool,
     #[case] hours: u32,
     #[case] posts: &[&str],
@@ -263,7 +263,7 @@ async fn what_left_after_a_count_made_during_the_pause_is_gone(
 
 /// What was over before the shelf was counted is not asked for its lines, however much of it there is.
 #[tokio::test]
-async fn what_the_count_knows_is_not_read() {
+async fn orders_older_than_the_count_are_not_read() {
     let settings = Settings {
         include_support: IncludeSupport::Ignored,
         ..Settings::default()
@@ -288,10 +288,10 @@ async fn what_the_count_knows_is_not_read() {
 #[case::lines_are_asked_for(0, IncludeSupport::Ignored, 0)]
 #[case::lines_are_not_told_at_once(0, IncludeSupport::Ignored, 8)]
 #[tokio::test]
-async fn what_came_and_went_between_two_sweeps_is_not_sold_again(
+async fn orders_that_came_and_went_between_sweeps_are_counted(
     #[case] hours: u32,
     #[case] include_support: IncludeSupport,
-    #[case] untold: u32,
+    #[case] lines_missing_for: u32,
 ) {
     let settings = Settings {
         include_support,
@@ -304,7 +304,7 @@ async fn what_came_and_went_between_two_sweeps_is_not_sold_again(
     let script = Script::once(Fault::Http500).on(Method::Get).path("entries");
     world
         .kaspi()
-        .script(script.order("960000030").times(untold));
+        .script(script.order("960000030").times(lines_missing_for));
     world.place_plain(&[("960000031", "A", 1), ("960000032", "B", 1)]);
     world.later(Duration::from_secs(5)).await;
     world.quiet().await;
@@ -315,7 +315,7 @@ async fn what_came_and_went_between_two_sweeps_is_not_sold_again(
 
 /// An accept may rest on a sweep that nobody asked for: that knows of such an order too.
 #[tokio::test]
-async fn a_sweep_of_its_own_accord_looks_for_what_came_and_went() {
+async fn a_scheduled_sweep_finds_orders_that_came_and_went() {
     let mut world = world(Settings::default()).begin().await;
     world.stock(&[("A", 1)]).await;
     world.later(2 * MINUTE).await;
@@ -337,7 +337,7 @@ async fn a_sweep_of_its_own_accord_looks_for_what_came_and_went() {
 /// Where the archive alone cannot be listed, buyers' cancels are read all the same, and of goods of which many are
 /// left as many are promised as ever; the last ones wait.
 #[tokio::test]
-async fn without_the_archive_the_rest_is_read() {
+async fn a_failing_archive_does_not_stop_the_sweep() {
     let mut world = world(Settings::default()).begin().await;
     world.stock(&[("A", 2), ("B", 100)]).await;
     world.place_plain(&[("960000035", "A", 1)]);
@@ -362,10 +362,10 @@ async fn without_the_archive_the_rest_is_read() {
     world.finish().await;
 }
 
-/// After a pause nobody knows how much was sold meanwhile: before the archive is read nothing is promised, however
+/// After an outage it is unknown how much was sold: before the archive is read nothing is promised, however
 /// much there was.
 #[tokio::test]
-async fn nothing_is_promised_before_a_pause_is_read() {
+async fn nothing_is_accepted_before_an_outage_is_read() {
     let mut world = world(Settings::default()).begin().await;
     world.stock(&[("A", 12)]).await;
     world.once().await;
@@ -410,7 +410,7 @@ async fn a_page_of_the_archive_is_listed_between_two_sweeps() {
 
 /// While sweeps follow each other one page of the archive is listed: it is long.
 #[tokio::test]
-async fn the_archive_is_listed_whole_after_a_pause_only() {
+async fn the_whole_archive_is_listed_only_after_an_outage() {
     let (counted, uncounted) = counted_and_not(world(Settings::default())).await;
     let mut archive = Vec::new();
     for pause in [0, 2, 60, 2, 2, 4].map(|minutes| minutes * MINUTE) {
@@ -421,7 +421,7 @@ async fn the_archive_is_listed_whole_after_a_pause_only() {
 
 /// A fortnight's archive takes longer to list than a pause may last, and is listed once all the same.
 #[tokio::test]
-async fn a_long_archive_is_no_pause() {
+async fn a_slow_archive_is_not_an_outage() {
     let slow = world(Settings::default()).config("kaspi", "rate_per_second", "0.05");
     let (counted, uncounted) = counted_and_not(slow).await;
     let mut archive = Vec::new();

@@ -7,7 +7,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, FromRow, SqliteConnection};
 use tokio::runtime::Handle;
 
-pub(crate) struct Books {
+pub(crate) struct Database {
     connection: Option<SqliteConnection>,
     handle: Handle,
 }
@@ -54,7 +54,7 @@ SELECT o.code, r.sku, r.state, SUM(r.quantity) AS units FROM reservations r
 JOIN orders o ON o.shop = r.shop AND o.id = r.order_id
 WHERE r.state <> 'released' GROUP BY o.code, r.sku, r.state";
 
-impl Books {
+impl Database {
     pub(crate) fn open(path: &Path, handle: &Handle) -> Self {
         let options = SqliteConnectOptions::new().filename(path);
         let connection = handle.block_on(options.connect()).unwrap();
@@ -120,7 +120,7 @@ impl Books {
     }
 }
 
-impl Drop for Books {
+impl Drop for Database {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take() {
             let _ = self.handle.block_on(connection.close());
