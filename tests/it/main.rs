@@ -32,5 +32,6 @@ mod stock_life;
 mod surface;
 mod tidy;
 mod unclear_statuses;
+mod wording;
 mod workbook;
 mod world;

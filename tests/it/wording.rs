@@ -1,0 +1,125 @@
+//! Words of the dialect that Qabyl once had do not come back: `docs/GLOSSARY.md` says what is written instead.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Identifiers, matched as whole words with their case, and what stands in their place.
+const IDENTIFIERS: &[(&str, &str)] = &[
+    ("now_please", "force"),
+    ("sweep_please", "force"),
+    ("mind_clock", "repair_clock"),
+    ("tell_ends", "log_action_ends"),
+    ("read_lines_of_taken", "read_lines_of_accepted_elsewhere"),
+    ("manager.deaf", "service_manager.unreachable"),
+];
+
+/// Phrases, matched as whole words in any case and across line breaks, and what is written instead.
+const PHRASES: &[(&str, &str)] = &[
+    ("begun and not ended", "unfinished"),
+    ("thereof", "its"),
+    ("knock", "probe"),
+    ("knocks", "probes"),
+    ("shut out", "denied access"),
+    ("strangers", "unauthenticated"),
+    ("at most ago", "maximum age"),
+];
+
+/// Where a word stays: the beginning of the path, the word, the reason.
+const ALLOWED: &[(&str, &str, &str)] = &[];
+
+const PLACES: &[&str] = &[
+    "src",
+    "crates",
+    "migrations",
+    "docs",
+    "config",
+    "deploy",
+    "tests",
+    "benches",
+    ".ci",
+    "README.md",
+    "CHANGELOG.md",
+    "justfile",
+];
+
+/// Recorded and generated data, the list of replaced words, and this file.
+const LEFT_OUT: &[&str] = &[
+    "/fixtures/",
+    "/corpus/",
+    ".snap",
+    "docs/GLOSSARY.md",
+    "tests/it/wording.rs",
+];
+
+fn texts(path: &Path, found: &mut Vec<(String, String)>) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let name = path.strip_prefix(root).unwrap().display().to_string();
+    if LEFT_OUT.iter().any(|part| name.contains(part)) {
+        return;
+    }
+    if path.is_dir() {
+        for entry in fs::read_dir(path).unwrap() {
+            texts(&entry.unwrap().path(), found);
+        }
+    } else if let Ok(text) = fs::read_to_string(path) {
+        found.push((name, text));
+    }
+}
+
+/// Whether the word occurs as a whole word.
+fn has(text: &str, word: &str) -> bool {
+    let joins = |c: char| c.is_alphanumeric() || c == '_';
+    text.match_indices(word).any(|(at, _)| {
+        let before = text[..at].chars().next_back();
+        let after = text[at + word.len()..].chars().next();
+        !before.is_some_and(joins) && !after.is_some_and(joins)
+    })
+}
+
+/// Lower case, in one line, without the marks that begin a comment.
+fn prose(text: &str) -> String {
+    let lines = text.lines().map(|line| {
+        let line = line.trim_start();
+        line.trim_start_matches(['/', '!', '#', '-'])
+    });
+    let words: Vec<&str> = lines.flat_map(str::split_whitespace).collect();
+    words.join(" ").to_lowercase()
+}
+
+#[test]
+fn replaced_words_stay_away() {
+    let mut files = Vec::new();
+    for place in PLACES {
+        let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join(place);
+        if path.exists() {
+            texts(&path, &mut files);
+        }
+    }
+    assert!(files.len() > 300, "only {} files are there", files.len());
+    let mut wrong = Vec::new();
+    let mut used = vec![false; ALLOWED.len()];
+    for (name, text) in &files {
+        let prose = prose(text);
+        let identifiers = IDENTIFIERS.iter().filter(|(word, _)| has(text, word));
+        let phrases = PHRASES.iter().filter(|(word, _)| has(&prose, word));
+        for (word, instead) in identifiers.chain(phrases) {
+            let allowed = ALLOWED
+                .iter()
+                .position(|(place, allowed, _)| name.starts_with(place) && allowed == word);
+            match allowed {
+                Some(at) => used[at] = true,
+                None => wrong.push(format!("{name}: '{word}'; write: {instead}")),
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let unused: Vec<_> = ALLOWED.iter().zip(used).filter(|(_, used)| !used).collect();
+    assert!(unused.is_empty(), "allowed and not there: {unused:?}");
+}
+
+#[test]
+fn a_replaced_word_is_found_as_a_whole_word_and_across_lines() {
+    assert!(has("let now_please = true;", "now_please"));
+    assert!(!has("snow_pleases", "now_please"));
+    assert!(has(&prose("/// It is LET\n    /// go."), "let go"));
+}
