@@ -274,14 +274,14 @@ impl Soak {
 
     /// The shelf is counted, and filled up for about a day: not of every SKU enough.
     async fn count_shelf(&mut self, orders: u32) {
-        let left = self.judge.gone(&self.link);
+        let left = self.judge.departed(&self.link);
         let now = self.process().clock().now();
         let a_day = orders.min(2_000) * 9 / 4 / u32::try_from(SKUS).unwrap() + 4;
         let mut rows = Vec::new();
         for number in 0..SKUS {
             let sku = format!("S{number:02}");
-            let gone = left.get(&sku).copied().unwrap_or(0);
-            let there = self.stocked[number].saturating_sub(gone);
+            let departed = left.get(&sku).copied().unwrap_or(0);
+            let there = self.stocked[number].saturating_sub(departed);
             let wanted = a_day * self.rng.u32(85..130) / 100;
             let arrived = wanted.saturating_sub(there);
             self.stocked[number] += arrived;
