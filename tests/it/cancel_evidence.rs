@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use qabyl::domain::decision::{CancelReason, Verdict};
 use qabyl::pipeline::sweep;
-use qabyl::sandbox::{Fault, Method, OrderSeed, Script, Settings, State, Status};
+use qabyl_sandbox::{Fault, Method, OrderSeed, Script, Settings, State, Status};
 
 use crate::world::{TestWorld, world};
 
