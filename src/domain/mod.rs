@@ -6,6 +6,7 @@
 //! fresh reading of an order means for all of that).
 
 pub mod action;
+pub mod availability;
 pub mod backoff;
 pub mod calendar;
 pub mod decision;

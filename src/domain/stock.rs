@@ -24,6 +24,12 @@ impl Semantics {
             Self::Available => "available",
         }
     }
+
+    /// Reads the stored word.
+    pub fn parse(word: &str) -> Option<Self> {
+        let mut all = [Self::Physical, Self::Available].into_iter();
+        all.find(|semantics| semantics.word() == word)
+    }
 }
 
 /// One row of a stock source.

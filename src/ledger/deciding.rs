@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use sqlx::FromRow;
 
+use super::availability::{StockSettings, Viewpoint};
 use super::reservations::{Origin, close_reservations, insert_reservations};
 use crate::crash_point::crash_point;
 use crate::domain::decision::{Decision, Verdict};
@@ -20,7 +21,6 @@ use crate::store::orders::{
     from_vanished, is_strange, lies_with_accepted, lines_awaited, parse_line, parse_order,
 };
 use crate::store::page::Page;
-use crate::store::stock::Viewpoint;
 use crate::store::watch::{because, waiting_facts};
 use crate::store::{Store, StoreError, WriteTx, at, ms};
 
@@ -41,6 +41,13 @@ pub struct DecidingInput {
 }
 
 impl DecidingInput {
+    pub(crate) const fn stock_settings(&self) -> StockSettings {
+        StockSettings {
+            semantics: self.semantics,
+            safety_stock: self.safety_stock,
+        }
+    }
+
     pub(crate) fn viewpoint<'a>(&self, shop: &'a ShopName, now: Timestamp) -> Viewpoint<'a> {
         let since = now.saturating_sub(self.others_fresh_for).unwrap_or(now);
         Viewpoint {
@@ -168,12 +175,7 @@ impl Store {
         let next = page.next(candidates.len(), candidates.last().map(|c| &c.order));
         let skus: Vec<&str> = candidates.iter().flat_map(|c| skus(&c.lines)).collect();
         let ledger = tx
-            .ledger(
-                input.semantics,
-                input.safety_stock,
-                &skus,
-                input.viewpoint(shop, now),
-            )
+            .stock(input.stock_settings(), &skus, input.viewpoint(shop, now))
             .await?;
         let around = tx.surroundings(shop, input, now).await?;
         Ok(Some(Deciding {

@@ -6,6 +6,7 @@ use serde_json::json;
 use sqlx::FromRow;
 
 use super::action_changes;
+use super::availability::Viewpoint;
 use super::deciding::{self, DecidingInput, NewDecision, skus};
 use super::reservations::close_reservations;
 use crate::crash_point::crash_point;
@@ -15,7 +16,6 @@ use crate::domain::facts::Facts;
 use crate::domain::ids::{OrderId, ShopName};
 use crate::domain::order::{Order, Status};
 use crate::domain::reservation::Event;
-use crate::store::stock::Viewpoint;
 use crate::store::{Store, StoreError, WriteTx};
 
 /// The policy named in a person's decision.
@@ -153,12 +153,7 @@ impl Store {
         withdraw_unsent(&mut tx, shop, &order, now).await?;
         let names: Vec<&str> = skus(&lines).collect();
         let ledger = tx
-            .ledger(
-                input.semantics,
-                input.safety_stock,
-                &names,
-                Viewpoint::default(),
-            )
+            .stock(input.stock_settings(), &names, Viewpoint::default())
             .await?;
         let facts = Facts {
             shop: Some(shop.clone()),

@@ -3,6 +3,7 @@
 pub(crate) mod action_changes;
 pub(crate) mod actions;
 pub(crate) mod amended;
+pub(crate) mod availability;
 pub(crate) mod batch;
 pub(crate) mod clock_repair;
 pub(crate) mod deciding;
@@ -19,8 +20,9 @@ pub(crate) mod restore;
 pub(crate) mod retention;
 
 pub use actions::{Begun, Due, Ended};
+pub use availability::StockView;
 pub use deciding::{Candidate, Deciding, DecidingInput, NewDecision};
 pub use observe::{Observed, Reading};
-pub use parts::{MapReport, PartRow};
+pub use parts::MapReport;
 pub use recheck::{Launch, Recheck};
 pub use restore::{Restored, restore};

@@ -2,23 +2,13 @@
 
 use jiff::Timestamp;
 use serde_json::json;
-use sqlx::SqliteConnection;
 
 use super::amended;
-use crate::domain::ids::{ShopName, Sku};
+use crate::domain::ids::ShopName;
 use crate::store::orders::parse_order;
+use crate::store::stock::listed;
+use crate::store::stock_parts::{PartRow, parts, parts_not_listed, replace};
 use crate::store::{Store, StoreError, WriteTx};
-
-/// A part of an SKU.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PartRow {
-    /// What Kaspi sells.
-    pub sku: Sku,
-    /// What lies in the warehouse.
-    pub part: Sku,
-    /// Units of that in one of those.
-    pub each: i64,
-}
 
 /// What a new map changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,36 +21,7 @@ pub struct MapReport {
     pub unknown: Vec<String>,
 }
 
-/// The parts of these SKUs, or of all.
-pub(crate) async fn parts(
-    connection: &mut SqliteConnection,
-    skus: Option<&[&str]>,
-) -> Result<Vec<PartRow>, StoreError> {
-    let rows: Vec<(String, String, i64)> = sqlx::query_as(
-        "SELECT sku, part, quantity FROM stock_parts
-         WHERE ?1 IS NULL OR sku IN (SELECT value FROM json_each(?1)) ORDER BY sku, part",
-    )
-    .bind(skus.map(|skus| json!(skus).to_string()))
-    .fetch_all(connection)
-    .await?;
-    let sku = |text: &str| Sku::new(text).map_err(|_| StoreError::corrupt("a SKU", text));
-    let part = |(of, part, each): (String, String, i64)| {
-        Ok(PartRow {
-            sku: sku(&of)?,
-            part: sku(&part)?,
-            each,
-        })
-    };
-    rows.into_iter().map(part).collect()
-}
-
 impl Store {
-    /// The whole map.
-    pub async fn stock_parts(&self) -> Result<Vec<PartRow>, StoreError> {
-        let mut reader = self.read().await?;
-        parts(&mut reader, None).await
-    }
-
     /// Puts another map in place of the one there is, and counts anew what is promised by it.
     pub async fn map_stock(
         &self,
@@ -70,20 +31,7 @@ impl Store {
     ) -> Result<MapReport, StoreError> {
         let mut tx = self.write().await?;
         let before = parts(tx.conn()?, None).await?;
-        sqlx::query("DELETE FROM stock_parts")
-            .execute(tx.conn()?)
-            .await?;
-        let told: Vec<_> = rows
-            .iter()
-            .map(|row| json!([row.sku, row.part, row.each]))
-            .collect();
-        sqlx::query(
-            "INSERT INTO stock_parts (sku, part, quantity)
-             SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?)",
-        )
-        .bind(json!(told).to_string())
-        .execute(tx.conn()?)
-        .await?;
+        replace(&mut tx, rows).await?;
         let mut touched: Vec<&str> = before
             .iter()
             .chain(rows)
@@ -127,17 +75,8 @@ async fn report(tx: &mut WriteTx<'_>, rows: &[PartRow]) -> Result<MapReport, Sto
     let mut skus: Vec<&str> = rows.iter().map(|row| row.sku.as_str()).collect();
     skus.sort_unstable();
     skus.dedup();
-    let listed: Vec<String> = sqlx::query_scalar(
-        "SELECT DISTINCT sku FROM stock WHERE sku IN (SELECT value FROM json_each(?)) ORDER BY sku",
-    )
-    .bind(json!(skus).to_string())
-    .fetch_all(tx.conn()?)
-    .await?;
-    let unknown: Vec<String> = sqlx::query_scalar(
-        "SELECT DISTINCT part FROM stock_parts WHERE part NOT IN (SELECT sku FROM stock) ORDER BY part",
-    )
-    .fetch_all(tx.conn()?)
-    .await?;
+    let listed = listed(tx, &skus).await?;
+    let unknown = parts_not_listed(tx).await?;
     Ok(MapReport {
         skus: skus.len(),
         listed,

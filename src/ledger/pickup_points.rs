@@ -7,9 +7,7 @@ use sqlx::FromRow;
 
 use super::parts;
 use crate::domain::ids::Sku;
-use crate::domain::stock::Semantics;
 use crate::store::orders::parse_order;
-use crate::store::stock::Viewpoint;
 use crate::store::{StoreError, WriteTx};
 
 /// How the trail tells that promises are taken from elsewhere.
@@ -50,9 +48,7 @@ pub(crate) async fn settle(
     if rows.is_empty() {
         return Ok(());
     }
-    let ledger = tx
-        .ledger(Semantics::Physical, 0, skus, Viewpoint::default())
-        .await?;
+    let ledger = tx.listings(skus).await?;
     let mut moves = Vec::new();
     for row in rows {
         let order = parse_order(&row.body)?;

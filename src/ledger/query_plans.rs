@@ -2,7 +2,7 @@
 //! a shop ever sold.
 
 use super::{action_changes, actions, batch, deciding, departures, observe, reservations};
-use crate::store::{Access, Store, deadline, orders, stock, today, view, watch};
+use crate::store::{Access, Store, deadline, orders, promises, stock, today, view, watch};
 
 /// Tables that grow with every order, and how the statements call them.
 const GROWING: [&str; 9] = [
@@ -49,7 +49,8 @@ const STATEMENTS: [(&str, &str); 29] = [
     ("next due", actions::NEXT_DUE),
     ("unconfirmed", actions::UNCONFIRMED),
     ("open attempts", actions::OPEN_ATTEMPTS),
-    ("levels", stock::LEVELS),
+    ("levels", stock::LEVELS_OF),
+    ("promises", promises::PROMISES),
     ("lines", deciding::LINES),
     ("lines wanted", orders::LINES_WANTED),
     ("known", observe::KNOWN),

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::action_changes::close;
 use super::actions::{Begun, Due, hold};
+use super::availability::Viewpoint;
 use super::deciding::{DecidingInput, skus};
 use super::reservations::close_reservations;
 use crate::domain::action::{End, Kind};
@@ -14,7 +15,6 @@ use crate::domain::ids::ShopName;
 use crate::domain::policy::Policy;
 use crate::domain::reservation::Event;
 use crate::mutant::mutant;
-use crate::store::stock::Viewpoint;
 use crate::store::{StoreError, WriteTx, at};
 
 /// What came of POSTs about to leave.
@@ -70,12 +70,13 @@ pub(crate) async fn today(
         return Ok(Today::Other("the order is gone".to_owned()));
     };
     let names: Vec<&str> = skus(&lines).collect();
-    let (semantics, safety) = (recheck.input.semantics, recheck.input.safety_stock);
     let viewpoint = Viewpoint {
         own: Some((shop, &due.order.id)),
         ..recheck.input.viewpoint(shop, now)
     };
-    let ledger = tx.ledger(semantics, safety, &names, viewpoint).await?;
+    let ledger = tx
+        .stock(recheck.input.stock_settings(), &names, viewpoint)
+        .await?;
     let lines = ledger.facts(&lines, order.pickup_point.as_ref());
     let fresh = now.duration_since(due.made_at) <= recheck.accept_fresh_for;
     // An accept that was sent not long ago, or decided just now, need not be decided again: unless its units

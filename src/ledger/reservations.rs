@@ -14,9 +14,7 @@ use crate::domain::ledger::Take;
 use crate::domain::order::{Line, Lines, Order};
 use crate::domain::reconcile::{self, Holding};
 use crate::domain::reservation::{Departure, DepartureKind, Event, Fields, Reservation, State};
-use crate::domain::stock::Semantics;
 use crate::mutant::mutant;
-use crate::store::stock::Viewpoint;
 use crate::store::{StoreError, WriteTx, at, ms, orders};
 
 /// Gives the order's units the fate its status asks for.
@@ -132,9 +130,7 @@ pub(crate) async fn takes(
 ) -> Result<Vec<Take>, StoreError> {
     let lines = Lines::Known(lines);
     let names: Vec<&str> = skus(&lines).collect();
-    let ledger = tx
-        .ledger(Semantics::Physical, 0, &names, Viewpoint::default())
-        .await?;
+    let ledger = tx.listings(&names).await?;
     Ok(ledger.takes(&lines, order.pickup_point.as_ref()))
 }
 

@@ -1,10 +1,11 @@
 //! Readings of lists, kept so that a decision can rest on a complete one (R7).
 
 use jiff::{SignedDuration, Timestamp};
-use sqlx::FromRow;
+use sqlx::{FromRow, SqliteConnection};
 
 use super::{Store, StoreError, at, ms};
 use crate::crash_point::crash_point;
+use crate::domain::availability::Sweep;
 use crate::domain::ids::ShopName;
 use crate::ledger::observe::{self, Observed, Reading};
 use crate::mutant::mutant;
@@ -63,6 +64,27 @@ struct Row {
     window_from: i64,
     window_to: i64,
     archive_read: bool,
+}
+
+/// The last complete sweep of a shop.
+pub(crate) async fn last_sweep(
+    connection: &mut SqliteConnection,
+    shop: &ShopName,
+) -> Result<Option<Sweep>, StoreError> {
+    let row: Option<(i64, i64)> = sqlx::query_as(
+        "SELECT started_at, finished_at FROM scans WHERE shop = ? AND kind = 'sweep' AND complete = 1
+         ORDER BY id DESC LIMIT 1",
+    )
+    .bind(shop.as_str())
+    .fetch_optional(connection)
+    .await?;
+    row.map(|(started_at, finished_at)| {
+        Ok(Sweep {
+            started_at: at(started_at)?,
+            finished_at: at(finished_at)?,
+        })
+    })
+    .transpose()
 }
 
 impl Store {

@@ -8,9 +8,9 @@ use serde_json::Value;
 use sqlx::FromRow;
 
 use super::import::LEVELS_CHANGED;
-use super::stock::{Viewpoint, levels};
 use super::{Store, StoreError, at};
 use crate::domain::stock::Semantics;
+use crate::ledger::availability::{Viewpoint, stock_views};
 use crate::ledger::pickup_points::MOVED;
 
 /// Rows of the trail read at once.
@@ -208,7 +208,7 @@ impl Store {
         )
         .fetch_all(&mut *reader)
         .await?;
-        let shown = levels(&mut reader, semantics, None, Viewpoint::default()).await?;
+        let shown = stock_views(&mut reader, semantics, None, Viewpoint::default()).await?;
         sqlx::query("COMMIT").execute(&mut *reader).await?;
         let mut books = Books {
             levels: known.len(),

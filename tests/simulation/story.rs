@@ -11,9 +11,10 @@ use fastrand::Rng;
 use jiff::{SignedDuration, Timestamp};
 use qabyl::clock::SimulatedTime;
 use qabyl::config::Config;
+use qabyl::ledger::StockView;
 use qabyl::pipeline::StageError;
 use qabyl::runtime::build;
-use qabyl::store::{OrderFilter, StockView, StoreError};
+use qabyl::store::{OrderFilter, StoreError};
 use qabyl_sandbox::{ExternalEvent, Faults, Order, World};
 
 use crate::judge::{self, Known, Sight};

@@ -8,8 +8,8 @@ use crate::cli::args::{Format, StockMap};
 use crate::cli::{Done, open, person, say, table};
 use crate::clock::Clock;
 use crate::config::Loaded;
-use crate::ledger::PartRow;
 use crate::stock::read_parts;
+use crate::store::PartRow;
 
 pub(in crate::cli) async fn map(loaded: &Loaded, args: &StockMap) -> Done {
     let Some(file) = &args.file else {
