@@ -45,6 +45,22 @@ pub struct StockRow {
     pub as_of: Timestamp,
 }
 
+/// What an import did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ImportReport {
+    /// Rows taken.
+    pub rows: usize,
+    /// Rows older than what was already known, left out.
+    pub older: usize,
+    /// Levels that had some before, of those this source gave or gives: what it may lose at once. At its
+    /// first import, of all.
+    pub had: i64,
+    /// Of those, levels that fell to none.
+    pub fell: i64,
+    /// Levels that came from this source before and are not in it any more: they stay, and grow old.
+    pub absent: i64,
+}
+
 /// What is known of one SKU at one warehouse. The ledger never clips: `available` may be negative.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Level {

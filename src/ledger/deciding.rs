@@ -9,7 +9,7 @@ use super::availability::{StockSettings, Viewpoint};
 use super::reservations::{Origin, close_reservations, insert_reservations};
 use crate::crash_point::crash_point;
 use crate::domain::decision::{Decision, Verdict};
-use crate::domain::facts::{Counters, Facts, ShortageSeen, Surroundings};
+use crate::domain::facts::{Facts, ShortageSeen, Surroundings};
 use crate::domain::ids::{OrderId, ShopName};
 use crate::domain::ledger::{Ledger, Take};
 use crate::domain::notice::{Kind, Notice};
@@ -22,7 +22,7 @@ use crate::store::orders::{
 };
 use crate::store::page::Page;
 use crate::store::watch::{because, waiting_facts};
-use crate::store::{Store, StoreError, WriteTx, at, ms};
+use crate::store::{Store, StoreError, WriteTx, at, counters, ms};
 
 /// What the pass needs to know beside the database.
 #[derive(Debug, Clone, Copy)]
@@ -377,30 +377,6 @@ pub(crate) async fn record(
     Ok(id)
 }
 
-/// Decided are all orders of the window but those that wait with nothing under way.
-pub(crate) const COUNTERS: &str = "
-WITH undecided AS (
-   SELECT o.id FROM orders o INDEXED BY orders_waiting
-   WHERE o.shop = ?1 AND o.status = 'APPROVED_BY_BANK' AND o.first_seen_at >= ?2
-     AND NOT EXISTS (SELECT 1 FROM actions a WHERE a.shop = o.shop AND a.order_id = o.id
-                     AND a.state IN ('pending', 'sent', 'unknown'))),
- cancelled AS (
-   SELECT id FROM orders INDEXED BY orders_out_of_stock
-   WHERE shop = ?1 AND first_seen_at >= ?2 AND cancellation_reason = 'MERCHANT_OUT_OF_STOCK'
-   UNION
-   SELECT o.id FROM actions a INDEXED BY actions_cancels
-   CROSS JOIN orders o ON o.shop = a.shop AND o.id = a.order_id
-   WHERE a.shop = ?1 AND a.kind = 'cancel' AND a.made_at >= ?2 AND o.first_seen_at >= ?2
-     AND a.state IN ('pending', 'sent', 'unknown', 'confirmed'))
-SELECT
- (SELECT COUNT(*) FROM orders WHERE shop = ?1 AND first_seen_at >= ?2) - (SELECT COUNT(*) FROM undecided)
-    AS decided,
- (SELECT COUNT(*) FROM cancelled) AS cancelled,
- (SELECT COUNT(*) FROM actions WHERE shop = ?1 AND made_at > ?3 AND kind = 'cancel' AND state <> 'superseded')
-    AS cancelled_last_hour,
- (SELECT COUNT(*) FROM actions WHERE shop = ?1 AND made_at > ?3 AND kind = 'accept' AND state <> 'superseded')
-    AS accepted_last_hour";
-
 /// When there was last an order that may hold units nobody has counted. While the lines of one are waited
 /// for, that is now.
 pub(crate) const UNREAD_HOLDER: &str = concat!(
@@ -425,25 +401,6 @@ SELECT MAX(at) FROM (
     ")"
 );
 
-#[derive(FromRow)]
-pub(crate) struct CountersRow {
-    decided: i64,
-    cancelled: i64,
-    cancelled_last_hour: i64,
-    accepted_last_hour: i64,
-}
-
-impl CountersRow {
-    pub(crate) fn counters(&self) -> Counters {
-        Counters {
-            decided: self.decided.unsigned_abs(),
-            cancelled: self.cancelled.unsigned_abs(),
-            cancelled_last_hour: self.cancelled_last_hour.unsigned_abs(),
-            accepted_last_hour: self.accepted_last_hour.unsigned_abs(),
-        }
-    }
-}
-
 impl WriteTx<'_> {
     pub(crate) async fn surroundings(
         &mut self,
@@ -451,18 +408,7 @@ impl WriteTx<'_> {
         input: &DecidingInput,
         now: Timestamp,
     ) -> Result<Surroundings, StoreError> {
-        let since = now
-            .saturating_sub(input.budget_window)
-            .unwrap_or(Timestamp::MIN);
-        let hour = now
-            .saturating_sub(SignedDuration::from_hours(1))
-            .unwrap_or(Timestamp::MIN);
-        let row: CountersRow = sqlx::query_as(COUNTERS)
-            .bind(shop.as_str())
-            .bind(ms(since))
-            .bind(ms(hour))
-            .fetch_one(self.conn()?)
-            .await?;
+        let counters = counters::counters(self.conn()?, shop, input.budget_window, now).await?;
         let swept = self.swept(shop).await?;
         let unread = self.unread_holder(shop, now).await?;
         let paused: Option<Option<String>> =
@@ -471,7 +417,7 @@ impl WriteTx<'_> {
                 .fetch_optional(self.conn()?)
                 .await?;
         Ok(Surroundings {
-            counters: row.counters(),
+            counters,
             collapse: self.collapse().await?,
             swept_at: swept.map(|(start, _)| start),
             swept_until: swept.map(|(_, end)| end),

@@ -1,8 +1,8 @@
 //! The one place where a reading of Kaspi enters the database: the order's row, the end of its
 //! action and the fate of its reservation, in one transaction (R5).
 
+use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -298,36 +298,6 @@ async fn insert(
     .execute(tx.conn()?)
     .await?;
     crash_point("order.inserted");
-    Ok(())
-}
-
-pub(crate) const MARK_LISTED: &str = "
-UPDATE orders SET listed_at = ?1, listed_scan = COALESCE(?2, listed_scan)
-WHERE shop = ?3 AND id IN (SELECT value FROM json_each(?4))";
-
-/// Marks which orders a `NEW` list showed, and when its page was asked for.
-pub(crate) async fn mark_listed(
-    tx: &mut WriteTx<'_>,
-    shop: &ShopName,
-    readings: &[Reading],
-    scan: Option<i64>,
-) -> Result<(), StoreError> {
-    let mut pages: BTreeMap<i64, Vec<&str>> = BTreeMap::new();
-    for reading in readings {
-        pages
-            .entry(ms(reading.asked_at))
-            .or_default()
-            .push(reading.order.id.as_str());
-    }
-    for (asked_at, ids) in pages {
-        sqlx::query(MARK_LISTED)
-            .bind(asked_at)
-            .bind(scan)
-            .bind(shop.as_str())
-            .bind(json!(ids).to_string())
-            .execute(tx.conn()?)
-            .await?;
-    }
     Ok(())
 }
 

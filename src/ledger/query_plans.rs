@@ -2,7 +2,9 @@
 //! a shop ever sold.
 
 use super::{action_changes, actions, batch, deciding, departures, observe, reservations};
-use crate::store::{Access, Store, deadline, orders, promises, stock, today, view, watch};
+use crate::store::{
+    Access, Store, counters, deadline, orders, promises, stock, today, view, watch,
+};
 
 /// Tables that grow with every order, and how the statements call them.
 const GROWING: [&str; 9] = [
@@ -33,10 +35,10 @@ const READ_FROM_THE_END: (&str, &str) = ("archived from", "orders_archived");
 /// Counted whole, once in five seconds: nothing smaller tells.
 const COUNTED: [&str; 2] = ["SCAN orders USING COVERING INDEX", "SCAN actions"];
 
-const STATEMENTS: [(&str, &str); 29] = [
+const STATEMENTS: [(&str, &str); 30] = [
     ("totals", view::TOTALS),
     ("today", today::TODAY),
-    ("counters", deciding::COUNTERS),
+    ("counters", counters::COUNTERS),
     ("candidates", deciding::CANDIDATES),
     ("unread holder", deciding::UNREAD_HOLDER),
     ("oldest holder", orders::OLDEST_HOLDER),
@@ -59,7 +61,7 @@ const STATEMENTS: [(&str, &str); 29] = [
     ("active reservations", reservations::ACTIVE),
     ("write reservations", reservations::WRITE),
     ("touch", batch::TOUCH),
-    ("mark listed", observe::MARK_LISTED),
+    ("mark listed", orders::MARK_LISTED),
     ("waiting", deadline::WAITING),
     ("held", watch::HELD),
     ("day", watch::DAY),

@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Ctx, StageError};
 use crate::crash_point::crash_point;
 use crate::domain::order::Status;
+use crate::ledger::{LinesRead, NoLines};
 use crate::mutant::mutant;
-use crate::store::{LinesRead, NoLines};
 
 /// Orders whose lines are read in one go.
 const BATCH: u32 = 2_000;

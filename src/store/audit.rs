@@ -4,12 +4,14 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use sqlx::FromRow;
 
-use super::import::LEVELS_CHANGED;
 use super::{Store, StoreError, WriteTx, at, ms};
 use crate::domain::ids::{OrderId, ShopName};
 
 /// Milliseconds of a day.
 const DAY_MS: i64 = 86_400_000;
+
+/// The event of the trail that tells which levels changed, some hundreds a row.
+pub(crate) const LEVELS_CHANGED: &str = "stock.levels";
 
 /// One row of the trail.
 #[derive(Debug, Clone)]

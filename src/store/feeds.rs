@@ -4,10 +4,10 @@ use jiff::Timestamp;
 use serde_json::json;
 use sqlx::FromRow;
 
-use super::import::ImportReport;
 use super::{Store, StoreError, WriteTx, at, ms};
 use crate::crash_point::crash_point;
 use crate::domain::notice::{Kind, Notice};
+use crate::domain::stock::ImportReport;
 
 /// What was read of a source.
 #[derive(Debug, Clone, Copy)]

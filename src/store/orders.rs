@@ -1,6 +1,7 @@
 //! Orders and their lines.
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 
 use super::{Store, StoreError, WriteTx, at, ms};
 use crate::domain::ids::{OrderId, ShopName};
@@ -160,6 +161,43 @@ pub(crate) async fn newly_linked(
         line.sku.is_some() && unlinked.iter().any(|entry| entry == line.entry.as_str())
     };
     Ok(lines.iter().filter(is_new).cloned().collect())
+}
+
+pub(crate) const MARK_LISTED: &str = "
+UPDATE orders SET listed_at = ?1, listed_scan = COALESCE(?2, listed_scan)
+WHERE shop = ?3 AND id IN (SELECT value FROM json_each(?4))";
+
+/// Marks these orders as shown by a list of new orders, whose page was asked for then; `scan` is the complete scan.
+pub(crate) async fn mark_listed(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    ids: &[&str],
+    (asked_at, scan): (i64, Option<i64>),
+) -> Result<(), StoreError> {
+    sqlx::query(MARK_LISTED)
+        .bind(asked_at)
+        .bind(scan)
+        .bind(shop.as_str())
+        .bind(json!(ids).to_string())
+        .execute(tx.conn()?)
+        .await?;
+    Ok(())
+}
+
+/// Marks the orders listed since then as shown by that scan.
+pub(crate) async fn mark_listed_since(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    scan: i64,
+    since: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE orders SET listed_scan = ? WHERE shop = ? AND listed_at >= ?")
+        .bind(scan)
+        .bind(shop.as_str())
+        .bind(ms(since))
+        .execute(tx.conn()?)
+        .await?;
+    Ok(())
 }
 
 pub(crate) fn parse_line(body: &str) -> Result<Line, StoreError> {

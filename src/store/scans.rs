@@ -3,11 +3,9 @@
 use jiff::{SignedDuration, Timestamp};
 use sqlx::{FromRow, SqliteConnection};
 
-use super::{Store, StoreError, at, ms};
-use crate::crash_point::crash_point;
+use super::{Store, StoreError, WriteTx, at, ms};
 use crate::domain::availability::Sweep;
 use crate::domain::ids::ShopName;
-use crate::ledger::observe::{self, Observed, Reading};
 use crate::mutant::mutant;
 
 /// Scans older than this are dropped as new ones come: none says anything about now, and a deep one
@@ -66,6 +64,51 @@ struct Row {
     archive_read: bool,
 }
 
+/// Writes a scan's row and gives its number.
+pub(crate) async fn insert(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    scan: &Scan,
+    orders: usize,
+) -> Result<i64, StoreError> {
+    let id = sqlx::query_scalar(
+        "INSERT INTO scans (shop, kind, started_at, kaspi_at, finished_at, window_from, window_to,
+           complete, orders, problem, archive_read) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+    )
+    .bind(shop.as_str())
+    .bind(scan.kind.word())
+    .bind(ms(scan.started_at))
+    .bind(ms(scan.kaspi_at))
+    .bind(ms(scan.finished_at))
+    .bind(ms(scan.from))
+    .bind(ms(scan.to))
+    .bind(scan.problem.is_none() || mutant("r7_incomplete_is_complete"))
+    .bind(i64::try_from(orders).unwrap_or(i64::MAX))
+    .bind(scan.problem.as_deref())
+    .bind(scan.archive_read)
+    .fetch_one(tx.conn()?)
+    .await?;
+    Ok(id)
+}
+
+/// Deletes a few scans that say nothing about the present any more.
+pub(crate) async fn delete_old(tx: &mut WriteTx<'_>, now: Timestamp) -> Result<(), StoreError> {
+    let kept_from = now.saturating_sub(KEPT_FOR).unwrap_or(Timestamp::MIN);
+    sqlx::query(
+        "DELETE FROM scans WHERE started_at < ?2 AND id IN (SELECT id FROM scans s
+           WHERE id <> COALESCE((SELECT MAX(id) FROM scans WHERE shop = s.shop AND kind = s.kind
+             AND complete = 1), 0)
+           AND id <> COALESCE((SELECT MAX(id) FROM scans WHERE shop = s.shop AND kind = 'sweep'
+             AND complete = 1 AND archive_read = 1), 0)
+           ORDER BY id LIMIT ?1)",
+    )
+    .bind(DROPPED_AT_ONCE)
+    .bind(ms(kept_from))
+    .execute(tx.conn()?)
+    .await?;
+    Ok(())
+}
+
 /// The last complete sweep of a shop.
 pub(crate) async fn last_sweep(
     connection: &mut SqliteConnection,
@@ -88,86 +131,6 @@ pub(crate) async fn last_sweep(
 }
 
 impl Store {
-    /// Takes in a part of a list of new orders that is still being read.
-    pub async fn record_listed(
-        &self,
-        shop: &ShopName,
-        readings: &[Reading],
-        now: Timestamp,
-    ) -> Result<Observed, StoreError> {
-        let mut tx = self.write().await?;
-        let observed = observe::observe(&mut tx, shop, readings, now).await?;
-        observe::mark_listed(&mut tx, shop, readings, None).await?;
-        tx.commit().await?;
-        Ok(observed)
-    }
-
-    /// Stores a scan with all it read in one transaction. Of a long one, `earlier` orders were taken in
-    /// by [`Store::record_listed`] or [`Store::record_readings`] already.
-    pub async fn record_scan(
-        &self,
-        shop: &ShopName,
-        scan: &Scan,
-        (readings, earlier): (&[Reading], usize),
-        now: Timestamp,
-    ) -> Result<Observed, StoreError> {
-        let mut tx = self.write().await?;
-        let observed = observe::observe(&mut tx, shop, readings, now).await?;
-        let id: i64 = sqlx::query_scalar(
-            "INSERT INTO scans (shop, kind, started_at, kaspi_at, finished_at, window_from, window_to,
-               complete, orders, problem, archive_read) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
-        )
-        .bind(shop.as_str())
-        .bind(scan.kind.word())
-        .bind(ms(scan.started_at))
-        .bind(ms(scan.kaspi_at))
-        .bind(ms(scan.finished_at))
-        .bind(ms(scan.from))
-        .bind(ms(scan.to))
-        .bind(scan.problem.is_none() || mutant("r7_incomplete_is_complete"))
-        .bind(i64::try_from(readings.len() + earlier).unwrap_or(i64::MAX))
-        .bind(scan.problem.as_deref())
-        .bind(scan.archive_read)
-        .fetch_one(tx.conn()?)
-        .await?;
-        if scan.kind == ScanKind::New {
-            let complete = scan.problem.is_none().then_some(id);
-            observe::mark_listed(&mut tx, shop, readings, complete).await?;
-            if let (Some(id), 1..) = (complete, earlier) {
-                // Nobody else lists new orders: those listed since this scan began were listed by it.
-                sqlx::query("UPDATE orders SET listed_scan = ? WHERE shop = ? AND listed_at >= ?")
-                    .bind(id)
-                    .bind(shop.as_str())
-                    .bind(ms(scan.started_at))
-                    .execute(tx.conn()?)
-                    .await?;
-            }
-        }
-        let kept_from = now.saturating_sub(KEPT_FOR).unwrap_or(Timestamp::MIN);
-        sqlx::query(
-            "DELETE FROM scans WHERE started_at < ?2 AND id IN (SELECT id FROM scans s
-               WHERE id <> COALESCE((SELECT MAX(id) FROM scans WHERE shop = s.shop AND kind = s.kind
-                 AND complete = 1), 0)
-               AND id <> COALESCE((SELECT MAX(id) FROM scans WHERE shop = s.shop AND kind = 'sweep'
-                 AND complete = 1 AND archive_read = 1), 0)
-               ORDER BY id LIMIT ?1)",
-        )
-        .bind(DROPPED_AT_ONCE)
-        .bind(ms(kept_from))
-        .execute(tx.conn()?)
-        .await?;
-        match scan.kind {
-            ScanKind::New => crash_point("scan.before_commit"),
-            ScanKind::Sweep => crash_point("sweep.before_commit"),
-        }
-        tx.commit().await?;
-        match scan.kind {
-            ScanKind::New => crash_point("scan.after_commit"),
-            ScanKind::Sweep => crash_point("sweep.after_commit"),
-        }
-        Ok(observed)
-    }
-
     /// The last complete scan reaching back to `from` or further.
     pub async fn last_complete_scan(
         &self,

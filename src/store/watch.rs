@@ -1,6 +1,6 @@
 //! What is watched over: the cancel budget, broken stock, orders a person has to see, the day's sums.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::Value;
 use sqlx::FromRow;
 
@@ -8,9 +8,8 @@ use super::orders::parse_order;
 use super::stock::{COLLAPSE_SKUS_MIN, COLLAPSES, CollapseRow};
 use super::{Store, StoreError, at, ms};
 use crate::domain::decision::Decision;
-use crate::domain::facts::{Collapse, Counters};
+use crate::domain::facts::Collapse;
 use crate::domain::ids::{OrderCode, ShopName};
-use crate::ledger::deciding::{COUNTERS, CountersRow};
 
 /// An order that waits and is held for a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,24 +105,6 @@ impl Store {
             .bind(ms(since))
             .fetch_one(&mut *reader)
             .await?)
-    }
-
-    /// The shop's cancel budget as an interlock sees it.
-    pub async fn counters(
-        &self,
-        shop: &ShopName,
-        window: SignedDuration,
-        now: Timestamp,
-    ) -> Result<Counters, StoreError> {
-        let before = |span: SignedDuration| ms(now.saturating_sub(span).unwrap_or(Timestamp::MIN));
-        let mut reader = self.read().await?;
-        let row: CountersRow = sqlx::query_as(COUNTERS)
-            .bind(shop.as_str())
-            .bind(before(window))
-            .bind(before(SignedDuration::from_hours(1)))
-            .fetch_one(&mut *reader)
-            .await?;
-        Ok(row.counters())
     }
 
     /// The sharpest fall of stock still in force.

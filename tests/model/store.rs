@@ -63,7 +63,7 @@ impl<const N: usize> Shop<N> {
         }
     }
 
-    /// Units with a reservation, confirmed and not: `store::stock::LEVELS`.
+    /// Units with a reservation, confirmed and not: `domain::availability`.
     pub(crate) fn promised(&self, state: &State<N>) -> (u8, u8) {
         let units = |how: Reserved| {
             let of = state.orders.iter().zip(&self.wants);

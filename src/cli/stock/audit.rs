@@ -7,8 +7,8 @@ use serde_json::json;
 use crate::cli::args::{Format, Shown, StockShow};
 use crate::cli::{Done, FAILED, open, orders, say, table};
 use crate::config::Loaded;
+use crate::ledger::Promise;
 use crate::runtime::build;
-use crate::store::Promise;
 
 pub(in crate::cli) async fn reservations(loaded: &Loaded, args: &StockShow) -> Done {
     let store = open(&loaded.config).await?;

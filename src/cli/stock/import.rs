@@ -10,10 +10,11 @@ use crate::cli::args::{Format, StockImport};
 use crate::cli::{Done, Failure, open, person, say};
 use crate::clock::Clock;
 use crate::config::Loaded;
+use crate::domain::stock::ImportReport;
 use crate::domain::stock::{Semantics, StockRow};
+use crate::ledger::Import;
 use crate::runtime::feeds;
 use crate::stock::{self, Places};
-use crate::store::{Import, ImportReport};
 
 /// How to read the file, from the arguments and the configured source.
 struct Reading {

@@ -9,9 +9,11 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Feeds, StageError};
 use super::{FileState, Outcome, Place, STABLE_FOR, Seen, Source};
+use crate::domain::stock::ImportReport;
 use crate::domain::stock::StockRow;
+use crate::ledger::Import;
 use crate::stock::{self, ReadError};
-use crate::store::{Import, ImportReport, LastRead, SourceRead, SourceState};
+use crate::store::{LastRead, SourceRead, SourceState};
 
 /// Result of a check.
 pub(super) struct Look {

@@ -7,11 +7,11 @@ use jiff::Timestamp;
 use serde_json::Value;
 use sqlx::FromRow;
 
-use super::import::LEVELS_CHANGED;
-use super::{Store, StoreError, at};
+use super::availability::{Viewpoint, stock_views};
+use super::pickup_points::MOVED;
 use crate::domain::stock::Semantics;
-use crate::ledger::availability::{Viewpoint, stock_views};
-use crate::ledger::pickup_points::MOVED;
+use crate::store::audit::LEVELS_CHANGED;
+use crate::store::{Store, StoreError, at};
 
 /// Rows of the trail read at once.
 const PAGE: i64 = 5_000;

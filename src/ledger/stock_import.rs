@@ -5,18 +5,15 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::feeds::SourceRead;
-use super::{Store, StoreError, WriteTx, ms};
+use super::pickup_points;
 use crate::crash_point::crash_point;
-use crate::domain::stock::{Semantics, StockRow};
-use crate::ledger::pickup_points;
+use crate::domain::stock::{ImportReport, Semantics, StockRow};
 use crate::mutant::mutant;
+use crate::store::audit::LEVELS_CHANGED;
+use crate::store::{SourceRead, Store, StoreError, WriteTx, ms};
 
 /// Rows written in one statement.
 const BATCH: usize = 500;
-
-/// The event of the trail that tells which levels changed, some hundreds a row.
-pub(crate) const LEVELS_CHANGED: &str = "stock.levels";
 
 /// Rows to take in.
 pub struct Import<'a> {
@@ -34,22 +31,6 @@ pub struct Import<'a> {
     pub actor: &'a str,
     /// Told of rows as they are written.
     pub progress: &'a (dyn Fn(usize) + Sync),
-}
-
-/// What an import did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ImportReport {
-    /// Rows taken.
-    pub rows: usize,
-    /// Rows older than what was already known, left out.
-    pub older: usize,
-    /// Levels that had some before, of those this source gave or gives: what it may lose at once. At its
-    /// first import, of all.
-    pub had: i64,
-    /// Of those, levels that fell to none.
-    pub fell: i64,
-    /// Levels that came from this source before and are not in it any more: they stay, and grow old.
-    pub absent: i64,
 }
 
 /// What is known of a level.

@@ -1,14 +1,16 @@
-//! Readings of single orders and of lists of accepted ones, and of lines: each set in one transaction.
+//! Readings of lists, of single orders and of lines: each set is taken in in one transaction.
+
+use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Store, StoreError, orders};
+use super::observe::{self, Observed, Reading};
+use super::{amended, departures, reservations};
 use crate::crash_point::crash_point;
 use crate::domain::ids::ShopName;
 use crate::domain::order::{Lines, Order};
-use crate::ledger::observe::{self, Observed, Reading};
-use crate::ledger::{amended, departures, reservations};
 use crate::mutant::mutant;
+use crate::store::{Scan, ScanKind, Store, StoreError, WriteTx, ms, orders, scans};
 
 /// An order as it was stored, and its lines or why there are none this time.
 pub type LinesRead = (Order, Result<Lines, NoLines>);
@@ -23,6 +25,54 @@ pub enum NoLines {
 }
 
 impl Store {
+    /// Takes in a part of a list of new orders that is still being read.
+    pub async fn record_listed(
+        &self,
+        shop: &ShopName,
+        readings: &[Reading],
+        now: Timestamp,
+    ) -> Result<Observed, StoreError> {
+        let mut tx = self.write().await?;
+        let observed = observe::observe(&mut tx, shop, readings, now).await?;
+        mark_listed(&mut tx, shop, readings, None).await?;
+        tx.commit().await?;
+        Ok(observed)
+    }
+
+    /// Stores a scan with all it read in one transaction. Of a long one, `earlier` orders were taken in
+    /// by [`Store::record_listed`] or [`Store::record_readings`] already.
+    pub async fn record_scan(
+        &self,
+        shop: &ShopName,
+        scan: &Scan,
+        (readings, earlier): (&[Reading], usize),
+        now: Timestamp,
+    ) -> Result<Observed, StoreError> {
+        let mut tx = self.write().await?;
+        let observed = observe::observe(&mut tx, shop, readings, now).await?;
+        let orders = readings.len() + earlier;
+        let id = scans::insert(&mut tx, shop, scan, orders).await?;
+        if scan.kind == ScanKind::New {
+            let complete = scan.problem.is_none().then_some(id);
+            mark_listed(&mut tx, shop, readings, complete).await?;
+            if let (Some(id), 1..) = (complete, earlier) {
+                // Only this stage lists new orders: those listed since this scan began were listed by it.
+                orders::mark_listed_since(&mut tx, shop, id, scan.started_at).await?;
+            }
+        }
+        scans::delete_old(&mut tx, now).await?;
+        match scan.kind {
+            ScanKind::New => crash_point("scan.before_commit"),
+            ScanKind::Sweep => crash_point("sweep.before_commit"),
+        }
+        tx.commit().await?;
+        match scan.kind {
+            ScanKind::New => crash_point("scan.after_commit"),
+            ScanKind::Sweep => crash_point("sweep.after_commit"),
+        }
+        Ok(observed)
+    }
+
     /// Takes in readings that belong to no list of new orders.
     pub async fn record_readings(
         &self,
@@ -117,4 +167,24 @@ impl Store {
         crash_point("lines.after_commit");
         Ok(())
     }
+}
+
+/// Marks which orders a `NEW` list showed, and when its page was asked for.
+async fn mark_listed(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    readings: &[Reading],
+    scan: Option<i64>,
+) -> Result<(), StoreError> {
+    let mut pages: BTreeMap<i64, Vec<&str>> = BTreeMap::new();
+    for reading in readings {
+        pages
+            .entry(ms(reading.asked_at))
+            .or_default()
+            .push(reading.order.id.as_str());
+    }
+    for (asked_at, ids) in pages {
+        orders::mark_listed(tx, shop, &ids, (asked_at, scan)).await?;
+    }
+    Ok(())
 }
