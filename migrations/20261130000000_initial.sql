@@ -139,7 +139,7 @@ CREATE TABLE stock (
   sku        TEXT NOT NULL CHECK (sku <> ''),
   warehouse  TEXT NOT NULL,
   on_hand    INTEGER CHECK (on_hand >= 0),
-  -- the moment it was counted at
+  -- the moment it was counted at; before all others where the clock was wrong then
   as_of      INTEGER NOT NULL,
   import_id  INTEGER NOT NULL REFERENCES stock_imports (id),
   -- the import in which it fell to zero, until it has units again or a person confirms

@@ -1,5 +1,5 @@
-//! An order whose total changed is another order to decide: its lines are read anew, what was decided
-//! and not sent is taken back, and what was promised is counted anew.
+//! An amended order (its total changed) is decided again: its lines are read again, an action not sent yet is
+//! withdrawn, and its reservations follow its new lines.
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -13,9 +13,9 @@ use crate::domain::order::{Order, Status};
 use crate::domain::reservation::Event;
 use crate::store::{StoreError, WriteTx, ms};
 
-const WHY: &str = "the order was edited";
+const WHY: &str = "the order was amended";
 
-/// Forgets the lines of an order, and takes the engine's unsent action back. Whether there was one.
+/// Deletes the lines of an order, and withdraws the engine's unsent action. Returns whether there was one.
 pub(crate) async fn forget_lines(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
@@ -41,7 +41,7 @@ pub(crate) async fn forget_lines(
         now,
         "qabyl",
         (shop, Some(&order.id)),
-        "order.edited",
+        "order.amended",
         json!({ "total": order.total }),
     );
     let unsent: Option<i64> = sqlx::query_scalar(
@@ -60,7 +60,7 @@ pub(crate) async fn forget_lines(
     Ok(true)
 }
 
-/// Makes what is promised for an order what its lines say, where anything is.
+/// Replaces the active reservations of an order by those its lines ask for, where it has any.
 pub(crate) async fn refit(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,

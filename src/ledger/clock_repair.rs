@@ -1,5 +1,5 @@
-//! A clock that ran ahead and was set right leaves times behind that lie in the future. They would
-//! hold work back, or pass for fresh, until the clock caught up with them.
+//! A clock that ran ahead and was corrected leaves times in the future behind. They would delay work, or count
+//! as fresh, until the clock reaches them.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -8,18 +8,18 @@ use crate::crash_point::crash_point;
 use crate::mutant::mutant;
 use crate::store::{Store, StoreError, ms};
 
-/// A clock that steps back by less than this is only being disciplined.
+/// A clock that steps back by less than this is only being adjusted.
 const STEP: SignedDuration = SignedDuration::from_secs(60);
 
-/// Nothing is put off for longer than this; only a later due time tells of a step by itself.
+/// No action is put off for longer than this: a later due time shows that the clock was set back.
 const PUT_OFF_MAX: SignedDuration = SignedDuration::from_hours(1);
 
-/// What is dated `?1` (now) or later, and what becomes of it. `?2` is when an action is due whose
-/// request ended just now: no settle is cut short.
-const MENDS: [&str; 9] = [
-    // Whether such a reading is old or new is not known: it is no evidence.
+/// What becomes of times later than `?1` (now). `?2` is when an action is due whose request ended just now: no
+/// `settle` is shortened.
+const REPAIRS: [&str; 9] = [
+    // It is unknown whether such a reading is old or new: it is no evidence.
     "DELETE FROM scans WHERE started_at > ?1 AND ?2 > 0",
-    // The next scan may have the number of one that goes.
+    // The next scan may get the number of a deleted one.
     "UPDATE orders SET listed_at = NULL, listed_scan = NULL WHERE listed_at > ?1 AND ?2 > 0",
     "UPDATE orders SET seen_at = ?1, first_seen_at = MIN(first_seen_at, ?1),
        status_since = MIN(status_since, ?1) WHERE seen_at > ?1 AND ?2 > 0",
@@ -28,32 +28,32 @@ const MENDS: [&str; 9] = [
      WHERE shortage_since > ?1 AND ?2 > 0",
     "UPDATE actions SET due_at = MIN(due_at, MAX(?1, ?2)) WHERE due_at > ?1 AND closed_at IS NULL",
     "UPDATE actions SET made_at = ?1 WHERE made_at > ?1 AND ?2 > 0 AND closed_at IS NULL",
-    // Whether goods left before or after a count made meanwhile is not known: it is no evidence, and the
-    // next one is newer.
+    // It is unknown whether goods left before or after such a count: it counts as older than everything, and
+    // the next one is newer.
     "UPDATE stock SET as_of = 0 WHERE as_of > ?1 AND ?2 > 0",
     "UPDATE reservations SET closed_at = MIN(closed_at, ?1), left_after = MIN(left_after, ?1)
      WHERE (closed_at > ?1 OR left_after > ?1) AND ?2 > 0",
 ];
 
 impl Store {
-    /// Puts times right that lie in the future since the clock was set back. Gives the step back,
-    /// if there was one.
-    pub async fn mend_times(
+    /// Repairs times that lie in the future since the clock was set back. Returns by how much it was set
+    /// back, if it was.
+    pub async fn repair_times(
         &self,
         settle: SignedDuration,
         now: Timestamp,
     ) -> Result<Option<SignedDuration>, StoreError> {
         let latest = now.saturating_add(PUT_OFF_MAX).unwrap_or(now);
         let mut reader = self.read().await?;
-        // Stages write most of these rows, and each looks here first. What the trail told before it was
-        // mended stays in it.
+        // Stages write most of these rows, and each checks them first. Rows of the audit log from before the
+        // last repair keep their times.
         let newest: Option<i64> = sqlx::query_scalar(
-            "WITH trail AS (SELECT id, at, event FROM audit ORDER BY id DESC LIMIT 20)
+            "WITH log AS (SELECT id, at, event FROM audit ORDER BY id DESC LIMIT 20)
              SELECT MAX(at) FROM (
                SELECT MAX(started_at) AS at FROM (SELECT started_at FROM scans ORDER BY id DESC LIMIT 20)
                UNION ALL
-               SELECT MAX(at) FROM trail
-               WHERE id >= COALESCE((SELECT MAX(id) FROM trail WHERE event = 'clock.mended'), 0)
+               SELECT MAX(at) FROM log
+               WHERE id >= COALESCE((SELECT MAX(id) FROM log WHERE event = 'clock.repaired'), 0)
                UNION ALL
                SELECT MAX(due_at) - (?2 - ?1) FROM actions WHERE state IN ('pending', 'sent', 'unknown'))",
         )
@@ -71,7 +71,7 @@ impl Store {
         }
         let settled = now.saturating_add(settle).unwrap_or(now);
         let mut tx = self.write().await?;
-        for statement in MENDS {
+        for statement in REPAIRS {
             sqlx::query(statement)
                 .bind(ms(now))
                 .bind(ms(settled))
@@ -79,7 +79,7 @@ impl Store {
                 .await?;
         }
         let detail = json!({ "back_s": back.as_secs() });
-        tx.audit_row(now, "qabyl", (None, None), "clock.mended", detail);
+        tx.audit_row(now, "qabyl", (None, None), "clock.repaired", detail);
         crash_point("repair.before_commit");
         tx.commit().await?;
         crash_point("repair.after_commit");

@@ -1,5 +1,5 @@
-//! Putting a copy in the place of a database that is gone. The copy is made ready under another name
-//! and takes its place only then: a restore that is killed leaves nothing, or the whole.
+//! Restoring a lost database from a backup. The backup is prepared under another name and gets the database's
+//! name only then: a restore that is killed leaves nothing, or the complete database.
 
 use std::path::Path;
 
@@ -14,10 +14,10 @@ use crate::store::backup::{FILES, beside, check_through, publish, remove, vacuum
 use crate::store::orders::{lines_awaited, order_ids};
 use crate::store::{Store, StoreError, WriteTx, at, lock, ms, open};
 
-/// Added to the database's name while it is being made ready.
+/// Added to the database's name while it is being prepared.
 const RESTORING: &str = ".restoring";
 
-/// A shop that was put back from a copy and has not caught up with Kaspi yet.
+/// A shop of a restored database that has not caught up with Kaspi yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Restored {
     /// When.
@@ -26,9 +26,9 @@ pub struct Restored {
     pub known_until: Option<Timestamp>,
 }
 
-/// Puts a copy in the place of the database. Nothing is decided from it before every list was read
-/// again (R15), and what had not been sent by then is decided anew. Gives of when its newest count is: what
-/// was counted since is lost.
+/// Restores the database from a backup. Nothing is decided from it before every list was read again (R15), and
+/// actions that had not been sent are decided again. Returns the moment of its newest stock level: what was
+/// counted since is lost.
 ///
 /// # Errors
 /// [`StoreError::Held`] while a daemon works on the database, [`StoreError::Open`] when there is
@@ -63,7 +63,7 @@ pub async fn restore(
     made
 }
 
-/// What was left from another database would be taken for this one's and written into it.
+/// SQLite would take files left by another database for this one's, and write them into it.
 fn nothing_there(to: &Path) -> Result<(), StoreError> {
     let found = FILES.iter().map(|suffix| beside(to, suffix));
     let found: Vec<String> = found
@@ -82,8 +82,8 @@ fn nothing_there(to: &Path) -> Result<(), StoreError> {
     })
 }
 
-/// How to read the copy. Without a log beside it nothing is written beside it either, and it may lie
-/// where nothing can be.
+/// How to open the backup. Without a log beside it SQLite writes nothing beside it, and it may lie in a folder
+/// that is not writable.
 fn source(from: &Path) -> Result<SqliteConnectOptions, StoreError> {
     if let Err(error) = from.metadata() {
         return Err(crate::store::backup::failed(
@@ -112,43 +112,43 @@ async fn is_ours(from: &Path, source: &SqliteConnectOptions) -> Result<(), Store
     }
     Err(StoreError::Open {
         path: from.to_owned(),
-        why: "it is not a database of Qabyl: name a copy that `qabyl backup` made".to_owned(),
+        why: "it is not a database of Qabyl: name a backup that `qabyl backup` made".to_owned(),
     })
 }
 
-/// What the copy may not be taken at its word for. `?1` now, `?2` when a POST that was under way, of
-/// which the copy may not know, has had its effect.
+/// What may have changed since the backup was made. `?1` is now, `?2` when a POST that was under way, and that the
+/// backup may not know, has had its effect.
 const STATEMENTS: [&str; 9] = [
-    // Unless both lists were read whole, nothing is known of any time.
+    // NULL where one of the lists was never read completely.
     "INSERT INTO restores (shop, at, known_until)
      SELECT name, ?1, MIN(
        (SELECT MAX(started_at) FROM scans WHERE shop = name AND kind = 'new' AND complete = 1),
        (SELECT MAX(started_at) FROM scans WHERE shop = name AND kind = 'sweep' AND complete = 1))
      FROM shops WHERE ?2 > 0
      ON CONFLICT (shop) DO UPDATE SET at = excluded.at, known_until = MIN(known_until, excluded.known_until)",
-    // A reading of then is no evidence now, nor is a shortage seen then.
+    // A reading from before the backup is no evidence now, nor is a shortage seen then.
     "DELETE FROM scans WHERE ?1 > 0 AND ?2 > 0",
     "UPDATE orders SET listed_at = NULL, listed_scan = NULL, shortage_since = NULL, shortage_scans = 0,
        shortage_scan = NULL, seen_at = MIN(seen_at, ?1 - 1), first_seen_at = MIN(first_seen_at, ?1 - 1)
      WHERE ?2 > 0",
-    // A person's word may have been followed by another one: they are asked again.
-    "UPDATE orders SET held_by = 'qabyl', held_why = 'a person''s decision was not sent yet when the copy was made'
+    // A manual decision may have been followed by another one: the person is asked again.
+    "UPDATE orders SET held_by = 'qabyl', held_why = 'a manual decision had not been sent when the backup was made'
      WHERE ?1 > 0 AND ?2 > 0 AND EXISTS (SELECT 1 FROM actions a WHERE a.shop = orders.shop
        AND a.order_id = orders.id AND a.state = 'pending' AND a.attempts = 0 AND a.origin = 'person')",
-    // What the copy has not sent may have been sent, or dropped, since.
-    "UPDATE reservations SET state = 'released', closed_at = ?1, why = 'put back from a copy'
+    // What had not been sent when the backup was made may have been sent, or withdrawn, since.
+    "UPDATE reservations SET state = 'released', closed_at = ?1, why = 'restored from a backup'
      WHERE ?2 > 0 AND state = 'active' AND confirmed_at IS NULL AND EXISTS (SELECT 1 FROM actions a
        WHERE a.shop = reservations.shop AND a.order_id = reservations.order_id AND a.state = 'pending'
          AND a.attempts = 0)",
-    "UPDATE actions SET state = 'superseded', closed_at = ?1, due_at = NULL, needs_person = 0, why = 'put back from a copy'
+    "UPDATE actions SET state = 'superseded', closed_at = ?1, due_at = NULL, needs_person = 0, why = 'restored from a backup'
      WHERE ?2 > 0 AND state = 'pending' AND attempts = 0",
-    // The trail begins anew with what is left: what follows is told from here.
+    // From here on the audit log records every change of levels and reservations: this is what it begins with.
     "INSERT INTO audit (at, actor, epoch, event, detail)
      SELECT ?1, 'qabyl', (SELECT epoch FROM lease), 'ledger.baseline', json_object(
        'levels', (SELECT json_group_array(json_array(sku, warehouse, on_hand)) FROM stock),
        'reservations', (SELECT json_group_array(json_array(id, sku, warehouse, quantity, state)) FROM reservations))
      WHERE ?2 > 0",
-    // What was sent may have been sent once more.
+    // What had been sent may have been sent once more.
     "UPDATE actions SET due_at = MAX(due_at, ?2) WHERE ?1 > 0 AND closed_at IS NULL AND needs_person = 0",
     "UPDATE lease SET epoch = epoch + 1, checked_at = NULL WHERE ?1 > 0 AND ?2 > 0",
 ];
@@ -205,8 +205,7 @@ async fn mark(
 }
 
 impl Store {
-    /// Orders known as not over that were not seen since `since`, `limit` at most, those before
-    /// `after` left out.
+    /// Ids of unfinished orders that were not seen since `since`, after the id `after`, at most `limit`.
     pub async fn unfinished(
         &self,
         shop: &ShopName,
@@ -228,7 +227,7 @@ impl Store {
         order_ids(&ids)
     }
 
-    /// Whether a complete list of new orders, over a span of `span` or more, was asked for since then.
+    /// Whether a complete list of new orders that covers `span` or more was asked for since then.
     pub async fn listed_since(
         &self,
         shop: &ShopName,
@@ -249,7 +248,7 @@ impl Store {
         Ok(found)
     }
 
-    /// Orders in these statuses first seen since `since` whose lines are waited for.
+    /// How many orders in these statuses, first seen since `since`, still wait for their lines.
     pub async fn lines_missing(
         &self,
         shop: &ShopName,
@@ -271,7 +270,7 @@ impl Store {
         Ok(count.unsigned_abs())
     }
 
-    /// The shop has caught up with Kaspi: it works as ever.
+    /// Ends the catch-up of a shop: it decides and acts again.
     pub async fn caught_up(&self, shop: &ShopName, now: Timestamp) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
         sqlx::query("DELETE FROM restores WHERE shop = ?")
@@ -283,7 +282,7 @@ impl Store {
         tx.commit().await
     }
 
-    /// Whether the shop was put back from a copy and has not caught up yet.
+    /// When the shop was restored, while it has not caught up yet.
     pub async fn restored(
         &self,
         shop: &ShopName,
@@ -300,7 +299,7 @@ impl Store {
             return Ok(None);
         };
         if put_back > ms(now) {
-            // The clock was set back since: nothing waits for longer than from now on.
+            // The clock was set back since: the wait starts again now.
             let mut tx = self.write().await?;
             sqlx::query("UPDATE restores SET at = ? WHERE shop = ?")
                 .bind(ms(now))
@@ -317,7 +316,7 @@ impl Store {
 }
 
 impl WriteTx<'_> {
-    /// When the shop was put back from a copy, while it has not caught up.
+    /// When the shop was restored, while it has not caught up.
     pub(crate) async fn restored_at(
         &mut self,
         shop: &ShopName,

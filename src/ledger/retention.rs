@@ -239,7 +239,7 @@ async fn drop_all(
     for (id, code, status) in over {
         let id = OrderId::new(id).map_err(|_| StoreError::corrupt("an order id", id))?;
         let detail = json!({ "code": code, "status": status });
-        tx.audit(now, "qabyl", (shop, Some(&id)), "order.dropped", detail);
+        tx.audit(now, "qabyl", (shop, Some(&id)), "order.deleted", detail);
     }
     Ok(())
 }

@@ -173,7 +173,7 @@ impl Ctx {
     /// Corrects times that a clock which ran ahead left in the future. Every stage begins with this.
     pub(super) async fn repair_clock(&self) -> Result<(), StoreError> {
         let settle = self.settings.patience.settle;
-        if let Some(back) = self.store.mend_times(settle, self.clock.now()).await? {
+        if let Some(back) = self.store.repair_times(settle, self.clock.now()).await? {
             log_event!(
                 CLOCK_STEPPED, shop = %self.shop, set_back_s = back.as_secs(),
                 "the clock was set back: times stored ahead of it are corrected, evidence is gathered again"

@@ -130,7 +130,7 @@ impl Store {
              LEFT JOIN orders o ON o.shop = a.shop AND o.id = a.order_id
              WHERE (?1 IS NULL AND a.event <> ?3) OR o.code = ?1
                OR (o.id IS NULL AND (a.shop, a.order_id) IN (
-                 SELECT shop, order_id FROM audit WHERE event = 'order.dropped' AND detail ->> '$.code' = ?1))
+                 SELECT shop, order_id FROM audit WHERE event = 'order.deleted' AND detail ->> '$.code' = ?1))
              ORDER BY a.id DESC LIMIT ?2",
         )
         .bind(code)

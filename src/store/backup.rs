@@ -1,5 +1,5 @@
-//! Whole copies of the database, made beside a running daemon. A copy has its name only once it is
-//! whole and on disk.
+//! Backups of the database, made beside a running daemon. A backup gets its name only once it is complete and
+//! on disk.
 
 use std::fs::File;
 use std::io;
@@ -12,18 +12,18 @@ use super::{Store, StoreError, open};
 use crate::crash_point::crash_point;
 use crate::files::{create_private, folder_of};
 
-/// Added to the name of a copy that is being made.
+/// Added to the name of a backup that is being made.
 pub const PARTIAL: &str = ".partial";
 
 /// A database's own file and what SQLite may keep beside it, by what is added to its name.
 pub(crate) const FILES: [&str; 4] = ["", "-wal", "-shm", "-journal"];
 
 impl Store {
-    /// Writes a copy of the database, as of one moment, to a file that is not there yet. The copy is
-    /// readable by this user alone. Writers go on meanwhile: this only reads.
+    /// Writes a copy of the database, as of one moment, to a file that does not exist yet. Only this user can
+    /// read it. Writers continue in the meantime: this only reads.
     ///
     /// # Errors
-    /// Whatever went wrong; then nothing is left behind under the copy's name.
+    /// Any that occurs; then nothing is left under the backup's name.
     pub async fn backup(&self, to: &Path) -> Result<(), StoreError> {
         absent(to)?;
         let partial = beside(to, PARTIAL);
@@ -38,7 +38,7 @@ impl Store {
         };
         let made = made.await;
         if made.is_err() {
-            // What went wrong already is worth more than this.
+            // The first error says more than this one would.
             let _ = remove(&partial);
         }
         made
@@ -67,7 +67,7 @@ fn absent(to: &Path) -> Result<(), StoreError> {
     Err(failed(to, &taken, "name a file that is not there yet"))
 }
 
-/// Removes a database file with whatever SQLite may have left beside it.
+/// Removes a database file with the files SQLite may have left beside it.
 pub(crate) fn remove(database: &Path) -> Result<(), StoreError> {
     for suffix in FILES {
         let file = beside(database, suffix);
@@ -81,8 +81,7 @@ pub(crate) fn remove(database: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Writes all that a database holds into a new file, on a connection of its own: what a full disk does
-/// to it concerns nobody else.
+/// Writes the content of a database into a new file, on its own connection: a full disk fails only that one.
 pub(crate) async fn vacuum_into(from: SqliteConnectOptions, to: &Path) -> Result<(), StoreError> {
     let text = to.to_str().ok_or_else(|| StoreError::Open {
         path: to.to_owned(),
@@ -104,7 +103,7 @@ pub(crate) async fn publish(finished: &Path, name: &Path) -> Result<(), StoreErr
     let (from, to) = (finished.to_owned(), name.to_owned());
     let published = tokio::task::spawn_blocking(move || {
         File::open(&from)?.sync_all()?;
-        // A link, unlike a rename, never takes the place of a file that came in between.
+        // A link, unlike a rename, never replaces a file that was created in the meantime.
         match std::fs::hard_link(&from, &to) {
             Ok(()) => std::fs::remove_file(&from)?,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(error),
@@ -119,7 +118,7 @@ pub(crate) async fn publish(finished: &Path, name: &Path) -> Result<(), StoreErr
     published.map_err(|error| failed(name, &error, "see that its folder is writable and has room"))
 }
 
-/// Makes the names in a file's folder durable, where the file system knows of that.
+/// Makes the names in a file's folder durable, where the file system supports that.
 fn sync_folder(file: &Path) -> io::Result<()> {
     match File::open(folder_of(file))?.sync_all() {
         Err(error)
@@ -134,12 +133,12 @@ fn sync_folder(file: &Path) -> io::Result<()> {
     }
 }
 
-/// Whether a file is a whole database.
+/// Checks that a file is an undamaged database.
 pub(crate) async fn check(file: &Path) -> Result<(), StoreError> {
     check_through(&open::options(file).read_only(true), file).await
 }
 
-/// As [`check`], opened so.
+/// As [`check`], opened with these options.
 pub(crate) async fn check_through(
     options: &SqliteConnectOptions,
     file: &Path,

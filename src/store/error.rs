@@ -47,7 +47,7 @@ pub enum StoreError {
     #[error("the database refused a statement: {0}")]
     Statement(#[from] sqlx::Error),
     /// A stored value is not one that is ever written.
-    #[error("the database holds {what} that makes no sense: '{value}'")]
+    #[error("the database holds {what} that is impossible: '{value}'")]
     Corrupt {
         /// Which value.
         what: &'static str,

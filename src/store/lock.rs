@@ -19,7 +19,7 @@ pub struct Holder {
     pub started: String,
 }
 
-/// A held lock; freed when dropped or when the process dies.
+/// A held lock; released when dropped or when the process dies.
 #[derive(Debug)]
 pub(crate) struct Lock {
     _file: File,
@@ -32,7 +32,7 @@ pub(crate) fn path_for(database: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Takes the lock, or says who holds it.
+/// Takes the lock, or returns who holds it.
 pub(crate) fn take(database: &Path, now: Timestamp) -> Result<Lock, StoreError> {
     let path = path_for(database);
     let open = |why: std::io::Error| cannot_open(&path, &why);

@@ -21,7 +21,7 @@ const SQLITE_OLDEST: (u32, u32, u32) = (3, 51, 3);
 /// Reading connections: a read takes milliseconds, and each connection has a cache of its own.
 const READERS: u32 = 2;
 
-/// Rows a reading connection hands over at once: a quarter of a replay's time went into waking it up.
+/// Rows a reading connection hands over at once: waking it up for each took a quarter of a replay's time.
 const READ_AHEAD: usize = 512;
 
 /// How long a writer waits for another process's write.

@@ -1,4 +1,4 @@
-//! The files themselves: the log kept short, the database looked through once a day.
+//! Maintenance of the files: the write-ahead log is kept short, and the database is checked once a day.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use sqlx::{ConnectOptions as _, Connection as _};
 use super::backup::{beside, check};
 use super::{Store, StoreError, ms, open};
 
-/// A file found whole so lately is not looked through again.
+/// A file found undamaged within this time is not checked again.
 const CHECK_EVERY: SignedDuration = SignedDuration::from_hours(24);
 
-/// Looking through a file of this size takes no time worth saving, in bytes.
+/// A file of at most this size is always checked: it takes no time worth saving. Bytes.
 const SMALL: u64 = 64 * 1024 * 1024;
 
 impl Store {
@@ -24,8 +24,8 @@ impl Store {
             .map_or(0, |log| log.len())
     }
 
-    /// Writes the log back into the file and cuts it, as far as that holds nobody up. Gives what is
-    /// left of it, in bytes.
+    /// Writes the log back into the file and truncates it, as far as no reader or writer has to wait. Returns
+    /// what is left of it, in bytes.
     pub async fn shorten_log(&self) -> Result<u64, StoreError> {
         // On a connection of its own, which waits for nobody: while a reader is at work the log stays.
         let mut connection = open::options(&self.path)
@@ -43,8 +43,8 @@ impl Store {
         Ok(self.log_bytes())
     }
 
-    /// Looks the file through unless that was done within a day, and by this process since it was
-    /// opened. Gives whether it was looked through.
+    /// Checks the file unless that was done within a day, and by this process since it was opened. Returns
+    /// whether it was checked.
     ///
     /// # Errors
     /// [`StoreError::Damaged`]: going on would make it worse.
@@ -60,7 +60,7 @@ impl Store {
         }
         let found = check(&self.path).await;
         let is_whole = found.is_ok();
-        // The next start looks for itself where this one found damage.
+        // The next start checks again where this one found damage.
         let noted = self.note_check(is_whole.then_some(now)).await;
         found?;
         noted?;
@@ -83,8 +83,8 @@ fn is_recent(checked: Option<i64>, now: Timestamp) -> bool {
     age.is_some_and(|age| age >= SignedDuration::ZERO && age < CHECK_EVERY)
 }
 
-/// Looks the file through before it is worked on: a small one always, a large one unless it was found
-/// whole within a day, so that a restart stays quick. Gives whether it was looked through.
+/// Checks the file before it is used: a small one always, a large one unless it was found undamaged within a
+/// day, so that a restart stays quick. Returns whether it was checked.
 pub(crate) async fn check_at_start(path: &Path, now: Timestamp) -> Result<bool, StoreError> {
     let bytes = path.metadata().map_or(0, |file| file.len());
     if bytes > SMALL && is_recent(last_check(path).await, now) {
@@ -94,7 +94,7 @@ pub(crate) async fn check_at_start(path: &Path, now: Timestamp) -> Result<bool, 
     Ok(true)
 }
 
-/// When it was last found whole; `None` also where that is not known, as in an older schema.
+/// When it was last found undamaged; `None` also where that is unknown, as in another schema.
 async fn last_check(path: &Path) -> Option<i64> {
     let mut connection = open::options(path).read_only(true).connect().await.ok()?;
     let checked: Result<Option<i64>, _> = sqlx::query_scalar("SELECT checked_at FROM lease")

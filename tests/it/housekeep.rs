@@ -261,7 +261,7 @@ async fn what_is_over_and_old_goes_whole_and_what_still_counts_stays() {
     let trail = world.store.audit_rows(None, 1000).await.unwrap();
     let dropped: Vec<&str> = trail
         .iter()
-        .filter(|row| row.event == "order.dropped")
+        .filter(|row| row.event == "order.deleted")
         .map(|row| row.detail.as_str())
         .collect();
     assert_eq!(dropped.len(), 5);
@@ -278,7 +278,7 @@ async fn what_is_over_and_old_goes_whole_and_what_still_counts_stays() {
     let last = world.store.audit_rows(Some("320000001"), 10).await.unwrap();
     assert_eq!(
         last.last().unwrap().event,
-        "order.dropped",
+        "order.deleted",
         "still recorded"
     );
     assert_eq!(
