@@ -147,11 +147,11 @@ pub const MUTANTS: [(&str, &str); 47] = [
     ),
     (
         "r9_stock_not_rechecked",
-        "an accept is sent although its units are gone since",
+        "an accept is sent although its units were taken since",
     ),
     (
         "r9_linked_after_departure_ignored",
-        "goods linked to a SKU after they departed are not counted as gone",
+        "goods linked to a SKU after they departed are not counted as departed",
     ),
     (
         "r9_courier_goods_return_at_once",
@@ -163,7 +163,7 @@ pub const MUTANTS: [(&str, &str); 47] = [
     ),
     (
         "r9_unknown_departure_is_certain",
-        "goods whose departure is unknown count as gone, and cancel others",
+        "goods whose departure is unknown count as departed, and cancel others",
     ),
     (
         "r10_no_deep_scan",

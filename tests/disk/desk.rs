@@ -204,13 +204,13 @@ pub(super) fn copy_database(from: &Path, to: &Path) {
 /// Waits for something another process does; its time is not ours to turn.
 pub(super) async fn until(
     what: &str,
-    patience: Duration,
+    limit: Duration,
     mut done: impl FnMut() -> bool,
 ) -> Result<(), String> {
     let start = Clock::System.ticks();
     while !done() {
-        if Clock::System.ticks().saturating_sub(start) > patience {
-            return Err(format!("{patience:?} passed, and not yet: {what}"));
+        if Clock::System.ticks().saturating_sub(start) > limit {
+            return Err(format!("{limit:?} passed, and not yet: {what}"));
         }
         tokio::time::sleep(Duration::from_millis(15)).await;
     }

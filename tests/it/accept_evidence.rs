@@ -296,7 +296,7 @@ async fn a_proposal_of_the_last_units_is_made_once() {
 }
 
 /// Lines asked for while their order was new are those of an accepted order when they come, if somebody accepted it
-/// meanwhile.
+/// in between.
 #[tokio::test]
 async fn lines_are_judged_by_the_current_status_of_their_order() {
     let settings = Settings {
@@ -307,8 +307,8 @@ async fn lines_are_judged_by_the_current_status_of_their_order() {
     world.stock(&[("A", 1)]).await;
     world.time.advance(2 * MINUTE);
     world.place_plain(&[("970000024", "A", 1)]);
-    let untold = Script::once(Fault::Http500).on(Method::Get).path("entries");
-    world.kaspi().script(untold.times(1_000));
+    let failing = Script::once(Fault::Http500).on(Method::Get).path("entries");
+    world.kaspi().script(failing.times(1_000));
     poll::run_once(&world.shop.ctx).await.unwrap();
     let asked = world.view("970000024").await.order;
     let now = world.now();

@@ -231,17 +231,17 @@ async fn nothing_personal_is_kept() {
 #[tokio::test]
 async fn the_invented_is_kept_as_it_came_and_held() {
     let page = page("orders_unknown_status.json").await;
-    let strange = &page.orders[0].order;
+    let unknown = &page.orders[0].order;
     assert_eq!(
-        strange.status,
+        unknown.status,
         Status::Other("WAITING_FOR_THE_MOON".to_owned())
     );
     assert_eq!(
-        strange.payment_mode,
+        unknown.payment_mode,
         Some(PaymentMode::Other("BARTER".to_owned()))
     );
     assert_eq!(
-        strange.delivery_mode,
+        unknown.delivery_mode,
         Some(DeliveryMode::Other("DELIVERY_BY_PIGEON".to_owned()))
     );
     let known = facts(vec![crate::rules::facts::line(
@@ -249,7 +249,7 @@ async fn the_invented_is_kept_as_it_came_and_held() {
         1,
         qabyl::domain::stock::LineStock::Known(crate::rules::facts::level(9)),
     )]);
-    assert_eq!(verdict(strange.clone(), known.lines), "hold");
+    assert_eq!(verdict(unknown.clone(), known.lines), "hold");
     let codes: Vec<_> = page
         .unreadable
         .iter()
@@ -274,7 +274,7 @@ async fn the_invented_is_kept_as_it_came_and_held() {
     assert_eq!(
         page.orders[1].order.code.as_str(),
         "900000009",
-        "a strange one costs no other"
+        "one with unknown values costs no other"
     );
 }
 
@@ -325,8 +325,8 @@ async fn entries_in_their_shapes() {
 #[tokio::test]
 async fn an_empty_list_is_a_list_and_a_page_of_html_is_an_outage() {
     assert_eq!(page("orders_none.json").await.orders.len(), 0);
-    let strange = page("orders_counts_strange.json").await;
-    assert_eq!((strange.page_count, strange.total_count), (Some(1), None));
+    let unknown = page("orders_counts_strange.json").await;
+    assert_eq!((unknown.page_count, unknown.total_count), (Some(1), None));
     let answer = |status, name| {
         let (client, _) = client(&[(status, name), (status, name)]);
         async move { client.reader().list(&query()).await.unwrap_err() }

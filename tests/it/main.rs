@@ -16,6 +16,7 @@ mod faults;
 mod fixtures;
 mod housekeep;
 mod large_backlog;
+mod layers;
 mod lists;
 mod log;
 mod long_queue;

@@ -26,7 +26,7 @@ pub(crate) enum Scene {
     Restore,
     /// `qabyl accept`, `hold` or `release` beside the daemon.
     Person,
-    /// Whatever it is doing.
+    /// At a random moment.
     Moment { again: bool },
 }
 

@@ -47,8 +47,8 @@ impl<const N: usize> Shop<N> {
         if action.due != Due::Now || order.stored != Seen::New {
             return;
         }
-        match self.today(state, i, action) {
-            Today::Same => {
+        match self.recheck(state, i, action) {
+            Recheck::StillValid => {
                 let order = &mut state.orders[i];
                 if self.off != Some(Off::Durable) {
                     action.state = ActionState::Sent;
@@ -66,13 +66,13 @@ impl<const N: usize> Shop<N> {
                 }
             }
             // `put_off` by a second: nothing that matters here.
-            Today::Later => {}
-            Today::Other => withdraw(state, i, action),
+            Recheck::WaitForEvidence => {}
+            Recheck::Changed => withdraw(state, i, action),
         }
     }
 
     /// `ledger::recheck::today`.
-    fn today(&self, state: &mut State<N>, i: usize, action: Action) -> Today {
+    fn recheck(&self, state: &mut State<N>, i: usize, action: Action) -> Recheck {
         let own = match state.orders[i].reserved {
             Reserved::No => 0,
             Reserved::Promised | Reserved::Confirmed => -i8::try_from(self.wants[i]).unwrap(),
@@ -84,21 +84,21 @@ impl<const N: usize> Shop<N> {
         let ruling = self.product.rule(&scene);
         let is_settled = action.ask == Ask::Accept && (action.attempts > 0 || action.fresh);
         if is_settled && !ruling.is_short {
-            return Today::Same;
+            return Recheck::StillValid;
         }
         let asked = match action.ask {
             Ask::Accept => Word::Accept,
             Ask::Cancel => Word::Cancel,
         };
         if ruling.verdict == asked {
-            return Today::Same;
+            return Recheck::StillValid;
         }
         let is_same_rule = ruling.proposed == asked;
         let waits = ruling.verdict == Word::Wait;
         if waits && is_same_rule && (action.attempts > 0 || ruling.wants_evidence) {
-            return Today::Later;
+            return Recheck::WaitForEvidence;
         }
-        Today::Other
+        Recheck::Changed
     }
 
     /// A POST's outcome: `ledger::actions::end`.
@@ -186,11 +186,11 @@ pub(crate) fn refuse<const N: usize>(state: &mut State<N>, i: usize) {
     }
 }
 
-/// What the decision would be today.
-enum Today {
-    Same,
-    Later,
-    Other,
+/// What the same decision would be now.
+enum Recheck {
+    StillValid,
+    WaitForEvidence,
+    Changed,
 }
 
 /// `ledger::recheck::withdraw`.

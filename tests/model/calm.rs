@@ -68,7 +68,7 @@ impl<const N: usize> Shop<N> {
     }
 
     /// Whether every order is accepted or cancelled, and known to be, or left to a person who is
-    /// told.
+    /// notified.
     pub(crate) fn is_ended(&self, state: &State<N>) -> bool {
         (0..N).all(|i| {
             let order = &state.orders[i];

@@ -96,10 +96,10 @@ impl<const N: usize> State<N> {
         };
         order.hand = Hand::Waiting { ask, done: false };
         order.left[ask as usize] = true;
-        let is_blind = matches!(order.proof, Proof::Open | Proof::Settled);
+        let is_unproven = matches!(order.proof, Proof::Open | Proof::Settled);
         order.proof = Proof::Open;
         let is_written = order.was_sent(ask);
-        if is_blind {
+        if is_unproven {
             self.breach(Breach::Blind);
         }
         if !fresh {

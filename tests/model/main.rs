@@ -11,7 +11,7 @@
 //! What it leaves out: goods that leave the shelf, more than one SKU or line an order, lines that come
 //! later than their order, feeds that list what is available, incomplete lists, single reads that find
 //! no order, 401 and 403, pauses, a person's hold, accept and cancel, clocks that jump (and with them
-//! `Ctx::unsettled`), the caps on actions. No time passes while a POST waits for its answer. The 5 s
+//! the settle time they change), the caps on actions. No time passes while a POST waits for its answer. The 5 s
 //! of `cancel_sweep_age_max` and the 30 s of `sighting_age_max` pass together. A database error in the
 //! midst of an act pass leaves what a crash leaves.
 //!

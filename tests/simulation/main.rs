@@ -189,7 +189,7 @@ fn a_seed_replays_to_the_bit() {
         let report = || runtime().block_on(run(seed, false)).unwrap();
         let (first, second) = (report(), report());
         let is_same = first.digest == second.digest || {
-            // On a loaded machine one telling in some dozens differs, and it is not known yet why.
+            // On a loaded machine one run in some dozens differs, for an unknown reason.
             println!("seed {seed} ran in two ways");
             [first.digest, second.digest].contains(&report().digest)
         };

@@ -65,13 +65,13 @@ async fn a_kit_takes_its_parts_and_an_alias_what_it_stands_for() {
             "900000001 2 of POT"
         ]
     );
-    let told = desk.qabyl(&["explain", "900000004"]).await.ok().out;
+    let output = desk.qabyl(&["explain", "900000004"]).await.ok().out;
     assert!(
-        told.contains("3 in each: CUP: wants 3, available 0"),
-        "{told}"
+        output.contains("3 in each: CUP: wants 3, available 0"),
+        "{output}"
     );
-    let told = desk.qabyl(&["explain", "900000005"]).await.ok().out;
-    assert!(told.contains("SPOON is in no stock source"), "{told}");
+    let output = desk.qabyl(&["explain", "900000005"]).await.ok().out;
+    assert!(output.contains("SPOON is in no stock source"), "{output}");
     assert_eq!(
         desk.json(&["stock", "audit"]).await["balances"],
         json!(true)
@@ -138,7 +138,7 @@ async fn tampered_levels_and_reservations_do_not_balance() {
         "{audit}"
     );
     let mut inside = look_into(&desk.path("qabyl.db")).await;
-    for (tamper, undo, told) in [
+    for (tamper, undo, finding) in [
         (
             "UPDATE stock SET on_hand = 9 WHERE sku = 'A'",
             "UPDATE stock SET on_hand = 6 WHERE sku = 'A'",
@@ -158,12 +158,12 @@ async fn tampered_levels_and_reservations_do_not_balance() {
         sqlx::query(tamper).execute(&mut inside).await.unwrap();
         desk.qabyl(&["stock", "audit"])
             .await
-            .fails(1, &[told, "they DIFFER"]);
+            .fails(1, &[finding, "they DIFFER"]);
         sqlx::query(undo).execute(&mut inside).await.unwrap();
         desk.qabyl(&["stock", "audit"]).await.ok();
     }
-    let gone = "DELETE FROM reservations";
-    sqlx::query(gone).execute(&mut inside).await.unwrap();
+    let delete = "DELETE FROM reservations";
+    sqlx::query(delete).execute(&mut inside).await.unwrap();
     desk.qabyl(&["stock", "audit"])
         .await
         .fails(1, &["the trail knows of 2 open units that are not there"]);

@@ -18,7 +18,7 @@ const KEY: &[u8] = b"receiver-secret-of-thirty-two!!";
 /// How it behaves.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Mode {
-    /// Takes what is well signed.
+    /// Takes what has a valid signature.
     Well,
     /// Answers with this, after a header line.
     Says(u16, &'static str, &'static str),

@@ -73,7 +73,7 @@ async fn elsewhere_a_token_is_asked_for_or_the_daemon_does_not_start() {
             assert_eq!(status(&answer), expected, "{path} with '{headers}'");
         }
     }
-    // A container's health check carries no token, and is told yes or no.
+    // A container's health check carries no token, and gets yes or no.
     served.desk.write("token", "a-token-that-is-over");
     let not_ready = async || {
         let answer = served.ask("GET /readyz", "").await.unwrap();
