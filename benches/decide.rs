@@ -1,4 +1,4 @@
-//! How many orders one core decides in a second with the default rules. Goal: 200 000.
+//! Decisions per second on one core with the default rules. Goal: 200 000.
 //!
 //! `cargo bench --bench decide`
 #![expect(
@@ -60,8 +60,7 @@ fn measure(mix: &[Facts], policy: &Policy, now: Timestamp) -> f64 {
     f64::from(passes) * f64::from(ORDERS) / begun.elapsed().as_secs_f64()
 }
 
-/// Order number `seed` of the mix: most are plain, some are short, unknown, express or a
-/// pre-order.
+/// Order number `seed` of the mix: most are plain, some are short, unknown, express or pre-orders.
 fn order(seed: u32, now: Timestamp) -> Facts {
     let ago = |minutes: i64| now - SignedDuration::from_mins(minutes);
     let lines = (1..=1 + i64::from(seed % 5))

@@ -1,5 +1,5 @@
-//! How fast a backlog drains: 1 000 new orders at 50 ms a request and 16 requests in flight, over real
-//! HTTP against the sandbox, from the first list to the last accept read back.
+//! Time to drain a backlog: 1 000 new orders at 50 ms per request and 16 requests in flight, over HTTP
+//! against the sandbox, from the first list to the last confirmed accept.
 //!
 //! Printed as a ratio to the bound `(requests / in_flight) × latency`, which no client can beat.
 //! Goal: at most 1.25.

@@ -1,4 +1,4 @@
-//! Imports of 50 000 rows, as a merchant makes them: the built program, time and peak memory.
+//! Imports of 50 000 rows by the built program: time and peak memory.
 //! `cargo bench --bench import`; `QABYL_BENCH_ROWS` for another size.
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 #![expect(clippy::unwrap_used, reason = "a bench may stop at once")]
@@ -16,7 +16,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// What an import may take (issue: done when 5).
+/// Limits for one import.
 const SECONDS_MAX: f64 = 3.0;
 const MEMORY_MIB_MAX: u64 = 150;
 
@@ -36,7 +36,7 @@ fn main() {
     ] {
         let file = folder.path().join(name);
         std::fs::write(&file, &bytes).unwrap();
-        // The first time every level is new, the second time none is.
+        // In the first import every level is new, in the second none.
         for again in ["first", "again"] {
             let (took, peak) = import(folder.path(), &file);
             println!(
@@ -53,7 +53,7 @@ fn main() {
     }
 }
 
-/// Seconds, and KiB at most in the program and the process it opens workbooks in, together.
+/// Seconds, and peak KiB of the program and the process that parses workbooks, together.
 fn import(folder: &Path, file: &Path) -> (f64, u64) {
     let begun = Instant::now();
     let mut child = Command::new(env!("CARGO_BIN_EXE_qabyl"))

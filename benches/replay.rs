@@ -1,8 +1,8 @@
-//! How long `qabyl rules replay` takes over 1 000 000 stored decisions, in a real SQLite file, on one
-//! core. Goal: under 10 s.
+//! Time of `qabyl rules replay` over 1 000 000 stored decisions in a SQLite file, on one core. Goal: under
+//! 10 s.
 //!
-//! `cargo bench --bench replay`; QABYL_REPLAY_DECISIONS sets another number, QABYL_REPLAY_FILE keeps the
-//! file for the next time (making it takes longer than replaying it).
+//! `cargo bench --bench replay`; QABYL_REPLAY_DECISIONS sets another number, QABYL_REPLAY_FILE keeps
+//! the file for the next run (creating it takes longer than replaying it).
 #![expect(
     clippy::print_stdout,
     clippy::disallowed_methods,
@@ -31,7 +31,7 @@ const OTHER: &str =
     "[[rule]]\nname = \"large\"\nwhen = { total = { over = 40000 } }\nthen = \"hold\"\n";
 
 fn main() -> anyhow::Result<()> {
-    // One core for everything: the thread that SQLite works in, too.
+    // One core for all threads, including SQLite's.
     let mut one = rustix::thread::CpuSet::new();
     one.set(0);
     rustix::thread::sched_setaffinity(None, &one)?;
@@ -96,7 +96,7 @@ async fn replay<'p>(
     ))
 }
 
-/// Seconds this process has worked, all threads together.
+/// CPU seconds of this process, all threads together.
 fn processor_time() -> f64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     #[expect(clippy::cast_precision_loss, reason = "seconds of a bench")]
@@ -122,7 +122,7 @@ async fn fill(file: &Path, count: u32, now: Timestamp) -> anyhow::Result<()> {
             .execute(&mut database)
             .await?;
         for _ in 0..20_000.min(count - seed) {
-            // A minute apart is two years of them.
+            // One a minute gives two years of them.
             let at = now - SignedDuration::from_secs(i64::from(count - seed) * 20);
             let facts = order(seed, at)?;
             let decision = decide(&facts, &policy, at);
