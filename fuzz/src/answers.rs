@@ -9,7 +9,7 @@ use qabyl::domain::order::{Line, Lines, Order};
 use qabyl::kaspi::{Page, decode};
 use serde_json::Value;
 
-/// A page of orders: every element is told, in its place, as understood or as not.
+/// A page of orders: every element is reported in its position, as understood or as unreadable.
 pub fn page(bytes: &[u8]) {
     let read = decode::page(bytes);
     assert_eq!(read, decode::page(bytes), "the same bytes, another page");
@@ -38,7 +38,7 @@ pub fn page(bytes: &[u8]) {
     }
 }
 
-/// Against the JSON read another way: nothing is lost, nothing is added, the counts are Kaspi's.
+/// Compares with the JSON parsed independently: no order is lost or added, and the counts are Kaspi's.
 fn same_elements(page: &Page, json: &Value) {
     let elements = json["data"].as_array().expect("a page has a list");
     assert_eq!(page.orders.len() + page.unreadable.len(), elements.len());
@@ -46,32 +46,35 @@ fn same_elements(page: &Page, json: &Value) {
     let mut left = ids.iter();
     for read in &page.orders {
         let id = read.order.id.as_str();
-        assert!(left.any(|told| told.trim() == id), "{id} out of its place");
+        assert!(
+            left.any(|listed| listed.trim() == id),
+            "{id} is out of order"
+        );
     }
     for bad in &page.unreadable {
         let plain = |id: &&str| -> String {
             let shown = id.chars().filter(|c| !c.is_control());
             shown.take(200).collect()
         };
-        let told = |id: &str| ids.iter().any(|known| plain(known) == id);
-        assert!(bad.id.as_deref().is_none_or(told));
+        let is_listed = |id: &str| ids.iter().any(|known| plain(known) == id);
+        assert!(bad.id.as_deref().is_none_or(is_listed));
     }
     let counts = &json["meta"];
-    // What is no count of a sane size counts as not told.
-    let told = |name: &str| {
+    // A count of an absurd size is treated as missing.
+    let meta = |name: &str| {
         counts[name]
             .as_u64()
             .filter(|count| *count <= u32::MAX.into())
     };
-    if let Some(total) = told("totalCount") {
+    if let Some(total) = meta("totalCount") {
         assert_eq!(page.total_count, Some(total));
     }
-    if let Some(pages) = told("pageCount") {
+    if let Some(pages) = meta("pageCount") {
         assert_eq!(page.page_count.map(u64::from), Some(pages));
     }
 }
 
-/// A single order, and the words of an error.
+/// A single order, and the text of an error.
 pub fn order(bytes: &[u8]) {
     let title = decode::title(bytes);
     assert!(title.chars().count() <= 200 && !title.contains(char::is_control));
@@ -82,17 +85,17 @@ pub fn order(bytes: &[u8]) {
         Ok(order) => {
             whole_order(&order);
             if let Some(json) = whole_json(bytes) {
-                let told = |value: &Value| value.as_str().map(|text| text.trim().to_owned());
+                let trimmed = |value: &Value| value.as_str().map(|text| text.trim().to_owned());
                 let data = &json["data"];
-                assert_eq!(told(&data["id"]).as_deref(), Some(order.id.as_str()));
+                assert_eq!(trimmed(&data["id"]).as_deref(), Some(order.id.as_str()));
                 let code = &data["attributes"]["code"];
-                assert_eq!(told(code).as_deref(), Some(order.code.as_str()));
+                assert_eq!(trimmed(code).as_deref(), Some(order.code.as_str()));
             }
         }
     }
 }
 
-/// The entries of one order, and the product that tells a missing SKU.
+/// The entries of one order, and the product that gives a missing SKU.
 pub fn entries(bytes: &[u8]) {
     if let Ok(Some(sku)) = decode::merchant_sku(bytes) {
         assert_eq!(sku.as_str(), sku.as_str().trim());
@@ -105,8 +108,8 @@ pub fn entries(bytes: &[u8]) {
         Ok(Lines::Known(lines)) => {
             whole_lines(&lines);
             if let Some(json) = whole_json(bytes) {
-                let told = json["data"].as_array().expect("entries are a list");
-                assert_eq!(lines.len(), told.len(), "every entry is a line");
+                let entries = json["data"].as_array().expect("entries are a list");
+                assert_eq!(lines.len(), entries.len(), "every entry is a line");
             }
         }
     }
@@ -148,13 +151,13 @@ pub fn headers(bytes: &[u8]) {
     }
 }
 
-/// What is said of a field that is wrong names it in our own words: the bytes may be personal.
+/// An error about a field names the field and never repeats its bytes, which may be personal.
 fn telling(why: &str) {
     assert!(!why.is_empty() && why.len() <= 200, "{why:?}");
     assert!(why.is_ascii(), "{why:?}");
 }
 
-/// Its size as it is stored.
+/// Its size when stored.
 fn whole_order(order: &Order) -> usize {
     for id in [order.id.as_str(), order.code.as_str()] {
         assert!(!id.is_empty() && id == id.trim(), "{id:?}");
@@ -166,7 +169,7 @@ fn whole_order(order: &Order) -> usize {
     stored.len()
 }
 
-/// Their size as they are stored.
+/// Their size when stored.
 fn whole_lines(lines: &[Line]) -> usize {
     assert!(!lines.is_empty(), "no lines are unreadable lines");
     let mut entries = HashSet::new();
@@ -187,8 +190,8 @@ fn whole_lines(lines: &[Line]) -> usize {
     stored.len()
 }
 
-/// What was accepted, read without our shapes: one whole JSON text, and an object. `None` for the
-/// few texts that are JSON and that this reader cannot hold (a number of 1e999, a hundred levels).
+/// The accepted bytes, parsed as plain JSON: one object. `None` for the few JSON texts that this parser
+/// cannot represent (1e999, a hundred levels of nesting).
 fn whole_json(bytes: &[u8]) -> Option<Value> {
     let whole: Result<serde::de::IgnoredAny, _> = serde_json::from_slice(bytes);
     assert!(whole.is_ok(), "accepted, and not one whole JSON text");

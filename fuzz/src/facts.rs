@@ -1,4 +1,4 @@
-//! Fixed cases for rules to decide: one for each kind of doubt, and one without any.
+//! Fixed cases for rules to decide: one for each kind of doubt, and one without doubt.
 
 use std::sync::LazyLock;
 
@@ -9,7 +9,7 @@ use qabyl::domain::money::Money;
 use qabyl::domain::order::{DeliveryMode, Line, Order, PaymentMode, State, Status, UnitType};
 use qabyl::domain::stock::{Level, LineStock, UnknownStock};
 
-/// Facts, and the verdicts no rules may lead to: `cancel` for want of stock, `buyer` for another
+/// Facts, and the verdicts that no rules may produce: `cancel` for lack of stock, `buyer` for another
 /// reason.
 pub struct Case {
     pub name: &'static str,
@@ -86,7 +86,7 @@ fn line(stock: LineStock) -> LineFacts {
     }
 }
 
-/// A plain order; its shortage, should it have one, is well proven.
+/// A plain order; its shortage, if any, is confirmed.
 fn facts(lines: LinesFacts) -> Facts {
     Facts {
         shop: Some(ShopName::new("main").expect("not empty")),

@@ -1,5 +1,5 @@
-//! One entry point for each kind of text that comes from outside. Each takes any bytes, and fails
-//! where what was read breaks a promise: that is more than "no panic". The fuzz targets call these,
+//! One entry point for each kind of input from outside. Each takes any bytes and fails if the result breaks
+//! an invariant, which is stronger than "no panic". The fuzz targets call these,
 //! and so does `tests/it/corpus.rs`, which compiles this file as a module of its own.
 
 mod answers;
@@ -15,7 +15,7 @@ pub use rules::rules;
 pub use settings::config;
 pub use stock::stock_csv;
 
-/// A target's name, which is its corpus folder's too, and its entry point.
+/// A target's name, which is also the name of its corpus directory, and its entry point.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.

@@ -2,7 +2,7 @@
 
 use qabyl::domain::money::Money;
 
-/// An amount as the wire writes it, against its value as a float and against what people read.
+/// Compares a parsed amount with its value as a float and with its printed form.
 pub fn money(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
@@ -28,7 +28,7 @@ pub fn money(bytes: &[u8]) {
     near(text, money);
 }
 
-/// Within half a tiyn of the float, and what a float itself cannot tell apart.
+/// Within half a tiyn of the float, plus the precision of a float.
 #[expect(
     clippy::cast_precision_loss,
     reason = "the tolerance grows with the amount"

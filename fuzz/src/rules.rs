@@ -9,8 +9,8 @@ use qabyl::rules_file::{self, RulesError};
 
 use super::facts::{Case, cases, now};
 
-/// A rules file: what is accepted decides every case, twice the same, and never against the
-/// interlocks; what is refused says where.
+/// A rules file. Accepted rules decide every case, deterministically and never against the interlocks; a
+/// refusal names a line.
 pub fn rules(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
@@ -45,12 +45,16 @@ fn decided(case: &Case, policy: &Policy) {
         assert!(until >= now(), "{}: a wait into the past", case.name);
     }
     for rule in &policy.rules.list {
-        let told = explain(rule, facts, &policy.limits.schedule, now());
-        assert!(!told.is_empty(), "rule {:?} explains itself", rule.name);
+        let explanation = explain(rule, facts, &policy.limits.schedule, now());
+        assert!(
+            !explanation.is_empty(),
+            "rule {:?} explains itself",
+            rule.name
+        );
     }
 }
 
-/// A cancel for the buyer's sake is the merchant's word, whatever the stock.
+/// A cancel for the buyer's reasons is the merchant's choice and does not depend on stock.
 fn word(verdict: &Verdict) -> &'static str {
     match verdict {
         Verdict::Cancel { reason, .. } if *reason != CancelReason::MerchantOutOfStock => "buyer",

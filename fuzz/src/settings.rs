@@ -4,8 +4,7 @@ use std::path::Path;
 
 use qabyl::config::{Config, ConfigError, Origin};
 
-/// A configuration: what is accepted survives being dumped and read again; what is refused says
-/// where.
+/// A configuration file. An accepted one can be dumped and read again; a refusal names a line.
 pub fn config(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
@@ -25,8 +24,8 @@ pub fn config(bytes: &[u8]) {
     }
 }
 
-/// What a dump may leave out is left out: a proxy's credentials, and where a bare token name is
-/// looked for first.
+/// Removes what a dump may omit: a proxy's credentials, and the directory a bare token file name is looked up
+/// in first.
 fn shared(mut config: Config) -> Config {
     for shop in &mut config.shops {
         shop.proxy = shop.proxy.as_ref().map(|_| String::new());

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use qabyl::domain::stock::StockRow;
 use qabyl::stock::{SourceError, csv_file};
 
-/// A stock file: rows that are all valid and survive being written again, or lines to mend.
+/// A stock file. Either all rows are valid and survive being written again, or lines to fix are reported.
 pub fn stock_csv(bytes: &[u8]) {
     let file = Path::new("stock.csv");
     let now = Timestamp::constant(1_772_449_200, 0);
@@ -48,7 +48,7 @@ fn written(rows: &[StockRow]) -> Vec<u8> {
     writer.into_inner().expect("a file")
 }
 
-/// Each problem stands on a line the file has, and that is not blank, unless the whole file is.
+/// Each problem names an existing line that is not blank, unless the whole file is blank.
 fn located(refused: &SourceError, bytes: &[u8]) {
     assert!(!refused.problems.is_empty());
     assert!(refused.problems.len() <= SourceError::SHOWN);
