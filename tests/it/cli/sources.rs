@@ -77,7 +77,7 @@ async fn a_watched_file_is_taken_once_and_told_of_when_it_is_bad() {
     let taken = desk.sync().await.ok().json();
     assert_eq!(
         (&taken[0]["now"], &taken[0]["rows"]),
-        (&json!("taken in"), &json!(1))
+        (&json!("imported"), &json!(1))
     );
     assert_eq!(taken[0]["code"], Value::Null);
     assert_eq!(desk.sync().await.ok().json()[0]["now"], json!("unchanged"));

@@ -126,8 +126,8 @@ async fn explain_tells_the_whole_story_on_one_screen() {
         "request 1 at",
         "unknown: the connection broke",
         "confirmed",
-        "What Kaspi says now",
-        "KASPI_DELIVERY + ACCEPTED_BY_MERCHANT",
+        "Status at Kaspi",
+        "KASPI_DELIVERY ACCEPTED_BY_MERCHANT",
     ] {
         assert!(output.contains(part), "`{part}` is missing:\n{output}");
     }
