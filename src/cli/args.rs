@@ -6,11 +6,18 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 const AFTER_HELP: &str = "\
-Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 Kaspi denies the shop access,
-4 something needs a person (only with --check)
+Exit codes:
+  0  done
+  1  failed
+  2  wrong usage or configuration
+  3  Kaspi denies the shop access
+  4  something needs a person (only with --check)
 
-Start with `qabyl demo`. Then: `qabyl doctor`, `qabyl status`, `qabyl orders list`,
-`qabyl explain CODE`.";
+First steps:
+  qabyl demo            see it work, without any configuration
+  qabyl doctor          check your configuration
+  qabyl orders list     see what was decided
+  qabyl explain CODE    see why";
 
 /// Accepts or cancels a Kaspi.kz shop's new orders from local stock and your rules.
 #[derive(Debug, Parser)]
@@ -29,7 +36,7 @@ pub(super) enum Command {
     Run,
     /// Run every stage until nothing is due, then exit
     Once(Once),
-    /// Process sample orders against the built-in sandbox; needs no configuration
+    /// Process sample orders in the built-in sandbox
     Demo(Demo),
     /// Run a simulated Kaspi API on this machine
     Sandbox(Sandbox),
@@ -73,12 +80,13 @@ pub(super) enum Command {
     Restore(Restore),
     /// Show the audit log
     Audit(Audit),
-    /// Check token, network, clock, database and stock, and suggest fixes
+    /// Check configuration, database, stock and access to Kaspi
     Doctor(Shown),
     /// Ask the running daemon whether it is healthy (for containers)
     Healthcheck,
-    /// Print a shell completion script, for example:
-    /// qabyl completions bash > /etc/bash_completion.d/qabyl
+    /// Print a completion script for a shell
+    ///
+    /// For example: qabyl completions bash > /etc/bash_completion.d/qabyl
     Completions(Completions),
     /// Write the man pages into a directory (for packages)
     #[command(hide = true)]
@@ -232,10 +240,10 @@ pub(super) struct OrdersList {
     /// Only orders of this shop
     #[arg(long)]
     pub(super) shop: Option<String>,
-    /// Only orders in this state of Kaspi's, such as NEW
+    /// Only orders in this Kaspi state, such as NEW
     #[arg(long)]
     pub(super) state: Option<String>,
-    /// Only orders with this status of Kaspi's, such as APPROVED_BY_BANK
+    /// Only orders with this Kaspi status, such as APPROVED_BY_BANK
     #[arg(long)]
     pub(super) status: Option<String>,
     /// Only orders created within this time, such as 2d
@@ -244,7 +252,7 @@ pub(super) struct OrdersList {
     /// Only orders that need a person, the nearest deadline first
     #[arg(long)]
     pub(super) held: bool,
-    /// Most orders to list
+    /// Maximum number of orders
     #[arg(long, default_value_t = 100)]
     pub(super) limit: u32,
     /// Exit with 4 if any order is listed
@@ -272,19 +280,20 @@ pub(super) enum StockCommand {
     /// The file is CSV with the header sku,on_hand[,warehouse][,as_of], the first sheet of an Excel
     /// workbook, or Kaspi's price list.
     Import(StockImport),
-    /// Show the configured stock sources: when each was read, and any problem
+    /// Show the configured stock sources and their state
     Sources(StockSources),
     /// Show or replace the map of aliases and kits
     ///
     /// The file is CSV with the header sku,part[,quantity]: an SKU with one part is an alias of it, one
     /// with several is a kit. It replaces the whole map.
     Map(StockMap),
-    /// Show active reservations: which order reserves which units, and since when
+    /// Show active reservations with their orders
     Reservations(StockShow),
-    /// Check levels and reservations against the audit log; exit with 1 if they differ
+    /// Check levels and reservations against the audit log
     Audit(Shown),
-    /// List the SKUs your own price list should show less of: sold out, or short for an order that
-    /// was cancelled
+    /// Export SKUs that are sold out or that orders were cancelled for
+    ///
+    /// Kaspi sells a missing unit again after a cancel, until your price list shows it as sold out.
     Export(StockExport),
     /// Set one stock level by hand
     Set(StockSet),
@@ -433,7 +442,7 @@ pub(super) struct RulesReplay {
     /// Only decisions of this shop
     #[arg(long)]
     pub(super) shop: Option<String>,
-    /// Most differences to show; all are counted
+    /// Maximum number of differences to show; all are counted
     #[arg(long, default_value_t = 50)]
     pub(super) limit: usize,
     #[command(flatten)]
@@ -489,7 +498,7 @@ pub(super) struct Audit {
     /// Only entries about this order
     #[arg(long)]
     pub(super) order: Option<String>,
-    /// Number of latest entries to show
+    /// Maximum number of entries, the latest ones
     #[arg(long, default_value_t = 50)]
     pub(super) limit: u32,
     #[command(flatten)]

@@ -82,14 +82,8 @@ fn print(rows: &[(String, once::Summary, crate::store::Totals)], args: &Once) {
         "held",
         "waiting",
         "open",
-        "problem",
     ]);
     for (shop, s, t) in rows {
-        let problem = s
-            .denied
-            .clone()
-            .or_else(|| s.failing.clone())
-            .unwrap_or_default();
         out.add_row(vec![
             shop.clone(),
             s.decided.to_string(),
@@ -99,8 +93,12 @@ fn print(rows: &[(String, once::Summary, crate::store::Totals)], args: &Once) {
             t.held.to_string(),
             t.waiting.to_string(),
             t.open_actions.to_string(),
-            problem,
         ]);
     }
     say(&out.to_string());
+    for (shop, s, _) in rows {
+        if let Some(problem) = s.denied.as_ref().or(s.failing.as_ref()) {
+            say(&format!("{shop}: {problem}"));
+        }
+    }
 }

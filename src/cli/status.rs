@@ -24,10 +24,10 @@ pub(super) async fn run(loaded: &Loaded, args: &Status) -> Done {
         "waiting",
         "undecided",
         "open",
-        "last list",
-        "problem",
+        "listed",
     ]);
-    let mut needs_person = false;
+    let now = Clock::System.now();
+    let (mut needs_person, mut problems) = (false, Vec::new());
     for shop in &loaded.config.shops {
         let name = ShopName::new(&shop.name)?;
         let totals = store.totals(Some(&name)).await?;
@@ -39,7 +39,7 @@ pub(super) async fn run(loaded: &Loaded, args: &Status) -> Done {
             .denied
             .map(|(since, why)| format!("{why} since {}", orders::local(since)))
             .or(state.paused.map(|why| format!("paused: {why}")))
-            .or(unlisted(&store, &name).await?);
+            .or(listing_problem(&store, &name).await?);
         needs_person |= totals.needs_person() || problem.is_some();
         out.add_row(vec![
             shop.name.clone(),
@@ -50,10 +50,14 @@ pub(super) async fn run(loaded: &Loaded, args: &Status) -> Done {
             totals.waiting.to_string(),
             totals.undecided.to_string(),
             totals.open_actions.to_string(),
-            scan.as_ref()
-                .map_or_else(|| "never".to_owned(), |scan| orders::local(scan.started_at)),
-            problem.clone().unwrap_or_default(),
+            scan.as_ref().map_or_else(
+                || "never".to_owned(),
+                |scan| format!("{} ago", table::age(now.duration_since(scan.started_at))),
+            ),
         ]);
+        if let Some(problem) = &problem {
+            problems.push(format!("{}: {problem}", shop.name));
+        }
         rows.push(json!({
             "shop": shop.name, "mode": shop.mode, "orders": totals.orders, "accepted": totals.accepted,
             "cancelled": totals.cancelled, "held": totals.held, "waiting": totals.waiting,
@@ -66,6 +70,7 @@ pub(super) async fn run(loaded: &Loaded, args: &Status) -> Done {
         say(&json!(rows).to_string());
     } else {
         say(&out.to_string());
+        problems.iter().for_each(|problem| say(problem));
     }
     Ok(ExitCode::from(if args.check && needs_person {
         NEEDS_PERSON
@@ -74,12 +79,12 @@ pub(super) async fn run(loaded: &Loaded, args: &Status) -> Done {
     }))
 }
 
-/// What keeps new orders from being listed for so long that the shop counts as not ready.
-async fn unlisted(store: &Store, shop: &ShopName) -> Result<Option<String>, StoreError> {
+/// The problem that has kept new orders from being listed for so long that the shop is not ready.
+async fn listing_problem(store: &Store, shop: &ShopName) -> Result<Option<String>, StoreError> {
     let now = Clock::System.now();
-    let unlisted = store.unlisted(shop).await?;
-    let unlisted = unlisted.filter(|(since, _)| now.duration_since(*since) > LIST_AGE_MAX);
-    Ok(unlisted.map(|(since, why)| {
+    let problem = store.unlisted(shop).await?;
+    let problem = problem.filter(|(since, _)| now.duration_since(*since) > LIST_AGE_MAX);
+    Ok(problem.map(|(since, why)| {
         let since = orders::local(since);
         format!("new orders not listed since {since}: {why}; `qabyl doctor` asks Kaspi now")
     }))

@@ -38,6 +38,11 @@ pub(super) fn table(header: &[&str]) -> Table {
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(width())
         .set_header(header.to_vec());
+    // Two columns between cells instead of three: a terminal may have only 80.
+    let last = header.len().saturating_sub(1);
+    for (index, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((1, u16::from(index == last)));
+    }
     Table(table)
 }
 
