@@ -58,6 +58,7 @@ pub(super) fn within_if_given<'de, D: Deserializer<'de>, const MIN: u64, const M
     within::<D, MIN, MAX>(from).map(Some)
 }
 
+#[allow(clippy::ref_option, reason = "serde hands the field over as it is")]
 pub(super) fn write_if_given<S: Serializer>(
     value: &Option<Duration>,
     serializer: S,

@@ -94,7 +94,7 @@ fn replace(root: &mut Value, path: &[Segment], by: Option<Value>) -> bool {
 #[derive(Debug, Clone)]
 struct Node(Value);
 
-impl<'de> IntoDeserializer<'de, Mistake> for Node {
+impl IntoDeserializer<'_, Mistake> for Node {
     type Deserializer = Self;
 
     fn into_deserializer(self) -> Self {

@@ -13,6 +13,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::backoff::Backoff;
 use super::verdict::CancelReason;
 
 /// What is asked of Kaspi.
@@ -533,33 +534,27 @@ impl OutcomeKind {
     }
 }
 
-/// Limits of repeating.
+/// When and how often an attempt is repeated.
 #[derive(Debug, Clone, Copy)]
 pub struct RetryPolicy {
     /// Time after the end of a POST before its order's reading proves that it had no effect.
     pub settle: SignedDuration,
-    /// POSTs an action may use.
+    /// Most POSTs of one action.
     pub attempts_max: u32,
-    /// First pause between attempts; doubled each time.
-    pub retry_base: SignedDuration,
-    /// Longest pause between attempts.
-    pub retry_cap: SignedDuration,
+    /// Pauses between attempts, with full jitter.
+    pub backoff: Backoff,
 }
 
 impl RetryPolicy {
-    /// When to look at the order again after attempt `n` (from 1): never before `settle`. `jitter`
-    /// in 0..=1 spreads the pause ("full jitter").
+    /// When to look at the order again after attempt `n` (from 1): never before `settle`. `jitter` is from
+    /// 0 to 1.
     pub fn due_after(&self, ended: Timestamp, n: u32, jitter: f64) -> Timestamp {
-        let doubled = self.retry_base.as_millis() << n.saturating_sub(1).min(20);
-        let cap = i64::try_from(doubled.min(self.retry_cap.as_millis())).unwrap_or(i64::MAX);
-        #[expect(
-            clippy::cast_precision_loss,
-            clippy::cast_possible_truncation,
-            reason = "a pause"
-        )]
-        let pause = SignedDuration::from_millis((cap as f64 * jitter.clamp(0.0, 1.0)) as i64);
-        ended
-            .saturating_add(self.settle + pause)
-            .unwrap_or(Timestamp::MAX)
+        let pause = self.backoff.jittered(n.saturating_sub(1), jitter);
+        // Due times are stored in milliseconds.
+        let pause = i64::try_from(pause.as_millis()).unwrap_or(i64::MAX);
+        let wait = self
+            .settle
+            .saturating_add(SignedDuration::from_millis(pause));
+        ended.saturating_add(wait).unwrap_or(Timestamp::MAX)
     }
 }

@@ -50,7 +50,7 @@ impl<'de: 'a, 'a, const MAX: usize> Deserialize<'de> for RawList<'a, MAX> {
         match deserializer.deserialize_seq(First::<MAX>(PhantomData))? {
             (all, false) => Ok(Self(all)),
             (_, true) => Err(D::Error::custom(format_args!(
-                "more than the {MAX} asked for"
+                "more than {MAX}, the number asked for"
             ))),
         }
     }

@@ -170,6 +170,6 @@ fn long_messages_are_cut_and_a_summary_has_counts() {
     let said = writer.message(&message, now);
     assert_eq!(
         said,
-        "Messages did not arrive. Since 02.03 11:00 there are: 25\nOrders waiting for your decision: 25"
+        "Messages could not be delivered for a while. Events since 02.03 11:00: 25\nOrders waiting for your decision: 25"
     );
 }

@@ -48,7 +48,7 @@ pub struct Settings {
     /// Oldest list on which an accept may be sent.
     pub sighting_age_max: SignedDuration,
     /// Limits of repeating.
-    pub patience: RetryPolicy,
+    pub retry_policy: RetryPolicy,
     /// What the stock numbers mean.
     pub semantics: Semantics,
     /// Units of each SKU kept back.
@@ -126,7 +126,7 @@ impl Ctx {
             write_access: WriteAccess::new(
                 clock.clone(),
                 reader.clone(),
-                parts.settings.patience.settle,
+                parts.settings.retry_policy.settle,
             ),
             shop: parts.shop,
             mode: parts.mode,
@@ -172,7 +172,7 @@ impl Ctx {
 
     /// Corrects times that a clock which ran ahead left in the future. Every stage begins with this.
     pub(super) async fn repair_clock(&self) -> Result<(), StoreError> {
-        let settle = self.settings.patience.settle;
+        let settle = self.settings.retry_policy.settle;
         if let Some(back) = self.store.repair_times(settle, self.clock.now()).await? {
             log_event!(
                 CLOCK_STEPPED, shop = %self.shop, set_back_s = back.as_secs(),

@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use crate::clock::Clock;
 use crate::config::{self, Config, Limit};
 use crate::domain::action::RetryPolicy;
+use crate::domain::backoff::Backoff;
 use crate::domain::ids::ShopName;
 use crate::domain::policy::{Limits, Policy};
 use crate::domain::rules::Rules;
@@ -155,11 +156,10 @@ fn settings(config: &Config) -> Settings {
         include_entries: config.kaspi.include_entries,
         max_in_flight: config.kaspi.max_in_flight,
         sighting_age_max: signed(config.actions.sighting_age_max),
-        patience: RetryPolicy {
+        retry_policy: RetryPolicy {
             settle: settle(config),
             attempts_max: config.actions.attempts_max,
-            retry_base: signed(config.actions.retry_base),
-            retry_cap: signed(config.actions.retry_cap),
+            backoff: Backoff::new(config.actions.retry_base, config.actions.retry_cap),
         },
         semantics: semantics(config),
         safety_stock: i64::from(config.stock.safety_stock),

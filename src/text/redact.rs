@@ -9,6 +9,8 @@ use super::encoded::{base64_inside, matched, percent_decoded};
 
 /// Shorter secrets are not searched for: their characters stand in ordinary answers too.
 const SECRET_BYTES_MIN: usize = 8;
+/// A part of a URL's path from this length on may be a key, as in the address of a shared sheet.
+const PATH_PART_BYTES_MIN: usize = 20;
 /// What stands in the place of a secret.
 const MARK: &[u8] = b"***";
 
@@ -34,19 +36,23 @@ impl Secrets {
         self
     }
 
-    /// Adds what may be secret in a URL: the login, and each value of the query.
+    /// Adds what may be secret in a URL: the login, long parts of the path, and each value of the query.
     #[must_use]
     pub fn and_url(mut self, url: &str) -> Self {
         let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
         let (rest, _) = rest.split_once('#').unwrap_or((rest, ""));
         let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let authority = place.split('/').next().unwrap_or_default();
+        let mut parts = place.split('/');
+        let authority = parts.next().unwrap_or_default();
         if let Some((login, _)) = authority.rsplit_once('@') {
             let login = percent_decoded(login);
             if let Some((_, password)) = login.split_once(':') {
                 self = self.and(password);
             }
             self = self.and(&login);
+        }
+        for part in parts.filter(|part| part.len() >= PATH_PART_BYTES_MIN) {
+            self = self.and(&percent_decoded(part));
         }
         for pair in query.split('&') {
             let (_, value) = pair.split_once('=').unwrap_or(("", pair));
@@ -200,6 +206,9 @@ mod tests {
             Secrets::default().and_url("https://me:pass%20word@host/a?key=0123456789&n=1");
         let out = secrets.redact_text("login me:pass word, key 0123456789, host, 1");
         assert_eq!(out, "login ***, key ***, host, 1");
+        let key = "2PACX-1vQ9dTjGkm3zXh";
+        let sheet = Secrets::default().and_url(&format!("https://host/d/e/{key}/pub"));
+        assert_eq!(sheet.redact_text(key), "***");
         let out = Secrets::default().and_url("https://host/feed.csv");
         assert_eq!(
             out.redact_text("https://host/feed.csv"),

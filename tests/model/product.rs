@@ -2,9 +2,11 @@
 //! it is pure, so the answer stays.
 
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use qabyl::domain::action::{Kind, RetryPolicy, State as ActionState};
+use qabyl::domain::backoff::Backoff;
 use qabyl::domain::decision::{CancelReason, Verdict, decide};
 use qabyl::domain::facts::{Counters, Facts, ShortageSeen, Surroundings};
 use qabyl::domain::ids::{EntryId, OrderCode, OrderId, Sku};
@@ -228,15 +230,14 @@ impl Product {
 /// Whether no pause after attempt `n`, with the least spread, is shorter than `settle`.
 fn settles(n: u32, now: Timestamp) -> bool {
     let settle = SignedDuration::from_mins(3);
-    let patience = RetryPolicy {
+    let policy = RetryPolicy {
         settle,
         attempts_max: u32::from(ATTEMPTS_MAX),
-        retry_base: SignedDuration::from_secs(1),
-        retry_cap: SignedDuration::from_mins(5),
+        backoff: Backoff::new(Duration::from_secs(1), Duration::from_mins(5)),
     };
     [0.0, 0.5, 1.0]
         .iter()
-        .all(|jitter| patience.due_after(now, n, *jitter) >= now + settle)
+        .all(|jitter| policy.due_after(now, n, *jitter) >= now + settle)
 }
 
 fn status(seen: Seen) -> Status {

@@ -107,7 +107,7 @@ impl<'a> Pass<'a> {
         let now = self.ctx.clock.now();
         self.ctx
             .store
-            .end_attempts(&self.ctx.shop, &ended, &self.ctx.settings.patience, now)
+            .end_attempts(&self.ctx.shop, &ended, &self.ctx.settings.retry_policy, now)
             .await?;
         for ended in &ended {
             self.ctx.write_access.note_posted(ended.begun.due.action);

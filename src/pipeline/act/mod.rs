@@ -77,7 +77,7 @@ pub async fn run_once(
     ctx.repair_clock().await?;
     let lost = ctx
         .store
-        .recover(&ctx.shop, ctx.settings.patience.settle, ctx.clock.now())
+        .recover(&ctx.shop, ctx.settings.retry_policy.settle, ctx.clock.now())
         .await?;
     if lost > 0 {
         log_event!(

@@ -116,7 +116,9 @@ impl<'a> Pass<'a> {
                 .refuse(&due, "Kaspi refused, and shows the order as it was")
                 .await;
         }
-        if due.counted >= self.ctx.settings.patience.attempts_max && !mutant("r4_repeat_for_ever") {
+        if due.counted >= self.ctx.settings.retry_policy.attempts_max
+            && !mutant("r4_repeat_for_ever")
+        {
             log_event!(
                 ACTION_STUCK, shop = %self.ctx.shop, order.code = %due.order.code,
                 decision.id = due.decision, code = "A002", action = due.kind.word(), attempts = due.counted, hint = "handle the order in the cabinet before its deadline",

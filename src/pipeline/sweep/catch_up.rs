@@ -29,7 +29,7 @@ pub(super) async fn run_once(ctx: &Ctx, restored: &Restored) -> Result<Report, S
     let (started_at, begun) = (ctx.clock.now(), ctx.clock.ticks());
     let settled = restored
         .at
-        .saturating_add(ctx.settings.patience.settle)
+        .saturating_add(ctx.settings.retry_policy.settle)
         .unwrap_or(restored.at);
     let listed = ctx
         .store

@@ -150,8 +150,8 @@ async fn a_token_that_the_server_repeats_is_written_nowhere(#[case] encode: fn(&
         written.push_str(&said.err);
     }
     assert!(
-        written.contains("HTTP 400") && written.contains("you sent"),
-        "the server's words are there to be searched: {written}"
+        written.contains("HTTP 400") && written.contains("you sent") && written.contains("***"),
+        "the server's message is shown, and the token in it replaced: {written}"
     );
     for secret in [TOKEN, percent(TOKEN).as_str()] {
         assert!(
