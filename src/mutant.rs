@@ -6,7 +6,7 @@
 //! A name begins with the rule of `docs/ARCHITECTURE.md` that it breaks.
 
 /// Every mutant, and what the program does wrong with it.
-pub const MUTANTS: [(&str, &str); 47] = [
+pub const MUTANTS: [(&str, &str); 52] = [
     (
         "r1_promised_twice",
         "a batch promises the same units to several orders",
@@ -148,6 +148,26 @@ pub const MUTANTS: [(&str, &str); 47] = [
     (
         "r9_stock_not_rechecked",
         "an accept is sent although its units were taken since",
+    ),
+    (
+        "r9_departed_goods_forgotten",
+        "goods that departed after a count are not taken off",
+    ),
+    (
+        "r9_departed_goods_twice",
+        "goods that departed before a count are taken off again",
+    ),
+    (
+        "r9_doubt_is_certain",
+        "goods that may have departed before a count count as taken, and cancel others",
+    ),
+    (
+        "r9_own_delivery_is_certain",
+        "goods of an own delivery, whose departure is not shown, count as taken, and cancel others",
+    ),
+    (
+        "r9_being_cancelled_is_certain",
+        "units of an order being cancelled count as taken, and cancel others",
     ),
     (
         "r9_linked_after_departure_ignored",

@@ -13,6 +13,7 @@ use super::ledger::Promised;
 use super::order::{State, Status};
 use super::reservation::Departure;
 use super::stock::Semantics;
+use crate::mutant::mutant;
 
 /// Where promised units are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,6 +161,8 @@ impl Promise {
         match (count.semantics, self.units) {
             (_, Units::Released { .. }) => false,
             (Semantics::Physical, Units::Reserved) => true,
+            (Semantics::Physical, Units::Left(_)) if mutant("r9_departed_goods_forgotten") => false,
+            (Semantics::Physical, Units::Left(_)) if mutant("r9_departed_goods_twice") => true,
             (Semantics::Physical, Units::Left(departure)) => departure.by() > count.as_of,
             // The source knows of the orders that were accepted when it was made.
             (Semantics::Available, _) => self.confirmed_at.is_none_or(|at| at > count.as_of),
@@ -192,16 +195,20 @@ impl Promise {
         );
         let placed_before = self.placed_at <= count.as_of;
         match (count.semantics, self.units) {
-            (_, Units::Reserved) if !is_settled => Some(Doubt::OrderUnsettled),
+            (_, Units::Reserved) if !is_settled && !mutant("r9_being_cancelled_is_certain") => {
+                Some(Doubt::OrderUnsettled)
+            }
             (_, Units::Left(Departure::Unknown { .. })) => Some(Doubt::DepartureUnknown),
             (Semantics::Available, _) if placed_before => Some(Doubt::MayBeTakenOff),
             (Semantics::Physical, Units::Left(Departure::Between { after, .. }))
-                if after <= count.as_of =>
+                if after <= count.as_of && !mutant("r9_doubt_is_certain") =>
             {
                 Some(Doubt::MayHaveLeftBefore)
             }
             (Semantics::Physical, Units::Reserved)
-                if placed_before && !self.is_departure_shown() =>
+                if placed_before
+                    && !self.is_departure_shown()
+                    && !mutant("r9_own_delivery_is_certain") =>
             {
                 Some(Doubt::DepartureNotShown)
             }

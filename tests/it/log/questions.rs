@@ -10,8 +10,11 @@ use jaq_json::{Val, read};
 const DOCUMENT: &str = include_str!("../../../docs/LOG_QUESTIONS.md");
 const LOG: &str = include_str!("../../fixtures/log/qabyl.log");
 
-/// What jq has and jaq leaves to its caller. The log has no tabs and backslashes to be escaped.
-const TSV: &str = r#"def @tsv: map(if . == null then "" else tostring end) | join("\t");"#;
+/// What jq has built in and jaq leaves to its caller. The log has no tabs and backslashes to be escaped.
+const BUILT_IN: &str = r#"
+    def @tsv: map(if . == null then "" else tostring end) | join("\t");
+    def IN(values): any(values == .; .);
+"#;
 
 /// The day of the recorded log, which the commands call `$DAY`.
 const DAY: &str = "2026-11-24";
@@ -63,7 +66,7 @@ fn answer(command: &str) -> String {
         .chain(jaq_std::funs())
         .chain(jaq_json::funs());
     let arena = Arena::default();
-    let code = format!("{TSV} {filter}");
+    let code = format!("{BUILT_IN} {filter}");
     let code = File {
         code: code.as_str(),
         path: (),
