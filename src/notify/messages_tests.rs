@@ -73,9 +73,9 @@ fn every_error_code_of_a_source_has_a_text() {
     let codes: BTreeSet<String> = codes
         .filter_map(|rest| Some(format!("S{}", rest.split_once(' ')?.0)))
         .collect();
-    let said = templates().groups["trouble"].keys().cloned().collect();
+    let text = templates().groups["trouble"].keys().cloned().collect();
     assert!(codes.len() >= 5, "{codes:?}");
-    assert_eq!(codes, said, "codes of the runbook, and sentences for them");
+    assert_eq!(codes, text, "codes of the runbook, and sentences for them");
 }
 
 fn item(kind: Kind, facts: Value) -> Item {
@@ -136,10 +136,10 @@ fn no_placeholder_is_left_empty() {
          Time left: 2 h 0 min."
     );
     let late = "2026-03-02T09:00:00Z".parse().unwrap();
-    let said = writer.sentence(&item(Kind::OrderHeld, waiting), late);
+    let text = writer.sentence(&item(Kind::OrderHeld, waiting), late);
     assert!(
-        said.ends_with("Time left: none, the deadline is past."),
-        "{said}"
+        text.ends_with("Time left: none, the deadline is past."),
+        "{text}"
     );
 }
 
@@ -159,17 +159,17 @@ fn long_messages_are_cut_and_a_summary_has_counts() {
         schedule: Schedule::default(),
     };
     let now = message.made_at;
-    let said = writer.message(&message, now);
+    let text = writer.message(&message, now);
     assert!(
-        said.starts_with("Orders waiting for your decision: 25\n"),
-        "{said}"
+        text.starts_with("Orders waiting for your decision: 25\n"),
+        "{text}"
     );
-    assert!(said.ends_with("\n… and 5 more"), "{said}");
-    assert!(said.chars().count() < 4096);
+    assert!(text.ends_with("\n… and 5 more"), "{text}");
+    assert!(text.chars().count() < 4096);
     message.is_summary = true;
-    let said = writer.message(&message, now);
+    let text = writer.message(&message, now);
     assert_eq!(
-        said,
+        text,
         "Messages could not be delivered for a while. Events since 02.03 11:00: 25\nOrders waiting for your decision: 25"
     );
 }

@@ -119,7 +119,7 @@ async fn a_test_message_says_what_came_of_it() {
     let receiver = Receiver::start().await;
     let desk = desk(&receiver);
     let said = desk.qabyl(&["notify", "test"]).await.ok();
-    assert_eq!(said.out, "hook: the message was taken\n");
+    assert_eq!(said.out, "hook: the message was accepted\n");
     let text = receiver.seen().taken[0]["data"]["text"].to_string();
     assert!(text.contains("hook арнасын тексеру"), "{text}");
     receiver.behaves(Mode::Says(404, "", ""));
