@@ -263,3 +263,29 @@ async fn the_table_takes_exactly_the_steps_of_a_reservation() {
         }
     }
 }
+
+/// What each answer to the first POST of an action, and to its second one, makes of it.
+#[test]
+fn a_post_that_was_not_handled_leaves_the_action_as_it_was() {
+    use action::State::{Pending, Sent, Unknown};
+    let answered = |attempts: u32, outcome| {
+        let next = action::Next::At(at(500));
+        let sent = Action::Sent { attempts, next };
+        let due_at = at(700);
+        let ended = sent.transition(action::Event::Ended { outcome, due_at }, at(600));
+        let ended = ended.unwrap();
+        assert_eq!(action::Fields::from(&ended).due_at, Some(due_at));
+        (ended.state(), ended.attempts())
+    };
+    for (outcome, first, second) in [
+        (OutcomeKind::Applied, (Sent, 1), (Sent, 2)),
+        (OutcomeKind::Rejected, (Unknown, 1), (Unknown, 2)),
+        (OutcomeKind::Denied, (Unknown, 1), (Unknown, 2)),
+        (OutcomeKind::Unknown, (Unknown, 1), (Unknown, 2)),
+        (OutcomeKind::Snoozed, (Pending, 1), (Unknown, 2)),
+        (OutcomeKind::NotSent, (Pending, 0), (Unknown, 1)),
+    ] {
+        assert_eq!(answered(1, outcome), first, "{outcome:?}");
+        assert_eq!(answered(2, outcome), second, "{outcome:?}");
+    }
+}

@@ -113,7 +113,7 @@ async fn a_wrong_map_changes_nothing() {
         ("sku,part\nA,A\n", "bad.csv:2: A is a part of itself"),
         (
             "sku,part\nA,B\nB,C\n",
-            "bad.csv:2: part B of A has parts itself",
+            "bad.csv:2: part B of A has parts of its own",
         ),
     ] {
         desk.write("bad.csv", text);
