@@ -66,7 +66,7 @@ fn located(refused: &RulesError, text: &str) {
     assert!(!refused.problems.is_empty());
     let widths: Vec<usize> = text.split('\n').map(|line| line.chars().count()).collect();
     for problem in &refused.problems {
-        let width = widths.get(problem.line - 1).expect("a line of the file");
-        assert!((1..=width + 1).contains(&problem.column), "{problem}");
+        let width = widths.get(problem.at.line - 1).expect("a line of the file");
+        assert!((1..=width + 1).contains(&problem.at.column), "{problem}");
     }
 }

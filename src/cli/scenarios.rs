@@ -192,7 +192,7 @@ fn as_json(row: &Row) -> Value {
         "file": row.file, "line": row.scenario.line, "scenario": row.scenario.name,
         "ok": row.checked.differs.is_empty(), "differs": row.checked.differs,
         "expected": {
-            "verdict": expect.verdict, "rule": expect.rule, "interlocks": expect.interlocks,
+            "verdict": expect.verdict.as_str(), "rule": expect.rule, "interlocks": expect.interlocks,
         },
         "decision": decision, "explanation": row.checked.explanation,
     })

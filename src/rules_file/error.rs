@@ -1,17 +1,14 @@
 //! What is wrong with a rules file: all of it at once, each with its place and what to do.
 
 use std::fmt;
-use std::path::PathBuf;
+
+use crate::diagnostics::Location;
 
 /// One mistake and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// The file, as it was named to the loader.
-    pub file: PathBuf,
-    /// Line, from 1.
-    pub line: usize,
-    /// Column in characters, from 1.
-    pub column: usize,
+    /// Where it stands; the file is the one named to the loader.
+    pub at: Location,
     /// What is wrong.
     pub what: String,
     /// What to do about it, where that is known.
@@ -20,8 +17,7 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let file = self.file.display();
-        write!(f, "{file}:{}:{}: {}", self.line, self.column, self.what)?;
+        write!(f, "{}: {}", self.at, self.what)?;
         match &self.hint {
             Some(hint) => write!(f, "; {hint}"),
             None => Ok(()),

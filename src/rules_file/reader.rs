@@ -8,6 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::Problem;
+use crate::diagnostics::{Location, nearest};
 
 /// A value with its place in the text.
 pub(super) type Value<'t> = Spanned<DeValue<'t>>;
@@ -88,8 +89,7 @@ impl<'t> Reader<'t> {
 
     /// Line of a place, from 1.
     pub(super) fn line(&self, at: &Place) -> usize {
-        let before = self.before(at).bytes();
-        before.filter(|byte| *byte == b'\n').count() + 1
+        self.location(at).line
     }
 
     /// What stands at a place, as it was written.
@@ -99,13 +99,8 @@ impl<'t> Reader<'t> {
 
     /// Writes a problem down.
     pub(super) fn refuse(&mut self, at: &Place, what: &str, hint: Option<String>) {
-        let before = self.before(at);
-        let start = before.rfind('\n').map_or(0, |end| end + 1);
-        let column = before.get(start..).unwrap_or("").chars().count() + 1;
         self.problems.push(Problem {
-            file: self.file.to_owned(),
-            line: self.line(at),
-            column,
+            at: self.location(at),
             what: format!("{}{what}", self.within),
             hint,
         });
@@ -130,7 +125,7 @@ impl<'t> Reader<'t> {
 
     /// Writes down that a word is not known, with the nearest known ones.
     pub(super) fn unknown(&mut self, at: &Place, kind: &str, word: &str, known: &[&str]) {
-        let hint = nearest(word, known).map_or_else(
+        let hint = nearest(word, known.iter().copied()).map_or_else(
             || format!("known here: {}", known.join(", ")),
             |near| format!("did you mean '{near}'?"),
         );
@@ -140,16 +135,12 @@ impl<'t> Reader<'t> {
     /// The problems, in the order in which they stand in the text.
     pub(super) fn finish(mut self) -> Vec<Problem> {
         self.problems
-            .sort_by_key(|problem| (problem.line, problem.column));
+            .sort_by_key(|problem| (problem.at.line, problem.at.column));
         self.problems
     }
 
-    fn before(&self, at: &Place) -> &'t str {
-        let mut end = at.start.min(self.text.len());
-        while !self.text.is_char_boundary(end) {
-            end -= 1;
-        }
-        self.text.get(..end).unwrap_or("")
+    fn location(&self, at: &Place) -> Location {
+        Location::of(self.text, self.file, at.start)
     }
 }
 
@@ -165,18 +156,4 @@ pub(super) fn found(value: &Value<'_>) -> &'static str {
         DeValue::Array(_) => "a list",
         DeValue::Table(_) => "a table",
     }
-}
-
-/// The known word that was most likely meant.
-pub(super) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
-    let folded = word.to_lowercase();
-    known
-        .iter()
-        .map(|candidate| {
-            let distance = strsim::damerau_levenshtein(&folded, &candidate.to_lowercase());
-            (distance, *candidate)
-        })
-        .min_by_key(|(distance, _)| *distance)
-        .filter(|(distance, candidate)| *distance <= (candidate.chars().count() / 3).max(1))
-        .map(|(_, candidate)| candidate)
 }

@@ -65,40 +65,6 @@ pub(super) fn words(
     whole.then_some(read)
 }
 
-/// One of these words.
-pub(super) fn word(
-    reader: &mut Reader<'_>,
-    key: &str,
-    value: &Value<'_>,
-    known: &[&str],
-) -> Option<String> {
-    let word = text(reader, key, value)?;
-    if known.contains(&word.as_str()) {
-        return Some(word);
-    }
-    reader.unknown(&value.span(), key, &word, known);
-    None
-}
-
-/// A whole number that is not negative.
-pub(super) fn count(
-    reader: &mut Reader<'_>,
-    key: &str,
-    value: &Value<'_>,
-    called: &str,
-) -> Option<i64> {
-    let number = whole(reader, key, value, called)?;
-    if number < 0 {
-        reader.refuse(
-            &value.span(),
-            &format!("{key}: {number} is below zero"),
-            None,
-        );
-        return None;
-    }
-    Some(number)
-}
-
 pub(super) fn empty_list(reader: &mut Reader<'_>, key: &str, value: &Value<'_>) {
     let what = format!("{key}: the list is empty, so it asks nothing");
     let hint = "name at least one, or remove the key".to_owned();

@@ -2,25 +2,23 @@
 //! in, scenarios or every mistake out; what is left unsaid is plain and in order, so that a scenario
 //! says only what it is about. The grammar is in `docs/RULES.md`.
 
-mod around;
-mod expect;
-mod order;
+mod facts;
+mod input;
 mod run;
 mod settings;
+mod value;
 
 use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
-use toml::de::{DeTable, DeValue};
+use toml::Value;
 
-pub use expect::Expect;
+pub use input::{Expect, ExpectedVerdict};
 pub use run::{Checked, check};
 
-use self::around::Around;
-use super::reader::{Entry, Reader, Value, entries, found};
-use super::values::text;
-use super::{RulesError, finish, parse};
-use crate::domain::calendar;
+use self::input::Input;
+use super::{Problem, RulesError};
+use crate::diagnostics::{self, Document, Location, Mistake, Segment, nearest, shown};
 use crate::domain::facts::Facts;
 
 /// A file of scenarios.
@@ -49,152 +47,187 @@ pub struct Scenario {
     pub expect: Expect,
 }
 
+impl Expect {
+    /// How long the order is to wait.
+    pub fn wait(&self) -> Option<SignedDuration> {
+        self.wait.map(|wait| wait.0)
+    }
+}
+
 /// Sections of `qabyl.toml` that have a say in a decision.
 const SECTIONS: [&str; 4] = ["schedule", "interlocks", "actions", "confirm"];
-const KEYS: [&str; 8] = [
-    "name", "now", "order", "lines", "shop", "shortage", "world", "expect",
-];
+const RULES: &str = "rules";
+const SCENARIO: &str = "scenario";
 
 /// Reads scenarios; `file` only names the text in problems.
 ///
 /// # Errors
 /// Every mistake at once.
 pub fn read(text: &str, file: &Path) -> Result<ScenarioFile, RulesError> {
-    let mut reader = Reader::new(text, file);
-    let (root, whole) = parse(&mut reader, text);
+    let document = Document::parse(text, file).map_err(|errors| {
+        let syntax = |(at, what)| Problem {
+            at,
+            what: format!("not TOML: {what}"),
+            hint: None,
+        };
+        let problems = errors.into_iter().map(syntax).collect();
+        RulesError { problems }
+    })?;
+    let mut reader = FileReader {
+        document,
+        problems: Vec::new(),
+    };
     let mut read = ScenarioFile {
         rules: None,
-        settings: settings::of(text, &root),
+        settings: settings::of(text, &reader.document),
         list: Vec::new(),
     };
-    if whole {
-        top(&mut reader, &root, &mut read);
+    reader.file(&mut read, text, file);
+    let mut problems = reader.problems;
+    if problems.is_empty() {
+        return Ok(read);
     }
-    finish(reader)?;
-    Ok(read)
+    problems.sort_by_key(|problem| (problem.at.line, problem.at.column));
+    Err(RulesError { problems })
 }
 
-fn top(reader: &mut Reader<'_>, root: &DeTable<'_>, read: &mut ScenarioFile) {
-    let mut any = false;
-    for entry in entries(root) {
-        match (entry.key, entry.value.get_ref()) {
-            ("rules", _) => read.rules = text(reader, "rules", entry.value).map(PathBuf::from),
-            ("scenario", DeValue::Array(items)) => {
-                any = true;
-                for (index, item) in items.iter().enumerate() {
-                    read.list.extend(scenario(reader, index + 1, item));
+struct FileReader<'t> {
+    document: Document<'t>,
+    problems: Vec<Problem>,
+}
+
+impl FileReader<'_> {
+    fn file(&mut self, read: &mut ScenarioFile, text: &str, file: &Path) {
+        let table = self.document.table();
+        let has_others = table.keys().any(|key| {
+            let key = key.as_str();
+            key != RULES && !SECTIONS.contains(&key)
+        });
+        if !has_others {
+            let at = Location::of(text, file, 0);
+            let hint = "write at least one [[scenario]]".to_owned();
+            self.report(at, "there are no scenarios", Some(hint));
+        }
+        for (key, value) in table {
+            let path = [Segment::Key(key.clone())];
+            match (key.as_str(), value) {
+                (RULES, Value::String(rules)) => read.rules = Some(PathBuf::from(rules.trim())),
+                (RULES, found) => {
+                    let what = format!("rules: expected text in quotes, found {}", shown(&found));
+                    self.report(self.document.locate(&path), what, None);
                 }
-                reader.leave();
-            }
-            ("scenario", _) => {
-                any = true;
-                let what = format!("expected a list of scenarios, found {}", found(entry.value));
-                let hint = "begin each one with [[scenario]], in double brackets".to_owned();
-                reader.refuse(&entry.at, &what, Some(hint));
-            }
-            (word, _) if SECTIONS.contains(&word) => {}
-            (word, _) => {
-                any = true;
-                let known = [&["rules", "scenario"][..], &SECTIONS].concat();
-                reader.unknown(&entry.at, "key", word, &known);
+                (SCENARIO, Value::Array(items)) => {
+                    for (index, item) in items.iter().enumerate() {
+                        let path = [path.as_slice(), &[Segment::Index(index)]].concat();
+                        read.list.extend(self.scenario(&path, item));
+                    }
+                }
+                (SCENARIO, found) => {
+                    let what = format!("expected a list of scenarios, found {}", shown(&found));
+                    let hint = "begin each one with [[scenario]], in double brackets".to_owned();
+                    self.report(self.document.locate_key(&path), what, Some(hint));
+                }
+                (section, _) if SECTIONS.contains(&section) => {}
+                (other, _) => {
+                    let known = [RULES, SCENARIO].into_iter().chain(SECTIONS);
+                    let hint = nearest(other, known).map(|near| format!("did you mean {near}?"));
+                    let what = format!("{other}: unknown key");
+                    self.report(self.document.locate_key(&path), what, hint);
+                }
             }
         }
     }
-    if !any {
-        let hint = "write at least one [[scenario]]".to_owned();
-        reader.refuse(&(0..0), "there are no scenarios", Some(hint));
-    }
-}
 
-fn scenario(reader: &mut Reader<'_>, number: usize, value: &Value<'_>) -> Option<Scenario> {
-    reader.enter(&format!("scenario {number}"));
-    let table = fields(reader, "scenario", value, &KEYS)?;
-    let find = |key: &str| table.iter().find(|entry| entry.key == key);
-    let at = find("name").map_or(value.span(), |entry| entry.value.span());
-    let Some(name) = find("name") else {
-        let hint = "add name = \"…\": it is told by it".to_owned();
-        reader.refuse(&at, "the scenario has no name", Some(hint));
-        return None;
-    };
-    let name = text(reader, "name", name.value)?;
-    reader.enter(&format!("scenario '{name}'"));
-    let now = match find("now") {
-        Some(entry) => moment(reader, entry)?,
-        None => noon(),
-    };
-    let mut around = Around::new(now);
-    for entry in &table {
-        match entry.key {
-            "shop" => around.shop(reader, entry.value),
-            "world" => around.world(reader, entry.value),
-            "shortage" => around.shortage(reader, entry.value),
-            _ => {}
-        }
-    }
-    let order = order::order(reader, find("order").map(|entry| entry.value), now);
-    let lines = order::lines(reader, find("lines").map(|entry| entry.value), now);
-    let Some(entry) = find("expect") else {
-        let hint = "add expect = { verdict = \"accept\" }".to_owned();
-        reader.refuse(&at, "the scenario expects nothing", Some(hint));
-        return None;
-    };
-    let expect = expect::expect(reader, entry.value)?;
-    let (order, sent) = order?;
-    Some(Scenario {
-        name,
-        line: reader.line(&at),
-        facts: around.facts(order, lines?, sent),
-        now,
-        expect,
-    })
-}
-
-/// The entries of a table that has these keys and no others.
-fn fields<'t>(
-    reader: &mut Reader<'_>,
-    key: &str,
-    value: &'t Value<'t>,
-    known: &[&str],
-) -> Option<Vec<Entry<'t>>> {
-    let DeValue::Table(table) = value.get_ref() else {
-        reader.expected(key, "a table such as { … }", value);
-        return None;
-    };
-    let entries = entries(table);
-    for entry in entries.iter().filter(|entry| !known.contains(&entry.key)) {
-        reader.unknown(&entry.at, &format!("key of {key}"), entry.key, known);
-    }
-    Some(entries)
-}
-
-/// A Monday's noon in Almaty.
-fn noon() -> Timestamp {
-    Timestamp::constant(1_772_434_800, 0)
-}
-
-/// `2026-03-02 23:10` by Almaty's clock, or a moment with its offset.
-fn moment(reader: &mut Reader<'_>, entry: &Entry<'_>) -> Option<Timestamp> {
-    let written = match entry.value.get_ref() {
-        DeValue::String(text) => text.trim().to_owned(),
-        DeValue::Datetime(date) => date.to_string(),
-        _ => {
-            reader.expected("now", "a moment such as \"2026-03-02 23:10\"", entry.value);
+    fn scenario(&mut self, path: &[Segment], value: &Value) -> Option<Scenario> {
+        let Value::Table(table) = value else {
+            let what = format!("expected a table such as {{ … }}, found {}", shown(value));
+            self.report(self.document.locate(path), what, None);
             return None;
+        };
+        let number = path.iter().find_map(|segment| match segment {
+            Segment::Index(index) => Some(index + 1),
+            Segment::Key(_) => None,
+        });
+        let called = match table.get("name").and_then(Value::as_str) {
+            Some(name) => format!("scenario '{}'", name.trim()),
+            None => format!("scenario {}", number.unwrap_or_default()),
+        };
+        let mut found = Vec::new();
+        let input: Option<Input> = diagnostics::read(
+            table,
+            |_| None,
+            |within, mistake| found.push((within.to_vec(), mistake)),
+        );
+        let is_whole = found.is_empty();
+        for (within, mistake) in found {
+            self.report_in(path, &called, &within, &mistake);
         }
-    };
-    let read = written.parse::<Timestamp>().ok().or_else(|| {
-        let local: jiff::civil::DateTime = written.parse().ok()?;
-        calendar::moment(local)
-    });
-    if read.is_none() {
-        let what = format!("now: '{written}' is no moment");
-        let hint = "write one such as \"2026-03-02 23:10\": Almaty's time".to_owned();
-        reader.refuse(&entry.value.span(), &what, Some(hint));
+        let input = input.filter(|_| is_whole)?;
+        let now = input.now.0;
+        let facts = facts::of(&input, now)
+            .map_err(|error| (Vec::new(), Mistake::new(error.to_string())))
+            .and_then(|facts| {
+                facts::put_over(facts, &input.facts, now).map_err(|(mut within, mistake)| {
+                    within.insert(0, Segment::Key("facts".to_owned()));
+                    (within, mistake)
+                })
+            });
+        match facts {
+            Ok(facts) => Some(Scenario {
+                name: input.name.0,
+                line: self.head(path).line,
+                facts,
+                now,
+                expect: input.expect,
+            }),
+            Err((within, mistake)) => {
+                self.report_in(path, &called, &within, &mistake);
+                None
+            }
+        }
     }
-    read
-}
 
-/// The moment so long before `now`.
-fn ago(now: Timestamp, time: SignedDuration) -> Timestamp {
-    now.saturating_sub(time).unwrap_or(Timestamp::MIN)
+    /// Where a scenario's name stands, or the scenario itself where it has none.
+    fn head(&self, path: &[Segment]) -> Location {
+        let name = Segment::Key("name".to_owned());
+        self.document.locate(&[path, &[name]].concat())
+    }
+
+    /// Reports what is wrong at a path within a scenario.
+    fn report_in(&mut self, path: &[Segment], called: &str, within: &[Segment], mistake: &Mistake) {
+        let whole = [path, within].concat();
+        let at = match mistake {
+            Mistake::UnknownKey { .. } => self.document.locate_key(&whole),
+            Mistake::MissingKey(_) if within.is_empty() => self.head(path),
+            _ => self.document.locate(&whole),
+        };
+        let key: String = within
+            .iter()
+            .map(|segment| match segment {
+                Segment::Key(key) => format!(".{key}"),
+                Segment::Index(index) => format!("[{index}]"),
+            })
+            .collect();
+        let key = key.trim_start_matches('.');
+        let example = match mistake {
+            Mistake::MissingKey("expect") => {
+                Some("add expect = { verdict = \"accept\" }".to_owned())
+            }
+            _ => None,
+        };
+        let what = if key.is_empty() {
+            format!("{called}: {mistake}")
+        } else {
+            format!("{called}: {key}: {mistake}")
+        };
+        self.report(at, what, example);
+    }
+
+    fn report(&mut self, at: Location, what: impl Into<String>, hint: Option<String>) {
+        self.problems.push(Problem {
+            at,
+            what: what.into(),
+            hint,
+        });
+    }
 }

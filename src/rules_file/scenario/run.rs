@@ -1,10 +1,10 @@
 //! A scenario decided by the very function that decides orders, and what differs from what was expected.
 
 use super::Scenario;
+use crate::diagnostics::nearest;
 use crate::domain::decision::{Decision, Verdict, decide};
 use crate::domain::explanation::{of_decision, of_rule, words};
 use crate::domain::policy::Policy;
-use crate::rules_file::reader::nearest;
 
 /// What came of a scenario.
 #[derive(Debug, Clone)]
@@ -54,10 +54,10 @@ fn differs(scenario: &Scenario, decision: &Decision, policy: &Policy) -> Vec<Str
     let expect = &scenario.expect;
     let mut differs = Vec::new();
     let verdict = &decision.verdict;
-    if verdict.word() != expect.verdict {
+    if verdict.word() != expect.verdict.as_str() {
         differs.push(format!(
             "expected {}, came {}",
-            expect.verdict,
+            expect.verdict.as_str(),
             words(verdict)
         ));
     }
@@ -68,7 +68,10 @@ fn differs(scenario: &Scenario, decision: &Decision, policy: &Policy) -> Vec<Str
             .iter()
             .map(|rule| rule.name.as_str())
             .collect();
-        let unknown = match (names.contains(&rule.as_str()), nearest(rule, &names)) {
+        let unknown = match (
+            names.contains(&rule.as_str()),
+            nearest(rule, names.iter().copied()),
+        ) {
             (true, _) => String::new(),
             (false, Some(near)) => {
                 format!(", and there is none of that name: did you mean '{near}'?")
@@ -110,7 +113,7 @@ fn differs(scenario: &Scenario, decision: &Decision, policy: &Policy) -> Vec<Str
             came.as_str()
         ));
     }
-    if let (Some(wait), Verdict::Wait { until }) = (expect.wait, verdict) {
+    if let (Some(wait), Verdict::Wait { until }) = (expect.wait(), verdict) {
         let came = until.duration_since(scenario.now);
         if came != wait {
             differs.push(format!("expected to wait {wait:#}, came {came:#}"));

@@ -172,47 +172,102 @@ fn mistakes_in_scenarios_are_told_with_their_place() {
         ),
         (
             "[[scenarios]]\nname = \"s\"\n",
-            "s.toml:1:3: unknown key 'scenarios'; did you mean 'scenario'?",
+            "s.toml:1:3: scenarios: unknown key; did you mean scenario?",
         ),
         (
             &scenario(""),
-            "s.toml:2:8: scenario 's': the scenario expects nothing; add expect = { verdict = \"accept\" }",
+            "s.toml:2:8: scenario 's': expect is missing; add expect = { verdict = \"accept\" }",
         ),
         (
             &scenario("expect = { verdict = \"acept\" }"),
-            "s.toml:3:22: scenario 's': unknown verdict 'acept'; did you mean 'accept'?",
+            "s.toml:3:22: scenario 's': expect.verdict: expected \"accept\", \"cancel\", \"hold\" or \"wait\", \
+             found \"acept\"; did you mean \"accept\"?",
         ),
         (
             &scenario("expect = { verdict = \"hold\", interlocks = [\"pausd\"] }"),
-            "s.toml:3:44: scenario 's': unknown interlocks 'pausd'; did you mean 'paused'?",
+            "s.toml:3:44: scenario 's': expect.interlocks[0]: expected \"",
         ),
         (
             &scenario(&format!("order = {{ totl = 5 }}\n{expect}")),
-            "s.toml:3:11: scenario 's': unknown key of order 'totl'; did you mean 'total'?",
+            "s.toml:3:11: scenario 's': order.totl: unknown key; did you mean total?",
         ),
         (
             &scenario(&format!("order = {{ total = \"5000\" }}\n{expect}")),
-            "s.toml:3:19: scenario 's': total: expected a whole number of tenge, found a string; write \
-             5000, without quotes",
+            "s.toml:3:19: scenario 's': order.total: expected a whole number of tenge, found \"5000\"; \
+             write 5000, without quotes",
         ),
         (
             &scenario(&format!("lines = [{{ on_hand = -1 }}]\n{expect}")),
-            "s.toml:3:22: scenario 's': on_hand: -1 is below zero",
+            "s.toml:3:22: scenario 's': lines[0].on_hand: -1 is below zero",
         ),
         (
             &scenario(&format!("now = \"yesterday\"\n{expect}")),
-            "s.toml:3:7: scenario 's': now: 'yesterday' is no moment; write one such as \
+            "s.toml:3:7: scenario 's': now: \"yesterday\" is no moment; write one such as \
              \"2026-03-02 23:10\": Almaty's time",
         ),
         (
             &scenario(&format!(
                 "world = {{ collapse = {{ fell = 3 }} }}\n{expect}"
             )),
-            "s.toml:3:22: scenario 's': collapse: 'fell' or 'had' is missing; write both, such as \
-             { fell = 90, had = 100 }",
+            "s.toml:3:22: scenario 's': world.collapse: had is missing",
+        ),
+        (
+            &scenario(&format!(
+                "facts = {{ around = {{ paussed = \"me\" }} }}\n{expect}"
+            )),
+            "s.toml:3:24: scenario 's': facts.around.paussed: there is no such fact; did you mean paused?",
+        ),
+        (
+            &scenario(&format!(
+                "facts = {{ order = {{ express = 3 }} }}\n{expect}"
+            )),
+            "s.toml:3:33: scenario 's': facts.order.express: invalid type: integer `3`, expected a boolean",
         ),
     ] {
         assert!(problems(text).starts_with(said), "{}", problems(text));
+    }
+}
+
+/// Facts that no other key of a scenario speaks of, and those that are added later.
+#[test]
+fn every_fact_can_be_written_in_a_scenario() {
+    let read = |facts: &str| {
+        let text = format!(
+            "[[scenario]]\nname = \"s\"\nnow = \"2026-03-02 12:00\"\nexpect = {{ verdict = \"accept\" }}\n{facts}"
+        );
+        let read = scenario::read(&text, Path::new("s.toml"));
+        let read = read.unwrap_or_else(|error| panic!("{error}"));
+        serde_json::to_value(&read.list[0].facts).unwrap()
+    };
+    let plain = read("");
+    let tables = [
+        ("", &plain),
+        ("around.", &plain["around"]),
+        ("order.", &plain["order"]),
+    ];
+    let (mut written, mut moments) = (String::new(), 0);
+    for (table, facts) in tables {
+        for (name, value) in facts.as_object().unwrap() {
+            if name.ends_with("_at") || name.ends_with("_until") {
+                writeln!(written, "facts.{table}{name} = \"7m ago\"").unwrap();
+                moments += 1;
+            } else if let Some(count) = value.as_i64() {
+                writeln!(written, "facts.{table}{name} = {}", count + 1).unwrap();
+            }
+        }
+    }
+    assert!(moments > 6, "{written}");
+    let changed = read(&written);
+    for line in written.lines() {
+        let (path, value) = line.split_once(" = ").unwrap();
+        let pointer = path.replacen("facts", "", 1).replace('.', "/");
+        let said = changed.pointer(&pointer).unwrap();
+        let expected = if value.ends_with("ago\"") {
+            Value::from("2026-03-02T06:53:00Z")
+        } else {
+            serde_json::from_str(value).unwrap()
+        };
+        assert_eq!(*said, expected, "{path}");
     }
 }
 
