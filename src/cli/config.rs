@@ -23,7 +23,7 @@ pub(super) fn check(loaded: &Loaded, args: &ConfigCheck) -> Done {
     if !relaxed.is_empty() {
         say(&format!("interlocks switched off: {}", relaxed.join(", ")));
     }
-    if loaded.config.settles_in_haste() {
+    if loaded.config.settle_is_below_request_timeout() {
         say(
             "actions.settle is below kaspi.request_timeout: a POST may be repeated while the previous one is still in flight",
         );

@@ -122,7 +122,7 @@ pub(super) async fn build(
             "an interlock is switched off in the configuration"
         );
     }
-    if config.settles_in_haste() {
+    if config.settle_is_below_request_timeout() {
         log_event!(
             SETTLE_SHORT,
             settle_s = config.actions.settle.as_secs(),

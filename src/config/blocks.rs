@@ -1,4 +1,4 @@
-//! Blocks of a file as wholes: what must be given, what excludes what, and names told apart.
+//! Rules for whole blocks of a file: keys that must be given, keys that exclude each other, unique names.
 
 use std::collections::{BTreeMap, BTreeSet};
 

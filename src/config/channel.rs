@@ -1,4 +1,4 @@
-//! `[[channels]]`: one place where a person is told.
+//! `[[channels]]`: where notifications are sent.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ pub struct Channel {
     pub name: String,
     /// What it is.
     pub kind: ChannelKind,
-    /// A webhook's URL, or another address of Telegram's bot API; may hold a secret, never shown whole.
+    /// A webhook's URL, or another address of Telegram's bot API; may hold a secret, so only its origin is shown.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
@@ -51,10 +51,10 @@ pub struct Channel {
         deserialize_with = "text::chat"
     )]
     pub chat_id: Option<String>,
-    /// What it is told in.
+    /// The language of its messages.
     #[serde(default = "russian")]
     pub language: Language,
-    /// What it is told of, with commas between; empty is all.
+    /// The kinds of notice sent to it, with commas between; empty is all.
     #[serde(default, deserialize_with = "text::events")]
     pub events: String,
 }
@@ -74,7 +74,7 @@ const fn russian() -> Language {
 }
 
 impl Channel {
-    /// The kinds it is told of; none means all.
+    /// The kinds of notice sent to it; none means all.
     pub fn kinds(&self) -> Vec<Kind> {
         self.events
             .split(',')

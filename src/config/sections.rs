@@ -28,7 +28,7 @@ const BODY_MAX: i64 = 256 * 1024 * 1024;
 pub struct Config {
     /// Where things are remembered.
     pub database: Database,
-    /// How Kaspi is spoken to; every limit is per shop.
+    /// The client of Kaspi's API; every limit is per shop.
     pub kaspi: Kaspi,
     /// When and how far back orders are read.
     pub poll: Poll,
@@ -54,9 +54,9 @@ pub struct Config {
     pub backup: Backup,
     /// How long the past is kept.
     pub retention: Retention,
-    /// How people are told.
+    /// Notifications.
     pub notify: Notify,
-    /// Where they are told.
+    /// Where notifications are sent.
     #[serde(default)]
     pub channels: Vec<Channel>,
     /// The shops; empty only when loaded with `load_partial`.
@@ -80,7 +80,7 @@ pub struct Kaspi {
     /// Without `/v2` and without a slash at the end.
     #[serde(deserialize_with = "text::base_url")]
     pub base_url: String,
-    /// Until the connection stands.
+    /// Until the connection is established.
     #[serde(
         serialize_with = "duration::write",
         deserialize_with = "duration::within::<_, MS_100, MINUTE>"
@@ -309,7 +309,7 @@ pub struct Schedule {
         deserialize_with = "duration::within::<_, MINUTE, DAYS_14>"
     )]
     pub deadline: Duration,
-    /// How long before it an order that still waits is told to a person.
+    /// How long before the deadline a person is notified of an order that still waits.
     #[serde(
         serialize_with = "duration::write",
         deserialize_with = "duration::within::<_, MINUTE, DAYS_14>"
@@ -318,10 +318,10 @@ pub struct Schedule {
     /// Working hours of each weekday; empty is around the clock.
     #[serde(deserialize_with = "text::working_hours")]
     pub hours: String,
-    /// Days on which nobody works.
+    /// Days off.
     #[serde(deserialize_with = "text::holidays")]
     pub holidays: String,
-    /// What becomes of an order that a rule still lets wait, or holds, at the last call.
+    /// What is decided at the last call of an order that a rule still holds or makes wait.
     pub at_deadline: AtDeadline,
     /// How long before the deadline that is.
     #[serde(
@@ -383,7 +383,7 @@ pub struct Retention {
         deserialize_with = "duration::within::<_, DAYS_61, CENTURY>"
     )]
     pub audit: Duration,
-    /// Orders let go in one transaction.
+    /// Orders deleted in one transaction.
     #[serde(deserialize_with = "number::count::<_, _, 1, 10000>")]
     pub batch: u32,
 }
@@ -392,7 +392,7 @@ pub struct Retention {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Notify {
-    /// When the day's sums are told, Almaty's time; empty is never.
+    /// When the day's summary is sent, Almaty's time; empty is never.
     #[serde(deserialize_with = "text::time_of_day")]
     pub digest_at: String,
     /// Messages of a channel that wait, at most.
@@ -441,9 +441,9 @@ impl Config {
         .collect()
     }
 
-    /// Whether a POST may be repeated sooner than a request may last, for a warning at start-up: what
-    /// is still on its way may take effect after its order was read as untouched.
-    pub fn settles_in_haste(&self) -> bool {
+    /// Whether a POST may be repeated before the one before it has timed out, for a warning at start-up: a
+    /// request still under way may take effect after its order was read as unchanged.
+    pub fn settle_is_below_request_timeout(&self) -> bool {
         self.actions.settle < self.kaspi.request_timeout
     }
 }

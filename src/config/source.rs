@@ -179,7 +179,7 @@ pub enum SupplierSku {
     ArticlePn,
 }
 
-/// Where a supplier's token is. It is read anew each time, as a new one may have been put there.
+/// Where a supplier's token is. It is read each time, as it may have been replaced.
 #[derive(Clone)]
 pub enum SupplierToken {
     /// In this file.

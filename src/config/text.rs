@@ -174,8 +174,8 @@ fn check_cron(text: &str) -> Checked {
     let fields = text.split_whitespace().count();
     let expected = "expected six cron fields (s m h day month weekday)";
     if fields == 5 {
-        let fault = Mistake::new(format!("{expected}, found 5 in {text:?}"));
-        return Err(fault.hint(format!("with seconds first: \"0 {}\"", text.trim())));
+        let mistake = Mistake::new(format!("{expected}, found 5 in {text:?}"));
+        return Err(mistake.hint(format!("with seconds first: \"0 {}\"", text.trim())));
     }
     if fields != 6 {
         return Err(Mistake::new(format!(
@@ -192,7 +192,7 @@ fn check_listen(text: &str) -> Checked {
     if text.is_empty() || text.parse::<SocketAddr>().is_ok() {
         return Ok(());
     }
-    let fault = Mistake::new(format!(
+    let mistake = Mistake::new(format!(
         "expected ADDRESS:PORT such as \"127.0.0.1:9464\", found {text:?}"
     ));
     let port = text
@@ -200,8 +200,8 @@ fn check_listen(text: &str) -> Checked {
         .next()
         .and_then(|port| port.parse::<u16>().ok());
     Err(match port {
-        Some(port) => fault.hint(format!("did you mean \"127.0.0.1:{port}\"?")),
-        None => fault.hint("\"\" switches it off"),
+        Some(port) => mistake.hint(format!("did you mean \"127.0.0.1:{port}\"?")),
+        None => mistake.hint("\"\" switches it off"),
     })
 }
 
@@ -233,23 +233,23 @@ fn check_slug(text: &str) -> Checked {
     if !text.is_empty() && text.len() <= 64 && text.chars().all(allowed) {
         return Ok(());
     }
-    let fault = Mistake::new(format!(
+    let mistake = Mistake::new(format!(
         "must be of a-z 0-9 _ - (at most 64), found {text:?}"
     ));
     let lower = text.to_lowercase().replace(' ', "-");
     let fits = !lower.is_empty() && lower.chars().all(allowed);
     Err(if fits {
-        fault.hint(format!("did you mean \"{lower}\"?"))
+        mistake.hint(format!("did you mean \"{lower}\"?"))
     } else {
-        fault
+        mistake
     })
 }
 
 fn check_token_file(text: &str) -> Checked {
     check_not_empty(text)?;
     if text.ends_with('=') {
-        let fault = Mistake::new("looks like a token, expected the name of a file");
-        return Err(fault.hint("put the token in a file of its own, mode 0600"));
+        let mistake = Mistake::new("looks like a token, expected the name of a file");
+        return Err(mistake.hint("put the token in a file of its own, mode 0600"));
     }
     Ok(())
 }
@@ -270,34 +270,36 @@ fn check_merchant_uid(text: &str) -> Checked {
     if !text.is_empty() && text.chars().all(|c| c.is_ascii_digit()) {
         return Ok(());
     }
-    let fault = Mistake::new(format!("expected digits, found {text:?}"));
-    Err(fault.hint("the number before _PP1 in a pickup point"))
+    let mistake = Mistake::new(format!("expected digits, found {text:?}"));
+    Err(mistake.hint("the number before _PP1 in a pickup point"))
 }
 
 fn check_proxy(text: &str) -> Checked {
-    let fault = || {
+    let mistake = || {
         Mistake::new("expected a proxy URL")
             .hint("http://HOST:PORT, with USER:PASSWORD@ if it asks")
     };
-    let url = Url::parse(text).map_err(|_| fault())?;
+    let url = Url::parse(text).map_err(|_| mistake())?;
     let fits = matches!(url.scheme(), "http" | "https") && url.host_str().is_some();
-    if fits { Ok(()) } else { Err(fault()) }
+    if fits { Ok(()) } else { Err(mistake()) }
 }
 
 fn check_channel_url(text: &str) -> Checked {
-    let fault =
+    let mistake =
         |what: &str| Err(Mistake::new(what).hint("such as \"https://example.kz/hooks/qabyl\""));
     let Ok(url) = Url::parse(text) else {
-        return fault("expected a URL");
+        return mistake("expected a URL");
     };
     if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
-        return fault("expected a URL without credentials and without #");
+        return mistake("expected a URL without credentials and without #");
     }
     if !matches!(url.scheme(), "https" | "http") {
-        return fault("expected https://");
+        return mistake("expected https://");
     }
     if is_plain_and_remote(text) {
-        return fault("http:// would send order numbers in the clear: only to this machine itself");
+        return mistake(
+            "http:// would send order numbers in the clear: only to this machine itself",
+        );
     }
     Ok(())
 }
@@ -312,9 +314,9 @@ fn check_chat(text: &str) -> Checked {
     if is_chat {
         return Ok(());
     }
-    let fault =
+    let mistake =
         Mistake::new("expected a chat such as \"123456789\", \"-100123456789\" or \"@channel\"");
-    Err(fault.hint("in quotes; the bot's token belongs in secret_file"))
+    Err(mistake.hint("in quotes; the bot's token belongs in secret_file"))
 }
 
 /// Kinds of notices, with commas between; none is all.
@@ -326,8 +328,8 @@ fn check_events(text: &str) -> Checked {
     for word in words {
         if Kind::parse(word).is_none() {
             let known: Vec<&str> = Kind::ALL.iter().map(|kind| kind.word()).collect();
-            let fault = Mistake::new(format!("there is no event {word:?}"));
-            return Err(fault.hint(format!("there are {}", known.join(", "))));
+            let mistake = Mistake::new(format!("there is no event {word:?}"));
+            return Err(mistake.hint(format!("there are {}", known.join(", "))));
         }
     }
     Ok(())
@@ -338,8 +340,8 @@ fn check_time_of_day(text: &str) -> Checked {
     if text.is_empty() || minutes_of_day(text).is_some() {
         return Ok(());
     }
-    let fault = Mistake::new(format!("expected a time such as \"20:00\", found {text:?}"));
-    Err(fault.hint("\"\" switches it off"))
+    let mistake = Mistake::new(format!("expected a time such as \"20:00\", found {text:?}"));
+    Err(mistake.hint("\"\" switches it off"))
 }
 
 /// Minutes after midnight.

@@ -96,7 +96,7 @@ pub enum TokenError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fingerprint(Option<(PathBuf, u64, Option<SystemTime>)>);
 
-/// The places a shop's token may be at, in order. Files are read anew at every load.
+/// The places a shop's token may be at, in order. Files are read again at every load.
 #[derive(Clone)]
 pub struct TokenSource {
     shop: String,

@@ -1,4 +1,4 @@
-//! `weekday` and `hour`: when a rule speaks, by the clock on the wall in Almaty.
+//! `weekday` and `hour`: conditions on the time of day in Almaty.
 
 use toml::de::DeValue;
 

@@ -8,15 +8,15 @@ use super::values::{durations, empty_list, moneys, numbers, shares, truth, words
 use crate::domain::order::{DeliveryMode, PaymentMode};
 use crate::domain::rules::{Condition, Criterion, LineCriterion, ShopCount};
 
-/// The words one kind of question is asked with. A new word stands in `words` and in `read`.
+/// The words of one kind of condition. A new word is added to `words` and to `read`.
 struct Vocabulary<T> {
-    /// What a word of it is called in a complaint.
+    /// What its words are called in messages.
     kind: &'static str,
     /// All words.
     words: &'static [&'static str],
     /// Words of the other vocabulary, and what to do with them here.
     elsewhere: (&'static [&'static str], &'static str),
-    /// Reads the question behind a word.
+    /// Reads the condition that a word names.
     read: fn(&mut Reader<'_>, &str, &Value<'_>) -> Option<T>,
 }
 

@@ -4,10 +4,10 @@ use std::fmt;
 
 use crate::diagnostics::Location;
 
-/// One mistake and where it stands.
+/// One mistake and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// Where it stands; the file is the one named to the loader.
+    /// Its place, in the file that was named to the loader.
     pub at: Location,
     /// What is wrong.
     pub what: String,

@@ -5,10 +5,10 @@ mod clock;
 mod condition;
 mod error;
 mod outcome;
-mod reach;
 mod reader;
 mod rule;
 pub mod scenario;
+mod unreachable;
 mod values;
 
 use std::path::Path;
@@ -39,14 +39,14 @@ pub fn load_for(text: &str, file: &Path, shops: Option<&[&str]>) -> Result<Rules
         Vec::new()
     };
     reader.leave();
-    reach::check(&mut reader, &drafts);
+    unreachable::check(&mut reader, &drafts);
     finish(reader)?;
     Ok(Rules {
         list: drafts.into_iter().filter_map(Draft::finish).collect(),
     })
 }
 
-/// The tree of a text, and whether it is whole: one with holes would only be misread.
+/// The parsed text, and whether it is complete: an incomplete one would only be misread.
 fn parse<'t>(reader: &mut Reader<'t>, text: &'t str) -> (DeTable<'t>, bool) {
     let (root, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
@@ -65,7 +65,7 @@ fn finish(reader: Reader<'_>) -> Result<(), RulesError> {
 }
 
 /// The embedded rules. Were they ever broken, the empty list would come back, under which every
-/// order is held; a test keeps them whole.
+/// order is held; a test checks that they can be read.
 pub fn default_rules() -> Rules {
     load(DEFAULT_RULES, Path::new("config/rules.toml")).unwrap_or_default()
 }

@@ -109,7 +109,7 @@ fn cancelled(
         parsed
     });
     let comment = match (comment, parsed) {
-        (Some(comment), _) => spoken(reader, comment),
+        (Some(comment), _) => comment_text(reader, comment),
         (None, Some(CancelReason::MerchantOutOfStock) | None) => {
             Some(OUT_OF_STOCK_COMMENT.to_owned())
         }
@@ -126,7 +126,7 @@ fn cancelled(
     })
 }
 
-fn spoken(reader: &mut Reader<'_>, value: &Value<'_>) -> Option<String> {
+fn comment_text(reader: &mut Reader<'_>, value: &Value<'_>) -> Option<String> {
     let comment = text(reader, "comment", value)?;
     let chars = comment.chars().count();
     if chars > COMMENT_CHARS_MAX {

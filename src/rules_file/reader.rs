@@ -1,5 +1,5 @@
-//! The reading hand: knows where it is in the text and writes down every problem it meets.
-//! Functions that take it answer `None` once they have recorded why.
+//! Reads a rules file: knows the position in the text and records every problem.
+//! Functions that take a [`Reader`] return `None` once they have recorded why.
 
 use std::ops;
 use std::path::Path;
@@ -36,7 +36,7 @@ pub(super) fn entries<'t>(table: &'t DeTable<'t>) -> Vec<Entry<'t>> {
     entries
 }
 
-/// Conditions within conditions, at most: nobody reads more, and reading them takes the stack.
+/// Maximum depth of conditions within conditions: reading them is recursive, and deeper rules are unreadable.
 const DEPTH_MAX: usize = 16;
 
 pub(super) struct Reader<'t> {
@@ -59,17 +59,17 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// Names the rule that is read from here on.
+    /// Names the rule in the problems recorded from here on.
     pub(super) fn enter(&mut self, rule: &str) {
         self.within = format!("{rule}: ");
     }
 
-    /// No rule is read from here on.
+    /// Problems recorded from here on are of no rule.
     pub(super) fn leave(&mut self) {
         self.within.clear();
     }
 
-    /// Reads what stands within a condition, unless that goes too deep.
+    /// Reads the inside of a condition, unless it is nested too deeply.
     pub(super) fn deeper<T>(
         &mut self,
         at: &Place,
@@ -92,12 +92,12 @@ impl<'t> Reader<'t> {
         self.location(at).line
     }
 
-    /// What stands at a place, as it was written.
+    /// The text at a place.
     pub(super) fn source(&self, at: &Place) -> &'t str {
         self.text.get(at.clone()).unwrap_or_default()
     }
 
-    /// Writes a problem down.
+    /// Records a problem.
     pub(super) fn refuse(&mut self, at: &Place, what: &str, hint: Option<String>) {
         self.problems.push(Problem {
             at: self.location(at),
@@ -106,12 +106,12 @@ impl<'t> Reader<'t> {
         });
     }
 
-    /// Writes down that a value is of the wrong type.
+    /// Records a value of the wrong type.
     pub(super) fn expected(&mut self, key: &str, wanted: &str, value: &Value<'_>) {
         self.expected_such_as(key, wanted, None, value);
     }
 
-    /// Writes down that a value is of the wrong type, with what to write.
+    /// Records a value of the wrong type, with what to write instead.
     pub(super) fn expected_such_as(
         &mut self,
         key: &str,
@@ -123,7 +123,7 @@ impl<'t> Reader<'t> {
         self.refuse(&value.span(), &what, hint);
     }
 
-    /// Writes down that a word is not known, with the nearest known ones.
+    /// Records an unknown word, with the nearest known one.
     pub(super) fn unknown(&mut self, at: &Place, kind: &str, word: &str, known: &[&str]) {
         let hint = nearest(word, known.iter().copied()).map_or_else(
             || format!("known here: {}", known.join(", ")),

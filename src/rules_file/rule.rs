@@ -64,7 +64,7 @@ pub(super) fn rule(
         draft.at = entry.value.span();
         draft.name = text(reader, "name", entry.value);
     } else {
-        let hint = "add name = \"…\": decisions are told by it".to_owned();
+        let hint = "add name = \"…\": decisions name it".to_owned();
         reader.refuse(&draft.at, "the rule has no name", Some(hint));
     }
     if let Some(name) = &draft.name {

@@ -93,11 +93,11 @@ pub(super) fn duration(
 
 /// A kind of value that ranges are made of.
 struct Kind<T> {
-    /// How one value is called in a complaint.
+    /// What one value is called in messages.
     called: &'static str,
     /// A range as an example.
     example: &'static str,
-    /// Whether a bare value stands for exactly itself.
+    /// Whether a value alone means exactly that value.
     bare: bool,
     /// Reads one value.
     read: fn(&mut Reader<'_>, &str, &Value<'_>) -> Option<T>,

@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::findings::{Findings, SourceError, quoted};
+use crate::diagnostics::nearest;
 use crate::domain::ids::Sku;
 use crate::domain::stock::StockRow;
 
@@ -260,14 +261,10 @@ fn columns(header: &[&str], line: u64, form: Form, found: &mut Findings<'_>) -> 
 }
 
 fn unknown(name: &str) -> String {
-    let near = COLUMNS
-        .iter()
-        .max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)))
-        .filter(|column| strsim::jaro_winkler(column, name) > 0.7)
-        .map_or_else(
-            || ".".to_owned(),
-            |column| format!("; did you mean {column}?"),
-        );
+    let near = nearest(name, COLUMNS).map_or_else(
+        || ".".to_owned(),
+        |column| format!("; did you mean {column}?"),
+    );
     format!(
         "unknown column {}{near} Expected {}",
         quoted(name),

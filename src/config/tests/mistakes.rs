@@ -56,14 +56,14 @@ const MISTAKES: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn every_mistake_says_where_what_and_how_to_mend_it() {
+fn every_mistake_says_where_it_is_and_how_to_fix_it() {
     for (text, expected) in MISTAKES {
         assert_eq!(message(text, &[]), format!("qabyl.toml:{expected}"));
     }
 }
 
 #[test]
-fn all_mistakes_are_told_at_once_in_the_order_of_the_file() {
+fn all_mistakes_are_reported_at_once_in_the_order_of_the_file() {
     let text = "[log]\nformat = 1\n\n[kaspi]\nпол = 1\nretries_max = -1\n";
     let env = [
         ("QABYL__KASPI__REQUEST_TIMOUT", "5s"),

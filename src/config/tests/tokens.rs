@@ -25,7 +25,7 @@ fn a_token_alone_makes_a_shop_and_nothing_makes_none() {
 }
 
 #[test]
-fn tokens_come_from_credentials_then_the_file_and_are_read_anew() {
+fn tokens_come_from_credentials_then_the_file_and_are_read_again() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
     std::fs::create_dir(path.join("cred")).unwrap();
@@ -54,10 +54,10 @@ fn tokens_come_from_credentials_then_the_file_and_are_read_anew() {
     std::fs::write(path.join("cred/token"), "").unwrap();
     assert_eq!(source.load().unwrap().expose(), "from-file");
     std::fs::remove_file(path.join("token")).unwrap();
-    let told = source.load().unwrap_err().to_string();
+    let message = source.load().unwrap_err().to_string();
     assert!(
-        told.contains("/etc/qabyl/token in the shipped unit, is missing or empty"),
-        "{told}"
+        message.contains("/etc/qabyl/token in the shipped unit, is missing or empty"),
+        "{message}"
     );
     std::fs::write(path.join("cred/token"), "from-credentials").unwrap();
     assert!(source.changed_since(&before));

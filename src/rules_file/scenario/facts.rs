@@ -222,8 +222,8 @@ fn shortage(input: Option<&WordOr<New, ShortageInput>>, now: Timestamp) -> Optio
     }
 }
 
-/// Facts under the names they are stored by, put over the others: whatever a decision looks at can be written
-/// without a word of its own. A moment is written as `"5m ago"`.
+/// Facts under the names they are stored by, put over the others: everything that a decision looks at can be written,
+/// even what has no key of its own. A moment is written as `"5m ago"`.
 ///
 /// # Errors
 /// A name that no fact has, or a value that the fact cannot be; with the path to it.

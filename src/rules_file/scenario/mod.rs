@@ -1,5 +1,5 @@
 //! Scenario files: an order, its stock, the shop and a moment, and what is to be decided of them. Text
-//! in, scenarios or every mistake out; what is left unsaid is plain and in order, so that a scenario
+//! in, scenarios or every mistake out; what is left out has a plain default, so that a scenario
 //! says only what it is about. The grammar is in `docs/RULES.md`.
 
 mod facts;

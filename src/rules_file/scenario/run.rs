@@ -11,7 +11,7 @@ use crate::domain::policy::Policy;
 pub struct Checked {
     /// The decision.
     pub decision: Decision,
-    /// Every point in which it is not what was expected; none is well.
+    /// Every difference from what was expected; empty when there is none.
     pub differs: Vec<String>,
     /// Why it was decided so.
     pub explanation: Vec<String>,
@@ -79,7 +79,7 @@ fn differs(scenario: &Scenario, decision: &Decision, policy: &Policy) -> Vec<Str
             (false, None) => format!(", and there is none of that name: {}", names.join(", ")),
         };
         differs.push(format!(
-            "expected rule '{rule}', '{}' spoke{unknown}",
+            "expected rule '{rule}', '{}' applied{unknown}",
             decision.rule
         ));
     }

@@ -34,7 +34,7 @@ const MISTAKES: [(&str, &str); 5] = [
     ),
     (
         "[[rule]]\nname = \"all\"\nthen = \"accept\"\n[[rule]]\nname = \"late\"\nthen = \"hold\"\n",
-        "rules.toml:5:8: rule 'late' can never speak: rule 'all' on line 2 comes first and matches every \
+        "rules.toml:5:8: rule 'late' can never apply: rule 'all' on line 2 comes first and matches every \
          order; move it up, or remove one of them",
     ),
 ];

@@ -97,7 +97,7 @@ fn an_out_of_stock_cancel_has_a_comment_of_its_own() {
 fn names_keys_and_missing_parts() {
     assert_eq!(
         problems("[[rule]]\nthen = \"hold\"\n"),
-        "rules.toml:1:1: rule 1: the rule has no name; add name = \"…\": decisions are told by it"
+        "rules.toml:1:1: rule 1: the rule has no name; add name = \"…\": decisions name it"
     );
     assert_eq!(
         problems("[[rule]]\nname = \"r\"\n"),
@@ -143,12 +143,12 @@ fn rules_that_can_never_speak() {
     let two = "[[rule]]\nname = \"two\"\nwhen = { lines = 1, express = true }\nthen = \"accept\"\n";
     assert_eq!(
         problems(&format!("{all}{one}")),
-        "rules.toml:5:8: rule 'one' can never speak: rule 'all' on line 2 comes first and \
+        "rules.toml:5:8: rule 'one' can never apply: rule 'all' on line 2 comes first and \
          matches every order; move it up, or remove one of them"
     );
     assert_eq!(
         problems(&format!("{one}{two}{all}")),
-        "rules.toml:6:8: rule 'two' can never speak: rule 'one' on line 2 comes first and \
+        "rules.toml:6:8: rule 'two' can never apply: rule 'one' on line 2 comes first and \
          asks the same; move it up, or remove one of them"
     );
     let off = all.replace("then", "enabled = false\nthen");
@@ -193,7 +193,7 @@ fn rules_of_one_shop() {
             rule("b", "[\"b\", \"c\"]"),
             rule("c", "\"c\"")
         )),
-        "rules.toml:6:8: rule 'c' can never speak: rule 'b' on line 2 comes first and matches \
+        "rules.toml:6:8: rule 'c' can never apply: rule 'b' on line 2 comes first and matches \
          every order of its shops; move it up, or remove one of them"
     );
     let known = Some(&["main", "second"][..]);

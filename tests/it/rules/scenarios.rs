@@ -124,12 +124,12 @@ fn a_scenario_that_differs_fails_and_says_why() {
     for line in [
         "night.toml:4: 'late'",
         "  expected hold, came accept",
-        "  expected rule 'night', 'rest' spoke",
+        "  expected rule 'night', 'rest' applied",
         "  expected paused to object, no interlock did",
         "    rule 'rest' said accept",
         "    rule 'night' does not match",
         "      hour 21:59 from 22:00 to 08:00: no",
-        "  expected rule 'nigth', 'night' spoke, and there is none of that name: did you mean 'night'?",
+        "  expected rule 'nigth', 'night' applied, and there is none of that name: did you mean 'night'?",
         "2 scenarios, 2 not as expected",
     ] {
         assert!(output.out.contains(line), "{line}\n{}", output.out);
@@ -215,13 +215,13 @@ fn mistakes_in_scenarios_are_told_with_their_place() {
             &scenario(&format!(
                 "facts = {{ around = {{ paussed = \"me\" }} }}\n{expect}"
             )),
-            "s.toml:3:24: scenario 's': facts.around.paussed: there is no such fact; did you mean paused?",
+            "s.toml:3:32: scenario 's': facts.around.paussed: there is no such fact; did you mean paused?",
         ),
         (
             &scenario(&format!(
                 "facts = {{ order = {{ express = 3 }} }}\n{expect}"
             )),
-            "s.toml:3:33: scenario 's': facts.order.express: invalid type: integer `3`, expected a boolean",
+            "s.toml:3:31: scenario 's': facts.order.express: invalid type: integer `3`, expected a boolean",
         ),
     ] {
         assert!(problems(text).starts_with(said), "{}", problems(text));

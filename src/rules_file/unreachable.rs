@@ -1,4 +1,4 @@
-//! Rules among each other: names told apart, and none that can never speak.
+//! Refuses rules of the same name, and rules that no order can reach.
 
 use std::fmt::Debug;
 
@@ -53,7 +53,7 @@ fn unreachable(reader: &mut Reader<'_>, draft: &Draft, other: &Draft) {
     };
     let line = reader.line(&other.at);
     let what = format!(
-        "{} can never speak: {} on line {line} comes first and {why}",
+        "{} can never apply: {} on line {line} comes first and {why}",
         told(draft),
         told(other),
     );
