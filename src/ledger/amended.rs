@@ -4,13 +4,14 @@
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::action_changes;
-use super::reservations::{Origin, close_reservations, insert_reservations, known_takes};
+use super::takes::known_takes;
 use crate::domain::action::End;
 use crate::domain::ids::ShopName;
 use crate::domain::ledger::Take;
 use crate::domain::order::{Order, Status};
 use crate::domain::reservation::Event;
+use crate::store::actions;
+use crate::store::reservations::{Origin, close_reservations, insert_reservations};
 use crate::store::{StoreError, WriteTx, ms};
 
 const WHY: &str = "the order was amended";
@@ -55,7 +56,7 @@ pub(crate) async fn forget_lines(
     let Some(action) = unsent else {
         return Ok(false);
     };
-    action_changes::close(tx, action, End::Superseded, WHY, now).await?;
+    actions::close(tx, action, End::Superseded, WHY, now).await?;
     close_reservations(tx, shop, order, Event::Released(WHY.to_owned()), now).await?;
     Ok(true)
 }

@@ -3,11 +3,12 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::reservations::{Origin, insert_reservations, takes};
+use super::takes::takes;
 use crate::domain::ids::ShopName;
 use crate::domain::order::{DeliveryMode, Line, Order};
 use crate::domain::reservation::Departure;
 use crate::mutant::mutant;
+use crate::store::reservations::{Origin, insert_reservations};
 use crate::store::{StoreError, WriteTx, at, ms};
 
 /// What a reading shows may be so much older than the moment it is stored: a replica lags.

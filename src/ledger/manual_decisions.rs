@@ -5,10 +5,9 @@ use jiff::Timestamp;
 use serde_json::json;
 use sqlx::FromRow;
 
-use super::action_changes;
 use super::availability::Viewpoint;
-use super::deciding::{self, DecidingInput, NewDecision, skus};
-use super::reservations::close_reservations;
+use super::decisions::{self, NewDecision};
+use super::facts::{DecidingInput, skus};
 use crate::crash_point::crash_point;
 use crate::domain::action::End;
 use crate::domain::decision::{Decision, Verdict};
@@ -16,6 +15,8 @@ use crate::domain::facts::Facts;
 use crate::domain::ids::{OrderId, ShopName};
 use crate::domain::order::{Order, Status};
 use crate::domain::reservation::Event;
+use crate::store::actions;
+use crate::store::reservations::close_reservations;
 use crate::store::{Store, StoreError, WriteTx};
 
 /// The policy named in a person's decision.
@@ -185,7 +186,7 @@ impl Store {
             takes: &takes,
             act: true,
         };
-        deciding::record(&mut tx, shop, &new, actor, now).await?;
+        decisions::record(&mut tx, shop, &new, actor, now).await?;
         sqlx::query("UPDATE orders SET held_by = NULL, held_why = NULL WHERE shop = ? AND id = ?")
             .bind(shop.as_str())
             .bind(id.as_str())
@@ -228,7 +229,7 @@ async fn withdraw_unsent(
             live.kind, order.code, order.code
         )));
     }
-    action_changes::close(tx, live.id, End::Superseded, "a person decided", now).await?;
+    actions::close(tx, live.id, End::Superseded, "a person decided", now).await?;
     close_reservations(
         tx,
         shop,

@@ -6,19 +6,18 @@ use std::collections::hash_map::Entry;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use sqlx::FromRow;
 
-use super::action_changes::{Change, FieldsRow};
 use super::amended;
-use super::batch::{Batch, touch};
-use super::reservations::{hold, reserve_seen};
+use super::known_orders::{Known, known, live};
+use super::order_units::{reconcile_units, reserve_seen};
 use crate::crash_point::crash_point;
-use crate::domain::action::{Action, End, Event, Kind};
-use crate::domain::decision::CancelReason;
+use crate::domain::action::{End, Event};
 use crate::domain::ids::ShopName;
-use crate::domain::order::{Line, Order, Status};
-use crate::domain::reconcile::{self, ActionEnd, Holding, LiveAction};
+use crate::domain::order::{Line, Order};
+use crate::domain::reconcile::{self, ActionEnd, Holding};
 use crate::mutant::mutant;
+use crate::store::actions::Change;
+use crate::store::batch::{Batch, touch};
 use crate::store::{StoreError, WriteTx, ms, orders};
 
 /// One order as just read.
@@ -60,94 +59,6 @@ impl Observed {
         self.ended.extend(other.ended);
         self.released += other.released;
     }
-}
-
-#[derive(FromRow)]
-pub(crate) struct Known {
-    id: String,
-    pub(crate) status: String,
-    pub(crate) body: String,
-    lines_state: String,
-    pub(crate) held_total: i64,
-    pub(crate) held_active: i64,
-    pub(crate) held_unconfirmed: i64,
-    action: Option<i64>,
-    kind: Option<String>,
-    reason: Option<String>,
-    comment: Option<String>,
-    state: Option<String>,
-    attempts: Option<i64>,
-    due_at: Option<i64>,
-    needs_person: Option<bool>,
-    pub(crate) seen_at: i64,
-    of_accepted: Option<bool>,
-    lines_awaited: bool,
-}
-
-impl Known {
-    fn rank(&self) -> Result<Option<u8>, StoreError> {
-        match Status::from(self.status.as_str()) {
-            Status::Other(_) => Ok(reconcile::rank(&orders::parse_order(&self.body)?)),
-            status => Ok(status.rank()),
-        }
-    }
-
-    /// Whether its status tells where its goods are.
-    pub(crate) fn is_plain(&self) -> bool {
-        let status = Status::from(self.status.as_str());
-        !matches!(status, Status::Cancelling | Status::Other(_))
-    }
-
-    /// Whether its goods lay on the shelf when it was last seen, by what was known then.
-    pub(crate) fn is_there(&self) -> Result<bool, StoreError> {
-        Ok(match Status::from(self.status.as_str()) {
-            Status::ApprovedByBank | Status::AcceptedByMerchant => true,
-            Status::Other(_) => orders::parse_order(&self.body)?.lies_with_accepted(),
-            _ => false,
-        })
-    }
-}
-
-/// Whether a person asked for the action `a` knowing that its order was accepted.
-macro_rules! of_accepted {
-    () => {
-        "(SELECT a.origin = 'person' AND d.facts ->> '$.order.status' = 'ACCEPTED_BY_MERCHANT'
-   FROM decisions d WHERE d.id = a.decision_id) AS of_accepted"
-    };
-}
-pub(crate) use of_accepted;
-
-// A cross join, as it keeps its order: the readings drive, and each order is searched. The other way
-// round every order the shop ever had would be compared with every reading.
-pub(crate) const KNOWN: &str = concat!(
-    "
-SELECT o.id, o.status, o.body, o.lines_state, o.seen_at, ",
-    orders::lines_awaited!(),
-    " AS lines_awaited,
-  (SELECT COUNT(*) FROM reservations r WHERE r.shop = o.shop AND r.order_id = o.id AND r.state <> 'released')
-    AS held_total,
-  (SELECT COUNT(*) FROM reservations r WHERE r.shop = o.shop AND r.order_id = o.id AND r.state = 'active')
-    AS held_active,
-  (SELECT COUNT(*) FROM reservations r WHERE r.shop = o.shop AND r.order_id = o.id AND r.state = 'active'
-    AND r.confirmed_at IS NULL) AS held_unconfirmed,
-  a.id AS action, a.kind, a.reason, a.comment, a.state, a.attempts, a.due_at, a.needs_person, ",
-    of_accepted!(),
-    "
-FROM json_each(?2) j CROSS JOIN orders o ON o.shop = ?1 AND o.id = j.value
-LEFT JOIN actions a ON a.shop = o.shop AND a.order_id = o.id AND a.state IN ('pending', 'sent', 'unknown')"
-);
-
-pub(crate) async fn known(
-    tx: &mut WriteTx<'_>,
-    shop: &ShopName,
-    ids: &[&str],
-) -> Result<HashMap<String, Known>, StoreError> {
-    let rows: Vec<Known> = sqlx::query_as(KNOWN)
-        .bind(shop.as_str())
-        .bind(json!(ids).to_string())
-        .fetch_all(tx.conn()?)
-        .await?;
-    Ok(rows.into_iter().map(|row| (row.id.clone(), row)).collect())
 }
 
 /// The readings, of each order the one that is furthest on: one that moves while a sweep lists its states is
@@ -209,7 +120,8 @@ pub(crate) async fn observe(
                 if let Some(lines) = &reading.lines {
                     orders::put_lines(tx, shop, &order.id, lines, now).await?;
                 }
-                hold(tx, shop, (order, reading.skew), None, now, &mut observed).await?;
+                observed.released +=
+                    reconcile_units(tx, shop, (order, reading.skew), None, now).await?;
             }
             Some(row)
                 if !reconcile::overtakes(row.rank()?, reconcile::rank(order))
@@ -241,15 +153,8 @@ pub(crate) async fn observe(
                 if row.held_unconfirmed > 0 && reconcile::holding(order) == Holding::Reserve {
                     batch.confirmed.push(order.id.to_string());
                 } else {
-                    hold(
-                        tx,
-                        shop,
-                        (order, reading.skew),
-                        Some(row),
-                        now,
-                        &mut observed,
-                    )
-                    .await?;
+                    observed.released +=
+                        reconcile_units(tx, shop, (order, reading.skew), Some(row), now).await?;
                 }
             }
         }
@@ -334,42 +239,4 @@ fn end_action(
         .ended
         .push((order.code.as_str().to_owned(), live.kind.word(), end));
     Ok(())
-}
-
-/// The order's live action: its row, its state, and what a reading judges it by.
-fn live(row: &Known) -> Result<Option<(i64, Action, LiveAction)>, StoreError> {
-    let (Some(id), Some(kind), Some(state)) = (row.action, &row.kind, &row.state) else {
-        return Ok(None);
-    };
-    let stored = FieldsRow {
-        state: state.clone(),
-        attempts: row.attempts.unwrap_or_default(),
-        due_at: row.due_at,
-        needs_person: row.needs_person.unwrap_or_default(),
-        closed_at: None,
-        why: None,
-    };
-    let stored = stored.action()?;
-    let live = LiveAction {
-        kind: kind_of(kind, row.reason.as_deref(), row.comment.as_deref())?,
-        state: stored.state(),
-        attempted: stored.attempts() > 0,
-        of_accepted: row.of_accepted.unwrap_or(false),
-    };
-    Ok(Some((id, stored, live)))
-}
-
-pub(crate) fn kind_of(
-    kind: &str,
-    reason: Option<&str>,
-    comment: Option<&str>,
-) -> Result<Kind, StoreError> {
-    match (kind, reason.and_then(CancelReason::parse)) {
-        ("accept", None) => Ok(Kind::Accept),
-        ("cancel", Some(reason)) => Ok(Kind::Cancel {
-            reason,
-            comment: comment.unwrap_or_default().to_owned(),
-        }),
-        _ => Err(StoreError::corrupt("an action", kind)),
-    }
 }

@@ -1,9 +1,10 @@
 //! Speed: how SQLite finds the rows of the statements that run every second. None walks through everything
 //! a shop ever sold.
 
-use super::{action_changes, actions, batch, deciding, departures, observe, reservations};
+use super::{attempts, deciding, departures, due_actions, facts, known_orders};
 use crate::store::{
-    Access, Store, counters, deadline, orders, promises, stock, today, view, watch,
+    Access, Store, actions, batch, counters, deadline, orders, promises, reservations, stock,
+    today, view, watch,
 };
 
 /// Tables that grow with every order, and how the statements call them.
@@ -40,24 +41,24 @@ const STATEMENTS: [(&str, &str); 30] = [
     ("today", today::TODAY),
     ("counters", counters::COUNTERS),
     ("candidates", deciding::CANDIDATES),
-    ("unread holder", deciding::UNREAD_HOLDER),
+    ("unread holder", facts::UNREAD_HOLDER),
     ("oldest holder", orders::OLDEST_HOLDER),
     ("oldest waiting", orders::OLDEST_WAITING),
     ("gone", orders::GONE),
     ("vanished", orders::VANISHED),
     ("archived from", orders::ARCHIVED_FROM),
     ("strange statuses", orders::STRANGE_STATUSES),
-    ("due", actions::DUE),
-    ("next due", actions::NEXT_DUE),
-    ("unconfirmed", actions::UNCONFIRMED),
-    ("open attempts", actions::OPEN_ATTEMPTS),
+    ("due", due_actions::DUE),
+    ("next due", due_actions::NEXT_DUE),
+    ("unconfirmed", due_actions::UNCONFIRMED),
+    ("open attempts", attempts::OPEN_ATTEMPTS),
     ("levels", stock::LEVELS_OF),
     ("promises", promises::PROMISES),
     ("lines", deciding::LINES),
     ("lines wanted", orders::LINES_WANTED),
-    ("known", observe::KNOWN),
+    ("known", known_orders::KNOWN),
     ("update orders", batch::UPDATE_ORDERS),
-    ("write actions", action_changes::WRITE),
+    ("write actions", actions::WRITE),
     ("active reservations", reservations::ACTIVE),
     ("write reservations", reservations::WRITE),
     ("touch", batch::TOUCH),

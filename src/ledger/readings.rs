@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::observe::{self, Observed, Reading};
-use super::{amended, departures, reservations};
+use super::{amended, departures, known_orders, order_units};
 use crate::crash_point::crash_point;
 use crate::domain::ids::ShopName;
 use crate::domain::order::{Lines, Order};
@@ -150,17 +150,9 @@ impl Store {
                     orders::lines_failed(&mut tx, shop, &order.id, None, retry_at).await?;
                 }
             }
-            let known = observe::known(&mut tx, shop, &[order.id.as_str()]).await?;
+            let known = known_orders::known(&mut tx, shop, &[order.id.as_str()]).await?;
             let row = known.get(order.id.as_str());
-            reservations::hold(
-                &mut tx,
-                shop,
-                (order, skew),
-                row,
-                now,
-                &mut Observed::default(),
-            )
-            .await?;
+            order_units::reconcile_units(&mut tx, shop, (order, skew), row, now).await?;
         }
         crash_point("lines.before_commit");
         tx.commit().await?;

@@ -3,11 +3,9 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::action_changes::close;
-use super::actions::{Begun, Due, hold};
 use super::availability::Viewpoint;
-use super::deciding::{DecidingInput, skus};
-use super::reservations::close_reservations;
+use super::due_actions::Due;
+use super::facts::{DecidingInput, skus};
 use crate::domain::action::{End, Kind};
 use crate::domain::decision::{Decision, Verdict, decide};
 use crate::domain::facts::{Facts, LinesFacts, ShortageSeen};
@@ -15,16 +13,10 @@ use crate::domain::ids::ShopName;
 use crate::domain::policy::Policy;
 use crate::domain::reservation::Event;
 use crate::mutant::mutant;
+use crate::store::actions::close;
+use crate::store::orders::hold;
+use crate::store::reservations::close_reservations;
 use crate::store::{StoreError, WriteTx, at};
-
-/// What came of POSTs about to leave.
-#[derive(Debug, Default)]
-pub struct Launch {
-    /// Those whose rows are written: they may leave.
-    pub begun: Vec<Begun>,
-    /// Whether a cancel was put off until accepted orders are read again.
-    pub wants_sweep: bool,
-}
 
 /// What to check again before a POST leaves.
 pub struct Recheck<'a> {

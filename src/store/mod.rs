@@ -4,8 +4,10 @@
 //! does not end in a clean commit throws that connection away, so that no half-open transaction can
 //! ever swallow a later commit, and the next write starts from what is really on disk.
 
+pub(crate) mod actions;
 pub(crate) mod audit;
 pub(crate) mod backup;
+pub(crate) mod batch;
 pub(crate) mod counters;
 pub(crate) mod deadline;
 pub(crate) mod error;
@@ -17,6 +19,7 @@ pub(crate) mod orders;
 pub(crate) mod page;
 pub(crate) mod promises;
 pub(crate) mod replay;
+pub(crate) mod reservations;
 pub(crate) mod scans;
 pub(crate) mod shops;
 pub(crate) mod stock;

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::{Store, StoreError, WriteTx, at, ms};
+use crate::domain::facts::ShortageSeen;
 use crate::domain::ids::{OrderId, ShopName};
 use crate::domain::order::{Line, Order, Status};
 
@@ -128,6 +129,27 @@ pub(crate) async fn lines_asked(
     Ok(())
 }
 
+/// Stores how long an order has been short, and the scan that last counted it.
+pub(crate) async fn set_shortage(
+    tx: &mut WriteTx<'_>,
+    (shop, order): (&ShopName, &OrderId),
+    seen: Option<ShortageSeen>,
+    scan: i64,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE orders SET shortage_since = ?, shortage_scans = ?, shortage_scan = ?
+         WHERE shop = ? AND id = ?",
+    )
+    .bind(seen.map(|seen| ms(seen.since)))
+    .bind(seen.map_or(0, |seen| i64::from(seen.scans)))
+    .bind(seen.map(|_| scan))
+    .bind(shop.as_str())
+    .bind(order.as_str())
+    .execute(tx.conn()?)
+    .await?;
+    Ok(())
+}
+
 pub(crate) async fn known_lines(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
@@ -197,6 +219,30 @@ pub(crate) async fn mark_listed_since(
         .bind(ms(since))
         .execute(tx.conn()?)
         .await?;
+    Ok(())
+}
+
+/// Holds an order after a refusal, until a person decides or releases it.
+pub(crate) async fn hold(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    order: &OrderId,
+    why: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE orders SET held_by = 'qabyl', held_why = ? WHERE shop = ? AND id = ?")
+        .bind(why)
+        .bind(shop.as_str())
+        .bind(order.as_str())
+        .execute(tx.conn()?)
+        .await?;
+    tx.audit(
+        now,
+        "qabyl",
+        (shop, Some(order)),
+        "order.held",
+        json!({ "why": why }),
+    );
     Ok(())
 }
 

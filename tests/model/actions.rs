@@ -1,4 +1,4 @@
-//! The transactions of `src/ledger/actions.rs` and `src/ledger/recheck.rs`, one function each.
+//! The transactions of `src/ledger/attempts.rs` and `src/ledger/recheck.rs`, one function each.
 
 use qabyl::domain::action::{Outcome, State as ActionState};
 
@@ -8,7 +8,7 @@ use crate::model::Shop;
 use crate::product::{Scene, Word};
 use crate::state::{Action, Ask, Breach, Due, Hand, Last, Reserved, Seen, State};
 
-/// `ledger::actions::close`; what was in hand for a POST not begun is void.
+/// `ledger::attempts::close`; what was in hand for a POST not begun is void.
 pub(crate) fn close<const N: usize>(state: &mut State<N>, i: usize, to: ActionState) {
     state.judge_end(i, to);
     let order = &mut state.orders[i];
@@ -101,7 +101,7 @@ impl<const N: usize> Shop<N> {
         Recheck::Changed
     }
 
-    /// A POST's outcome: `ledger::actions::end`.
+    /// A POST's outcome: `ledger::attempts::end`.
     pub(crate) fn end_attempt(&self, state: &mut State<N>, i: usize, answer: Answer) {
         let order = &mut state.orders[i];
         let Some(mut action) = order.action else {

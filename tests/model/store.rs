@@ -53,7 +53,7 @@ impl<const N: usize> Shop<N> {
         }
     }
 
-    /// `ledger::reservations::insert_reservations`.
+    /// `store::reservations::insert_reservations`.
     fn reserve(&self, state: &mut State<N>, i: usize, takes: u8, how: Reserved) {
         assert_eq!(takes, self.wants[i], "an accept takes what was ordered");
         let (confirmed, pending) = self.promised(state);
@@ -143,7 +143,7 @@ impl<const N: usize> Shop<N> {
         }
     }
 
-    /// Decision, reservation and action together: `ledger::deciding::record` (R1). The decision's own
+    /// Decision, reservation and action together: `ledger::decisions::record` (R1). The decision's own
     /// row decides nothing later and is left out.
     fn record(&self, state: &mut State<N>, i: usize, ask: Ask, ruling: Ruling) {
         let other = match ask {

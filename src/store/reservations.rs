@@ -1,138 +1,15 @@
-//! Units an order takes off the shelf: reserved, consumed or released, as its status asks for. Every change of a
-//! reservation is a transition of `domain::reservation`, written by [`write`].
+//! The table `reservations`: its rows, and every change of one.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::json;
 use sqlx::FromRow;
 
-use super::deciding::skus;
-use super::departures::left_within;
-use super::observe::{Known, Observed};
 use crate::crash_point::crash_point;
 use crate::domain::ids::ShopName;
 use crate::domain::ledger::Take;
-use crate::domain::order::{Line, Lines, Order};
-use crate::domain::reconcile::{self, Holding};
+use crate::domain::order::Order;
 use crate::domain::reservation::{Departure, DepartureKind, Event, Fields, Reservation, State};
-use crate::mutant::mutant;
-use crate::store::{StoreError, WriteTx, at, ms, orders};
-
-/// Gives the order's units the fate its status asks for.
-pub(crate) async fn hold(
-    tx: &mut WriteTx<'_>,
-    shop: &ShopName,
-    (order, skew): (&Order, Option<SignedDuration>),
-    row: Option<&Known>,
-    now: Timestamp,
-    observed: &mut Observed,
-) -> Result<(), StoreError> {
-    let (total, active, unconfirmed) = row.map_or((0, 0, 0), |row| {
-        (row.held_total, row.held_active, row.held_unconfirmed)
-    });
-    match reconcile::holding(order) {
-        // It was on its way, or had an unknown status: until the next count its units are neither on the shelf
-        // nor missing.
-        Holding::Release if active > 0 && !row.is_none_or(Known::is_plain) => {
-            in_doubt(tx, shop, order, now).await?;
-        }
-        Holding::Doubt if active > 0 => in_doubt(tx, shop, order, now).await?,
-        Holding::Release if active > 0 => {
-            let why = order.cancellation_reason.as_deref().unwrap_or("cancelled");
-            let event = Event::Released(why.to_owned());
-            observed.released += close_reservations(tx, shop, order, event, now).await?;
-        }
-        Holding::Consume if active > 0 => {
-            let seen_at = row.map_or(Ok(now), |row| crate::store::at(row.seen_at))?;
-            let (after, by) = left_within(order, skew, (seen_at, now));
-            let left = Departure::Between { after, by };
-            let event = Event::Left(left, order.status.to_string());
-            close_reservations(tx, shop, order, event, now).await?;
-        }
-        Holding::Reserve if unconfirmed > 0 => {
-            confirm(tx, shop, &[order.id.as_str()], now).await?;
-        }
-        Holding::Reserve if total == 0 => reserve_seen(tx, shop, order, None, now).await?,
-        Holding::Consume if total == 0 => {
-            // Seen as gone already, as when its lines are read only now: that was no sight of them on
-            // the shelf.
-            let had_left = row.map(|row| orders::parse_order(&row.body)).transpose()?;
-            let had_left = had_left.is_some_and(|before| before.handed_over_at.is_some());
-            let before = row.filter(|_| !had_left);
-            let before = before
-                .map(|row| Ok::<_, StoreError>((row.is_there()?, row.seen_at)))
-                .transpose()?;
-            let left = tx.left_unseen(shop, (order, skew), before, now).await?;
-            if let Some((after, by)) = left {
-                let left = Departure::Between { after, by };
-                reserve_seen(tx, shop, order, Some(left), now).await?;
-            } else if row.is_none() {
-                orders::lines_not_needed(tx, shop, &order.id).await?;
-            }
-        }
-        Holding::Keep | Holding::Release | Holding::Consume | Holding::Reserve | Holding::Doubt => {
-        }
-    }
-    Ok(())
-}
-
-async fn in_doubt(
-    tx: &mut WriteTx<'_>,
-    shop: &ShopName,
-    order: &Order,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let left = if mutant("r9_unknown_departure_is_certain") {
-        let after = order.created_at.min(now);
-        Departure::Between { after, by: now }
-    } else {
-        Departure::Unknown { by: now }
-    };
-    let event = Event::Left(left, order.status.to_string());
-    close_reservations(tx, shop, order, event, now).await?;
-    Ok(())
-}
-
-/// Reserves the units of an order that somebody else accepted (R6), consumed already where they have left.
-/// Nothing while its lines are not known: reading them comes back here.
-pub(crate) async fn reserve_seen(
-    tx: &mut WriteTx<'_>,
-    shop: &ShopName,
-    order: &Order,
-    left: Option<Departure>,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    // Goods without a SKU of ours take nothing that is counted, however often they are seen.
-    let takes = known_takes(tx, shop, order).await?.unwrap_or_default();
-    if takes.is_empty() {
-        return Ok(());
-    }
-    insert_reservations(tx, shop, order, &takes, Origin::Observed { left }, now).await
-}
-
-/// What an order takes by its stored lines; `None` while they are not known.
-pub(crate) async fn known_takes(
-    tx: &mut WriteTx<'_>,
-    shop: &ShopName,
-    order: &Order,
-) -> Result<Option<Vec<Take>>, StoreError> {
-    let lines = orders::known_lines(tx, shop, &order.id).await?;
-    if lines.is_empty() {
-        return Ok(None);
-    }
-    Ok(Some(takes(tx, order, lines).await?))
-}
-
-/// What these lines of an order take.
-pub(crate) async fn takes(
-    tx: &mut WriteTx<'_>,
-    order: &Order,
-    lines: Vec<Line>,
-) -> Result<Vec<Take>, StoreError> {
-    let lines = Lines::Known(lines);
-    let names: Vec<&str> = skus(&lines).collect();
-    let ledger = tx.listings(&names).await?;
-    Ok(ledger.takes(&lines, order.pickup_point.as_ref()))
-}
+use crate::store::{StoreError, WriteTx, at, ms};
 
 /// Where a reservation comes from.
 #[derive(Debug, Clone, Copy)]

@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{action_changes, reservations};
+use super::{StoreError, WriteTx, actions, ms, reservations};
 use crate::domain::ids::ShopName;
 use crate::domain::order::Order;
-use crate::store::{StoreError, WriteTx, ms};
 
 /// Changes that many readings have in common, written in one statement each: a sweep brings hundreds.
 #[derive(Default)]
@@ -16,7 +15,7 @@ pub(crate) struct Batch {
     /// Order id to its columns; of two readings of one order the later one stays.
     updated: BTreeMap<String, serde_json::Value>,
     /// Actions that ended.
-    pub(crate) closed: Vec<action_changes::Change>,
+    pub(crate) closed: Vec<actions::Change>,
     /// Orders that Kaspi shows as accepted.
     pub(crate) confirmed: Vec<String>,
 }
@@ -64,7 +63,7 @@ impl Batch {
                 .execute(tx.conn()?)
                 .await?;
         }
-        action_changes::write(tx, &self.closed).await?;
+        actions::write(tx, &self.closed).await?;
         let confirmed: Vec<&str> = self.confirmed.iter().map(String::as_str).collect();
         reservations::confirm(tx, shop, &confirmed, now).await?;
         Ok(())

@@ -1,0 +1,343 @@
+//! Attempts: each POST's row before it is sent, its outcome after.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use super::due_actions::Due;
+use super::recheck::{Recheck, Today, today, withdraw};
+use crate::crash_point::crash_point;
+use crate::domain::action::{End, Event, Kind, Outcome, OutcomeKind, RetryPolicy};
+use crate::domain::ids::ShopName;
+use crate::domain::notice::{self, Notice};
+use crate::mutant::mutant;
+use crate::store::actions::{apply, close};
+use crate::store::orders::hold;
+use crate::store::{Store, StoreError, WriteTx, at, ms};
+
+/// A POST that may now be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Begun {
+    /// The action it serves.
+    pub due: Due,
+    /// Its row.
+    pub attempt: i64,
+    /// Its number, from 1.
+    pub n: u32,
+}
+
+/// What came of POSTs about to leave.
+#[derive(Debug, Default)]
+pub struct Launch {
+    /// Those whose rows are written: they may leave.
+    pub begun: Vec<Begun>,
+    /// Whether a cancel was put off until accepted orders are read again.
+    pub wants_sweep: bool,
+}
+
+/// How soon an action is looked at again that waits for others to be read.
+const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(2);
+
+/// A POST that ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ended {
+    /// What was begun.
+    pub begun: Begun,
+    /// What the answer proves.
+    pub outcome: Outcome,
+    /// How long it was out.
+    pub took: std::time::Duration,
+    /// Spread of the pause after it, 0..=1.
+    pub jitter: f64,
+}
+
+pub(crate) const OPEN_ATTEMPTS: &str = "
+SELECT COUNT(*) FROM attempts t INDEXED BY attempts_open CROSS JOIN actions a ON a.id = t.action_id
+WHERE t.ended_at IS NULL AND a.shop = ?";
+
+/// Whether units that somebody else took stand in the way of this action.
+fn waits_for_holders(due: &Due) -> bool {
+    !due.by_person && due.kind == Kind::Accept && !due.order.pre_order
+}
+
+async fn still_due(tx: &mut WriteTx<'_>, due: &Due, now: Timestamp) -> Result<bool, StoreError> {
+    let found: Option<i64> = sqlx::query_scalar(
+        "SELECT a.id FROM actions a JOIN orders o ON o.shop = a.shop AND o.id = a.order_id
+         WHERE a.id = ? AND a.state = ? AND a.attempts = ? AND a.due_at <= ?
+           AND ((o.state = 'NEW' AND o.status = 'APPROVED_BY_BANK')
+             OR (a.origin = 'person' AND a.kind = 'cancel' AND o.status = 'ACCEPTED_BY_MERCHANT'))",
+    )
+    .bind(due.action)
+    .bind(due.state.as_str())
+    .bind(due.attempts)
+    .bind(ms(now))
+    .fetch_optional(tx.conn()?)
+    .await?;
+    Ok(found.is_some())
+}
+
+async fn begin(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    due: &Due,
+    now: Timestamp,
+) -> Result<Begun, StoreError> {
+    let (attempt, n): (i64, i64) = sqlx::query_as(
+        "INSERT INTO attempts (action_id, n, begun_at)
+         VALUES (?1, (SELECT COUNT(*) + 1 FROM attempts WHERE action_id = ?1), ?2) RETURNING id, n",
+    )
+    .bind(due.action)
+    .bind(ms(now))
+    .fetch_one(tx.conn()?)
+    .await?;
+    apply(tx, due.action, Event::Begun, now).await?;
+    let detail = json!({ "action": due.action, "kind": due.kind.word(), "n": n });
+    tx.audit(
+        now,
+        "qabyl",
+        (shop, Some(&due.order.id)),
+        "attempt.begun",
+        detail,
+    );
+    Ok(Begun {
+        due: due.clone(),
+        attempt,
+        n: u32::try_from(n).unwrap_or(u32::MAX),
+    })
+}
+
+async fn end(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    ended: &Ended,
+    retry: &RetryPolicy,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let due = &ended.begun.due;
+    let kind = ended.outcome.kind();
+    let due_at = match &ended.outcome {
+        Outcome::Applied => retry.due_after(now, ended.begun.n, 0.0),
+        Outcome::Unknown(_) if mutant("r4_repeat_at_once") => now,
+        Outcome::Unknown(_) => retry.due_after(now, ended.begun.n, ended.jitter),
+        // A definite no is read back at once: the reading says what it means.
+        Outcome::Rejected(_) | Outcome::Denied(_) => now,
+        Outcome::Snoozed { until, .. } | Outcome::NotSent { until, .. } => *until,
+    };
+    sqlx::query("UPDATE attempts SET ended_at = ?, outcome = ?, detail = ? WHERE id = ? AND ended_at IS NULL")
+        .bind(ms(now))
+        .bind(kind.word())
+        .bind(ended.outcome.why())
+        .bind(ended.begun.attempt)
+        .execute(tx.conn()?)
+        .await?;
+    let handled_as = match kind {
+        OutcomeKind::Snoozed if mutant("r2_snooze_is_unsent") => OutcomeKind::NotSent,
+        kind => kind,
+    };
+    let event = Event::Ended {
+        outcome: handled_as,
+        due_at,
+    };
+    apply(tx, due.action, event, now).await?;
+    let detail = json!({
+        "action": due.action, "n": ended.begun.n, "outcome": kind.word(), "detail": ended.outcome.why(),
+    });
+    tx.audit(
+        now,
+        "qabyl",
+        (shop, Some(&due.order.id)),
+        "attempt.ended",
+        detail,
+    );
+    Ok(())
+}
+
+impl Store {
+    /// POSTs that never got an outcome, as after a crash: their outcome is unknown (R13), and their
+    /// order is read once `settle` has passed.
+    pub async fn recover(
+        &self,
+        shop: &ShopName,
+        settle: SignedDuration,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let mut reader = self.read().await?;
+        let open: i64 = sqlx::query_scalar(OPEN_ATTEMPTS)
+            .bind(shop.as_str())
+            .fetch_one(&mut *reader)
+            .await?;
+        drop(reader);
+        if open == 0 || mutant("r13_open_attempts_forgotten") {
+            return Ok(0);
+        }
+        let mut tx = self.write().await?;
+        let due = now.saturating_add(settle).unwrap_or(Timestamp::MAX);
+        let lost: Vec<i64> = sqlx::query_scalar(
+            "SELECT DISTINCT a.id FROM attempts t INDEXED BY attempts_open CROSS JOIN actions a ON a.id = t.action_id
+             WHERE t.ended_at IS NULL AND a.shop = ? AND a.state = 'sent'",
+        )
+        .bind(shop.as_str())
+        .fetch_all(tx.conn()?)
+        .await?;
+        for action in &lost {
+            apply(&mut tx, *action, Event::Lost { due_at: due }, now).await?;
+        }
+        let lost = u64::try_from(lost.len()).unwrap_or(u64::MAX);
+        if open > 0 {
+            sqlx::query(
+                "UPDATE attempts SET ended_at = ?, outcome = 'unknown', detail = 'no outcome was recorded'
+                 WHERE ended_at IS NULL AND action_id IN (SELECT id FROM actions WHERE shop = ?)",
+            )
+            .bind(ms(now))
+            .bind(shop.as_str())
+            .execute(tx.conn()?)
+            .await?;
+            tx.audit(
+                now,
+                "qabyl",
+                (shop, None),
+                "actions.recovered",
+                json!({ "unknown": lost }),
+            );
+        }
+        crash_point("recover.before_commit");
+        tx.commit().await?;
+        crash_point("recover.after_commit");
+        Ok(lost)
+    }
+
+    /// Writes the rows of POSTs about to leave. What no longer stands is withdrawn instead, and is
+    /// missing from the answer.
+    pub async fn begin_attempts(
+        &self,
+        shop: &ShopName,
+        wanted: &[Due],
+        recheck: &Recheck<'_>,
+        now: Timestamp,
+    ) -> Result<Launch, StoreError> {
+        let mut tx = self.write().await?;
+        let mut launch = Launch::default();
+        let limit = recheck.policy.limits.sweep_max_age;
+        let unread = tx.unread_holder(shop, now).await?;
+        let unread = unread.filter(|seen| now.duration_since(*seen) <= limit);
+        let swept = tx.swept(shop).await?;
+        let is_swept = swept.is_some_and(|(at, _)| now.duration_since(at) <= limit);
+        for due in wanted {
+            if !still_due(&mut tx, due, now).await? {
+                continue;
+            }
+            // An order just found gone may have taken these units: it is read first, once. So are all
+            // that were accepted elsewhere, where that was long ago: before a repeat too.
+            let is_news = due.attempts == 0
+                && unread.is_some_and(|seen| seen > due.made_at)
+                && !mutant("r6_unaccounted_order_ignored");
+            let is_swept = is_swept || mutant("r6_old_sweep_suffices");
+            if (is_news || !is_swept) && waits_for_holders(due) {
+                launch.wants_sweep = true;
+                let later = now.saturating_add(LOOK_AGAIN).unwrap_or(now);
+                apply(&mut tx, due.action, Event::PutOff(later), now).await?;
+                continue;
+            }
+            let today = if due.by_person {
+                Today::Same
+            } else {
+                today(&mut tx, shop, due, recheck, now).await?
+            };
+            match today {
+                Today::Same => launch.begun.push(begin(&mut tx, shop, due, now).await?),
+                Today::Later(until) => {
+                    launch.wants_sweep = true;
+                    apply(&mut tx, due.action, Event::PutOff(until), now).await?;
+                }
+                Today::Other(why) => withdraw(&mut tx, shop, due, &why, now).await?,
+            }
+        }
+        let begins = !launch.begun.is_empty();
+        if begins {
+            crash_point("attempt.before_commit");
+        }
+        tx.commit().await?;
+        if begins {
+            crash_point("attempt.after_commit");
+        }
+        Ok(launch)
+    }
+
+    /// Writes the outcomes of POSTs.
+    pub async fn end_attempts(
+        &self,
+        shop: &ShopName,
+        ended: &[Ended],
+        retry: &RetryPolicy,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        for ended in ended {
+            end(&mut tx, shop, ended, retry, now).await?;
+        }
+        crash_point("outcome.before_commit");
+        tx.commit().await?;
+        crash_point("outcome.after_commit");
+        Ok(())
+    }
+
+    /// Ends an action that a reading shows without effect, and leaves its order to a person. Its
+    /// reservation stays: that person may accept the order. `false` when it had ended already.
+    pub async fn refuse(
+        &self,
+        shop: &ShopName,
+        due: &Due,
+        why: &str,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.write().await?;
+        let closed = close(&mut tx, due.action, End::Refused, why, now).await?;
+        if closed {
+            hold(&mut tx, shop, &due.order.id, why, now).await?;
+            let (code, action) = (due.order.code.as_str(), due.kind.word());
+            let facts = json!({ "order": code, "action": action });
+            let what = due.action.to_string();
+            tx.notice(
+                now,
+                Notice::of_shop(notice::Kind::ActionRefused, shop, &what, facts),
+            );
+        }
+        tx.commit().await?;
+        Ok(closed)
+    }
+
+    /// Leaves an action to a person: no POST of it has an effect.
+    pub async fn leave_to_person(
+        &self,
+        shop: &ShopName,
+        due: &Due,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        if !apply(&mut tx, due.action, Event::LeftToPerson, now).await? {
+            return tx.commit().await;
+        }
+        let detail = json!({ "action": due.action, "attempts": due.counted });
+        let order = Some(&due.order.id);
+        tx.audit(now, "qabyl", (shop, order), "action.stuck", detail);
+        let (code, action) = (due.order.code.as_str(), due.kind.word());
+        let facts = json!({ "order": code, "action": action, "attempts": due.counted });
+        let what = due.action.to_string();
+        tx.notice(
+            now,
+            Notice::of_shop(notice::Kind::ActionStuck, shop, &what, facts),
+        );
+        tx.commit().await
+    }
+
+    /// Puts an action off without an attempt.
+    pub async fn put_off(
+        &self,
+        action: i64,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        apply(&mut tx, action, Event::PutOff(until), now).await?;
+        tx.commit().await
+    }
+}

@@ -1,0 +1,95 @@
+//! A decision written with its reservations, its action, its notification and its audit row (R1).
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::crash_point::crash_point;
+use crate::domain::decision::{Decision, Verdict};
+use crate::domain::facts::Facts;
+use crate::domain::ids::ShopName;
+use crate::domain::ledger::Take;
+use crate::domain::notice::{Kind, Notice};
+use crate::domain::reservation::Event;
+use crate::mutant::mutant;
+use crate::store::reservations::{Origin, close_reservations, insert_reservations};
+use crate::store::watch::{because, waiting_facts};
+use crate::store::{StoreError, WriteTx, actions, at, ms};
+
+/// A decision to be written.
+pub(crate) struct NewDecision<'a> {
+    /// What it rests on.
+    pub(crate) facts: &'a Facts,
+    /// The decision.
+    pub(crate) decision: &'a Decision,
+    /// The policy's digest.
+    pub(crate) policy_digest: &'a str,
+    /// Units an accept takes; empty in a dry run.
+    pub(crate) takes: &'a [Take],
+    /// Whether it is to be carried out.
+    pub(crate) act: bool,
+}
+
+pub(crate) async fn record(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    new: &NewDecision<'_>,
+    actor: &str,
+    now: Timestamp,
+) -> Result<i64, StoreError> {
+    let order = &new.facts.order;
+    let json = |value: serde_json::Result<String>| {
+        value.map_err(|_| StoreError::corrupt("a decision", order.code.as_str()))
+    };
+    let wait_until = match new.decision.verdict {
+        Verdict::Wait { until } => Some(ms(until)),
+        _ => None,
+    };
+    let id: i64 = sqlx::query_scalar(
+        "INSERT INTO decisions (shop, order_id, at, verdict, wait_until, rule, actor, policy_digest, body, facts)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+    )
+    .bind(shop.as_str())
+    .bind(order.id.as_str())
+    .bind(ms(now))
+    .bind(new.decision.verdict.word())
+    .bind(wait_until)
+    .bind(&new.decision.rule)
+    .bind(actor)
+    .bind(new.policy_digest)
+    .bind(json(serde_json::to_string(new.decision))?)
+    .bind(json(serde_json::to_string(new.facts))?)
+    .fetch_one(tx.conn()?)
+    .await?;
+    crash_point("decision.inserted");
+    if new.act {
+        // What it was seen to hold by a word that nobody knew is what it takes.
+        if !new.takes.is_empty() {
+            close_reservations(
+                tx,
+                shop,
+                order,
+                Event::Released("decided anew".to_owned()),
+                now,
+            )
+            .await?;
+        }
+        if !mutant("r1_reservations_lost") {
+            insert_reservations(tx, shop, order, new.takes, Origin::Decision, now).await?;
+        }
+        let origin = if actor == "qabyl" { "engine" } else { "person" };
+        actions::insert(tx, shop, &order.id, id, &new.decision.verdict, origin, now).await?;
+    }
+    if new.act && new.decision.verdict == Verdict::Hold {
+        let because = because(None, Some(new.decision));
+        let since = order.waiting_since();
+        let facts = waiting_facts(&order.code, since, order.express, &because);
+        let notice = Notice::of_shop(Kind::OrderHeld, shop, order.id.as_str(), facts);
+        tx.notice(now, notice);
+    }
+    let detail = json!({
+        "decision": id, "verdict": new.decision.verdict.word(), "rule": new.decision.rule,
+        "policy": new.policy_digest, "acts": new.act,
+    });
+    tx.audit(now, actor, (shop, Some(&order.id)), "order.decided", detail);
+    Ok(id)
+}

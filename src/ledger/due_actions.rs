@@ -1,0 +1,168 @@
+//! Read model: the unfinished actions of a shop, and which of them are due.
+
+use jiff::Timestamp;
+use sqlx::FromRow;
+
+use crate::domain::action::{Kind, OutcomeKind, State as ActionState};
+use crate::domain::decision::CancelReason;
+use crate::domain::ids::ShopName;
+use crate::domain::order::{Order, Status};
+use crate::store::orders::parse_order;
+use crate::store::{Store, StoreError, at, ms};
+
+/// An action that wants attention now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Due {
+    /// Its row.
+    pub action: i64,
+    /// The decision it comes from.
+    pub decision: i64,
+    /// The order, as stored.
+    pub order: Order,
+    /// What is asked.
+    pub kind: Kind,
+    /// Its state.
+    pub state: ActionState,
+    /// POSTs that left, or may have left.
+    pub attempts: u32,
+    /// Whether a person asked for it.
+    pub by_person: bool,
+    /// Whether that person knew that the order was accepted.
+    pub of_accepted: bool,
+    /// When it was decided.
+    pub made_at: Timestamp,
+    /// When the list that last showed the order as NEW was asked for.
+    pub listed_at: Option<Timestamp>,
+    /// How the last POST ended.
+    pub last_outcome: Option<OutcomeKind>,
+    /// POSTs that were handled, or may have been.
+    pub counted: u32,
+}
+
+#[derive(FromRow)]
+struct Row {
+    id: i64,
+    decision_id: i64,
+    body: String,
+    kind: String,
+    reason: Option<String>,
+    comment: Option<String>,
+    state: String,
+    attempts: i64,
+    origin: String,
+    made_at: i64,
+    listed_at: Option<i64>,
+    decided_status: Option<String>,
+    outcomes: String,
+}
+
+pub(crate) const DUE: &str = "
+SELECT a.id, a.decision_id, o.body, a.kind, a.reason, a.comment, a.state, a.attempts, a.origin, a.made_at, o.listed_at,
+  d.facts ->> '$.order.status' AS decided_status,
+  (SELECT json_group_array(outcome ORDER BY n) FROM attempts t WHERE t.action_id = a.id) AS outcomes
+FROM actions a JOIN orders o ON o.shop = a.shop AND o.id = a.order_id
+JOIN decisions d ON d.id = a.decision_id
+WHERE a.shop = ? AND a.state IN ('pending', 'sent', 'unknown') AND a.due_at <= ?
+ORDER BY a.state = 'pending' DESC, a.kind = 'accept' DESC, o.created_at, o.id LIMIT ?";
+
+pub(crate) const NEXT_DUE: &str = "
+SELECT MIN(due_at) FROM actions INDEXED BY actions_due
+WHERE shop = ? AND state IN ('pending', 'sent', 'unknown')";
+
+// The index holds live actions: all three states must be named for it to be used.
+pub(crate) const UNCONFIRMED: &str = "
+SELECT COUNT(*) FROM actions INDEXED BY actions_due
+WHERE shop = ? AND state IN ('pending', 'sent', 'unknown') AND state <> 'pending'";
+
+fn due(row: Row) -> Result<Due, StoreError> {
+    let outcomes = outcomes(&row.outcomes)?;
+    let counted = outcomes.iter().flatten().filter(|outcome| outcome.counts());
+    Ok(Due {
+        action: row.id,
+        decision: row.decision_id,
+        order: parse_order(&row.body)?,
+        kind: kind_of(&row.kind, row.reason.as_deref(), row.comment.as_deref())?,
+        state: ActionState::parse(&row.state)
+            .ok_or_else(|| StoreError::corrupt("an action's state", row.state))?,
+        attempts: u32::try_from(row.attempts).unwrap_or(u32::MAX),
+        by_person: row.origin == "person",
+        of_accepted: of_accepted(Some(&row.origin), row.decided_status.as_deref()),
+        made_at: at(row.made_at)?,
+        listed_at: row.listed_at.map(at).transpose()?,
+        last_outcome: outcomes.last().copied().flatten(),
+        counted: u32::try_from(counted.count()).unwrap_or(u32::MAX),
+    })
+}
+
+/// How the POSTs of an action ended, the oldest first; `None` for one that has not.
+fn outcomes(words: &str) -> Result<Vec<Option<OutcomeKind>>, StoreError> {
+    let words: Vec<Option<String>> = serde_json::from_str(words)
+        .map_err(|_| StoreError::corrupt("outcomes of an action", words))?;
+    let outcome = |word: Option<String>| {
+        let parse = |word: String| {
+            OutcomeKind::parse(&word).ok_or_else(|| StoreError::corrupt("an outcome", word))
+        };
+        word.map(parse).transpose()
+    };
+    words.into_iter().map(outcome).collect()
+}
+
+pub(crate) fn kind_of(
+    kind: &str,
+    reason: Option<&str>,
+    comment: Option<&str>,
+) -> Result<Kind, StoreError> {
+    match (kind, reason.and_then(CancelReason::parse)) {
+        ("accept", None) => Ok(Kind::Accept),
+        ("cancel", Some(reason)) => Ok(Kind::Cancel {
+            reason,
+            comment: comment.unwrap_or_default().to_owned(),
+        }),
+        _ => Err(StoreError::corrupt("an action", kind)),
+    }
+}
+
+/// Whether a person asked for an action knowing that its order was accepted: `decided_status` is the status it
+/// was decided with.
+pub(crate) fn of_accepted(origin: Option<&str>, decided_status: Option<&str>) -> bool {
+    origin == Some("person") && decided_status == Some(Status::AcceptedByMerchant.as_str())
+}
+
+impl Store {
+    /// Live actions that are due.
+    pub async fn due_actions(
+        &self,
+        shop: &ShopName,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Due>, StoreError> {
+        let mut reader = self.read().await?;
+        let rows: Vec<Row> = sqlx::query_as(DUE)
+            .bind(shop.as_str())
+            .bind(ms(now))
+            .bind(limit)
+            .fetch_all(&mut *reader)
+            .await?;
+        rows.into_iter().map(due).collect()
+    }
+
+    /// When the next live action is due; `None` when there is none.
+    pub async fn next_due(&self, shop: &ShopName) -> Result<Option<Timestamp>, StoreError> {
+        let mut reader = self.read().await?;
+        let next: Option<i64> = sqlx::query_scalar(NEXT_DUE)
+            .bind(shop.as_str())
+            .fetch_one(&mut *reader)
+            .await?;
+        next.map(at).transpose()
+    }
+
+    /// Actions with a POST whose effect is still to be seen.
+    pub async fn unconfirmed(&self, shop: &ShopName) -> Result<u64, StoreError> {
+        let mut reader = self.read().await?;
+        let count: i64 = sqlx::query_scalar(UNCONFIRMED)
+            .bind(shop.as_str())
+            .fetch_one(&mut *reader)
+            .await?;
+        Ok(count.unsigned_abs())
+    }
+}

@@ -1,0 +1,207 @@
+//! What a verdict rests on beside the order itself: readings, counts, pauses and the stored lines.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::availability::{StockSettings, Viewpoint};
+use crate::domain::facts::{ShortageSeen, Surroundings};
+use crate::domain::ids::{OrderId, ShopName};
+use crate::domain::order::{Lines, Order};
+use crate::domain::stock::Semantics;
+use crate::mutant::mutant;
+use crate::store::orders::{
+    from_vanished, is_strange, lies_with_accepted, lines_awaited, parse_order,
+};
+use crate::store::{StoreError, WriteTx, at, counters, ms};
+
+/// What the pass needs to know beside the database.
+#[derive(Debug, Clone, Copy)]
+pub struct DecidingInput {
+    /// What the stock numbers mean.
+    pub semantics: Semantics,
+    /// Units of each SKU kept back.
+    pub safety_stock: i64,
+    /// Window of the cancel budget.
+    pub budget_window: SignedDuration,
+    /// Kaspi's clock minus ours, in seconds.
+    pub clock_skew_s: Option<i64>,
+    /// A shop whose accepted orders were last read longer ago than this may have given units back since, to
+    /// all that share its stock.
+    pub others_fresh_for: SignedDuration,
+}
+
+impl DecidingInput {
+    pub(crate) const fn stock_settings(&self) -> StockSettings {
+        StockSettings {
+            semantics: self.semantics,
+            safety_stock: self.safety_stock,
+        }
+    }
+
+    pub(crate) fn viewpoint<'a>(&self, shop: &'a ShopName, now: Timestamp) -> Viewpoint<'a> {
+        let since = now.saturating_sub(self.others_fresh_for).unwrap_or(now);
+        Viewpoint {
+            shop: Some((shop, since)).filter(|_| !mutant("r8_other_shops_are_certain")),
+            own: None,
+        }
+    }
+}
+
+/// When there was last an order that may hold units nobody has counted. While the lines of one are waited
+/// for, that is now.
+pub(crate) const UNREAD_HOLDER: &str = concat!(
+    "
+SELECT MAX(at) FROM (
+  SELECT MAX(?2) AS at FROM orders INDEXED BY orders_lines_wanted
+  WHERE shop = ?1 AND status = 'ACCEPTED_BY_MERCHANT' AND ",
+    lines_awaited!(),
+    "
+  UNION ALL
+  SELECT MAX(?2) AS at FROM orders INDEXED BY orders_unknown_status WHERE shop = ?1 AND ",
+    is_strange!(),
+    " AND ",
+    lies_with_accepted!(),
+    " AND ",
+    lines_awaited!(),
+    "
+  UNION ALL
+  SELECT MAX((SELECT finished_at FROM scans
+    WHERE shop = ?1 AND kind = 'new' AND complete = 1 AND id > COALESCE(o.listed_scan, 0) ORDER BY id LIMIT 1))",
+    from_vanished!(),
+    ")"
+);
+
+pub(crate) fn skus(lines: &Lines) -> impl Iterator<Item = &str> {
+    let lines = match lines {
+        Lines::Known(lines) => lines.as_slice(),
+        Lines::Unreadable(_) => &[],
+    };
+    lines
+        .iter()
+        .filter_map(|line| line.sku.as_ref())
+        .map(crate::domain::ids::Sku::as_str)
+}
+
+impl WriteTx<'_> {
+    pub(crate) async fn surroundings(
+        &mut self,
+        shop: &ShopName,
+        input: &DecidingInput,
+        now: Timestamp,
+    ) -> Result<Surroundings, StoreError> {
+        let counters = counters::counters(self.conn()?, shop, input.budget_window, now).await?;
+        let swept = self.swept(shop).await?;
+        let unread = self.unread_holder(shop, now).await?;
+        let paused: Option<Option<String>> =
+            sqlx::query_scalar("SELECT paused_why FROM shops WHERE name = ?")
+                .bind(shop.as_str())
+                .fetch_optional(self.conn()?)
+                .await?;
+        Ok(Surroundings {
+            counters,
+            collapse: self.collapse().await?,
+            swept_at: swept.map(|(start, _)| start),
+            swept_until: swept.map(|(_, end)| end),
+            over_swept_until: self.over_swept(shop).await?,
+            unread_holder_at: unread,
+            restored_at: self.restored_at(shop).await?,
+            clock_skew_s: input.clock_skew_s,
+            paused: paused.flatten(),
+        })
+    }
+
+    /// When what is over was last read too, where the last complete sweep did not.
+    async fn over_swept(&mut self, shop: &ShopName) -> Result<Option<Timestamp>, StoreError> {
+        let ends: Vec<(i64, bool)> = sqlx::query_as(
+            "SELECT * FROM (SELECT finished_at, archive_read FROM scans WHERE shop = ?1 AND kind = 'sweep'
+               AND complete = 1 ORDER BY id DESC LIMIT 1)
+             UNION ALL
+             SELECT * FROM (SELECT finished_at, archive_read FROM scans WHERE shop = ?1 AND kind = 'sweep'
+               AND complete = 1 AND archive_read = 1 ORDER BY id DESC LIMIT 1)",
+        )
+        .bind(shop.as_str())
+        .fetch_all(self.conn()?)
+        .await?;
+        match ends.as_slice() {
+            [(_, false)] => Ok(Some(Timestamp::UNIX_EPOCH)),
+            [(_, false), (whole, _)] => at(*whole).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// When all accepted orders were last read completely: from when until when.
+    pub(crate) async fn swept(
+        &mut self,
+        shop: &ShopName,
+    ) -> Result<Option<(Timestamp, Timestamp)>, StoreError> {
+        let swept: Option<(i64, i64)> = sqlx::query_as(
+            "SELECT started_at, finished_at FROM scans WHERE shop = ? AND kind = 'sweep' AND complete = 1
+             ORDER BY id DESC LIMIT 1",
+        )
+        .bind(shop.as_str())
+        .fetch_optional(self.conn()?)
+        .await?;
+        swept
+            .map(|(start, end)| Ok((at(start)?, at(end)?)))
+            .transpose()
+    }
+
+    /// When an order was last seen that may hold units nobody has counted: accepted with its lines
+    /// unread, or gone from the list of new ones and not read since.
+    pub(crate) async fn unread_holder(
+        &mut self,
+        shop: &ShopName,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let seen: Option<i64> = sqlx::query_scalar(UNREAD_HOLDER)
+            .bind(shop.as_str())
+            .bind(ms(now))
+            .fetch_one(self.conn()?)
+            .await?;
+        seen.map(at).transpose()
+    }
+
+    /// One order's shortage so far.
+    pub(crate) async fn shortage(
+        &mut self,
+        shop: &ShopName,
+        id: &OrderId,
+    ) -> Result<Option<ShortageSeen>, StoreError> {
+        let row: Option<(Option<i64>, i64)> = sqlx::query_as(
+            "SELECT shortage_since, shortage_scans FROM orders WHERE shop = ? AND id = ?",
+        )
+        .bind(shop.as_str())
+        .bind(id.as_str())
+        .fetch_optional(self.conn()?)
+        .await?;
+        let Some((Some(since), scans)) = row else {
+            return Ok(None);
+        };
+        Ok(Some(ShortageSeen {
+            since: at(since)?,
+            scans: u32::try_from(scans).unwrap_or(u32::MAX),
+        }))
+    }
+
+    /// The order and lines of one order, as stored.
+    pub(crate) async fn order_and_lines(
+        &mut self,
+        shop: &ShopName,
+        id: &OrderId,
+    ) -> Result<Option<(Order, Lines)>, StoreError> {
+        let row: Option<(String, String, Option<String>)> = sqlx::query_as(
+            "SELECT body, lines_state, lines_problem FROM orders WHERE shop = ? AND id = ?",
+        )
+        .bind(shop.as_str())
+        .bind(id.as_str())
+        .fetch_optional(self.conn()?)
+        .await?;
+        let Some((body, state, problem)) = row else {
+            return Ok(None);
+        };
+        let lines = match state.as_str() {
+            "known" => Lines::Known(crate::store::orders::known_lines(self, shop, id).await?),
+            _ => Lines::Unreadable(problem.unwrap_or_else(|| "not read yet".to_owned())),
+        };
+        Ok(Some((parse_order(&body)?, lines)))
+    }
+}

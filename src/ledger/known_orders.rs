@@ -1,0 +1,117 @@
+//! What is stored of orders that a reading is about: the order, its reservations and its live action.
+
+use std::collections::HashMap;
+
+use serde_json::json;
+use sqlx::FromRow;
+
+use super::due_actions::{kind_of, of_accepted};
+use crate::domain::action::Action;
+use crate::domain::ids::ShopName;
+use crate::domain::order::Status;
+use crate::domain::reconcile::{self, LiveAction};
+use crate::store::actions::FieldsRow;
+use crate::store::{StoreError, WriteTx, orders};
+
+#[derive(FromRow)]
+pub(crate) struct Known {
+    id: String,
+    pub(crate) status: String,
+    pub(crate) body: String,
+    pub(crate) lines_state: String,
+    pub(crate) held_total: i64,
+    pub(crate) held_active: i64,
+    pub(crate) held_unconfirmed: i64,
+    action: Option<i64>,
+    kind: Option<String>,
+    reason: Option<String>,
+    comment: Option<String>,
+    state: Option<String>,
+    attempts: Option<i64>,
+    due_at: Option<i64>,
+    needs_person: Option<bool>,
+    pub(crate) seen_at: i64,
+    origin: Option<String>,
+    decided_status: Option<String>,
+    pub(crate) lines_awaited: bool,
+}
+
+impl Known {
+    pub(crate) fn rank(&self) -> Result<Option<u8>, StoreError> {
+        match Status::from(self.status.as_str()) {
+            Status::Other(_) => Ok(reconcile::rank(&orders::parse_order(&self.body)?)),
+            status => Ok(status.rank()),
+        }
+    }
+
+    /// Whether its status tells where its goods are.
+    pub(crate) fn is_plain(&self) -> bool {
+        let status = Status::from(self.status.as_str());
+        !matches!(status, Status::Cancelling | Status::Other(_))
+    }
+
+    /// Whether its goods lay on the shelf when it was last seen, by what was known then.
+    pub(crate) fn is_there(&self) -> Result<bool, StoreError> {
+        Ok(match Status::from(self.status.as_str()) {
+            Status::ApprovedByBank | Status::AcceptedByMerchant => true,
+            Status::Other(_) => orders::parse_order(&self.body)?.lies_with_accepted(),
+            _ => false,
+        })
+    }
+}
+
+// A cross join, as it keeps its order: the readings drive, and each order is searched. The other way
+// round every order the shop ever had would be compared with every reading.
+pub(crate) const KNOWN: &str = concat!(
+    "
+SELECT o.id, o.status, o.body, o.lines_state, o.seen_at, ",
+    orders::lines_awaited!(),
+    " AS lines_awaited,
+  (SELECT COUNT(*) FROM reservations r WHERE r.shop = o.shop AND r.order_id = o.id AND r.state <> 'released')
+    AS held_total,
+  (SELECT COUNT(*) FROM reservations r WHERE r.shop = o.shop AND r.order_id = o.id AND r.state = 'active')
+    AS held_active,
+  (SELECT COUNT(*) FROM reservations r WHERE r.shop = o.shop AND r.order_id = o.id AND r.state = 'active'
+    AND r.confirmed_at IS NULL) AS held_unconfirmed,
+  a.id AS action, a.kind, a.reason, a.comment, a.state, a.attempts, a.due_at, a.needs_person, a.origin,
+  d.facts ->> '$.order.status' AS decided_status
+FROM json_each(?2) j CROSS JOIN orders o ON o.shop = ?1 AND o.id = j.value
+LEFT JOIN actions a ON a.shop = o.shop AND a.order_id = o.id AND a.state IN ('pending', 'sent', 'unknown')
+LEFT JOIN decisions d ON d.id = a.decision_id"
+);
+
+pub(crate) async fn known(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    ids: &[&str],
+) -> Result<HashMap<String, Known>, StoreError> {
+    let rows: Vec<Known> = sqlx::query_as(KNOWN)
+        .bind(shop.as_str())
+        .bind(json!(ids).to_string())
+        .fetch_all(tx.conn()?)
+        .await?;
+    Ok(rows.into_iter().map(|row| (row.id.clone(), row)).collect())
+}
+
+/// The order's live action: its row, its state, and what a reading judges it by.
+pub(crate) fn live(row: &Known) -> Result<Option<(i64, Action, LiveAction)>, StoreError> {
+    let (Some(id), Some(kind), Some(state)) = (row.action, &row.kind, &row.state) else {
+        return Ok(None);
+    };
+    let stored = FieldsRow {
+        state: state.clone(),
+        attempts: row.attempts.unwrap_or_default(),
+        due_at: row.due_at,
+        needs_person: row.needs_person.unwrap_or_default(),
+        closed_at: None,
+        why: None,
+    };
+    let stored = stored.action()?;
+    let live = LiveAction {
+        kind: kind_of(kind, row.reason.as_deref(), row.comment.as_deref())?,
+        state: stored.state(),
+        attempted: stored.attempts() > 0,
+        of_accepted: of_accepted(row.origin.as_deref(), row.decided_status.as_deref()),
+    };
+    Ok(Some((id, stored, live)))
+}
