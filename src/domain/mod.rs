@@ -26,4 +26,5 @@ pub mod reservation;
 pub mod rules;
 pub mod schedule;
 pub mod stock;
+pub mod unaccounted;
 pub mod verdict;

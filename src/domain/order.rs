@@ -100,6 +100,14 @@ wire_words!(
     }
 );
 
+impl State {
+    /// Whether accepted orders lie there and no others (KASPI_API §3): what waits for a signature may yet be
+    /// approved.
+    pub fn is_of_accepted(&self) -> bool {
+        matches!(self, Self::Pickup | Self::Delivery | Self::KaspiDelivery)
+    }
+}
+
 impl Status {
     /// How late in an order's life the status is; an older rank read later is a stale reading and
     /// never overwrites a newer one (R11). `None` for a word that is not known.
@@ -206,13 +214,9 @@ impl Order {
         self.approved_at.unwrap_or(self.created_at)
     }
 
-    /// Whether it lies where accepted orders do and no others (KASPI_API §3): what waits for a signature may
-    /// yet be approved.
+    /// Whether it lies where accepted orders do and no others.
     pub fn lies_with_accepted(&self) -> bool {
-        matches!(
-            self.state,
-            State::Pickup | State::Delivery | State::KaspiDelivery
-        )
+        self.state.is_of_accepted()
     }
 
     /// Whether it waits for the merchant: `NEW` and `APPROVED_BY_BANK` (KASPI_API §2).

@@ -217,7 +217,7 @@ impl Store {
         let mut tx = self.write().await?;
         let mut launch = Launch::default();
         let limit = recheck.policy.limits.sweep_max_age;
-        let unread = tx.unread_holder(shop, now).await?;
+        let unread = tx.unaccounted_at(shop, now).await?;
         let unread = unread.filter(|seen| now.duration_since(*seen) <= limit);
         let swept = tx.swept(shop).await?;
         let is_swept = swept.is_some_and(|(at, _)| now.duration_since(at) <= limit);

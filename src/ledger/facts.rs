@@ -7,11 +7,10 @@ use crate::domain::facts::{ShortageSeen, Surroundings};
 use crate::domain::ids::{OrderId, ShopName};
 use crate::domain::order::{Lines, Order};
 use crate::domain::stock::Semantics;
+use crate::domain::unaccounted::OrderWithoutLines;
 use crate::mutant::mutant;
-use crate::store::orders::{
-    from_vanished, is_strange, lies_with_accepted, lines_awaited, parse_order,
-};
-use crate::store::{StoreError, WriteTx, at, counters, ms};
+use crate::store::orders::parse_order;
+use crate::store::{StoreError, WriteTx, at, counters, ms, unaccounted};
 
 /// What the pass needs to know beside the database.
 #[derive(Debug, Clone, Copy)]
@@ -46,30 +45,6 @@ impl DecidingInput {
     }
 }
 
-/// When there was last an order that may hold units nobody has counted. While the lines of one are waited
-/// for, that is now.
-pub(crate) const UNREAD_HOLDER: &str = concat!(
-    "
-SELECT MAX(at) FROM (
-  SELECT MAX(?2) AS at FROM orders INDEXED BY orders_lines_wanted
-  WHERE shop = ?1 AND status = 'ACCEPTED_BY_MERCHANT' AND ",
-    lines_awaited!(),
-    "
-  UNION ALL
-  SELECT MAX(?2) AS at FROM orders INDEXED BY orders_unknown_status WHERE shop = ?1 AND ",
-    is_strange!(),
-    " AND ",
-    lies_with_accepted!(),
-    " AND ",
-    lines_awaited!(),
-    "
-  UNION ALL
-  SELECT MAX((SELECT finished_at FROM scans
-    WHERE shop = ?1 AND kind = 'new' AND complete = 1 AND id > COALESCE(o.listed_scan, 0) ORDER BY id LIMIT 1))",
-    from_vanished!(),
-    ")"
-);
-
 pub(crate) fn skus(lines: &Lines) -> impl Iterator<Item = &str> {
     let lines = match lines {
         Lines::Known(lines) => lines.as_slice(),
@@ -90,7 +65,7 @@ impl WriteTx<'_> {
     ) -> Result<Surroundings, StoreError> {
         let counters = counters::counters(self.conn()?, shop, input.budget_window, now).await?;
         let swept = self.swept(shop).await?;
-        let unread = self.unread_holder(shop, now).await?;
+        let unaccounted = self.unaccounted_at(shop, now).await?;
         let paused: Option<Option<String>> =
             sqlx::query_scalar("SELECT paused_why FROM shops WHERE name = ?")
                 .bind(shop.as_str())
@@ -102,7 +77,7 @@ impl WriteTx<'_> {
             swept_at: swept.map(|(start, _)| start),
             swept_until: swept.map(|(_, end)| end),
             over_swept_until: self.over_swept(shop).await?,
-            unread_holder_at: unread,
+            unread_holder_at: unaccounted,
             restored_at: self.restored_at(shop).await?,
             clock_skew_s: input.clock_skew_s,
             paused: paused.flatten(),
@@ -147,17 +122,21 @@ impl WriteTx<'_> {
 
     /// When an order was last seen that may hold units nobody has counted: accepted with its lines
     /// unread, or gone from the list of new ones and not read since.
-    pub(crate) async fn unread_holder(
+    pub(crate) async fn unaccounted_at(
         &mut self,
         shop: &ShopName,
         now: Timestamp,
     ) -> Result<Option<Timestamp>, StoreError> {
-        let seen: Option<i64> = sqlx::query_scalar(UNREAD_HOLDER)
-            .bind(shop.as_str())
-            .bind(ms(now))
-            .fetch_one(self.conn()?)
-            .await?;
-        seen.map(at).transpose()
+        let orders = unaccounted::without_lines(self.conn()?, shop).await?;
+        if orders.iter().any(OrderWithoutLines::is_unaccounted) {
+            return Ok(Some(now));
+        }
+        let mut newest = None;
+        for (_, order) in unaccounted::missing_from_new_list(self.conn()?, shop).await? {
+            let list = order.listed_scan;
+            newest = newest.max(unaccounted::next_list_read_at(self.conn()?, shop, list).await?);
+        }
+        Ok(newest)
     }
 
     /// One order's shortage so far.

@@ -11,6 +11,7 @@ use crate::domain::ids::ShopName;
 use crate::domain::order::Status;
 use crate::domain::reconcile::{self, LiveAction};
 use crate::store::actions::FieldsRow;
+use crate::store::unaccounted::lines_state;
 use crate::store::{StoreError, WriteTx, orders};
 
 #[derive(FromRow)]
@@ -33,7 +34,7 @@ pub(crate) struct Known {
     pub(crate) seen_at: i64,
     origin: Option<String>,
     decided_status: Option<String>,
-    pub(crate) lines_awaited: bool,
+    lines_failures: i64,
 }
 
 impl Known {
@@ -50,6 +51,12 @@ impl Known {
         !matches!(status, Status::Cancelling | Status::Other(_))
     }
 
+    /// Whether verdicts wait for its lines.
+    pub(crate) fn are_lines_awaited(&self) -> Result<bool, StoreError> {
+        let failures = u32::try_from(self.lines_failures).unwrap_or(u32::MAX);
+        Ok(lines_state(&self.lines_state)?.is_awaited(failures))
+    }
+
     /// Whether its goods lay on the shelf when it was last seen, by what was known then.
     pub(crate) fn is_there(&self) -> Result<bool, StoreError> {
         Ok(match Status::from(self.status.as_str()) {
@@ -62,11 +69,8 @@ impl Known {
 
 // A cross join, as it keeps its order: the readings drive, and each order is searched. The other way
 // round every order the shop ever had would be compared with every reading.
-pub(crate) const KNOWN: &str = concat!(
-    "
-SELECT o.id, o.status, o.body, o.lines_state, o.seen_at, ",
-    orders::lines_awaited!(),
-    " AS lines_awaited,
+pub(crate) const KNOWN: &str = "
+SELECT o.id, o.status, o.body, o.lines_state, o.seen_at, o.lines_failures,
   (SELECT COUNT(*) FROM reservations r WHERE r.shop = o.shop AND r.order_id = o.id AND r.state <> 'released')
     AS held_total,
   (SELECT COUNT(*) FROM reservations r WHERE r.shop = o.shop AND r.order_id = o.id AND r.state = 'active')
@@ -77,8 +81,7 @@ SELECT o.id, o.status, o.body, o.lines_state, o.seen_at, ",
   d.facts ->> '$.order.status' AS decided_status
 FROM json_each(?2) j CROSS JOIN orders o ON o.shop = ?1 AND o.id = j.value
 LEFT JOIN actions a ON a.shop = o.shop AND a.order_id = o.id AND a.state IN ('pending', 'sent', 'unknown')
-LEFT JOIN decisions d ON d.id = a.decision_id"
-);
+LEFT JOIN decisions d ON d.id = a.decision_id";
 
 pub(crate) async fn known(
     tx: &mut WriteTx<'_>,

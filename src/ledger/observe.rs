@@ -15,6 +15,7 @@ use crate::domain::action::{End, Event};
 use crate::domain::ids::ShopName;
 use crate::domain::order::{Line, Order};
 use crate::domain::reconcile::{self, ActionEnd, Holding};
+use crate::domain::unaccounted::has_unknown_status;
 use crate::mutant::mutant;
 use crate::store::actions::Change;
 use crate::store::batch::{Batch, touch};
@@ -169,7 +170,7 @@ pub(crate) async fn observe(
 fn waits_for_lines(row: &Known, reading: &Reading) -> Result<bool, StoreError> {
     let was_there = row.is_there()?;
     let is_unheld = !mutant("r6_departed_without_lines")
-        && row.lines_awaited
+        && row.are_lines_awaited()?
         && reading.lines.is_none()
         && row.held_total == 0;
     Ok(was_there && is_unheld && reconcile::holding(&reading.order) == Holding::Consume)
@@ -188,7 +189,8 @@ async fn insert(
     let order = &reading.order;
     sqlx::query(
         "INSERT INTO orders (shop, id, code, state, status, created_at, cancellation_reason, body,
-           first_seen_at, seen_at, lines_due_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?9)",
+           first_seen_at, seen_at, lines_due_at, unknown_status)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?9, ?11)",
     )
     .bind(shop.as_str())
     .bind(order.id.as_str())
@@ -200,6 +202,7 @@ async fn insert(
     .bind(body(order)?)
     .bind(ms(now))
     .bind(ms(reading.asked_at.min(now)))
+    .bind(has_unknown_status(&order.state, &order.status))
     .execute(tx.conn()?)
     .await?;
     crash_point("order.inserted");

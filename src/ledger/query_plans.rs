@@ -1,10 +1,10 @@
 //! Speed: how SQLite finds the rows of the statements that run every second. None walks through everything
 //! a shop ever sold.
 
-use super::{attempts, deciding, departures, due_actions, facts, known_orders};
+use super::{attempts, deciding, departures, due_actions, known_orders};
 use crate::store::{
     Access, Store, actions, batch, counters, deadline, orders, promises, reservations, stock,
-    today, view, watch,
+    today, unaccounted, view, watch,
 };
 
 /// Tables that grow with every order, and how the statements call them.
@@ -36,18 +36,17 @@ const READ_FROM_THE_END: (&str, &str) = ("archived from", "orders_archived");
 /// Counted whole, once in five seconds: nothing smaller tells.
 const COUNTED: [&str; 2] = ["SCAN orders USING COVERING INDEX", "SCAN actions"];
 
-const STATEMENTS: [(&str, &str); 30] = [
+const STATEMENTS: [(&str, &str); 29] = [
     ("totals", view::TOTALS),
     ("today", today::TODAY),
     ("counters", counters::COUNTERS),
     ("candidates", deciding::CANDIDATES),
-    ("unread holder", facts::UNREAD_HOLDER),
+    ("without lines", unaccounted::WITHOUT_LINES),
     ("oldest holder", orders::OLDEST_HOLDER),
     ("oldest waiting", orders::OLDEST_WAITING),
-    ("gone", orders::GONE),
-    ("vanished", orders::VANISHED),
+    ("not in accepted list", unaccounted::NOT_IN_ACCEPTED_LIST),
+    ("not in new list", unaccounted::NOT_IN_LIST),
     ("archived from", orders::ARCHIVED_FROM),
-    ("strange statuses", orders::STRANGE_STATUSES),
     ("due", due_actions::DUE),
     ("next due", due_actions::NEXT_DUE),
     ("unconfirmed", due_actions::UNCONFIRMED),

@@ -11,7 +11,8 @@ use crate::crash_point::crash_point;
 use crate::domain::ids::{OrderId, ShopName};
 use crate::domain::order::Status;
 use crate::store::backup::{FILES, beside, check_through, publish, remove, vacuum_into};
-use crate::store::orders::{lines_awaited, order_ids};
+use crate::store::orders::order_ids;
+use crate::store::unaccounted::lines_state;
 use crate::store::{Store, StoreError, WriteTx, at, lock, ms, open};
 
 /// Added to the database's name while it is being prepared.
@@ -257,17 +258,21 @@ impl Store {
     ) -> Result<u64, StoreError> {
         let statuses: Vec<&str> = statuses.iter().map(Status::as_str).collect();
         let mut reader = self.read().await?;
-        let count: i64 = sqlx::query_scalar(concat!(
-            "SELECT COUNT(*) FROM orders WHERE shop = ? AND first_seen_at >= ?
-                   AND status IN (SELECT value FROM json_each(?)) AND ",
-            lines_awaited!(),
-        ))
+        let orders: Vec<(String, i64)> = sqlx::query_as(
+            "SELECT lines_state, lines_failures FROM orders WHERE shop = ? AND first_seen_at >= ?
+               AND status IN (SELECT value FROM json_each(?)) AND lines_state IN ('unread', 'unreadable')",
+        )
         .bind(shop.as_str())
         .bind(ms(since))
         .bind(serde_json::json!(statuses).to_string())
-        .fetch_one(&mut *reader)
+        .fetch_all(&mut *reader)
         .await?;
-        Ok(count.unsigned_abs())
+        let mut awaited = 0;
+        for (state, failures) in orders {
+            let failures = u32::try_from(failures).unwrap_or(u32::MAX);
+            awaited += u64::from(lines_state(&state)?.is_awaited(failures));
+        }
+        Ok(awaited)
     }
 
     /// Ends the catch-up of a shop: it decides and acts again.

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::{StoreError, WriteTx, actions, ms, reservations};
 use crate::domain::ids::ShopName;
 use crate::domain::order::Order;
+use crate::domain::unaccounted::has_unknown_status;
 
 /// Changes that many readings have in common, written in one statement each: a sweep brings hundreds.
 #[derive(Default)]
@@ -24,7 +25,7 @@ pub(crate) struct Batch {
 pub(crate) const UPDATE_ORDERS: &str = "
 UPDATE orders SET code = j.value ->> 1, state = j.value ->> 2, status = j.value ->> 3,
   created_at = j.value ->> 4, cancellation_reason = j.value ->> 5, body = j.value ->> 6,
-  seen_at = MAX(seen_at, j.value ->> 8),
+  seen_at = MAX(seen_at, j.value ->> 8), unknown_status = j.value ->> 9,
   status_since = IIF(status = j.value ->> 3, status_since, ?2)
 FROM json_each(?1) j WHERE shop = j.value ->> 7 AND orders.id = j.value ->> 0";
 
@@ -45,6 +46,7 @@ impl Batch {
             body,
             shop.as_str(),
             asked_at,
+            i32::from(has_unknown_status(&order.state, &order.status)),
         ]);
         self.updated.insert(order.id.to_string(), columns);
     }

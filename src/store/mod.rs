@@ -26,6 +26,7 @@ pub(crate) mod stock;
 pub(crate) mod stock_export;
 pub(crate) mod stock_parts;
 pub(crate) mod today;
+pub(crate) mod unaccounted;
 pub(crate) mod upkeep;
 pub(crate) mod view;
 pub(crate) mod watch;

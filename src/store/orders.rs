@@ -273,81 +273,6 @@ SELECT MIN(at) FROM (
 pub(crate) const OLDEST_WAITING: &str = "
 SELECT MIN(created_at) FROM orders WHERE shop = ?1 AND state = 'NEW' AND status = 'APPROVED_BY_BANK'";
 
-/// Orders in a state or status that nobody knows yet, as the index of them has it.
-macro_rules! is_strange {
-    () => {
-        "(
-    (status NOT IN ('APPROVED_BY_BANK', 'ACCEPTED_BY_MERCHANT', 'COMPLETED', 'CANCELLED', 'CANCELLING',
-       'KASPI_DELIVERY_RETURN_REQUESTED', 'RETURN_ACCEPTED_BY_MERCHANT', 'RETURNED') AND state <> 'ARCHIVE')
-    OR (state NOT IN ('NEW', 'SIGN_REQUIRED', 'PICKUP', 'DELIVERY', 'KASPI_DELIVERY', 'ARCHIVE')
-       AND status = 'APPROVED_BY_BANK'))"
-    };
-}
-pub(crate) use is_strange;
-
-/// Where accepted orders lie and no others (KASPI_API §3).
-macro_rules! lies_with_accepted {
-    () => {
-        "state IN ('PICKUP', 'DELIVERY', 'KASPI_DELIVERY')"
-    };
-}
-pub(crate) use lies_with_accepted;
-
-/// What nobody knows is said of orders that lie where accepted ones do, and lack their lines.
-pub(crate) const STRANGE_STATUSES: &str = concat!(
-    "SELECT DISTINCT status FROM orders INDEXED BY orders_unknown_status WHERE shop = ?1 AND ",
-    is_strange!(),
-    " AND lines_state IN ('unread', 'unreadable') AND ",
-    lies_with_accepted!()
-);
-
-pub(crate) const GONE: &str = concat!(
-    "
-WITH followed AS (
-  SELECT id FROM orders INDEXED BY orders_on_their_way
-  WHERE shop = ?1 AND status IN ('ACCEPTED_BY_MERCHANT', 'CANCELLING') AND seen_at < ?2
-  UNION
-  SELECT id FROM orders INDEXED BY orders_unknown_status WHERE shop = ?1 AND seen_at < ?2 AND ",
-    is_strange!(),
-    "
-  UNION
-  SELECT order_id FROM reservations INDEXED BY reservations_active
-  WHERE shop = ?1 AND state = 'active' AND confirmed_at IS NOT NULL
-  UNION
-  SELECT order_id FROM actions INDEXED BY actions_due
-  WHERE shop = ?1 AND kind = 'cancel' AND state IN ('pending', 'sent', 'unknown') AND state <> 'pending')
-SELECT o.id FROM followed f CROSS JOIN orders o ON o.shop = ?1 AND o.id = f.id
-WHERE o.seen_at < ?2 ORDER BY o.seen_at, o.id LIMIT ?3"
-);
-
-/// Orders whose lines are waited for: until five requests for them were in vain, which takes some sweeps, as
-/// one order must not stop a shop for longer.
-macro_rules! lines_awaited {
-    () => {
-        "lines_state IN ('unread', 'unreadable') AND lines_failures < 5"
-    };
-}
-pub(crate) use lines_awaited;
-
-/// Orders `o` of the shop `?1` that wait for the merchant by what is stored, and that the last complete
-/// list, asked for after they were seen, did not show.
-macro_rules! from_vanished {
-    () => {
-        " FROM orders o
-JOIN (SELECT id, started_at, window_from FROM scans
-      WHERE shop = ?1 AND kind = 'new' AND complete = 1 ORDER BY id DESC LIMIT 1) s
-WHERE o.shop = ?1 AND o.state = 'NEW' AND o.status = 'APPROVED_BY_BANK'
-  AND COALESCE(o.listed_scan, 0) < s.id AND o.created_at >= s.window_from AND o.seen_at < s.started_at"
-    };
-}
-pub(crate) use from_vanished;
-
-pub(crate) const VANISHED: &str = concat!(
-    "SELECT o.id",
-    from_vanished!(),
-    " ORDER BY o.seen_at LIMIT ?2"
-);
-
 pub(crate) const ARCHIVED_FROM: &str = "
 SELECT created_at FROM orders INDEXED BY orders_archived WHERE shop = ?1 AND state = 'ARCHIVE'
 ORDER BY created_at DESC LIMIT 1 OFFSET ?2";
@@ -401,24 +326,6 @@ impl Store {
         oldest.map(super::at).transpose()
     }
 
-    /// Orders that are on their way, have a cancel under way or are in a state nobody knows, and were not
-    /// seen since `since`: no list of the accepted states showed them.
-    pub async fn gone(
-        &self,
-        shop: &ShopName,
-        since: Timestamp,
-        limit: u32,
-    ) -> Result<Vec<OrderId>, StoreError> {
-        let mut reader = self.read().await?;
-        let ids: Vec<String> = sqlx::query_scalar(GONE)
-            .bind(shop.as_str())
-            .bind(ms(since))
-            .bind(limit)
-            .fetch_all(&mut *reader)
-            .await?;
-        order_ids(&ids)
-    }
-
     /// Orders known to be over that were placed at `from` or later: so long is the archive's list.
     pub async fn archived(&self, shop: &ShopName, from: Timestamp) -> Result<u64, StoreError> {
         let mut reader = self.read().await?;
@@ -430,19 +337,6 @@ impl Store {
         .fetch_one(&mut *reader)
         .await?;
         Ok(count.unsigned_abs())
-    }
-
-    /// Words that nobody knows for the status of orders that lie where accepted ones do, and lack their lines.
-    pub async fn strange_statuses(&self, shop: &ShopName) -> Result<Vec<Status>, StoreError> {
-        let mut reader = self.read().await?;
-        let words: Vec<String> = sqlx::query_scalar(STRANGE_STATUSES)
-            .bind(shop.as_str())
-            .fetch_all(&mut *reader)
-            .await?;
-        Ok(words
-            .iter()
-            .map(|word| Status::from(word.as_str()))
-            .collect())
     }
 
     /// When the oldest of the `newest` orders known to be over was placed; `None` where there are fewer.
@@ -458,17 +352,5 @@ impl Store {
             .fetch_optional(&mut *reader)
             .await?;
         placed.map(at).transpose()
-    }
-
-    /// Orders stored as waiting for the merchant that the last complete list, asked for after
-    /// them, did not show: the buyer or a person was first.
-    pub async fn vanished(&self, shop: &ShopName, limit: u32) -> Result<Vec<OrderId>, StoreError> {
-        let mut reader = self.read().await?;
-        let ids: Vec<String> = sqlx::query_scalar(VANISHED)
-            .bind(shop.as_str())
-            .bind(limit)
-            .fetch_all(&mut *reader)
-            .await?;
-        order_ids(&ids)
     }
 }

@@ -79,7 +79,10 @@ pub async fn run_once(ctx: &Ctx, force: bool) -> Result<Report, StageError> {
         };
     }
     if failed.is_none() && report.problem.is_none() {
-        let gone = ctx.store.gone(&ctx.shop, started_at, stragglers).await?;
+        let gone = ctx
+            .store
+            .missing_from_accepted_lists(&ctx.shop, started_at, stragglers)
+            .await?;
         // Whichever costs fewer requests.
         let listed = ctx.store.archived(&ctx.shop, span.from).await? + gone.len() as u64;
         let pages = listed.div_ceil(100) + SINGLES_MAX;
@@ -211,10 +214,14 @@ async fn read_stragglers(
 ) -> Result<Option<ApiError>, StageError> {
     let mut ids = Vec::new();
     if !mutant("r6_not_in_new_list_ignored") {
-        ids.extend(ctx.store.gone(&ctx.shop, started_at, limit).await?);
+        ids.extend(
+            ctx.store
+                .missing_from_accepted_lists(&ctx.shop, started_at, limit)
+                .await?,
+        );
     }
     if !mutant("r6_not_in_accepted_list_ignored") {
-        ids.extend(ctx.store.vanished(&ctx.shop, limit).await?);
+        ids.extend(ctx.store.missing_from_new_list(&ctx.shop, limit).await?);
     }
     read_singly(ctx, ids, report).await
 }

@@ -137,7 +137,7 @@ pub(super) async fn read_lines_of_accepted_elsewhere(
 /// Reads the lines of orders that are accepted, or lie where such do.
 pub(super) async fn read_lines_of_accepted(ctx: &Ctx, from: Timestamp) -> Result<(), StageError> {
     lines::read(ctx, &Status::AcceptedByMerchant, from).await?;
-    for status in ctx.store.strange_statuses(&ctx.shop).await? {
+    for status in ctx.store.unknown_statuses(&ctx.shop).await? {
         lines::read(ctx, &status, from).await?;
     }
     Ok(())
