@@ -10,9 +10,8 @@ use crate::domain::ids::ShopName;
 use crate::domain::ledger::Take;
 use crate::domain::order::{Order, Status};
 use crate::domain::reservation::Event;
-use crate::store::actions;
 use crate::store::reservations::{Origin, close_reservations, insert_reservations};
-use crate::store::{StoreError, WriteTx, ms};
+use crate::store::{StoreError, WriteTx, actions, orders};
 
 const WHY: &str = "the order was amended";
 
@@ -23,21 +22,7 @@ pub(crate) async fn forget_lines(
     order: &Order,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    sqlx::query("DELETE FROM lines WHERE shop = ? AND order_id = ?")
-        .bind(shop.as_str())
-        .bind(order.id.as_str())
-        .execute(tx.conn()?)
-        .await?;
-    sqlx::query(
-        "UPDATE orders SET lines_state = 'unread', lines_problem = NULL, lines_due_at = ?, lines_failures = 0,
-           shortage_since = NULL, shortage_scans = 0, shortage_scan = NULL
-         WHERE shop = ? AND id = ?",
-    )
-    .bind(ms(now))
-    .bind(shop.as_str())
-    .bind(order.id.as_str())
-    .execute(tx.conn()?)
-    .await?;
+    orders::forget_lines(tx, shop, &order.id, now).await?;
     tx.audit(
         now,
         "qabyl",
@@ -62,7 +47,7 @@ pub(crate) async fn forget_lines(
 }
 
 /// Replaces the active reservations of an order by those its lines ask for, where it has any.
-pub(crate) async fn refit(
+pub(crate) async fn adjust_reservations(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
     order: &Order,

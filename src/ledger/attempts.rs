@@ -11,8 +11,7 @@ use crate::domain::ids::ShopName;
 use crate::domain::notice::{self, Notice};
 use crate::mutant::mutant;
 use crate::store::actions::{apply, close};
-use crate::store::orders::hold;
-use crate::store::{Store, StoreError, WriteTx, at, ms};
+use crate::store::{Store, StoreError, WriteTx, attempts, ms, orders};
 
 /// A POST that may now be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,10 +49,6 @@ pub struct Ended {
     pub jitter: f64,
 }
 
-pub(crate) const OPEN_ATTEMPTS: &str = "
-SELECT COUNT(*) FROM attempts t INDEXED BY attempts_open CROSS JOIN actions a ON a.id = t.action_id
-WHERE t.ended_at IS NULL AND a.shop = ?";
-
 /// Whether units that somebody else took stand in the way of this action.
 fn waits_for_holders(due: &Due) -> bool {
     !due.by_person && due.kind == Kind::Accept && !due.order.pre_order
@@ -81,14 +76,7 @@ async fn begin(
     due: &Due,
     now: Timestamp,
 ) -> Result<Begun, StoreError> {
-    let (attempt, n): (i64, i64) = sqlx::query_as(
-        "INSERT INTO attempts (action_id, n, begun_at)
-         VALUES (?1, (SELECT COUNT(*) + 1 FROM attempts WHERE action_id = ?1), ?2) RETURNING id, n",
-    )
-    .bind(due.action)
-    .bind(ms(now))
-    .fetch_one(tx.conn()?)
-    .await?;
+    let (attempt, n) = attempts::insert(tx, due.action, now).await?;
     apply(tx, due.action, Event::Begun, now).await?;
     let detail = json!({ "action": due.action, "kind": due.kind.word(), "n": n });
     tx.audit(
@@ -101,7 +89,7 @@ async fn begin(
     Ok(Begun {
         due: due.clone(),
         attempt,
-        n: u32::try_from(n).unwrap_or(u32::MAX),
+        n,
     })
 }
 
@@ -122,13 +110,7 @@ async fn end(
         Outcome::Rejected(_) | Outcome::Denied(_) => now,
         Outcome::Snoozed { until, .. } | Outcome::NotSent { until, .. } => *until,
     };
-    sqlx::query("UPDATE attempts SET ended_at = ?, outcome = ?, detail = ? WHERE id = ? AND ended_at IS NULL")
-        .bind(ms(now))
-        .bind(kind.word())
-        .bind(ended.outcome.why())
-        .bind(ended.begun.attempt)
-        .execute(tx.conn()?)
-        .await?;
+    attempts::end(tx, ended.begun.attempt, &ended.outcome, now).await?;
     let handled_as = match kind {
         OutcomeKind::Snoozed if mutant("r2_snooze_is_unsent") => OutcomeKind::NotSent,
         kind => kind,
@@ -161,7 +143,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<u64, StoreError> {
         let mut reader = self.read().await?;
-        let open: i64 = sqlx::query_scalar(OPEN_ATTEMPTS)
+        let open: i64 = sqlx::query_scalar(attempts::OPEN_ATTEMPTS)
             .bind(shop.as_str())
             .fetch_one(&mut *reader)
             .await?;
@@ -183,14 +165,7 @@ impl Store {
         }
         let lost = u64::try_from(lost.len()).unwrap_or(u64::MAX);
         if open > 0 {
-            sqlx::query(
-                "UPDATE attempts SET ended_at = ?, outcome = 'unknown', detail = 'no outcome was recorded'
-                 WHERE ended_at IS NULL AND action_id IN (SELECT id FROM actions WHERE shop = ?)",
-            )
-            .bind(ms(now))
-            .bind(shop.as_str())
-            .execute(tx.conn()?)
-            .await?;
+            attempts::end_lost(&mut tx, shop, now).await?;
             tx.audit(
                 now,
                 "qabyl",
@@ -292,7 +267,7 @@ impl Store {
         let mut tx = self.write().await?;
         let closed = close(&mut tx, due.action, End::Refused, why, now).await?;
         if closed {
-            hold(&mut tx, shop, &due.order.id, why, now).await?;
+            orders::hold(&mut tx, (shop, &due.order.id), why, "qabyl", now).await?;
             let (code, action) = (due.order.code.as_str(), due.kind.word());
             let facts = json!({ "order": code, "action": action });
             let what = due.action.to_string();

@@ -13,7 +13,7 @@ use crate::domain::reservation::Event;
 use crate::mutant::mutant;
 use crate::store::reservations::{Origin, close_reservations, insert_reservations};
 use crate::store::watch::{because, waiting_facts};
-use crate::store::{StoreError, WriteTx, actions, at, ms};
+use crate::store::{StoreError, WriteTx, actions, decisions};
 
 /// A decision to be written.
 pub(crate) struct NewDecision<'a> {
@@ -37,29 +37,13 @@ pub(crate) async fn record(
     now: Timestamp,
 ) -> Result<i64, StoreError> {
     let order = &new.facts.order;
-    let json = |value: serde_json::Result<String>| {
-        value.map_err(|_| StoreError::corrupt("a decision", order.code.as_str()))
+    let decided = decisions::Row {
+        facts: new.facts,
+        decision: new.decision,
+        policy_digest: new.policy_digest,
+        actor,
     };
-    let wait_until = match new.decision.verdict {
-        Verdict::Wait { until } => Some(ms(until)),
-        _ => None,
-    };
-    let id: i64 = sqlx::query_scalar(
-        "INSERT INTO decisions (shop, order_id, at, verdict, wait_until, rule, actor, policy_digest, body, facts)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
-    )
-    .bind(shop.as_str())
-    .bind(order.id.as_str())
-    .bind(ms(now))
-    .bind(new.decision.verdict.word())
-    .bind(wait_until)
-    .bind(&new.decision.rule)
-    .bind(actor)
-    .bind(new.policy_digest)
-    .bind(json(serde_json::to_string(new.decision))?)
-    .bind(json(serde_json::to_string(new.facts))?)
-    .fetch_one(tx.conn()?)
-    .await?;
+    let id = decisions::insert(tx, shop, &decided, now).await?;
     crash_point("decision.inserted");
     if new.act {
         // What it was seen to hold by a word that nobody knew is what it takes.

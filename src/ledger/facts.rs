@@ -10,7 +10,7 @@ use crate::domain::stock::Semantics;
 use crate::domain::unaccounted::OrderWithoutLines;
 use crate::mutant::mutant;
 use crate::store::orders::parse_order;
-use crate::store::{StoreError, WriteTx, at, counters, ms, unaccounted};
+use crate::store::{StoreError, WriteTx, at, counters, unaccounted};
 
 /// What the pass needs to know beside the database.
 #[derive(Debug, Clone, Copy)]
@@ -25,7 +25,7 @@ pub struct DecidingInput {
     pub clock_skew_s: Option<i64>,
     /// A shop whose accepted orders were last read longer ago than this may have given units back since, to
     /// all that share its stock.
-    pub others_fresh_for: SignedDuration,
+    pub other_shops_max_age: SignedDuration,
 }
 
 impl DecidingInput {
@@ -37,7 +37,7 @@ impl DecidingInput {
     }
 
     pub(crate) fn viewpoint<'a>(&self, shop: &'a ShopName, now: Timestamp) -> Viewpoint<'a> {
-        let since = now.saturating_sub(self.others_fresh_for).unwrap_or(now);
+        let since = now.saturating_sub(self.other_shops_max_age).unwrap_or(now);
         Viewpoint {
             shop: Some((shop, since)).filter(|_| !mutant("r8_other_shops_are_certain")),
             own: None,

@@ -15,9 +15,8 @@ use crate::domain::facts::Facts;
 use crate::domain::ids::{OrderId, ShopName};
 use crate::domain::order::{Order, Status};
 use crate::domain::reservation::Event;
-use crate::store::actions;
 use crate::store::reservations::close_reservations;
-use crate::store::{Store, StoreError, WriteTx};
+use crate::store::{Store, StoreError, WriteTx, actions, orders};
 
 /// The policy named in a person's decision.
 const PERSON: &str = "person";
@@ -75,21 +74,8 @@ impl Store {
             )));
         }
         withdraw_unsent(&mut tx, shop, &order, now).await?;
-        sqlx::query("UPDATE orders SET held_by = ?, held_why = ? WHERE shop = ? AND id = ?")
-            .bind(actor)
-            .bind(why)
-            .bind(shop.as_str())
-            .bind(id.as_str())
-            .execute(tx.conn()?)
-            .await?;
-        tx.audit(
-            now,
-            actor,
-            (shop, Some(id)),
-            "order.held",
-            json!({ "why": why }),
-        );
-        tx.commit_word().await
+        orders::hold(&mut tx, (shop, id), why, actor, now).await?;
+        tx.commit_manual_decision().await
     }
 
     /// Lets the engine decide the order again.
@@ -101,16 +87,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
-        let done = sqlx::query(
-            "UPDATE orders SET held_by = NULL, held_why = NULL
-             WHERE shop = ? AND id = ? AND held_by IS NOT NULL",
-        )
-        .bind(shop.as_str())
-        .bind(id.as_str())
-        .execute(tx.conn()?)
-        .await?
-        .rows_affected();
-        if done == 0 {
+        if !orders::end_hold(&mut tx, shop, id).await? {
             return Err(StoreError::Refused(
                 "the order is not held by a person; a rule's hold ends when the rule's reason does, \
                  or with `qabyl accept` or `qabyl cancel`"
@@ -124,7 +101,7 @@ impl Store {
             close_reservations(&mut tx, shop, &order, Event::Released(why.to_owned()), now).await?;
         }
         tx.audit(now, actor, (shop, Some(id)), "order.released", json!({}));
-        tx.commit_word().await
+        tx.commit_manual_decision().await
     }
 
     /// Has a person's accept or cancel carried out by the act stage.
@@ -187,12 +164,8 @@ impl Store {
             act: true,
         };
         decisions::record(&mut tx, shop, &new, actor, now).await?;
-        sqlx::query("UPDATE orders SET held_by = NULL, held_why = NULL WHERE shop = ? AND id = ?")
-            .bind(shop.as_str())
-            .bind(id.as_str())
-            .execute(tx.conn()?)
-            .await?;
-        tx.commit_word().await
+        orders::end_hold(&mut tx, shop, id).await?;
+        tx.commit_manual_decision().await
     }
 }
 
@@ -242,7 +215,7 @@ async fn withdraw_unsent(
 }
 
 impl WriteTx<'_> {
-    pub(crate) async fn commit_word(self) -> Result<(), StoreError> {
+    pub(crate) async fn commit_manual_decision(self) -> Result<(), StoreError> {
         crash_point("person.before_commit");
         self.commit().await?;
         crash_point("person.after_commit");

@@ -10,15 +10,13 @@ use serde_json::json;
 use super::amended;
 use super::known_orders::{Known, known, live};
 use super::order_units::{reconcile_units, reserve_seen};
-use crate::crash_point::crash_point;
 use crate::domain::action::{End, Event};
 use crate::domain::ids::ShopName;
 use crate::domain::order::{Line, Order};
 use crate::domain::reconcile::{self, ActionEnd, Holding};
-use crate::domain::unaccounted::has_unknown_status;
 use crate::mutant::mutant;
 use crate::store::actions::Change;
-use crate::store::batch::{Batch, touch};
+use crate::store::batch::Batch;
 use crate::store::{StoreError, WriteTx, ms, orders};
 
 /// One order as just read.
@@ -116,7 +114,7 @@ pub(crate) async fn observe(
         match known.get(order.id.as_str()) {
             None if let_go.contains(order.id.as_str()) => {}
             None => {
-                insert(tx, shop, reading, now).await?;
+                orders::insert(tx, shop, order, reading.asked_at, now).await?;
                 observed.new += 1;
                 if let Some(lines) = &reading.lines {
                     orders::put_lines(tx, shop, &order.id, lines, now).await?;
@@ -128,7 +126,7 @@ pub(crate) async fn observe(
                 if !reconcile::overtakes(row.rank()?, reconcile::rank(order))
                     || waits_for_lines(row, reading)? => {}
             Some(row) => {
-                let body = body(order)?;
+                let body = orders::body(order)?;
                 if row.body == body {
                     unchanged.push(json!([order.id.as_str(), asked_at, shop.as_str()]));
                 } else {
@@ -141,7 +139,7 @@ pub(crate) async fn observe(
                 let lines_wanted = is_edited || row.lines_state != "known";
                 if let (true, Some(lines)) = (lines_wanted, &reading.lines) {
                     orders::put_lines(tx, shop, &order.id, lines, now).await?;
-                    amended::refit(tx, shop, order, now).await?;
+                    amended::adjust_reservations(tx, shop, order, now).await?;
                 }
                 if is_withdrawn {
                     // Somebody else accepted it meanwhile: what was taken back is promised all the same.
@@ -161,7 +159,7 @@ pub(crate) async fn observe(
         }
     }
     batch.write(tx, shop, now).await?;
-    touch(tx, &unchanged).await?;
+    orders::touch(tx, &unchanged).await?;
     Ok(observed)
 }
 
@@ -174,39 +172,6 @@ fn waits_for_lines(row: &Known, reading: &Reading) -> Result<bool, StoreError> {
         && reading.lines.is_none()
         && row.held_total == 0;
     Ok(was_there && is_unheld && reconcile::holding(&reading.order) == Holding::Consume)
-}
-
-fn body(order: &Order) -> Result<String, StoreError> {
-    serde_json::to_string(order).map_err(|_| StoreError::corrupt("an order", order.code.as_str()))
-}
-
-async fn insert(
-    tx: &mut WriteTx<'_>,
-    shop: &ShopName,
-    reading: &Reading,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let order = &reading.order;
-    sqlx::query(
-        "INSERT INTO orders (shop, id, code, state, status, created_at, cancellation_reason, body,
-           first_seen_at, seen_at, lines_due_at, unknown_status)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?9, ?11)",
-    )
-    .bind(shop.as_str())
-    .bind(order.id.as_str())
-    .bind(order.code.as_str())
-    .bind(order.state.as_str())
-    .bind(order.status.as_str())
-    .bind(ms(order.created_at))
-    .bind(order.cancellation_reason.as_deref())
-    .bind(body(order)?)
-    .bind(ms(now))
-    .bind(ms(reading.asked_at.min(now)))
-    .bind(has_unknown_status(&order.state, &order.status))
-    .execute(tx.conn()?)
-    .await?;
-    crash_point("order.inserted");
-    Ok(())
 }
 
 fn end_action(

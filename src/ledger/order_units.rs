@@ -11,7 +11,7 @@ use crate::domain::reconcile::{self, Holding};
 use crate::domain::reservation::{Departure, Event};
 use crate::mutant::mutant;
 use crate::store::reservations::{Origin, close_reservations, confirm, insert_reservations};
-use crate::store::{StoreError, WriteTx, at, orders};
+use crate::store::{StoreError, WriteTx, orders};
 
 /// Does with the order's units what its status asks for. Gives the number of reservations released.
 pub(crate) async fn reconcile_units(

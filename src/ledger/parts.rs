@@ -40,17 +40,17 @@ impl Store {
             .collect();
         touched.sort_unstable();
         touched.dedup();
-        count_anew(&mut tx, &touched, now).await?;
+        count_again(&mut tx, &touched, now).await?;
         let report = report(&mut tx, rows).await?;
         let detail = json!({ "skus": report.skus, "parts": rows.len() });
         tx.audit_row(now, actor, (None, None), "stock.mapped", detail);
-        tx.commit_word().await?;
+        tx.commit_manual_decision().await?;
         Ok(report)
     }
 }
 
 /// Orders that hold units of SKUs whose parts changed hold the right ones from now on.
-pub(crate) async fn count_anew(
+pub(crate) async fn count_again(
     tx: &mut WriteTx<'_>,
     skus: &[&str],
     now: Timestamp,
@@ -66,7 +66,7 @@ pub(crate) async fn count_anew(
     .await?;
     for (shop, body) in holders {
         let shop = ShopName::new(&shop).map_err(|_| StoreError::corrupt("a shop", shop))?;
-        amended::refit(tx, &shop, &parse_order(&body)?, now).await?;
+        amended::adjust_reservations(tx, &shop, &parse_order(&body)?, now).await?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use sqlx::FromRow;
 use super::parts;
 use crate::domain::ids::Sku;
 use crate::store::orders::parse_order;
-use crate::store::{StoreError, WriteTx};
+use crate::store::{StoreError, WriteTx, reservations};
 
 /// How the trail tells that promises are taken from elsewhere.
 pub(crate) const MOVED: &str = "reservation.moved";
@@ -23,7 +23,7 @@ struct Row {
 
 /// Promises of these SKUs, listed somewhere for the first time, are taken from where their orders leave.
 /// Those of goods that left or were given back count against a level too, until it is newer.
-pub(crate) async fn settle(
+pub(crate) async fn move_to_pickup_point(
     tx: &mut WriteTx<'_>,
     skus: &[&str],
     now: Timestamp,
@@ -32,7 +32,7 @@ pub(crate) async fn settle(
         return Ok(());
     }
     // One that is listed now is itself, and no longer what the map says.
-    parts::count_anew(tx, skus, now).await?;
+    parts::count_again(tx, skus, now).await?;
     let rows: Vec<Row> = sqlx::query_as(
         "SELECT r.id, r.sku, r.warehouse, o.body FROM (
            SELECT * FROM reservations WHERE state <> 'released' AND sku IN (SELECT value FROM json_each(?1))
@@ -57,11 +57,7 @@ pub(crate) async fn settle(
         if warehouse == row.warehouse {
             continue;
         }
-        sqlx::query("UPDATE reservations SET warehouse = ? WHERE id = ?")
-            .bind(&warehouse)
-            .bind(row.id)
-            .execute(tx.conn()?)
-            .await?;
+        reservations::set_warehouse(tx, row.id, &warehouse).await?;
         moves.push(json!([row.id, warehouse]));
     }
     if !moves.is_empty() {

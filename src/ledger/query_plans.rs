@@ -1,9 +1,9 @@
 //! Speed: how SQLite finds the rows of the statements that run every second. None walks through everything
 //! a shop ever sold.
 
-use super::{attempts, deciding, departures, due_actions, known_orders};
+use super::{deciding, departures, due_actions, known_orders};
 use crate::store::{
-    Access, Store, actions, batch, counters, deadline, orders, promises, reservations, stock,
+    Access, Store, actions, attempts, counters, deadline, orders, promises, reservations, stock,
     today, unaccounted, view, watch,
 };
 
@@ -56,11 +56,11 @@ const STATEMENTS: [(&str, &str); 29] = [
     ("lines", deciding::LINES),
     ("lines wanted", orders::LINES_WANTED),
     ("known", known_orders::KNOWN),
-    ("update orders", batch::UPDATE_ORDERS),
+    ("update orders", orders::UPDATE_ORDERS),
     ("write actions", actions::WRITE),
     ("active reservations", reservations::ACTIVE),
     ("write reservations", reservations::WRITE),
-    ("touch", batch::TOUCH),
+    ("touch", orders::TOUCH),
     ("mark listed", orders::MARK_LISTED),
     ("waiting", deadline::WAITING),
     ("held", watch::HELD),

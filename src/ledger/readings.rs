@@ -134,7 +134,7 @@ impl Store {
                 Ok(Lines::Known(lines)) => {
                     let linked = orders::newly_linked(&mut tx, shop, &order.id, lines).await?;
                     orders::put_lines(&mut tx, shop, &order.id, lines, now).await?;
-                    amended::refit(&mut tx, shop, order, now).await?;
+                    amended::adjust_reservations(&mut tx, shop, order, now).await?;
                     if !mutant("r9_linked_after_departure_ignored") {
                         departures::late(&mut tx, shop, order, linked, now).await?;
                     }

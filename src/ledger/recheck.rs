@@ -14,9 +14,8 @@ use crate::domain::policy::Policy;
 use crate::domain::reservation::Event;
 use crate::mutant::mutant;
 use crate::store::actions::close;
-use crate::store::orders::hold;
 use crate::store::reservations::close_reservations;
-use crate::store::{StoreError, WriteTx, at};
+use crate::store::{StoreError, WriteTx, at, orders};
 
 /// What to check again before a POST leaves.
 pub struct Recheck<'a> {
@@ -199,7 +198,7 @@ pub(crate) async fn withdraw(
 ) -> Result<(), StoreError> {
     if due.attempts > 0 {
         close(tx, due.action, End::Refused, why, now).await?;
-        hold(tx, shop, &due.order.id, why, now).await?;
+        orders::hold(tx, (shop, &due.order.id), why, "qabyl", now).await?;
     } else {
         close(tx, due.action, End::Superseded, why, now).await?;
         close_reservations(

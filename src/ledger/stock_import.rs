@@ -10,7 +10,7 @@ use crate::crash_point::crash_point;
 use crate::domain::stock::{ImportReport, Semantics, StockRow};
 use crate::mutant::mutant;
 use crate::store::audit::LEVELS_CHANGED;
-use crate::store::{SourceRead, Store, StoreError, WriteTx, ms};
+use crate::store::{SourceRead, Store, StoreError, WriteTx, ms, stock};
 
 /// Rows written in one statement.
 const BATCH: usize = 500;
@@ -91,16 +91,9 @@ impl Store {
             fell: 0,
             absent: count(known.values().filter(|level| level.is_own).count()),
         };
-        let import: i64 = sqlx::query_scalar(
-            "INSERT INTO stock_imports (source, at, rows, had, fell, semantics) VALUES (?, ?, ?, 0, 0, ?)
-             RETURNING id",
-        )
-        .bind(new.source)
-        .bind(ms(now))
-        .bind(count(new.rows.len()))
-        .bind(new.semantics.map(Semantics::word))
-        .fetch_one(tx.conn()?)
-        .await?;
+        let semantics = new.semantics;
+        let import =
+            stock::insert_import(&mut tx, new.source, semantics, new.rows.len(), now).await?;
         let mut first_listed: Vec<&str> = Vec::new();
         for batch in new.rows.chunks(BATCH) {
             let (mut rows, mut changed) = (Vec::with_capacity(batch.len()), Vec::new());
@@ -135,14 +128,14 @@ impl Store {
                 };
                 rows.push(json!([key.0, key.1, row.on_hand, as_of, fell_in]));
             }
-            put(&mut tx, rows, import).await?;
+            stock::put(&mut tx, rows, import).await?;
             if !changed.is_empty() {
                 let detail = json!({ "import": import, "levels": changed });
                 tx.audit_row(now, new.actor, (None, None), LEVELS_CHANGED, detail);
             }
             (new.progress)(batch.len());
         }
-        pickup_points::settle(&mut tx, &first_listed, now).await?;
+        pickup_points::move_to_pickup_point(&mut tx, &first_listed, now).await?;
         finish(&mut tx, new, import, &report, now).await?;
         crash_point("stock.before_commit");
         tx.commit().await?;
@@ -181,31 +174,6 @@ async fn known(tx: &mut WriteTx<'_>, source: &str) -> Result<Known, StoreError> 
     Ok(known.into_iter().map(level).collect())
 }
 
-// WHERE true, so that ON is not taken for a join's.
-const PUT: &str = "
-INSERT INTO stock (sku, warehouse, on_hand, as_of, import_id, fell_in)
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, ?2, value ->> 4 FROM json_each(?1) WHERE true
-ON CONFLICT (sku, warehouse) DO UPDATE SET on_hand = excluded.on_hand, as_of = excluded.as_of,
-  import_id = excluded.import_id,
-  fell_in = CASE WHEN excluded.on_hand > 0 THEN NULL ELSE COALESCE(excluded.fell_in, stock.fell_in) END";
-
-async fn put(
-    tx: &mut WriteTx<'_>,
-    rows: Vec<serde_json::Value>,
-    import: i64,
-) -> Result<(), StoreError> {
-    let written = rows.len();
-    sqlx::query(PUT)
-        .bind(json!(rows).to_string())
-        .bind(import)
-        .execute(tx.conn()?)
-        .await?;
-    for _ in 0..written {
-        crash_point("stock.row_put");
-    }
-    Ok(())
-}
-
 /// What the import did as a whole.
 async fn finish(
     tx: &mut WriteTx<'_>,
@@ -214,17 +182,9 @@ async fn finish(
     report: &ImportReport,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE stock_imports SET had = ?, fell = ? WHERE id = ?")
-        .bind(report.had)
-        .bind(report.fell)
-        .bind(import)
-        .execute(tx.conn()?)
-        .await?;
+    stock::finish_import(tx, import, report).await?;
     if new.trusted {
-        sqlx::query("UPDATE stock SET fell_in = NULL WHERE fell_in IS NOT NULL AND import_id = ?")
-            .bind(import)
-            .execute(tx.conn()?)
-            .await?;
+        stock::end_falls(tx, import).await?;
     }
     if let Some(read) = &new.read {
         tx.source_read(read, report, now).await?;

@@ -166,7 +166,7 @@ impl Ctx {
             safety_stock: self.settings.safety_stock,
             budget_window: self.settings.budget_window,
             clock_skew_s: self.kaspi_clock.skew().map(|skew| skew.as_secs()),
-            others_fresh_for: other_shops_max_age(self.settings.sweep_every),
+            other_shops_max_age: other_shops_max_age(self.settings.sweep_every),
         }
     }
 

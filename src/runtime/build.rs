@@ -134,7 +134,7 @@ pub fn deciding_input(config: &Config) -> DecidingInput {
         safety_stock: i64::from(config.stock.safety_stock),
         budget_window: signed(config.interlocks.cancel_budget_window),
         clock_skew_s: None,
-        others_fresh_for: other_shops_max_age(signed(config.confirm.sweep_every)),
+        other_shops_max_age: other_shops_max_age(signed(config.confirm.sweep_every)),
     }
 }
 

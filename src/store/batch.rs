@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{StoreError, WriteTx, actions, ms, reservations};
+use super::{StoreError, WriteTx, actions, ms, orders, reservations};
 use crate::domain::ids::ShopName;
 use crate::domain::order::Order;
 use crate::domain::unaccounted::has_unknown_status;
@@ -20,18 +20,6 @@ pub(crate) struct Batch {
     /// Orders that Kaspi shows as accepted.
     pub(crate) confirmed: Vec<String>,
 }
-
-// Joined by key alone, so that the rows drive and the tables are searched.
-pub(crate) const UPDATE_ORDERS: &str = "
-UPDATE orders SET code = j.value ->> 1, state = j.value ->> 2, status = j.value ->> 3,
-  created_at = j.value ->> 4, cancellation_reason = j.value ->> 5, body = j.value ->> 6,
-  seen_at = MAX(seen_at, j.value ->> 8), unknown_status = j.value ->> 9,
-  status_since = IIF(status = j.value ->> 3, status_since, ?2)
-FROM json_each(?1) j WHERE shop = j.value ->> 7 AND orders.id = j.value ->> 0";
-
-pub(crate) const TOUCH: &str = "
-UPDATE orders SET seen_at = MAX(seen_at, j.value ->> 1)
-FROM json_each(?1) j WHERE shop = j.value ->> 2 AND orders.id = j.value ->> 0";
 
 impl Batch {
     /// An order as it was when its reading was asked for: how long that took to come says nothing.
@@ -58,31 +46,10 @@ impl Batch {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let updated: Vec<_> = self.updated.into_values().collect();
-        if !updated.is_empty() {
-            sqlx::query(UPDATE_ORDERS)
-                .bind(json!(updated).to_string())
-                .bind(ms(now))
-                .execute(tx.conn()?)
-                .await?;
-        }
+        orders::update(tx, &updated, now).await?;
         actions::write(tx, &self.closed).await?;
         let confirmed: Vec<&str> = self.confirmed.iter().map(String::as_str).collect();
         reservations::confirm(tx, shop, &confirmed, now).await?;
         Ok(())
     }
-}
-
-/// Notes of orders that are as they were, when that was asked: id, time and shop of each.
-pub(crate) async fn touch(
-    tx: &mut WriteTx<'_>,
-    seen: &[serde_json::Value],
-) -> Result<(), StoreError> {
-    if seen.is_empty() {
-        return Ok(());
-    }
-    sqlx::query(TOUCH)
-        .bind(json!(seen).to_string())
-        .execute(tx.conn()?)
-        .await?;
-    Ok(())
 }

@@ -5,11 +5,13 @@
 //! ever swallow a later commit, and the next write starts from what is really on disk.
 
 pub(crate) mod actions;
+pub(crate) mod attempts;
 pub(crate) mod audit;
 pub(crate) mod backup;
 pub(crate) mod batch;
 pub(crate) mod counters;
 pub(crate) mod deadline;
+pub(crate) mod decisions;
 pub(crate) mod error;
 pub(crate) mod feeds;
 pub(crate) mod lock;

@@ -4,9 +4,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::{Store, StoreError, WriteTx, at, ms};
+use crate::crash_point::crash_point;
 use crate::domain::facts::ShortageSeen;
 use crate::domain::ids::{OrderId, ShopName};
 use crate::domain::order::{Line, Order, Status};
+use crate::domain::unaccounted::has_unknown_status;
 
 /// An order whose lines are to be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +67,31 @@ pub(crate) async fn put_lines(
          WHERE shop = ? AND id = ?",
     )
     .bind(due_at.map(ms))
+    .bind(shop.as_str())
+    .bind(order.as_str())
+    .execute(tx.conn()?)
+    .await?;
+    Ok(())
+}
+
+/// Forgets the lines of an order, which are read again, and how long it has been short.
+pub(crate) async fn forget_lines(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    order: &OrderId,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM lines WHERE shop = ? AND order_id = ?")
+        .bind(shop.as_str())
+        .bind(order.as_str())
+        .execute(tx.conn()?)
+        .await?;
+    sqlx::query(
+        "UPDATE orders SET lines_state = 'unread', lines_problem = NULL, lines_due_at = ?, lines_failures = 0,
+           shortage_since = NULL, shortage_scans = 0, shortage_scan = NULL
+         WHERE shop = ? AND id = ?",
+    )
+    .bind(ms(now))
     .bind(shop.as_str())
     .bind(order.as_str())
     .execute(tx.conn()?)
@@ -222,28 +249,120 @@ pub(crate) async fn mark_listed_since(
     Ok(())
 }
 
-/// Holds an order after a refusal, until a person decides or releases it.
-pub(crate) async fn hold(
+/// An order as stored.
+pub(crate) fn body(order: &Order) -> Result<String, StoreError> {
+    serde_json::to_string(order).map_err(|_| StoreError::corrupt("an order", order.code.as_str()))
+}
+
+/// Writes an order seen for the first time.
+pub(crate) async fn insert(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
-    order: &OrderId,
-    why: &str,
+    order: &Order,
+    asked_at: Timestamp,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE orders SET held_by = 'qabyl', held_why = ? WHERE shop = ? AND id = ?")
+    sqlx::query(
+        "INSERT INTO orders (shop, id, code, state, status, created_at, cancellation_reason, body,
+           first_seen_at, seen_at, lines_due_at, unknown_status)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?9, ?11)",
+    )
+    .bind(shop.as_str())
+    .bind(order.id.as_str())
+    .bind(order.code.as_str())
+    .bind(order.state.as_str())
+    .bind(order.status.as_str())
+    .bind(ms(order.created_at))
+    .bind(order.cancellation_reason.as_deref())
+    .bind(body(order)?)
+    .bind(ms(now))
+    .bind(ms(asked_at.min(now)))
+    .bind(has_unknown_status(&order.state, &order.status))
+    .execute(tx.conn()?)
+    .await?;
+    crash_point("order.inserted");
+    Ok(())
+}
+
+// Joined by key alone, so that the rows drive and the tables are searched.
+pub(crate) const UPDATE_ORDERS: &str = "
+UPDATE orders SET code = j.value ->> 1, state = j.value ->> 2, status = j.value ->> 3,
+  created_at = j.value ->> 4, cancellation_reason = j.value ->> 5, body = j.value ->> 6,
+  seen_at = MAX(seen_at, j.value ->> 8), unknown_status = j.value ->> 9,
+  status_since = IIF(status = j.value ->> 3, status_since, ?2)
+FROM json_each(?1) j WHERE shop = j.value ->> 7 AND orders.id = j.value ->> 0";
+
+pub(crate) const TOUCH: &str = "
+UPDATE orders SET seen_at = MAX(seen_at, j.value ->> 1)
+FROM json_each(?1) j WHERE shop = j.value ->> 2 AND orders.id = j.value ->> 0";
+
+/// Writes orders that changed; the columns of each are those of the statement.
+pub(crate) async fn update(
+    tx: &mut WriteTx<'_>,
+    orders: &[serde_json::Value],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if orders.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(UPDATE_ORDERS)
+        .bind(json!(orders).to_string())
+        .bind(ms(now))
+        .execute(tx.conn()?)
+        .await?;
+    Ok(())
+}
+
+/// Notes of orders that are as they were, when that was asked: id, time and shop of each.
+pub(crate) async fn touch(
+    tx: &mut WriteTx<'_>,
+    seen: &[serde_json::Value],
+) -> Result<(), StoreError> {
+    if seen.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(TOUCH)
+        .bind(json!(seen).to_string())
+        .execute(tx.conn()?)
+        .await?;
+    Ok(())
+}
+
+/// Holds an order until a person decides or releases it.
+pub(crate) async fn hold(
+    tx: &mut WriteTx<'_>,
+    (shop, order): (&ShopName, &OrderId),
+    why: &str,
+    actor: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE orders SET held_by = ?, held_why = ? WHERE shop = ? AND id = ?")
+        .bind(actor)
         .bind(why)
         .bind(shop.as_str())
         .bind(order.as_str())
         .execute(tx.conn()?)
         .await?;
-    tx.audit(
-        now,
-        "qabyl",
-        (shop, Some(order)),
-        "order.held",
-        json!({ "why": why }),
-    );
+    let detail = json!({ "why": why });
+    tx.audit(now, actor, (shop, Some(order)), "order.held", detail);
     Ok(())
+}
+
+/// Ends the hold of an order. `false` when it was not held.
+pub(crate) async fn end_hold(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    order: &OrderId,
+) -> Result<bool, StoreError> {
+    let done = sqlx::query(
+        "UPDATE orders SET held_by = NULL, held_why = NULL
+         WHERE shop = ? AND id = ? AND held_by IS NOT NULL",
+    )
+    .bind(shop.as_str())
+    .bind(order.as_str())
+    .execute(tx.conn()?)
+    .await?;
+    Ok(done.rows_affected() > 0)
 }
 
 pub(crate) fn parse_line(body: &str) -> Result<Line, StoreError> {

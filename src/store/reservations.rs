@@ -196,3 +196,17 @@ pub(crate) async fn close_reservations(
     }
     Ok(u64::try_from(closed.len()).unwrap_or(u64::MAX))
 }
+
+/// Takes the units from another warehouse.
+pub(crate) async fn set_warehouse(
+    tx: &mut WriteTx<'_>,
+    reservation: i64,
+    warehouse: &str,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE reservations SET warehouse = ? WHERE id = ?")
+        .bind(warehouse)
+        .bind(reservation)
+        .execute(tx.conn()?)
+        .await?;
+    Ok(())
+}

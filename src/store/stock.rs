@@ -4,11 +4,12 @@ use jiff::Timestamp;
 use serde_json::json;
 use sqlx::FromRow;
 
-use super::{Store, StoreError, WriteTx, at};
+use super::{Store, StoreError, WriteTx, at, ms};
+use crate::crash_point::crash_point;
 use crate::domain::facts::Collapse;
 use crate::domain::ids::Sku;
 use crate::domain::ledger::Listing;
-use crate::domain::stock::Semantics;
+use crate::domain::stock::{ImportReport, Semantics};
 
 /// Fewer SKUs than this falling to zero at once say nothing about the feed: small shops sell out.
 pub(crate) const COLLAPSE_SKUS_MIN: i64 = 3;
@@ -78,6 +79,76 @@ pub(crate) async fn listed(tx: &mut WriteTx<'_>, skus: &[&str]) -> Result<Vec<St
     .bind(json!(skus).to_string())
     .fetch_all(tx.conn()?)
     .await?)
+}
+
+/// Writes the row of an import and gives its number.
+pub(crate) async fn insert_import(
+    tx: &mut WriteTx<'_>,
+    source: &str,
+    semantics: Option<Semantics>,
+    rows: usize,
+    now: Timestamp,
+) -> Result<i64, StoreError> {
+    let import = sqlx::query_scalar(
+        "INSERT INTO stock_imports (source, at, rows, had, fell, semantics) VALUES (?, ?, ?, 0, 0, ?)
+         RETURNING id",
+    )
+    .bind(source)
+    .bind(ms(now))
+    .bind(i64::try_from(rows).unwrap_or(i64::MAX))
+    .bind(semantics.map(Semantics::word))
+    .fetch_one(tx.conn()?)
+    .await?;
+    Ok(import)
+}
+
+// WHERE true, so that ON is not taken for a join's.
+const PUT: &str = "
+INSERT INTO stock (sku, warehouse, on_hand, as_of, import_id, fell_in)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, ?2, value ->> 4 FROM json_each(?1) WHERE true
+ON CONFLICT (sku, warehouse) DO UPDATE SET on_hand = excluded.on_hand, as_of = excluded.as_of,
+  import_id = excluded.import_id,
+  fell_in = CASE WHEN excluded.on_hand > 0 THEN NULL ELSE COALESCE(excluded.fell_in, stock.fell_in) END";
+
+pub(crate) async fn put(
+    tx: &mut WriteTx<'_>,
+    rows: Vec<serde_json::Value>,
+    import: i64,
+) -> Result<(), StoreError> {
+    let written = rows.len();
+    sqlx::query(PUT)
+        .bind(json!(rows).to_string())
+        .bind(import)
+        .execute(tx.conn()?)
+        .await?;
+    for _ in 0..written {
+        crash_point("stock.row_put");
+    }
+    Ok(())
+}
+
+/// Writes what an import changed as a whole.
+pub(crate) async fn finish_import(
+    tx: &mut WriteTx<'_>,
+    import: i64,
+    report: &ImportReport,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE stock_imports SET had = ?, fell = ? WHERE id = ?")
+        .bind(report.had)
+        .bind(report.fell)
+        .bind(import)
+        .execute(tx.conn()?)
+        .await?;
+    Ok(())
+}
+
+/// A person vouches for an import: its falls to zero are no collapse.
+pub(crate) async fn end_falls(tx: &mut WriteTx<'_>, import: i64) -> Result<(), StoreError> {
+    sqlx::query("UPDATE stock SET fell_in = NULL WHERE fell_in IS NOT NULL AND import_id = ?")
+        .bind(import)
+        .execute(tx.conn()?)
+        .await?;
+    Ok(())
 }
 
 /// Imports whose fall is still in force: their zeroed SKUs are still at zero.
