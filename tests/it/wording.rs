@@ -48,6 +48,7 @@ const PHRASES: &[(&str, &str)] = &[
     ("shut out", "denied access"),
     ("stranger", "unauthenticated"),
     ("strangers", "unauthenticated"),
+    ("is well", "is ok"),
     ("well again", "ok again"),
     ("at most ago", "maximum age"),
 ];
