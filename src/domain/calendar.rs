@@ -1,4 +1,4 @@
-//! Days and times of day as the merchant says them: in Almaty's time, whatever the machine's zone.
+//! Days and times of day as the merchant writes them: Almaty's time, in any time zone of the machine.
 
 use std::fmt;
 use std::sync::LazyLock;
@@ -10,11 +10,11 @@ use serde::{Serialize, Serializer};
 
 /// Kaspi's and the merchant's zone: UTC+5 since 2024-03-01.
 pub static ALMATY: LazyLock<TimeZone> = LazyLock::new(|| {
-    // The zone's table is built in; the offset only stands for what cannot happen.
+    // The table of time zones is built in, so the fixed offset is never used.
     TimeZone::get("Asia/Almaty").unwrap_or_else(|_| TimeZone::fixed(Offset::constant(5)))
 });
 
-/// What the clock on the wall in Almaty shows.
+/// Almaty's local time.
 pub fn local(at: Timestamp) -> DateTime {
     ALMATY.to_datetime(at)
 }
@@ -29,7 +29,7 @@ pub fn length(time: SignedDuration) -> String {
     format!("{:#}", SignedDuration::from_secs(time.as_secs()))
 }
 
-/// Time left in words, to the minute: `1h 20m left`, or that it is over.
+/// Time left in words, to the minute: `1h 20m left`, or that none is left.
 pub fn left_words(left: SignedDuration) -> String {
     let minutes = SignedDuration::from_mins(left.abs().as_secs() / 60);
     match (left.is_negative(), minutes.is_zero()) {
@@ -39,7 +39,7 @@ pub fn left_words(left: SignedDuration) -> String {
     }
 }
 
-/// The moment at which that clock shows this.
+/// The moment of a local time in Almaty.
 pub fn moment(at: DateTime) -> Option<Timestamp> {
     ALMATY.to_timestamp(at).ok()
 }
@@ -75,7 +75,7 @@ impl Weekday {
         Self::Sat,
         Self::Sun,
     ];
-    /// Their words.
+    /// The words for them, Monday first.
     pub const WORDS: &'static [&'static str] = &["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
     /// The day of a date.
@@ -96,7 +96,7 @@ impl Weekday {
         Self::WORDS.get(self as usize).copied().unwrap_or("?")
     }
 
-    /// Reads its word.
+    /// Parses its word.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|day| day.as_str() == word)
     }
@@ -116,7 +116,7 @@ impl DayTime {
         Some(Self(hour * 60))
     }
 
-    /// Reads `9:00` or `22:30`.
+    /// Parses `9:00` or `22:30`.
     pub fn parse(text: &str) -> Option<Self> {
         let (hour, minute) = text.trim().split_once(':')?;
         let number = |text: &str| {
@@ -129,7 +129,7 @@ impl DayTime {
         (minutes <= DAY).then_some(Self(minutes))
     }
 
-    /// The time of day that a clock shows.
+    /// The time of day of a local time.
     pub fn of(at: DateTime) -> Self {
         // Hours and minutes of a clock are never negative.
         let part = |part: i8| u16::from(part.unsigned_abs());
@@ -173,7 +173,7 @@ impl DaySpan {
         }
     }
 
-    /// Whether no time of day lies within, or every one: nothing is asked then.
+    /// Whether start and end are the same: such a span asks nothing.
     pub const fn asks_nothing(self) -> bool {
         let (from, to) = (self.from.0, self.to.0);
         from % DAY == to % DAY

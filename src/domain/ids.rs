@@ -19,7 +19,7 @@ macro_rules! text_id {
         pub struct $name(String);
 
         impl $name {
-            /// Takes the trimmed text; refuses an empty one.
+            /// Trims the text; an empty one is an error.
             pub fn new(text: impl AsRef<str>) -> Result<Self, EmptyId> {
                 let text = text.as_ref().trim();
                 if text.is_empty() {
@@ -28,7 +28,7 @@ macro_rules! text_id {
                 Ok(Self(text.to_owned()))
             }
 
-            /// The text as it travels on the wire and lies in the database.
+            /// The text, as in Kaspi's API and in the database.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -43,12 +43,12 @@ macro_rules! text_id {
 }
 
 text_id!(
-    /// Kaspi's opaque order id, the one in paths and bodies (KASPI_API §2); never computed here.
+    /// Kaspi's opaque order id, used in paths and bodies (KASPI_API §2).
     OrderId,
     "order id"
 );
 text_id!(
-    /// The order number people say (KASPI_API §2, `code`).
+    /// The order's number, as people say it (KASPI_API §2, `code`).
     OrderCode,
     "order code"
 );

@@ -1,4 +1,4 @@
-//! Money in tiyn, 1/100 of a tenge, as an integer: converted once at the wire, never a float.
+//! Money in tiyn, 1/100 of a tenge, as an integer. Kaspi's amounts are converted once, where they are parsed; no float is used.
 
 use std::fmt;
 
@@ -40,7 +40,7 @@ impl Money {
         self.0
     }
 
-    /// Reads the text of a JSON number such as `4000.0`, `96045` or `1.5e3` (KASPI_API §2,
+    /// Parses the text of a JSON number such as `4000.0`, `96045` or `1.5e3` (KASPI_API §2,
     /// `totalPrice`). A part of a tiyn is rounded half away from zero.
     pub fn parse(text: &str) -> Result<Self, NotMoney> {
         let refuse = || NotMoney(text.to_owned());
@@ -79,7 +79,7 @@ fn shift(value: i128, scale: i32) -> Option<i128> {
     if scale >= 0 {
         return value.checked_mul(power?);
     }
-    // Beyond 10^38 the value is below half of the power, whatever it is.
+    // Beyond 10^38 every value is below half of the power.
     Some(power.map_or(0, |power| {
         value / power + i128::from(value % power >= power / 2)
     }))

@@ -1,4 +1,4 @@
-//! What a person is told beside the log: facts without words, as the words depend on who reads them.
+//! What people are notified of, beside the log: facts without texts, as the language depends on who reads them.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use super::ids::ShopName;
 /// Declares the kinds with the words that are stored, configured and sent.
 macro_rules! kinds {
     ($($(#[$doc:meta])* $variant:ident = $word:literal),+ $(,)?) => {
-        /// What a notice tells of.
+        /// What a notice is about.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Kind {
             $($(#[$doc])* $variant,)+
@@ -22,7 +22,7 @@ macro_rules! kinds {
                 match self { $(Self::$variant => $word,)+ }
             }
 
-            /// The kind with this word.
+            /// Parses its word.
             pub fn parse(word: &str) -> Option<Self> {
                 match word { $($word => Some(Self::$variant),)+ _ => None }
             }
@@ -35,36 +35,36 @@ kinds! {
     OrderHeld = "order.held",
     /// An order's deadline is near and it still waits.
     DeadlineNear = "order.deadline_near",
-    /// Kaspi said no to an accept or a cancel.
+    /// Kaspi refused an accept or a cancel.
     ActionRefused = "action.refused",
-    /// No request about an order has an effect.
+    /// Every request about an order remained without effect.
     ActionStuck = "action.stuck",
     /// Kaspi refuses the shop's token.
     ShopDenied = "shop.denied",
-    /// It takes it again.
+    /// Kaspi accepts the shop's token again.
     ShopAdmitted = "shop.admitted",
-    /// All stock is too old to decide by.
+    /// All stock levels are too old to decide on.
     StockStale = "stock.stale",
     /// Many SKUs fell to zero at once.
     StockCollapsed = "stock.collapsed",
-    /// A configured source of stock is not as it should be.
+    /// A configured stock source failed.
     StockSourceFailed = "stock.source_failed",
     /// Few cancels are left before the shop's budget is used up.
     CancelsNear = "cancels.near",
-    /// No copy of the database could be made.
+    /// No backup of the database could be made.
     BackupFailed = "backup.failed",
-    /// What the day brought.
+    /// The summary of a day.
     Digest = "digest",
-    /// A person asked whether the channel works.
+    /// A person tests the channel.
     Test = "test",
 }
 
-/// Something to be told, once for each key.
+/// Something that people are notified of, once for each key.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Notice {
-    /// What it tells of.
+    /// What it is about.
     pub kind: Kind,
-    /// Names the happening: the same one is told once.
+    /// Identifies the event: people are notified of it once.
     pub key: String,
     /// The shop, where it is about one.
     pub shop: Option<String>,
@@ -73,7 +73,7 @@ pub struct Notice {
 }
 
 impl Notice {
-    /// A notice about a shop; `what` tells it from others of its kind there.
+    /// A notice about a shop; `what` distinguishes it from others of its kind there.
     pub fn of_shop(kind: Kind, shop: &ShopName, what: &str, facts: Value) -> Self {
         Self {
             kind,
@@ -83,7 +83,7 @@ impl Notice {
         }
     }
 
-    /// A notice about everything together.
+    /// A notice about all shops together.
     pub fn of_all(kind: Kind, what: &str, facts: Value) -> Self {
         Self {
             kind,
@@ -93,7 +93,7 @@ impl Notice {
         }
     }
 
-    /// That a channel works.
+    /// The notice that tests a channel.
     pub fn test(channel: &str) -> Self {
         Self::of_all(Kind::Test, channel, json!({ "channel": channel }))
     }

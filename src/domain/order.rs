@@ -1,4 +1,4 @@
-//! An order as Kaspi tells it, without anything personal (KASPI_API §2–4).
+//! An order as Kaspi shows it, without personal data (KASPI_API §2–4).
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::ids::{EntryId, MasterProduct, OrderCode, OrderId, PickupPoint, Sku};
 use super::money::Money;
 
-/// Declares an enum of the wire's words with a catch-all that keeps an unknown word as it came.
+/// Declares an enum of words in Kaspi's API, with a variant that keeps an unknown word as it came.
 macro_rules! wire_words {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
         $(#[$doc])*
@@ -14,15 +14,15 @@ macro_rules! wire_words {
         #[serde(from = "String", into = "String")]
         pub enum $name {
             $($(#[$vdoc])* $variant,)+
-            /// A word not known when this was written: kept, and never guessed at.
+            /// An unknown word, kept as it came; its meaning is never guessed.
             Other(String),
         }
 
         impl $name {
-            /// Every word known here.
+            /// Every known word.
             pub const WORDS: &'static [&'static str] = &[$($word),+];
 
-            /// The wire's word.
+            /// The word in Kaspi's API.
             pub fn as_str(&self) -> &str {
                 match self {
                     $(Self::$variant => $word,)+
@@ -61,7 +61,7 @@ macro_rules! wire_words {
 }
 
 wire_words!(
-    /// The bucket an order lies in (KASPI_API §3, `state`).
+    /// Which list of Kaspi's an order is in (KASPI_API §3, `state`).
     State {
         /// Waits for the merchant.
         New = "NEW",
@@ -73,7 +73,7 @@ wire_words!(
         Delivery = "DELIVERY",
         /// Accepted, delivered by Kaspi.
         KaspiDelivery = "KASPI_DELIVERY",
-        /// Over.
+        /// Finished or cancelled.
         Archive = "ARCHIVE",
     }
 );
@@ -85,17 +85,17 @@ wire_words!(
         ApprovedByBank = "APPROVED_BY_BANK",
         /// Accepted.
         AcceptedByMerchant = "ACCEPTED_BY_MERCHANT",
-        /// Handed over and done.
+        /// Handed over to the buyer.
         Completed = "COMPLETED",
         /// Cancelled by anyone.
         Cancelled = "CANCELLED",
         /// A cancel under way, the goods perhaps in transit.
         Cancelling = "CANCELLING",
-        /// The buyer wants to give it back.
+        /// The buyer asks to return it.
         ReturnRequested = "KASPI_DELIVERY_RETURN_REQUESTED",
         /// The merchant agreed to take it back.
         ReturnAccepted = "RETURN_ACCEPTED_BY_MERCHANT",
-        /// Given back.
+        /// Returned.
         Returned = "RETURNED",
     }
 );
@@ -167,16 +167,16 @@ wire_words!(
     }
 );
 
-/// An order's attributes that matter for deciding; times are instants, money is in tiyn.
+/// The attributes of an order that decisions need.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
-    /// Opaque id.
+    /// Kaspi's opaque id.
     pub id: OrderId,
-    /// Number people say.
+    /// The order's number, as people say it.
     pub code: OrderCode,
-    /// Bucket.
+    /// Its list.
     pub state: State,
-    /// Progress.
+    /// How far it is.
     pub status: Status,
     /// When the buyer placed it.
     pub created_at: Timestamp,
@@ -188,9 +188,9 @@ pub struct Order {
     pub payment_mode: Option<PaymentMode>,
     /// Credit term in months.
     pub credit_term_months: Option<i64>,
-    /// How it travels.
+    /// How the goods travel.
     pub delivery_mode: Option<DeliveryMode>,
-    /// Whether Kaspi carries it.
+    /// Whether Kaspi delivers it.
     pub kaspi_delivery: Option<bool>,
     /// Whether it must be packed within 60 minutes (KASPI_API §3).
     pub express: bool,
@@ -200,11 +200,11 @@ pub struct Order {
     pub pre_order: bool,
     /// Point it is sent from, which is the warehouse.
     pub pickup_point: Option<PickupPoint>,
-    /// Promised delivery.
+    /// When delivery is promised for.
     pub planned_delivery_at: Option<Timestamp>,
-    /// When the courier took it: from then on the goods are off the shelf.
+    /// When the courier took the goods, which left the shelf then.
     pub handed_over_at: Option<Timestamp>,
-    /// Why it was cancelled, in Kaspi's words, some of which cannot be written (KASPI_API §3).
+    /// Kaspi's reason for its cancellation; not all of them can be given by a merchant (KASPI_API §3).
     pub cancellation_reason: Option<String>,
 }
 
@@ -232,7 +232,7 @@ pub struct Line {
     pub entry: EntryId,
     /// Its number in the order.
     pub number: i64,
-    /// The merchant's SKU; `None` when Kaspi told none, which makes the stock unknown, never zero.
+    /// The merchant's SKU; `None` where Kaspi gave none: its stock is unknown, never zero.
     pub sku: Option<Sku>,
     /// Units ordered, at least 1.
     pub quantity: u32,

@@ -11,41 +11,41 @@ pub struct LiveAction {
     pub kind: Kind,
     /// Where it stands.
     pub state: ActionState,
-    /// Whether a POST ever left for it.
+    /// Whether a POST of it was ever sent.
     pub attempted: bool,
-    /// Whether a person asked for a cancel knowing that the order was accepted.
+    /// Whether a person asked for a cancel of the order after it was accepted.
     pub of_accepted: bool,
 }
 
-/// What becomes of the live action.
+/// How a reading of its order ends the live action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ActionEnd {
-    /// Nothing yet.
+    /// Not at all yet.
     Keep,
     /// Kaspi shows its effect.
     Confirmed,
-    /// A POST left, and the order went another way.
+    /// A POST was sent, and the order shows something else.
     Refused,
-    /// Nothing was sent, and nothing need be.
+    /// Nothing was sent, and nothing needs to be.
     Superseded,
 }
 
-/// What becomes of the order's reservations.
+/// What a reading of the order does to its reservations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Holding {
-    /// As they are: promised by a decision, or none.
+    /// Nothing: they stay as a decision made them.
     Keep,
-    /// The order is accepted: its units are promised, whoever accepted it.
+    /// The order is accepted, by whomever: its units are reserved.
     Reserve,
-    /// The units left the shelf.
+    /// They are consumed: the units left the shelf.
     Consume,
-    /// The order is off before the units left the shelf.
+    /// They are released: the order was cancelled before the units left the shelf.
     Release,
-    /// The order is over, and nobody knows where its units are.
+    /// The order is finished, and it is unknown where its units are.
     Doubt,
 }
 
-/// How late in its life an order is: by its status, or, where nobody knows that word, by where it lies.
+/// How late in its life an order is: by its status, or, where the status is unknown, by its state.
 pub fn rank(order: &Order) -> Option<u8> {
     let place = match order.state {
         State::Archive => Status::Cancelling.rank(),
@@ -59,7 +59,7 @@ pub fn rank(order: &Order) -> Option<u8> {
 pub fn overtakes(stored: Option<u8>, read: Option<u8>) -> bool {
     match (stored, read) {
         (Some(stored), Some(read)) => read >= stored || mutant("r11_any_status_overwrites"),
-        // A word without a rank is kept as news; and any word that is known replaces it.
+        // An unknown status counts as newer than any, and every known one as newer than it.
         _ => true,
     }
 }
@@ -72,7 +72,7 @@ pub fn action_end(order: &Order, live: &LiveAction) -> ActionEnd {
         ActionEnd::Superseded
     };
     match (&live.kind, &order.status) {
-        // A word nobody knows, where accepted orders lie.
+        // An unknown status in a state of accepted orders.
         (Kind::Accept, Status::Other(_)) if order.lies_with_accepted() && live.attempted => {
             ActionEnd::Confirmed
         }
@@ -83,7 +83,7 @@ pub fn action_end(order: &Order, live: &LiveAction) -> ActionEnd {
         (Kind::Cancel { .. }, Status::Cancelled | Status::Cancelling) if live.attempted => {
             ActionEnd::Confirmed
         }
-        // Accepted by a person while our cancel may be on its way: it could still cancel
+        // Accepted by a person while our cancel may be under way: it could still cancel
         // (KASPI_API §5), so it stays open until a reading after settle.
         (Kind::Cancel { .. }, Status::AcceptedByMerchant) if live.attempted || live.of_accepted => {
             ActionEnd::Keep
@@ -92,11 +92,11 @@ pub fn action_end(order: &Order, live: &LiveAction) -> ActionEnd {
     }
 }
 
-/// What the reading means for the units.
+/// What the reading means for the order's reservations.
 pub fn holding(order: &Order) -> Holding {
     match order.status {
         Status::Cancelled if mutant("r9_courier_goods_return_at_once") => Holding::Release,
-        // What the courier has is not back on the shelf by a word: the next count knows.
+        // Units that the courier took are not back on the shelf because of a status: the next count shows them.
         Status::AcceptedByMerchant | Status::Cancelling | Status::Cancelled
             if order.handed_over_at.is_some() =>
         {
@@ -107,7 +107,7 @@ pub fn holding(order: &Order) -> Holding {
         Status::Completed | Status::ReturnRequested | Status::ReturnAccepted | Status::Returned => {
             Holding::Consume
         }
-        // Whatever a word that nobody knows says of the units, they are not free.
+        // Units of an order with an unknown status are not available.
         Status::Other(_) if order.state == State::Archive => Holding::Doubt,
         Status::Other(_)
             if order.lies_with_accepted() && !mutant("r6_unknown_status_holds_nothing") =>

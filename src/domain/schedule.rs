@@ -1,5 +1,5 @@
 //! Kaspi's deadline: so much working time of the merchant's schedule after the approval (KASPI_API §3),
-//! and what becomes of an order that still waits when it is near.
+//! and what happens to an order that still waits when the deadline is near.
 
 use std::fmt::{self, Write as _};
 
@@ -11,39 +11,39 @@ use super::calendar::{self, DayTime, Weekday};
 use super::order::Order;
 use super::verdict::Verdict;
 
-/// An express order is packed or cancelled within this, accepting it is not enough (KASPI_API §3).
+/// Time within which an express order must be packed or cancelled; accepting it is not enough (KASPI_API §3).
 const EXPRESS: SignedDuration = SignedDuration::from_mins(60);
-/// Days in which a deadline is looked for; past them there is no working time to speak of.
+/// Days in which a deadline is looked for: with more holidays than that there is no working time.
 const DAYS_MAX: usize = 400;
 
-/// What becomes of an order that a rule still lets wait, or holds, when its deadline is near. The
-/// interlocks have their say all the same.
+/// What is proposed for an order that a rule still lets wait, or holds, when its deadline is near. The interlocks
+/// are asked all the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AtDeadline {
-    /// A wait becomes a hold: a person is called, nothing is done.
+    /// A wait becomes a hold: a person is notified.
     Hold,
-    /// What a rule lets wait is accepted; what a rule holds stays with its person.
+    /// A wait becomes an accept; a hold stays a hold.
     AcceptWaiting,
-    /// What a rule holds is accepted too.
+    /// A wait or a hold becomes an accept.
     AcceptAll,
 }
 
-/// The deadline and what leads up to it.
+/// The working hours and the deadline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Schedule {
     /// Working time an order may wait.
     pub deadline: SignedDuration,
-    /// When work is done.
+    /// Working hours and holidays.
     pub hours: WorkingHours,
-    /// What becomes of an order that still waits at the last call.
+    /// What is proposed for an order that still waits at the last call.
     pub at_deadline: AtDeadline,
-    /// Working time before the deadline at which that happens.
+    /// Working time before the deadline at which the last call comes.
     pub last_call: SignedDuration,
 }
 
 impl Default for Schedule {
-    /// The safe one: every hour counts, and nothing is done by itself.
+    /// The safe one: every hour counts, and nothing is accepted for the deadline.
     fn default() -> Self {
         Self {
             deadline: SignedDuration::from_hours(3),
@@ -71,8 +71,8 @@ impl Schedule {
         deadline.duration_since(now)
     }
 
-    /// When an order that still waits is told to a person, who wants to know `before` its deadline. Of
-    /// the hour of an express order half is left to the machine.
+    /// When people are notified of an order that still waits: `before` its deadline, and for an express order
+    /// not in the first half of its hour.
     pub fn alert_of(&self, order: &Order, before: SignedDuration) -> Timestamp {
         self.before_deadline(order, before)
     }
@@ -82,13 +82,13 @@ impl Schedule {
         self.deadline_of(order).duration_since(now)
     }
 
-    /// What is proposed in place of what a rule said, where the deadline is near.
+    /// What is proposed instead of the rule's proposal where the deadline is near.
     pub fn overrule(&self, order: &Order, said: &Verdict, now: Timestamp) -> Option<Verdict> {
         let waits = matches!(said, Verdict::Wait { .. });
         if !waits && *said != Verdict::Hold || now < self.before_deadline(order, self.last_call) {
             return None;
         }
-        // No stock stands behind a pre-order, and accepting is not packing.
+        // A pre-order has no stock, and accepting an express order is not packing it.
         let may_accept = !order.pre_order && !order.express;
         match self.at_deadline {
             AtDeadline::AcceptAll if may_accept => Some(Verdict::Accept),
@@ -120,7 +120,7 @@ struct Shift {
     close: DayTime,
 }
 
-/// When work is done: hours of each weekday, holidays left out. Without any, all the time.
+/// The hours of each weekday, without holidays. Where none are given, every hour is a working hour.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct WorkingHours {
     /// `None`: around the clock.
@@ -164,7 +164,7 @@ impl fmt::Display for Holidays {
 }
 
 impl WorkingHours {
-    /// Reads `mon-fri 09:00-18:00, sat 10:00-15:00` and `2026-03-21..2026-03-23, 01-01`; either may be
+    /// Parses `mon-fri 09:00-18:00, sat 10:00-15:00` and `2026-03-21..2026-03-23, 01-01`; either may be
     /// empty.
     ///
     /// # Errors
@@ -193,7 +193,7 @@ impl WorkingHours {
         Ok(Self { week, holidays })
     }
 
-    /// The first moment at which so much working time has passed since `start`.
+    /// The first moment at which that much working time has passed since `start`.
     fn after(&self, start: Timestamp, time: SignedDuration) -> Timestamp {
         let plain = start.saturating_add(time).unwrap_or(Timestamp::MAX);
         if self.week.is_none() && self.holidays.is_empty() {
@@ -214,7 +214,7 @@ impl WorkingHours {
                 left -= here.max(SignedDuration::ZERO);
             }
         }
-        // Nobody ever works: the clock alone counts, which is early rather than late.
+        // There are no working hours: every hour counts, which is early rather than late.
         plain
     }
 
@@ -245,7 +245,7 @@ impl WorkingHours {
 }
 
 impl Serialize for WorkingHours {
-    /// As text: what names a policy must not depend on how it is kept.
+    /// As text: the policy's digest must not depend on the representation.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut text = String::new();
         for (day, shifts) in Weekday::ALL.iter().zip(self.week.iter().flatten()) {
@@ -315,7 +315,7 @@ fn holiday(text: &str) -> Result<Holidays, String> {
         }
         return Ok(Holidays::Once(first, last));
     }
-    // Any leap year knows every day there is.
+    // A leap year has every day that there is.
     let yearly = |text: &str| {
         let date: Date = format!("2024-{}", text.trim()).parse().ok()?;
         Some((date.month(), date.day()))

@@ -1,4 +1,4 @@
-//! Stock as the ledger sees it at one moment.
+//! The stock of one SKU at one moment.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::ids::Sku;
 use crate::mutant::mutant;
 
-/// What a feed's numbers mean.
+/// What the figures of a stock source mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Semantics {
@@ -39,9 +39,9 @@ pub struct StockRow {
     pub sku: Sku,
     /// The warehouse, empty for the common pool.
     pub warehouse: String,
-    /// Units; `None` when the source gave no usable number.
+    /// Units; `None` where the source gave no usable number.
     pub on_hand: Option<u32>,
-    /// The moment it speaks of.
+    /// When it was counted.
     pub as_of: Timestamp,
 }
 
@@ -66,27 +66,27 @@ pub struct ImportReport {
 pub struct Level {
     /// Warehouse the number is for; empty means the shop's one common pool.
     pub warehouse: String,
-    /// Units, as the source told.
+    /// Units, as the source gave them.
     pub on_hand: i64,
     /// Units promised to orders that Kaspi shows as accepted.
     pub reserved_confirmed: i64,
     /// Units promised to orders whose accept is not yet seen in Kaspi, and units that left the shelf,
-    /// or were taken off by the source, before or after it was counted, nobody knows which.
+    /// or were taken off by the source, at an unknown time near the count.
     pub reserved_pending: i64,
-    /// Units given back after the source counted, which it may have taken off: not to be promised
-    /// before it counts again, and no ground for a cancel either.
+    /// Units given back after the count, which the source may have taken off: they are not promised before the
+    /// next count, and they are no ground for a cancel.
     #[serde(default)]
     pub returned: i64,
     /// Units never to be sold.
     pub safety_stock: i64,
-    /// The moment the number speaks of.
+    /// When it was counted.
     pub as_of: Timestamp,
     /// Where it came from.
     pub source: String,
 }
 
 impl Level {
-    /// All units promised.
+    /// Units promised.
     pub fn reserved(&self) -> i64 {
         self.reserved_confirmed
             .saturating_add(self.reserved_pending)
@@ -110,7 +110,7 @@ impl Level {
     }
 }
 
-/// Stock for one line: known, or unknown with the reason. Unknown is never zero.
+/// The stock of one line: known, or unknown with the reason. Unknown is never zero.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LineStock {
     /// A level applies to this line.
@@ -119,16 +119,16 @@ pub enum LineStock {
     Unknown(UnknownStock),
 }
 
-/// Why nothing is known of a line's stock.
+/// Why the stock of a line is unknown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum UnknownStock {
-    /// Kaspi told no SKU.
-    #[error("Kaspi told no SKU for this line")]
+    /// Kaspi gave no SKU.
+    #[error("Kaspi gave no SKU for this line")]
     NoSku,
     /// The SKU is in no stock source.
     #[error("SKU {0} is in no stock source")]
     NotListed(Sku),
-    /// The SKU is listed for other warehouses only.
+    /// The SKU is listed for other warehouses alone.
     #[error("SKU {sku} is listed for {listed} only, and the order leaves from {wanted}")]
     OtherWarehouse {
         /// The SKU.

@@ -37,19 +37,19 @@ pub enum Criterion {
     Quantity(Range<i64>),
     /// Number of lines.
     Lines(Range<i64>),
-    /// One of these delivery modes, in Kaspi's words.
+    /// One of these delivery modes of Kaspi's API.
     DeliveryMode(Vec<String>),
-    /// One of these payment modes, in Kaspi's words.
+    /// One of these payment modes of Kaspi's API.
     PaymentMode(Vec<String>),
-    /// Leaves from one of these points, whole (`10000001_PP1`) or short (`PP1`).
+    /// Sent from one of these points, whole (`10000001_PP1`) or short (`PP1`).
     PickupPoint(Vec<String>),
     /// A count over the shop's recent orders.
     Shop(ShopCount, Range<i64>),
     /// Share of cancelled among decided orders, 0 to 1, over the window of the cancel budget.
     ShopCancelledShare(Range<f64>),
-    /// At least one line answers so.
+    /// At least one line meets the condition.
     AnyLine(Condition<LineCriterion>),
-    /// Every line answers so, and there is at least one.
+    /// Every line meets the condition, and there is at least one.
     AllLines(Condition<LineCriterion>),
 }
 
@@ -57,7 +57,7 @@ pub enum Criterion {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ShopCount {
-    /// No longer waiting.
+    /// Orders decided: no longer waiting for the merchant.
     Decided,
     /// Of those, not cancelled by the merchant.
     Accepted,
@@ -70,7 +70,7 @@ pub enum ShopCount {
 }
 
 impl ShopCount {
-    /// All, with the words rules ask for them with.
+    /// All, with their keys in a rule.
     pub const WORDS: [(&'static str, Self); 5] = [
         ("shop_decided", Self::Decided),
         ("shop_accepted", Self::Accepted),
@@ -79,7 +79,7 @@ impl ShopCount {
         ("shop_cancelled_last_hour", Self::CancelledLastHour),
     ];
 
-    /// The word rules ask for it with.
+    /// Its key in a rule.
     pub fn word(self) -> &'static str {
         let of = Self::WORDS.iter().find(|(_, count)| *count == self);
         of.map_or("", |(word, _)| word)
@@ -116,7 +116,7 @@ pub enum LineCriterion {
     OnHand(Range<i64>),
     /// Units promised.
     Reserved(Range<i64>),
-    /// Units free.
+    /// Units available.
     Available(Range<i64>),
     /// Units missing.
     Shortage(Range<i64>),

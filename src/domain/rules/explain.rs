@@ -63,7 +63,7 @@ impl Page {
         });
     }
 
-    /// A line that sums up those that `deeper` writes.
+    /// Writes a line that sums up those that `deeper` writes.
     fn block(&mut self, what: &str, holds: bool, deeper: impl FnOnce(&mut Self)) {
         self.line(what, holds);
         self.depth += 1;
@@ -71,7 +71,7 @@ impl Page {
         self.depth -= 1;
     }
 
-    /// Writes a condition down; `ask` answers one question, `leaf` writes one.
+    /// Writes a condition; `ask` answers one question, `leaf` writes one.
     fn condition<T>(
         &mut self,
         condition: &Condition<T>,
@@ -260,7 +260,7 @@ fn line_asked(question: &LineCriterion, line: &LineFacts) -> String {
 fn truth(name: &str, found: Option<bool>, wanted: bool) -> String {
     let found = match found {
         Some(found) => found.to_string(),
-        None => "not told".to_owned(),
+        None => "unknown".to_owned(),
     };
     format!("{name} {found}, asked for {wanted}")
 }
@@ -291,6 +291,6 @@ fn ranged<T: Copy, D: Display>(
 }
 
 fn listed(name: &str, found: Option<&str>, words: &[String]) -> String {
-    let found = found.unwrap_or("not told");
+    let found = found.unwrap_or("unknown");
     format!("{name} {found} among {}", words.join(", "))
 }

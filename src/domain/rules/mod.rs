@@ -1,4 +1,4 @@
-//! The merchant's ordered rules: data, not a script. The first rule that matches speaks.
+//! The merchant's ordered rules: data, not a script. The first rule that matches proposes a verdict.
 
 mod criterion;
 mod explain;
@@ -16,8 +16,7 @@ use super::ids::ShopName;
 use super::schedule::Schedule;
 use super::verdict::{CancelReason, Verdict};
 
-/// A condition over anything that can be asked: `T` is one question, a criterion of an order or of
-/// a line.
+/// A condition; `T` is one question, about an order or about a line.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Condition<T> {
@@ -37,7 +36,7 @@ impl<T> Condition<T> {
         Self::All(Vec::new())
     }
 
-    /// Whether it holds whatever the order.
+    /// Whether it holds for every order.
     pub fn is_always(&self) -> bool {
         match self {
             Self::All(parts) => parts.iter().all(Self::is_always),
@@ -74,14 +73,14 @@ pub enum Outcome {
     Accept,
     /// Cancel.
     Cancel {
-        /// Why, in Kaspi's words.
+        /// Why, as Kaspi is told.
         reason: CancelReason,
         /// What the buyer reads.
         comment: String,
     },
-    /// Leave it to a person.
+    /// A person decides.
     Hold,
-    /// Look again after this long.
+    /// The order is decided again after this long.
     Wait(SignedDuration),
 }
 
@@ -104,22 +103,22 @@ impl Outcome {
 /// One rule.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Rule {
-    /// Unique name, told in every decision it makes.
+    /// Unique name, stored with every decision it makes.
     pub name: String,
-    /// When it speaks.
+    /// When it matches.
     pub when: Condition<Criterion>,
-    /// What it says.
+    /// What it proposes.
     pub then: Outcome,
-    /// What the merchant noted beside it.
+    /// The merchant's note.
     pub note: Option<String>,
     /// A rule that is switched off is skipped.
     pub enabled: bool,
-    /// The shops it is for; without any named, all.
+    /// The shops it is for; `None`: all.
     pub shops: Option<Vec<String>>,
 }
 
 impl Rule {
-    /// Whether it is asked about orders of this shop at all.
+    /// Whether it applies to orders of this shop.
     pub fn is_for(&self, shop: Option<&ShopName>) -> bool {
         let named =
             |shops: &Vec<String>| shop.is_some_and(|shop| shops.iter().any(|n| n == shop.as_str()));
@@ -127,13 +126,13 @@ impl Rule {
     }
 }
 
-/// The name told when no rule matched: the order is then held.
+/// The name stored where no rule matched: the order is then held.
 pub const NO_RULE: &str = "(no rule matched)";
 
 /// An ordered list of rules.
 #[derive(Debug, Clone, PartialEq, Serialize, Default)]
 pub struct Rules {
-    /// In the order in which they are asked.
+    /// The first that matches counts.
     pub list: Vec<Rule>,
 }
 
