@@ -14,11 +14,13 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use qabyl::domain::decision::decide;
+use qabyl::domain::evidence::{Evidence, Interval};
 use qabyl::domain::facts::{Counters, Facts, LineFacts, LinesFacts, ShortageSeen, Surroundings};
 use qabyl::domain::ids::{EntryId, OrderCode, OrderId, PickupPoint, ShopName, Sku};
+use qabyl::domain::limits::Limits;
 use qabyl::domain::money::Money;
 use qabyl::domain::order::{DeliveryMode, Line, Order, PaymentMode, State, Status, UnitType};
-use qabyl::domain::policy::{Limits, Policy};
+use qabyl::domain::policy::Policy;
 use qabyl::domain::stock::{Level, LineStock, UnknownStock};
 use qabyl::rules_file;
 
@@ -63,6 +65,10 @@ fn measure(mix: &[Facts], policy: &Policy, now: Timestamp) -> f64 {
 /// Order number `seed` of the mix: most are plain, some are short, unknown, express or pre-orders.
 fn order(seed: u32, now: Timestamp) -> Facts {
     let ago = |minutes: i64| now - SignedDuration::from_mins(minutes);
+    let sweep = Interval {
+        start: ago(1),
+        end: now,
+    };
     let lines = (1..=1 + i64::from(seed % 5))
         .map(|number| line(seed, number, ago(30)))
         .collect();
@@ -103,10 +109,11 @@ fn order(seed: u32, now: Timestamp) -> Facts {
                 accepted_last_hour: 30,
             },
             collapse: None,
-            swept_at: Some(ago(1)),
-            swept_until: Some(ago(0)),
-            over_swept_until: None,
-            unread_holder_at: None,
+            evidence: Evidence {
+                accepted: Some(sweep),
+                archive: Some(sweep),
+                unaccounted: Vec::new(),
+            },
             restored_at: None,
             clock_skew_s: Some(1),
             paused: None,

@@ -14,11 +14,13 @@ use std::time::Instant;
 
 use jiff::{SignedDuration, Timestamp};
 use qabyl::domain::decision::decide;
+use qabyl::domain::evidence::{Evidence, Interval};
 use qabyl::domain::facts::{Counters, Facts, LineFacts, LinesFacts, ShortageSeen, Surroundings};
 use qabyl::domain::ids::{EntryId, OrderCode, OrderId, PickupPoint, ShopName, Sku};
+use qabyl::domain::limits::Limits;
 use qabyl::domain::money::Money;
 use qabyl::domain::order::{DeliveryMode, Line, Order, PaymentMode, State, Status, UnitType};
-use qabyl::domain::policy::{Limits, Policy};
+use qabyl::domain::policy::Policy;
 use qabyl::domain::replay::Replay;
 use qabyl::domain::stock::{Level, LineStock, UnknownStock};
 use qabyl::rules_file;
@@ -139,7 +141,7 @@ async fn fill(file: &Path, count: u32, now: Timestamp) -> anyhow::Result<()> {
             .execute(&mut database)
             .await?;
             let until = match decision.verdict {
-                qabyl::domain::decision::Verdict::Wait { until } => Some(until.as_millisecond()),
+                qabyl::domain::verdict::Verdict::Wait { until } => Some(until.as_millisecond()),
                 _ => None,
             };
             sqlx::query(
@@ -166,6 +168,10 @@ async fn fill(file: &Path, count: u32, now: Timestamp) -> anyhow::Result<()> {
 /// Order number `seed`: three in four have one line, most are plain, some short, unknown or express.
 fn order(seed: u32, now: Timestamp) -> anyhow::Result<Facts> {
     let ago = |minutes: i64| now - SignedDuration::from_mins(minutes);
+    let sweep = Interval {
+        start: ago(1),
+        end: now,
+    };
     let count = match seed % 20 {
         0..15 => 1,
         15..18 => 2,
@@ -212,10 +218,11 @@ fn order(seed: u32, now: Timestamp) -> anyhow::Result<Facts> {
                 accepted_last_hour: 30,
             },
             collapse: None,
-            swept_at: Some(ago(1)),
-            swept_until: Some(now),
-            over_swept_until: None,
-            unread_holder_at: None,
+            evidence: Evidence {
+                accepted: Some(sweep),
+                archive: Some(sweep),
+                unaccounted: Vec::new(),
+            },
             restored_at: None,
             clock_skew_s: Some(1),
             paused: None,

@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use jiff::{SignedDuration, Timestamp};
+use qabyl::domain::evidence::{Evidence, Interval};
 use qabyl::domain::facts::{Counters, Facts, LineFacts, LinesFacts, ShortageSeen, Surroundings};
 use qabyl::domain::ids::{EntryId, OrderCode, OrderId, PickupPoint, ShopName, Sku};
 use qabyl::domain::money::Money;
@@ -88,6 +89,10 @@ fn line(stock: LineStock) -> LineFacts {
 
 /// A plain order; its shortage, if any, is confirmed.
 fn facts(lines: LinesFacts) -> Facts {
+    let sweep = Interval {
+        start: ago(1),
+        end: now(),
+    };
     Facts {
         shop: Some(ShopName::new("main").expect("not empty")),
         order: plain(),
@@ -102,10 +107,11 @@ fn facts(lines: LinesFacts) -> Facts {
             restored_at: None,
             counters: Counters::default(),
             collapse: None,
-            swept_at: Some(ago(1)),
-            swept_until: Some(now()),
-            over_swept_until: None,
-            unread_holder_at: None,
+            evidence: Evidence {
+                accepted: Some(sweep),
+                archive: Some(sweep),
+                unaccounted: Vec::new(),
+            },
             clock_skew_s: Some(0),
             paused: None,
         },

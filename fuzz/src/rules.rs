@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
-use qabyl::domain::decision::{CancelReason, Verdict, decide};
-use qabyl::domain::policy::{Limits, Policy};
+use qabyl::domain::decision::decide;
+use qabyl::domain::limits::Limits;
+use qabyl::domain::policy::Policy;
 use qabyl::domain::rules::explain;
+use qabyl::domain::verdict::{CancelReason, Verdict};
 use qabyl::rules_file::{self, RulesError};
 
 use super::facts::{Case, cases, now};

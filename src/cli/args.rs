@@ -189,7 +189,7 @@ pub(super) struct Cancel {
     pub(super) order: OneOrder,
     /// MERCHANT_OUT_OF_STOCK, BUYER_CANCELLATION_BY_MERCHANT or BUYER_NOT_REACHABLE
     #[arg(long, value_parser = reason)]
-    pub(super) reason: crate::domain::decision::CancelReason,
+    pub(super) reason: crate::domain::verdict::CancelReason,
     /// Comment the buyer sees
     #[arg(long, default_value = "Нет в наличии")]
     pub(super) comment: String,
@@ -510,8 +510,8 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         .map_err(|error| format!("{error}; expected a time such as 90s or 10m"))
 }
 
-fn reason(text: &str) -> Result<crate::domain::decision::CancelReason, String> {
-    use crate::domain::decision::CancelReason;
+fn reason(text: &str) -> Result<crate::domain::verdict::CancelReason, String> {
+    use crate::domain::verdict::CancelReason;
     CancelReason::parse(text).ok_or_else(|| {
         let all: Vec<&str> = CancelReason::ALL
             .iter()

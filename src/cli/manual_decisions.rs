@@ -6,8 +6,8 @@ use super::args::{Cancel, Hold, OneOrder, Pause, Resume};
 use super::{Done, Failure, open, person, say};
 use crate::clock::Clock;
 use crate::config::{Config, Loaded};
-use crate::domain::decision::{COMMENT_CHARS_MAX, Verdict};
 use crate::domain::ids::ShopName;
+use crate::domain::verdict::{COMMENT_CHARS_MAX, Verdict};
 use crate::runtime::build;
 use crate::store::Store;
 

@@ -10,11 +10,11 @@ use super::{Done, Failure, NEEDS_PERSON, open, say, table};
 use crate::clock::Clock;
 use crate::config::{Config, Loaded};
 use crate::domain::calendar::{self, left_words};
-use crate::domain::decision::Verdict;
 use crate::domain::facts::{Facts, LineFacts, LinesFacts};
 use crate::domain::order::Order;
 use crate::domain::schedule::Schedule;
 use crate::domain::stock::LineStock;
+use crate::domain::verdict::Verdict;
 use crate::runtime::build;
 use crate::store::{OrderFilter, OrderView, StoreError};
 

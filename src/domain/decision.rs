@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::facts::Facts;
 use super::interlocks::{self, Effect, Name, Objection};
 use super::policy::Policy;
-pub use super::verdict::{COMMENT_CHARS_MAX, CancelReason, Verdict};
+use super::verdict::Verdict;
 
 /// A decision with all its reasons.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,15 +1,16 @@
-//! A decision in words: the rule that spoke with its answers, what the deadline made of it, and every
+//! A decision in words: the rule that matched and its conditions, what the deadline made of it, and every
 //! interlock that objected.
 
 use jiff::Timestamp;
 
 use super::calendar::{left_words, stamp};
-use super::decision::{Decision, Verdict};
+use super::decision::Decision;
 use super::facts::Facts;
 use super::policy::Policy;
 use super::rules::{self, NO_RULE, Rule};
+use super::verdict::Verdict;
 
-/// The lines that tell why; `policy` is the one it was decided under, `None` where that is gone.
+/// The lines that say why. `policy` is the one it was decided under; `None` where it is no longer known.
 pub fn of_decision(
     decision: &Decision,
     facts: &Facts,
@@ -61,7 +62,7 @@ pub fn of_decision(
     lines
 }
 
-/// The answers of one rule, those that sum up before those they sum up.
+/// The conditions of one rule with their answers, each sum before its parts.
 pub fn of_rule<'a>(
     rule: &Rule,
     facts: &'a Facts,

@@ -1,8 +1,9 @@
-//! Everything a decision looks at, gathered at one moment and stored with the decision.
+//! Everything that a decision is made from, gathered at one moment and stored with the decision.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::evidence::Evidence;
 use super::ids::{ShopName, Sku};
 use super::order::{Line, Order, UnitType};
 use super::stock::{Level, LineStock, UnknownStock};
@@ -12,12 +13,12 @@ use super::stock::{Level, LineStock, UnknownStock};
 pub struct LineFacts {
     /// What was ordered.
     pub line: Line,
-    /// What was known of its stock.
+    /// Its stock.
     pub stock: LineStock,
     /// Units the whole order wants from the same level: two lines may name one SKU.
     pub wanted: i64,
-    /// What it is in the warehouse, where that is something else: one part is an alias, several are a
-    /// kit. The stock above then counts what can be put together.
+    /// What it is in the warehouse, where that is another SKU: one part is an alias, several are a kit. The stock
+    /// above then counts what can be put together.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<Part>,
 }
@@ -29,13 +30,13 @@ pub struct Part {
     pub sku: Sku,
     /// Units of it in one of the line's.
     pub each: i64,
-    /// What was known of its stock.
+    /// Its stock.
     pub stock: LineStock,
     /// Units the whole order wants from that level.
     pub wanted: i64,
 }
 
-/// Units missing of a level, by what is there.
+/// Units missing of a level, by the number available that `there` gives.
 fn missing(stock: &LineStock, wanted: i64, there: impl Fn(&Level) -> i64) -> Option<i64> {
     match stock {
         LineStock::Known(level) => Some((wanted - there(level).max(0)).max(0)),
@@ -49,7 +50,7 @@ impl LineFacts {
         self.short(Level::available)
     }
 
-    /// Units missing even if no accept still under way took effect.
+    /// Units missing even if no accept under way took effect.
     pub fn certain_shortage(&self) -> Option<i64> {
         self.short(Level::available_at_most)
     }
@@ -61,14 +62,14 @@ impl LineFacts {
         let mut short = 0;
         for part in &self.parts {
             let units = missing(&part.stock, part.wanted, &there)?;
-            // A kit that lacks one of its parts is a kit less.
+            // A kit that lacks one of its parts is missing.
             short = short.max(units.saturating_add(part.each - 1) / part.each.max(1));
         }
         Some(short)
     }
 
-    /// Units that are left of it, or of the part with the fewest, once the order has its own; those kept back
-    /// are counted too. `None` while the stock is unknown.
+    /// Units left of it, or of its scarcest part, once the order has its own; the safety stock counts as left.
+    /// `None` while the stock is unknown.
     pub fn left_after(&self) -> Option<i64> {
         let left = |stock: &LineStock, wanted: i64| match stock {
             LineStock::Known(level) => {
@@ -84,7 +85,7 @@ impl LineFacts {
         parts.map(|part| left(&part.stock, part.wanted)).min()?
     }
 
-    /// The newest moment its stock speaks of, where that is known.
+    /// When its stock was counted, for a kit the part counted last; `None` while all of it is unknown.
     pub fn counted_at(&self) -> Option<Timestamp> {
         let of = |stock: &LineStock| match stock {
             LineStock::Known(level) => Some(level.as_of),
@@ -107,13 +108,13 @@ impl LineFacts {
         }
     }
 
-    /// Whether the line is weighed or measured, or of a unit not known here.
+    /// Whether the line is weighed or measured, or of an unknown unit.
     pub fn is_measured(&self) -> bool {
         self.line.unit != UnitType::Pieces
     }
 }
 
-/// The lines with their stock, or why they are not known.
+/// The lines with their stock, or why they are unknown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LinesFacts {
     /// All lines.
@@ -127,18 +128,18 @@ pub enum LinesFacts {
 pub struct Counters {
     /// Orders accepted or cancelled within the budget's window.
     pub decided: u64,
-    /// Of those, cancelled by the merchant (or for the merchant, past the deadline).
+    /// Of those, cancelled by the merchant, or by Kaspi at the deadline.
     pub cancelled: u64,
-    /// Cancels within the last hour, those still pending counted in.
+    /// Cancels within the last hour, pending ones included.
     pub cancelled_last_hour: u64,
     /// Accepts within the last hour.
     pub accepted_last_hour: u64,
 }
 
-/// When a shortage of this order was seen, without a break since.
+/// Since when a shortage of this order has been seen without a break.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShortageSeen {
-    /// First complete scan that showed it.
+    /// When a complete scan showed it first.
     pub since: Timestamp,
     /// Number of complete scans that showed it.
     pub scans: u32,
@@ -147,63 +148,54 @@ pub struct ShortageSeen {
 /// Many SKUs fell to zero at once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Collapse {
-    /// SKUs that fell from some to none in one import.
+    /// SKUs that fell to zero in one import.
     pub fell: u64,
-    /// SKUs that had some before it.
+    /// SKUs above zero before it.
     pub had: u64,
     /// Source of that import.
     pub source: String,
-    /// When it came in.
+    /// When it was imported.
     pub at: Timestamp,
 }
 
-/// What is known of the world around the order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// The state of the shop as an order is decided.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Surroundings {
     /// The shop's counts.
     pub counters: Counters,
-    /// The worst import that is still in force, if any fell sharply.
+    /// The import with the sharpest fall among those in force.
     pub collapse: Option<Collapse>,
-    /// When every holder of stock was last read completely (a sweep of all accepted states).
-    pub swept_at: Option<Timestamp>,
-    /// When the last answer of that reading was in.
+    /// When Kaspi's orders were last read, and which are not accounted for.
     #[serde(default)]
-    pub swept_until: Option<Timestamp>,
-    /// When the last answer was in of the last such reading that told what is over too, where that is another one.
-    #[serde(default)]
-    pub over_swept_until: Option<Timestamp>,
-    /// When there was last an order accepted elsewhere, or gone from the list, whose lines were to be read
-    /// before anything else is promised.
-    #[serde(default)]
-    pub unread_holder_at: Option<Timestamp>,
-    /// When the database was put back from a copy, while Kaspi was not read again since.
+    pub evidence: Evidence,
+    /// When the database was restored from a backup, while Kaspi was not read completely since.
     #[serde(default)]
     pub restored_at: Option<Timestamp>,
-    /// Difference between Kaspi's clock and ours, in seconds; `None` before the first answer.
+    /// Kaspi's clock minus this machine's, in seconds; `None` before the first answer.
     pub clock_skew_s: Option<i64>,
-    /// Who paused the shop and why, if it is paused.
+    /// Why the shop is paused; `None` while it is not.
     pub paused: Option<String>,
 }
 
-/// All that a decision looks at.
+/// All that a decision is made from; it is stored with the decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
-    /// Its shop; decisions made before rules could name shops do not tell.
+    /// Its shop; `None` where rules are tried without one.
     #[serde(default)]
     pub shop: Option<ShopName>,
     /// The order.
     pub order: Order,
-    /// When it was first seen; decisions made before that mattered do not tell.
+    /// When it was first seen; `None` where that has no say.
     #[serde(default)]
     pub first_seen_at: Option<Timestamp>,
     /// Its lines with their stock.
     pub lines: LinesFacts,
-    /// Its shortage's history.
+    /// Since when it has been short.
     pub shortage: Option<ShortageSeen>,
-    /// The action that was once sent for it, `accept` or `cancel`: never followed by the other.
+    /// The action that was once sent for it, `accept` or `cancel`: it is never followed by the other.
     #[serde(default)]
     pub sent: Option<String>,
-    /// The rest.
+    /// The state of the shop.
     pub around: Surroundings,
 }
 
@@ -213,7 +205,7 @@ impl Counters {
         self.decided.saturating_sub(self.cancelled)
     }
 
-    /// The share of cancelled among decided orders; 0 while none is decided.
+    /// The share of cancelled among decided orders, from 0 to 1; 0 while none is decided.
     #[expect(
         clippy::cast_precision_loss,
         reason = "counts of orders stay far below 2^52"

@@ -3,6 +3,7 @@
 use jiff::SignedDuration;
 use serde::Serialize;
 
+use super::evidence::Freshness;
 use super::schedule::Schedule;
 
 /// The interlocks' limits, from the sections `[interlocks]`, `[actions]` and `[confirm]` of the
@@ -23,12 +24,8 @@ pub struct Limits {
     pub stock_max_age: Option<SignedDuration>,
     /// Share of SKUs falling to zero in one import above which the source is taken to be broken, from 0 to 1.
     pub stock_collapse_share: Option<f64>,
-    /// Maximum age of the sweep that a verdict rests on, from its first request.
-    pub sweep_max_age: SignedDuration,
-    /// Maximum age of the sweep that a cancel rests on, from its last answer.
-    pub cancel_sweep_age_max: SignedDuration,
-    /// Maximum age of the sweep that an accept of the last units rests on, from its last answer.
-    pub accept_sweep_age_max: SignedDuration,
+    /// How fresh the readings of Kaspi must be.
+    pub freshness: Freshness,
     /// An accept that leaves fewer units than this takes the last units.
     pub last_units: i64,
     /// Time after which an uncertain shortage, as one for an accept not read back yet, is held for a person
@@ -51,9 +48,7 @@ impl Default for Limits {
             accepts_per_hour_max: None,
             stock_max_age: Some(SignedDuration::from_hours(12)),
             stock_collapse_share: Some(0.5),
-            sweep_max_age: SignedDuration::from_mins(5),
-            cancel_sweep_age_max: SignedDuration::from_secs(5),
-            accept_sweep_age_max: SignedDuration::from_secs(10),
+            freshness: Freshness::default(),
             last_units: 5,
             doubt_max: SignedDuration::from_mins(15),
             clock_skew_max: SignedDuration::from_mins(5),

@@ -1,15 +1,16 @@
-//! What Qabyl knows and decides, with no I/O, no clock and no async anywhere below this line.
+//! What Qabyl knows and decides: pure, without input or output, a clock, or async.
 //!
-//! Read in this order: [`order`] (what Kaspi tells), [`stock`] (what the merchant has),
-//! [`facts`] (both at one moment), [`rules`] (what is proposed), [`interlocks`] (what may stop
-//! it), [`decision`] (what comes out), [`action`] (how it is carried out), [`reconcile`] (what a
-//! fresh reading of an order means for all of that).
+//! Read in this order: [`order`] (what Kaspi shows), [`stock`] (what the merchant has), [`evidence`] (how fresh that
+//! is), [`facts`] (all of it at one moment), [`rules`] (what is proposed), [`interlocks`] (what may stop it),
+//! [`decision`] (what comes out), [`action`] (how it is carried out), [`reconcile`] (what a reading of an order
+//! changes).
 
 pub mod action;
 pub mod availability;
 pub mod backoff;
 pub mod calendar;
 pub mod decision;
+pub mod evidence;
 pub mod explanation;
 pub mod facts;
 pub mod ids;

@@ -1,6 +1,6 @@
 //! The merchant's rules and limits as one value under which orders are decided.
 
-pub use super::limits::Limits;
+use super::limits::Limits;
 use super::rules::Rules;
 
 /// What orders are decided under. Its digest is stored with each decision.

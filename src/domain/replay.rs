@@ -1,35 +1,36 @@
-//! What a policy would have made of decisions made before, each on the very facts it rested on. Units
-//! that would have gone elsewhere are not followed: every decision is judged by itself.
+//! What a policy would have decided in the past: each stored decision is made again from its stored facts. Every
+//! decision stands alone: units that would have gone to another order are not followed.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::decision::{Decision, Verdict, decide};
+use super::decision::{Decision, decide};
 use super::explanation::{of_decision, words};
 use super::facts::Facts;
 use super::policy::Policy;
+use super::verdict::Verdict;
 
-/// A decision that would be another one.
+/// A decision that would be different.
 #[derive(Debug, Clone)]
 pub struct Difference {
-    /// Its row.
+    /// Id of the stored decision.
     pub id: i64,
     /// When it was made.
     pub at: Timestamp,
     /// Its shop, where that is known.
     pub shop: String,
-    /// The number people say.
+    /// The order's number.
     pub code: String,
-    /// What was decided, in words, and by which rule.
+    /// What was decided, in words, and the rule.
     pub was: (String, String),
-    /// What would be decided, in words, and by which rule.
+    /// What would be decided, in words, and the rule.
     pub would: (String, String),
-    /// Why it would.
+    /// Why it would be decided so.
     pub explanation: Vec<String>,
 }
 
-/// A replay under way.
+/// A replay in progress.
 #[derive(Debug)]
 pub struct Replay<'p> {
     policy: &'p Policy,
@@ -37,16 +38,16 @@ pub struct Replay<'p> {
     keep: usize,
     /// Decisions looked at.
     pub looked_at: u64,
-    /// Of those with the same verdict, how many another rule would have spoken for.
+    /// Of those with the same verdict, how many another rule would have proposed.
     pub other_rule: u64,
-    /// How many verdicts would turn into which: was, would be.
+    /// Number of decisions by the verdict that was and the verdict that would be.
     pub changes: BTreeMap<(&'static str, &'static str), u64>,
     /// The first ones that differ.
     pub differences: Vec<Difference>,
 }
 
 impl<'p> Replay<'p> {
-    /// Begins; `keep` differences are kept at most.
+    /// Starts a replay that keeps at most `keep` differences.
     pub const fn new(policy: &'p Policy, keep: usize) -> Self {
         Self {
             policy,
@@ -58,7 +59,7 @@ impl<'p> Replay<'p> {
         }
     }
 
-    /// Decides again what was decided as the row `id`.
+    /// Decides again what the stored decision `id` decided.
     pub fn look(&mut self, id: i64, facts: &Facts, was: &Decision, at: Timestamp) {
         self.looked_at += 1;
         let would = decide(facts, self.policy, at);
@@ -69,7 +70,7 @@ impl<'p> Replay<'p> {
         let change = (was.verdict.word(), would.verdict.word());
         *self.changes.entry(change).or_default() += 1;
         if self.differences.len() < self.keep {
-            let told = |decision: &Decision| (words(&decision.verdict), decision.rule.clone());
+            let summary = |decision: &Decision| (words(&decision.verdict), decision.rule.clone());
             self.differences.push(Difference {
                 id,
                 at,
@@ -79,20 +80,20 @@ impl<'p> Replay<'p> {
                     .map(ToString::to_string)
                     .unwrap_or_default(),
                 code: facts.order.code.to_string(),
-                was: told(was),
-                would: told(&would),
+                was: summary(was),
+                would: summary(&would),
                 explanation: of_decision(&would, facts, Some(self.policy), at),
             });
         }
     }
 
-    /// Decisions that would be another one.
+    /// Number of decisions that would be different.
     pub fn differ(&self) -> u64 {
         self.changes.values().sum()
     }
 }
 
-/// Whether two verdicts say the same, times of waiting aside.
+/// Whether two verdicts are the same, apart from times of waiting.
 fn is_same(was: &Verdict, would: &Verdict) -> bool {
     match (was, would) {
         (Verdict::Wait { .. }, Verdict::Wait { .. }) => true,

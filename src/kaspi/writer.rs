@@ -10,8 +10,8 @@ use super::gate::Blocked;
 use super::transport::{Method, TransportError, WireResponse};
 use super::{Shared, convert, json, reader, wire};
 use crate::domain::action::Outcome;
-use crate::domain::decision::CancelReason;
 use crate::domain::ids::{OrderCode, OrderId};
+use crate::domain::verdict::CancelReason;
 use crate::mutant::mutant;
 
 /// Pause before an attempt that was not sent is made again.

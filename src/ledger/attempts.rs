@@ -4,9 +4,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::due_actions::Due;
-use super::recheck::{Recheck, Today, today, withdraw};
+use super::recheck::{Recheck, Rechecked, decide_again, withdraw};
 use crate::crash_point::crash_point;
 use crate::domain::action::{End, Event, Kind, Outcome, OutcomeKind, RetryPolicy};
+use crate::domain::evidence::Use;
 use crate::domain::ids::ShopName;
 use crate::domain::notice::{self, Notice};
 use crate::mutant::mutant;
@@ -49,9 +50,18 @@ pub struct Ended {
     pub jitter: f64,
 }
 
-/// Whether units that somebody else took stand in the way of this action.
-fn waits_for_holders(due: &Due) -> bool {
-    !due.by_person && due.kind == Kind::Accept && !due.order.pre_order
+/// What the POST needs of the evidence. A manual decision needs none, nor does a pre-order; a cancel is decided
+/// again with all interlocks.
+fn evidence_needed(due: &Due) -> Option<Use> {
+    if due.by_person || due.kind != Kind::Accept || due.order.pre_order {
+        None
+    } else if due.attempts == 0 {
+        Some(Use::FirstAttempt {
+            decided_at: due.made_at,
+        })
+    } else {
+        Some(Use::Repeat)
+    }
 }
 
 async fn still_due(tx: &mut WriteTx<'_>, due: &Due, now: Timestamp) -> Result<bool, StoreError> {
@@ -191,39 +201,32 @@ impl Store {
     ) -> Result<Launch, StoreError> {
         let mut tx = self.write().await?;
         let mut launch = Launch::default();
-        let limit = recheck.policy.limits.sweep_max_age;
-        let unread = tx.unaccounted_at(shop, now).await?;
-        let unread = unread.filter(|seen| now.duration_since(*seen) <= limit);
-        let swept = tx.swept(shop).await?;
-        let is_swept = swept.is_some_and(|(at, _)| now.duration_since(at) <= limit);
+        let freshness = &recheck.policy.limits.freshness;
+        let evidence = tx.evidence(shop).await?;
         for due in wanted {
             if !still_due(&mut tx, due, now).await? {
                 continue;
             }
-            // An order just found gone may have taken these units: it is read first, once. So are all
-            // that were accepted elsewhere, where that was long ago: before a repeat too.
-            let is_news = due.attempts == 0
-                && unread.is_some_and(|seen| seen > due.made_at)
-                && !mutant("r6_unaccounted_order_ignored");
-            let is_swept = is_swept || mutant("r6_old_sweep_suffices");
-            if (is_news || !is_swept) && waits_for_holders(due) {
+            // What it rests on is asked for again, as an order that was found since may have taken its units.
+            let gap = evidence_needed(due).and_then(|needed| evidence.gap(needed, freshness, now));
+            if gap.is_some() {
                 launch.wants_sweep = true;
                 let later = now.saturating_add(LOOK_AGAIN).unwrap_or(now);
                 apply(&mut tx, due.action, Event::PutOff(later), now).await?;
                 continue;
             }
-            let today = if due.by_person {
-                Today::Same
+            let outcome = if due.by_person {
+                Rechecked::StillValid
             } else {
-                today(&mut tx, shop, due, recheck, now).await?
+                decide_again(&mut tx, shop, due, recheck, now).await?
             };
-            match today {
-                Today::Same => launch.begun.push(begin(&mut tx, shop, due, now).await?),
-                Today::Later(until) => {
+            match outcome {
+                Rechecked::StillValid => launch.begun.push(begin(&mut tx, shop, due, now).await?),
+                Rechecked::WaitForEvidence(until) => {
                     launch.wants_sweep = true;
                     apply(&mut tx, due.action, Event::PutOff(until), now).await?;
                 }
-                Today::Other(why) => withdraw(&mut tx, shop, due, &why, now).await?,
+                Rechecked::Changed(why) => withdraw(&mut tx, shop, due, &why, now).await?,
             }
         }
         let begins = !launch.begun.is_empty();

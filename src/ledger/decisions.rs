@@ -4,12 +4,13 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::crash_point::crash_point;
-use crate::domain::decision::{Decision, Verdict};
+use crate::domain::decision::Decision;
 use crate::domain::facts::Facts;
 use crate::domain::ids::ShopName;
 use crate::domain::ledger::Take;
 use crate::domain::notice::{Kind, Notice};
 use crate::domain::reservation::Event;
+use crate::domain::verdict::Verdict;
 use crate::mutant::mutant;
 use crate::store::reservations::{Origin, close_reservations, insert_reservations};
 use crate::store::watch::{because, waiting_facts};

@@ -4,9 +4,9 @@ use jiff::Timestamp;
 use sqlx::FromRow;
 
 use crate::domain::action::{Kind, OutcomeKind, State as ActionState};
-use crate::domain::decision::CancelReason;
 use crate::domain::ids::ShopName;
 use crate::domain::order::{Order, Status};
+use crate::domain::verdict::CancelReason;
 use crate::store::orders::parse_order;
 use crate::store::{Store, StoreError, at, ms};
 

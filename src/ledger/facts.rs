@@ -7,10 +7,9 @@ use crate::domain::facts::{ShortageSeen, Surroundings};
 use crate::domain::ids::{OrderId, ShopName};
 use crate::domain::order::{Lines, Order};
 use crate::domain::stock::Semantics;
-use crate::domain::unaccounted::OrderWithoutLines;
 use crate::mutant::mutant;
 use crate::store::orders::parse_order;
-use crate::store::{StoreError, WriteTx, at, counters, unaccounted};
+use crate::store::{StoreError, WriteTx, at, counters};
 
 /// What the pass needs to know beside the database.
 #[derive(Debug, Clone, Copy)]
@@ -64,8 +63,6 @@ impl WriteTx<'_> {
         now: Timestamp,
     ) -> Result<Surroundings, StoreError> {
         let counters = counters::counters(self.conn()?, shop, input.budget_window, now).await?;
-        let swept = self.swept(shop).await?;
-        let unaccounted = self.unaccounted_at(shop, now).await?;
         let paused: Option<Option<String>> =
             sqlx::query_scalar("SELECT paused_why FROM shops WHERE name = ?")
                 .bind(shop.as_str())
@@ -74,69 +71,11 @@ impl WriteTx<'_> {
         Ok(Surroundings {
             counters,
             collapse: self.collapse().await?,
-            swept_at: swept.map(|(start, _)| start),
-            swept_until: swept.map(|(_, end)| end),
-            over_swept_until: self.over_swept(shop).await?,
-            unread_holder_at: unaccounted,
+            evidence: self.evidence(shop).await?,
             restored_at: self.restored_at(shop).await?,
             clock_skew_s: input.clock_skew_s,
             paused: paused.flatten(),
         })
-    }
-
-    /// When what is over was last read too, where the last complete sweep did not.
-    async fn over_swept(&mut self, shop: &ShopName) -> Result<Option<Timestamp>, StoreError> {
-        let ends: Vec<(i64, bool)> = sqlx::query_as(
-            "SELECT * FROM (SELECT finished_at, archive_read FROM scans WHERE shop = ?1 AND kind = 'sweep'
-               AND complete = 1 ORDER BY id DESC LIMIT 1)
-             UNION ALL
-             SELECT * FROM (SELECT finished_at, archive_read FROM scans WHERE shop = ?1 AND kind = 'sweep'
-               AND complete = 1 AND archive_read = 1 ORDER BY id DESC LIMIT 1)",
-        )
-        .bind(shop.as_str())
-        .fetch_all(self.conn()?)
-        .await?;
-        match ends.as_slice() {
-            [(_, false)] => Ok(Some(Timestamp::UNIX_EPOCH)),
-            [(_, false), (whole, _)] => at(*whole).map(Some),
-            _ => Ok(None),
-        }
-    }
-
-    /// When all accepted orders were last read completely: from when until when.
-    pub(crate) async fn swept(
-        &mut self,
-        shop: &ShopName,
-    ) -> Result<Option<(Timestamp, Timestamp)>, StoreError> {
-        let swept: Option<(i64, i64)> = sqlx::query_as(
-            "SELECT started_at, finished_at FROM scans WHERE shop = ? AND kind = 'sweep' AND complete = 1
-             ORDER BY id DESC LIMIT 1",
-        )
-        .bind(shop.as_str())
-        .fetch_optional(self.conn()?)
-        .await?;
-        swept
-            .map(|(start, end)| Ok((at(start)?, at(end)?)))
-            .transpose()
-    }
-
-    /// When an order was last seen that may hold units nobody has counted: accepted with its lines
-    /// unread, or gone from the list of new ones and not read since.
-    pub(crate) async fn unaccounted_at(
-        &mut self,
-        shop: &ShopName,
-        now: Timestamp,
-    ) -> Result<Option<Timestamp>, StoreError> {
-        let orders = unaccounted::without_lines(self.conn()?, shop).await?;
-        if orders.iter().any(OrderWithoutLines::is_unaccounted) {
-            return Ok(Some(now));
-        }
-        let mut newest = None;
-        for (_, order) in unaccounted::missing_from_new_list(self.conn()?, shop).await? {
-            let list = order.listed_scan;
-            newest = newest.max(unaccounted::next_list_read_at(self.conn()?, shop, list).await?);
-        }
-        Ok(newest)
     }
 
     /// One order's shortage so far.

@@ -10,11 +10,12 @@ use super::decisions::{self, NewDecision};
 use super::facts::{DecidingInput, skus};
 use crate::crash_point::crash_point;
 use crate::domain::action::End;
-use crate::domain::decision::{Decision, Verdict};
+use crate::domain::decision::Decision;
 use crate::domain::facts::Facts;
 use crate::domain::ids::{OrderId, ShopName};
 use crate::domain::order::{Order, Status};
 use crate::domain::reservation::Event;
+use crate::domain::verdict::Verdict;
 use crate::store::reservations::close_reservations;
 use crate::store::{Store, StoreError, WriteTx, actions, orders};
 

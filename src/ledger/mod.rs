@@ -8,6 +8,7 @@ pub(crate) mod deciding;
 pub(crate) mod decisions;
 pub(crate) mod departures;
 pub(crate) mod due_actions;
+pub(crate) mod evidence;
 pub(crate) mod facts;
 pub(crate) mod known_orders;
 pub(crate) mod manual_decisions;

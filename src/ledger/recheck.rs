@@ -7,11 +7,12 @@ use super::availability::Viewpoint;
 use super::due_actions::Due;
 use super::facts::{DecidingInput, skus};
 use crate::domain::action::{End, Kind};
-use crate::domain::decision::{Decision, Verdict, decide};
+use crate::domain::decision::{Decision, decide};
 use crate::domain::facts::{Facts, LinesFacts, ShortageSeen};
 use crate::domain::ids::ShopName;
 use crate::domain::policy::Policy;
 use crate::domain::reservation::Event;
+use crate::domain::verdict::Verdict;
 use crate::mutant::mutant;
 use crate::store::actions::close;
 use crate::store::reservations::close_reservations;
@@ -35,30 +36,31 @@ impl Recheck<'_> {
     fn policy_for(&self, kind: &Kind) -> Policy {
         let mut policy = self.policy.clone();
         if matches!(kind, Kind::Cancel { .. }) {
-            policy.limits.cancel_sweep_age_max += self.looked_for;
+            policy.limits.freshness.cancel_age_max += self.looked_for;
         }
         policy
     }
 }
 
-/// What the decision would be today.
-pub(crate) enum Today {
-    Same,
-    /// The same, as soon as its evidence is fresh again.
-    Later(Timestamp),
-    /// Another one, and why.
-    Other(String),
+/// What the order would be decided now, compared with its decision.
+pub(crate) enum Rechecked {
+    /// The same.
+    StillValid,
+    /// The same, as soon as its evidence is fresh again; when to look again.
+    WaitForEvidence(Timestamp),
+    /// Something else, and why.
+    Changed(String),
 }
 
-pub(crate) async fn today(
+pub(crate) async fn decide_again(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
     due: &Due,
     recheck: &Recheck<'_>,
     now: Timestamp,
-) -> Result<Today, StoreError> {
+) -> Result<Rechecked, StoreError> {
     let Some((order, lines)) = tx.order_and_lines(shop, &due.order.id).await? else {
-        return Ok(Today::Other("the order is gone".to_owned()));
+        return Ok(Rechecked::Changed("the order is gone".to_owned()));
     };
     let names: Vec<&str> = skus(&lines).collect();
     let viewpoint = Viewpoint {
@@ -82,7 +84,7 @@ pub(crate) async fn today(
     if mutant("r8_not_decided_again")
         || is_settled && (order.pre_order || covers(&lines) || mutant("r9_stock_not_rechecked"))
     {
-        return Ok(Today::Same);
+        return Ok(Rechecked::StillValid);
     }
     let mut around = tx.surroundings(shop, &recheck.input, now).await?;
     // The action itself is counted there already.
@@ -108,7 +110,7 @@ pub(crate) async fn today(
     let same_rule = decision.proposed.word() == due.kind.word();
     let waits_only_for_readings = decision.waits_only_for_readings();
     Ok(match decision.verdict {
-        _ if decision.verdict.word() == due.kind.word() => Today::Same,
+        _ if decision.verdict.word() == due.kind.word() => Rechecked::StillValid,
         // One that was sent can only wait; one that was not is decided anew for any other reason.
         Verdict::Wait { until }
             if same_rule
@@ -119,9 +121,9 @@ pub(crate) async fn today(
                     waits_only_for_readings
                 } =>
         {
-            Today::Later(until)
+            Rechecked::WaitForEvidence(until)
         }
-        _ => Today::Other(words(&decision)),
+        _ => Rechecked::Changed(words(&decision)),
     })
 }
 

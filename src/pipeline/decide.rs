@@ -6,9 +6,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{Ctx, Mode, StageError};
-use crate::domain::decision::{Decision, Verdict};
+use crate::domain::decision::Decision;
 use crate::domain::facts::Facts;
 use crate::domain::ids::Sku;
+use crate::domain::verdict::Verdict;
 use crate::events::log_event;
 use crate::ledger::{Decided, DecidingBatch, Proposed};
 use crate::store::Page;

@@ -4,8 +4,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::reader::{Place, Reader, Value, entries};
 use super::values::{duration, text};
-use crate::domain::decision::{COMMENT_CHARS_MAX, CancelReason};
 use crate::domain::rules::Outcome;
+use crate::domain::verdict::{COMMENT_CHARS_MAX, CancelReason};
 
 /// What the buyer reads when goods are out of stock and the merchant wrote nothing.
 const OUT_OF_STOCK_COMMENT: &str = "Нет в наличии";

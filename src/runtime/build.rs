@@ -12,8 +12,10 @@ use crate::clock::Clock;
 use crate::config::{self, Config, Limit};
 use crate::domain::action::RetryPolicy;
 use crate::domain::backoff::Backoff;
+use crate::domain::evidence::Freshness;
 use crate::domain::ids::ShopName;
-use crate::domain::policy::{Limits, Policy};
+use crate::domain::limits::Limits;
+use crate::domain::policy::Policy;
 use crate::domain::rules::Rules;
 use crate::domain::schedule::{Schedule, WorkingHours};
 use crate::domain::stock::Semantics;
@@ -93,9 +95,11 @@ pub fn limits(config: &Config) -> Limits {
         stock_max_age: limit(i.stock_max_age, signed),
         stock_collapse_share: limit(i.stock_collapse_share, |share| share),
         // A sweep that is late by more than three periods is no evidence any more.
-        sweep_max_age: signed(config.confirm.sweep_every * 3).max(SignedDuration::from_mins(1)),
-        cancel_sweep_age_max: signed(config.confirm.cancel_sweep_age_max),
-        accept_sweep_age_max: signed(config.confirm.accept_sweep_age_max),
+        freshness: Freshness {
+            sweep_age_max: signed(config.confirm.sweep_every * 3).max(SignedDuration::from_mins(1)),
+            cancel_age_max: signed(config.confirm.cancel_sweep_age_max),
+            last_units_age_max: signed(config.confirm.accept_sweep_age_max),
+        },
         last_units: i64::from(config.confirm.last_units),
         // By then every accept that was sent has been read back, or repeated.
         doubt_max: settle(config) * 5,

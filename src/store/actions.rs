@@ -7,8 +7,8 @@ use sqlx::FromRow;
 
 use crate::crash_point::crash_point;
 use crate::domain::action::{Action, End, Event, Fields, State};
-use crate::domain::decision::Verdict;
 use crate::domain::ids::{OrderId, ShopName};
+use crate::domain::verdict::Verdict;
 use crate::store::{StoreError, WriteTx, at, ms};
 
 pub(crate) async fn insert(

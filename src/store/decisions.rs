@@ -3,9 +3,10 @@
 use jiff::Timestamp;
 
 use super::{StoreError, WriteTx, ms};
-use crate::domain::decision::{Decision, Verdict};
+use crate::domain::decision::Decision;
 use crate::domain::facts::Facts;
 use crate::domain::ids::ShopName;
+use crate::domain::verdict::Verdict;
 
 /// A decision to be stored.
 pub(crate) struct Row<'a> {

@@ -5,24 +5,56 @@ use sqlx::{FromRow, SqliteConnection};
 
 use super::orders::order_ids;
 use super::{Store, StoreError, at, ms};
-use crate::domain::ids::{OrderId, ShopName};
+use crate::domain::evidence::{Cause, Unaccounted};
+use crate::domain::ids::{OrderCode, OrderId, ShopName};
 use crate::domain::order::{State, Status};
 use crate::domain::unaccounted::{LinesState, NewList, OrderWithoutLines, WaitingOrder};
 
 /// Orders that are accepted, or have an unknown status, and whose lines are not stored.
 pub(crate) const WITHOUT_LINES: &str = "
-SELECT state, status, lines_state, lines_failures FROM orders INDEXED BY orders_lines_wanted
+SELECT id, code, state, status, lines_state, lines_failures FROM orders INDEXED BY orders_lines_wanted
 WHERE shop = ?1 AND status = 'ACCEPTED_BY_MERCHANT' AND lines_state IN ('unread', 'unreadable')
 UNION ALL
-SELECT state, status, lines_state, lines_failures FROM orders INDEXED BY orders_unknown_status
+SELECT id, code, state, status, lines_state, lines_failures FROM orders INDEXED BY orders_unknown_status
 WHERE shop = ?1 AND unknown_status = 1 AND lines_state IN ('unread', 'unreadable')";
 
 #[derive(FromRow)]
 struct LinesRow {
+    id: String,
+    code: String,
     state: String,
     status: String,
     lines_state: String,
     lines_failures: i64,
+}
+
+/// An order with its names.
+pub(crate) struct Named<T> {
+    /// Its id.
+    pub(crate) id: OrderId,
+    /// Its number.
+    pub(crate) code: OrderCode,
+    /// What is stored of it.
+    pub(crate) order: T,
+}
+
+impl<T> Named<T> {
+    fn new(id: &str, code: &str, order: T) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: OrderId::new(id).map_err(|_| StoreError::corrupt("an order's id", id))?,
+            code: OrderCode::new(code).map_err(|_| StoreError::corrupt("an order's code", code))?,
+            order,
+        })
+    }
+
+    /// The order as one that is not accounted for.
+    pub(crate) fn unaccounted(self, cause: Cause) -> Unaccounted {
+        Unaccounted {
+            order: self.id,
+            code: self.code,
+            cause,
+        }
+    }
 }
 
 /// Reads a stored word.
@@ -33,18 +65,19 @@ pub(crate) fn lines_state(word: &str) -> Result<LinesState, StoreError> {
 pub(crate) async fn without_lines(
     connection: &mut SqliteConnection,
     shop: &ShopName,
-) -> Result<Vec<OrderWithoutLines>, StoreError> {
+) -> Result<Vec<Named<OrderWithoutLines>>, StoreError> {
     let rows: Vec<LinesRow> = sqlx::query_as(WITHOUT_LINES)
         .bind(shop.as_str())
         .fetch_all(connection)
         .await?;
     let order = |row: LinesRow| {
-        Ok(OrderWithoutLines {
+        let order = OrderWithoutLines {
             state: State::from(row.state),
             status: Status::from(row.status),
             lines: lines_state(&row.lines_state)?,
             failures: u32::try_from(row.lines_failures).unwrap_or(u32::MAX),
-        })
+        };
+        Named::new(&row.id, &row.code, order)
     };
     rows.into_iter().map(order).collect()
 }
@@ -73,7 +106,7 @@ pub(crate) async fn newest_list(
 
 /// Waiting orders that the list `?2` did not show, the longest unseen first.
 pub(crate) const NOT_IN_LIST: &str = "
-SELECT id, listed_scan, created_at, seen_at FROM orders
+SELECT id, code, listed_scan, created_at, seen_at FROM orders
 WHERE shop = ?1 AND state = 'NEW' AND status = 'APPROVED_BY_BANK'
   AND (listed_scan IS NULL OR listed_scan < ?2)
 ORDER BY seen_at";
@@ -82,24 +115,24 @@ ORDER BY seen_at";
 pub(crate) async fn missing_from_new_list(
     connection: &mut SqliteConnection,
     shop: &ShopName,
-) -> Result<Vec<(String, WaitingOrder)>, StoreError> {
+) -> Result<Vec<Named<WaitingOrder>>, StoreError> {
     let Some(list) = newest_list(connection, shop).await? else {
         return Ok(Vec::new());
     };
-    let rows: Vec<(String, Option<i64>, i64, i64)> = sqlx::query_as(NOT_IN_LIST)
+    let rows: Vec<(String, String, Option<i64>, i64, i64)> = sqlx::query_as(NOT_IN_LIST)
         .bind(shop.as_str())
         .bind(list.scan)
         .fetch_all(connection)
         .await?;
     let mut missing = Vec::new();
-    for (id, listed_scan, created_at, seen_at) in rows {
+    for (id, code, listed_scan, created_at, seen_at) in rows {
         let order = WaitingOrder {
             listed_scan,
             created_at: at(created_at)?,
             seen_at: at(seen_at)?,
         };
         if order.is_missing_from(&list) {
-            missing.push((id, order));
+            missing.push(Named::new(&id, &code, order)?);
         }
     }
     Ok(missing)
@@ -166,9 +199,8 @@ impl Store {
     ) -> Result<Vec<OrderId>, StoreError> {
         let mut reader = self.read().await?;
         let missing = missing_from_new_list(&mut reader, shop).await?;
-        let ids = missing.into_iter().take(limit as usize);
-        let ids: Vec<String> = ids.map(|(id, _)| id).collect();
-        order_ids(&ids)
+        let missing = missing.into_iter().take(limit as usize);
+        Ok(missing.map(|order| order.id).collect())
     }
 
     /// Unknown statuses of orders that count as accepted and whose lines are not stored.
@@ -176,7 +208,8 @@ impl Store {
         let mut reader = self.read().await?;
         let orders = without_lines(&mut reader, shop).await?;
         let mut unknown: Vec<Status> = Vec::new();
-        for order in orders.into_iter().filter(OrderWithoutLines::is_accepted) {
+        let orders = orders.into_iter().map(|named| named.order);
+        for order in orders.filter(OrderWithoutLines::is_accepted) {
             let is_listed = order.status == Status::AcceptedByMerchant;
             if !is_listed && !unknown.contains(&order.status) {
                 unknown.push(order.status);

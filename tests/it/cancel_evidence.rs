@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use qabyl::domain::decision::{CancelReason, Verdict};
+use qabyl::domain::verdict::{CancelReason, Verdict};
 use qabyl::pipeline::sweep;
 use qabyl_sandbox::{Fault, Method, OrderSeed, Script, Settings, State, Status};
 

@@ -9,11 +9,12 @@ use std::sync::{Arc, Mutex};
 use jiff::Timestamp;
 use qabyl::clock::{Clock, SimulatedTime};
 use qabyl::domain::action::Outcome;
-use qabyl::domain::decision::{CancelReason, decide};
+use qabyl::domain::decision::decide;
 use qabyl::domain::facts::LinesFacts;
 use qabyl::domain::ids::{OrderCode, OrderId};
 use qabyl::domain::money::Money;
 use qabyl::domain::order::{DeliveryMode, Lines, Order, PaymentMode, State, Status, UnitType};
+use qabyl::domain::verdict::CancelReason;
 use qabyl::kaspi::{
     ApiError, Client, ClientSettings, Credentials, GateSettings, ListQuery, Method, Page,
     Transport, TransportError, WireRequest, WireResponse, decode,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use qabyl::domain::decision::{CancelReason, Verdict};
+use qabyl::domain::verdict::{CancelReason, Verdict};
 use qabyl::runtime::build;
 use qabyl::store::{Scan, ScanKind};
 use qabyl_sandbox::{DeliveryMode, Fault, Method, OrderSeed, Script, Settings};

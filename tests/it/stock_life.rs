@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use qabyl::domain::decision::Verdict;
+use qabyl::domain::verdict::Verdict;
 use qabyl::pipeline::{decide, poll, sweep};
 use qabyl_sandbox::{
     DeliveryMode, Fault, IncludeSupport, Method, OrderSeed, Script, Settings, State, Status,

@@ -7,15 +7,18 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use qabyl::domain::action::{Kind, RetryPolicy, State as ActionState};
 use qabyl::domain::backoff::Backoff;
-use qabyl::domain::decision::{CancelReason, Verdict, decide};
+use qabyl::domain::decision::decide;
+use qabyl::domain::evidence::{Evidence, Interval};
 use qabyl::domain::facts::{Counters, Facts, ShortageSeen, Surroundings};
 use qabyl::domain::ids::{EntryId, OrderCode, OrderId, Sku};
 use qabyl::domain::interlocks::Name;
 use qabyl::domain::ledger::{Ledger, Listing, Promised, Take};
+use qabyl::domain::limits::Limits;
 use qabyl::domain::money::Money;
 use qabyl::domain::order::{Line, Lines, Order, State, Status, UnitType};
-use qabyl::domain::policy::{Limits, Policy};
+use qabyl::domain::policy::Policy;
 use qabyl::domain::reconcile::{self, ActionEnd, Holding, LiveAction};
+use qabyl::domain::verdict::{CancelReason, Verdict};
 use qabyl::rules_file::default_rules;
 
 use crate::broken::Off;
@@ -217,10 +220,11 @@ impl Product {
             restored_at: None,
             counters: Counters::default(),
             collapse: None,
-            swept_at: at,
-            swept_until: at,
-            over_swept_until: None,
-            unread_holder_at: None,
+            evidence: Evidence {
+                accepted: at.map(Interval::at),
+                archive: at.map(Interval::at),
+                unaccounted: Vec::new(),
+            },
             clock_skew_s: Some(0),
             paused: None,
         }

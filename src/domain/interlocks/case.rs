@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::facts::Facts;
+use crate::domain::ids::OrderId;
 use crate::domain::limits::Limits;
 use crate::domain::verdict::Verdict;
 
@@ -44,8 +45,8 @@ impl Effect {
 pub enum Remedy {
     /// A sweep of accepted orders (and of the archive), whatever it shows.
     Sweep,
-    /// A reading of orders that may hold units and are not read yet.
-    Orders,
+    /// A reading of these orders, which may hold units and are not read yet.
+    Orders(Vec<OrderId>),
     /// The outcome of accepts that are under way, as a sweep shows it.
     Outcomes,
     /// The reading of everything that happened since the backup that was restored; a sweep does it.
@@ -61,14 +62,14 @@ pub enum Remedy {
 impl Remedy {
     /// Whether a reading of Kaspi answers the objection, whatever it shows.
     pub const fn is_reading(&self) -> bool {
-        matches!(self, Self::Sweep | Self::Orders)
+        matches!(self, Self::Sweep | Self::Orders(_))
     }
 
     /// Whether a sweep brings it about.
     pub const fn comes_with_sweep(&self) -> bool {
         matches!(
             self,
-            Self::Sweep | Self::Orders | Self::Outcomes | Self::CatchUp
+            Self::Sweep | Self::Orders(_) | Self::Outcomes | Self::CatchUp
         )
     }
 
@@ -76,7 +77,7 @@ impl Remedy {
     pub const fn words(&self) -> &'static str {
         match self {
             Self::Sweep => "a sweep",
-            Self::Orders => "orders to be read",
+            Self::Orders(_) => "orders to be read",
             Self::Outcomes => "accepts to be confirmed",
             Self::CatchUp => "the catch-up with Kaspi",
             Self::Stock => "new stock figures",

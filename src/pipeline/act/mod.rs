@@ -164,7 +164,7 @@ impl<'a> Pass<'a> {
         let mut situation = Situation {
             now: self.ctx.clock.now(),
             sighting_age_max: self.ctx.settings.sighting_age_max,
-            cancel_sweep_age_max: self.ctx.policy().limits.cancel_sweep_age_max,
+            cancel_sweep_age_max: self.ctx.policy().limits.freshness.cancel_age_max,
             swept_at: self.swept_at,
             free_slots: slots - flights.len(),
             is_idle: flights.is_empty(),

@@ -7,8 +7,9 @@ use toml::{Table, Value};
 use super::input::{
     Input, LineInput, New, OrderInput, Sent, ShopInput, ShortageInput, Unreadable, WorldInput,
 };
-use super::value::{Count, Known, Span, Text, WordOr};
+use super::value::{Count, Known, SinceOrNever, Span, Text, WordOr};
 use crate::diagnostics::{Mistake, Segment, nearest};
+use crate::domain::evidence::{Cause, Evidence, Interval, Unaccounted};
 use crate::domain::facts::{
     Collapse, Counters, Facts, LineFacts, LinesFacts, ShortageSeen, Surroundings,
 };
@@ -38,7 +39,7 @@ pub(super) fn of(input: &Input, now: Timestamp) -> Result<Facts, EmptyId> {
             };
             word.to_owned()
         }),
-        around: around(&input.world, &input.shop, now),
+        around: around(&input.world, &input.shop, now)?,
     };
     if facts.is_short() {
         facts.shortage = shortage(input.shortage.as_ref(), now);
@@ -171,20 +172,10 @@ fn line(number: i64, input: &LineInput, now: Timestamp) -> Result<LineFacts, Emp
     })
 }
 
-/// Accepted orders were read a minute ago, and the last answer of that reading came in just now.
-fn around(world: &WorldInput, shop: &ShopInput, now: Timestamp) -> Surroundings {
+/// The state of the shop: nothing stands in the way, unless the scenario says otherwise.
+fn around(world: &WorldInput, shop: &ShopInput, now: Timestamp) -> Result<Surroundings, EmptyId> {
     let orders = |count: Option<Count>| count.map_or(0, Count::orders);
-    let (swept_at, swept_until) = match world.swept {
-        Some(since) => {
-            let then = since.0.map(|since| since.before(now));
-            (then, then)
-        }
-        None => (
-            Some(Span(SignedDuration::from_mins(1)).before(now)),
-            Some(now),
-        ),
-    };
-    Surroundings {
+    Ok(Surroundings {
         counters: Counters {
             decided: orders(shop.decided),
             cancelled: orders(shop.cancelled),
@@ -197,14 +188,43 @@ fn around(world: &WorldInput, shop: &ShopInput, now: Timestamp) -> Surroundings 
             source: "stock.csv".to_owned(),
             at: Span(HALF_AN_HOUR).before(now),
         }),
-        swept_at,
-        swept_until,
-        over_swept_until: None,
-        unread_holder_at: world.unread_holder.map(|since| since.before(now)),
+        evidence: evidence(world, now)?,
         restored_at: world.restored.map(|since| since.before(now)),
         clock_skew_s: Some(world.clock_skew.map_or(0, |skew| skew.0.as_secs())),
         paused: shop.paused.as_ref().map(|Text(reason)| reason.clone()),
+    })
+}
+
+/// Accepted orders and the archive were read from a minute ago until now, and every order is accounted for.
+fn evidence(world: &WorldInput, now: Timestamp) -> Result<Evidence, EmptyId> {
+    let at = |since: SinceOrNever| since.0.map(|since| Interval::at(since.before(now)));
+    let sweep = Interval {
+        start: Span(SignedDuration::from_mins(1)).before(now),
+        end: now,
+    };
+    let accepted = world.swept.map_or(Some(sweep), at);
+    let mut unaccounted = Vec::new();
+    if world.unaccounted {
+        unaccounted.push(elsewhere(Cause::LinesAwaited)?);
     }
+    if let Some(since) = world.missing {
+        let since = since.before(now);
+        unaccounted.push(elsewhere(Cause::MissingFromNewList { since })?);
+    }
+    Ok(Evidence {
+        accepted,
+        archive: world.swept_archive.map_or(accepted, at),
+        unaccounted,
+    })
+}
+
+/// Another order, which may hold units that no reservation counts.
+fn elsewhere(cause: Cause) -> Result<Unaccounted, EmptyId> {
+    Ok(Unaccounted {
+        order: OrderId::new("elsewhere")?,
+        code: OrderCode::new("900000002")?,
+        cause,
+    })
 }
 
 /// Seen in three scans over half an hour: proven, unless the scenario says otherwise.

@@ -119,7 +119,13 @@ pub(super) struct ShortageInput {
 pub(super) struct WorldInput {
     /// Since accepted orders were read.
     pub(super) swept: Option<SinceOrNever>,
-    pub(super) unread_holder: Option<Span>,
+    /// Since the archive was read.
+    pub(super) swept_archive: Option<SinceOrNever>,
+    /// Whether an order was accepted elsewhere whose lines are not read.
+    #[serde(default)]
+    pub(super) unaccounted: bool,
+    /// Since an order left the list of new ones and was not read.
+    pub(super) missing: Option<Span>,
     pub(super) restored: Option<Span>,
     pub(super) clock_skew: Option<Span>,
     pub(super) collapse: Option<CollapseInput>,

@@ -2,9 +2,10 @@
 
 use super::Scenario;
 use crate::diagnostics::nearest;
-use crate::domain::decision::{Decision, Verdict, decide};
+use crate::domain::decision::{Decision, decide};
 use crate::domain::explanation::{of_decision, of_rule, words};
 use crate::domain::policy::Policy;
+use crate::domain::verdict::Verdict;
 
 /// What came of a scenario.
 #[derive(Debug, Clone)]

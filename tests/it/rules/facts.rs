@@ -3,11 +3,13 @@
 use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
+use qabyl::domain::evidence::{Evidence, Interval};
 use qabyl::domain::facts::{Counters, Facts, LineFacts, LinesFacts, ShortageSeen, Surroundings};
 use qabyl::domain::ids::{EntryId, OrderCode, OrderId, PickupPoint, ShopName, Sku};
+use qabyl::domain::limits::Limits;
 use qabyl::domain::money::Money;
 use qabyl::domain::order::{DeliveryMode, Line, Order, PaymentMode, State, Status, UnitType};
-use qabyl::domain::policy::{Limits, Policy};
+use qabyl::domain::policy::Policy;
 use qabyl::domain::rules::Rules;
 use qabyl::domain::stock::{Level, LineStock};
 use qabyl::rules_file;
@@ -105,14 +107,21 @@ pub(crate) fn facts(lines: Vec<LineFacts>) -> Facts {
         around: Surroundings {
             counters: Counters::default(),
             collapse: None,
-            swept_at: Some(ago(1)),
-            swept_until: Some(now()),
-            over_swept_until: None,
-            unread_holder_at: None,
+            evidence: swept(ago(1), now()),
             restored_at: None,
             clock_skew_s: Some(1),
             paused: None,
         },
+    }
+}
+
+/// A complete sweep of accepted orders and the archive, and every order accounted for.
+pub(crate) fn swept(start: Timestamp, end: Timestamp) -> Evidence {
+    let sweep = Some(Interval { start, end });
+    Evidence {
+        accepted: sweep,
+        archive: sweep,
+        unaccounted: Vec::new(),
     }
 }
 

@@ -1,15 +1,18 @@
 //! Each interlock alone stops what would otherwise be done, and none hides another.
 
 use jiff::{SignedDuration, Timestamp};
-use qabyl::domain::decision::{Decision, Verdict, decide};
+use qabyl::domain::decision::{Decision, decide};
+use qabyl::domain::evidence::Evidence;
 use qabyl::domain::facts::{Collapse, Facts, LinesFacts, ShortageSeen};
 use qabyl::domain::interlocks::Name;
+use qabyl::domain::limits::Limits;
 use qabyl::domain::order::{Status, UnitType};
-use qabyl::domain::policy::{Limits, Policy};
+use qabyl::domain::policy::Policy;
 use qabyl::domain::stock::{LineStock, UnknownStock};
+use qabyl::domain::verdict::Verdict;
 
 use crate::rules::facts::{
-    ACCEPT_ALL, CANCEL_ALL, ago, first, level, load, now, policy, with_stock,
+    ACCEPT_ALL, CANCEL_ALL, ago, first, level, load, now, policy, swept, with_stock,
 };
 
 type Bend = fn(&mut Facts, &mut Limits);
@@ -148,13 +151,13 @@ fn a_cancel_waits_for_each_alone() {
     stops(CANCEL_ALL, 0, Name::ShortageCertain, &soon, pending);
     let soon = wait(seconds_on(1));
     stops(CANCEL_ALL, 0, Name::CancelEvidence, &soon, |facts, _| {
-        facts.around.swept_at = None;
+        facts.around.evidence = Evidence::default();
     });
     stops(CANCEL_ALL, 0, Name::CancelEvidence, &soon, |facts, _| {
-        facts.around.swept_at = Some(ago(6));
+        facts.around.evidence = swept(ago(6), now());
     });
     stops(CANCEL_ALL, 0, Name::CancelEvidence, &soon, |facts, _| {
-        facts.around.swept_until = Some(ago(1));
+        facts.around.evidence = swept(ago(1), ago(1));
     });
     for rules in [ACCEPT_ALL, CANCEL_ALL] {
         let on_hand = if rules == ACCEPT_ALL { 10 } else { 0 };
@@ -193,7 +196,7 @@ fn ruin(facts: &mut Facts, _: &mut Limits) {
     first(facts).stock = LineStock::Known(promised);
     first(facts).line.unit = UnitType::Measurable;
     facts.shortage = None;
-    facts.around.swept_at = None;
+    facts.around.evidence = Evidence::default();
     facts.around.counters.decided = 99;
     facts.around.counters.cancelled = 50;
     facts.around.counters.cancelled_last_hour = 50;
@@ -239,7 +242,7 @@ fn all_objections_are_told_at_once_and_a_hold_outweighs_a_wait() {
 #[test]
 fn the_longest_wait_wins() {
     let both = decided(CANCEL_ALL, 0, |facts, _| {
-        facts.around.swept_at = None;
+        facts.around.evidence = Evidence::default();
         facts.shortage = None;
     });
     assert_eq!(both.objections.len(), 2);
@@ -254,11 +257,11 @@ fn what_comes_and_goes_beside_a_hold_or_a_longer_wait_is_no_news() {
         change(&mut facts);
         decide(&facts, &policy(load(CANCEL_ALL)), now())
     };
-    let held = |swept: bool, paused: bool| {
+    let held = |is_swept: bool, paused: bool| {
         decided(&|facts| {
             facts.around.counters.decided = 100;
             facts.around.counters.cancelled = 50;
-            facts.around.swept_at = swept.then(|| ago(1));
+            facts.around.evidence.accepted = facts.around.evidence.accepted.filter(|_| is_swept);
             facts.around.paused = paused.then(|| "fire".to_owned());
         })
     };
@@ -272,9 +275,9 @@ fn what_comes_and_goes_beside_a_hold_or_a_longer_wait_is_no_news() {
         "another hold is news"
     );
 
-    let waiting = |swept: bool, seen: bool| {
+    let waiting = |is_swept: bool, seen: bool| {
         decided(&|facts| {
-            facts.around.swept_at = swept.then(|| ago(1));
+            facts.around.evidence.accepted = facts.around.evidence.accepted.filter(|_| is_swept);
             facts.shortage = facts.shortage.filter(|_| seen);
         })
     };
@@ -297,7 +300,7 @@ fn a_relaxed_interlock_is_silent() {
         facts.order.status = Status::ApprovedByBank;
         facts.sent = None;
         first(facts).line.unit = UnitType::Pieces;
-        facts.around.swept_at = Some(ago(1));
+        facts.around.evidence = swept(ago(1), now());
         facts.around.clock_skew_s = None;
         facts.around.paused = None;
         if let LineStock::Known(level) = &mut first(facts).stock {

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use jiff::SignedDuration;
-use qabyl::domain::decision::CancelReason;
 use qabyl::domain::money::Money;
 use qabyl::domain::rules::{Condition, Criterion, Outcome, Range};
+use qabyl::domain::verdict::CancelReason;
 use qabyl::rules_file;
 
 use crate::rules::facts::load;

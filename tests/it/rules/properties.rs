@@ -5,18 +5,21 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use qabyl::domain::calendar::{DaySpan, DayTime, Weekday};
-use qabyl::domain::decision::{CancelReason, Decision, Verdict, decide};
+use qabyl::domain::decision::{Decision, decide};
+use qabyl::domain::evidence::Interval;
 use qabyl::domain::facts::{Facts, LinesFacts, ShortageSeen};
 use qabyl::domain::ids::ShopName;
 use qabyl::domain::interlocks::TABLE;
+use qabyl::domain::limits::Limits;
 use qabyl::domain::money::Money;
 use qabyl::domain::order::{PaymentMode, State, UnitType};
-use qabyl::domain::policy::{Limits, Policy};
+use qabyl::domain::policy::Policy;
 use qabyl::domain::rules::{
     Condition, Criterion, LineCriterion, Outcome, Range, Rule, Rules, ShopCount, explain,
 };
 use qabyl::domain::schedule::AtDeadline;
 use qabyl::domain::stock::{Level, LineStock, UnknownStock};
+use qabyl::domain::verdict::{CancelReason, Verdict};
 use qabyl::rules_file;
 
 use crate::rules::facts::{ACCEPT_ALL, ago, facts, level, line, load, now, policy};
@@ -86,7 +89,7 @@ prop_compose! {
         }
         facts.order.total = Money::from_tenge(total);
         facts.shortage = seen.map(|(since, scans)| ShortageSeen { since: ago(since), scans });
-        facts.around.swept_at = swept.map(ago);
+        facts.around.evidence.accepted = swept.map(|start| Interval { start: ago(start), end: now() });
         facts.around.counters.decided = decided;
         facts.around.counters.cancelled = cancelled;
         facts.around.counters.cancelled_last_hour = last_hour;
@@ -119,8 +122,13 @@ fn shift(facts: &Facts, by: SignedDuration) -> Facts {
         since: seen.since + by,
         ..seen
     });
-    later.around.swept_at = facts.around.swept_at.map(|at| at + by);
-    later.around.swept_until = facts.around.swept_until.map(|at| at + by);
+    let shifted = |sweep: Interval| Interval {
+        start: sweep.start + by,
+        end: sweep.end + by,
+    };
+    let evidence = &facts.around.evidence;
+    later.around.evidence.accepted = evidence.accepted.map(shifted);
+    later.around.evidence.archive = evidence.archive.map(shifted);
     if let LinesFacts::Known(lines) = &mut later.lines {
         for line in lines {
             if let LineStock::Known(level) = &mut line.stock {

@@ -1,11 +1,13 @@
 //! The deadline: working time of the merchant's schedule, and what becomes of an order at its last call.
 
 use jiff::{SignedDuration, Timestamp};
-use qabyl::domain::decision::{Verdict, decide};
+use qabyl::domain::decision::decide;
 use qabyl::domain::facts::Facts;
 use qabyl::domain::interlocks::Name;
-use qabyl::domain::policy::{Limits, Policy};
+use qabyl::domain::limits::Limits;
+use qabyl::domain::policy::Policy;
 use qabyl::domain::schedule::{AtDeadline, Schedule, WorkingHours};
+use qabyl::domain::verdict::Verdict;
 
 use crate::rules::facts::{ACCEPT_ALL, first, load, with_stock};
 
@@ -205,7 +207,7 @@ fn the_deadline_never_accepts_what_an_interlock_would_not() {
     paused.around.paused = Some("by hand".to_owned());
     assert_eq!(word(&paused), "hold");
     let mut unread = with_stock(9);
-    unread.around.swept_at = None;
+    unread.around.evidence.accepted = None;
     assert_eq!(word(&unread), "wait", "accepted orders were not read");
     let mut stale = with_stock(9);
     if let qabyl::domain::stock::LineStock::Known(level) = &mut first(&mut stale).stock {

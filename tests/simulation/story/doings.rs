@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use jiff::{SignedDuration, Timestamp};
-use qabyl::domain::decision::{CancelReason, Verdict};
 use qabyl::domain::ids::Sku;
 use qabyl::domain::stock::StockRow;
+use qabyl::domain::verdict::{CancelReason, Verdict};
 use qabyl::runtime::build;
 use qabyl_sandbox::{Order, Status, World};
 

@@ -1,0 +1,576 @@
+//! What a verdict rests on besides stock: when accepted orders and the archive were last read, and which orders
+//! may hold units that no reservation counts.
+//!
+//! How fresh that must be depends on what rests on it, and stands in one table, [`Use::requirement`]:
+//!
+//! | use | sweep begun at most … ago | and ended at most … ago | and not begun before | archive | unaccounted orders |
+//! |---|---|---|---|---|---|
+//! | accept | `sweep_age_max` | | | | none |
+//! | accept of the last units | `sweep_age_max` | `last_units_age_max` | the order was first seen | likewise | none |
+//! | cancel | `sweep_age_max` | `cancel_age_max` | stock was counted | | may be |
+//! | first POST of an accept | `sweep_age_max` | | | | none found since the decision |
+//! | repeated POST of an accept | `sweep_age_max` | | | | may be |
+//!
+//! The interlocks ask when an order is decided, and the ledger asks again before a POST leaves.
+
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::calendar::stamp;
+use super::ids::{OrderCode, OrderId};
+use crate::mutant::mutant;
+
+/// From when until when something was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interval {
+    /// When the first request was sent.
+    pub start: Timestamp,
+    /// When the last answer was in.
+    pub end: Timestamp,
+}
+
+impl Interval {
+    /// A reading that took no time.
+    pub const fn at(moment: Timestamp) -> Self {
+        Self {
+            start: moment,
+            end: moment,
+        }
+    }
+}
+
+/// Why an order may hold units that no reservation counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// It was accepted elsewhere, and its lines are still to be read.
+    LinesAwaited,
+    /// It left the list of new orders and was not read since.
+    MissingFromNewList {
+        /// When the first list without it was complete. It blocks accepts for as long as a sweep may be old:
+        /// one that is asked about in vain, again and again, must not stop the shop.
+        since: Timestamp,
+    },
+}
+
+/// An order that may hold units that no reservation counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unaccounted {
+    /// Its id.
+    pub order: OrderId,
+    /// Its number.
+    pub code: OrderCode,
+    /// Why.
+    pub cause: Cause,
+}
+
+/// What is known of a shop's orders, and since when.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The last complete sweep of all accepted states; `None` before the first.
+    #[serde(default)]
+    pub accepted: Option<Interval>,
+    /// The last complete sweep that read the archive too: only the archive shows what people accepted and
+    /// finished between two sweeps. `None` before the first.
+    #[serde(default)]
+    pub archive: Option<Interval>,
+    /// Orders that may hold units that no reservation counts.
+    #[serde(default)]
+    pub unaccounted: Vec<Unaccounted>,
+}
+
+/// The maximum ages of a sweep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Freshness {
+    /// On which anything may rest, from the sweep's first request.
+    pub sweep_age_max: SignedDuration,
+    /// On which a cancel may rest, from its last answer.
+    pub cancel_age_max: SignedDuration,
+    /// On which an accept of the last units may rest, from its last answer.
+    pub last_units_age_max: SignedDuration,
+}
+
+impl Default for Freshness {
+    /// The defaults of `config/default.toml`.
+    fn default() -> Self {
+        Self {
+            sweep_age_max: SignedDuration::from_mins(5),
+            cancel_age_max: SignedDuration::from_secs(5),
+            last_units_age_max: SignedDuration::from_secs(10),
+        }
+    }
+}
+
+/// What is to rest on the evidence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// The decision to accept an order.
+    Accept,
+    /// The decision to accept an order that takes the last units of something.
+    AcceptLastUnits {
+        /// When the order was first seen: others may have come with it and been accepted elsewhere at once.
+        /// `None` where that was asked before.
+        order_seen_at: Option<Timestamp>,
+    },
+    /// The decision to cancel an order for stock.
+    Cancel {
+        /// When its missing units were last counted: units may have left between an earlier reading and the
+        /// count, and would be missed twice.
+        counted_at: Option<Timestamp>,
+    },
+    /// The first POST of an accept.
+    FirstAttempt {
+        /// When it was decided.
+        decided_at: Timestamp,
+    },
+    /// Another POST of an accept.
+    Repeat,
+}
+
+/// A moment that a sweep must not have begun before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Event {
+    OrderSeen(Timestamp),
+    StockCounted(Timestamp),
+}
+
+impl Event {
+    const fn at(self) -> Timestamp {
+        match self {
+            Self::OrderSeen(at) | Self::StockCounted(at) => at,
+        }
+    }
+}
+
+/// Which unaccounted orders stand in the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Blocking {
+    All,
+    FoundAfter(Timestamp),
+    None,
+}
+
+/// What a use asks of the evidence: one row of the table above.
+struct Requirement {
+    start_age_max: SignedDuration,
+    /// A long sweep is as old as its start, but a shop whose sweeps are slow must get somewhere: where more
+    /// freshness is needed, its end counts.
+    end_age_max: Option<SignedDuration>,
+    not_begun_before: Option<Event>,
+    archive: bool,
+    unaccounted: Blocking,
+}
+
+impl Use {
+    fn requirement(self, freshness: &Freshness) -> Requirement {
+        let plain = Requirement {
+            start_age_max: freshness.sweep_age_max,
+            end_age_max: None,
+            not_begun_before: None,
+            archive: false,
+            unaccounted: Blocking::None,
+        };
+        match self {
+            Self::Accept => Requirement {
+                unaccounted: Blocking::All,
+                ..plain
+            },
+            Self::AcceptLastUnits { .. } if mutant("r6_last_units_unread") => {
+                Self::Accept.requirement(freshness)
+            }
+            Self::AcceptLastUnits { order_seen_at } => Requirement {
+                end_age_max: Some(freshness.last_units_age_max),
+                not_begun_before: order_seen_at
+                    .filter(|_| !mutant("r6_swept_before_order_seen"))
+                    .map(Event::OrderSeen),
+                archive: true,
+                unaccounted: Blocking::All,
+                ..plain
+            },
+            Self::Cancel { counted_at } => Requirement {
+                end_age_max: Some(freshness.cancel_age_max),
+                not_begun_before: counted_at
+                    .filter(|_| !mutant("r8_count_after_sweep"))
+                    .map(Event::StockCounted),
+                ..plain
+            },
+            Self::FirstAttempt { .. } | Self::Repeat if mutant("r6_old_sweep_suffices") => {
+                Requirement {
+                    start_age_max: SignedDuration::MAX,
+                    ..plain
+                }
+            }
+            Self::FirstAttempt { .. } if mutant("r6_unaccounted_order_ignored") => plain,
+            Self::FirstAttempt { decided_at } => Requirement {
+                unaccounted: Blocking::FoundAfter(decided_at),
+                ..plain
+            },
+            Self::Repeat => plain,
+        }
+    }
+}
+
+/// What the evidence lacks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Gap {
+    /// No sweep was complete yet.
+    NeverRead,
+    /// The last sweep began too long ago.
+    TooOld {
+        /// When it began.
+        start: Timestamp,
+        /// Its maximum age.
+        limit: SignedDuration,
+    },
+    /// Orders that may hold the units are not read.
+    Unaccounted(Vec<Unaccounted>),
+    /// The last sweep began before the order was seen.
+    BeforeOrder {
+        /// When it began.
+        start: Timestamp,
+    },
+    /// The last sweep began before the stock was counted.
+    BeforeCount {
+        /// When it began.
+        start: Timestamp,
+        /// When the stock was counted.
+        counted_at: Timestamp,
+    },
+    /// The last sweep ended too long ago.
+    EndedTooLongAgo {
+        /// When it ended.
+        end: Timestamp,
+        /// How long ago it may have ended.
+        limit: SignedDuration,
+    },
+    /// The archive was not read, or too long ago.
+    ArchiveNotRead {
+        /// When it was last read.
+        end: Option<Timestamp>,
+    },
+}
+
+/// Orders that a text names.
+const NAMED_MAX: usize = 3;
+
+impl fmt::Display for Gap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NeverRead => f.write_str("accepted orders were not read completely yet"),
+            Self::TooOld { start, limit } => write!(
+                f,
+                "accepted orders were last read {}, more than {limit:#} ago",
+                stamp(*start)
+            ),
+            Self::Unaccounted(orders) => {
+                f.write_str("orders that may hold these units are not read yet: ")?;
+                for (index, order) in orders.iter().take(NAMED_MAX).enumerate() {
+                    let comma = if index > 0 { "; " } else { "" };
+                    match order.cause {
+                        Cause::LinesAwaited => {
+                            write!(f, "{comma}{} was accepted elsewhere", order.code)?;
+                        }
+                        Cause::MissingFromNewList { since } => write!(
+                            f,
+                            "{comma}{} left the list of new orders by {}",
+                            order.code,
+                            stamp(since)
+                        )?,
+                    }
+                }
+                match orders.len().saturating_sub(NAMED_MAX) {
+                    0 => Ok(()),
+                    more => write!(f, "; and {more} more"),
+                }
+            }
+            Self::BeforeOrder { start } => write!(
+                f,
+                "it takes the last units, and accepted orders were last read {}, before the order was first seen",
+                stamp(*start)
+            ),
+            Self::BeforeCount { start, counted_at } => write!(
+                f,
+                "stock was counted {}, after accepted orders were last read, {}",
+                stamp(*counted_at),
+                stamp(*start)
+            ),
+            Self::EndedTooLongAgo { end, limit } => write!(
+                f,
+                "accepted orders were last read {}, and this needs them read within {limit:#}",
+                stamp(*end)
+            ),
+            Self::ArchiveNotRead { end: Some(end) } => write!(
+                f,
+                "it takes the last units, and the archive was last read {}",
+                stamp(*end)
+            ),
+            Self::ArchiveNotRead { end: None } => {
+                f.write_str("it takes the last units, and the archive was not read completely yet")
+            }
+        }
+    }
+}
+
+impl Evidence {
+    /// What this evidence lacks for a use of it; `None` where it is good enough.
+    pub fn gap(&self, of: Use, freshness: &Freshness, now: Timestamp) -> Option<Gap> {
+        let needs = of.requirement(freshness);
+        let Some(sweep) = self.accepted else {
+            return Some(Gap::NeverRead);
+        };
+        let is_older = |at: Timestamp, limit: SignedDuration| now.duration_since(at) > limit;
+        if is_older(sweep.start, needs.start_age_max) {
+            return Some(Gap::TooOld {
+                start: sweep.start,
+                limit: needs.start_age_max,
+            });
+        }
+        let blocking: Vec<Unaccounted> = self
+            .unaccounted
+            .iter()
+            .filter(|order| order.blocks(needs.unaccounted, needs.start_age_max, now))
+            .cloned()
+            .collect();
+        if !blocking.is_empty() {
+            return Some(Gap::Unaccounted(blocking));
+        }
+        if let Some(event) = needs.not_begun_before
+            && sweep.start < event.at()
+        {
+            let start = sweep.start;
+            return Some(match event {
+                Event::OrderSeen(_) => Gap::BeforeOrder { start },
+                Event::StockCounted(counted_at) => Gap::BeforeCount { start, counted_at },
+            });
+        }
+        let limit = needs.end_age_max?;
+        if is_older(sweep.end, limit) {
+            return Some(Gap::EndedTooLongAgo {
+                end: sweep.end,
+                limit,
+            });
+        }
+        if !needs.archive {
+            return None;
+        }
+        let is_fresh = |archive: Interval| {
+            let event = needs.not_begun_before.map(Event::at);
+            !is_older(archive.end, limit) && event.is_none_or(|event| archive.end >= event)
+        };
+        if self.archive.is_some_and(is_fresh) {
+            return None;
+        }
+        Some(Gap::ArchiveNotRead {
+            end: self.archive.map(|archive| archive.end),
+        })
+    }
+}
+
+impl Unaccounted {
+    fn blocks(&self, which: Blocking, age_max: SignedDuration, now: Timestamp) -> bool {
+        let found_at = match self.cause {
+            Cause::LinesAwaited => now,
+            Cause::MissingFromNewList { since } => since,
+        };
+        let is_recent = now.duration_since(found_at) <= age_max;
+        match which {
+            Blocking::All => is_recent,
+            Blocking::FoundAfter(moment) => is_recent && found_at > moment,
+            Blocking::None => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+    use super::*;
+
+    const MINUTE: i64 = 60;
+
+    fn ago(seconds: i64) -> Timestamp {
+        Timestamp::constant(1_772_434_800 - seconds, 0)
+    }
+
+    fn read(start: i64, end: i64) -> Option<Interval> {
+        Some(Interval {
+            start: ago(start),
+            end: ago(end),
+        })
+    }
+
+    fn evidence(start: i64, end: i64) -> Evidence {
+        Evidence {
+            accepted: read(start, end),
+            archive: read(start, end),
+            unaccounted: Vec::new(),
+        }
+    }
+
+    fn unaccounted(cause: Cause) -> Unaccounted {
+        Unaccounted {
+            order: OrderId::new("opaque").unwrap(),
+            code: OrderCode::new("900000012").unwrap(),
+            cause,
+        }
+    }
+
+    fn gap(evidence: &Evidence, of: Use) -> Option<Gap> {
+        evidence.gap(of, &Freshness::default(), ago(0))
+    }
+
+    fn last_units(seen: i64) -> Use {
+        Use::AcceptLastUnits {
+            order_seen_at: Some(ago(seen)),
+        }
+    }
+
+    /// Every use, with moments long past.
+    fn uses() -> [Use; 5] {
+        [
+            Use::Accept,
+            last_units(3_600),
+            Use::Cancel {
+                counted_at: Some(ago(3_600)),
+            },
+            Use::FirstAttempt {
+                decided_at: ago(3_600),
+            },
+            Use::Repeat,
+        ]
+    }
+
+    #[test]
+    fn nothing_rests_on_a_sweep_that_is_too_old_or_never_was() {
+        for of in uses() {
+            assert_eq!(gap(&evidence(5 * MINUTE, 1), of), None, "{of:?}");
+            let old = gap(&evidence(5 * MINUTE + 1, 1), of);
+            assert!(matches!(old, Some(Gap::TooOld { .. })), "{of:?}");
+            assert_eq!(
+                gap(&Evidence::default(), of),
+                Some(Gap::NeverRead),
+                "{of:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn cancels_and_the_last_units_need_a_sweep_that_ended_just_now() {
+        for (of, limit) in [(uses()[1], 10), (uses()[2], 5)] {
+            assert_eq!(gap(&evidence(60, limit), of), None, "{of:?}");
+            let late = gap(&evidence(60, limit + 1), of);
+            assert!(matches!(late, Some(Gap::EndedTooLongAgo { .. })), "{of:?}");
+        }
+        for of in [Use::Accept, uses()[3], Use::Repeat] {
+            assert_eq!(gap(&evidence(60, 59), of), None, "{of:?}");
+        }
+    }
+
+    #[test]
+    fn the_last_units_need_a_sweep_begun_since_the_order_was_seen() {
+        assert_eq!(gap(&evidence(9, 1), last_units(9)), None);
+        let before = gap(&evidence(10, 1), last_units(9));
+        assert_eq!(before, Some(Gap::BeforeOrder { start: ago(10) }));
+        let asked_before = Use::AcceptLastUnits {
+            order_seen_at: None,
+        };
+        assert_eq!(gap(&evidence(10, 1), asked_before), None);
+    }
+
+    #[test]
+    fn the_last_units_need_the_archive_read_since_the_order_was_seen() {
+        let with = |archive: Option<Interval>| {
+            let evidence = Evidence {
+                archive,
+                ..evidence(5, 1)
+            };
+            gap(&evidence, last_units(8))
+        };
+        assert_eq!(with(read(20, 8)), None);
+        let stale = |end: i64| {
+            Some(Gap::ArchiveNotRead {
+                end: Some(ago(end)),
+            })
+        };
+        assert_eq!(with(read(20, 9)), stale(9));
+        assert_eq!(with(read(20, 11)), stale(11));
+        assert_eq!(with(None), Some(Gap::ArchiveNotRead { end: None }));
+        let without = Evidence {
+            archive: None,
+            ..evidence(5, 1)
+        };
+        for of in [Use::Accept, uses()[2], uses()[3], Use::Repeat] {
+            assert_eq!(gap(&without, of), None, "{of:?}");
+        }
+    }
+
+    #[test]
+    fn a_cancel_needs_a_sweep_begun_since_stock_was_counted() {
+        let cancel = |counted: i64| Use::Cancel {
+            counted_at: Some(ago(counted)),
+        };
+        assert_eq!(gap(&evidence(9, 1), cancel(9)), None);
+        let before = gap(&evidence(10, 1), cancel(9));
+        let counted_after = Gap::BeforeCount {
+            start: ago(10),
+            counted_at: ago(9),
+        };
+        assert_eq!(before, Some(counted_after));
+    }
+
+    #[test]
+    fn an_order_that_is_not_accounted_for_blocks_accepts_until_a_sweep_would_be_too_old() {
+        let with = |cause: Cause, of: Use| {
+            let evidence = Evidence {
+                unaccounted: vec![unaccounted(cause)],
+                ..evidence(5, 1)
+            };
+            matches!(gap(&evidence, of), Some(Gap::Unaccounted(_)))
+        };
+        let missing = |seconds: i64| Cause::MissingFromNewList {
+            since: ago(seconds),
+        };
+        for of in [Use::Accept, last_units(20)] {
+            assert!(with(Cause::LinesAwaited, of), "{of:?}");
+            assert!(with(missing(5 * MINUTE), of), "{of:?}");
+            assert!(!with(missing(5 * MINUTE + 1), of), "{of:?}");
+        }
+        let attempt = Use::FirstAttempt {
+            decided_at: ago(30),
+        };
+        assert!(with(Cause::LinesAwaited, attempt));
+        assert!(with(missing(29), attempt));
+        assert!(!with(missing(30), attempt), "it was known to the decision");
+        for of in [uses()[2], Use::Repeat] {
+            assert!(!with(Cause::LinesAwaited, of), "{of:?}");
+        }
+    }
+
+    #[test]
+    fn a_text_names_the_first_orders_and_counts_the_rest() {
+        let one = |number: usize, cause: Cause| Unaccounted {
+            code: OrderCode::new(format!("90000000{number}")).unwrap(),
+            ..unaccounted(cause)
+        };
+        let since = ago(0);
+        let mut orders = vec![
+            one(1, Cause::LinesAwaited),
+            one(2, Cause::MissingFromNewList { since }),
+        ];
+        let text = Gap::Unaccounted(orders.clone()).to_string();
+        assert_eq!(
+            text,
+            "orders that may hold these units are not read yet: 900000001 was accepted elsewhere; \
+             900000002 left the list of new orders by 02.03 12:00"
+        );
+        orders.extend((3..6).map(|number| one(number, Cause::LinesAwaited)));
+        let text = Gap::Unaccounted(orders).to_string();
+        assert!(
+            text.ends_with("900000003 was accepted elsewhere; and 2 more"),
+            "{text}"
+        );
+    }
+}
