@@ -128,7 +128,7 @@ async fn a_test_message_says_what_came_of_it() {
         .fails(1, &["hook: it answers HTTP 404"]);
     desk.qabyl(&["notify", "test", "nobody"])
         .await
-        .fails(2, &["there are: hook"]);
+        .fails(2, &["configured: hook"]);
     desk.write("hook-secret", "whsec_not-a-key");
     desk.qabyl(&["notify", "test"])
         .await
