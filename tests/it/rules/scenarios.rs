@@ -243,12 +243,20 @@ fn every_fact_can_be_written_in_a_scenario() {
     let tables = [
         ("", &plain),
         ("around.", &plain["around"]),
+        (
+            "around.evidence.accepted.",
+            &plain["around"]["evidence"]["accepted"],
+        ),
+        (
+            "around.evidence.archive.",
+            &plain["around"]["evidence"]["archive"],
+        ),
         ("order.", &plain["order"]),
     ];
     let (mut written, mut moments) = (String::new(), 0);
     for (table, facts) in tables {
         for (name, value) in facts.as_object().unwrap() {
-            if name.ends_with("_at") || name.ends_with("_until") {
+            if name.ends_with("_at") || ["start", "end"].contains(&name.as_str()) {
                 writeln!(written, "facts.{table}{name} = \"7m ago\"").unwrap();
                 moments += 1;
             } else if let Some(count) = value.as_i64() {
