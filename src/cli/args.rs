@@ -44,7 +44,7 @@ pub(super) enum Command {
     #[command(subcommand)]
     Orders(OrdersCommand),
     /// Explain how an order was decided and what has happened since
-    Explain(OneOrder),
+    Explain(Explain),
     /// Accept an order by hand
     Accept(OneOrder),
     /// Cancel an order by hand
@@ -112,7 +112,7 @@ pub(super) enum Format {
     Json,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Copy, Args)]
 pub(super) struct Shown {
     /// Output format
     #[arg(long, value_enum, default_value = "table")]
@@ -178,6 +178,23 @@ pub(super) struct OneOrder {
     pub(super) shop: Option<String>,
     /// Your name, for the audit log
     #[arg(long = "as", value_name = "NAME")]
+    pub(super) actor: Option<String>,
+    #[command(flatten)]
+    pub(super) shown: Shown,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Explain {
+    /// Order code, as people say it
+    #[arg(required_unless_present = "plan")]
+    pub(super) code: Option<String>,
+    /// Instead of an order: what the next poll, sweep and act would ask Kaspi
+    #[arg(long, conflicts_with = "code")]
+    pub(super) plan: bool,
+    /// Shop, where two shops have orders with this code; with --plan: this shop only
+    #[arg(long)]
+    pub(super) shop: Option<String>,
+    #[arg(long = "as", value_name = "NAME", hide = true)]
     pub(super) actor: Option<String>,
     #[command(flatten)]
     pub(super) shown: Shown,

@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use super::args::{Format, OneOrder};
+use super::args::{Explain, Format, OneOrder};
 use super::orders::{Deadline, as_json, find, lines_table, local, standing};
-use super::{Done, say, shops};
+use super::{Done, explain_plan, say, shops};
 use crate::config::Loaded;
 use crate::domain::calendar::left_words;
 use crate::domain::explanation;
@@ -14,8 +14,17 @@ use crate::domain::policy::Policy;
 use crate::domain::stock::LineStock;
 use crate::store::{ActionView, DecisionView, OrderView};
 
-pub(super) async fn run(loaded: &Loaded, args: &OneOrder) -> Done {
-    let view = find(loaded, args).await?;
+pub(super) async fn run(loaded: &Loaded, args: &Explain) -> Done {
+    let Some(code) = args.code.clone() else {
+        return explain_plan::run(loaded, args).await;
+    };
+    let order = OneOrder {
+        code,
+        shop: args.shop.clone(),
+        actor: args.actor.clone(),
+        shown: args.shown,
+    };
+    let view = find(loaded, &order).await?;
     if args.shown.format == Format::Json {
         say(&as_json(&view, &Deadline::of(&loaded.config)).to_string());
         return Ok(ExitCode::SUCCESS);

@@ -9,6 +9,7 @@ mod config;
 mod demo;
 mod doctor;
 mod explain;
+mod explain_plan;
 mod generate;
 mod health;
 mod manual_decisions;

@@ -68,6 +68,11 @@ pub const FIELDS: &[Field] = &[
     Field("new", Number, "orders not seen before"),
     Field("changed", Number, "orders that differ from what was stored"),
     Field("lines_read", Number, "orders whose lines were read"),
+    Field(
+        "plan",
+        Text,
+        "steps, each with what its requests are for, as `qabyl explain --plan` prints them",
+    ),
     Field("skew_s", Number, "Kaspi's clock minus this one, in seconds"),
     Field(
         "set_back_s",

@@ -26,6 +26,12 @@ macro_rules! events {
 
 events! {
     "Orders" {
+        POLL_PLANNED "poll.planned" DEBUG [] ["shop" "plan"]
+            "a poll is about to ask Kaspi this";
+        SWEEP_PLANNED "sweep.planned" DEBUG [] ["shop" "plan"]
+            "a sweep is about to ask Kaspi this";
+        ACT_PLANNED "act.planned" DEBUG [] ["shop" "plan"]
+            "an act pass takes up these actions";
         POLL_NEWS "poll.news" INFO [] ["shop" "listed" "new" "changed" "lines_read"]
             "a list of new orders brought something new";
         POLL_INCOMPLETE "poll.incomplete" WARN [] ["shop" "why"]

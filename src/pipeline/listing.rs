@@ -7,14 +7,13 @@ use std::future::Future;
 use futures_util::stream::{self, StreamExt as _};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Ctx, DEEP, StageError, Window};
+use super::{Ctx, StageError, Window};
 use crate::crash_point::crash_point;
 use crate::domain::ids::OrderId;
 use crate::domain::order::{State, Status};
 use crate::kaspi::{ApiError, ListQuery, Page};
 use crate::ledger::{Observed, Reading};
-use crate::mutant::mutant;
-use crate::store::{ScanKind, StoreError};
+use crate::store::StoreError;
 
 /// Most orders Kaspi puts on a page (KASPI_API §2).
 const PAGE_SIZE: u32 = 100;
@@ -94,24 +93,8 @@ pub(super) async fn read(
     Ok((listed, None))
 }
 
-/// The span to list now: the lookback before the last complete list, so that a pause between two takes
-/// nothing of it, or as far back as Kaspi goes where that is due (R10).
-pub(super) async fn span(ctx: &Ctx, kind: ScanKind, now: Timestamp) -> Result<Window, StageError> {
-    let clocks = ctx.kaspi_clock.clocks();
-    if is_deep(ctx, kind, now).await? && !mutant("r10_no_deep_scan") {
-        return Ok(clocks.window(DEEP));
-    }
-    let Window { from, to } = clocks.window(ctx.settings.lookback);
-    let last = ctx.store.last_complete_scan(&ctx.shop, kind, now).await?;
-    let since = last.and_then(|scan| scan.kaspi_at.saturating_sub(ctx.settings.lookback).ok());
-    Ok(Window {
-        from: since.unwrap_or(from).min(from),
-        to,
-    })
-}
-
-/// Why a list over this span says nothing of now: its ends were reckoned with a clock that turned out
-/// to be wrong, or was set meanwhile, and orders that wait may lie outside of them.
+/// Why a list over this window says nothing of now: its ends were computed from a clock that was wrong,
+/// or that was set in the meantime, and orders that wait may lie outside of it.
 pub(super) fn window_incomplete(ctx: &Ctx, Window { from, to }: Window) -> Option<String> {
     let now = ctx.kaspi_clock.now();
     let back = ctx.settings.lookback - CLOCK_MOVES;
@@ -119,24 +102,6 @@ pub(super) fn window_incomplete(ctx: &Ctx, Window { from, to }: Window) -> Optio
     (!reaches_back || to < now).then(|| {
         "the clock was wrong or was set: the list is of another time, and is read again".to_owned()
     })
-}
-
-/// At the first start, and every `confirm.deep_scan_every`.
-async fn is_deep(ctx: &Ctx, kind: ScanKind, now: Timestamp) -> Result<bool, StageError> {
-    let deep = ctx.kaspi_clock.clocks().window(DEEP).from;
-    let reached = deep
-        .saturating_add(ctx.settings.deep_every * 2)
-        .unwrap_or(deep);
-    let last = ctx
-        .store
-        .last_complete_scan(&ctx.shop, kind, reached)
-        .await?;
-    // As soon as either clock says so, or was set by as much.
-    let is_long = |span: SignedDuration| span.abs() >= ctx.settings.deep_every;
-    Ok(last.is_none_or(|scan| {
-        is_long(now.duration_since(scan.started_at))
-            || is_long(ctx.kaspi_clock.now().duration_since(scan.kaspi_at))
-    }))
 }
 
 /// Pages shift while a list shrinks (KASPI_API §2): it is read again until its count is met, or two

@@ -14,6 +14,7 @@ mod lines;
 mod listing;
 pub mod meter;
 pub mod notify;
+pub mod plan;
 pub mod poll;
 pub mod stages;
 pub mod sweep;

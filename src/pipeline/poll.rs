@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::plan::{PollPlan, one_line};
 use super::{Ctx, StageError, lines, listing};
 use crate::crash_point::crash_point;
 use crate::domain::order::{State, Status};
@@ -97,10 +98,12 @@ async fn list(ctx: &Ctx, report: &mut Report) -> Result<(), StageError> {
 
 async fn list_once(ctx: &Ctx, report: &mut Report) -> Result<Option<ApiError>, StageError> {
     let (started_at, begun) = (ctx.clock.now(), ctx.clock.ticks());
-    let span = listing::span(ctx, ScanKind::New, started_at).await?;
-    // One that waits for longer than the lookback is still looked at each time: it may be sent only
-    // while it is listed.
-    let window = span.extended_to(ctx.store.oldest_waiting(&ctx.shop).await?);
+    let around = (&ctx.settings, ctx.kaspi_clock.clocks());
+    let plan = PollPlan::load(&ctx.store, &ctx.shop, around).await?;
+    log_event!(
+        POLL_PLANNED, shop = %ctx.shop, plan = %one_line(&plan.steps()), "a poll was planned"
+    );
+    let window = plan.list.window;
     let wanted = listing::Wanted {
         state: State::New,
         status: Some(Status::ApprovedByBank),

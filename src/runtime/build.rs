@@ -150,7 +150,8 @@ pub const fn semantics(config: &Config) -> Semantics {
     }
 }
 
-fn settings(config: &Config) -> Settings {
+/// The stages' limits.
+pub fn settings(config: &Config) -> Settings {
     Settings {
         lookback: signed(config.poll.lookback),
         deep_every: signed(config.confirm.deep_scan_every),

@@ -22,6 +22,7 @@ use crate::events::log_event;
 use crate::kaspi::{ApiError, Writer};
 use crate::ledger::{Due, Ended};
 use crate::mutant::mutant;
+use crate::pipeline::plan::one_line;
 
 /// Actions fetched from the database in one go.
 pub const FETCH: u32 = 256;
@@ -178,6 +179,11 @@ impl<'a> Pass<'a> {
             let mut due = plan.wait;
             due.retain(|due| still.iter().any(|still| still.action == due.action));
             plan = self::plan(due, &situation);
+        }
+        if !plan.is_empty() {
+            log_event!(
+                ACT_PLANNED, shop = %self.ctx.shop, plan = %one_line(&plan.steps()), "an act pass was planned"
+            );
         }
         self.report.wants_poll |= !plan.wait_for_poll.is_empty();
         let taken = plan.ready.iter().map(|(due, _)| due).chain(&plan.read);

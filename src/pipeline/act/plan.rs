@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::domain::action::{Kind, State};
 use crate::ledger::Due;
 use crate::mutant::mutant;
+use crate::pipeline::plan::{RequestClass, Step};
 
 /// With no more stale sightings than this, orders are read singly rather than listed again.
 const SINGLES_MAX: usize = 2;
@@ -42,6 +43,46 @@ pub struct ActPlan {
     pub wait_for_poll: Vec<Due>,
     /// Actions that wait for their turn.
     pub wait: Vec<Due>,
+}
+
+impl ActPlan {
+    /// Whether it asks Kaspi nothing.
+    pub const fn is_empty(&self) -> bool {
+        !self.sweep_first
+            && self.ready.is_empty()
+            && self.read.is_empty()
+            && self.wait_for_poll.is_empty()
+    }
+
+    /// The plan for people.
+    pub fn steps(&self) -> Vec<Step> {
+        let parts = [
+            (
+                RequestClass::Act,
+                self.ready.len(),
+                "send requests for {} orders that were just listed",
+            ),
+            (
+                RequestClass::Act,
+                self.read.len(),
+                "read {} orders, then send their requests",
+            ),
+            (
+                RequestClass::NewOrders,
+                self.wait_for_poll.len(),
+                "poll: {} accepts wait for a fresh list",
+            ),
+            (
+                RequestClass::Evidence,
+                if self.sweep_first { self.wait.len() } else { 0 },
+                "sweep: {} cancels rest on accepted orders read just before",
+            ),
+        ];
+        let steps = parts.into_iter().filter(|(_, count, _)| *count > 0);
+        steps
+            .map(|(class, count, what)| Step::new(class, what.replace("{}", &count.to_string())))
+            .collect()
+    }
 }
 
 /// Takes up what is due, in its order. Cancels come last: they rest on a sweep just before them, and one
@@ -104,4 +145,115 @@ pub(super) fn is_fresh(at: Option<Timestamp>, limit: SignedDuration, now: Timest
         let age = now.duration_since(at);
         age >= -FUTURE_MAX && age <= limit
     })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+mod tests {
+    use super::*;
+    use crate::domain::decision::CancelReason;
+    use crate::kaspi::decode;
+    use crate::pipeline::plan::tests::now;
+
+    fn due(action: i64, kind: Kind, listed_s_ago: i64) -> Due {
+        let order = format!(
+            r#"{{"data":{{"type":"orders","id":"{action}","attributes":{{"code":"{action}",
+               "totalPrice":100,"creationDate":1700000000000,"state":"NEW","status":"APPROVED_BY_BANK"}}}}}}"#
+        );
+        Due {
+            action,
+            decision: action,
+            order: decode::order(order.as_bytes()).unwrap(),
+            kind,
+            state: State::Pending,
+            attempts: 0,
+            by_person: false,
+            of_accepted: false,
+            made_at: now(),
+            listed_at: Some(now() - SignedDuration::from_secs(listed_s_ago)),
+            last_outcome: None,
+            counted: 0,
+        }
+    }
+
+    fn accepts(count: i64, listed_s_ago: i64) -> Vec<Due> {
+        let accepts = 1..=count;
+        accepts
+            .map(|action| due(action, Kind::Accept, listed_s_ago))
+            .collect()
+    }
+
+    fn cancel(action: i64) -> Due {
+        let reason = CancelReason::MerchantOutOfStock;
+        let comment = String::new();
+        due(action, Kind::Cancel { reason, comment }, 1)
+    }
+
+    fn situation() -> Situation {
+        Situation {
+            now: now(),
+            sighting_age_max: SignedDuration::from_secs(30),
+            cancel_sweep_age_max: SignedDuration::from_secs(30),
+            swept_at: None,
+            free_slots: 4,
+            is_idle: true,
+        }
+    }
+
+    #[test]
+    fn an_accept_that_was_just_listed_is_sent() {
+        let plan = plan(accepts(3, 30), &situation());
+        assert_eq!((plan.ready.len(), plan.read.len()), (3, 0));
+    }
+
+    #[test]
+    fn few_accepts_with_an_old_sighting_are_read_and_many_wait_for_a_list() {
+        let few = plan(accepts(2, 31), &situation());
+        assert_eq!((few.read.len(), few.wait_for_poll.len()), (2, 0));
+        let many = plan(accepts(3, 31), &situation());
+        assert_eq!((many.read.len(), many.wait_for_poll.len()), (0, 3));
+    }
+
+    #[test]
+    fn an_accept_that_was_sent_before_is_read_first() {
+        let mut sent = accepts(6, 1);
+        sent.iter_mut().for_each(|due| due.attempts = 1);
+        let plan = plan(sent, &situation());
+        assert_eq!(
+            (plan.ready.len(), plan.read.len()),
+            (0, 4),
+            "as slots are free"
+        );
+        assert_eq!(plan.wait.len(), 2);
+    }
+
+    #[test]
+    fn cancels_wait_for_all_other_work_and_then_for_one_sweep() {
+        let mut mixed = accepts(1, 1);
+        mixed.push(cancel(2));
+        let first = plan(mixed, &situation());
+        assert_eq!((first.ready.len(), first.wait.len()), (1, 1));
+        let cancels = || vec![cancel(2), cancel(3)];
+        let busy = Situation {
+            is_idle: false,
+            ..situation()
+        };
+        assert!(plan(cancels(), &busy).is_empty());
+        assert!(plan(cancels(), &situation()).sweep_first);
+        let swept = Situation {
+            swept_at: Some(now()),
+            ..situation()
+        };
+        assert_eq!(plan(cancels(), &swept).read.len(), 2);
+    }
+
+    #[test]
+    fn a_cancel_by_a_person_needs_no_sweep() {
+        let by_person = Due {
+            by_person: true,
+            ..cancel(1)
+        };
+        let plan = plan(vec![by_person], &situation());
+        assert_eq!((plan.sweep_first, plan.read.len()), (false, 1));
+    }
 }

@@ -1,13 +1,12 @@
 //! Reading what became of orders: lists of states, single orders, lines, and the record of a sweep. What
 //! is to be read, and when, is planned by the stage.
 
-use std::time::Duration;
-
 use futures_util::stream::{self, StreamExt as _};
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::listing::{self, Wanted};
 use super::super::{Ctx, StageError, Window, lines};
+use super::{Report, Start};
 use crate::domain::ids::OrderId;
 use crate::domain::order::{State, Status};
 use crate::kaspi::ApiError;
@@ -36,38 +35,56 @@ const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// One day of the archive is listed in less, unless the process is halted meanwhile.
 const HALTED: SignedDuration = SignedDuration::from_mins(10);
 
-/// What a sweep did.
-#[derive(Debug, Clone, Default)]
-pub struct Report {
-    /// Whether it was due at all.
-    pub swept: bool,
+/// What one part of a sweep read: the accepted orders, or the archive.
+#[derive(Debug, Default)]
+pub(super) struct Part {
     /// Orders listed.
-    pub listed: usize,
+    pub(super) listed: usize,
     /// Orders read singly.
-    pub singles: usize,
+    pub(super) singles: usize,
     /// What they changed.
-    pub observed: Observed,
+    pub(super) observed: Observed,
     /// Why it is not complete, if it is not.
-    pub problem: Option<String>,
+    pub(super) problem: Option<String>,
+    /// What Kaspi failed with.
+    pub(super) error: Option<ApiError>,
 }
 
-impl Report {
-    /// Adds what another reading of the same sweep did; why that is not complete is its own matter.
-    pub(super) fn add(&mut self, other: Self) -> Option<String> {
+impl Part {
+    /// Whether nothing of it is missing so far.
+    pub(super) const fn is_complete(&self) -> bool {
+        self.error.is_none() && self.problem.is_none()
+    }
+
+    /// Adds what another part of the same sweep read; why that is not complete is its own matter.
+    pub(super) fn add_counts(&mut self, other: &Self) {
         self.listed += other.listed;
         self.singles += other.singles;
-        self.observed.add(other.observed);
-        other.problem
+        self.observed.add(other.observed.clone());
+    }
+
+    /// The sweep's report, or the error that ended it.
+    pub(super) fn into_report(self) -> Result<Report, StageError> {
+        match self.error {
+            Some(error) => Err(error.into()),
+            None => Ok(Report {
+                swept: true,
+                listed: self.listed,
+                singles: self.singles,
+                observed: self.observed,
+                problem: self.problem,
+            }),
+        }
     }
 }
 
-/// Lists these states over a span, and stores what was read whatever became of the rest.
+/// Lists these states over a window, and stores what was read whether or not the rest fails.
 pub(super) async fn list_states(
     ctx: &Ctx,
     states: &[State],
     window: Window,
-    report: &mut Report,
-) -> Result<Option<ApiError>, StageError> {
+    part: &mut Part,
+) -> Result<(), StageError> {
     let mut lists = stream::iter(states.to_vec())
         .map(async |state: State| {
             let wanted = Wanted {
@@ -79,44 +96,42 @@ pub(super) async fn list_states(
             listing::read(ctx, &wanted).await
         })
         .buffered(ctx.settings.max_in_flight.max(1));
-    let mut failed = None;
     let mut readings: Vec<Reading> = Vec::new();
     while let Some(list) = lists.next().await {
         let (listed, error) = list?;
-        report.listed += listed.orders;
-        report.observed.add(listed.observed);
+        part.listed += listed.orders;
+        part.observed.add(listed.observed);
         readings.extend(listed.readings.into_values());
-        if report.problem.is_none() {
-            report.problem = listed.problem;
-        }
-        failed = failed.or(error);
+        part.problem = part.problem.take().or(listed.problem);
+        part.error = part.error.take().or(error);
     }
     let observed = ctx
         .store
         .record_readings(&ctx.shop, &readings, ctx.clock.now())
         .await?;
-    report.observed.add(observed);
-    Ok(failed)
+    part.observed.add(observed);
+    Ok(())
 }
 
-/// Lists what is over and was placed within this span.
+/// Lists the archive day by day.
 pub(super) async fn list_archive(
     ctx: &Ctx,
     window: Window,
-    report: &mut Report,
-) -> Result<Option<ApiError>, StageError> {
+    part: &mut Part,
+) -> Result<(), StageError> {
     for day in window.split(DAY, SignedDuration::ZERO) {
         let begun = ctx.clock.now();
-        if let Some(error) = list_states(ctx, &[State::Archive], day, report).await? {
-            return Ok(Some(error));
+        list_states(ctx, &[State::Archive], day, part).await?;
+        if part.error.is_some() {
+            return Ok(());
         }
         if ctx.clock.now().duration_since(begun).abs() > HALTED {
-            // Of what came and went since its accepted states were listed nothing is known.
+            // Nothing is known of orders that came and went since the accepted states were listed.
             let why = "the archive's list was halted: orders may have come and gone unseen";
-            report.problem.get_or_insert_with(|| why.to_owned());
+            part.problem.get_or_insert_with(|| why.to_owned());
         }
     }
-    Ok(None)
+    Ok(())
 }
 
 /// Reads the lines of orders whose goods have left, or are promised: all that are missing, of which those
@@ -124,14 +139,14 @@ pub(super) async fn list_archive(
 pub(super) async fn read_lines_of_accepted_elsewhere(
     ctx: &Ctx,
     (since, from): (Timestamp, Timestamp),
-    report: &mut Report,
+    part: &mut Part,
 ) -> Result<(), StageError> {
     read_lines_of_accepted(ctx, from).await?;
     for status in &DEPARTED {
         lines::read(ctx, status, from).await?;
     }
     let taken = [&[Status::AcceptedByMerchant], DEPARTED.as_slice()].concat();
-    report_missing_lines(ctx, (&taken, since), report).await
+    report_missing_lines(ctx, (&taken, since), part).await
 }
 
 /// Reads the lines of orders that are accepted, or lie where such do.
@@ -147,7 +162,7 @@ pub(super) async fn read_lines_of_accepted(ctx: &Ctx, from: Timestamp) -> Result
 pub(super) async fn read_lines_of_departed(
     ctx: &Ctx,
     since: Timestamp,
-    report: &mut Report,
+    part: &mut Part,
 ) -> Result<(), StageError> {
     if ctx.store.lines_missing(&ctx.shop, &DEPARTED, since).await? == 0 {
         return Ok(());
@@ -155,20 +170,20 @@ pub(super) async fn read_lines_of_departed(
     for status in &DEPARTED {
         lines::read(ctx, status, Timestamp::MAX).await?;
     }
-    report_missing_lines(ctx, (&DEPARTED, since), report).await
+    report_missing_lines(ctx, (&DEPARTED, since), part).await
 }
 
 /// A sweep is not complete while lines of orders in these statuses, first seen `since`, are missing.
 async fn report_missing_lines(
     ctx: &Ctx,
     (statuses, since): (&[Status], Timestamp),
-    report: &mut Report,
+    part: &mut Part,
 ) -> Result<(), StageError> {
     let missing = ctx.store.lines_missing(&ctx.shop, statuses, since).await?;
     if missing > 0 {
         let why =
             format!("the lines of {missing} orders that came and went unseen are not read yet");
-        report.problem.get_or_insert(why);
+        part.problem.get_or_insert(why);
     }
     Ok(())
 }
@@ -177,8 +192,8 @@ async fn report_missing_lines(
 pub(super) async fn read_singly(
     ctx: &Ctx,
     ids: Vec<OrderId>,
-    report: &mut Report,
-) -> Result<Option<ApiError>, StageError> {
+    part: &mut Part,
+) -> Result<(), StageError> {
     let mut answers = stream::iter(ids)
         .map(async |id: OrderId| {
             let asked_at = ctx.clock.now();
@@ -186,11 +201,10 @@ pub(super) async fn read_singly(
             (asked_at, answer)
         })
         .buffer_unordered(ctx.settings.max_in_flight.max(1));
-    let mut failed = None;
     while let Some((asked_at, answer)) = answers.next().await {
         match answer {
             Ok(Some(order)) => {
-                report.singles += 1;
+                part.singles += 1;
                 let reading = Reading {
                     order,
                     lines: None,
@@ -201,35 +215,35 @@ pub(super) async fn read_singly(
                     .store
                     .record_readings(&ctx.shop, &[reading], ctx.clock.now())
                     .await?;
-                report.observed.add(observed);
+                part.observed.add(observed);
             }
-            Ok(None) => report.singles += 1,
-            Err(error) => failed = Some(error),
+            Ok(None) => part.singles += 1,
+            Err(error) => part.error = Some(error),
         }
     }
-    Ok(failed)
+    Ok(())
 }
 
 /// Puts a sweep on record, with what kept it from being complete.
 pub(super) async fn record(
     ctx: &Ctx,
-    (started_at, begun): (Timestamp, Duration),
+    start: Start,
     window: Window,
-    (failed, archive_read): (Option<&ApiError>, bool),
-    report: &mut Report,
+    archive_read: bool,
+    part: &mut Part,
 ) -> Result<(), StageError> {
-    if let Some(error) = failed {
-        report.problem.get_or_insert_with(|| error.to_string());
+    if let Some(error) = &part.error {
+        part.problem.get_or_insert_with(|| error.to_string());
     }
     let now = ctx.clock.now();
     let scan = Scan {
         kind: ScanKind::Sweep,
-        started_at,
-        kaspi_at: ctx.kaspi_clock.at(begun),
+        started_at: start.at,
+        kaspi_at: ctx.kaspi_clock.at(start.ticks),
         finished_at: now,
         from: window.from,
         to: window.to,
-        problem: report.problem.clone(),
+        problem: part.problem.clone(),
         archive_read,
     };
     ctx.store

@@ -108,6 +108,27 @@ async fn an_unknown_status_is_shown_as_unknown() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn explain_plan_shows_what_is_asked_next() {
+    let desk = Desk::new(Settings::default());
+    desk.qabyl(&["once"]).await.ok();
+    let plan = desk.qabyl(&["explain", "--plan"]).await.ok().out;
+    for part in [
+        "Shop main",
+        "list NEW + APPROVED_BY_BANK placed",
+        "nothing before",
+        "act\n    nothing",
+    ] {
+        assert!(plan.contains(part), "`{part}` is missing:\n{plan}");
+    }
+    let json = desk.qabyl(&["explain", "--plan", "--format", "json"]).await;
+    let rows: serde_json::Value = serde_json::from_str(&json.ok().out).unwrap();
+    assert_eq!(rows[0]["class"], "new orders");
+    let other = desk.qabyl(&["explain", "--plan", "--shop", "other"]).await;
+    other.fails(2, &["there is no shop other"]);
+    desk.qabyl(&["explain"]).await.fails(2, &["CODE"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn explain_tells_the_whole_story_on_one_screen() {
     let desk = Desk::new(Settings::default());
     desk.stock("sku,on_hand\nA,5\nB,1\n").await;
