@@ -10,7 +10,7 @@ use jiff::Timestamp;
 pub enum Clock {
     /// The system's.
     System,
-    /// A test's: it moves only when told to, or when somebody sleeps.
+    /// A test's: it moves only when set, or when somebody sleeps.
     Simulated(Arc<SimulatedTime>),
 }
 

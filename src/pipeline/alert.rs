@@ -1,5 +1,5 @@
-//! alert: an order that still waits shortly before Kaspi's deadline is told to a person, once, whatever
-//! it waits for; an express order that is held, at once.
+//! alert: an order that still waits shortly before Kaspi's deadline is reported to a person, once,
+//! whatever it waits for; an express order that is held, at once.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -7,13 +7,13 @@ use super::{Ctx, StageError};
 use crate::events::log_event;
 use crate::store::{Page, Waiting};
 
-/// Orders looked at in one go; a longer queue is taken in several.
+/// Orders checked in one go.
 const BATCH: u32 = 1_000;
 
-/// Tells of the orders whose deadline is near. Gives their number.
+/// Reports the orders whose deadline is near. Returns their number.
 ///
 /// # Errors
-/// What the database said.
+/// A database error.
 pub async fn run_once(ctx: &Ctx) -> Result<usize, StageError> {
     ctx.repair_clock().await?;
     let policy = ctx.policy();
@@ -22,18 +22,18 @@ pub async fn run_once(ctx: &Ctx) -> Result<usize, StageError> {
     let allowed =
         (policy.limits.schedule.deadline - ctx.settings.alert_before).max(SignedDuration::ZERO);
     let since = now.saturating_sub(allowed).unwrap_or(now);
-    let (mut told, mut page) = (0, Some(Page::first(BATCH)));
-    // Who waits long and has a night in between hides nobody whose hour has come.
+    let (mut reported, mut page) = (0, Some(Page::first(BATCH)));
+    // Every page is read: orders that waited through a night come first and may not be near their deadline.
     while let Some(here) = page {
         let (waiting, next) = ctx.store.waiting(&ctx.shop, since, &here).await?;
-        told += tell(ctx, &waiting, now).await?;
+        reported += report(ctx, &waiting, now).await?;
         page = next;
     }
-    Ok(told)
+    Ok(reported)
 }
 
-/// Tells of those of them whose deadline is near.
-async fn tell(ctx: &Ctx, waiting: &[Waiting], now: Timestamp) -> Result<usize, StageError> {
+/// Reports those of them whose deadline is near.
+async fn report(ctx: &Ctx, waiting: &[Waiting], now: Timestamp) -> Result<usize, StageError> {
     let policy = ctx.policy();
     let schedule = &policy.limits.schedule;
     let before = ctx.settings.alert_before;
@@ -52,7 +52,7 @@ async fn tell(ctx: &Ctx, waiting: &[Waiting], now: Timestamp) -> Result<usize, S
             "an order still waits, and Kaspi will cancel it at the merchant's cost"
         );
     }
-    // Told first and noted then: whoever dies in between tells it twice rather than never.
+    // Logged first and stored then: a crash in between reports it twice rather than never.
     ctx.store
         .deadline_told(&ctx.shop, &near, ctx.clock.now())
         .await?;

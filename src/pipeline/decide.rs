@@ -14,7 +14,7 @@ use crate::events::log_event;
 use crate::ledger::{Decided, DecidingBatch, Proposed};
 use crate::store::Page;
 
-/// Orders decided in one transaction; a longer queue is taken in several.
+/// Orders decided in one transaction.
 const BATCH: u32 = 1_000;
 
 /// What a deciding pass did.
@@ -37,7 +37,7 @@ pub struct Report {
 /// Decides every order that waits, oldest first.
 ///
 /// # Errors
-/// The database; then nothing of the batch under way counts.
+/// A database error; then nothing of the batch under way counts.
 pub async fn run_once(ctx: &Ctx) -> Result<Report, StageError> {
     let mut report = Report::default();
     if ctx.mode == Mode::Observe {
@@ -69,8 +69,7 @@ pub async fn run_once(ctx: &Ctx) -> Result<Report, StageError> {
                 log(ctx, order, id, now);
             }
         }
-        // Orders that are held or wait stay in the queue, whether that is news or not: what is behind
-        // a full batch has its turn now.
+        // Orders that are held or wait stay in the queue, so that the next batch begins behind them.
         let Some(next) = decided.next else {
             return Ok(report);
         };

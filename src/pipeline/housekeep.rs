@@ -1,6 +1,6 @@
-//! housekeep: copies of the database, orders and trail let go when they are old, the log kept short, the
-//! file looked through once a day. For the whole database, a little at a time: whoever decides or acts
-//! goes first.
+//! housekeep: makes backups, deletes orders and audit rows after their retention period, keeps the
+//! write-ahead log short and checks the file once a day. It works for the whole database in small
+//! transactions, so that deciding and acting go first.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,51 +10,51 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::copies::Copies;
+use super::backup_folder::BackupFolder;
 use crate::clock::Clock;
 use crate::domain::notice::{Kind, Notice};
 use crate::events::log_event;
 use crate::store::{Store, StoreError};
 
-/// Transactions of one kind in one run, at most; the rest goes next time.
+/// Transactions of one kind in one run, at most; the next run does the rest.
 const ROUNDS_MAX: usize = 40;
 
-/// Between two of them others write.
+/// Pause between two of them, in which others write.
 const PAUSE: Duration = Duration::from_millis(25);
 
-/// Rows of the trail that go with one order, about.
-const TRAIL_PER_ORDER: u32 = 8;
+/// Audit rows of one order, about.
+const AUDIT_ROWS_PER_ORDER: u32 = 8;
 
-/// A log longer than this is cut, in bytes: twice what SQLite lets it grow to by itself.
-const LOG_MAX: u64 = 8 * 1024 * 1024;
+/// A write-ahead log longer than this is cut: twice what SQLite lets it grow to by itself.
+const LOG_MAX_BYTES: u64 = 8 * 1024 * 1024;
 
-/// The same trouble with copies is told once in so long.
-const TELL_AGAIN: SignedDuration = SignedDuration::from_mins(5);
+/// A failing backup is logged once in this time.
+const LOG_AGAIN: SignedDuration = SignedDuration::from_mins(5);
 
-/// And a person is told of it once in so long, in ms.
+/// And a person is notified once in this time.
 const NOTICE_EVERY_MS: i64 = 6 * 60 * 60 * 1000;
 
-/// Where copies go, how often, and how many stay.
+/// Where backups go, how often they are made, and how many are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Backups {
     /// Their folder.
     pub folder: PathBuf,
-    /// How often one is made.
+    /// How often a backup is made.
     pub every: SignedDuration,
-    /// Hours whose newest copy stays.
+    /// Hours whose newest backup is kept.
     pub keep_hourly: usize,
-    /// Days whose newest copy stays.
+    /// Days whose newest backup is kept.
     pub keep_daily: usize,
 }
 
-/// How long the past is kept.
+/// How long what is finished is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
-    /// Orders that are over.
+    /// Finished orders.
     pub orders: SignedDuration,
-    /// The trail.
+    /// The audit log.
     pub audit: SignedDuration,
-    /// Orders let go in one transaction.
+    /// Orders deleted in one transaction.
     pub batch: u32,
 }
 
@@ -67,29 +67,29 @@ pub struct Keeper {
     pub clock: Clock,
     backups: Option<Backups>,
     retention: Retention,
-    /// When trouble with copies was last told, while there is any.
-    troubled: Mutex<Option<Timestamp>>,
+    /// When a failing backup was last logged, while backups fail.
+    failing_logged_at: Mutex<Option<Timestamp>>,
 }
 
 /// What a run did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Orders let go.
+    /// Orders deleted.
     pub orders: usize,
-    /// Rows of the trail let go.
-    pub trail: usize,
-    /// Whether more is waiting to go.
+    /// Audit rows deleted.
+    pub audit_rows: usize,
+    /// Whether there is more to delete.
     pub more: bool,
-    /// The copy made.
-    pub copy: Option<PathBuf>,
-    /// Why no copy could be made that was due.
+    /// The backup made.
+    pub backup: Option<PathBuf>,
+    /// Why a backup that was due could not be made.
     pub trouble: Option<String>,
-    /// Whether that was told now: it is not at every try.
-    pub told: bool,
+    /// Whether that was logged now: it is not at every try.
+    pub is_logged: bool,
 }
 
 impl Keeper {
-    /// Joins the parts; without `backups` no copies are made.
+    /// Joins the parts; without `backups` none are made.
     pub fn new(
         store: Arc<Store>,
         clock: Clock,
@@ -101,7 +101,7 @@ impl Keeper {
             clock,
             backups,
             retention,
-            troubled: Mutex::default(),
+            failing_logged_at: Mutex::default(),
         }
     }
 }
@@ -109,15 +109,15 @@ impl Keeper {
 /// Does all that is due.
 ///
 /// # Errors
-/// What the database said. Trouble with copies is told, and is no error: it stops nothing else.
+/// A database error. A failing backup is logged and is no error: it stops nothing else.
 pub async fn run_once(keeper: &Keeper, stop: &CancellationToken) -> Result<Report, StoreError> {
     let mut report = tidy(keeper, stop).await?;
     tokio::select! {
         () = stop.cancelled() => return Ok(report),
         checked = keeper.store.check_daily(keeper.clock.now()) => checked.map(drop)?,
     }
-    copy(keeper, stop, &mut report).await;
-    if report.told {
+    back_up(keeper, stop, &mut report).await;
+    if report.is_logged {
         let now = keeper.clock.now();
         let span = now.as_millisecond() / NOTICE_EVERY_MS;
         let notice = Notice::of_all(Kind::BackupFailed, &span.to_string(), json!({}));
@@ -129,7 +129,7 @@ pub async fn run_once(keeper: &Keeper, stop: &CancellationToken) -> Result<Repor
 /// The part that takes little time however large the database is.
 ///
 /// # Errors
-/// What the database said.
+/// A database error.
 pub async fn tidy(keeper: &Keeper, stop: &CancellationToken) -> Result<Report, StoreError> {
     let mut report = Report::default();
     let Retention {
@@ -146,24 +146,24 @@ pub async fn tidy(keeper: &Keeper, stop: &CancellationToken) -> Result<Report, S
         });
         report.add(dropped.await?, |report| &mut report.orders);
     }
-    let rows = batch.saturating_mul(TRAIL_PER_ORDER);
+    let rows = batch.saturating_mul(AUDIT_ROWS_PER_ORDER);
     let dropped = rounds(keeper, stop, rows, async || {
         store.drop_trail(audit, rows, keeper.clock.now()).await
     });
-    report.add(dropped.await?, |report| &mut report.trail);
+    report.add(dropped.await?, |report| &mut report.audit_rows);
     rounds(keeper, stop, batch, async || {
         store.drop_imports(audit, batch, keeper.clock.now()).await
     })
     .await?;
-    if report.orders + report.trail > 0 {
+    if report.orders + report.audit_rows > 0 {
         log_event!(
             RETENTION_DELETED,
             orders = report.orders,
-            audit_rows = report.trail,
-            "what is over and old was let go"
+            audit_rows = report.audit_rows,
+            "orders and audit rows past their retention period were deleted"
         );
     }
-    if store.log_bytes() > LOG_MAX {
+    if store.log_bytes() > LOG_MAX_BYTES {
         store.shorten_log().await?;
     }
     Ok(report)
@@ -176,8 +176,8 @@ impl Report {
     }
 }
 
-/// Repeats one small transaction until it finds nothing more, with room for others in between. Gives
-/// how much went, and whether there may be more.
+/// Repeats one small transaction until it finds nothing more, with pauses for others to write. Returns
+/// how much was deleted, and whether there may be more.
 async fn rounds<F: Future<Output = Result<usize, StoreError>>>(
     keeper: &Keeper,
     stop: &CancellationToken,
@@ -199,38 +199,38 @@ async fn rounds<F: Future<Output = Result<usize, StoreError>>>(
     Ok((all, true))
 }
 
-/// Makes a copy if one is due, and lets older ones go.
-async fn copy(keeper: &Keeper, stop: &CancellationToken, report: &mut Report) {
+/// Makes a backup if one is due, and deletes surplus ones.
+async fn back_up(keeper: &Keeper, stop: &CancellationToken, report: &mut Report) {
     let Some(backups) = &keeper.backups else {
         return;
     };
     let made = tokio::select! {
-        // A copy under way is left unfinished; the next run removes what is there of it.
+        // A backup under way is left unfinished; the next run removes it.
         () = stop.cancelled() => return,
-        made = copy_if_due(keeper, backups) => made,
+        made = back_up_if_due(keeper, backups) => made,
     };
-    let mut troubled = keeper
-        .troubled
+    let mut logged_at = keeper
+        .failing_logged_at
         .lock()
         .unwrap_or_else(PoisonError::into_inner);
     let now = keeper.clock.now();
     match made {
-        Ok(copy) => {
-            report.copy = copy;
-            if report.copy.is_some() && troubled.take().is_some() {
-                log_event!(BACKUP_RECOVERED, "copies are made again");
+        Ok(backup) => {
+            report.backup = backup;
+            if report.backup.is_some() && logged_at.take().is_some() {
+                log_event!(BACKUP_RECOVERED, "backups are made again");
             }
         }
         Err(error) => {
             let error = error.words();
-            let recent = |at: Timestamp| now.duration_since(at).abs() < TELL_AGAIN;
-            if !troubled.is_some_and(recent) {
-                *troubled = Some(now);
-                report.told = true;
+            let recent = |at: Timestamp| now.duration_since(at).abs() < LOG_AGAIN;
+            if !logged_at.is_some_and(recent) {
+                *logged_at = Some(now);
+                report.is_logged = true;
                 log_event!(
                     BACKUP_FAILED, code = "B001", folder = %backups.folder.display(),
                     hint = "see that backup.directory is there, writable and has room; work goes on, and it is tried again",
-                    "no copy of the database was made: {error}"
+                    "the database was not backed up: {error}"
                 );
             }
             report.trouble = Some(error);
@@ -238,32 +238,33 @@ async fn copy(keeper: &Keeper, stop: &CancellationToken, report: &mut Report) {
     }
 }
 
-async fn copy_if_due(keeper: &Keeper, backups: &Backups) -> Result<Option<PathBuf>, StoreError> {
+async fn back_up_if_due(keeper: &Keeper, backups: &Backups) -> Result<Option<PathBuf>, StoreError> {
     let folder = |error: std::io::Error| StoreError::Open {
         path: backups.folder.clone(),
         why: error.to_string(),
     };
-    let mut copies = Copies::find(&backups.folder, keeper.store.path()).map_err(folder)?;
-    for left in &copies.unfinished {
+    let mut backup_folder =
+        BackupFolder::find(&backups.folder, keeper.store.path()).map_err(folder)?;
+    for left in &backup_folder.unfinished {
         std::fs::remove_file(left).map_err(folder)?;
     }
     let now = keeper.clock.now();
-    if !copies.is_due(backups.every, now) {
+    if !backup_folder.is_due(backups.every, now) {
         return Ok(None);
     }
     let started = keeper.clock.ticks();
-    let file = copies.file(now);
+    let file = backup_folder.file(now);
     keeper.store.backup(&file).await?;
     let took = keeper.clock.ticks().saturating_sub(started);
-    copies.add(now);
-    let surplus = copies.surplus(backups.keep_hourly, backups.keep_daily);
+    backup_folder.add(now);
+    let surplus = backup_folder.surplus(backups.keep_hourly, backups.keep_daily);
     for at in &surplus {
-        std::fs::remove_file(copies.file(*at)).map_err(folder)?;
+        std::fs::remove_file(backup_folder.file(*at)).map_err(folder)?;
     }
     log_event!(
         BACKUP_MADE, file = %file.display(), bytes = file.metadata().map_or(0, |file| file.len()),
         took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX), removed = surplus.len(),
-        "a copy of the database was made"
+        "the database was backed up"
     );
     Ok(Some(file))
 }

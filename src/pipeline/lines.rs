@@ -28,7 +28,7 @@ pub(super) struct Report {
 /// SKU, of orders last seen since `from`.
 ///
 /// # Errors
-/// What the database said, and Kaspi's refusal; other failures are counted and tried again later.
+/// A database error, or Kaspi denied access; other failures are counted and tried again later.
 pub(super) async fn read(
     ctx: &Ctx,
     status: &Status,

@@ -21,8 +21,8 @@ const PAGE_SIZE: u32 = 100;
 /// A list that keeps changing under the reader is read again this often.
 const ROUNDS_MAX: u32 = 3;
 
-/// Kaspi's clock and ours drift apart, and are measured by whole seconds: a list is not worth less for
-/// that. Found wrong by more while listing, a clock makes the list worthless: its window was wrong.
+/// Kaspi's clock and ours drift apart, and are measured in whole seconds: that much does no harm. A clock
+/// found wrong by more while listing makes the list useless, as its window was wrong.
 pub(super) const CLOCK_MOVES: SignedDuration = SignedDuration::from_secs(60);
 
 /// What to list.
@@ -37,7 +37,7 @@ pub(super) struct Wanted {
 /// Readings held before they are stored.
 const HELD_MAX: usize = 1_000;
 
-/// Unreadable orders told of one list.
+/// Unreadable orders reported of one list.
 const UNREADABLE_MAX: usize = 100;
 
 /// What was read.
@@ -74,7 +74,7 @@ impl Listed {
 /// says so.
 ///
 /// # Errors
-/// What the database said.
+/// A database error.
 pub(super) async fn read(
     ctx: &Ctx,
     wanted: &Wanted,
@@ -155,8 +155,8 @@ impl Round {
                 .code
                 .or(bad.id)
                 .unwrap_or_else(|| "without a code".to_owned());
-            let is_told = listed.unreadable.iter().any(|(known, _)| *known == name);
-            if !is_told && listed.unreadable.len() < UNREADABLE_MAX {
+            let is_reported = listed.unreadable.iter().any(|(known, _)| *known == name);
+            if !is_reported && listed.unreadable.len() < UNREADABLE_MAX {
                 listed.unreadable.push((name, bad.why));
             }
         }
@@ -201,11 +201,11 @@ async fn read_round(
     let mut round = Round::default();
     let first = fetch(0).await?;
     let total = first.1.total_count;
-    let told = pages_told(&first.1);
-    let pages = told.min(ctx.settings.pages_max);
-    if told > pages {
+    let stated = pages_stated(&first.1);
+    let pages = stated.min(ctx.settings.pages_max);
+    if stated > pages {
         listed.problem = Some(format!(
-            "the list has {told} pages, over kaspi.pages_max = {pages}"
+            "the list has {stated} pages, over kaspi.pages_max = {pages}"
         ));
     }
     round.take((ctx, wanted), first, listed).await?;
@@ -225,8 +225,8 @@ async fn read_round(
         let page = page?;
         let is_empty = page.1.orders.is_empty() && page.1.unreadable.is_empty();
         round.take((ctx, wanted), page, listed).await?;
-        if is_empty && told > pages {
-            // The count is no count, and the list is not complete anyway.
+        if is_empty && stated > pages {
+            // The stated count is wrong, and the list is incomplete anyway.
             break;
         }
     }
@@ -239,7 +239,7 @@ async fn read_round(
 }
 
 /// Pages of the list by Kaspi's counts, whichever is more.
-fn pages_told(first: &Page) -> u32 {
+fn pages_stated(first: &Page) -> u32 {
     let total = first.total_count.unwrap_or(0);
     let by_count = u32::try_from(total.div_ceil(u64::from(PAGE_SIZE))).unwrap_or(u32::MAX);
     first.page_count.unwrap_or(1).max(by_count)

@@ -4,8 +4,9 @@
 
 pub mod act;
 pub mod alert;
-mod copies;
+mod backup_folder;
 mod ctx;
+mod daily_watch;
 pub mod decide;
 mod error;
 pub mod housekeep;
@@ -19,14 +20,13 @@ pub mod poll;
 pub mod stages;
 pub mod sweep;
 pub mod sync_stock;
-mod watch;
 mod window;
 mod write_access;
 
 pub use ctx::{Ctx, CtxParts, Mode, Settings, other_shops_max_age};
+pub use daily_watch::share;
 pub use error::StageError;
 pub use kaspi_clock::{Clocks, KaspiClock};
-pub use watch::share;
 pub use window::Window;
 pub use write_access::WriteAccess;
 

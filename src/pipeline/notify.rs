@@ -1,6 +1,6 @@
-//! notify: what is to be told goes into messages, and messages to their channels, each at its own
-//! pace. A slow or dead channel holds nobody up but itself: its failures are counted in the database,
-//! and it is left alone for longer and longer.
+//! notify: packs notices into messages and sends them to their channels, each at its own pace. A slow or
+//! dead channel delays only itself: its failures are counted in the database, and the pauses after them
+//! grow.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Ctx, watch};
+use super::{Ctx, daily_watch};
 use crate::clock::Clock;
 use crate::events::log_event;
 use crate::net::Backoff;
@@ -28,19 +28,19 @@ const ASKED_LONGEST: SignedDuration = SignedDuration::from_mins(15);
 /// A message that its channel finds unfit so often is not sent again.
 const UNFIT_MAX: i64 = 3;
 
-/// What was told is kept so long, to look it up.
+/// How long notices are kept after they were sent.
 const KEPT_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-/// How often budget, stock and the day's sums are looked at.
+/// How often the cancel budget, stock and the day's sums are checked.
 const WATCH_EVERY: Duration = Duration::from_secs(30);
 
-/// How often each shop's hour is told.
+/// How often each shop's line of the hour is logged.
 const HOUR: Duration = Duration::from_hours(1);
 /// And the first time.
 const FIRST_HOUR_AFTER: Duration = Duration::from_secs(20);
 
-/// While a channel fails, that is told in the log once in so long.
-const TELL_AGAIN: SignedDuration = SignedDuration::from_hours(1);
+/// While a channel fails, that is logged once in this time.
+const LOG_AGAIN: SignedDuration = SignedDuration::from_hours(1);
 
 /// What the stage works with; one for each database.
 pub struct Notifier {
@@ -50,14 +50,14 @@ pub struct Notifier {
     pub clock: Clock,
     channels: Vec<Channel>,
     bounds: Bounds,
-    /// When the day's sums are told, in minutes after Almaty's midnight.
+    /// When the day's sums are sent, in minutes after Almaty's midnight.
     digest_at: Option<u16>,
     shops: Vec<Arc<Ctx>>,
     watched_at: Mutex<Option<Duration>>,
-    /// When the hour is told next, with each shop's counts then.
-    hour: tokio::sync::Mutex<(Duration, Vec<BTreeMap<watch::Class, u64>>)>,
-    /// When a channel's failure was last told, by its name.
-    told: Mutex<HashMap<String, Timestamp>>,
+    /// When the next line of the hour is logged, with each shop's counts at the last one.
+    hour: tokio::sync::Mutex<(Duration, Vec<BTreeMap<daily_watch::Class, u64>>)>,
+    /// When a channel's failure was last logged, by its name.
+    failure_logged: Mutex<HashMap<String, Timestamp>>,
     random: Mutex<fastrand::Rng>,
 }
 
@@ -85,7 +85,7 @@ impl Notifier {
         shops: Vec<Arc<Ctx>>,
         seed: u64,
     ) -> Self {
-        // The first line comes soon after the start: whoever restarted it wants to see.
+        // The first line comes soon after the start, for whoever restarted the daemon.
         let hour = (
             clock.ticks() + FIRST_HOUR_AFTER,
             vec![BTreeMap::new(); shops.len()],
@@ -99,21 +99,21 @@ impl Notifier {
             shops,
             watched_at: Mutex::default(),
             hour: hour.into(),
-            told: Mutex::default(),
+            failure_logged: Mutex::default(),
             random: Mutex::new(fastrand::Rng::with_seed(seed)),
         }
     }
 
-    /// Makes the channels known: each is told what happens from now on.
+    /// Registers the channels: each is notified of what happens from now on.
     ///
     /// # Errors
-    /// What the database said.
+    /// A database error.
     pub async fn begin(&self) -> Result<(), StoreError> {
         let names: Vec<&str> = self.channels.iter().map(|c| c.name.as_str()).collect();
         self.store.set_channels(&names, self.clock.now()).await
     }
 
-    async fn tell_hour(&self) -> Result<(), StoreError> {
+    async fn log_hours(&self) -> Result<(), StoreError> {
         let mut hour = self.hour.lock().await;
         let ticks = self.clock.ticks();
         if ticks < hour.0 {
@@ -121,7 +121,7 @@ impl Notifier {
         }
         hour.0 = ticks + HOUR;
         for (ctx, last) in self.shops.iter().zip(&mut hour.1) {
-            *last = watch::tell_hour(&self.store, ctx, last, self.clock.now()).await?;
+            *last = daily_watch::log_hour(&self.store, ctx, last, self.clock.now()).await?;
         }
         Ok(())
     }
@@ -156,17 +156,17 @@ impl Notifier {
 /// Packs and sends all that is due.
 ///
 /// # Errors
-/// What the database said; what channels say is in the report.
+/// A database error; what channels say is in the report.
 pub async fn run_once(notifier: &Notifier) -> Result<Report, StoreError> {
     let store = &notifier.store;
     if notifier.is_time_to_watch() {
         let now = notifier.clock.now();
-        watch::run_once(store, &notifier.shops, notifier.digest_at, now).await?;
+        daily_watch::run_once(store, &notifier.shops, notifier.digest_at, now).await?;
         let before = now.saturating_sub(KEPT_FOR).unwrap_or(now);
         store.drop_notices(before).await?;
-        notifier.tell_hour().await?;
+        notifier.log_hours().await?;
     }
-    let ends = join_all(notifier.channels.iter().map(|c| tell(notifier, c))).await;
+    let ends = join_all(notifier.channels.iter().map(|c| serve(notifier, c))).await;
     let mut report = Report::default();
     for end in ends {
         let of_channel = end?;
@@ -180,7 +180,7 @@ pub async fn run_once(notifier: &Notifier) -> Result<Report, StoreError> {
 }
 
 /// One channel: packs, then sends the oldest first until one is not taken.
-async fn tell(notifier: &Notifier, channel: &Channel) -> Result<Report, StoreError> {
+async fn serve(notifier: &Notifier, channel: &Channel) -> Result<Report, StoreError> {
     let (store, clock, name) = (&notifier.store, &notifier.clock, channel.name.as_str());
     let mut report = Report {
         packed: store
@@ -276,12 +276,13 @@ async fn failed(
             "a message is not sent again: its channel finds it unfit"
         );
     }
-    let mut told = notifier.told.lock().unwrap_or_else(PoisonError::into_inner);
-    let recent = |at: &Timestamp| now.duration_since(*at).abs() < TELL_AGAIN;
-    if told.get(channel).is_some_and(recent) {
+    let logged = notifier.failure_logged.lock();
+    let mut logged = logged.unwrap_or_else(PoisonError::into_inner);
+    let recent = |at: &Timestamp| now.duration_since(*at).abs() < LOG_AGAIN;
+    if logged.get(channel).is_some_and(recent) {
         return Ok(());
     }
-    told.insert(channel.to_owned(), now);
+    logged.insert(channel.to_owned(), now);
     if matches!(error, SendError::Refused(_)) {
         log_event!(
             NOTIFY_REFUSED,
@@ -305,8 +306,9 @@ async fn failed(
 }
 
 fn recovered(notifier: &Notifier, channel: &str) {
-    let mut told = notifier.told.lock().unwrap_or_else(PoisonError::into_inner);
-    if told.remove(channel).is_some() {
+    let logged = notifier.failure_logged.lock();
+    let mut logged = logged.unwrap_or_else(PoisonError::into_inner);
+    if logged.remove(channel).is_some() {
         log_event!(NOTIFY_RECOVERED, channel, "messages arrive again");
     }
 }

@@ -15,25 +15,25 @@ use crate::kaspi::ApiError;
 use crate::ledger::Observed;
 use crate::store::{Scan, ScanKind};
 
-/// An order that cannot be read is in every list while it waits, and is told of so often.
-const TELLS_EVERY: Duration = Duration::from_mins(30);
+/// An order that cannot be read is in every list while it waits; it is logged this often.
+const LOG_EVERY: Duration = Duration::from_mins(30);
 
-/// Orders that could not be read, with the ticks at which each was told last.
+/// Orders that could not be read, by code, with the ticks at which each was last logged.
 #[derive(Default)]
 pub(super) struct Unreadable(Mutex<HashMap<String, Duration>>);
 
 impl Unreadable {
-    /// Those of these, each with why, that it is time to tell of.
-    fn to_tell<'a>(
+    /// The orders of these that are to be logged now, each with why it could not be read.
+    fn to_log<'a>(
         &self,
         orders: &'a [(String, String)],
         now: Duration,
     ) -> Vec<&'a (String, String)> {
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        told.retain(|_, at| now.saturating_sub(*at) < TELLS_EVERY);
+        let mut logged = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        logged.retain(|_, at| now.saturating_sub(*at) < LOG_EVERY);
         let mut news = Vec::new();
         for order in orders {
-            told.entry(order.0.clone()).or_insert_with(|| {
+            logged.entry(order.0.clone()).or_insert_with(|| {
                 news.push(order);
                 now
             });
@@ -67,7 +67,7 @@ impl Report {
 /// Lists the orders that wait for the merchant, stores them, then reads the lines still missing.
 ///
 /// # Errors
-/// What Kaspi or the database said; what was read before it is stored all the same.
+/// Kaspi or the database failed; what was read before is stored all the same.
 pub async fn run_once(ctx: &Ctx) -> Result<Report, StageError> {
     let mut report = Report::default();
     ctx.repair_clock().await?;
@@ -113,10 +113,7 @@ async fn list_once(ctx: &Ctx, report: &mut Report) -> Result<Option<ApiError>, S
     let (listed, error) = listing::read(ctx, &wanted).await?;
     crash_point("poll.listed");
     report.listed = listed.orders;
-    for (code, why) in ctx
-        .unreadable
-        .to_tell(&listed.unreadable, ctx.clock.ticks())
-    {
+    for (code, why) in ctx.unreadable.to_log(&listed.unreadable, ctx.clock.ticks()) {
         log_event!(
             ORDER_UNREADABLE, shop = %ctx.shop, order.code = %code, code = "K006",
             hint = "look at the order in the cabinet before its deadline", "an order could not be read: {why}"
@@ -152,20 +149,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_order_that_cannot_be_read_is_told_now_and_then() {
+    fn an_order_that_cannot_be_read_is_logged_every_half_hour() {
         let unreadable = Unreadable::default();
         let bad = |code: &str| (code.to_owned(), "totalPrice is missing".to_owned());
         let (one, two) = ([bad("1")], [bad("1"), bad("2")]);
-        let told = |orders: &[(String, String)], minutes| {
-            let told = unreadable.to_tell(orders, Duration::from_mins(minutes));
-            told.iter()
+        let logged = |orders: &[(String, String)], minutes| {
+            let logged = unreadable.to_log(orders, Duration::from_mins(minutes));
+            logged
+                .iter()
                 .map(|(code, _)| code.clone())
                 .collect::<Vec<_>>()
         };
-        assert_eq!(told(&one, 0), ["1"]);
-        assert_eq!(told(&one, 1), [""; 0]);
-        assert_eq!(told(&two, 2), ["2"], "another one");
-        assert_eq!(told(&two, 30), ["1"]);
-        assert_eq!(told(&two, 33), ["2"]);
+        assert_eq!(logged(&one, 0), ["1"]);
+        assert_eq!(logged(&one, 1), [""; 0]);
+        assert_eq!(logged(&two, 2), ["2"], "another one");
+        assert_eq!(logged(&two, 30), ["1"]);
+        assert_eq!(logged(&two, 33), ["2"]);
     }
 }

@@ -1,4 +1,4 @@
-//! From the configuration to channels, and the stage that tells them.
+//! From the configuration to channels, and the stage that sends to them.
 
 use std::sync::Arc;
 
@@ -44,10 +44,10 @@ pub fn channel(loaded: &Loaded, channel: &config::Channel) -> Result<Channel, Bu
     .map_err(BuildError::Channel)
 }
 
-/// The stage with all channels. They are told what happens from now on.
+/// The stage with all channels. They are notified of what happens from now on.
 ///
 /// # Errors
-/// HTTPS that cannot be set up, or what the database said.
+/// HTTPS that cannot be set up, or a database error.
 pub async fn notifier(
     loaded: &Loaded,
     (store, clock): (Arc<Store>, Clock),
@@ -62,8 +62,8 @@ pub async fn notifier(
         summarise_after: after.unwrap_or(SignedDuration::MAX),
     };
     let seed = clock.now().as_millisecond().unsigned_abs();
-    let told = (bounds, config.notify.digest_minutes());
-    let notifier = Notifier::new((store, clock), channels, told, shops, seed);
+    let limits = (bounds, config.notify.digest_minutes());
+    let notifier = Notifier::new((store, clock), channels, limits, shops, seed);
     notifier.begin().await?;
     Ok(notifier)
 }

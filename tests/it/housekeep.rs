@@ -53,7 +53,7 @@ async fn copies_are_made_by_the_hour_and_thinned_out() {
     world.once().await;
     let folder = world.folder().join("copies/of/this");
     let keeper = copying(&world, &folder);
-    let first = keep(&keeper).await.copy.expect("there was none");
+    let first = keep(&keeper).await.backup.expect("there was none");
     assert_eq!((mode(&folder), mode(&first)), (0o700, 0o600));
     assert_eq!(
         names(&folder).len(),
@@ -62,7 +62,7 @@ async fn copies_are_made_by_the_hour_and_thinned_out() {
         names(&folder)
     );
     world.time.advance(Duration::from_secs(3599));
-    assert_eq!(keep(&keeper).await.copy, None, "not due");
+    assert_eq!(keep(&keeper).await.backup, None, "not due");
 
     // Not ours, whatever they look like; and what a killed copy left.
     let others = [
@@ -83,7 +83,7 @@ async fn copies_are_made_by_the_hour_and_thinned_out() {
     for _ in 0..60 {
         world.time.advance(HOUR);
         // A new process each time: what is due is read from the names.
-        keep(&copying(&world, &folder)).await.copy.expect("due");
+        keep(&copying(&world, &folder)).await.backup.expect("due");
     }
     let left = names(&folder);
     for name in others {
@@ -127,7 +127,7 @@ async fn a_copy_that_cannot_be_made_stops_nothing_and_is_tried_again() {
         let report = keep(&keeper).await;
         let trouble = report.trouble.expect("it shows on the board");
         assert!(trouble.contains("in the way"), "{trouble}");
-        logged.extend(report.told.then_some(minute));
+        logged.extend(report.is_logged.then_some(minute));
         world.time.advance(Duration::from_mins(1));
     }
     assert_eq!(logged, [0, 5], "once in five minutes");
@@ -137,7 +137,7 @@ async fn a_copy_that_cannot_be_made_stops_nothing_and_is_tried_again() {
     std::fs::remove_file(&folder).unwrap();
     let report = keep(&keeper).await;
     assert!(
-        report.copy.is_some() && report.trouble.is_none(),
+        report.backup.is_some() && report.trouble.is_none(),
         "{report:?}"
     );
     world.finish().await;
@@ -270,7 +270,7 @@ async fn what_is_over_and_old_goes_whole_and_what_still_counts_stays() {
         assert!(dropped.iter().any(|row| row.contains(code)), "{code}");
     }
     assert!(
-        report.trail > 0
+        report.audit_rows > 0
             && !trail
                 .iter()
                 .any(|row| row.event == "stock.imported" && row.at == start())
@@ -336,7 +336,7 @@ async fn a_clock_set_wrong_by_years_lets_nothing_go() {
         .time
         .set(right + SignedDuration::from_hours(24 * 4000));
     let report = keep(&keeping(&world, 180 * DAY, 400 * DAY)).await;
-    assert_eq!((report.orders, report.trail), (0, 0));
+    assert_eq!((report.orders, report.audit_rows), (0, 0));
     assert_eq!(world.views().await.len(), 2);
     assert!(rows(&world, "audit").await >= before);
 }

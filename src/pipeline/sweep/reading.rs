@@ -32,7 +32,7 @@ const DEPARTED: [Status; 4] = [
 /// The archive is listed day by day: a year's best day has fewer pages than a list may have.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
-/// One day of the archive is listed in less, unless the process is halted meanwhile.
+/// One day of the archive is listed in less time, unless the process is halted in the meantime.
 const HALTED: SignedDuration = SignedDuration::from_mins(10);
 
 /// What one part of a sweep read: the accepted orders, or the archive.
@@ -149,7 +149,7 @@ pub(super) async fn read_lines_of_accepted_elsewhere(
     report_missing_lines(ctx, (&taken, since), part).await
 }
 
-/// Reads the lines of orders that are accepted, or lie where such do.
+/// Reads the lines of orders that are accepted, or have an unknown status among accepted ones.
 pub(super) async fn read_lines_of_accepted(ctx: &Ctx, from: Timestamp) -> Result<(), StageError> {
     lines::read(ctx, &Status::AcceptedByMerchant, from).await?;
     for status in ctx.store.unknown_statuses(&ctx.shop).await? {
@@ -158,7 +158,8 @@ pub(super) async fn read_lines_of_accepted(ctx: &Ctx, from: Timestamp) -> Result
     Ok(())
 }
 
-/// Reads the lines of orders first seen `since` as over. Where none are missing nobody is asked.
+/// Reads the missing lines of orders first seen finished `since` then. Where none are missing nothing is
+/// asked.
 pub(super) async fn read_lines_of_departed(
     ctx: &Ctx,
     since: Timestamp,

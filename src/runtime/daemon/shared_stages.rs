@@ -34,7 +34,7 @@ pub(super) fn spawn_housekeep(keeper: Keeper, spawner: &Spawner<'_>) {
                 }
                 let report = housekeep::run_once(&keeper, &stage.stop).await?;
                 let did = json!({
-                    "orders_dropped": report.orders, "trail_dropped": report.trail, "copy": report.copy,
+                    "orders_deleted": report.orders, "audit_rows_deleted": report.audit_rows, "backup": report.backup,
                 });
                 let completed = Completed {
                     trouble: report.trouble,

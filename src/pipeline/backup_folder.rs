@@ -1,5 +1,5 @@
-//! The folder of copies: which files are copies of this database, which are left over from one that was
-//! never finished, when the next is due, and which may go.
+//! The folder of backups: which files are backups of this database, which are left over from an
+//! unfinished one, when the next is due, and which may be deleted.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -13,26 +13,25 @@ use jiff::{SignedDuration, Timestamp};
 /// As in `qabyl-20261124T103000Z.db`.
 const TIME: &str = "%Y%m%dT%H%M%SZ";
 
-/// The copies of one database in one folder, oldest first.
+/// The backups of one database in one folder, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Copies {
+pub(super) struct BackupFolder {
     folder: PathBuf,
     stem: String,
     made: Vec<Timestamp>,
-    /// Copies that were never finished.
+    /// BackupFolder that were never finished.
     pub(super) unfinished: Vec<PathBuf>,
 }
 
-impl Copies {
-    /// Looks through the folder, making it if it is not there. Files whose names are not of its making
-    /// do not exist for it.
+impl BackupFolder {
+    /// Reads the folder, creating it if necessary. Files with other names are ignored.
     pub(super) fn find(folder: &Path, database: &Path) -> io::Result<Self> {
         std::fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(folder)?;
         let stem = database.file_stem().unwrap_or_default();
-        let mut copies = Self {
+        let mut found = Self {
             folder: folder.to_owned(),
             stem: stem.to_string_lossy().into_owned(),
             made: Vec::new(),
@@ -42,19 +41,19 @@ impl Copies {
             let entry = entry?;
             let name = entry.file_name();
             let Some(name) = name.to_str() else { continue };
-            if let Some(at) = copies.time_of(name) {
-                copies.made.push(at);
-            } else if let Some((copy, _)) = name.split_once(crate::store::PARTIAL)
-                && copies.time_of(copy).is_some()
+            if let Some(at) = found.time_of(name) {
+                found.made.push(at);
+            } else if let Some((backup, _)) = name.split_once(crate::store::PARTIAL)
+                && found.time_of(backup).is_some()
             {
-                copies.unfinished.push(entry.path());
+                found.unfinished.push(entry.path());
             }
         }
-        copies.made.sort_unstable();
-        Ok(copies)
+        found.made.sort_unstable();
+        Ok(found)
     }
 
-    /// When the copy of this name was made; `None` for a name that is none of a copy.
+    /// When the backup of this name was made; `None` where it is no backup's name.
     fn time_of(&self, name: &str) -> Option<Timestamp> {
         let time = name.strip_prefix(&self.stem)?.strip_prefix('-')?;
         let time = DateTime::strptime(TIME, time.strip_suffix(".db")?).ok()?;
@@ -71,32 +70,32 @@ impl Copies {
         format!("{}-{time}.db", self.stem)
     }
 
-    /// The file of a copy made then.
+    /// The file of a backup made then.
     pub(super) fn file(&self, at: Timestamp) -> PathBuf {
         self.folder.join(self.name_of(at))
     }
 
-    /// Whether a copy is due: the newest was made `every` ago, or there is none. One of the future, of
-    /// a clock that ran ahead, says nothing.
+    /// Whether a backup is due: the newest was made `every` ago, or there is none. One dated in the future,
+    /// by a clock that ran ahead, does not count.
     pub(super) fn is_due(&self, every: SignedDuration, now: Timestamp) -> bool {
         let past = self.made.iter().rev().find(|at| **at <= now);
         past.is_none_or(|newest| now.duration_since(*newest) >= every)
     }
 
-    /// Notes one just made.
+    /// Adds one just made.
     pub(super) fn add(&mut self, at: Timestamp) {
         self.made.push(at);
         self.made.sort_unstable();
     }
 
-    /// Copies that may go: all but the newest of each of the last `hourly` hours and the last `daily`
+    /// BackupFolder that may go: all but the newest of each of the last `hourly` hours and the last `daily`
     /// days that have any, and the newest of all.
     pub(super) fn surplus(&self, hourly: usize, daily: usize) -> Vec<Timestamp> {
         let mut kept: BTreeSet<Timestamp> = self.made.last().copied().into_iter().collect();
         kept.extend(newest_of_each(&self.made, "%Y%m%d%H", hourly));
         kept.extend(newest_of_each(&self.made, "%Y%m%d", daily));
-        let goes = |at: &&Timestamp| !kept.contains(*at);
-        self.made.iter().filter(goes).copied().collect()
+        let is_surplus = |at: &&Timestamp| !kept.contains(*at);
+        self.made.iter().filter(is_surplus).copied().collect()
     }
 }
 
@@ -132,9 +131,9 @@ mod tests {
         (0..count).map(|n| at(start) + step * n).collect()
     }
 
-    fn copies(made: Vec<Timestamp>) -> Copies {
-        Copies {
-            folder: PathBuf::from("/copies"),
+    fn folder(made: Vec<Timestamp>) -> BackupFolder {
+        BackupFolder {
+            folder: PathBuf::from("/backups"),
             stem: "qabyl".to_owned(),
             made,
             unfinished: Vec::new(),
@@ -143,11 +142,11 @@ mod tests {
 
     #[test]
     fn names_say_their_time_and_others_are_none() {
-        let none = copies(Vec::new());
+        let none = folder(Vec::new());
         let made = at("2026-11-24T10:30:00Z");
         assert_eq!(
             none.file(made),
-            Path::new("/copies/qabyl-20261124T103000Z.db")
+            Path::new("/backups/qabyl-20261124T103000Z.db")
         );
         assert_eq!(none.time_of("qabyl-20261124T103000Z.db"), Some(made));
         for other in [
@@ -173,23 +172,23 @@ mod tests {
     fn due_by_the_newest_copy_that_is_not_of_the_future() {
         let hour = SignedDuration::from_hours(1);
         let now = at("2026-11-24T10:30:00Z");
-        assert!(copies(Vec::new()).is_due(hour, now));
-        assert!(!copies(vec![now - hour + SignedDuration::from_secs(1)]).is_due(hour, now));
-        assert!(copies(vec![now - hour, at("2036-01-01T00:00:00Z")]).is_due(hour, now));
+        assert!(folder(Vec::new()).is_due(hour, now));
+        assert!(!folder(vec![now - hour + SignedDuration::from_secs(1)]).is_due(hour, now));
+        assert!(folder(vec![now - hour, at("2036-01-01T00:00:00Z")]).is_due(hour, now));
     }
 
     #[test]
     fn a_month_of_hourly_copies_thins_out_to_a_day_of_hours_and_a_fortnight_of_days() {
         let step = SignedDuration::from_mins(20);
         let made = every("2026-10-25T00:10:00Z", step, 3 * 24 * 30);
-        let copies = copies(made.clone());
-        let gone = copies.surplus(24, 14);
+        let folder = folder(made.clone());
+        let gone = folder.surplus(24, 14);
         let kept: Vec<Timestamp> = made
             .iter()
             .filter(|at| !gone.contains(at))
             .copied()
             .collect();
-        // The newest day's copy is one of the hourly ones, and the one before may be.
+        // The newest day's backup is one of the hourly ones, and the one before may be.
         assert_eq!(kept.len(), 24 + 13);
         assert_eq!(kept.last(), made.last());
         for at in &kept {
@@ -206,10 +205,10 @@ mod tests {
         let old = every("2026-10-01T10:00:00Z", SignedDuration::from_hours(24), 10);
         let ahead = every("2036-01-01T00:00:00Z", SignedDuration::from_mins(5), 100);
         let all: Vec<Timestamp> = old.iter().chain(&ahead).copied().collect();
-        let gone = copies(all).surplus(24, 14);
+        let gone = folder(all).surplus(24, 14);
         assert!(old.iter().all(|at| !gone.contains(at)), "{gone:?}");
         assert!(
-            copies(old.clone()).surplus(1, 0).len() == 9,
+            folder(old.clone()).surplus(1, 0).len() == 9,
             "the newest stays"
         );
     }

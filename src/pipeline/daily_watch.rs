@@ -1,5 +1,5 @@
-//! What nobody does and yet happens: stock grows old, a feed breaks, cancels add up, a day ends. Looked
-//! for beside everything else, and told once for each happening.
+//! What happens without anybody's doing: stock grows old, a feed breaks, cancels add up, an hour or a day
+//! ends. Checked now and then, and notified once each.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ const DIGEST_LATE_MAX: SignedDuration = SignedDuration::from_hours(3);
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
-/// Looks at everything, and writes what is to be told.
+/// Checks everything, and writes the notices.
 pub(super) async fn run_once(
     store: &Store,
     shops: &[Arc<Ctx>],
@@ -40,9 +40,9 @@ pub(super) async fn run_once(
     Ok(())
 }
 
-/// One line an hour for each shop: what was asked of Kaspi since the last one, and how things stand.
-/// `last` is what was counted then.
-pub(super) async fn tell_hour(
+/// Logs one line for a shop's last hour: its requests since the last line, and its orders. `last` holds
+/// the requests counted until then.
+pub(super) async fn log_hour(
     store: &Store,
     ctx: &Ctx,
     last: &BTreeMap<Class, u64>,
