@@ -112,7 +112,7 @@ pub(super) enum Format {
     Json,
 }
 
-#[derive(Debug, Clone, Copy, Args)]
+#[derive(Debug, Clone, Args)]
 pub(super) struct Shown {
     /// Output format
     #[arg(long, value_enum, default_value = "table")]

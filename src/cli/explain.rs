@@ -22,7 +22,7 @@ pub(super) async fn run(loaded: &Loaded, args: &Explain) -> Done {
         code,
         shop: args.shop.clone(),
         actor: args.actor.clone(),
-        shown: args.shown,
+        shown: args.shown.clone(),
     };
     let view = find(loaded, &order).await?;
     if args.shown.format == Format::Json {

@@ -68,7 +68,7 @@ async fn plan(
     let sweep = SweepPlan::load(store, &name, (&settings, clocks), false).await?;
     let mut plans = vec![(Stage::Poll, poll.steps()), (Stage::Sweep, sweep.steps())];
     if shop.mode == config::Mode::Act {
-        let max_age = build::limits(config).cancel_sweep_age_max;
+        let max_age = build::limits(config).freshness.cancel_age_max;
         let steps = act_steps(store, &name, (&settings, clocks), max_age).await?;
         plans.push((Stage::Act, steps));
     }

@@ -82,7 +82,7 @@ pub(super) async fn run(loaded: &Loaded, args: &Status) -> Done {
 /// The problem that has kept new orders from being listed for so long that the shop is not ready.
 async fn listing_problem(store: &Store, shop: &ShopName) -> Result<Option<String>, StoreError> {
     let now = Clock::System.now();
-    let problem = store.unlisted(shop).await?;
+    let problem = store.lists_failing(shop).await?;
     let problem = problem.filter(|(since, _)| now.duration_since(*since) > LIST_AGE_MAX);
     Ok(problem.map(|(since, why)| {
         let since = orders::local(since);

@@ -12,8 +12,8 @@ use crate::domain::notice::{Kind, Notice};
 use crate::domain::reservation::Event;
 use crate::domain::verdict::Verdict;
 use crate::mutant::mutant;
+use crate::store::overview::{because, waiting_facts};
 use crate::store::reservations::{Origin, close_reservations, insert_reservations};
-use crate::store::watch::{because, waiting_facts};
 use crate::store::{StoreError, WriteTx, actions, decisions};
 
 /// A decision to be written.

@@ -3,8 +3,8 @@
 
 use super::{deciding, departures, due_actions, known_orders};
 use crate::store::{
-    Access, Store, actions, attempts, counters, deadline, orders, promises, reservations, stock,
-    today, unaccounted, view, watch,
+    Access, Store, actions, attempts, counters, deadline, orders, overview, promises, reservations,
+    stock, today, unaccounted, view,
 };
 
 /// Tables that grow with every order, and how the statements call them.
@@ -63,8 +63,8 @@ const STATEMENTS: [(&str, &str); 29] = [
     ("touch", orders::TOUCH),
     ("mark listed", orders::MARK_LISTED),
     ("waiting", deadline::WAITING),
-    ("held", watch::HELD),
-    ("day", watch::DAY),
+    ("held", overview::HELD),
+    ("day", overview::DAY),
     ("known since", departures::KNOWN_SINCE),
 ];
 

@@ -130,7 +130,7 @@ impl ListState {
             last_deep: store.last_complete_scan(shop, kind, reached).await?,
             oldest: match kind {
                 ScanKind::New => store.oldest_waiting(shop).await?,
-                ScanKind::Sweep => store.oldest_holder(shop).await?,
+                ScanKind::Sweep => store.oldest_followed(shop).await?,
             },
         })
     }

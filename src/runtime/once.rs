@@ -9,6 +9,7 @@ use super::build::ShopParts;
 use crate::events::log_event;
 use crate::kaspi::ApiError;
 use crate::net::Backoff;
+use crate::pipeline::stages::{self, Declared, Stage};
 use crate::pipeline::{StageError, act, decide, poll, sweep};
 
 /// Pauses after outages in a row.
@@ -34,7 +35,7 @@ pub struct Summary {
 /// Runs the stages until nothing is due, or `timeout` has passed.
 ///
 /// # Errors
-/// What the database said; Kaspi's failures are in the summary.
+/// A database error; Kaspi's failures are in the summary.
 pub async fn run(
     shop: &ShopParts,
     timeout: Duration,
@@ -79,7 +80,7 @@ async fn passes(
                 log_event!(
                     ONCE_RETRY, shop = %shop.ctx.shop, code = error.code(), hint = error.hint(), "{error}"
                 );
-                let until = again_at(&error, clock.now(), BACKOFF.pause(outages));
+                let until = retry_at(&error, clock.now(), BACKOFF.pause(outages));
                 outages += 1;
                 summary.failing = Some(error.to_string());
                 Round {
@@ -104,7 +105,7 @@ async fn passes(
     }
 }
 
-fn again_at(error: &ApiError, now: Timestamp, pause: Duration) -> Timestamp {
+fn retry_at(error: &ApiError, now: Timestamp, pause: Duration) -> Timestamp {
     match error {
         ApiError::Snooze { until } | ApiError::Breaker { until } => (*until).max(now),
         _ => now.saturating_add(pause).unwrap_or(now),
@@ -117,6 +118,7 @@ struct Round {
     wants_sweep: bool,
 }
 
+/// Runs each stage once that `pipeline/stages.rs` declares for a round, in that order.
 async fn round(
     shop: &ShopParts,
     summary: &mut Summary,
@@ -124,21 +126,33 @@ async fn round(
     stop: &CancellationToken,
 ) -> Result<Round, StageError> {
     let ctx = &shop.ctx;
-    let polled = poll::run_once(ctx).await?;
-    summary.listed = polled.listed;
-    sweep::run_once(ctx, wants_sweep).await?;
-    let decided = decide::run_once(ctx).await?;
-    summary.decided += decided.written;
+    let mut polled = poll::Report::default();
+    let mut decided = decide::Report::default();
     let mut acted = act::Report::default();
-    if let Some(writer) = &shop.writer {
-        acted = act::run_once(ctx, writer, stop).await?;
-        summary.sent += acted.sent;
-        if acted.sent > 0 {
-            sweep::run_once(ctx, true).await?;
+    let in_round = |declared: &&Declared| declared.in_round && shop.runs(declared.scope);
+    for declared in stages::ALL.iter().filter(in_round) {
+        match (declared.stage, &shop.writer) {
+            (Stage::Poll, _) => {
+                polled = poll::run_once(ctx).await?;
+                summary.listed = polled.listed;
+            }
+            (Stage::Sweep, _) => drop(sweep::run_once(ctx, wants_sweep).await?),
+            (Stage::Decide, _) => {
+                decided = decide::run_once(ctx).await?;
+                summary.decided += decided.written;
+            }
+            (Stage::Act, Some(writer)) => {
+                acted = act::run_once(ctx, writer, stop).await?;
+                summary.sent += acted.sent;
+                if acted.sent > 0 {
+                    sweep::run_once(ctx, true).await?;
+                }
+                // Reads may succeed where writes are denied.
+                let denied = ctx.store.shop_state(&ctx.shop).await?.denied;
+                summary.denied = denied.map(|(_, why)| why);
+            }
+            _ => {}
         }
-        // Reads may go well where writes are refused.
-        let denied = ctx.store.shop_state(&ctx.shop).await?.denied;
-        summary.denied = denied.map(|(_, why)| why);
     }
     let now = ctx.clock.now();
     let due = match &shop.writer {

@@ -5,8 +5,8 @@ use serde_json::json;
 use sqlx::FromRow;
 
 use super::orders::parse_order;
+use super::overview::{because, waiting_facts};
 use super::page::Page;
-use super::watch::{because, waiting_facts};
 use super::{Store, StoreError, ms};
 use crate::crash_point::crash_point;
 use crate::domain::decision::Decision;

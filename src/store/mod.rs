@@ -18,6 +18,7 @@ pub(crate) mod lock;
 pub(crate) mod notices;
 pub(crate) mod open;
 pub(crate) mod orders;
+pub(crate) mod overview;
 pub(crate) mod page;
 pub(crate) mod promises;
 pub(crate) mod replay;
@@ -31,7 +32,6 @@ pub(crate) mod today;
 pub(crate) mod unaccounted;
 pub(crate) mod upkeep;
 pub(crate) mod view;
-pub(crate) mod watch;
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -50,6 +50,7 @@ pub use feeds::{LastRead, SourceRead, SourceState, Trouble};
 pub use lock::Holder;
 pub use notices::{Bounds, ChannelState, Delivery, Told};
 pub use orders::LinesWanted;
+pub use overview::{DaySeen, HeldNow};
 pub use page::Page;
 pub use replay::{Past, PastFilter};
 pub use scans::{Scan, ScanKind};
@@ -58,7 +59,6 @@ pub use stock_export::Sold;
 pub use stock_parts::PartRow;
 pub use today::Today;
 pub use view::{ActionView, AttemptView, DecisionView, OrderFilter, OrderView, Totals};
-pub use watch::{DaySeen, HeldNow};
 
 /// Who opens the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

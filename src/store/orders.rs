@@ -436,7 +436,7 @@ impl Store {
     }
 
     /// When the oldest order was placed that is on its way, holds stock or has a request under way.
-    pub async fn oldest_holder(&self, shop: &ShopName) -> Result<Option<Timestamp>, StoreError> {
+    pub async fn oldest_followed(&self, shop: &ShopName) -> Result<Option<Timestamp>, StoreError> {
         let mut reader = self.read().await?;
         let oldest: Option<i64> = sqlx::query_scalar(OLDEST_HOLDER)
             .bind(shop.as_str())

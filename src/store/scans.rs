@@ -142,7 +142,10 @@ impl Store {
     }
 
     /// The last complete sweep that read the archive too.
-    pub async fn last_whole_sweep(&self, shop: &ShopName) -> Result<Option<Scan>, StoreError> {
+    pub async fn last_sweep_with_archive(
+        &self,
+        shop: &ShopName,
+    ) -> Result<Option<Scan>, StoreError> {
         self.last_scan(shop, ScanKind::Sweep, Timestamp::MAX, true)
             .await
     }

@@ -46,7 +46,7 @@ impl<const N: usize> Shop<N> {
             let has_cancel = order.live().is_some_and(|action| {
                 action.ask == Ask::Cancel && action.state != ActionState::Pending
             });
-            // orders missing from the lists
+            // `Store::not_in_accepted_list`, `Store::not_in_new_list`
             let is_gone = order.stored == Seen::Accepted
                 || order.reserved == Reserved::Confirmed
                 || has_cancel;

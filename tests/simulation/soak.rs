@@ -255,7 +255,7 @@ impl Soak {
         let (kept, crashed) = tokio::join!(kept, stages(&process, &self.link));
         if let Some(kept) = kept {
             assert_eq!(kept.trouble, None, "a copy an hour");
-            self.copies += usize::from(kept.copy.is_some());
+            self.copies += usize::from(kept.backup.is_some());
             self.dropped += kept.orders;
             self.log_max = self.log_max.max(process.store.log_bytes());
         }

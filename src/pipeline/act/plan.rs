@@ -151,7 +151,7 @@ pub(super) fn is_fresh(at: Option<Timestamp>, limit: SignedDuration, now: Timest
 #[allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 mod tests {
     use super::*;
-    use crate::domain::decision::CancelReason;
+    use crate::domain::verdict::CancelReason;
     use crate::kaspi::decode;
     use crate::pipeline::plan::tests::now;
 
@@ -217,7 +217,9 @@ mod tests {
     #[test]
     fn an_accept_that_was_sent_before_is_read_first() {
         let mut sent = accepts(6, 1);
-        sent.iter_mut().for_each(|due| due.attempts = 1);
+        for due in &mut sent {
+            due.attempts = 1;
+        }
         let plan = plan(sent, &situation());
         assert_eq!(
             (plan.ready.len(), plan.read.len()),

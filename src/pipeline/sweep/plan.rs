@@ -134,7 +134,7 @@ impl SweepPlan {
     ) -> Result<Self, StoreError> {
         if let Some(restored) = store.restored(shop, clocks.ours).await? {
             let is_listed = store.listed_since(shop, restored.at, DEEP_AT_LEAST).await?;
-            let oldest = store.oldest_holder(shop).await?;
+            let oldest = store.oldest_followed(shop).await?;
             return Ok(CatchUp::plan(
                 &restored,
                 (clocks, settings.retry_policy.settle),
@@ -151,7 +151,7 @@ impl SweepPlan {
         let state = SweepState {
             lists: ListState::load(store, (shop, ScanKind::Sweep), (settings, clocks)).await?,
             last,
-            last_with_archive: store.last_whole_sweep(shop).await?,
+            last_with_archive: store.last_sweep_with_archive(shop).await?,
             counted_at: counted.map(|(_, oldest)| oldest),
             archive_page_from: store.archived_from(shop, ARCHIVE_PAGE).await?,
         };
@@ -390,4 +390,5 @@ fn follows(scan: &Scan, settings: &Settings, clocks: Clocks) -> bool {
 
 #[cfg(test)]
 #[path = "plan_tests.rs"]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 mod tests;

@@ -1,4 +1,4 @@
-//! What is watched over: the cancel budget, broken stock, orders a person has to see, the day's sums.
+//! What people see of a shop: held orders, the day and its cancel budget, broken stock, failing lists.
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -136,7 +136,7 @@ impl Store {
 
     /// Since when new orders of a shop have not been listed completely, where the last try was in vain,
     /// and why it was.
-    pub async fn unlisted(
+    pub async fn lists_failing(
         &self,
         shop: &ShopName,
     ) -> Result<Option<(Timestamp, String)>, StoreError> {
