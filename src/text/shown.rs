@@ -3,16 +3,24 @@
 use std::fmt::Write as _;
 
 /// Text on one line that a terminal, a log or a table cannot take for anything else: control characters,
-/// characters that change the direction of text, and invisible ones are written as JSON escapes. Text of
-/// more than `chars_max` characters is cut, and ends with `…`.
+/// characters that change the direction of text, and invisible ones are written as JSON escapes. The result has
+/// at most `chars_max` characters; one that was cut ends with `…`.
 pub fn shown(text: &str, chars_max: usize) -> String {
-    let mut out = String::with_capacity(text.len());
-    for (n, c) in text.chars().enumerate() {
-        if n == chars_max {
-            out.push('…');
+    let mut out = String::with_capacity(text.len().min(chars_max));
+    // Where to cut so that `…` still fits, and how many characters there are.
+    let (mut cut_at, mut chars) = (0, 0);
+    for c in text.chars() {
+        let start = out.len();
+        push(&mut out, c);
+        chars += out[start..].chars().count();
+        if chars > chars_max {
+            out.truncate(cut_at);
+            out.extend((chars_max > 0).then_some('…'));
             break;
         }
-        push(&mut out, c);
+        if chars < chars_max {
+            cut_at = out.len();
+        }
     }
     out
 }
@@ -99,8 +107,10 @@ mod tests {
     #[test]
     fn long_text_is_cut_between_characters() {
         assert_eq!(shown("қабыл", 5), "қабыл");
-        assert_eq!(shown("қабыл", 3), "қаб…");
-        assert_eq!(shown("a", 0), "…");
+        assert_eq!(shown("қабыл", 3), "қа…");
+        assert_eq!(shown("abc\u{7}", 8), "abc…");
+        assert_eq!(shown("abc\u{7}", 9), "abc\\u0007");
+        assert_eq!(shown("a", 0), "");
     }
 
     #[test]
