@@ -1,4 +1,4 @@
-//! Configured sources of stock: what was read of each last, and the trouble a person was told of.
+//! Configured sources of stock: the last reading of each, and its current problem.
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -9,29 +9,29 @@ use crate::crash_point::crash_point;
 use crate::domain::notice::{Kind, Notice};
 use crate::domain::stock::ImportReport;
 
-/// What was read of a source.
+/// A reading of a source.
 #[derive(Debug, Clone, Copy)]
 pub struct SourceRead<'a> {
     /// Its name in the configuration.
     pub name: &'a str,
-    /// SHA-256 of what it held, in hexadecimal.
+    /// SHA-256 of its content, in hexadecimal.
     pub hash: &'a str,
-    /// When that was made.
+    /// When the content was made.
     pub made_at: Timestamp,
-    /// The newest moment it speaks of.
+    /// The time of its newest count.
     pub as_of: Timestamp,
 }
 
-/// A reading as it was left.
+/// The last stored reading of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastRead {
-    /// When.
+    /// When it was read.
     pub at: Timestamp,
-    /// When what was read was made.
+    /// When its content was made.
     pub made_at: Timestamp,
-    /// The newest moment it speaks of.
+    /// The time of its newest count.
     pub as_of: Timestamp,
-    /// Its SHA-256 in hexadecimal.
+    /// SHA-256 of its content, in hexadecimal.
     pub hash: String,
 }
 
@@ -44,22 +44,22 @@ pub struct Trouble {
     pub problem: String,
 }
 
-/// A source as it was left.
+/// The stored state of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceState {
     /// Its name.
     pub name: String,
-    /// When it was last tried.
+    /// When it was last checked.
     pub tried_at: Timestamp,
-    /// When it was last read whole and without a mistake.
+    /// The last complete reading without an error.
     pub read: Option<LastRead>,
-    /// Rows of that reading that were taken in.
+    /// Rows imported from that reading.
     pub rows: i64,
-    /// Levels of it that had some before that reading.
+    /// Levels that were above zero before that reading.
     pub had: i64,
-    /// Of those, levels that fell to none in it.
+    /// Of those, levels that fell to zero in it.
     pub fell: i64,
-    /// Levels that it had before and does not have any more.
+    /// Levels it had before that are missing from that reading.
     pub absent: i64,
     /// What is wrong with it, and since when.
     pub trouble: Option<(Timestamp, Trouble)>,
@@ -109,7 +109,7 @@ fn state(row: Row) -> Result<SourceState, StoreError> {
 }
 
 impl WriteTx<'_> {
-    /// Notes what was read of a source, with the import that it became.
+    /// Stores the reading of a source with the counts of its import.
     pub(crate) async fn source_read(
         &mut self,
         read: &SourceRead<'_>,
@@ -139,7 +139,7 @@ impl WriteTx<'_> {
 }
 
 impl Store {
-    /// All sources that were ever tried.
+    /// All sources that were ever checked.
     pub async fn stock_sources(&self) -> Result<Vec<SourceState>, StoreError> {
         let mut reader = self.read().await?;
         let rows: Vec<Row> = sqlx::query_as("SELECT * FROM stock_sources ORDER BY name")
@@ -148,7 +148,7 @@ impl Store {
         rows.into_iter().map(state).collect()
     }
 
-    /// Notes that a source was tried, and what is wrong with it now, if anything is.
+    /// Stores that a source was checked, and its current problem, if it has one.
     pub async fn source_tried(
         &self,
         name: &str,

@@ -1,8 +1,8 @@
 //! Tables and read models. One writer, a few readers, one database file.
 //!
-//! A write is a `WriteTx`: `BEGIN IMMEDIATE` … `COMMIT` spoken by hand on one connection. Whatever
-//! does not end in a clean commit throws that connection away, so that no half-open transaction can
-//! ever swallow a later commit, and the next write starts from what is really on disk.
+//! A write is a `WriteTx`: `BEGIN IMMEDIATE` … `COMMIT` issued explicitly on one connection. A write
+//! that does not end in a clean commit discards that connection, so that no open transaction can
+//! include a later write, and the next write starts from what is on disk.
 
 pub(crate) mod actions;
 pub(crate) mod attempts;
@@ -48,7 +48,7 @@ pub use deadline::Waiting;
 pub use error::StoreError;
 pub use feeds::{LastRead, SourceRead, SourceState, Trouble};
 pub use lock::Holder;
-pub use notices::{Bounds, ChannelState, Delivery, Told};
+pub use notices::{Bounds, ChannelState, Delivery, StoredNotice};
 pub use orders::LinesWanted;
 pub use overview::{DaySeen, HeldNow};
 pub use page::Page;
@@ -65,7 +65,7 @@ pub use view::{ActionView, AttemptView, DecisionView, OrderFilter, OrderView, To
 pub enum Access {
     /// The one process that polls and acts; takes the lock and a new epoch.
     Daemon,
-    /// A command that reads, or writes a person's word, beside a running daemon.
+    /// A command that reads, or writes a manual decision, beside a running daemon.
     Tool,
 }
 
@@ -76,7 +76,7 @@ pub struct Store {
     writer: Mutex<Option<SqliteConnection>>,
     pub(crate) readers: SqlitePool,
     pub(crate) epoch: i64,
-    /// Whether this process has looked the whole file through.
+    /// Whether this process has checked the whole file.
     checked: AtomicBool,
     _lock: Option<lock::Lock>,
 }
@@ -148,7 +148,7 @@ pub(crate) struct WriteTx<'s> {
     slot: MutexGuard<'s, Option<SqliteConnection>>,
     connection: Option<SqliteConnection>,
     pub(crate) epoch: i64,
-    /// Rows of the trail with their details, written together just before the commit.
+    /// Rows of the audit log with their details, written together just before the commit.
     audit: Vec<(serde_json::Value, serde_json::Value)>,
     /// Notices with their facts, written there too.
     notices: Vec<(serde_json::Value, serde_json::Value)>,
@@ -159,7 +159,7 @@ impl WriteTx<'_> {
         self.connection.as_mut().ok_or(StoreError::Closed)
     }
 
-    /// Makes the write durable. An error leaves it open whether it is: read the row again (R13).
+    /// Commits the write. After an error it is unknown whether it was committed: read the row again (R13).
     pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
         self.write_audit().await?;
         self.write_notices().await?;

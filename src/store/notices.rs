@@ -1,5 +1,5 @@
-//! What is to be told to a person, and how far the telling has come. A notice is written with what it
-//! tells of; channels are packed and told afterwards, and hold nobody up.
+//! Notices and their deliveries. A notice is written in the transaction of the event it reports. It is
+//! packed into messages and sent to the channels afterwards, so that no channel delays other work.
 
 use std::collections::BTreeMap;
 
@@ -14,21 +14,21 @@ use crate::domain::notice::{Kind, Notice};
 /// Notices packed in one transaction.
 const PACKED_AT_ONCE: i64 = 1_000;
 
-/// More notices of one kind and shop than this, found at once, become one message.
+/// More notices of one kind and shop than this, found in one go, become one message.
 const BUNDLE_OVER: usize = 3;
 
 /// Notices in one such message.
 const BUNDLE_MAX: usize = 100;
 
-/// Rows let go in one transaction.
-const DROPPED_AT_ONCE: i64 = 500;
+/// Notices deleted in one transaction.
+const DELETED_AT_ONCE: i64 = 500;
 
-/// One notice of a message.
+/// A notice as it is stored.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Told {
-    /// When it happened.
+pub struct StoredNotice {
+    /// When its event happened.
     pub at: Timestamp,
-    /// What it tells of.
+    /// What it reports.
     pub kind: Kind,
     /// The shop, where it is about one.
     pub shop: Option<String>,
@@ -41,26 +41,26 @@ pub struct Told {
 pub struct Delivery {
     /// Its row.
     pub id: i64,
-    /// Goes with every try of it.
+    /// Sent with every attempt, so that the receiver recognises a repeat.
     pub token: String,
     /// When it was packed.
     pub made_at: Timestamp,
-    /// Tries so far.
+    /// Attempts so far.
     pub attempts: i64,
-    /// Whether only numbers are told.
+    /// Whether it reports only numbers.
     pub is_summary: bool,
-    /// What it tells, the oldest first.
-    pub notices: Vec<Told>,
+    /// Its notices, the oldest first.
+    pub notices: Vec<StoredNotice>,
 }
 
-/// How a channel is doing.
+/// The state of a channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChannelState {
     /// Its name.
     pub name: String,
-    /// Messages that wait for it.
+    /// Messages that wait to be sent to it.
     pub due: i64,
-    /// Messages it took.
+    /// Messages it accepted.
     pub delivered: i64,
     /// Messages given up or summarised.
     pub dropped: i64,
@@ -68,23 +68,23 @@ pub struct ChannelState {
     pub failures: i64,
     /// Since when it fails.
     pub failing_since: Option<Timestamp>,
-    /// No message is tried before this moment.
+    /// No message is sent before this moment.
     pub retry_at: Option<Timestamp>,
-    /// What it said last, while it fails.
+    /// Its last error, while it fails.
     pub last_error: Option<String>,
 }
 
-/// How long what piles up is kept apart, and how much of it.
+/// Limits of a channel's queue; messages beyond them become one summary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// Messages of a channel that wait, at most; the oldest become one.
+    /// Most messages that wait for a channel; the oldest beyond that become one.
     pub queue_max: u32,
-    /// Messages that wait for longer become one.
+    /// Messages that wait longer than this become one.
     pub summarise_after: SignedDuration,
 }
 
 impl WriteTx<'_> {
-    /// Adds a notice, unless the same happening was told before.
+    /// Adds a notice, unless one with the same key exists.
     pub(crate) fn notice(&mut self, now: Timestamp, notice: Notice) {
         let head = json!([ms(now), notice.kind.word(), notice.key, notice.shop]);
         self.notices.push((head, notice.facts));
@@ -110,7 +110,7 @@ impl WriteTx<'_> {
 }
 
 /// Id, time, kind, shop.
-type Fresh = (i64, i64, String, Option<String>);
+type Unpacked = (i64, i64, String, Option<String>);
 
 #[derive(FromRow)]
 struct Row {
@@ -141,7 +141,7 @@ SELECT c.name, c.failures, c.failing_since, c.retry_at, c.last_error,
 FROM channels c ORDER BY c.name";
 
 impl Store {
-    /// Writes a notice that comes with nothing else.
+    /// Writes a notice in a transaction of its own.
     pub async fn add_notice(&self, notice: Notice, now: Timestamp) -> Result<(), StoreError> {
         if self.is_noticed(&notice.key).await? {
             return Ok(());
@@ -151,7 +151,7 @@ impl Store {
         tx.commit().await
     }
 
-    /// Whether there is a notice of this happening.
+    /// Whether a notice with this key exists.
     pub async fn is_noticed(&self, key: &str) -> Result<bool, StoreError> {
         let mut reader = self.read().await?;
         let known: Option<i64> = sqlx::query_scalar("SELECT id FROM notices WHERE key = ?")
@@ -161,8 +161,8 @@ impl Store {
         Ok(known.is_some())
     }
 
-    /// Makes the channels known, each from the next notice on. What waits for one that is not among
-    /// them any more is dropped.
+    /// Registers the channels; a new one gets the notices written from now on. Messages that wait for a
+    /// channel that is no longer configured are dropped.
     pub async fn set_channels(&self, names: &[&str], now: Timestamp) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
         sqlx::query(
@@ -173,7 +173,7 @@ impl Store {
         .bind(json!(names).to_string())
         .execute(tx.conn()?)
         .await?;
-        // One that comes back later is not told what happened in between.
+        // A channel that is configured again later does not get the notices written in between.
         sqlx::query(
             "UPDATE channels SET configured = 0 WHERE name NOT IN (SELECT value FROM json_each(?))",
         )
@@ -191,8 +191,8 @@ impl Store {
         tx.commit().await
     }
 
-    /// Puts notices not packed yet into messages for a channel; those `wanted` says no to are passed
-    /// over. Gives the number of messages made.
+    /// Packs a channel's new notices into messages, leaving out the kinds that `wanted` rejects. Returns the
+    /// number of messages made.
     pub async fn pack(
         &self,
         channel: &str,
@@ -200,7 +200,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<usize, StoreError> {
         let mut reader = self.read().await?;
-        let fresh: Vec<Fresh> = sqlx::query_as(
+        let unpacked: Vec<Unpacked> = sqlx::query_as(
             "SELECT id, at, kind, shop FROM notices
              WHERE id > (SELECT packed_to FROM channels WHERE name = ? AND configured = 1) ORDER BY id LIMIT ?",
         )
@@ -209,12 +209,12 @@ impl Store {
         .fetch_all(&mut *reader)
         .await?;
         drop(reader);
-        let Some(last) = fresh.last().map(|(id, ..)| *id) else {
+        let Some(last) = unpacked.last().map(|(id, ..)| *id) else {
             return Ok(0);
         };
         let mut groups: BTreeMap<(Kind, Option<&str>), Vec<i64>> = BTreeMap::new();
-        for (id, _, kind, shop) in &fresh {
-            // A word of a newer release is nothing this one could tell.
+        for (id, _, kind, shop) in &unpacked {
+            // A kind written by a newer release cannot be reported by this one.
             if let Some(kind) = Kind::parse(kind).filter(|kind| wanted(*kind)) {
                 groups.entry((kind, shop.as_deref())).or_default().push(*id);
             }
@@ -244,8 +244,8 @@ impl Store {
         Ok(messages.len())
     }
 
-    /// Turns what waits for too long, or beyond the bound, into one message that tells how much it was.
-    /// Gives the number of messages that went into it.
+    /// Replaces the messages that waited too long, or exceed the queue's limit, with one summary of their
+    /// number. Returns how many it replaced.
     pub async fn summarise(
         &self,
         channel: &str,
@@ -254,7 +254,7 @@ impl Store {
     ) -> Result<usize, StoreError> {
         let old = now.saturating_sub(bounds.summarise_after).unwrap_or(now);
         let mut reader = self.read().await?;
-        // A summary that waits goes into the next one.
+        // A summary that still waits is merged into the new one.
         let mut due: Vec<(i64, i64, bool)> = sqlx::query_as(
             "SELECT id, made_at, is_summary FROM deliveries INDEXED BY deliveries_due
              WHERE channel = ? AND state = 'due' ORDER BY is_summary DESC, id",
@@ -268,7 +268,7 @@ impl Store {
         let aged = due.iter().filter(is_old).count();
         let surplus = match due.len().saturating_sub(bounds.queue_max as usize) {
             0 => 0,
-            // The summary takes a place itself.
+            // The summary takes a place in the queue itself.
             surplus => (surplus + 1).saturating_sub(summaries).max(1),
         };
         if surplus.max(aged) == 0 && summaries < 2 {
@@ -291,7 +291,7 @@ impl Store {
         Ok(ids.len())
     }
 
-    /// The oldest messages that a channel is to be told, unless it is left alone for now.
+    /// The oldest messages that wait for a channel; none while it is paused after a failure.
     pub async fn due_deliveries(
         &self,
         channel: &str,
@@ -311,15 +311,15 @@ impl Store {
         .await?;
         let mut due = Vec::with_capacity(rows.len());
         for row in rows {
-            let told: Vec<(i64, String, Option<String>, String)> = sqlx::query_as(
+            let rows: Vec<(i64, String, Option<String>, String)> = sqlx::query_as(
                 "SELECT n.at, n.kind, n.shop, n.facts FROM delivery_notices t JOIN notices n ON n.id = t.notice
                  WHERE t.delivery = ? ORDER BY n.id",
             )
             .bind(row.id)
             .fetch_all(&mut *reader)
             .await?;
-            let notices = told.into_iter().map(|(when, kind, shop, facts)| {
-                Ok(Told {
+            let notices = rows.into_iter().map(|(when, kind, shop, facts)| {
+                Ok(StoredNotice {
                     at: at(when)?,
                     kind: Kind::parse(&kind)
                         .ok_or_else(|| StoreError::corrupt("a notice", kind))?,
@@ -340,7 +340,7 @@ impl Store {
         Ok(due)
     }
 
-    /// The channel took the message.
+    /// Records that the channel accepted the message.
     pub async fn delivered(
         &self,
         channel: &str,
@@ -369,8 +369,8 @@ impl Store {
         Ok(())
     }
 
-    /// It did not, and is left alone until `retry_at`. With `give_up`, this message is not tried again.
-    /// Gives the failures in a row, this one counted.
+    /// Records that the channel did not accept the message: nothing is sent to it before `retry_at`. With
+    /// `give_up`, this message is not sent again.
     pub async fn undelivered(
         &self,
         channel: &str,
@@ -400,7 +400,7 @@ impl Store {
         tx.commit().await
     }
 
-    /// How every channel that was ever configured is doing.
+    /// The state of every channel that was ever configured.
     pub async fn channels(&self) -> Result<Vec<ChannelState>, StoreError> {
         let mut reader = self.read().await?;
         let rows: Vec<ChannelRow> = sqlx::query_as(CHANNELS).fetch_all(&mut *reader).await?;
@@ -420,18 +420,18 @@ impl Store {
     }
 
     /// The newest notices, the newest last.
-    pub async fn notices(&self, limit: u32) -> Result<Vec<Told>, StoreError> {
+    pub async fn notices(&self, limit: u32) -> Result<Vec<StoredNotice>, StoreError> {
         let mut reader = self.read().await?;
         let rows: Vec<(i64, String, Option<String>, String)> =
             sqlx::query_as("SELECT at, kind, shop, facts FROM notices ORDER BY id DESC LIMIT ?")
                 .bind(limit)
                 .fetch_all(&mut *reader)
                 .await?;
-        let told = |(when, kind, shop, facts): (i64, String, Option<String>, String)| {
+        let stored = |(when, kind, shop, facts): (i64, String, Option<String>, String)| {
             let Some(kind) = Kind::parse(&kind) else {
                 return Ok(None);
             };
-            Ok(Some(Told {
+            Ok(Some(StoredNotice {
                 at: at(when)?,
                 kind,
                 shop,
@@ -439,12 +439,11 @@ impl Store {
                     .map_err(|_| StoreError::corrupt("a notice's facts", facts))?,
             }))
         };
-        let told: Result<Vec<_>, StoreError> = rows.into_iter().rev().map(told).collect();
-        Ok(told?.into_iter().flatten().collect())
+        let notices: Result<Vec<_>, StoreError> = rows.into_iter().rev().map(stored).collect();
+        Ok(notices?.into_iter().flatten().collect())
     }
 
-    /// Lets go of what was told, or was to be told to nobody, before `before`. Gives the number of
-    /// notices that went.
+    /// Deletes notices older than `before` that were delivered or have no channel. Returns their number.
     pub async fn drop_notices(&self, before: Timestamp) -> Result<u64, StoreError> {
         let mut reader = self.read().await?;
         let oldest: Option<i64> = sqlx::query_scalar("SELECT at FROM notices ORDER BY id LIMIT 1")
@@ -482,7 +481,7 @@ impl Store {
                ORDER BY n.id LIMIT ?)",
         )
         .bind(ms(before))
-        .bind(DROPPED_AT_ONCE)
+        .bind(DELETED_AT_ONCE)
         .execute(tx.conn()?)
         .await?
         .rows_affected();

@@ -1,4 +1,4 @@
-//! What a person or Kaspi did to a shop as a whole: pause, refusal of the token, clock.
+//! The state of a shop as a whole: paused by a person, denied access by Kaspi, clock skew.
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -8,15 +8,15 @@ use super::{Store, StoreError, at, ms};
 use crate::domain::ids::ShopName;
 use crate::domain::notice::{Kind, Notice};
 
-/// A refusal that comes and goes is told to a person once in so long, in ms.
-const TOLD_EVERY_MS: i64 = 15 * 60 * 1000;
+/// A denial that flaps is notified at most once per this interval, in ms.
+const NOTICE_EVERY_MS: i64 = 15 * 60 * 1000;
 
-/// A shop's switches.
+/// What stops a shop, and its clock skew.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ShopState {
-    /// Who paused it and why.
+    /// Why it was paused, while it is.
     pub paused: Option<String>,
-    /// Since when, and with what words, Kaspi refuses its token.
+    /// Since when Kaspi denies access to its token, and with which message.
     pub denied: Option<(Timestamp, String)>,
     /// Kaspi's clock minus ours, in seconds.
     pub clock_skew_s: Option<i64>,
@@ -31,7 +31,7 @@ struct Row {
 }
 
 impl Store {
-    /// Makes the shop known. Idempotent.
+    /// Adds the shop. Idempotent.
     pub async fn add_shop(&self, shop: &ShopName) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
         sqlx::query("INSERT INTO shops (name) VALUES (?) ON CONFLICT DO NOTHING")
@@ -41,7 +41,7 @@ impl Store {
         tx.commit().await
     }
 
-    /// The shop's switches.
+    /// The shop's state.
     pub async fn shop_state(&self, shop: &ShopName) -> Result<ShopState, StoreError> {
         let mut reader = self.read().await?;
         let row: Option<Row> = sqlx::query_as(
@@ -64,7 +64,7 @@ impl Store {
         })
     }
 
-    /// Pauses the shop (`Some(why)`) or lets it go on.
+    /// Pauses the shop (`Some(why)`) or resumes it.
     pub async fn set_paused(
         &self,
         shop: &ShopName,
@@ -91,8 +91,8 @@ impl Store {
         tx.commit().await
     }
 
-    /// Records that Kaspi refuses the shop's token (`Some(why)`), or takes it again. Returns
-    /// whether that is news.
+    /// Records that Kaspi denies access to the shop's token (`Some(why)`), or accepts it again. Returns
+    /// whether that changed.
     pub async fn set_denied(
         &self,
         shop: &ShopName,
@@ -120,8 +120,8 @@ impl Store {
         } else {
             Kind::ShopAdmitted
         };
-        // One that comes and goes is told once in a while.
-        let span = ms(now) / TOLD_EVERY_MS;
+        // A denial that flaps is notified at most once per interval.
+        let span = ms(now) / NOTICE_EVERY_MS;
         let notice = Notice::of_shop(kind, shop, &span.to_string(), json!({}));
         tx.notice(now, notice);
         tx.commit().await?;

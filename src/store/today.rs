@@ -1,4 +1,4 @@
-//! What the day brought, for the one line a service manager shows.
+//! Today's counts, for the status line that a service manager shows.
 
 use jiff::Timestamp;
 use sqlx::FromRow;
@@ -10,9 +10,9 @@ use super::{Store, StoreError, ms};
 pub struct Today {
     /// Orders seen for the first time.
     pub orders: i64,
-    /// Of the actions made since: accepts that Kaspi was seen to have carried out.
+    /// Accepts made since then that Kaspi is known to have carried out.
     pub accepted: i64,
-    /// And cancels.
+    /// Cancels made since then that Kaspi is known to have carried out.
     pub cancelled: i64,
 }
 
@@ -25,10 +25,10 @@ SELECT (SELECT COUNT(*) FROM shops s CROSS JOIN orders o INDEXED BY orders_seen
  (SELECT COUNT(*) FROM a WHERE kind = 'cancel') AS cancelled";
 
 impl Store {
-    /// What happened since `since`.
+    /// Counts since `since`.
     ///
     /// # Errors
-    /// The database.
+    /// A database error.
     pub async fn today(&self, since: Timestamp) -> Result<Today, StoreError> {
         let mut reader = self.read().await?;
         Ok(sqlx::query_as(TODAY)
