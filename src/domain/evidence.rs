@@ -395,17 +395,17 @@ mod tests {
         Timestamp::constant(1_772_434_800 - seconds, 0)
     }
 
-    fn read(start: i64, end: i64) -> Option<Interval> {
-        Some(Interval {
+    fn read(start: i64, end: i64) -> Interval {
+        Interval {
             start: ago(start),
             end: ago(end),
-        })
+        }
     }
 
     fn evidence(start: i64, end: i64) -> Evidence {
         Evidence {
-            accepted: read(start, end),
-            archive: read(start, end),
+            accepted: Some(read(start, end)),
+            archive: Some(read(start, end)),
             unaccounted: Vec::new(),
         }
     }
@@ -489,14 +489,14 @@ mod tests {
             };
             gap(&evidence, last_units(8))
         };
-        assert_eq!(with(read(20, 8)), None);
+        assert_eq!(with(Some(read(20, 8))), None);
         let stale = |end: i64| {
             Some(Gap::ArchiveNotRead {
                 end: Some(ago(end)),
             })
         };
-        assert_eq!(with(read(20, 9)), stale(9));
-        assert_eq!(with(read(20, 11)), stale(11));
+        assert_eq!(with(Some(read(20, 9))), stale(9));
+        assert_eq!(with(Some(read(20, 11))), stale(11));
         assert_eq!(with(None), Some(Gap::ArchiveNotRead { end: None }));
         let without = Evidence {
             archive: None,

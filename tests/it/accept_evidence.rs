@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use qabyl::domain::ids::{OrderCode, OrderId};
-use qabyl::domain::verdict::{CancelReason, Verdict};
 use qabyl::ledger::Reading;
 use qabyl::pipeline::{decide, poll, sweep};
 use qabyl_sandbox::{
