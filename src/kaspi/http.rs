@@ -75,7 +75,7 @@ impl HttpTransport {
         let mut builder = builder.query(&request.query).headers(headers(request)?);
         let release = Release::default();
         let is_stale = {
-            let (clock, until) = (self.clock.clone(), request.good_until);
+            let (clock, until) = (self.clock.clone(), request.send_by);
             move || until.is_some_and(|until| clock.ticks() > until)
         };
         let stale = || TransportError::NotSent("the order was read too long ago".to_owned());

@@ -206,7 +206,7 @@ impl Shared {
             headers,
             token,
             body,
-            good_until: None,
+            send_by: None,
         }
     }
 }

@@ -32,7 +32,7 @@ pub struct WireRequest {
     /// JSON.
     pub body: Option<Vec<u8>>,
     /// Clock ticks after which it must not be sent.
-    pub good_until: Option<Duration>,
+    pub send_by: Option<Duration>,
 }
 
 /// An answer, not parsed yet.

@@ -1,5 +1,5 @@
-//! Changing orders: one POST per call, never repeated here. Only a failure to connect proves that nothing
-//! was sent; any other doubt is an unknown outcome (KASPI_API §5).
+//! Accepts and cancels orders: one POST per call, never repeated here. Only a failure to connect proves that nothing
+//! was sent; after any other error the outcome is unknown (KASPI_API §5).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::domain::ids::{OrderCode, OrderId};
 use crate::domain::verdict::CancelReason;
 use crate::mutant::mutant;
 
-/// Pause before an attempt that was not sent is made again.
+/// Pause before an attempt that was not sent is repeated.
 const NOT_SENT_PAUSE: SignedDuration = SignedDuration::from_secs(3);
 
 /// Accepts and cancels one shop's orders.
@@ -33,12 +33,12 @@ impl Writer {
         claim.is_none_or(super::claim::Claim::acquire)
     }
 
-    /// Accepts an order. Not sent after `good_until` ticks.
+    /// Accepts an order. Not sent once the clock has passed `send_by` ticks.
     pub async fn accept(
         &self,
         id: &OrderId,
         code: &OrderCode,
-        good_until: Option<Duration>,
+        send_by: Option<Duration>,
     ) -> Outcome {
         let attributes = wire::WriteAttributes {
             code: code.as_str(),
@@ -46,17 +46,17 @@ impl Writer {
             cancellation_reason: None,
             cancellation_comment: None,
         };
-        self.post(id, attributes, good_until).await
+        self.post(id, attributes, send_by).await
     }
 
-    /// Cancels an order. Not sent after `good_until` ticks.
+    /// Cancels an order. Not sent once the clock has passed `send_by` ticks.
     pub async fn cancel(
         &self,
         id: &OrderId,
         code: &OrderCode,
         reason: CancelReason,
         comment: &str,
-        good_until: Option<Duration>,
+        send_by: Option<Duration>,
     ) -> Outcome {
         let attributes = wire::WriteAttributes {
             code: code.as_str(),
@@ -64,14 +64,14 @@ impl Writer {
             cancellation_reason: Some(reason.as_str()),
             cancellation_comment: Some(comment),
         };
-        self.post(id, attributes, good_until).await
+        self.post(id, attributes, send_by).await
     }
 
     async fn post(
         &self,
         id: &OrderId,
         attributes: wire::WriteAttributes<'_>,
-        good_until: Option<Duration>,
+        send_by: Option<Duration>,
     ) -> Outcome {
         let write = wire::Write {
             data: wire::WriteData {
@@ -92,7 +92,7 @@ impl Writer {
             Vec::new(),
             Some(body),
         );
-        request.good_until = good_until;
+        request.send_by = send_by;
         let permit = match self.shared.gate.acquire(Method::Post).await {
             Ok(permit) => permit,
             Err(Blocked::Paused { until }) => {

@@ -27,16 +27,16 @@ pub struct Recheck<'a> {
     /// An accept decided longer ago than this is decided again first, as is one whose units are no
     /// longer there; a cancel always is.
     pub accept_fresh_for: SignedDuration,
-    /// So long ago at most the orders of these cancels were asked for: the sweep they rest on was fresh then, and
-    /// may be older by as much. Slow single reads would keep a shop from cancelling at all.
-    pub looked_for: SignedDuration,
+    /// Age of the oldest single read that these cancels rest on. Their sweep was fresh at that time and may be
+    /// older by as much: otherwise slow single reads would keep a shop from cancelling at all.
+    pub oldest_reading_age: SignedDuration,
 }
 
 impl Recheck<'_> {
     fn policy_for(&self, kind: &Kind) -> Policy {
         let mut policy = self.policy.clone();
         if matches!(kind, Kind::Cancel { .. }) {
-            policy.limits.freshness.cancel_age_max += self.looked_for;
+            policy.limits.freshness.cancel_age_max += self.oldest_reading_age;
         }
         policy
     }

@@ -105,7 +105,7 @@ impl Outcome {
 #[derive(Debug, Clone, Default)]
 pub struct Report {
     /// Each source and its result.
-    pub looked: Vec<(String, Outcome)>,
+    pub checked: Vec<(String, Outcome)>,
     /// Whether a file must be checked again soon, as it may be complete by then.
     pub soon: bool,
 }
@@ -114,7 +114,7 @@ impl Report {
     /// Whether levels changed.
     pub fn is_news(&self) -> bool {
         let taken = |(_, outcome): &(String, Outcome)| matches!(outcome, Outcome::Taken(_));
-        self.looked.iter().any(taken)
+        self.checked.iter().any(taken)
     }
 }
 
@@ -202,13 +202,13 @@ pub async fn run_once(
         if !asked && !by_time {
             continue;
         }
-        let look = feed::look(feeds, source, state).await?;
-        report.soon |= look.soon;
-        if look.outcome != Outcome::NotYet {
+        let check = feed::check(feeds, source, state).await?;
+        report.soon |= check.soon;
+        if check.outcome != Outcome::NotYet {
             source.is_scheduled_now.store(false, Ordering::Relaxed);
         }
-        health::note(feeds, source, state, &look).await?;
-        report.looked.push((source.name.clone(), look.outcome));
+        health::note(feeds, source, state, &check).await?;
+        report.checked.push((source.name.clone(), check.outcome));
     }
     Ok(report)
 }
@@ -233,7 +233,7 @@ pub async fn by_hand(feeds: &Feeds, only: Option<&str>) -> Result<Report, StageE
     for source in &feeds.sources {
         if only.is_none_or(|only| only == source.name) {
             let report = run_until_complete(feeds, Some(&source.name)).await?;
-            all.looked.extend(report.looked);
+            all.checked.extend(report.checked);
             all.soon |= report.soon;
         }
     }
@@ -250,17 +250,17 @@ async fn run_until_complete(feeds: &Feeds, only: Option<&str>) -> Result<Report,
         feeds.clock.sleep(STABLE_FOR).await;
         let again = run_once(feeds, only, asked).await?;
         // A source imported by one run is unchanged in the next.
-        let mut looked = std::mem::take(&mut report.looked);
-        looked.retain(|(name, outcome)| {
+        let mut checked = std::mem::take(&mut report.checked);
+        checked.retain(|(name, outcome)| {
             let is_done = *outcome != Outcome::NotYet;
-            is_done || !again.looked.iter().any(|(other, _)| other == name)
+            is_done || !again.checked.iter().any(|(other, _)| other == name)
         });
-        let new = again.looked.into_iter();
-        let new = new.filter(|(name, _)| !looked.iter().any(|(other, _)| other == name));
+        let new = again.checked.into_iter();
+        let new = new.filter(|(name, _)| !checked.iter().any(|(other, _)| other == name));
         let new: Vec<_> = new.collect();
-        looked.extend(new);
+        checked.extend(new);
         report = Report {
-            looked,
+            checked,
             soon: again.soon,
         };
     }

@@ -161,7 +161,7 @@ async fn round(
     };
     let lines = (polled.lines_failed > 0).then_some(now + SignedDuration::from_secs(15));
     let at_once =
-        (acted.sent > 0 || acted.looked > 0 || acted.wants_poll || polled.problem.is_some())
+        (acted.sent > 0 || acted.orders_read > 0 || acted.wants_poll || polled.problem.is_some())
             .then_some(now);
     let next_at = [due, decided.next_at, lines, at_once]
         .into_iter()

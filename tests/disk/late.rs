@@ -55,7 +55,7 @@ async fn post(good_for: Duration) -> (Result<WireResponse, TransportError>, Stri
         headers: Vec::new(),
         token: SecretString::from("canary-7f3a"),
         body: Some(BODY.into()),
-        good_until: Some(clock.ticks() + good_for),
+        send_by: Some(clock.ticks() + good_for),
     };
     let server = async {
         tokio::time::sleep(QUEUE_FULL).await;

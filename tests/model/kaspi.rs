@@ -88,7 +88,7 @@ pub(crate) fn answers(order: &Sold) -> &'static [(Answer, bool)] {
 
 impl<const N: usize> State<N> {
     /// The POST leaves this machine: `Writer::post` up to `transport.send`. The transport lets none
-    /// leave whose sighting is too old (`good_until`).
+    /// leave whose sighting is too old (`send_by`).
     pub(crate) fn leave(&mut self, i: usize) {
         let order = &mut self.orders[i];
         let Hand::Begun { ask, fresh } = order.hand else {

@@ -80,7 +80,7 @@ impl<const N: usize> Shop<N> {
             }
     }
 
-    /// A single read of an order with a due action, and what follows: `Pass::looked`.
+    /// A single read of an order with a due action, and what follows: `Pass::order_read`.
     pub(crate) fn look(&self, state: &mut State<N>, i: usize, is_stale: bool) {
         let order = &mut state.orders[i];
         let read = shown(order, is_stale);

@@ -248,10 +248,7 @@ impl Link {
     async fn exchange(&self, request: &WireRequest) -> Answer {
         let clock = Clock::Simulated(Arc::clone(&self.time));
         self.maybe_sleep().await;
-        if request
-            .good_until
-            .is_some_and(|until| clock.ticks() > until)
-        {
+        if request.send_by.is_some_and(|until| clock.ticks() > until) {
             return Err(TransportError::NotSent(
                 "its order was read too long ago".to_owned(),
             ));

@@ -1,4 +1,4 @@
-//! Sending: the attempt's row first, then its POST, then what the answer proves.
+//! Sends attempts: the attempt's row is written first, then the POST is sent, then its outcome is written.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 use jiff::SignedDuration;
 
 use super::plan::is_fresh;
-use super::{Flights, Landed, Pass};
+use super::{Completed, InFlight, Pass};
 use crate::crash_point::crash_point;
 use crate::domain::action::{Kind, Outcome};
 use crate::events::log_event;
@@ -14,13 +14,13 @@ use crate::ledger::{Begun, Ended, Recheck};
 use crate::pipeline::StageError;
 
 impl<'a> Pass<'a> {
-    /// Writes the attempts of what is ready, then sends them.
+    /// Writes the attempts of actions that are ready, then sends them.
     pub(super) async fn launch(
         &mut self,
-        flights: &mut Flights<'a>,
+        in_flight: &mut InFlight<'a>,
         slots: usize,
     ) -> Result<(), StageError> {
-        let room = slots.saturating_sub(flights.len()).min(self.ready.len());
+        let room = slots.saturating_sub(in_flight.len()).min(self.ready.len());
         if room == 0 {
             return Ok(());
         }
@@ -28,8 +28,8 @@ impl<'a> Pass<'a> {
         let ticks = self.ctx.clock.ticks();
         let limit = self.ctx.settings.sighting_age_max;
         let mut wanted = Vec::with_capacity(room);
-        let mut good_until = Vec::with_capacity(room);
-        let mut looked_for = SignedDuration::ZERO;
+        let mut send_by = Vec::with_capacity(room);
+        let mut oldest_reading_age = SignedDuration::ZERO;
         for (due, sighted) in self.ready.drain(..room) {
             if !is_fresh(Some(sighted), limit, now) {
                 self.report.wants_poll = true;
@@ -37,10 +37,10 @@ impl<'a> Pass<'a> {
             }
             let age = now.duration_since(sighted);
             if matches!(due.kind, Kind::Cancel { .. }) {
-                looked_for = looked_for.max(age);
+                oldest_reading_age = oldest_reading_age.max(age);
             }
             let left = limit - age;
-            good_until.push((
+            send_by.push((
                 due.action,
                 ticks + Duration::try_from(left).unwrap_or_default(),
             ));
@@ -51,7 +51,7 @@ impl<'a> Pass<'a> {
             policy: &policy,
             input: self.ctx.deciding_input(),
             accept_fresh_for: self.ctx.settings.sighting_age_max,
-            looked_for,
+            oldest_reading_age,
         };
         let launch = self
             .ctx
@@ -60,37 +60,33 @@ impl<'a> Pass<'a> {
             .await?;
         self.report.wants_sweep |= launch.wants_sweep;
         for begun in launch.begun {
-            let until = good_until
+            let until = send_by
                 .iter()
                 .find(|(action, _)| *action == begun.due.action);
             let until = until.map_or(ticks, |(_, until)| *until);
             self.report.sent += 1;
-            flights.push(self.post(begun, until));
+            in_flight.push(self.post(begun, until));
         }
         Ok(())
     }
 
-    fn post(&self, begun: Begun, good_until: Duration) -> BoxFuture<'a, Landed> {
+    fn post(&self, begun: Begun, send_by: Duration) -> BoxFuture<'a, Completed> {
         let (ctx, writer) = (self.ctx, self.writer);
         Box::pin(async move {
             let order = &begun.due.order;
-            let left_at = ctx.clock.ticks();
+            let sent_at = ctx.clock.ticks();
             let outcome = match &begun.due.kind {
-                Kind::Accept => {
-                    writer
-                        .accept(&order.id, &order.code, Some(good_until))
-                        .await
-                }
+                Kind::Accept => writer.accept(&order.id, &order.code, Some(send_by)).await,
                 Kind::Cancel { reason, comment } => {
                     writer
-                        .cancel(&order.id, &order.code, *reason, comment, Some(good_until))
+                        .cancel(&order.id, &order.code, *reason, comment, Some(send_by))
                         .await
                 }
             };
             crash_point("outcome.known");
             let jitter = ctx.jitter();
-            let took = ctx.clock.ticks().saturating_sub(left_at);
-            Landed::Posted(Box::new(Ended {
+            let took = ctx.clock.ticks().saturating_sub(sent_at);
+            Completed::Posted(Box::new(Ended {
                 begun,
                 outcome,
                 took,
@@ -144,7 +140,7 @@ impl<'a> Pass<'a> {
         Ok(())
     }
 
-    /// Stops the shop. One write probes after a while: reads may succeed all the time.
+    /// Stops the shop. One write probes after a pause, as reads may succeed throughout.
     async fn denied(&mut self, why: &str) -> Result<(), StageError> {
         self.ctx.write_access.note_denied();
         let (store, now) = (&self.ctx.store, self.ctx.clock.now());
@@ -160,8 +156,8 @@ impl<'a> Pass<'a> {
     }
 }
 
-/// Whether nothing of it asks for a stop.
-pub(super) fn is_smooth(ended: &Ended) -> bool {
+/// Whether Kaspi applied it: any other outcome may be a reason to stop.
+pub(super) fn was_applied(ended: &Ended) -> bool {
     ended.outcome == Outcome::Applied
 }
 

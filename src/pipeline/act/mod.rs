@@ -1,7 +1,7 @@
 //! act: the only stage that can change Kaspi. No POST leaves without its committed row, and none is
 //! repeated before the order was read again.
 //!
-//! `plan` says what to take up, `attempt` sends it, `read_back` finds out what became of it.
+//! `plan` chooses the due actions to start, `attempt` sends them, `read_back` reads the outcome.
 
 mod attempt;
 mod plan;
@@ -35,8 +35,8 @@ pub struct Report {
     /// Of those, answered 2xx.
     pub applied: usize,
     /// Orders read back.
-    pub looked: usize,
-    /// Actions that need a fresh list of new orders before they may leave.
+    pub orders_read: usize,
+    /// Whether accepts wait for a fresh list of new orders.
     pub wants_poll: bool,
     /// Whether a cancel waits for accepted orders to be read again.
     pub wants_sweep: bool,
@@ -44,11 +44,11 @@ pub struct Report {
     pub stopped: Option<String>,
 }
 
-/// A request that ended.
-enum Landed {
+/// A completed request.
+enum Completed {
     /// An order was read.
     Read(Box<OrderRead>),
-    /// A POST was sent, or was not.
+    /// A POST ended, sent or not.
     Posted(Box<Ended>),
 }
 
@@ -59,11 +59,11 @@ struct OrderRead {
     answer: Result<Option<Order>, ApiError>,
 }
 
-/// Requests under way.
-type Flights<'a> = FuturesUnordered<BoxFuture<'a, Landed>>;
+/// Requests in flight.
+type InFlight<'a> = FuturesUnordered<BoxFuture<'a, Completed>>;
 
-/// Carries due actions out, until none is due or `stop` is asked for. What is under way then ends
-/// before this returns.
+/// Carries due actions out, until none is due or `stop` is cancelled. Requests in flight end before this
+/// returns.
 ///
 /// # Errors
 /// A database error, or another process acts for this shop. Kaspi's answers are outcomes, not errors.
@@ -95,24 +95,24 @@ pub async fn run_once(
         ready: Vec::new(),
         ended: Vec::new(),
     };
-    let mut flights = Flights::new();
+    let mut in_flight = InFlight::new();
     let slots = ctx.settings.max_in_flight.max(1);
     loop {
         if pass.may_send(stop).await? {
-            pass.take_up(&mut flights, slots).await?;
-            pass.launch(&mut flights, slots).await?;
+            pass.start_due(&mut in_flight, slots).await?;
+            pass.launch(&mut in_flight, slots).await?;
         }
-        // The last outcomes are written while the next requests are on their way.
-        let (written, first) = join(pass.write_ends(), flights.next()).await;
+        // The last outcomes are written while the next requests are in flight.
+        let (written, first) = join(pass.write_ends(), in_flight.next()).await;
         written?;
         let Some(first) = first else {
             break;
         };
-        let mut landed = vec![first];
-        while let Some(Some(next)) = futures_util::FutureExt::now_or_never(flights.next()) {
-            landed.push(next);
+        let mut completed = vec![first];
+        while let Some(Some(next)) = futures_util::FutureExt::now_or_never(in_flight.next()) {
+            completed.push(next);
         }
-        pass.land(landed).await?;
+        pass.handle_completed(completed).await?;
     }
     Ok(pass.report)
 }
@@ -121,18 +121,18 @@ struct Pass<'a> {
     ctx: &'a Ctx,
     writer: &'a Writer,
     report: Report,
-    /// Each action is taken up once in a pass.
+    /// Actions started in this pass: each is started once.
     handled: HashSet<i64>,
     /// When this pass last swept for its cancels.
     swept_at: Option<Timestamp>,
-    /// Actions with a fresh sighting, and when it was asked for.
+    /// Actions with a fresh sighting, and when that was requested.
     ready: Vec<(Due, Timestamp)>,
     /// POSTs that ended and are not written yet.
     ended: Vec<Ended>,
 }
 
 impl<'a> Pass<'a> {
-    /// Whether new requests may leave: the shop is not paused, and Kaspi does not deny it access.
+    /// Whether new requests may be sent: the shop is not paused, and Kaspi does not deny it access.
     async fn may_send(&mut self, stop: &CancellationToken) -> Result<bool, StageError> {
         if self.report.stopped.is_some() {
             return Ok(false);
@@ -152,9 +152,13 @@ impl<'a> Pass<'a> {
         Ok(self.report.stopped.is_none())
     }
 
-    /// Takes up due actions as planned.
-    async fn take_up(&mut self, flights: &mut Flights<'a>, slots: usize) -> Result<(), StageError> {
-        if !self.ready.is_empty() || flights.len() >= slots {
+    /// Starts due actions as planned.
+    async fn start_due(
+        &mut self,
+        in_flight: &mut InFlight<'a>,
+        slots: usize,
+    ) -> Result<(), StageError> {
+        if !self.ready.is_empty() || in_flight.len() >= slots {
             return Ok(());
         }
         let mut due = self.due().await?;
@@ -167,14 +171,14 @@ impl<'a> Pass<'a> {
             sighting_age_max: self.ctx.settings.sighting_age_max,
             cancel_sweep_age_max: self.ctx.policy().limits.freshness.cancel_age_max,
             swept_at: self.swept_at,
-            free_slots: slots - flights.len(),
-            is_idle: flights.is_empty(),
+            free_slots: slots - in_flight.len(),
+            is_idle: in_flight.is_empty(),
         };
         let mut plan = plan(due, &situation);
         if plan.sweep_first {
             situation.now = self.sweep().await?;
             situation.swept_at = self.swept_at;
-            // The sweep may have ended some of them, or begun another round of deciding.
+            // The sweep may have ended some of them, or started another decision.
             let still = self.due().await?;
             let mut due = plan.wait;
             due.retain(|due| still.iter().any(|still| still.action == due.action));
@@ -190,7 +194,7 @@ impl<'a> Pass<'a> {
         self.handled.extend(taken.map(|due| due.action));
         self.ready.extend(plan.ready);
         for due in plan.read {
-            flights.push(self.read_order(due));
+            in_flight.push(self.read_order(due));
         }
         Ok(())
     }
@@ -203,7 +207,7 @@ impl<'a> Pass<'a> {
     /// Sweeps for the cancels that wait. Returns when it ended.
     async fn sweep(&mut self) -> Result<Timestamp, StageError> {
         match sweep::run_once(self.ctx, true).await {
-            // Without it the cancels are put off; the sweep stage meets the same failure and logs it.
+            // Without a sweep the cancels are put off. The sweep stage fails in the same way and logs it.
             Ok(_) | Err(StageError::Api(_)) => {}
             Err(error) => return Err(error),
         }
@@ -212,8 +216,8 @@ impl<'a> Pass<'a> {
         Ok(now)
     }
 
-    /// Puts actions off whose last POST may still take effect, whatever the wall clock says. A definite
-    /// answer may be read back at once.
+    /// Puts off actions whose last POST may still take effect, measured by the monotonic clock. An order
+    /// with a definite answer may be read back at once.
     async fn put_off_unsettled(&self, due: &mut Vec<Due>) -> Result<(), StageError> {
         let now = self.ctx.clock.now();
         let remaining = |due: &Due| {
@@ -232,15 +236,15 @@ impl<'a> Pass<'a> {
         Ok(())
     }
 
-    async fn land(&mut self, landed: Vec<Landed>) -> Result<(), StageError> {
-        for landed in landed {
-            match landed {
-                Landed::Posted(ended) => self.ended.push(*ended),
-                Landed::Read(read) => self.order_read(*read).await?,
+    async fn handle_completed(&mut self, completed: Vec<Completed>) -> Result<(), StageError> {
+        for completed in completed {
+            match completed {
+                Completed::Posted(ended) => self.ended.push(*ended),
+                Completed::Read(read) => self.order_read(*read).await?,
             }
         }
-        // Trouble is written before anything else is sent: it may be a reason to stop.
-        if self.ended.iter().all(attempt::is_smooth) {
+        // Any outcome but "applied" is written before anything else is sent: it may be a reason to stop.
+        if self.ended.iter().all(attempt::was_applied) {
             return Ok(());
         }
         self.write_ends().await

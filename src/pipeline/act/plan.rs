@@ -1,4 +1,4 @@
-//! Which of the due actions an act pass takes up next, as a pure function.
+//! Which of the due actions an act pass starts next, as a pure function.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -24,9 +24,9 @@ pub struct Situation {
     pub cancel_sweep_age_max: SignedDuration,
     /// When this pass last swept.
     pub swept_at: Option<Timestamp>,
-    /// Requests that may leave now.
+    /// Requests that may be sent now.
     pub free_slots: usize,
-    /// Whether no request of this pass is under way.
+    /// Whether no request of this pass is in flight.
     pub is_idle: bool,
 }
 
@@ -46,7 +46,7 @@ pub struct ActPlan {
 }
 
 impl ActPlan {
-    /// Whether it asks Kaspi nothing.
+    /// Whether it needs no request.
     pub const fn is_empty(&self) -> bool {
         !self.sweep_first
             && self.ready.is_empty()
@@ -85,7 +85,7 @@ impl ActPlan {
     }
 }
 
-/// Takes up what is due, in its order. Cancels come last: they rest on a sweep just before them, and one
+/// Plans the due actions in their order. Cancels come last: they rest on a sweep just before them, and one
 /// serves as many cancels as follow closely.
 pub fn plan(due: Vec<Due>, situation: &Situation) -> ActPlan {
     let mut plan = ActPlan::default();

@@ -1,9 +1,9 @@
-//! Reading an order back: before its first POST, and before anything follows a POST.
+//! Reads an order back: before its first POST, and after a POST before anything else is done with it.
 
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Landed, OrderRead, Pass};
+use super::{Completed, OrderRead, Pass};
 use crate::crash_point::crash_point;
 use crate::domain::action::{Kind, OutcomeKind};
 use crate::domain::order::Status;
@@ -25,12 +25,12 @@ const UNKNOWN_MAX: SignedDuration = SignedDuration::from_mins(30);
 
 impl<'a> Pass<'a> {
     /// Reads the order of an action.
-    pub(super) fn read_order(&self, due: Due) -> BoxFuture<'a, Landed> {
+    pub(super) fn read_order(&self, due: Due) -> BoxFuture<'a, Completed> {
         let ctx = self.ctx;
         Box::pin(async move {
             let asked_at = ctx.clock.now();
             let answer = ctx.reader.order(&due.order.id).await;
-            Landed::Read(Box::new(OrderRead {
+            Completed::Read(Box::new(OrderRead {
                 due,
                 asked_at,
                 answer,
@@ -38,14 +38,14 @@ impl<'a> Pass<'a> {
         })
     }
 
-    /// What a reading of the order means for its action.
+    /// Handles a reading of the order: its action is sent, put off, refused or left to a person.
     pub(super) async fn order_read(&mut self, read: OrderRead) -> Result<(), StageError> {
         let OrderRead {
             due,
             asked_at,
             answer,
         } = read;
-        self.report.looked += 1;
+        self.report.orders_read += 1;
         let now = self.ctx.clock.now();
         let order = match answer {
             Ok(Some(order)) => order,
@@ -78,7 +78,7 @@ impl<'a> Pass<'a> {
         {
             return Ok(());
         }
-        // A cancel asked for while it waited says nothing about one accepted since.
+        // A cancel decided while the order was new does not apply once the order is accepted.
         let cancels_accepted = (due.of_accepted || mutant("r2_cancel_of_another_state"))
             && matches!(due.kind, Kind::Cancel { .. })
             && order.status == Status::AcceptedByMerchant;
@@ -101,7 +101,7 @@ impl<'a> Pass<'a> {
         self.put_off(&due, UNDECIDED_AGAIN).await
     }
 
-    /// Reads the order again after a while.
+    /// Reads the order again after this time.
     async fn put_off(&self, due: &Due, after: SignedDuration) -> Result<(), StageError> {
         let now = self.ctx.clock.now();
         let until = now.saturating_add(after).unwrap_or(now);
@@ -135,7 +135,7 @@ impl<'a> Pass<'a> {
 
     async fn refuse(&self, due: &Due, why: &str) -> Result<(), StageError> {
         let (store, now) = (&self.ctx.store, self.ctx.clock.now());
-        // Another stage may have read its end in the meantime.
+        // Another stage may have ended the action in the meantime.
         if !store.refuse(&self.ctx.shop, due, why, now).await? {
             return Ok(());
         }

@@ -16,7 +16,7 @@ use crate::stock::{self, ReadError};
 use crate::store::{LastRead, SourceRead, SourceState};
 
 /// Result of a check.
-pub(super) struct Look {
+pub(super) struct Check {
     pub(super) outcome: Outcome,
     /// Whether to check again soon.
     pub(super) soon: bool,
@@ -24,7 +24,7 @@ pub(super) struct Look {
     pub(super) imported: Option<ImportReport>,
 }
 
-impl Look {
+impl Check {
     const fn of(outcome: Outcome, soon: bool) -> Self {
         Self {
             outcome,
@@ -55,23 +55,23 @@ impl From<ReadError> for Nothing {
     }
 }
 
-pub(super) async fn look(
+pub(super) async fn check(
     feeds: &Feeds,
     source: &Source,
     state: Option<&SourceState>,
-) -> Result<Look, StageError> {
+) -> Result<Check, StageError> {
     let content = match &source.place {
         Place::File(file) => watched(feeds, source, file, state).await,
         Place::Web(_) | Place::Supplier(..) => remote(feeds, source, state).await,
     };
     let content = match content {
         Ok(content) => content,
-        Err(Nothing::NotYet { soon }) => return Ok(Look::of(Outcome::NotYet, soon)),
-        Err(Nothing::Unchanged) => return Ok(Look::of(Outcome::Unchanged, false)),
+        Err(Nothing::NotYet { soon }) => return Ok(Check::of(Outcome::NotYet, soon)),
+        Err(Nothing::Unchanged) => return Ok(Check::of(Outcome::Unchanged, false)),
         Err(Nothing::Failed(error)) => {
-            return Ok(Look {
+            return Ok(Check {
                 failed: Some(error),
-                ..Look::of(Outcome::Failed, false)
+                ..Check::of(Outcome::Failed, false)
             });
         }
     };
@@ -91,9 +91,9 @@ pub(super) async fn look(
         progress: &|_| {},
     };
     let report = feeds.store.take_stock(&import, feeds.clock.now()).await?;
-    Ok(Look {
+    Ok(Check {
         imported: Some(report),
-        ..Look::of(Outcome::Taken(report.rows), false)
+        ..Check::of(Outcome::Taken(report.rows), false)
     })
 }
 

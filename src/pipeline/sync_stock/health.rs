@@ -1,6 +1,6 @@
 //! Reports a source's trouble once when it begins, and once when it has ended.
 
-use super::feed::Look;
+use super::feed::Check;
 use super::{Feeds, Outcome, Place, Source, StageError};
 use crate::events::log_event;
 use crate::store::{SourceState, Trouble};
@@ -21,10 +21,10 @@ pub(super) async fn note(
     feeds: &Feeds,
     source: &Source,
     before: Option<&SourceState>,
-    look: &Look,
+    check: &Check,
 ) -> Result<(), StageError> {
     let was = before.and_then(|state| state.trouble.as_ref());
-    let now = match (&look.failed, look.outcome) {
+    let now = match (&check.failed, check.outcome) {
         (Some(error), _) => {
             let (code, problem) = (error.code().to_owned(), error.to_string());
             Some((Trouble { code, problem }, error.hint()))
@@ -45,11 +45,11 @@ pub(super) async fn note(
     }
     // A file is checked every few seconds: an unchanged one writes nothing.
     let is_file = matches!(source.place, Place::File(_));
-    let is_idle = matches!(look.outcome, Outcome::NotYet | Outcome::Unchanged);
+    let is_idle = matches!(check.outcome, Outcome::NotYet | Outcome::Unchanged);
     if same && is_idle && is_file {
         return Ok(());
     }
-    if let (Some(report), None) = (look.imported, &look.failed) {
+    if let (Some(report), None) = (check.imported, &check.failed) {
         log_event!(
             STOCK_IMPORTED, source = %source.name, rows = report.rows, outdated = report.older,
             fell_to_zero = report.fell, absent = report.absent, "stock was imported"

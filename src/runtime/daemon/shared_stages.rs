@@ -101,9 +101,9 @@ pub(super) fn spawn_stock(
                             wakes.wake(Stage::Decide);
                         }
                     }
-                    let taken = report.looked.iter().map(|(_, outcome)| outcome.taken());
+                    let taken = report.checked.iter().map(|(_, outcome)| outcome.taken());
                     let taken = taken.sum::<usize>();
-                    let did = json!({ "looked_at": report.looked.len(), "levels": taken });
+                    let did = json!({ "looked_at": report.checked.len(), "levels": taken });
                     let completed = Completed::of(Stage::Stock, did);
                     Ok(if report.soon {
                         completed.within(SOON)

@@ -138,14 +138,14 @@ fn after_sweep(report: &sweep::Report, force: bool) -> Completed {
 
 fn after_act(report: &act::Report) -> Completed {
     let did = json!({
-        "sent": report.sent, "applied": report.applied, "looked": report.looked,
+        "sent": report.sent, "applied": report.applied, "looked": report.orders_read,
         "stopped": report.stopped,
     });
     let mut completed = Completed::of(Stage::Act, did);
     if report.wants_poll {
         completed.wakes.push(Stage::Poll);
     }
-    if report.sent > 0 || report.looked > 0 || report.wants_sweep {
+    if report.sent > 0 || report.orders_read > 0 || report.wants_sweep {
         completed.force_sweep = true;
         completed.wakes.push(Stage::Decide);
     }
