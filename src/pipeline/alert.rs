@@ -1,5 +1,5 @@
-//! alert: an order that still waits shortly before Kaspi's deadline is reported to a person, once,
-//! whatever it waits for; an express order that is held, at once.
+//! alert: an order that still waits shortly before Kaspi's deadline is reported once. An express order that is
+//! held is reported at once.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -7,7 +7,7 @@ use super::{Ctx, StageError};
 use crate::events::log_event;
 use crate::store::{Page, Waiting};
 
-/// Orders checked in one go.
+/// Orders on one page.
 const BATCH: u32 = 1_000;
 
 /// Reports the orders whose deadline is near. Returns their number.
@@ -23,7 +23,7 @@ pub async fn run_once(ctx: &Ctx) -> Result<usize, StageError> {
         (policy.limits.schedule.deadline - ctx.settings.alert_before).max(SignedDuration::ZERO);
     let since = now.saturating_sub(allowed).unwrap_or(now);
     let (mut reported, mut page) = (0, Some(Page::first(BATCH)));
-    // Every page is read: orders that waited through a night come first and may not be near their deadline.
+    // All pages are read: an order that has waited long but through a night may be far from its deadline.
     while let Some(here) = page {
         let (waiting, next) = ctx.store.waiting(&ctx.shop, since, &here).await?;
         reported += report(ctx, &waiting, now).await?;
@@ -38,7 +38,7 @@ async fn report(ctx: &Ctx, waiting: &[Waiting], now: Timestamp) -> Result<usize,
     let schedule = &policy.limits.schedule;
     let before = ctx.settings.alert_before;
     let is_near = |waiting: &&Waiting| {
-        // An express order has an hour to be packed: one that is held needs its person at once.
+        // An express order has to be packed within an hour: a person must decide a held one at once.
         let is_urgent = waiting.order.express && waiting.held;
         is_urgent || schedule.alert_of(&waiting.order, before) <= now
     };
@@ -52,7 +52,7 @@ async fn report(ctx: &Ctx, waiting: &[Waiting], now: Timestamp) -> Result<usize,
             "an order still waits, and Kaspi will cancel it at the merchant's cost"
         );
     }
-    // Logged first and stored then: a crash in between reports it twice rather than never.
+    // Logged before it is recorded: a crash in between logs it twice rather than never.
     ctx.store
         .deadline_told(&ctx.shop, &near, ctx.clock.now())
         .await?;

@@ -1,5 +1,5 @@
-//! The folder of backups: which files are backups of this database, which are left over from an
-//! unfinished one, when the next is due, and which may be deleted.
+//! The backup folder: which files are backups of this database, which are unfinished, when the next backup
+//! is due, and which backups may be deleted.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -19,12 +19,12 @@ pub(super) struct BackupFolder {
     folder: PathBuf,
     stem: String,
     made: Vec<Timestamp>,
-    /// BackupFolder that were never finished.
+    /// Files of backups that were not finished.
     pub(super) unfinished: Vec<PathBuf>,
 }
 
 impl BackupFolder {
-    /// Reads the folder, creating it if necessary. Files with other names are ignored.
+    /// Reads the folder, creating it if necessary. Ignores files it did not name.
     pub(super) fn find(folder: &Path, database: &Path) -> io::Result<Self> {
         std::fs::DirBuilder::new()
             .recursive(true)
@@ -53,12 +53,12 @@ impl BackupFolder {
         Ok(found)
     }
 
-    /// When the backup of this name was made; `None` where it is no backup's name.
+    /// When the backup of this name was made; `None` if it is not the name of a backup.
     fn time_of(&self, name: &str) -> Option<Timestamp> {
         let time = name.strip_prefix(&self.stem)?.strip_prefix('-')?;
         let time = DateTime::strptime(TIME, time.strip_suffix(".db")?).ok()?;
         let at = time.to_zoned_datetime(TimeZone::UTC).ok()?.timestamp();
-        // Only a name as it would be written: nothing else is touched.
+        // Only a name exactly as this program writes it: other files are ignored.
         (self.name_of(at) == name).then_some(at)
     }
 
@@ -70,26 +70,26 @@ impl BackupFolder {
         format!("{}-{time}.db", self.stem)
     }
 
-    /// The file of a backup made then.
+    /// The file of a backup made at this time.
     pub(super) fn file(&self, at: Timestamp) -> PathBuf {
         self.folder.join(self.name_of(at))
     }
 
-    /// Whether a backup is due: the newest was made `every` ago, or there is none. One dated in the future,
-    /// by a clock that ran ahead, does not count.
+    /// Whether a backup is due: the newest was made `every` ago, or there is none. A backup dated in the
+    /// future is ignored.
     pub(super) fn is_due(&self, every: SignedDuration, now: Timestamp) -> bool {
         let past = self.made.iter().rev().find(|at| **at <= now);
         past.is_none_or(|newest| now.duration_since(*newest) >= every)
     }
 
-    /// Adds one just made.
+    /// Adds a backup made at this time.
     pub(super) fn add(&mut self, at: Timestamp) {
         self.made.push(at);
         self.made.sort_unstable();
     }
 
-    /// BackupFolder that may go: all but the newest of each of the last `hourly` hours and the last `daily`
-    /// days that have any, and the newest of all.
+    /// Backups that may be deleted: all except the newest of each of the last `hourly` hours and `daily` days
+    /// that have any, and the newest of all.
     pub(super) fn surplus(&self, hourly: usize, daily: usize) -> Vec<Timestamp> {
         let mut kept: BTreeSet<Timestamp> = self.made.last().copied().into_iter().collect();
         kept.extend(newest_of_each(&self.made, "%Y%m%d%H", hourly));
@@ -99,7 +99,7 @@ impl BackupFolder {
     }
 }
 
-/// The newest of each of the last `count` spans that have one; `span` writes a time's span.
+/// The newest backup of each of the last `count` spans that have one; `span` is the format of a span.
 fn newest_of_each(made: &[Timestamp], span: &str, count: usize) -> Vec<Timestamp> {
     let mut seen = BTreeSet::new();
     let mut newest = Vec::new();
@@ -182,10 +182,10 @@ mod tests {
         let step = SignedDuration::from_mins(20);
         let made = every("2026-10-25T00:10:00Z", step, 3 * 24 * 30);
         let folder = folder(made.clone());
-        let gone = folder.surplus(24, 14);
+        let surplus = folder.surplus(24, 14);
         let kept: Vec<Timestamp> = made
             .iter()
-            .filter(|at| !gone.contains(at))
+            .filter(|at| !surplus.contains(at))
             .copied()
             .collect();
         // The newest day's backup is one of the hourly ones, and the one before may be.
@@ -205,8 +205,8 @@ mod tests {
         let old = every("2026-10-01T10:00:00Z", SignedDuration::from_hours(24), 10);
         let ahead = every("2036-01-01T00:00:00Z", SignedDuration::from_mins(5), 100);
         let all: Vec<Timestamp> = old.iter().chain(&ahead).copied().collect();
-        let gone = folder(all).surplus(24, 14);
-        assert!(old.iter().all(|at| !gone.contains(at)), "{gone:?}");
+        let surplus = folder(all).surplus(24, 14);
+        assert!(old.iter().all(|at| !surplus.contains(at)), "{surplus:?}");
         assert!(
             folder(old.clone()).surplus(1, 0).len() == 9,
             "the newest stays"

@@ -1,5 +1,5 @@
-//! What happens without anybody's doing: stock grows old, a feed breaks, cancels add up, an hour or a day
-//! ends. Checked now and then, and notified once each.
+//! Conditions that develop over time and need a notice: stale stock, a collapsed feed, the cancel budget, the
+//! daily digest. Also logs the hourly summary of each shop.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,15 +13,15 @@ use crate::domain::notice::{Kind, Notice};
 use crate::events::log_event;
 use crate::store::{Store, StoreError};
 
-/// The budget is near when this share of it is used up.
+/// A notice is written when this share of the budget is used up.
 const NEAR: f64 = 0.8;
 
-/// A digest that could not be made by then is left out: the next day's is closer.
+/// A digest later than this is not sent.
 const DIGEST_LATE_MAX: SignedDuration = SignedDuration::from_hours(3);
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
-/// Checks everything, and writes the notices.
+/// Checks all conditions, and writes their notices.
 pub(super) async fn run_once(
     store: &Store,
     shops: &[Arc<Ctx>],
@@ -40,9 +40,9 @@ pub(super) async fn run_once(
     Ok(())
 }
 
-/// Logs one line for a shop's last hour: its requests since the last line, and its orders. `last` holds
-/// the requests counted until then.
-pub(super) async fn log_hour(
+/// Logs the summary of a shop's last hour: its orders, and its requests since the previous summary. `last`
+/// holds the requests counted until then. Returns the requests counted until now.
+pub(super) async fn log_hourly_summary(
     store: &Store,
     ctx: &Ctx,
     last: &BTreeMap<Class, u64>,
@@ -77,7 +77,7 @@ pub(super) async fn log_hour(
     Ok(view.classes)
 }
 
-/// A request's method and what came of it.
+/// A request's method and the class of its outcome.
 pub(super) type Class = (&'static str, &'static str);
 
 /// Almaty's day and how far into it `now` is.
@@ -89,7 +89,7 @@ fn day_of(now: Timestamp) -> (String, SignedDuration) {
     (day, SignedDuration::from_secs(since_midnight))
 }
 
-/// `of` among `all`; 0 where there are none.
+/// The share `of` has in `all`; 0 if `all` is 0.
 #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
 pub fn share(of: u64, all: u64) -> f64 {
     if all == 0 {
@@ -99,7 +99,7 @@ pub fn share(of: u64, all: u64) -> f64 {
     }
 }
 
-/// Stock is one for all shops, and so are its limits.
+/// Checks the stock. All shops share it and its limits.
 async fn stock(store: &Store, shops: &[Arc<Ctx>], now: Timestamp) -> Result<(), StoreError> {
     let Some(first) = shops.first() else {
         return Ok(());
@@ -110,7 +110,7 @@ async fn stock(store: &Store, shops: &[Arc<Ctx>], now: Timestamp) -> Result<(), 
         let age = now.duration_since(newest);
         if age > limit {
             let facts = json!({ "age_s": age.as_secs(), "limit_s": limit.as_secs() });
-            // The same levels grow old once.
+            // The same levels are notified once.
             let what = newest.as_millisecond().to_string();
             let notice = Notice::of_all(Kind::StockStale, &what, facts);
             store.add_notice(notice, now).await?;
@@ -160,7 +160,7 @@ async fn digest(
         return Ok(());
     }
     let mut notice = Notice::of_shop(Kind::Digest, &ctx.shop, &day, json!({}));
-    // Of a shop that was never listed nothing is known.
+    // The orders of a shop that was never listed are unknown.
     let is_known = store.lists_read(&ctx.shop).await?.0.is_some();
     if !is_known || store.is_noticed(&notice.key).await? {
         return Ok(());

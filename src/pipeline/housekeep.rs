@@ -1,6 +1,5 @@
-//! housekeep: makes backups, deletes orders and audit rows after their retention period, keeps the
-//! write-ahead log short and checks the file once a day. It works for the whole database in small
-//! transactions, so that deciding and acting go first.
+//! housekeep: makes backups, deletes old orders and audit rows, truncates the write-ahead log and checks the
+//! database file daily, in small transactions so that decide and act do not wait.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,38 +15,38 @@ use crate::domain::notice::{Kind, Notice};
 use crate::events::log_event;
 use crate::store::{Store, StoreError};
 
-/// Transactions of one kind in one run, at most; the next run does the rest.
+/// Most transactions of one kind in one run; the next run does the rest.
 const ROUNDS_MAX: usize = 40;
 
 /// Pause between two of them, in which others write.
 const PAUSE: Duration = Duration::from_millis(25);
 
-/// Audit rows of one order, about.
+/// Typical number of audit rows of one order.
 const AUDIT_ROWS_PER_ORDER: u32 = 8;
 
-/// A write-ahead log longer than this is cut: twice what SQLite lets it grow to by itself.
+/// A write-ahead log longer than this is truncated: twice what SQLite lets it grow to by itself.
 const LOG_MAX_BYTES: u64 = 8 * 1024 * 1024;
 
-/// A failing backup is logged once in this time.
+/// A failing backup is logged at most once per this interval.
 const LOG_AGAIN: SignedDuration = SignedDuration::from_mins(5);
 
-/// And a person is notified once in this time.
+/// A failing backup is notified at most once per this interval, in ms.
 const NOTICE_EVERY_MS: i64 = 6 * 60 * 60 * 1000;
 
 /// Where backups go, how often they are made, and how many are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Backups {
-    /// Their folder.
+    /// The folder they are in.
     pub folder: PathBuf,
     /// How often a backup is made.
     pub every: SignedDuration,
-    /// Hours whose newest backup is kept.
+    /// Number of hours whose newest backup is kept.
     pub keep_hourly: usize,
-    /// Days whose newest backup is kept.
+    /// Number of days whose newest backup is kept.
     pub keep_daily: usize,
 }
 
-/// How long what is finished is kept.
+/// Retention periods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
     /// Finished orders.
@@ -84,7 +83,7 @@ pub struct Report {
     pub backup: Option<PathBuf>,
     /// Why a backup that was due could not be made.
     pub trouble: Option<String>,
-    /// Whether that was logged now: it is not at every try.
+    /// Whether this run logged it: not every failure is logged.
     pub is_logged: bool,
 }
 
@@ -106,10 +105,10 @@ impl Keeper {
     }
 }
 
-/// Does all that is due.
+/// Does everything that is due.
 ///
 /// # Errors
-/// A database error. A failing backup is logged and is no error: it stops nothing else.
+/// A database error. A failing backup is logged and is no error: other work continues.
 pub async fn run_once(keeper: &Keeper, stop: &CancellationToken) -> Result<Report, StoreError> {
     let mut report = tidy(keeper, stop).await?;
     tokio::select! {
@@ -126,7 +125,7 @@ pub async fn run_once(keeper: &Keeper, stop: &CancellationToken) -> Result<Repor
     Ok(report)
 }
 
-/// The part that takes little time however large the database is.
+/// Deletes old rows and truncates the log: the part whose duration does not grow with the database.
 ///
 /// # Errors
 /// A database error.
@@ -160,7 +159,7 @@ pub async fn tidy(keeper: &Keeper, stop: &CancellationToken) -> Result<Report, S
             RETENTION_DELETED,
             orders = report.orders,
             audit_rows = report.audit_rows,
-            "orders and audit rows past their retention period were deleted"
+            "finished orders and old audit rows were deleted"
         );
     }
     if store.log_bytes() > LOG_MAX_BYTES {
@@ -205,7 +204,7 @@ async fn back_up(keeper: &Keeper, stop: &CancellationToken, report: &mut Report)
         return;
     };
     let made = tokio::select! {
-        // A backup under way is left unfinished; the next run removes it.
+        // A backup in progress is left unfinished; the next run removes it.
         () = stop.cancelled() => return,
         made = back_up_if_due(keeper, backups) => made,
     };

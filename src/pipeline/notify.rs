@@ -1,6 +1,6 @@
-//! notify: packs notices into messages and sends them to their channels, each at its own pace. A slow or
-//! dead channel delays only itself: its failures are counted in the database, and the pauses after them
-//! grow.
+//! notify: packs notices into messages and sends them to their channels, each independently of the others.
+//! A slow or failing channel delays only itself: its failures are counted in the database, and the pauses
+//! after them grow.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,24 +22,24 @@ const SENT_AT_ONCE: u32 = 20;
 /// Pauses after failures, with full jitter. The longest is short, so that a channel that works again gets its
 /// messages within a minute.
 const BACKOFF: Backoff = Backoff::new(Duration::from_secs(2), Duration::from_mins(1));
-/// A pause a channel asks for is honoured up to this.
+/// Longest pause that a channel can ask for.
 const ASKED_LONGEST: SignedDuration = SignedDuration::from_mins(15);
 
-/// A message that its channel finds unfit so often is not sent again.
+/// A message that its channel rejected this often is not sent again.
 const UNFIT_MAX: i64 = 3;
 
 /// How long notices are kept after they were sent.
 const KEPT_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-/// How often the cancel budget, stock and the day's sums are checked.
+/// How often the cancel budget, stock and the daily digest are checked.
 const WATCH_EVERY: Duration = Duration::from_secs(30);
 
-/// How often each shop's line of the hour is logged.
+/// How often each shop's summary is logged.
 const HOUR: Duration = Duration::from_hours(1);
-/// And the first time.
-const FIRST_HOUR_AFTER: Duration = Duration::from_secs(20);
+/// When the first summary is logged after the start.
+const FIRST_SUMMARY_AFTER: Duration = Duration::from_secs(20);
 
-/// While a channel fails, that is logged once in this time.
+/// A failing channel is logged at most once per this interval.
 const LOG_AGAIN: SignedDuration = SignedDuration::from_hours(1);
 
 /// What the stage works with; one for each database.
@@ -50,11 +50,11 @@ pub struct Notifier {
     pub clock: Clock,
     channels: Vec<Channel>,
     bounds: Bounds,
-    /// When the day's sums are sent, in minutes after Almaty's midnight.
+    /// When the daily digest is sent, in minutes after midnight in Almaty.
     digest_at: Option<u16>,
     shops: Vec<Arc<Ctx>>,
     watched_at: Mutex<Option<Duration>>,
-    /// When the next line of the hour is logged, with each shop's counts at the last one.
+    /// When the next hourly summary is logged, with each shop's counts at the previous one.
     hour: tokio::sync::Mutex<(Duration, Vec<BTreeMap<daily_watch::Class, u64>>)>,
     /// When a channel's failure was last logged, by its name.
     failure_logged: Mutex<HashMap<String, Timestamp>>,
@@ -64,20 +64,20 @@ pub struct Notifier {
 /// What a run did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Messages put together.
+    /// Messages packed.
     pub packed: usize,
-    /// Messages their channels took.
+    /// Messages delivered.
     pub delivered: usize,
-    /// Tries that failed.
+    /// Attempts that failed.
     pub failed: usize,
     /// Whether more can be sent at once.
     pub more: bool,
-    /// What a channel says, while one fails.
+    /// The error of a failing channel, if one fails.
     pub trouble: Option<String>,
 }
 
 impl Notifier {
-    /// Joins the parts; `seed` feeds the spread of pauses.
+    /// Creates the stage; `seed` is the seed of the pauses' jitter.
     pub fn new(
         (store, clock): (Arc<Store>, Clock),
         channels: Vec<Channel>,
@@ -85,9 +85,9 @@ impl Notifier {
         shops: Vec<Arc<Ctx>>,
         seed: u64,
     ) -> Self {
-        // The first line comes soon after the start, for whoever restarted the daemon.
+        // The first summary is logged soon after the start, for the person who restarted the daemon.
         let hour = (
-            clock.ticks() + FIRST_HOUR_AFTER,
+            clock.ticks() + FIRST_SUMMARY_AFTER,
             vec![BTreeMap::new(); shops.len()],
         );
         Self {
@@ -113,7 +113,7 @@ impl Notifier {
         self.store.set_channels(&names, self.clock.now()).await
     }
 
-    async fn log_hours(&self) -> Result<(), StoreError> {
+    async fn log_hourly_summaries(&self) -> Result<(), StoreError> {
         let mut hour = self.hour.lock().await;
         let ticks = self.clock.ticks();
         if ticks < hour.0 {
@@ -121,7 +121,8 @@ impl Notifier {
         }
         hour.0 = ticks + HOUR;
         for (ctx, last) in self.shops.iter().zip(&mut hour.1) {
-            *last = daily_watch::log_hour(&self.store, ctx, last, self.clock.now()).await?;
+            *last =
+                daily_watch::log_hourly_summary(&self.store, ctx, last, self.clock.now()).await?;
         }
         Ok(())
     }
@@ -153,10 +154,10 @@ impl Notifier {
     }
 }
 
-/// Packs and sends all that is due.
+/// Packs and sends everything that is due.
 ///
 /// # Errors
-/// A database error; what channels say is in the report.
+/// A database error; channels' errors are in the report.
 pub async fn run_once(notifier: &Notifier) -> Result<Report, StoreError> {
     let store = &notifier.store;
     if notifier.is_time_to_watch() {
@@ -164,9 +165,9 @@ pub async fn run_once(notifier: &Notifier) -> Result<Report, StoreError> {
         daily_watch::run_once(store, &notifier.shops, notifier.digest_at, now).await?;
         let before = now.saturating_sub(KEPT_FOR).unwrap_or(now);
         store.drop_notices(before).await?;
-        notifier.log_hours().await?;
+        notifier.log_hourly_summaries().await?;
     }
-    let ends = join_all(notifier.channels.iter().map(|c| serve(notifier, c))).await;
+    let ends = join_all(notifier.channels.iter().map(|c| deliver(notifier, c))).await;
     let mut report = Report::default();
     for end in ends {
         let of_channel = end?;
@@ -179,8 +180,8 @@ pub async fn run_once(notifier: &Notifier) -> Result<Report, StoreError> {
     Ok(report)
 }
 
-/// One channel: packs, then sends the oldest first until one is not taken.
-async fn serve(notifier: &Notifier, channel: &Channel) -> Result<Report, StoreError> {
+/// Packs one channel's notices and sends its messages, the oldest first, until one fails.
+async fn deliver(notifier: &Notifier, channel: &Channel) -> Result<Report, StoreError> {
     let (store, clock, name) = (&notifier.store, &notifier.clock, channel.name.as_str());
     let mut report = Report {
         packed: store
@@ -194,7 +195,7 @@ async fn serve(notifier: &Notifier, channel: &Channel) -> Result<Report, StoreEr
             NOTIFY_SUMMARISED,
             channel = name,
             messages = summarised,
-            "messages that piled up became one"
+            "queued messages were replaced by one summary"
         );
     }
     let due = store
@@ -215,7 +216,7 @@ async fn serve(notifier: &Notifier, channel: &Channel) -> Result<Report, StoreEr
                     notices = delivery.notices.len(),
                     attempt.n = delivery.attempts + 1,
                     age_s = age.as_secs(),
-                    "a message was taken"
+                    "a message was delivered"
                 );
             }
             Err(error) => {
@@ -273,7 +274,7 @@ async fn failed(
             NOTIFY_DROPPED,
             channel,
             why,
-            "a message is not sent again: its channel finds it unfit"
+            "a message is not sent again: its channel rejects it"
         );
     }
     let logged = notifier.failure_logged.lock();
@@ -291,7 +292,7 @@ async fn failed(
             failures = failures + 1,
             why,
             hint = "look at the channel's address, secret and chat: `qabyl notify test` tries it at once",
-            "a channel takes no messages; they wait, and orders go on"
+            "a channel rejects messages; they wait, and orders are handled as before"
         );
     } else {
         log_event!(
@@ -299,7 +300,7 @@ async fn failed(
             channel,
             failures = failures + 1,
             why,
-            "a channel does not answer; its messages wait, and orders go on"
+            "a channel does not answer; its messages wait, and orders are handled as before"
         );
     }
     Ok(())
@@ -309,6 +310,6 @@ fn recovered(notifier: &Notifier, channel: &str) {
     let logged = notifier.failure_logged.lock();
     let mut logged = logged.unwrap_or_else(PoisonError::into_inner);
     if logged.remove(channel).is_some() {
-        log_event!(NOTIFY_RECOVERED, channel, "messages arrive again");
+        log_event!(NOTIFY_RECOVERED, channel, "messages are delivered again");
     }
 }

@@ -1,6 +1,6 @@
-//! The first reading after the database was restored from a backup: what became of every order since,
-//! also of those that the backup does not know and that are finished by now. Until it is complete
-//! nothing is sent.
+//! The catch-up after the database was restored from a backup: it reads the current state of every order,
+//! including orders that the backup lacks and that are finished by now. Nothing is sent until it is
+//! complete.
 
 use super::super::{Ctx, StageError};
 use super::reading::{
@@ -11,10 +11,10 @@ use super::{CatchUp, Report, Start};
 use crate::domain::ids::OrderId;
 use crate::events::log_event;
 
-/// Orders read singly in one go.
+/// Orders read singly in one batch.
 const BATCH: u32 = 200;
 
-/// Carries the plan out.
+/// Carries the catch-up out.
 pub(super) async fn run(ctx: &Ctx, plan: &CatchUp, start: Start) -> Result<Report, StageError> {
     let mut part = Part::default();
     read_all(ctx, plan, &mut part).await?;
@@ -25,7 +25,7 @@ pub(super) async fn run(ctx: &Ctx, plan: &CatchUp, start: Start) -> Result<Repor
         ctx.store.caught_up(&ctx.shop, now).await?;
         log_event!(
             SHOP_CAUGHT_UP, shop = %ctx.shop, listed = part.listed, new = part.observed.new,
-            changed = part.observed.changed, "what happened since the backup was made is known: work goes on"
+            changed = part.observed.changed, "what happened since the backup was made is known: work continues"
         );
     }
     ctx.note_access(part.error.as_ref()).await?;
@@ -38,7 +38,7 @@ async fn read_all(ctx: &Ctx, plan: &CatchUp, part: &mut Part) -> Result<(), Stag
         return Ok(());
     }
     list_archive(ctx, plan.window, part).await?;
-    // What no list showed is read singly, each order once.
+    // Unfinished orders that no list showed are read singly, each once.
     let mut last: Option<OrderId> = None;
     while part.error.is_none() {
         let ids = ctx

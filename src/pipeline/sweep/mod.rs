@@ -1,7 +1,7 @@
 //! sweep: reconciles the local state with the accepted and finished orders that Kaspi shows. One
 //! request per hundred orders; single reads only for orders that no list shows.
 //!
-//! `plan` says what to read, `reading` reads it. After a restore `catch_up` reads more.
+//! `plan` decides what to read, `reading` reads it. After a restore, `catch_up` reads more.
 
 mod catch_up;
 mod plan;
@@ -35,7 +35,7 @@ pub struct Report {
     pub singles: usize,
     /// What they changed.
     pub observed: Observed,
-    /// Why it is not complete, if it is not.
+    /// Why it is incomplete, if it is.
     pub problem: Option<String>,
 }
 
@@ -73,8 +73,8 @@ pub async fn run_once(ctx: &Ctx, force: bool) -> Result<Report, StageError> {
     }
 }
 
-/// Carries a sweep out. Without the archive it still shows the accepted orders, so that only what needs
-/// the archive waits for it: both parts have their own errors.
+/// Carries a sweep out. Even if the archive cannot be listed, the accepted orders are known. Only accepts of
+/// the last units need the archive, so that each part keeps its own errors.
 async fn run(ctx: &Ctx, plan: &Sweep, start: Start) -> Result<Report, StageError> {
     let (mut accepted, mut archive) = (Part::default(), Part::default());
     if !mutant("r6_no_sweep") {
@@ -102,15 +102,17 @@ async fn run(ctx: &Ctx, plan: &Sweep, start: Start) -> Result<Report, StageError
     accepted.problem = accepted.problem.or_else(incomplete);
     let took = ctx.clock.now().duration_since(start.at).abs();
     if !plan.is_after_outage() && took > ctx.settings.sweep_pause_max() {
-        // The process was halted in between: it saw nothing of what happened since its first list.
-        let why = || format!("it took {took:#}: orders may have come and gone unseen");
+        // The process was suspended: orders placed and finished after its first list are in none of them.
+        let why =
+            || format!("it took {took:#}: orders may have been accepted and finished unobserved");
         accepted.problem.get_or_insert_with(why);
     }
     let archive_read = archive_plan.is_some() && archive.is_complete();
     conclude(ctx, plan, start, (accepted, archive, archive_read)).await
 }
 
-/// Lists the part of the archive that shows more missing orders than it costs requests.
+/// Lists the part of the archive where the missing orders may be, if that costs fewer requests than
+/// reading each of them.
 async fn list_missing(
     ctx: &Ctx,
     plan: &Sweep,
@@ -130,8 +132,8 @@ async fn list_missing(
     Ok(())
 }
 
-/// Reads singly what lists should have shown and did not: orders that hold stock, and orders that left
-/// the list of new ones.
+/// Reads each order that a list should have shown and did not: orders that hold stock, and orders that are
+/// no longer in the list of new ones.
 async fn read_missing(
     ctx: &Ctx,
     plan: &Sweep,
@@ -153,7 +155,7 @@ async fn read_missing(
     read_singly(ctx, missing, accepted).await
 }
 
-/// Reads what accepted orders hold, and what finished ones held.
+/// Reads the lines of accepted and finished orders.
 async fn read_lines(ctx: &Ctx, plan: LinesPlan, archive: &mut Part) -> Result<(), StageError> {
     match plan {
         LinesPlan::AcceptedElsewhere {
@@ -177,7 +179,7 @@ async fn read_lines(ctx: &Ctx, plan: LinesPlan, archive: &mut Part) -> Result<()
     }
 }
 
-/// Puts a sweep on record and reports it.
+/// Stores a sweep's scan and returns its report.
 async fn conclude(
     ctx: &Ctx,
     plan: &Sweep,

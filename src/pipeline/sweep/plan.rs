@@ -1,5 +1,5 @@
-//! What a sweep asks: which lists over which creation dates, whether the archive, how many orders
-//! singly, and whose lines. Pure, but for the loading of what is stored.
+//! Plans the requests of a sweep: which lists over which creation dates, whether the archive is listed, how
+//! many orders are read singly, and which orders' lines. Pure, except for loading the stored state.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -10,26 +10,26 @@ use crate::pipeline::plan::{ListPlan, ListState, RequestClass, Step, singles_max
 use crate::pipeline::{Clocks, Settings, Window};
 use crate::store::{Scan, ScanKind, Store, StoreError};
 
-/// Where more orders than the archive has pages, and this many, are missing from the accepted states, the
-/// archive is listed: that costs fewer requests than single reads.
+/// The archive is listed if the orders missing from the accepted states outnumber its pages by more than
+/// this: that costs fewer requests than single reads.
 const SINGLES_BEYOND_PAGES: u64 = 2;
 
 /// Orders on one page of a list (KASPI_API §2).
 const PAGE_SIZE: u64 = 100;
 
-/// Between two sweeps, orders placed this long before the last one are looked for in the archive.
+/// A sweep searches the archive for orders placed up to this long before the previous sweep.
 const RECENT: SignedDuration = SignedDuration::from_hours(1);
 
-/// Finished orders on one page of the archive's list, with room for some that are not known yet.
+/// Known finished orders on one page of the archive's list; the rest of the page is for unknown ones.
 const ARCHIVE_PAGE: u32 = 90;
 
-/// An order may show up for the first time this long after it was placed (KASPI_API §2).
+/// Longest time from the placing of an order to its first appearance in a list (KASPI_API §2).
 const SHOWN_LATE_MAX: SignedDuration = SignedDuration::from_hours(14 * 24);
 
-/// A list of new orders that covers this much is a deep one.
+/// A list of new orders that covers at least this much is a deep one.
 const DEEP_AT_LEAST: SignedDuration = SignedDuration::from_hours(13 * 24);
 
-/// What the sweep stage does now.
+/// What the sweep stage does next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SweepPlan {
     /// The last sweep is recent enough.
@@ -37,16 +37,16 @@ pub enum SweepPlan {
         /// When the next one is due.
         next_at: Timestamp,
     },
-    /// The database was restored from a backup, and requests of before may still take effect.
+    /// The database was restored from a backup, and requests sent before may still take effect.
     WaitForSettle {
         /// Until then.
         until: Timestamp,
     },
     /// The database was restored, and no deep poll has been complete since.
     WaitForDeepPoll,
-    /// Everything a restored database cannot know is read.
+    /// Everything that the restored database lacks is read.
     CatchUp(CatchUp),
-    /// Accepted orders are listed, and what a shelf count needs besides.
+    /// Accepted orders are listed; and the archive, where stock is counted.
     Sweep(Sweep),
 }
 
@@ -62,13 +62,13 @@ pub struct CatchUp {
 /// A sweep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sweep {
-    /// Why it takes place.
+    /// The class of its list requests.
     pub class: RequestClass,
     /// The lists of the accepted states.
     pub accepted: ListPlan,
     /// The archive's list; `None` where no stock is counted.
     pub archive: Option<ArchivePlan>,
-    /// Missing orders of each kind to be read singly, at most.
+    /// Most missing orders of each kind that are read singly.
     pub singles_max: Option<u32>,
     /// Whose lines are read.
     pub lines: LinesPlan,
@@ -79,19 +79,19 @@ pub struct Sweep {
 pub struct ArchivePlan {
     /// Creation dates.
     pub window: Window,
-    /// Whether sweeps were missed, or could not read the archive: then it is listed day by day.
+    /// Whether sweeps were missed, or did not read the archive: then it is listed day by day.
     pub is_after_outage: bool,
     /// Whether accepted orders were not read either. Then the sweep is incomplete without the archive:
     /// how much was sold in the meantime is unknown.
     pub is_required: bool,
 }
 
-/// Orders whose lines a sweep reads: what they hold, or held, their lines say.
+/// Orders whose lines a sweep reads: lines give the units that an order holds or took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LinesPlan {
     /// Of accepted orders.
     Accepted,
-    /// Of those, and of orders first seen finished since then.
+    /// Of accepted orders, and of orders first seen finished since then.
     AcceptedAndDeparted {
         /// Our time.
         seen_since: Timestamp,
@@ -105,24 +105,24 @@ pub enum LinesPlan {
     },
 }
 
-/// What is stored that a sweep depends on.
+/// The stored state that a sweep depends on.
 #[derive(Debug, Clone)]
 pub struct SweepState {
     /// Earlier sweeps.
     pub lists: ListState,
-    /// The last complete sweep, however old its window.
+    /// The last complete sweep.
     pub last: Option<Scan>,
     /// The last complete sweep that read the archive too.
     pub last_with_archive: Option<Scan>,
-    /// The oldest moment any stock level speaks of; `None` where no stock is counted.
+    /// The time of the oldest stock count; `None` where no stock is counted.
     pub counted_at: Option<Timestamp>,
     /// When the oldest order on the archive's first page was placed, where that page is full.
     pub archive_page_from: Option<Timestamp>,
 }
 
 impl SweepPlan {
-    /// Plans from what is stored. With `force` a sweep takes place before its period is over: something
-    /// waits for it.
+    /// Plans from the stored state. With `force`, a sweep runs before its period has passed, because an
+    /// action waits for it.
     ///
     /// # Errors
     /// A database error.
@@ -177,8 +177,8 @@ impl SweepPlan {
 }
 
 impl CatchUp {
-    /// What a restored database reads, once no request of before may still take effect and the new
-    /// orders were listed whole since.
+    /// Plans the catch-up of a restored database. It starts once requests sent before the restore can no
+    /// longer take effect and a deep poll has been complete.
     pub fn plan(
         restored: &Restored,
         (clocks, settle): (Clocks, SignedDuration),
@@ -227,7 +227,7 @@ impl CatchUp {
     }
 }
 
-/// When the next sweep is due, where that is not yet.
+/// When the next sweep is due, if that is in the future.
 fn not_due_before(last: Option<&Scan>, settings: &Settings, clocks: Clocks) -> Option<Timestamp> {
     let last = last?;
     let is_due = clocks.ours.duration_since(last.started_at) >= settings.sweep_every;
@@ -236,7 +236,7 @@ fn not_due_before(last: Option<&Scan>, settings: &Settings, clocks: Clocks) -> O
 }
 
 impl Sweep {
-    /// What a sweep reads.
+    /// Plans a sweep.
     pub fn plan(state: &SweepState, settings: &Settings, force: bool) -> Self {
         let class = if force {
             RequestClass::Evidence
@@ -244,8 +244,8 @@ impl Sweep {
             RequestClass::Sweep
         };
         let accepted = state.lists.plan(settings);
-        let gap = Gap::of(state, settings).filter(|_| !mutant("r6_outage_not_read"));
-        let Some(gap) = gap else {
+        let unobserved = Unobserved::of(state, settings).filter(|_| !mutant("r6_outage_not_read"));
+        let Some(unobserved) = unobserved else {
             return Self {
                 class,
                 accepted,
@@ -256,32 +256,32 @@ impl Sweep {
         };
         let archive = ArchivePlan {
             window: Window {
-                from: gap.placed_from.max(accepted.window.from),
+                from: unobserved.placed_from.max(accepted.window.from),
                 ..accepted.window
             },
-            is_after_outage: gap.is_outage,
-            is_required: gap.is_blind,
+            is_after_outage: unobserved.is_outage,
+            is_required: unobserved.accepted_unread,
         };
-        let lines = if gap.is_outage {
+        let lines = if unobserved.is_outage {
             LinesPlan::AcceptedElsewhere {
-                seen_since: gap.since,
-                sku_missing_since: gap.placed_from,
+                seen_since: unobserved.since,
+                sku_missing_since: unobserved.placed_from,
             }
         } else {
             LinesPlan::AcceptedAndDeparted {
-                seen_since: gap.since,
+                seen_since: unobserved.since,
             }
         };
         Self {
             class,
             accepted,
             archive: Some(archive),
-            singles_max: singles_max(gap.is_outage),
+            singles_max: singles_max(unobserved.is_outage),
             lines,
         }
     }
 
-    /// Whether it reads what happened in an outage.
+    /// Whether it reads the orders of an outage.
     pub fn is_after_outage(&self) -> bool {
         self.archive.is_some_and(|archive| archive.is_after_outage)
     }
@@ -293,7 +293,7 @@ impl Sweep {
         let pages = (finished + missing).div_ceil(PAGE_SIZE);
         (missing > pages + SINGLES_BEYOND_PAGES).then(|| {
             let Window { from, to } = self.accepted.window;
-            // What was placed later has just been listed.
+            // Orders placed later have just been listed.
             let to = self
                 .archive
                 .map_or(to, |archive| archive.window.from.min(to));
@@ -334,29 +334,30 @@ impl Sweep {
     }
 }
 
-/// The time since the last sweep that read the archive: orders may have been accepted and finished in it.
+/// The unobserved period since the last sweep that read the archive: orders may have been accepted and
+/// finished in it.
 #[derive(Debug, Clone, Copy)]
-struct Gap {
-    /// When it began, by our clock; before all time where there was no such sweep.
+struct Unobserved {
+    /// When it began, by our clock; `Timestamp::MIN` without such a sweep.
     since: Timestamp,
-    /// Orders placed from then on may have been approved since.
+    /// Orders placed from then on may have been accepted in it.
     placed_from: Timestamp,
-    /// Whether sweeps were missed, or could not read the archive.
+    /// Whether sweeps were missed, or did not read the archive.
     is_outage: bool,
     /// Whether accepted orders were not read either.
-    is_blind: bool,
+    accepted_unread: bool,
 }
 
-impl Gap {
-    /// `None` where no stock is counted: then nothing depends on it.
+impl Unobserved {
+    /// `None` where no stock is counted: then no decision depends on the archive.
     fn of(state: &SweepState, settings: &Settings) -> Option<Self> {
         let counted_at = state.counted_at?;
         let last = state.last_with_archive.as_ref();
         let clocks = state.lists.clocks;
         let is_recent =
-            |scan: Option<&Scan>| scan.is_some_and(|scan| follows(scan, settings, clocks));
+            |scan: Option<&Scan>| scan.is_some_and(|scan| is_continuous(scan, settings, clocks));
         let is_outage = !is_recent(last);
-        // The count includes what left before it, and before the first sweep ever.
+        // Before the first sweep, the count already includes everything that left the shelf before it.
         let known_until = last.map_or(counted_at, |scan| scan.kaspi_at);
         let before = |span: SignedDuration| known_until.saturating_sub(span).unwrap_or(known_until);
         let lookback = if mutant("r6_outage_without_lookback") {
@@ -365,8 +366,7 @@ impl Gap {
             before(settings.lookback)
         };
         let placed_from = match state.archive_page_from {
-            // Between two sweeps hardly anything is finished that was just placed: as far back as one
-            // request goes.
+            // Few orders are finished within one sweep period of being placed: one page is enough.
             Some(page) if !is_outage => page.min(before(RECENT)).max(lookback),
             _ => lookback,
         };
@@ -374,14 +374,14 @@ impl Gap {
             since: last.map_or(Timestamp::MIN, |scan| scan.started_at),
             placed_from,
             is_outage,
-            is_blind: !is_recent(state.last.as_ref()),
+            accepted_unread: !is_recent(state.last.as_ref()),
         })
     }
 }
 
-/// Whether the time since this sweep is no outage, by either clock. What the sweep itself took does not
-/// count: a long archive would be listed for ever.
-fn follows(scan: &Scan, settings: &Settings, clocks: Clocks) -> bool {
+/// Whether no sweep was missed since this one, by both clocks. The duration of the sweep itself does not
+/// count: otherwise a long archive would be listed again in every sweep.
+fn is_continuous(scan: &Scan, settings: &Settings, clocks: Clocks) -> bool {
     let took = scan.finished_at.duration_since(scan.started_at);
     let is_short = |span: SignedDuration| (span - took).abs() <= settings.sweep_pause_max();
     is_short(clocks.ours.duration_since(scan.started_at))

@@ -1,5 +1,5 @@
-//! Reading what became of orders: lists of states, single orders, lines, and the record of a sweep. What
-//! is to be read, and when, is planned by the stage.
+//! Reads the current state of orders: lists of states, single orders and their lines; and stores a sweep's
+//! scan. The stage plans what to read.
 
 use futures_util::stream::{self, StreamExt as _};
 use jiff::{SignedDuration, Timestamp};
@@ -13,7 +13,7 @@ use crate::kaspi::ApiError;
 use crate::ledger::{Observed, Reading};
 use crate::store::{Scan, ScanKind};
 
-/// Where an accepted order may lie (KASPI_API §3).
+/// The states of an accepted order (KASPI_API §3).
 pub(super) const ACCEPTED: [State; 4] = [
     State::SignRequired,
     State::Pickup,
@@ -21,7 +21,7 @@ pub(super) const ACCEPTED: [State; 4] = [
     State::KaspiDelivery,
 ];
 
-/// Where goods have left the shelf.
+/// Statuses of orders whose goods have left the shelf.
 const DEPARTED: [Status; 4] = [
     Status::Completed,
     Status::ReturnRequested,
@@ -44,19 +44,19 @@ pub(super) struct Part {
     pub(super) singles: usize,
     /// What they changed.
     pub(super) observed: Observed,
-    /// Why it is not complete, if it is not.
+    /// Why it is incomplete, if it is.
     pub(super) problem: Option<String>,
-    /// What Kaspi failed with.
+    /// Kaspi's error, if it failed.
     pub(super) error: Option<ApiError>,
 }
 
 impl Part {
-    /// Whether nothing of it is missing so far.
+    /// Whether it is complete so far.
     pub(super) const fn is_complete(&self) -> bool {
         self.error.is_none() && self.problem.is_none()
     }
 
-    /// Adds what another part of the same sweep read; why that is not complete is its own matter.
+    /// Adds the counts of another part of the same sweep, without its problem and error.
     pub(super) fn add_counts(&mut self, other: &Self) {
         self.listed += other.listed;
         self.singles += other.singles;
@@ -78,7 +78,7 @@ impl Part {
     }
 }
 
-/// Lists these states over a window, and stores what was read whether or not the rest fails.
+/// Lists these states over a window. What was read is stored even if the rest fails.
 pub(super) async fn list_states(
     ctx: &Ctx,
     states: &[State],
@@ -113,7 +113,7 @@ pub(super) async fn list_states(
     Ok(())
 }
 
-/// Lists the archive day by day.
+/// Lists archived orders, one day of creation dates at a time.
 pub(super) async fn list_archive(
     ctx: &Ctx,
     window: Window,
@@ -126,16 +126,16 @@ pub(super) async fn list_archive(
             return Ok(());
         }
         if ctx.clock.now().duration_since(begun).abs() > HALTED {
-            // Nothing is known of orders that came and went since the accepted states were listed.
-            let why = "the archive's list was halted: orders may have come and gone unseen";
+            // Orders may have been accepted and finished since the accepted states were listed.
+            let why = "listing the archive was suspended: orders may have been accepted and finished unobserved";
             part.problem.get_or_insert_with(|| why.to_owned());
         }
     }
     Ok(())
 }
 
-/// Reads the lines of orders whose goods have left, or are promised: all that are missing, of which those
-/// first seen `since` must not be, and those that lacked a SKU of orders seen since `from`.
+/// Reads the missing lines of accepted and departed orders, and again those without a SKU of orders seen
+/// since `from`. The part is incomplete while lines of orders first seen `since` are missing.
 pub(super) async fn read_lines_of_accepted_elsewhere(
     ctx: &Ctx,
     (since, from): (Timestamp, Timestamp),
@@ -149,7 +149,7 @@ pub(super) async fn read_lines_of_accepted_elsewhere(
     report_missing_lines(ctx, (&taken, since), part).await
 }
 
-/// Reads the lines of orders that are accepted, or have an unknown status among accepted ones.
+/// Reads the lines of accepted orders, and of orders with an unknown status in an accepted state.
 pub(super) async fn read_lines_of_accepted(ctx: &Ctx, from: Timestamp) -> Result<(), StageError> {
     lines::read(ctx, &Status::AcceptedByMerchant, from).await?;
     for status in ctx.store.unknown_statuses(&ctx.shop).await? {
@@ -158,8 +158,7 @@ pub(super) async fn read_lines_of_accepted(ctx: &Ctx, from: Timestamp) -> Result
     Ok(())
 }
 
-/// Reads the missing lines of orders first seen finished `since` then. Where none are missing nothing is
-/// asked.
+/// Reads the missing lines of orders first seen finished `since` then. Makes no request if none are missing.
 pub(super) async fn read_lines_of_departed(
     ctx: &Ctx,
     since: Timestamp,
@@ -174,7 +173,7 @@ pub(super) async fn read_lines_of_departed(
     report_missing_lines(ctx, (&DEPARTED, since), part).await
 }
 
-/// A sweep is not complete while lines of orders in these statuses, first seen `since`, are missing.
+/// Marks the part incomplete while lines of orders in these statuses, first seen `since`, are missing.
 async fn report_missing_lines(
     ctx: &Ctx,
     (statuses, since): (&[Status], Timestamp),
@@ -182,14 +181,15 @@ async fn report_missing_lines(
 ) -> Result<(), StageError> {
     let missing = ctx.store.lines_missing(&ctx.shop, statuses, since).await?;
     if missing > 0 {
-        let why =
-            format!("the lines of {missing} orders that came and went unseen are not read yet");
+        let why = format!(
+            "the lines of {missing} orders that were accepted and finished unobserved are not read yet"
+        );
         part.problem.get_or_insert(why);
     }
     Ok(())
 }
 
-/// Reads orders one by one, and stores each as it comes.
+/// Reads orders one by one, and stores each when it is read.
 pub(super) async fn read_singly(
     ctx: &Ctx,
     ids: Vec<OrderId>,
@@ -225,7 +225,7 @@ pub(super) async fn read_singly(
     Ok(())
 }
 
-/// Puts a sweep on record, with what kept it from being complete.
+/// Stores a sweep's scan, with the reason if it is incomplete.
 pub(super) async fn record(
     ctx: &Ctx,
     start: Start,
