@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use qabyl::domain::decision::decide;
 use qabyl::domain::evidence::{Evidence, Interval};
-use qabyl::domain::facts::{Counters, Facts, LineFacts, LinesFacts, ShortageSeen, Surroundings};
+use qabyl::domain::facts::{Counters, Facts, LineFacts, LinesFacts, ShopFacts, ShortageSeen};
 use qabyl::domain::ids::{EntryId, OrderCode, OrderId, PickupPoint, ShopName, Sku};
 use qabyl::domain::limits::Limits;
 use qabyl::domain::money::Money;
@@ -101,7 +101,7 @@ fn order(seed: u32, now: Timestamp) -> Facts {
             since: ago(11),
             scans: 3,
         }),
-        around: Surroundings {
+        shop_facts: ShopFacts {
             counters: Counters {
                 decided: 400,
                 cancelled: 4,

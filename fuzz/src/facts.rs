@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use jiff::{SignedDuration, Timestamp};
 use qabyl::domain::evidence::{Evidence, Interval};
-use qabyl::domain::facts::{Counters, Facts, LineFacts, LinesFacts, ShortageSeen, Surroundings};
+use qabyl::domain::facts::{Counters, Facts, LineFacts, LinesFacts, ShopFacts, ShortageSeen};
 use qabyl::domain::ids::{EntryId, OrderCode, OrderId, PickupPoint, ShopName, Sku};
 use qabyl::domain::money::Money;
 use qabyl::domain::order::{DeliveryMode, Line, Order, PaymentMode, State, Status, UnitType};
@@ -103,7 +103,7 @@ fn facts(lines: LinesFacts) -> Facts {
             scans: 3,
         }),
         sent: None,
-        around: Surroundings {
+        shop_facts: ShopFacts {
             restored_at: None,
             counters: Counters::default(),
             collapse: None,
@@ -131,7 +131,7 @@ pub fn cases() -> &'static [Case] {
 fn all() -> Vec<Case> {
     let case = |name, never, facts| Case { name, facts, never };
     let paused = |mut facts: Facts| {
-        facts.around.paused = Some("by hand".to_owned());
+        facts.shop_facts.paused = Some("by hand".to_owned());
         facts
     };
     let accepted = |mut facts: Facts| {

@@ -9,10 +9,10 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 
 use super::ids::{OrderId, ShopName};
-use super::ledger::Promised;
 use super::order::{State, Status};
 use super::reservation::Departure;
 use super::stock::Semantics;
+use super::stock_ledger::Promised;
 use crate::mutant::mutant;
 
 /// Where promised units are.
@@ -50,10 +50,10 @@ pub struct Promise {
     pub status: Status,
 }
 
-/// What a level's number says: its moment, and whether promised units are in it.
+/// When a level was counted, and whether its number includes promised units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Count {
-    /// The moment it speaks of.
+    /// When it was counted.
     pub as_of: Timestamp,
     /// What the number means.
     pub semantics: Semantics,
@@ -146,7 +146,7 @@ impl<'a> FromIterator<Contribution<'a>> for Promised {
         for contribution in contributions {
             let sum = match contribution.kind {
                 Kind::Reserved => &mut sums.confirmed,
-                Kind::InDoubt(_) => &mut sums.pending,
+                Kind::InDoubt(_) => &mut sums.in_doubt,
                 Kind::MaybeReturned => &mut sums.returned,
             };
             *sum = sum.saturating_add(contribution.promise.quantity);
@@ -450,7 +450,7 @@ mod tests {
             sums(Semantics::Physical),
             Promised {
                 confirmed: 3,
-                pending: 6,
+                in_doubt: 6,
                 returned: 0
             }
         );
@@ -458,7 +458,7 @@ mod tests {
             sums(Semantics::Available),
             Promised {
                 confirmed: 0,
-                pending: 9,
+                in_doubt: 9,
                 returned: 6
             }
         );

@@ -36,7 +36,7 @@ impl Decision {
         same_verdict
             && self.rule == other.rule
             && self.proposed.word() == other.proposed.word()
-            && self.deciding() == other.deciding()
+            && self.decisive_interlocks() == other.decisive_interlocks()
     }
 
     /// Whether interlocks objected, and a fresh reading of accepted orders answers every objection. What was
@@ -52,7 +52,7 @@ impl Decision {
 
     /// The interlocks that made the verdict: all that hold, or else the one that waits longest. A shorter
     /// wait beside them may come and go with every reading and is not worth another decision.
-    fn deciding(&self) -> Vec<Name> {
+    fn decisive_interlocks(&self) -> Vec<Name> {
         let holds = self.objections.iter().filter(|o| o.effect == Effect::Hold);
         let holds: Vec<_> = holds.map(|o| o.interlock).collect();
         if !holds.is_empty() {

@@ -6,7 +6,7 @@
 //! | use | sweep begun at most … ago | and ended at most … ago | and not begun before | archive | unaccounted orders |
 //! |---|---|---|---|---|---|
 //! | accept | `sweep_age_max` | | | | none |
-//! | accept of the last units | `sweep_age_max` | `last_units_age_max` | the order was first seen | likewise | none |
+//! | accept of the last units | `sweep_age_max` | `last_units_age_max` | the order was first seen | ended as recently, and after the order was seen | none |
 //! | cancel | `sweep_age_max` | `cancel_age_max` | stock was counted | | may be |
 //! | first POST of an accept | `sweep_age_max` | | | | none found since the decision |
 //! | repeated POST of an accept | `sweep_age_max` | | | | may be |
@@ -22,7 +22,7 @@ use super::calendar::stamp;
 use super::ids::{OrderCode, OrderId};
 use crate::mutant::mutant;
 
-/// From when until when something was read.
+/// The period over which a reading was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Interval {
     /// When the first request was sent.
@@ -93,7 +93,8 @@ pub struct Freshness {
 }
 
 impl Default for Freshness {
-    /// The defaults of `config/default.toml`.
+    /// The defaults of `config/default.toml`, except `sweep_age_max`: 5 minutes here, and three sweep periods in
+    /// `src/runtime/build.rs`.
     fn default() -> Self {
         Self {
             sweep_age_max: SignedDuration::from_mins(5),
@@ -131,12 +132,12 @@ pub enum Use {
 
 /// A moment that a sweep must not have begun before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Event {
+enum NotBefore {
     OrderSeen(Timestamp),
     StockCounted(Timestamp),
 }
 
-impl Event {
+impl NotBefore {
     const fn at(self) -> Timestamp {
         match self {
             Self::OrderSeen(at) | Self::StockCounted(at) => at,
@@ -158,7 +159,7 @@ struct Requirement {
     /// A long sweep is as old as its start, but a shop whose sweeps are slow must get somewhere: where more
     /// freshness is needed, its end counts.
     end_age_max: Option<SignedDuration>,
-    not_begun_before: Option<Event>,
+    not_begun_before: Option<NotBefore>,
     archive: bool,
     unaccounted: Blocking,
 }
@@ -184,7 +185,7 @@ impl Use {
                 end_age_max: Some(freshness.last_units_age_max),
                 not_begun_before: order_seen_at
                     .filter(|_| !mutant("r6_swept_before_order_seen"))
-                    .map(Event::OrderSeen),
+                    .map(NotBefore::OrderSeen),
                 archive: true,
                 unaccounted: Blocking::All,
                 ..plain
@@ -193,7 +194,7 @@ impl Use {
                 end_age_max: Some(freshness.cancel_age_max),
                 not_begun_before: counted_at
                     .filter(|_| !mutant("r8_count_after_sweep"))
-                    .map(Event::StockCounted),
+                    .map(NotBefore::StockCounted),
                 ..plain
             },
             Self::FirstAttempt { .. } | Self::Repeat if mutant("r6_old_sweep_suffices") => {
@@ -341,8 +342,8 @@ impl Evidence {
         {
             let start = sweep.start;
             return Some(match event {
-                Event::OrderSeen(_) => Gap::BeforeOrder { start },
-                Event::StockCounted(counted_at) => Gap::BeforeCount { start, counted_at },
+                NotBefore::OrderSeen(_) => Gap::BeforeOrder { start },
+                NotBefore::StockCounted(counted_at) => Gap::BeforeCount { start, counted_at },
             });
         }
         let limit = needs.end_age_max?;
@@ -356,7 +357,7 @@ impl Evidence {
             return None;
         }
         let is_fresh = |archive: Interval| {
-            let event = needs.not_begun_before.map(Event::at);
+            let event = needs.not_begun_before.map(NotBefore::at);
             !is_older(archive.end, limit) && event.is_none_or(|event| archive.end >= event)
         };
         if self.archive.is_some_and(is_fresh) {

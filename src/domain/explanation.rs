@@ -10,7 +10,8 @@ use super::policy::Policy;
 use super::rules::{self, NO_RULE, Rule};
 use super::verdict::Verdict;
 
-/// The lines that say why. `policy` is the one it was decided under; `None` where it is no longer known.
+/// Explains a decision, one reason a line. `policy` is the policy it was decided under; `None` where that is no longer
+/// stored.
 pub fn of_decision(
     decision: &Decision,
     facts: &Facts,

@@ -36,10 +36,10 @@ pub struct Part {
     pub wanted: i64,
 }
 
-/// Units missing of a level, by the number available that `there` gives.
-fn missing(stock: &LineStock, wanted: i64, there: impl Fn(&Level) -> i64) -> Option<i64> {
+/// Units missing of a level, where `available` computes how many it has.
+fn missing(stock: &LineStock, wanted: i64, available: impl Fn(&Level) -> i64) -> Option<i64> {
     match stock {
-        LineStock::Known(level) => Some((wanted - there(level).max(0)).max(0)),
+        LineStock::Known(level) => Some((wanted - available(level).max(0)).max(0)),
         LineStock::Unknown(_) => None,
     }
 }
@@ -55,13 +55,13 @@ impl LineFacts {
         self.short(Level::available_at_most)
     }
 
-    fn short(&self, there: impl Fn(&Level) -> i64) -> Option<i64> {
+    fn short(&self, available: impl Fn(&Level) -> i64) -> Option<i64> {
         if self.parts.is_empty() {
-            return missing(&self.stock, self.wanted, there);
+            return missing(&self.stock, self.wanted, available);
         }
         let mut short = 0;
         for part in &self.parts {
-            let units = missing(&part.stock, part.wanted, &there)?;
+            let units = missing(&part.stock, part.wanted, &available)?;
             // A kit that lacks one of its parts is missing.
             short = short.max(units.saturating_add(part.each - 1) / part.each.max(1));
         }
@@ -160,7 +160,7 @@ pub struct Collapse {
 
 /// The state of the shop as an order is decided.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Surroundings {
+pub struct ShopFacts {
     /// The shop's counts.
     pub counters: Counters,
     /// The import with the sharpest fall among those in force.
@@ -185,7 +185,7 @@ pub struct Facts {
     pub shop: Option<ShopName>,
     /// The order.
     pub order: Order,
-    /// When it was first seen; `None` where that has no say.
+    /// When it was first seen; `None` where no interlock needs it.
     #[serde(default)]
     pub first_seen_at: Option<Timestamp>,
     /// Its lines with their stock.
@@ -196,7 +196,8 @@ pub struct Facts {
     #[serde(default)]
     pub sent: Option<String>,
     /// The state of the shop.
-    pub around: Surroundings,
+    #[serde(rename = "around")]
+    pub shop_facts: ShopFacts,
 }
 
 impl Counters {

@@ -1,4 +1,4 @@
-//! The limits that the interlocks keep to.
+//! The limits that interlocks apply.
 
 use jiff::SignedDuration;
 use serde::Serialize;
@@ -28,8 +28,8 @@ pub struct Limits {
     pub freshness: Freshness,
     /// An accept that leaves fewer units than this takes the last units.
     pub last_units: i64,
-    /// Time after which an uncertain shortage, as one for an accept not read back yet, is held for a person
-    /// rather than waited for: the buyer must not wait for what may never come.
+    /// Time after which an order with an uncertain shortage (for example one that an accept not read back yet may
+    /// cause) is held for a person, so that the buyer does not wait without end.
     pub doubt_max: SignedDuration,
     /// Largest difference between Kaspi's clock and this machine's at which an order may be cancelled.
     pub clock_skew_max: SignedDuration,

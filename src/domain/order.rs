@@ -101,9 +101,9 @@ wire_words!(
 );
 
 impl State {
-    /// Whether accepted orders lie there and no others (KASPI_API §3): what waits for a signature may yet be
-    /// approved.
-    pub fn is_of_accepted(&self) -> bool {
+    /// Whether only accepted orders have this state (KASPI_API §3). An order that waits for a signature may still be
+    /// approved, so its state does not count.
+    pub fn is_accepted_state(&self) -> bool {
         matches!(self, Self::Pickup | Self::Delivery | Self::KaspiDelivery)
     }
 }
@@ -214,9 +214,9 @@ impl Order {
         self.approved_at.unwrap_or(self.created_at)
     }
 
-    /// Whether it lies where accepted orders do and no others.
-    pub fn lies_with_accepted(&self) -> bool {
-        self.state.is_of_accepted()
+    /// Whether it is in a state that only accepted orders have.
+    pub fn is_in_accepted_state(&self) -> bool {
+        self.state.is_accepted_state()
     }
 
     /// Whether it waits for the merchant: `NEW` and `APPROVED_BY_BANK` (KASPI_API §2).

@@ -13,8 +13,8 @@ pub struct LiveAction {
     pub state: ActionState,
     /// Whether a POST of it was ever sent.
     pub attempted: bool,
-    /// Whether a person asked for a cancel of the order after it was accepted.
-    pub of_accepted: bool,
+    /// Whether a person cancelled the order knowing that it was accepted.
+    pub cancels_accepted_order: bool,
 }
 
 /// How a reading of its order ends the live action.
@@ -32,7 +32,7 @@ pub enum ActionEnd {
 
 /// What a reading of the order does to its reservations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Holding {
+pub enum ReservationEffect {
     /// Nothing: they stay as a decision made them.
     Keep,
     /// The order is accepted, by whomever: its units are reserved.
@@ -49,7 +49,7 @@ pub enum Holding {
 pub fn rank(order: &Order) -> Option<u8> {
     let place = match order.state {
         State::Archive => Status::Cancelling.rank(),
-        _ if order.lies_with_accepted() => Status::AcceptedByMerchant.rank(),
+        _ if order.is_in_accepted_state() => Status::AcceptedByMerchant.rank(),
         _ => None,
     };
     order.status.rank().or(place)
@@ -73,7 +73,7 @@ pub fn action_end(order: &Order, live: &LiveAction) -> ActionEnd {
     };
     match (&live.kind, &order.status) {
         // An unknown status in a state of accepted orders.
-        (Kind::Accept, Status::Other(_)) if order.lies_with_accepted() && live.attempted => {
+        (Kind::Accept, Status::Other(_)) if order.is_in_accepted_state() && live.attempted => {
             ActionEnd::Confirmed
         }
         (_, Status::ApprovedByBank | Status::Other(_)) => ActionEnd::Keep,
@@ -85,7 +85,9 @@ pub fn action_end(order: &Order, live: &LiveAction) -> ActionEnd {
         }
         // Accepted by a person while our cancel may be under way: it could still cancel
         // (KASPI_API §5), so it stays open until a reading after settle.
-        (Kind::Cancel { .. }, Status::AcceptedByMerchant) if live.attempted || live.of_accepted => {
+        (Kind::Cancel { .. }, Status::AcceptedByMerchant)
+            if live.attempted || live.cancels_accepted_order =>
+        {
             ActionEnd::Keep
         }
         (Kind::Cancel { .. }, _) => missed,
@@ -93,33 +95,37 @@ pub fn action_end(order: &Order, live: &LiveAction) -> ActionEnd {
 }
 
 /// What the reading means for the order's reservations.
-pub fn holding(order: &Order) -> Holding {
+pub fn reservation_effect(order: &Order) -> ReservationEffect {
     match order.status {
-        Status::Cancelled if mutant("r9_courier_goods_return_at_once") => Holding::Release,
+        Status::Cancelled if mutant("r9_courier_goods_return_at_once") => {
+            ReservationEffect::Release
+        }
         // Units that the courier took are not back on the shelf because of a status: the next count shows them.
         Status::AcceptedByMerchant | Status::Cancelling | Status::Cancelled
             if order.handed_over_at.is_some() =>
         {
-            Holding::Consume
+            ReservationEffect::Consume
         }
-        Status::Cancelled if mutant("r5_cancelled_keeps_units") => Holding::Keep,
-        Status::Cancelled => Holding::Release,
+        Status::Cancelled if mutant("r5_cancelled_keeps_units") => ReservationEffect::Keep,
+        Status::Cancelled => ReservationEffect::Release,
         Status::Completed | Status::ReturnRequested | Status::ReturnAccepted | Status::Returned => {
-            Holding::Consume
+            ReservationEffect::Consume
         }
         // Units of an order with an unknown status are not available.
-        Status::Other(_) if order.state == State::Archive => Holding::Doubt,
+        Status::Other(_) if order.state == State::Archive => ReservationEffect::Doubt,
         Status::Other(_)
-            if order.lies_with_accepted() && !mutant("r6_unknown_status_holds_nothing") =>
+            if order.is_in_accepted_state() && !mutant("r6_unknown_status_holds_nothing") =>
         {
             if order.handed_over_at.is_some() {
-                Holding::Consume
+                ReservationEffect::Consume
             } else {
-                Holding::Reserve
+                ReservationEffect::Reserve
             }
         }
-        Status::AcceptedByMerchant if mutant("r5_accepted_releases_units") => Holding::Release,
-        Status::AcceptedByMerchant => Holding::Reserve,
-        Status::ApprovedByBank | Status::Cancelling | Status::Other(_) => Holding::Keep,
+        Status::AcceptedByMerchant if mutant("r5_accepted_releases_units") => {
+            ReservationEffect::Release
+        }
+        Status::AcceptedByMerchant => ReservationEffect::Reserve,
+        Status::ApprovedByBank | Status::Cancelling | Status::Other(_) => ReservationEffect::Keep,
     }
 }

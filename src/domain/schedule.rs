@@ -17,7 +17,7 @@ const EXPRESS: SignedDuration = SignedDuration::from_mins(60);
 const DAYS_MAX: usize = 400;
 
 /// What is proposed for an order that a rule still lets wait, or holds, when its deadline is near. The interlocks
-/// are asked all the same.
+/// still apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AtDeadline {
@@ -67,7 +67,7 @@ impl Schedule {
         (since, express): (Timestamp, bool),
         now: Timestamp,
     ) -> SignedDuration {
-        let deadline = self.before((since, express), SignedDuration::ZERO);
+        let deadline = self.deadline_minus((since, express), SignedDuration::ZERO);
         deadline.duration_since(now)
     }
 
@@ -83,9 +83,10 @@ impl Schedule {
     }
 
     /// What is proposed instead of the rule's proposal where the deadline is near.
-    pub fn overrule(&self, order: &Order, said: &Verdict, now: Timestamp) -> Option<Verdict> {
-        let waits = matches!(said, Verdict::Wait { .. });
-        if !waits && *said != Verdict::Hold || now < self.before_deadline(order, self.last_call) {
+    pub fn overrule(&self, order: &Order, proposed: &Verdict, now: Timestamp) -> Option<Verdict> {
+        let waits = matches!(proposed, Verdict::Wait { .. });
+        if !waits && *proposed != Verdict::Hold || now < self.before_deadline(order, self.last_call)
+        {
             return None;
         }
         // A pre-order has no stock, and accepting an express order is not packing it.
@@ -99,10 +100,15 @@ impl Schedule {
 
     /// The moment at which `before` of the working time is left.
     fn before_deadline(&self, order: &Order, before: SignedDuration) -> Timestamp {
-        self.before((order.waiting_since(), order.express), before)
+        self.deadline_minus((order.waiting_since(), order.express), before)
     }
 
-    fn before(&self, (since, express): (Timestamp, bool), before: SignedDuration) -> Timestamp {
+    /// The deadline minus `before`, for an order that waits since then and is express or not.
+    fn deadline_minus(
+        &self,
+        (since, express): (Timestamp, bool),
+        before: SignedDuration,
+    ) -> Timestamp {
         let used = (self.deadline - before).max(SignedDuration::ZERO);
         let at = self.hours.after(since, used);
         if !express {

@@ -70,7 +70,7 @@ impl OrderWithoutLines {
     pub fn is_accepted(&self) -> bool {
         match self.status {
             Status::AcceptedByMerchant => true,
-            _ => has_unknown_status(&self.state, &self.status) && self.state.is_of_accepted(),
+            _ => has_unknown_status(&self.state, &self.status) && self.state.is_accepted_state(),
         }
     }
 }

@@ -49,7 +49,7 @@ pub enum Verdict {
     Accept,
     /// Cancel the order.
     Cancel {
-        /// Why, as Kaspi is told.
+        /// The reason sent to Kaspi.
         reason: CancelReason,
         /// What the buyer reads.
         comment: String,

@@ -4,12 +4,12 @@
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::takes::known_takes;
+use super::demand::known_demands;
 use crate::domain::action::End;
 use crate::domain::ids::ShopName;
-use crate::domain::ledger::Take;
 use crate::domain::order::{Order, Status};
 use crate::domain::reservation::Event;
+use crate::domain::stock_ledger::Demand;
 use crate::store::reservations::{Origin, close_reservations, insert_reservations};
 use crate::store::{StoreError, WriteTx, actions, orders};
 
@@ -64,14 +64,14 @@ pub(crate) async fn adjust_reservations(
     if held.is_empty() {
         return Ok(());
     }
-    let Some(mut takes) = known_takes(tx, shop, order).await? else {
+    let Some(mut demands) = known_demands(tx, shop, order).await? else {
         return Ok(());
     };
-    takes.sort();
-    let same = |(take, (sku, _, quantity)): (&Take, &(String, String, i64))| {
-        take.sku.as_str() == sku && take.quantity == *quantity
+    demands.sort();
+    let same = |(demand, (sku, _, quantity)): (&Demand, &(String, String, i64))| {
+        demand.sku.as_str() == sku && demand.quantity == *quantity
     };
-    if takes.len() == held.len() && takes.iter().zip(&held).all(same) {
+    if demands.len() == held.len() && demands.iter().zip(&held).all(same) {
         return Ok(());
     }
     close_reservations(tx, shop, order, Event::Released(WHY.to_owned()), now).await?;
@@ -80,5 +80,5 @@ pub(crate) async fn adjust_reservations(
     } else {
         Origin::Observed { left: None }
     };
-    insert_reservations(tx, shop, order, &takes, origin, now).await
+    insert_reservations(tx, shop, order, &demands, origin, now).await
 }

@@ -7,8 +7,8 @@ use sqlx::SqliteConnection;
 
 use crate::domain::availability::{Count, OtherShops, Promise, contributions};
 use crate::domain::ids::{OrderId, ShopName};
-use crate::domain::ledger::{Ledger, Listing, Promised};
 use crate::domain::stock::Semantics;
+use crate::domain::stock_ledger::{Ledger, Listing, Promised};
 use crate::store::stock::{StoredLevel, levels};
 use crate::store::stock_parts::{PartRow, parts};
 use crate::store::{Store, StoreError, WriteTx, promises, scans};

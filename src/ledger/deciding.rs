@@ -8,11 +8,11 @@ use super::decisions::{NewDecision, record};
 use super::facts::{DecidingInput, skus};
 use crate::crash_point::crash_point;
 use crate::domain::decision::{Decision, decide};
-use crate::domain::facts::{Facts, ShortageSeen, Surroundings};
+use crate::domain::facts::{Facts, ShopFacts, ShortageSeen};
 use crate::domain::ids::ShopName;
-use crate::domain::ledger::{Ledger, Take};
 use crate::domain::order::{Line, Lines, Order};
 use crate::domain::policy::Policy;
+use crate::domain::stock_ledger::{Demand, Ledger};
 use crate::domain::verdict::Verdict;
 use crate::mutant::mutant;
 use crate::store::orders::{self, parse_line, parse_order};
@@ -50,7 +50,7 @@ pub struct DecidingBatch<'a> {
 /// What the proposals of earlier batches of a pass come to: they leave no reservation and no action behind.
 #[derive(Debug, Default)]
 pub struct Proposed {
-    takes: Vec<Take>,
+    demands: Vec<Demand>,
     accepts: u64,
     cancels: u64,
 }
@@ -97,21 +97,21 @@ impl Store {
             ledger: tx
                 .stock(batch.input.stock_settings(), &skus, viewpoint)
                 .await?,
-            around: tx.surroundings(batch.shop, &batch.input, now).await?,
+            shop_facts: tx.shop_facts(batch.shop, &batch.input, now).await?,
             tx,
             batch,
             scan,
             now,
         };
         if !batch.acts {
-            pass.ledger.promise(&proposed.takes);
+            pass.ledger.promise(&proposed.demands);
             pass.count(proposed.accepts, proposed.cancels);
         }
         let mut orders = Vec::with_capacity(candidates.len());
         for candidate in candidates {
-            let (decided, takes) = pass.decide(&candidate).await?;
+            let (decided, demands) = pass.decide(&candidate).await?;
             if !batch.acts {
-                proposed.add(&decided.decision.verdict, takes);
+                proposed.add(&decided.decision.verdict, demands);
             }
             orders.push(decided);
         }
@@ -123,8 +123,8 @@ impl Store {
 }
 
 impl Proposed {
-    fn add(&mut self, verdict: &Verdict, takes: Vec<Take>) {
-        self.takes.extend(takes);
+    fn add(&mut self, verdict: &Verdict, demands: Vec<Demand>) {
+        self.demands.extend(demands);
         let (accepts, cancels) = counted(verdict);
         self.accepts += accepts;
         self.cancels += cancels;
@@ -147,11 +147,14 @@ struct Pass<'a, 's> {
     scan: i64,
     now: Timestamp,
     ledger: Ledger,
-    around: Surroundings,
+    shop_facts: ShopFacts,
 }
 
 impl Pass<'_, '_> {
-    async fn decide(&mut self, candidate: &Candidate) -> Result<(Decided, Vec<Take>), StoreError> {
+    async fn decide(
+        &mut self,
+        candidate: &Candidate,
+    ) -> Result<(Decided, Vec<Demand>), StoreError> {
         let (shop, policy) = (self.batch.shop, self.batch.policy);
         let point = candidate.order.pickup_point.as_ref();
         let mut facts = Facts {
@@ -161,18 +164,18 @@ impl Pass<'_, '_> {
             lines: self.ledger.facts(&candidate.lines, point),
             shortage: candidate.shortage,
             sent: candidate.sent.clone(),
-            around: self.around.clone(),
+            shop_facts: self.shop_facts.clone(),
         };
         facts.shortage = self.note_shortage(candidate, facts.is_short()).await?;
         let decision = decide(&facts, policy, self.now);
-        let takes = match decision.verdict {
-            Verdict::Accept => self.ledger.takes(&candidate.lines, point),
+        let demands = match decision.verdict {
+            Verdict::Accept => self.ledger.demands(&candidate.lines, point),
             _ => Vec::new(),
         };
         let (accepts, cancels) = counted(&decision.verdict);
         self.count(accepts, cancels);
         if !mutant("r1_promised_twice") {
-            self.ledger.promise(&takes);
+            self.ledger.promise(&demands);
         }
         let mut written = None;
         if !self.says_nothing_new(candidate, &decision) {
@@ -180,7 +183,7 @@ impl Pass<'_, '_> {
                 facts: &facts,
                 decision: &decision,
                 policy_digest: policy.digest(),
-                takes: &takes,
+                demands: &demands,
                 act: self.batch.acts,
             };
             written = Some(record(&mut self.tx, shop, &new, "qabyl", self.now).await?);
@@ -190,12 +193,12 @@ impl Pass<'_, '_> {
             decision,
             written,
         };
-        Ok((decided, takes))
+        Ok((decided, demands))
     }
 
     /// Counts an order decided, so that the next one meets the limits with it.
     const fn count(&mut self, accepts: u64, cancels: u64) {
-        let counters = &mut self.around.counters;
+        let counters = &mut self.shop_facts.counters;
         counters.decided += accepts + cancels;
         counters.cancelled += cancels;
         counters.accepted_last_hour += accepts;

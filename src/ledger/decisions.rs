@@ -7,9 +7,9 @@ use crate::crash_point::crash_point;
 use crate::domain::decision::Decision;
 use crate::domain::facts::Facts;
 use crate::domain::ids::ShopName;
-use crate::domain::ledger::Take;
 use crate::domain::notice::{Kind, Notice};
 use crate::domain::reservation::Event;
+use crate::domain::stock_ledger::Demand;
 use crate::domain::verdict::Verdict;
 use crate::mutant::mutant;
 use crate::store::overview::{because, waiting_facts};
@@ -25,7 +25,7 @@ pub(crate) struct NewDecision<'a> {
     /// The policy's digest.
     pub(crate) policy_digest: &'a str,
     /// Units an accept takes; empty in a dry run.
-    pub(crate) takes: &'a [Take],
+    pub(crate) demands: &'a [Demand],
     /// Whether it is to be carried out.
     pub(crate) act: bool,
 }
@@ -47,19 +47,19 @@ pub(crate) async fn record(
     let id = decisions::insert(tx, shop, &decided, now).await?;
     crash_point("decision.inserted");
     if new.act {
-        // What it was seen to hold by a word that nobody knew is what it takes.
-        if !new.takes.is_empty() {
+        // Units reserved while the order had an unknown status are the ones it takes now.
+        if !new.demands.is_empty() {
             close_reservations(
                 tx,
                 shop,
                 order,
-                Event::Released("decided anew".to_owned()),
+                Event::Released("decided again".to_owned()),
                 now,
             )
             .await?;
         }
         if !mutant("r1_reservations_lost") {
-            insert_reservations(tx, shop, order, new.takes, Origin::Decision, now).await?;
+            insert_reservations(tx, shop, order, new.demands, Origin::Decision, now).await?;
         }
         let origin = if actor == "qabyl" { "engine" } else { "person" };
         actions::insert(tx, shop, &order.id, id, &new.decision.verdict, origin, now).await?;

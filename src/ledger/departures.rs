@@ -1,9 +1,9 @@
-//! When the goods of an order left the shelf: within what span, by what was seen of it. A count made
-//! after that span knows of them, one made before it does not.
+//! When the goods of an order left the shelf: the interval in which they did, from the readings of the order. A count
+//! made after that interval no longer includes them; one made before it does.
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::takes::takes;
+use super::demand::demands;
 use crate::domain::ids::ShopName;
 use crate::domain::order::{DeliveryMode, Line, Order};
 use crate::domain::reservation::Departure;
@@ -17,8 +17,10 @@ const READING_LAG: SignedDuration = SignedDuration::from_mins(1);
 /// How exactly Kaspi's clock is known: its `Date` has seconds, and small differences count as none.
 const CLOCK_GRAIN: SignedDuration = SignedDuration::from_secs(5);
 
-/// Before when everything was seen, or counted, that the order `?2` of the shop `?1` may be. Lists lag like
-/// readings, by [`READING_LAG`].
+/// An order `?2` of the shop `?1` that was approved before the first column left no goods that a count still includes.
+/// That is the earliest of the moments of restored copies, the last complete lists before the order was first seen, and
+/// the oldest count; lists lag like readings, by [`READING_LAG`]. The second column is true after a restore of unknown
+/// moment.
 pub(crate) const KNOWN_SINCE: &str = "
 WITH seen AS (SELECT first_seen_at AS at FROM orders WHERE shop = ?1 AND id = ?2)
 SELECT MIN(at), EXISTS (SELECT 1 FROM restores WHERE shop = ?1 AND known_until IS NULL) FROM (
@@ -34,8 +36,8 @@ SELECT MIN(at), EXISTS (SELECT 1 FROM restores WHERE shop = ?1 AND known_until I
   UNION ALL
   SELECT MIN(as_of) FROM stock)";
 
-/// Within what span the goods of an order left the shelf, by our clock: since it was last `seen` with
-/// them, until now. Kaspi's date is by its own clock, and says more only where that is known.
+/// Returns the interval, by our clock, in which the goods of an order left the shelf: from the last reading that showed
+/// them there until now. Kaspi's hand-over time narrows it where the skew of Kaspi's clock is known.
 pub(crate) fn left_within(
     order: &Order,
     skew: Option<SignedDuration>,
@@ -56,16 +58,16 @@ pub(crate) fn left_within(
     };
     let at = before(at, skew);
     let (after, by) = (before(at, CLOCK_GRAIN), before(at, -CLOCK_GRAIN));
-    // Outside of what was seen, one of the clocks was set meanwhile.
+    // The hand-over time lies outside that interval: one of the clocks was set in the meantime.
     if by < seen_at || after > now {
         return (seen_at, now);
     }
     (after.max(seen_at), by.min(now))
 }
 
-/// Counts goods that were linked to a SKU only after their order's other goods were known to have left:
-/// they left with those. What has a row of its SKU already is not told twice.
-pub(crate) async fn late(
+/// Adds consumed reservations for goods that were linked to a SKU only after the other goods of their order left: they
+/// left with those. A level that the order already has a reservation for gets no second one.
+pub(crate) async fn add_late_linked_goods(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
     order: &Order,
@@ -101,19 +103,19 @@ pub(crate) async fn late(
         None => Departure::Unknown { by },
     };
     let left = Some(left);
-    let mut takes = takes(tx, order, linked).await?;
-    takes.retain(|take| {
-        let is_told = |(sku, warehouse, _, _): &(String, String, _, _)| {
-            (sku, warehouse) == (&take.sku.to_string(), &take.warehouse)
+    let mut demands = demands(tx, order, linked).await?;
+    demands.retain(|demand| {
+        let is_held = |(sku, warehouse, _, _): &(String, String, _, _)| {
+            (sku, warehouse) == (&demand.sku.to_string(), &demand.warehouse)
         };
-        !held.iter().any(is_told)
+        !held.iter().any(is_held)
     });
-    insert_reservations(tx, shop, order, &takes, Origin::Observed { left }, now).await
+    insert_reservations(tx, shop, order, &demands, Origin::Observed { left }, now).await
 }
 
 impl WriteTx<'_> {
-    /// Within what span the goods of an order left that was never seen as accepted, where they may lie
-    /// on the shelf by what is known. `before`: whether they did when it was seen last, and when that was.
+    /// Returns the interval in which the goods of an order left that was never seen as accepted; `None` where no count
+    /// can include them. `before`: whether they were on the shelf when the order was last seen, and when that was.
     pub(crate) async fn left_unseen(
         &mut self,
         shop: &ShopName,
@@ -127,7 +129,7 @@ impl WriteTx<'_> {
             let counted: Option<i64> = sqlx::query_scalar("SELECT MIN(as_of) FROM stock")
                 .fetch_one(self.conn()?)
                 .await?;
-            // Every count knows of what left before the oldest of them.
+            // Goods that left before the oldest count are missing from every count already.
             let is_counted = before.is_none() && counted.is_some_and(|at| ms(left.1) < at);
             return Ok((!is_counted).then_some(left));
         }

@@ -28,7 +28,7 @@ pub struct Due {
     /// Whether a person asked for it.
     pub by_person: bool,
     /// Whether that person knew that the order was accepted.
-    pub of_accepted: bool,
+    pub cancels_accepted_order: bool,
     /// When it was decided.
     pub made_at: Timestamp,
     /// When the list that last showed the order as NEW was asked for.
@@ -86,7 +86,10 @@ fn due(row: Row) -> Result<Due, StoreError> {
             .ok_or_else(|| StoreError::corrupt("an action's state", row.state))?,
         attempts: u32::try_from(row.attempts).unwrap_or(u32::MAX),
         by_person: row.origin == "person",
-        of_accepted: of_accepted(Some(&row.origin), row.decided_status.as_deref()),
+        cancels_accepted_order: cancels_accepted_order(
+            Some(&row.origin),
+            row.decided_status.as_deref(),
+        ),
         made_at: at(row.made_at)?,
         listed_at: row.listed_at.map(at).transpose()?,
         last_outcome: outcomes.last().copied().flatten(),
@@ -124,7 +127,7 @@ pub(crate) fn kind_of(
 
 /// Whether a person asked for an action knowing that its order was accepted: `decided_status` is the status it
 /// was decided with.
-pub(crate) fn of_accepted(origin: Option<&str>, decided_status: Option<&str>) -> bool {
+pub(crate) fn cancels_accepted_order(origin: Option<&str>, decided_status: Option<&str>) -> bool {
     origin == Some("person") && decided_status == Some(Status::AcceptedByMerchant.as_str())
 }
 

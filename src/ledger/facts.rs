@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::availability::{StockSettings, Viewpoint};
-use crate::domain::facts::{ShortageSeen, Surroundings};
+use crate::domain::facts::{ShopFacts, ShortageSeen};
 use crate::domain::ids::{OrderId, ShopName};
 use crate::domain::order::{Lines, Order};
 use crate::domain::stock::Semantics;
@@ -56,19 +56,19 @@ pub(crate) fn skus(lines: &Lines) -> impl Iterator<Item = &str> {
 }
 
 impl WriteTx<'_> {
-    pub(crate) async fn surroundings(
+    pub(crate) async fn shop_facts(
         &mut self,
         shop: &ShopName,
         input: &DecidingInput,
         now: Timestamp,
-    ) -> Result<Surroundings, StoreError> {
+    ) -> Result<ShopFacts, StoreError> {
         let counters = counters::counters(self.conn()?, shop, input.budget_window, now).await?;
         let paused: Option<Option<String>> =
             sqlx::query_scalar("SELECT paused_why FROM shops WHERE name = ?")
                 .bind(shop.as_str())
                 .fetch_optional(self.conn()?)
                 .await?;
-        Ok(Surroundings {
+        Ok(ShopFacts {
             counters,
             collapse: self.collapse().await?,
             evidence: self.evidence(shop).await?,

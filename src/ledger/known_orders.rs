@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::json;
 use sqlx::FromRow;
 
-use super::due_actions::{kind_of, of_accepted};
+use super::due_actions::{cancels_accepted_order, kind_of};
 use crate::domain::action::Action;
 use crate::domain::ids::ShopName;
 use crate::domain::order::Status;
@@ -45,7 +45,7 @@ impl Known {
         }
     }
 
-    /// Whether its status tells where its goods are.
+    /// Whether its status determines where its goods are.
     pub(crate) fn is_plain(&self) -> bool {
         let status = Status::from(self.status.as_str());
         !matches!(status, Status::Cancelling | Status::Other(_))
@@ -61,7 +61,7 @@ impl Known {
     pub(crate) fn is_there(&self) -> Result<bool, StoreError> {
         Ok(match Status::from(self.status.as_str()) {
             Status::ApprovedByBank | Status::AcceptedByMerchant => true,
-            Status::Other(_) => orders::parse_order(&self.body)?.lies_with_accepted(),
+            Status::Other(_) => orders::parse_order(&self.body)?.is_in_accepted_state(),
             _ => false,
         })
     }
@@ -114,7 +114,10 @@ pub(crate) fn live(row: &Known) -> Result<Option<(i64, Action, LiveAction)>, Sto
         kind: kind_of(kind, row.reason.as_deref(), row.comment.as_deref())?,
         state: stored.state(),
         attempted: stored.attempts() > 0,
-        of_accepted: of_accepted(row.origin.as_deref(), row.decided_status.as_deref()),
+        cancels_accepted_order: cancels_accepted_order(
+            row.origin.as_deref(),
+            row.decided_status.as_deref(),
+        ),
     };
     Ok(Some((id, stored, live)))
 }

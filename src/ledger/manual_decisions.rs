@@ -1,4 +1,4 @@
-//! What a person says about one order: hold, release, accept, cancel. It goes through the same
+//! Manual decisions about one order: hold, release, accept, cancel. It goes through the same
 //! decisions and actions as the engine's own.
 
 use jiff::Timestamp;
@@ -79,7 +79,7 @@ impl Store {
         tx.commit_manual_decision().await
     }
 
-    /// Lets the engine decide the order again.
+    /// Ends a person's hold, so that the engine decides the order again.
     pub async fn release_order(
         &self,
         shop: &ShopName,
@@ -95,7 +95,7 @@ impl Store {
                     .to_owned(),
             ));
         }
-        // Units kept for an accept that Kaspi refused go back: deciding again takes them anew.
+        // Units kept for an accept that Kaspi refused are released: the next decision reserves them again.
         let (order, _) = stored(&mut tx, shop, id).await?;
         if order.awaits_merchant() && !tx.has_live_action(shop, id).await? {
             let why = "released for another decision";
@@ -105,7 +105,7 @@ impl Store {
         tx.commit_manual_decision().await
     }
 
-    /// Has a person's accept or cancel carried out by the act stage.
+    /// Records a person's accept or cancel, which the act stage carries out.
     pub async fn order_by_person(
         &self,
         shop: &ShopName,
@@ -138,15 +138,15 @@ impl Store {
             shop: Some(shop.clone()),
             lines: ledger.facts(&lines, order.pickup_point.as_ref()),
             shortage: tx.shortage(shop, id).await?,
-            around: tx.surroundings(shop, input, now).await?,
+            shop_facts: tx.shop_facts(shop, input, now).await?,
             sent: None,
             order,
-            // A person's word waits for no sweep.
+            // A manual decision waits for no sweep.
             first_seen_at: None,
         };
-        let takes = match verdict {
+        let demands = match verdict {
             Verdict::Accept if !tx.has_reservation(shop, id).await? => {
-                ledger.takes(&lines, facts.order.pickup_point.as_ref())
+                ledger.demands(&lines, facts.order.pickup_point.as_ref())
             }
             _ => Vec::new(),
         };
@@ -161,7 +161,7 @@ impl Store {
             facts: &facts,
             decision: &decision,
             policy_digest: PERSON,
-            takes: &takes,
+            demands: &demands,
             act: true,
         };
         decisions::record(&mut tx, shop, &new, actor, now).await?;

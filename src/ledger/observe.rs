@@ -13,7 +13,7 @@ use super::order_units::{reconcile_units, reserve_seen};
 use crate::domain::action::{End, Event};
 use crate::domain::ids::ShopName;
 use crate::domain::order::{Line, Order};
-use crate::domain::reconcile::{self, ActionEnd, Holding};
+use crate::domain::reconcile::{self, ActionEnd, ReservationEffect};
 use crate::mutant::mutant;
 use crate::store::actions::Change;
 use crate::store::batch::Batch;
@@ -85,7 +85,7 @@ fn newest(readings: &[Reading]) -> Vec<&Reading> {
     newest
 }
 
-/// Takes readings in. Stale ones (an older rank, R11) change nothing.
+/// Stores readings. Stale ones (an older rank, R11) change nothing.
 pub(crate) async fn observe(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
@@ -100,7 +100,7 @@ pub(crate) async fn observe(
     let known = known(tx, shop, &ids).await?;
     let unknown = readings.iter().map(|reading| &reading.order);
     let unknown = unknown.filter(|order| !known.contains_key(order.id.as_str()));
-    let let_go = tx.let_go(shop, unknown).await?;
+    let deleted_orders = tx.deleted_orders(shop, unknown).await?;
     let mut observed = Observed::default();
     let mut unchanged = Vec::new();
     let mut batch = Batch::default();
@@ -112,7 +112,7 @@ pub(crate) async fn observe(
             ms(reading.asked_at.min(now))
         };
         match known.get(order.id.as_str()) {
-            None if let_go.contains(order.id.as_str()) => {}
+            None if deleted_orders.contains(order.id.as_str()) => {}
             None => {
                 orders::insert(tx, shop, order, reading.asked_at, now).await?;
                 observed.new += 1;
@@ -142,14 +142,16 @@ pub(crate) async fn observe(
                     amended::adjust_reservations(tx, shop, order, now).await?;
                 }
                 if is_withdrawn {
-                    // Somebody else accepted it meanwhile: what was taken back is promised all the same.
-                    if reconcile::holding(order) == Holding::Reserve {
+                    // Somebody else accepted it in the meantime: the released units are reserved again.
+                    if reconcile::reservation_effect(order) == ReservationEffect::Reserve {
                         reserve_seen(tx, shop, order, None, now).await?;
                     }
                     continue;
                 }
                 end_action(tx, shop, order, row, now, (&mut batch, &mut observed))?;
-                if row.held_unconfirmed > 0 && reconcile::holding(order) == Holding::Reserve {
+                if row.held_unconfirmed > 0
+                    && reconcile::reservation_effect(order) == ReservationEffect::Reserve
+                {
                     batch.confirmed.push(order.id.to_string());
                 } else {
                     observed.released +=
@@ -163,15 +165,17 @@ pub(crate) async fn observe(
     Ok(observed)
 }
 
-/// Whether an order has left with goods nobody knows yet. It stays as it was seen, accepted or vanished, and
-/// holds accepts back until its lines are read, or were asked for in vain: of one that is over nobody asks.
+/// Whether an order departed before its lines were read. It keeps its last state and blocks accepts until its lines
+/// are read or five requests failed; lines of finished orders are not requested otherwise.
 fn waits_for_lines(row: &Known, reading: &Reading) -> Result<bool, StoreError> {
     let was_there = row.is_there()?;
     let is_unheld = !mutant("r6_departed_without_lines")
         && row.are_lines_awaited()?
         && reading.lines.is_none()
         && row.held_total == 0;
-    Ok(was_there && is_unheld && reconcile::holding(&reading.order) == Holding::Consume)
+    Ok(was_there
+        && is_unheld
+        && reconcile::reservation_effect(&reading.order) == ReservationEffect::Consume)
 }
 
 fn end_action(

@@ -2,12 +2,12 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::demand::known_demands;
 use super::departures::left_within;
 use super::known_orders::Known;
-use super::takes::known_takes;
 use crate::domain::ids::ShopName;
 use crate::domain::order::Order;
-use crate::domain::reconcile::{self, Holding};
+use crate::domain::reconcile::{self, ReservationEffect};
 use crate::domain::reservation::{Departure, Event};
 use crate::mutant::mutant;
 use crate::store::reservations::{Origin, close_reservations, confirm, insert_reservations};
@@ -24,30 +24,32 @@ pub(crate) async fn reconcile_units(
     let (total, active, unconfirmed) = row.map_or((0, 0, 0), |row| {
         (row.held_total, row.held_active, row.held_unconfirmed)
     });
-    match reconcile::holding(order) {
+    match reconcile::reservation_effect(order) {
         // It was on its way, or had an unknown status: until the next count its units are neither on the shelf
         // nor missing.
-        Holding::Release if active > 0 && !row.is_none_or(Known::is_plain) => {
+        ReservationEffect::Release if active > 0 && !row.is_none_or(Known::is_plain) => {
             in_doubt(tx, shop, order, now).await?;
         }
-        Holding::Doubt if active > 0 => in_doubt(tx, shop, order, now).await?,
-        Holding::Release if active > 0 => {
+        ReservationEffect::Doubt if active > 0 => in_doubt(tx, shop, order, now).await?,
+        ReservationEffect::Release if active > 0 => {
             let why = order.cancellation_reason.as_deref().unwrap_or("cancelled");
             let event = Event::Released(why.to_owned());
             return close_reservations(tx, shop, order, event, now).await;
         }
-        Holding::Consume if active > 0 => {
+        ReservationEffect::Consume if active > 0 => {
             let seen_at = row.map_or(Ok(now), |row| crate::store::at(row.seen_at))?;
             let (after, by) = left_within(order, skew, (seen_at, now));
             let left = Departure::Between { after, by };
             let event = Event::Left(left, order.status.to_string());
             close_reservations(tx, shop, order, event, now).await?;
         }
-        Holding::Reserve if unconfirmed > 0 => {
+        ReservationEffect::Reserve if unconfirmed > 0 => {
             confirm(tx, shop, &[order.id.as_str()], now).await?;
         }
-        Holding::Reserve if total == 0 => reserve_seen(tx, shop, order, None, now).await?,
-        Holding::Consume if total == 0 => {
+        ReservationEffect::Reserve if total == 0 => {
+            reserve_seen(tx, shop, order, None, now).await?
+        }
+        ReservationEffect::Consume if total == 0 => {
             // Seen as gone already, as when its lines are read only now: that was no sight of them on
             // the shelf.
             let had_left = row.map(|row| orders::parse_order(&row.body)).transpose()?;
@@ -64,8 +66,11 @@ pub(crate) async fn reconcile_units(
                 orders::lines_not_needed(tx, shop, &order.id).await?;
             }
         }
-        Holding::Keep | Holding::Release | Holding::Consume | Holding::Reserve | Holding::Doubt => {
-        }
+        ReservationEffect::Keep
+        | ReservationEffect::Release
+        | ReservationEffect::Consume
+        | ReservationEffect::Reserve
+        | ReservationEffect::Doubt => {}
     }
     Ok(0)
 }
@@ -97,9 +102,9 @@ pub(crate) async fn reserve_seen(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     // Goods without a SKU of ours take nothing that is counted, however often they are seen.
-    let takes = known_takes(tx, shop, order).await?.unwrap_or_default();
-    if takes.is_empty() {
+    let demands = known_demands(tx, shop, order).await?.unwrap_or_default();
+    if demands.is_empty() {
         return Ok(());
     }
-    insert_reservations(tx, shop, order, &takes, Origin::Observed { left }, now).await
+    insert_reservations(tx, shop, order, &demands, Origin::Observed { left }, now).await
 }

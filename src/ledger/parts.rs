@@ -22,7 +22,7 @@ pub struct MapReport {
 }
 
 impl Store {
-    /// Puts another map in place of the one there is, and counts anew what is promised by it.
+    /// Replaces the map, and rebuilds the reservations that depend on it.
     pub async fn map_stock(
         &self,
         rows: &[PartRow],
@@ -40,7 +40,7 @@ impl Store {
             .collect();
         touched.sort_unstable();
         touched.dedup();
-        count_again(&mut tx, &touched, now).await?;
+        rebuild_reservations(&mut tx, &touched, now).await?;
         let report = report(&mut tx, rows).await?;
         let detail = json!({ "skus": report.skus, "parts": rows.len() });
         tx.audit_row(now, actor, (None, None), "stock.mapped", detail);
@@ -49,8 +49,8 @@ impl Store {
     }
 }
 
-/// Orders that hold units of SKUs whose parts changed hold the right ones from now on.
-pub(crate) async fn count_again(
+/// Replaces the active reservations of orders whose SKUs have other parts now.
+pub(crate) async fn rebuild_reservations(
     tx: &mut WriteTx<'_>,
     skus: &[&str],
     now: Timestamp,

@@ -1,5 +1,5 @@
 //! Where promised goods are taken from: a level that is listed for the first time, for a pickup point
-//! of its own perhaps, has the promises that were made before anybody knew of it.
+//! of its own perhaps, takes over the promises that were made before it was listed.
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -10,7 +10,7 @@ use crate::domain::ids::Sku;
 use crate::store::orders::parse_order;
 use crate::store::{StoreError, WriteTx, reservations};
 
-/// How the trail tells that promises are taken from elsewhere.
+/// The audit event of promises that moved to another warehouse.
 pub(crate) const MOVED: &str = "reservation.moved";
 
 #[derive(FromRow)]
@@ -32,7 +32,7 @@ pub(crate) async fn move_to_pickup_point(
         return Ok(());
     }
     // One that is listed now is itself, and no longer what the map says.
-    parts::count_again(tx, skus, now).await?;
+    parts::rebuild_reservations(tx, skus, now).await?;
     let rows: Vec<Row> = sqlx::query_as(
         "SELECT r.id, r.sku, r.warehouse, o.body FROM (
            SELECT * FROM reservations WHERE state <> 'released' AND sku IN (SELECT value FROM json_each(?1))

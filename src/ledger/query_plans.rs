@@ -20,7 +20,7 @@ const GROWING: [&str; 9] = [
     "d",
 ];
 
-/// Indexes that hold what is under way, and nothing that is over.
+/// Indexes of unfinished work only, which stay small.
 const FEW: [&str; 6] = [
     "orders_on_their_way",
     "orders_unknown_status",
@@ -33,7 +33,7 @@ const FEW: [&str; 6] = [
 /// Read from its newest end, as far as is asked for.
 const READ_FROM_THE_END: (&str, &str) = ("archived from", "orders_archived");
 
-/// Counted whole, once in five seconds: nothing smaller tells.
+/// Scanned in full every five seconds: no smaller index has these counts.
 const COUNTED: [&str; 2] = ["SCAN orders USING COVERING INDEX", "SCAN actions"];
 
 const STATEMENTS: [(&str, &str); 29] = [
@@ -42,7 +42,7 @@ const STATEMENTS: [(&str, &str); 29] = [
     ("counters", counters::COUNTERS),
     ("candidates", deciding::CANDIDATES),
     ("without lines", unaccounted::WITHOUT_LINES),
-    ("oldest holder", orders::OLDEST_HOLDER),
+    ("oldest followed", orders::OLDEST_FOLLOWED),
     ("oldest waiting", orders::OLDEST_WAITING),
     ("not in accepted list", unaccounted::NOT_IN_ACCEPTED_LIST),
     ("not in new list", unaccounted::NOT_IN_LIST),

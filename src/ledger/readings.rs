@@ -1,4 +1,4 @@
-//! Readings of lists, of single orders and of lines: each set is taken in in one transaction.
+//! Readings of lists, of single orders and of lines: each set is stored in one transaction.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ pub enum NoLines {
 }
 
 impl Store {
-    /// Takes in a part of a list of new orders that is still being read.
+    /// Stores a part of a list of new orders that is still being read.
     pub async fn record_listed(
         &self,
         shop: &ShopName,
@@ -39,7 +39,7 @@ impl Store {
         Ok(observed)
     }
 
-    /// Stores a scan with all it read in one transaction. Of a long one, `earlier` orders were taken in
+    /// Stores a scan with all it read in one transaction. Of a long one, `earlier` orders were stored
     /// by [`Store::record_listed`] or [`Store::record_readings`] already.
     pub async fn record_scan(
         &self,
@@ -73,7 +73,7 @@ impl Store {
         Ok(observed)
     }
 
-    /// Takes in readings that belong to no list of new orders.
+    /// Stores readings that belong to no list of new orders.
     pub async fn record_readings(
         &self,
         shop: &ShopName,
@@ -96,7 +96,7 @@ impl Store {
         Ok(observed)
     }
 
-    /// Takes in the reading of one order.
+    /// Stores the reading of one order.
     pub async fn record_reading(
         &self,
         shop: &ShopName,
@@ -106,7 +106,7 @@ impl Store {
         self.record_readings(shop, &[reading], now).await
     }
 
-    /// Takes in the lines read for orders, and what they mean for their reservations. `skew` is Kaspi's
+    /// Stores the lines read for orders, and what they mean for their reservations. `skew` is Kaspi's
     /// clock minus ours, where it is known.
     pub async fn record_lines(
         &self,
@@ -122,7 +122,7 @@ impl Store {
                 continue;
             };
             if stored.total != asked.total {
-                // Edited since: its lines are asked for anew.
+                // Amended since: its lines are requested again.
                 continue;
             }
             let order = if mutant("r5_lines_of_earlier_status") {
@@ -136,7 +136,8 @@ impl Store {
                     orders::put_lines(&mut tx, shop, &order.id, lines, now).await?;
                     amended::adjust_reservations(&mut tx, shop, order, now).await?;
                     if !mutant("r9_linked_after_departure_ignored") {
-                        departures::late(&mut tx, shop, order, linked, now).await?;
+                        departures::add_late_linked_goods(&mut tx, shop, order, linked, now)
+                            .await?;
                     }
                 }
                 Ok(Lines::Unreadable(why)) => {

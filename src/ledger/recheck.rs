@@ -1,4 +1,4 @@
-//! The last look before a POST leaves: whether its decision would be the same today.
+//! The last check before a POST is sent: whether its decision would be the same now.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -60,7 +60,7 @@ pub(crate) async fn decide_again(
     now: Timestamp,
 ) -> Result<Rechecked, StoreError> {
     let Some((order, lines)) = tx.order_and_lines(shop, &due.order.id).await? else {
-        return Ok(Rechecked::Changed("the order is gone".to_owned()));
+        return Ok(Rechecked::Changed("the order was not found".to_owned()));
     };
     let names: Vec<&str> = skus(&lines).collect();
     let viewpoint = Viewpoint {
@@ -86,9 +86,9 @@ pub(crate) async fn decide_again(
     {
         return Ok(Rechecked::StillValid);
     }
-    let mut around = tx.surroundings(shop, &recheck.input, now).await?;
+    let mut shop_facts = tx.shop_facts(shop, &recheck.input, now).await?;
     // The action itself is counted there already.
-    let counters = &mut around.counters;
+    let counters = &mut shop_facts.counters;
     counters.decided = counters.decided.saturating_sub(1);
     let (all, hour) = match due.kind {
         Kind::Accept => (&mut 0, &mut counters.accepted_last_hour),
@@ -100,18 +100,18 @@ pub(crate) async fn decide_again(
         shop: Some(shop.clone()),
         lines,
         order,
-        // Where that mattered, its decision rested on a sweep begun since.
+        // Its decision already checked that a sweep began after the order was first seen.
         first_seen_at: None,
         shortage: shortage(tx, shop, due, recheck.policy, now).await?,
         sent: None,
-        around,
+        shop_facts,
     };
     let decision = decide(&facts, &recheck.policy_for(&due.kind), now);
     let same_rule = decision.proposed.word() == due.kind.word();
     let waits_only_for_readings = decision.waits_only_for_readings();
     Ok(match decision.verdict {
         _ if decision.verdict.word() == due.kind.word() => Rechecked::StillValid,
-        // One that was sent can only wait; one that was not is decided anew for any other reason.
+        // One that was sent can only wait; one that was not is decided again for any other reason.
         Verdict::Wait { until }
             if same_rule
                 && if due.attempts > 0 {
@@ -144,9 +144,9 @@ async fn is_in_doubt_for_long(
     Ok(last.is_some_and(|last| now.duration_since(last).abs() > doubt_max))
 }
 
-/// How long the order has been short. A cancel once sent rested on a shortage that was confirmed, and
-/// nobody counts scans for an order with a live action: what a clock set back took of that is not
-/// waited for again. Whether it is short now is asked all the same.
+/// How long the order has been short. A cancel that was sent rested on a confirmed shortage, and scans are not counted
+/// for an order with a live action, so time lost to a clock set back is not waited for again. Whether the order is
+/// short now is still checked.
 async fn shortage(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,

@@ -1,5 +1,5 @@
-//! Letting the past go, a little at a time: orders that are over and old, the old end of the trail,
-//! imports that no level comes from any more.
+//! Deletes finished orders and audit rows after their retention period, a batch at a time, and old imports that
+//! no level comes from.
 
 use std::collections::BTreeSet;
 
@@ -10,9 +10,10 @@ use crate::domain::ids::{OrderId, ShopName};
 use crate::domain::order::{Order, State};
 use crate::store::{Store, StoreError, WriteTx, at, ms};
 
-/// Whether an order `o` may go: over, not seen since `?2`, and without anything that still counts.
-/// Units that left the shelf or came back after a level was counted, or that a feed may not know of, still do.
-macro_rules! may_go {
+/// Whether an order `o` may be deleted: it is finished, was not seen since `?2`, has no live action, and none of its
+/// reservations still counts against a level. One counts while it is active, and after it closed or was confirmed
+/// until the level is counted again.
+macro_rules! may_be_deleted {
     () => {
         "o.first_seen_at < ?2 AND o.created_at < ?2 AND o.seen_at < ?2
   AND o.state = 'ARCHIVE' AND o.status IN ('COMPLETED', 'CANCELLED', 'RETURNED')
@@ -26,22 +27,22 @@ macro_rules! may_go {
     };
 }
 
-/// The oldest orders of the shop `?1` that may go, at most `?3`.
+/// The oldest orders of the shop `?1` that may be deleted, at most `?3`.
 const FIND: &str = concat!(
     "SELECT o.id FROM orders o INDEXED BY orders_seen WHERE o.shop = ?1 AND ",
-    may_go!(),
+    may_be_deleted!(),
     " ORDER BY o.first_seen_at LIMIT ?3"
 );
 
-/// Those of the orders `?3` (JSON) that still may go.
+/// Those of the orders `?3` (JSON) that still may be deleted.
 const STILL: &str = concat!(
     "SELECT o.id, o.code, o.status FROM json_each(?3) j CROSS JOIN orders o ON o.shop = ?1 AND o.id = j.value
      WHERE ",
-    may_go!()
+    may_be_deleted!()
 );
 
-/// What goes with the orders `?2` (JSON) of the shop `?1`, what points at a row before the row.
-const DROPS: [&str; 6] = [
+/// Deletes the orders `?2` (JSON) of the shop `?1` with their rows in other tables; referring rows come first.
+const DELETES: [&str; 6] = [
     "DELETE FROM attempts WHERE action_id IN (SELECT id FROM actions WHERE shop = ?1
        AND order_id IN (SELECT value FROM json_each(?2)))",
     "DELETE FROM actions WHERE shop = ?1 AND order_id IN (SELECT value FROM json_each(?2))",
@@ -57,7 +58,7 @@ SELECT MAX(created_at) FROM (SELECT created_at FROM orders INDEXED BY orders_see
   WHERE shop = ? ORDER BY first_seen_at DESC LIMIT 100)";
 
 /// Id, code, status.
-type Over = (String, String, String);
+type Finished = (String, String, String);
 
 impl Store {
     /// All shops that were ever known.
@@ -71,19 +72,19 @@ impl Store {
         names.iter().map(name).collect()
     }
 
-    /// Lets up to `limit` orders of a shop go that are over and `keep` older than its newest ones, with
-    /// all that belongs to them. Gives their number.
-    pub async fn drop_orders(
+    /// Deletes up to `limit` finished orders of a shop that are older than its newest orders by more than `keep`,
+    /// with all their rows. Returns how many.
+    pub async fn delete_orders(
         &self,
         shop: &ShopName,
         keep: SignedDuration,
         limit: u32,
         now: Timestamp,
     ) -> Result<usize, StoreError> {
-        let Some(before) = self.before(&[shop], keep, now).await? else {
+        let Some(before) = self.deleted_before(&[shop], keep, now).await? else {
             return Ok(0);
         };
-        // Looked for without holding anybody up, and looked at again once nobody else can write.
+        // Found without the write lock, so that other writers need not wait, and checked again with it.
         let mut reader = self.read().await?;
         let found: Vec<String> = sqlx::query_scalar(FIND)
             .bind(shop.as_str())
@@ -96,13 +97,13 @@ impl Store {
             return Ok(0);
         }
         let mut tx = self.write().await?;
-        let over: Vec<Over> = sqlx::query_as(STILL)
+        let finished: Vec<Finished> = sqlx::query_as(STILL)
             .bind(shop.as_str())
             .bind(ms(before))
             .bind(json!(found).to_string())
             .fetch_all(tx.conn()?)
             .await?;
-        drop_all(&mut tx, shop, &over, now).await?;
+        delete_all(&mut tx, shop, &finished, now).await?;
         sqlx::query(
             "UPDATE shops SET orders_deleted_before = MAX(COALESCE(orders_deleted_before, 0), ?) WHERE name = ?",
         )
@@ -111,12 +112,11 @@ impl Store {
         .execute(tx.conn()?)
         .await?;
         tx.commit().await?;
-        Ok(over.len())
+        Ok(finished.len())
     }
 
-    /// Lets up to `limit` rows of the trail go that are `keep` older than the newest orders. Gives
-    /// their number.
-    pub async fn drop_trail(
+    /// Deletes up to `limit` audit rows that are older than the newest orders by more than `keep`. Returns how many.
+    pub async fn delete_audit_rows(
         &self,
         keep: SignedDuration,
         limit: u32,
@@ -124,7 +124,7 @@ impl Store {
     ) -> Result<usize, StoreError> {
         let shops = self.shops().await?;
         let shops: Vec<&ShopName> = shops.iter().collect();
-        let Some(before) = self.before(&shops, keep, now).await? else {
+        let Some(before) = self.deleted_before(&shops, keep, now).await? else {
             return Ok(0);
         };
         let mut after = 0;
@@ -142,7 +142,7 @@ impl Store {
                 .filter_map(|(id, at)| (*at < ms(before)).then_some(*id))
                 .collect();
             if !old.is_empty() {
-                self.shorten_trail(&old, before).await?;
+                self.delete_rows(&old, before).await?;
                 return Ok(old.len());
             }
             // Rows of a clock that ran ahead may stand before older ones.
@@ -153,7 +153,7 @@ impl Store {
         }
     }
 
-    async fn shorten_trail(&self, ids: &[i64], before: Timestamp) -> Result<(), StoreError> {
+    async fn delete_rows(&self, ids: &[i64], before: Timestamp) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
         sqlx::query("UPDATE audit_retention SET deleted_before = ?1 WHERE deleted_before IS NULL OR deleted_before < ?1")
             .bind(ms(before))
@@ -166,9 +166,8 @@ impl Store {
         tx.commit().await
     }
 
-    /// Lets up to `limit` imports go that are older than `keep` and that no level comes from. Gives
-    /// their number.
-    pub async fn drop_imports(
+    /// Deletes up to `limit` imports that are older than `keep` and that no level comes from. Returns how many.
+    pub async fn delete_imports(
         &self,
         keep: SignedDuration,
         limit: u32,
@@ -189,7 +188,7 @@ impl Store {
         if ids.is_empty() {
             return Ok(0);
         }
-        // No level is ever given to an import that is there already.
+        // A new level never refers to an existing import.
         let mut tx = self.write().await?;
         sqlx::query("DELETE FROM stock_imports WHERE id IN (SELECT value FROM json_each(?))")
             .bind(json!(ids).to_string())
@@ -199,9 +198,9 @@ impl Store {
         Ok(ids.len())
     }
 
-    /// `keep` before now, or before the newest order where that is earlier: a clock set wrong by years
-    /// lets nothing go.
-    async fn before(
+    /// The moment before which rows are deleted: `keep` before now, or before the newest order where that is earlier,
+    /// so that a clock set wrong by years deletes nothing.
+    async fn deleted_before(
         &self,
         shops: &[&ShopName],
         keep: SignedDuration,
@@ -221,22 +220,22 @@ impl Store {
     }
 }
 
-async fn drop_all(
+async fn delete_all(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
-    over: &[Over],
+    finished: &[Finished],
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let ids: Vec<&str> = over.iter().map(|(id, ..)| id.as_str()).collect();
+    let ids: Vec<&str> = finished.iter().map(|(id, ..)| id.as_str()).collect();
     let ids = json!(ids).to_string();
-    for statement in DROPS {
+    for statement in DELETES {
         sqlx::query(statement)
             .bind(shop.as_str())
             .bind(&ids)
             .execute(tx.conn()?)
             .await?;
     }
-    for (id, code, status) in over {
+    for (id, code, status) in finished {
         let id = OrderId::new(id).map_err(|_| StoreError::corrupt("an order id", id))?;
         let detail = json!({ "code": code, "status": status });
         tx.audit(now, "qabyl", (shop, Some(&id)), "order.deleted", detail);
@@ -245,16 +244,17 @@ async fn drop_all(
 }
 
 impl WriteTx<'_> {
-    /// Of orders that are not known, those that were let go: over, and placed before the mark. A list
-    /// that reaches back so far shows nothing new by them.
-    pub(crate) async fn let_go<'o>(
+    /// Which of these unknown orders were deleted after their retention period: they are finished and were placed
+    /// before the stored mark. A list that shows one of them shows nothing new.
+    pub(crate) async fn deleted_orders<'o>(
         &mut self,
         shop: &ShopName,
         unknown: impl Iterator<Item = &'o Order>,
     ) -> Result<BTreeSet<&'o str>, StoreError> {
-        let over = unknown.filter(|order| order.state == State::Archive && order.status.is_final());
-        let over: Vec<&Order> = over.collect();
-        if over.is_empty() {
+        let finished =
+            unknown.filter(|order| order.state == State::Archive && order.status.is_final());
+        let finished: Vec<&Order> = finished.collect();
+        if finished.is_empty() {
             return Ok(BTreeSet::new());
         }
         let since: Option<Option<i64>> =
@@ -264,7 +264,7 @@ impl WriteTx<'_> {
                 .await?;
         let since = since.flatten();
         let old = |order: &&Order| since.is_some_and(|since| ms(order.created_at) < since);
-        Ok(over
+        Ok(finished
             .into_iter()
             .filter(old)
             .map(|order| order.id.as_str())

@@ -1,5 +1,4 @@
-//! The ledger proven: what the trail tells of levels and promises, against the tables, and what the
-//! tables say is available, counted another way.
+//! Checks stock levels and reservations against the audit log, and recomputes availability independently.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -13,10 +12,10 @@ use crate::domain::stock::Semantics;
 use crate::store::audit::LEVELS_CHANGED;
 use crate::store::{Store, StoreError, at};
 
-/// Rows of the trail read at once.
+/// Audit rows read at once.
 const PAGE: i64 = 5_000;
 
-/// Units promised to an order.
+/// Units reserved for an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Promise {
     /// SKU in the warehouse.
@@ -37,10 +36,10 @@ pub struct Promise {
     pub since: Timestamp,
 }
 
-/// Something that does not balance.
+/// A level or reservation that differs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// SKU, where it is about one.
+    /// SKU.
     pub sku: String,
     /// Warehouse.
     pub warehouse: String,
@@ -48,25 +47,25 @@ pub struct Difference {
     pub what: String,
 }
 
-/// What was compared.
+/// What a check compared, and what it found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Books {
+pub struct StockCheck {
     /// Levels.
     pub levels: usize,
     /// Promises, open and closed.
     pub promises: usize,
-    /// Of both, those that are older than the trail: nothing tells of them.
-    pub before_trail: usize,
-    /// What does not balance.
+    /// Levels and promises older than the audit log, which were not compared.
+    pub before_audit: usize,
+    /// The differences.
     pub differences: Vec<Difference>,
 }
 
 /// A level's key.
 type Place = (String, String);
 
-/// What the trail tells.
+/// Levels and promises according to the audit log.
 #[derive(Default)]
-struct Told {
+struct AuditedState {
     levels: BTreeMap<Place, Option<i64>>,
     /// By their id: place, units, state.
     promises: BTreeMap<i64, (Place, i64, String)>,
@@ -93,8 +92,8 @@ struct LevelRow {
     semantics: Option<String>,
 }
 
-impl Told {
-    fn take(&mut self, event: &str, detail: &Value) {
+impl AuditedState {
+    fn apply(&mut self, event: &str, detail: &Value) {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let rows = |name: &str| detail[name].as_array().cloned().unwrap_or_default();
         match event {
@@ -188,12 +187,12 @@ impl Store {
         rows.into_iter().map(promise).collect()
     }
 
-    /// Compares the trail with the tables, and the tables with what they say is available.
-    pub async fn check_books(&self, semantics: Semantics) -> Result<Books, StoreError> {
+    /// Compares the tables with the audit log, and the units that count as promised with a second computation.
+    pub async fn check_stock(&self, semantics: Semantics) -> Result<StockCheck, StoreError> {
         let mut reader = self.read().await?;
-        // One moment for all of it, whatever is written meanwhile.
+        // One transaction, so that all is read as of one moment.
         sqlx::query("BEGIN").execute(&mut *reader).await?;
-        let told = told(&mut reader).await?;
+        let audited = replay_audit(&mut reader).await?;
         let since: Option<i64> = sqlx::query_scalar("SELECT deleted_before FROM audit_retention")
             .fetch_one(&mut *reader)
             .await?;
@@ -210,13 +209,13 @@ impl Store {
         .await?;
         let shown = stock_views(&mut reader, semantics, None, Viewpoint::default()).await?;
         sqlx::query("COMMIT").execute(&mut *reader).await?;
-        let mut books = Books {
+        let mut check = StockCheck {
             levels: known.len(),
             promises: rows.len(),
-            ..Books::default()
+            ..StockCheck::default()
         };
-        compare_levels(&mut books, &told, &known, since.is_some());
-        compare_promises(&mut books, &told, &rows, since);
+        compare_levels(&mut check, &audited, &known, since.is_some());
+        compare_promises(&mut check, &audited, &rows, since);
         let mut by_place: HashMap<(&str, &str), Vec<&Row>> = HashMap::new();
         for row in &rows {
             let place = (row.sku.as_str(), row.warehouse.as_str());
@@ -231,18 +230,19 @@ impl Store {
             let of_level = by_place.get(&place).into_iter().flatten();
             let counted = of_level.filter(|row| counts(row, level.as_of, is_physical));
             let reserved: i64 = counted.map(|row| row.quantity).sum();
-            let said = view.promised.confirmed + view.promised.pending;
-            if said != reserved {
-                let what =
-                    format!("{said} units count as promised, and the promises come to {reserved}");
-                books.differ(&level.sku, &level.warehouse, what);
+            let counted_units = view.promised.confirmed + view.promised.in_doubt;
+            if counted_units != reserved {
+                let what = format!(
+                    "{counted_units} units count as promised, but the reservations add up to {reserved}"
+                );
+                check.differ(&level.sku, &level.warehouse, what);
             }
         }
-        Ok(books)
+        Ok(check)
     }
 }
 
-/// Whether a promise is to be taken off a level of this moment.
+/// Whether a promise reduces a level counted at this moment.
 fn counts(row: &Row, as_of: i64, is_physical: bool) -> bool {
     let left_since = row.closed_at.is_none_or(|closed| closed > as_of);
     let seen_since = row.confirmed_at.is_none_or(|seen| seen > as_of);
@@ -254,8 +254,8 @@ fn counts(row: &Row, as_of: i64, is_physical: bool) -> bool {
     }
 }
 
-async fn told(connection: &mut sqlx::SqliteConnection) -> Result<Told, StoreError> {
-    let (mut told, mut after) = (Told::default(), 0_i64);
+async fn replay_audit(connection: &mut sqlx::SqliteConnection) -> Result<AuditedState, StoreError> {
+    let (mut audited, mut after) = (AuditedState::default(), 0_i64);
     loop {
         let rows: Vec<(i64, String, String)> = sqlx::query_as(
             "SELECT id, event, detail FROM audit WHERE id > ? AND event IN
@@ -268,18 +268,18 @@ async fn told(connection: &mut sqlx::SqliteConnection) -> Result<Told, StoreErro
         .fetch_all(&mut *connection)
         .await?;
         let Some((last, ..)) = rows.last() else {
-            return Ok(told);
+            return Ok(audited);
         };
         after = *last;
         for (_, event, detail) in &rows {
             let detail = serde_json::from_str(detail)
-                .map_err(|_| StoreError::corrupt("a row of the trail", event))?;
-            told.take(event, &detail);
+                .map_err(|_| StoreError::corrupt("an audit row", event))?;
+            audited.apply(event, &detail);
         }
     }
 }
 
-impl Books {
+impl StockCheck {
     fn differ(&mut self, sku: &str, warehouse: &str, what: String) {
         self.differences.push(Difference {
             sku: sku.to_owned(),
@@ -293,44 +293,54 @@ fn words(units: Option<i64>) -> String {
     units.map_or_else(|| "unknown".to_owned(), |units| units.to_string())
 }
 
-fn compare_levels(books: &mut Books, told: &Told, known: &[LevelRow], is_shortened: bool) {
+fn compare_levels(
+    check: &mut StockCheck,
+    audited: &AuditedState,
+    known: &[LevelRow],
+    has_deleted_rows: bool,
+) {
     for level in known {
         let place = (level.sku.clone(), level.warehouse.clone());
-        match told.levels.get(&place) {
+        match audited.levels.get(&place) {
             Some(units) if *units == level.on_hand => {}
             Some(units) => {
                 let what = format!(
-                    "on hand is {}, and the trail says {}",
+                    "on hand is {}, and the audit log says {}",
                     words(level.on_hand),
                     words(*units)
                 );
-                books.differ(&level.sku, &level.warehouse, what);
+                check.differ(&level.sku, &level.warehouse, what);
             }
-            None if is_shortened => books.before_trail += 1,
+            None if has_deleted_rows => check.before_audit += 1,
             None => {
                 let what = format!(
-                    "on hand is {}, and the trail does not know of it",
+                    "on hand is {}, but the audit log does not contain it",
                     words(level.on_hand)
                 );
-                books.differ(&level.sku, &level.warehouse, what);
+                check.differ(&level.sku, &level.warehouse, what);
             }
         }
     }
-    let there = |place: &&Place| {
+    let is_missing = |place: &&Place| {
         let found = known.binary_search_by(|level| {
             (level.sku.as_str(), level.warehouse.as_str())
                 .cmp(&(place.0.as_str(), place.1.as_str()))
         });
         found.is_err()
     };
-    for place in told.levels.keys().filter(there) {
-        let what = "the trail knows of a level that is not there".to_owned();
-        books.differ(&place.0, &place.1, what);
+    for place in audited.levels.keys().filter(is_missing) {
+        let what = "the audit log contains a level that is not stored".to_owned();
+        check.differ(&place.0, &place.1, what);
     }
 }
 
-fn compare_promises(books: &mut Books, told: &Told, rows: &[Row], since: Option<i64>) {
-    let mut left = told.promises.clone();
+fn compare_promises(
+    check: &mut StockCheck,
+    audited: &AuditedState,
+    rows: &[Row],
+    since: Option<i64>,
+) {
+    let mut left = audited.promises.clone();
     for row in rows {
         match left.remove(&row.id) {
             Some((place, units, state)) => {
@@ -340,27 +350,27 @@ fn compare_promises(books: &mut Books, told: &Told, rows: &[Row], since: Option<
                     && state == row.state;
                 if !same {
                     let what = format!(
-                        "{} units are {}, and the trail says {units} of {} {state}",
+                        "{} units are {}, and the audit log says {units} of {} {state}",
                         row.quantity, row.state, place.0
                     );
-                    books.differ(&row.sku, &row.warehouse, what);
+                    check.differ(&row.sku, &row.warehouse, what);
                 }
             }
-            None if since.is_some_and(|since| row.made_at < since) => books.before_trail += 1,
+            None if since.is_some_and(|since| row.made_at < since) => check.before_audit += 1,
             None => {
                 let what = format!(
-                    "{} units are {}, and the trail does not know of them",
+                    "{} units are {}, but the audit log does not contain them",
                     row.quantity, row.state
                 );
-                books.differ(&row.sku, &row.warehouse, what);
+                check.differ(&row.sku, &row.warehouse, what);
             }
         }
     }
-    // Orders that are over are let go with their promises, and these count no more.
+    // Finished orders are deleted after their retention period, with reservations that no longer count.
     for ((sku, warehouse), units, state) in left.into_values() {
         if state == "active" {
-            let what = format!("the trail knows of {units} open units that are not there");
-            books.differ(&sku, &warehouse, what);
+            let what = format!("the audit log contains {units} active units that are not stored");
+            check.differ(&sku, &warehouse, what);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Stock taken in: a file whole or not at all, in one transaction.
+//! Imports stock: a whole file or nothing, in one transaction.
 
 use std::collections::HashMap;
 
@@ -15,7 +15,7 @@ use crate::store::{SourceRead, Store, StoreError, WriteTx, ms, stock};
 /// Rows written in one statement.
 const BATCH: usize = 500;
 
-/// Rows to take in.
+/// Rows to import.
 pub struct Import<'a> {
     /// Where they come from.
     pub source: &'a str,
@@ -27,9 +27,9 @@ pub struct Import<'a> {
     pub semantics: Option<Semantics>,
     /// The configured source, and what was read of it.
     pub read: Option<SourceRead<'a>>,
-    /// Who says so.
+    /// Who imports them.
     pub actor: &'a str,
-    /// Told of rows as they are written.
+    /// Called with the number of rows written so far.
     pub progress: &'a (dyn Fn(usize) + Sync),
 }
 
@@ -50,7 +50,7 @@ impl Level {
 type Known = HashMap<(String, String), Level>;
 
 impl Store {
-    /// Takes in rows in one transaction, as [`Store::take_stock`] does.
+    /// Imports rows in one transaction, as [`Store::take_stock`] does.
     pub async fn import_stock(
         &self,
         source: &str,
@@ -71,7 +71,7 @@ impl Store {
         self.take_stock(&import, now).await
     }
 
-    /// Takes in rows in one transaction: all or none. A row that speaks of an earlier moment than
+    /// Imports rows in one transaction: all or none. A row that speaks of an earlier moment than
     /// the level already known is left out.
     pub async fn take_stock(
         &self,

@@ -54,7 +54,7 @@ async fn report(ctx: &Ctx, waiting: &[Waiting], now: Timestamp) -> Result<usize,
     }
     // Logged before it is recorded: a crash in between logs it twice rather than never.
     ctx.store
-        .deadline_told(&ctx.shop, &near, ctx.clock.now())
+        .deadline_notified(&ctx.shop, &near, ctx.clock.now())
         .await?;
     Ok(near.len())
 }

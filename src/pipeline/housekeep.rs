@@ -140,18 +140,20 @@ pub async fn tidy(keeper: &Keeper, stop: &CancellationToken) -> Result<Report, S
     for shop in store.shops().await? {
         let dropped = rounds(keeper, stop, batch, async || {
             store
-                .drop_orders(&shop, orders, batch, keeper.clock.now())
+                .delete_orders(&shop, orders, batch, keeper.clock.now())
                 .await
         });
         report.add(dropped.await?, |report| &mut report.orders);
     }
     let rows = batch.saturating_mul(AUDIT_ROWS_PER_ORDER);
     let dropped = rounds(keeper, stop, rows, async || {
-        store.drop_trail(audit, rows, keeper.clock.now()).await
+        store
+            .delete_audit_rows(audit, rows, keeper.clock.now())
+            .await
     });
     report.add(dropped.await?, |report| &mut report.audit_rows);
     rounds(keeper, stop, batch, async || {
-        store.drop_imports(audit, batch, keeper.clock.now()).await
+        store.delete_imports(audit, batch, keeper.clock.now()).await
     })
     .await?;
     if report.orders + report.audit_rows > 0 {

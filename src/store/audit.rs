@@ -1,4 +1,4 @@
-//! The append-only trail: every write carries its row in the same transaction.
+//! The append-only audit log: every write carries its row in the same transaction.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -10,10 +10,10 @@ use crate::domain::ids::{OrderId, ShopName};
 /// Milliseconds of a day.
 const DAY_MS: i64 = 86_400_000;
 
-/// The event of the trail that tells which levels changed, some hundreds a row.
+/// The audit event that lists changed levels, some hundreds a row.
 pub(crate) const LEVELS_CHANGED: &str = "stock.levels";
 
-/// One row of the trail.
+/// One row of the audit log.
 #[derive(Debug, Clone)]
 pub struct AuditRow {
     /// When.
@@ -45,8 +45,8 @@ impl Store {
         Ok(noted.fetch_optional(&mut *reader).await?)
     }
 
-    /// Notes whose rules are in force from now on: those of a file, or the embedded ones. Once a day, as the
-    /// trail's old end is let go.
+    /// Notes whose rules are in force from now on: those of a file, or the embedded ones. Once a day, as old
+    /// audit rows are deleted after their retention period.
     pub async fn note_rules(&self, file: Option<&str>, now: Timestamp) -> Result<(), StoreError> {
         let noted = self.rules_noted().await?;
         let is_fresh = |at: i64| (ms(now) - at).abs() < DAY_MS;
@@ -117,8 +117,8 @@ struct Row {
 }
 
 impl Store {
-    /// The last `limit` rows, newest last (the levels of each import aside: `stock show` has them); those of one order when its code is given, also of one that
-    /// was let go.
+    /// The last `limit` rows, newest last, without the levels of each import (`stock show` has them). With a code, the
+    /// rows of that order, even if the order was deleted after its retention period.
     pub async fn audit_rows(
         &self,
         code: Option<&str>,

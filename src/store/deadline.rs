@@ -1,4 +1,4 @@
-//! Orders that wait for too long, and whether that was told.
+//! Orders that wait for too long, and whether people were notified.
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -47,8 +47,8 @@ WHERE o.shop = ?1 AND o.state = 'NEW' AND o.status = 'APPROVED_BY_BANK'
 ORDER BY o.created_at, o.id LIMIT ?5";
 
 impl Store {
-    /// A page of the orders that wait since `since` or longer, and of express ones, that were not told of
-    /// before, with the page behind it.
+    /// A page of the orders that wait since `since` or longer, and of express ones, that people were not
+    /// notified of before, with the page behind it.
     pub async fn waiting(
         &self,
         shop: &ShopName,
@@ -87,18 +87,18 @@ impl Store {
         Ok((waiting, next))
     }
 
-    /// Puts on record that these were told.
-    pub async fn deadline_told(
+    /// Records that people were notified of these orders.
+    pub async fn deadline_notified(
         &self,
         shop: &ShopName,
-        told: &[&Waiting],
+        notified: &[&Waiting],
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        if told.is_empty() {
+        if notified.is_empty() {
             return Ok(());
         }
         let mut tx = self.write().await?;
-        for waiting in told {
+        for waiting in notified {
             let detail = json!({ "since": waiting.order.waiting_since(), "why": waiting.why });
             tx.audit(
                 now,

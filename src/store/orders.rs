@@ -376,7 +376,7 @@ pub(crate) fn order_ids(ids: &[String]) -> Result<Vec<OrderId>, StoreError> {
         .collect()
 }
 
-pub(crate) const OLDEST_HOLDER: &str = "
+pub(crate) const OLDEST_FOLLOWED: &str = "
 SELECT MIN(at) FROM (
   SELECT MIN(created_at) AS at FROM orders INDEXED BY orders_on_their_way
   WHERE shop = ?1 AND status IN ('ACCEPTED_BY_MERCHANT', 'CANCELLING')
@@ -438,7 +438,7 @@ impl Store {
     /// When the oldest order was placed that is on its way, holds stock or has a request under way.
     pub async fn oldest_followed(&self, shop: &ShopName) -> Result<Option<Timestamp>, StoreError> {
         let mut reader = self.read().await?;
-        let oldest: Option<i64> = sqlx::query_scalar(OLDEST_HOLDER)
+        let oldest: Option<i64> = sqlx::query_scalar(OLDEST_FOLLOWED)
             .bind(shop.as_str())
             .fetch_one(&mut *reader)
             .await?;

@@ -31,7 +31,7 @@ pub struct DaySeen {
     pub new: i64,
     /// Accepts that Kaspi was seen to have taken.
     pub accepted: i64,
-    /// Cancels likewise.
+    /// Cancels in the same time.
     pub cancelled: i64,
 }
 
@@ -158,7 +158,7 @@ fn decision(body: &str) -> Result<Decision, StoreError> {
     serde_json::from_str(body).map_err(|_| StoreError::corrupt("a decision", body))
 }
 
-/// What a message needs to tell how much time is left.
+/// What a message needs to state how much time is left.
 pub(crate) fn waiting_facts(
     code: &OrderCode,
     waiting_since: Timestamp,

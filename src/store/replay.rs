@@ -50,7 +50,7 @@ WHERE id > ?1 AND at >= ?2 AND actor = 'qabyl' AND (?3 IS NULL OR shop = ?3)
 ORDER BY id LIMIT ?4";
 
 impl Store {
-    /// Decides again all that the filter lets through.
+    /// Decides again all decisions that the filter selects.
     pub async fn replay(
         &self,
         filter: &PastFilter,

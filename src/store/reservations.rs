@@ -6,9 +6,9 @@ use sqlx::FromRow;
 
 use crate::crash_point::crash_point;
 use crate::domain::ids::ShopName;
-use crate::domain::ledger::Take;
 use crate::domain::order::Order;
 use crate::domain::reservation::{Departure, DepartureKind, Event, Fields, Reservation, State};
+use crate::domain::stock_ledger::Demand;
 use crate::store::{StoreError, WriteTx, at, ms};
 
 /// Where a reservation comes from.
@@ -27,7 +27,7 @@ pub(crate) async fn insert_reservations(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
     order: &Order,
-    takes: &[Take],
+    demands: &[Demand],
     origin: Origin,
     now: Timestamp,
 ) -> Result<(), StoreError> {
@@ -43,8 +43,8 @@ pub(crate) async fn insert_reservations(
         }
     };
     let new = Fields::from(&new);
-    let mut told = Vec::with_capacity(takes.len());
-    for take in takes {
+    let mut told = Vec::with_capacity(demands.len());
+    for demand in demands {
         let id: i64 = sqlx::query_scalar(
             "INSERT INTO reservations (shop, order_id, sku, warehouse, quantity, origin, made_at, state,
                confirmed_at, closed_at, departure, left_after, why)
@@ -52,9 +52,9 @@ pub(crate) async fn insert_reservations(
         )
         .bind(shop.as_str())
         .bind(order.id.as_str())
-        .bind(take.sku.as_str())
-        .bind(&take.warehouse)
-        .bind(take.quantity)
+        .bind(demand.sku.as_str())
+        .bind(&demand.warehouse)
+        .bind(demand.quantity)
         .bind(word)
         .bind(ms(now))
         .bind(new.state.as_str())
@@ -65,7 +65,7 @@ pub(crate) async fn insert_reservations(
         .bind(new.why.as_deref())
         .fetch_one(tx.conn()?)
         .await?;
-        told.push(json!([id, take.sku, take.warehouse, take.quantity]));
+        told.push(json!([id, demand.sku, demand.warehouse, demand.quantity]));
         crash_point("reservation.inserted");
     }
     if !told.is_empty() {
@@ -116,7 +116,7 @@ UPDATE reservations SET state = j.value ->> 1, confirmed_at = j.value ->> 2, clo
   departure = j.value ->> 4, left_after = j.value ->> 5, why = j.value ->> 6
 FROM json_each(?) j WHERE reservations.id = j.value ->> 0 AND state = 'active'";
 
-/// Applies an event to the active reservations of orders. Gives their ids.
+/// Applies an event to the active reservations of orders. Returns their ids.
 async fn write(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
@@ -166,7 +166,7 @@ pub(crate) async fn confirm(
     Ok(())
 }
 
-/// Closes the active reservations of an order. Gives their number.
+/// Closes the active reservations of an order. Returns their number.
 pub(crate) async fn close_reservations(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,

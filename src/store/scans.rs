@@ -40,7 +40,7 @@ pub struct Scan {
     pub kind: ScanKind,
     /// When the first request was sent.
     pub started_at: Timestamp,
-    /// The same by Kaspi's clock, as far as its answers told it.
+    /// The same by Kaspi's clock, where its answers had a date.
     pub kaspi_at: Timestamp,
     /// When the last answer was in.
     pub finished_at: Timestamp,

@@ -8,8 +8,8 @@ use super::{Store, StoreError, WriteTx, at, ms};
 use crate::crash_point::crash_point;
 use crate::domain::facts::Collapse;
 use crate::domain::ids::Sku;
-use crate::domain::ledger::Listing;
 use crate::domain::stock::{ImportReport, Semantics};
+use crate::domain::stock_ledger::Listing;
 
 /// Fewer SKUs than this falling to zero at once say nothing about the feed: small shops sell out.
 pub(crate) const COLLAPSE_SKUS_MIN: i64 = 3;

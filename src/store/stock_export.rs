@@ -22,7 +22,7 @@ pub struct Sold {
 
 impl Store {
     /// SKUs as Kaspi sells them that orders were cancelled for since then: those that were short, and
-    /// where nobody knows which was, all of the order.
+    /// where it is unknown which was, all of the order.
     pub async fn cancelled_for_stock(
         &self,
         since: Timestamp,

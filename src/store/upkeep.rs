@@ -27,7 +27,7 @@ impl Store {
     /// Writes the log back into the file and truncates it, as far as no reader or writer has to wait. Returns
     /// what is left of it, in bytes.
     pub async fn shorten_log(&self) -> Result<u64, StoreError> {
-        // On a connection of its own, which waits for nobody: while a reader is at work the log stays.
+        // On a connection of its own, which does not wait: while a reader is active the log stays.
         let mut connection = open::options(&self.path)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::ZERO)

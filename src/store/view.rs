@@ -170,7 +170,7 @@ pub struct Totals {
     pub undecided: i64,
     /// POSTs whose outcome is not known yet, or not yet seen.
     pub open_actions: i64,
-    /// POSTs of which nobody knows whether they took effect.
+    /// POSTs for which it is unknown whether they took effect.
     pub unknown: i64,
     /// Live actions that only a person can end.
     pub stuck: i64,

@@ -205,7 +205,7 @@ async fn rows(world: &TestWorld, table: &str) -> i64 {
 
 async fn available(world: &TestWorld) -> i64 {
     let level = &world.levels().await[0];
-    level.listing.on_hand.unwrap() - level.promised.confirmed - level.promised.pending
+    level.listing.on_hand.unwrap() - level.promised.confirmed - level.promised.in_doubt
 }
 
 #[tokio::test]

@@ -259,7 +259,7 @@ async fn what_was_not_sent_is_decided_anew_and_a_persons_word_is_asked_again() {
     let held = world.view("170000002").await.held.expect("asked again");
     assert!(held.1.contains("had not been sent"), "{held:?}");
     let level = world.levels().await;
-    assert!(level.iter().all(|l| l.promised.pending == 0), "{level:?}");
+    assert!(level.iter().all(|l| l.promised.in_doubt == 0), "{level:?}");
     world.finish().await;
 }
 

@@ -238,6 +238,6 @@ async fn units_promised_before_the_first_import_lie_at_their_pickup_point(#[case
     world.later(MINUTE).await;
     world.quiet().await;
     assert_eq!(world.posts("950000012"), ["cancel"]);
-    let books = world.store.check_books(Semantics::Physical).await.unwrap();
-    assert_eq!(books.differences, []);
+    let check = world.store.check_stock(Semantics::Physical).await.unwrap();
+    assert_eq!(check.differences, []);
 }

@@ -233,7 +233,7 @@ async fn the_buyer_or_a_person_comes_first() {
     }
     let level = &world.levels().await[0];
     assert_eq!(
-        level.promised.confirmed + level.promised.pending,
+        level.promised.confirmed + level.promised.in_doubt,
         0,
         "{level:?}"
     );

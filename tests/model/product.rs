@@ -9,15 +9,15 @@ use qabyl::domain::action::{Kind, RetryPolicy, State as ActionState};
 use qabyl::domain::backoff::Backoff;
 use qabyl::domain::decision::decide;
 use qabyl::domain::evidence::{Evidence, Interval};
-use qabyl::domain::facts::{Counters, Facts, ShortageSeen, Surroundings};
+use qabyl::domain::facts::{Counters, Facts, ShopFacts, ShortageSeen};
 use qabyl::domain::ids::{EntryId, OrderCode, OrderId, Sku};
 use qabyl::domain::interlocks::Name;
-use qabyl::domain::ledger::{Ledger, Listing, Promised, Take};
 use qabyl::domain::limits::Limits;
 use qabyl::domain::money::Money;
 use qabyl::domain::order::{Line, Lines, Order, State, Status, UnitType};
 use qabyl::domain::policy::Policy;
-use qabyl::domain::reconcile::{self, ActionEnd, Holding, LiveAction};
+use qabyl::domain::reconcile::{self, ActionEnd, LiveAction, ReservationEffect};
+use qabyl::domain::stock_ledger::{Demand, Ledger, Listing, Promised};
 use qabyl::domain::verdict::{CancelReason, Verdict};
 use qabyl::rules_file::default_rules;
 
@@ -73,7 +73,7 @@ pub(crate) struct Product {
     now: Timestamp,
     rulings: Vec<AtomicU16>,
     ends: [[[ActionEnd; 2]; 2]; 4],
-    holding: [Holding; 4],
+    reservation_effect: [ReservationEffect; 4],
     overtakes: [[bool; 4]; 4],
     settles: [bool; ATTEMPTS_MAX as usize],
 }
@@ -92,7 +92,7 @@ impl Product {
                 kind: kind(ask),
                 state: ActionState::Unknown,
                 attempted,
-                of_accepted: false,
+                cancels_accepted_order: false,
             };
             reconcile::action_end(&order(read, now), &live)
         };
@@ -108,7 +108,8 @@ impl Product {
                 [Ask::Accept, Ask::Cancel]
                     .map(|ask| [false, true].map(|attempted| end(read, ask, attempted)))
             }),
-            holding: READINGS.map(|read| reconcile::holding(&order(read, now))),
+            reservation_effect: READINGS
+                .map(|read| reconcile::reservation_effect(&order(read, now))),
             overtakes: READINGS.map(|stored| READINGS.map(|read| overtakes(stored, read))),
             settles: std::array::from_fn(|n| settles(u32::try_from(n).unwrap(), now)),
         }
@@ -118,8 +119,8 @@ impl Product {
         self.ends[read as usize][ask as usize][usize::from(attempted)]
     }
 
-    pub(crate) fn holding(&self, read: Seen) -> Holding {
-        self.holding[read as usize]
+    pub(crate) fn reservation_effect(&self, read: Seen) -> ReservationEffect {
+        self.reservation_effect[read as usize]
     }
 
     pub(crate) fn overtakes(&self, stored: Seen, read: Seen) -> bool {
@@ -164,12 +165,12 @@ impl Product {
         };
         let promised = Promised {
             confirmed: i64::from(scene.confirmed),
-            pending: i64::from(scene.pending),
+            in_doubt: i64::from(scene.pending),
             returned: 0,
         };
         ledger.list(listing, promised);
         if scene.since != 0 {
-            ledger.promise(&[Take {
+            ledger.promise(&[Demand {
                 sku: sku(),
                 warehouse: String::new(),
                 quantity: i64::from(scene.since),
@@ -182,10 +183,14 @@ impl Product {
             lines: ledger.facts(&lines, None),
             shortage: self.shortage(scene.shortage),
             sent: scene.sent.map(|ask| kind(ask).word().to_owned()),
-            around: self.around(scene.swept),
+            shop_facts: self.shop_facts(scene.swept),
         };
         let decision = decide(&facts, &self.policy, self.now);
-        let takes: i64 = ledger.takes(&lines, None).iter().map(|t| t.quantity).sum();
+        let takes: i64 = ledger
+            .demands(&lines, None)
+            .iter()
+            .map(|t| t.quantity)
+            .sum();
         Ruling {
             verdict: word(&decision.verdict),
             proposed: word(&decision.proposed),
@@ -209,14 +214,14 @@ impl Product {
         })
     }
 
-    fn around(&self, swept: Swept) -> Surroundings {
+    fn shop_facts(&self, swept: Swept) -> ShopFacts {
         let at = match swept {
             Swept::Never => None,
             Swept::Old => Some(self.ago(3600)),
             Swept::Recent => Some(self.ago(120)),
             Swept::JustNow => Some(self.ago(2)),
         };
-        Surroundings {
+        ShopFacts {
             restored_at: None,
             counters: Counters::default(),
             collapse: None,

@@ -2,7 +2,7 @@
 //! product asks its pure code there is asked of the same code here.
 
 use qabyl::domain::action::State as ActionState;
-use qabyl::domain::reconcile::{ActionEnd, Holding};
+use qabyl::domain::reconcile::{ActionEnd, ReservationEffect};
 
 use crate::actions::close;
 use crate::broken::Off;
@@ -37,19 +37,21 @@ impl<const N: usize> Shop<N> {
             }
         }
         let order = &mut state.orders[i];
-        match self.product.holding(read) {
-            Holding::Reserve if order.reserved == Reserved::Promised => {
+        match self.product.reservation_effect(read) {
+            ReservationEffect::Reserve if order.reserved == Reserved::Promised => {
                 order.reserved = Reserved::Confirmed;
             }
-            Holding::Reserve if order.reserved == Reserved::No => {
+            ReservationEffect::Reserve if order.reserved == Reserved::No => {
                 self.reserve(state, i, self.wants[i], Reserved::Confirmed);
             }
-            Holding::Release if self.off != Some(Off::Release) => order.reserved = Reserved::No,
-            Holding::Reserve
-            | Holding::Release
-            | Holding::Keep
-            | Holding::Consume
-            | Holding::Doubt => {}
+            ReservationEffect::Release if self.off != Some(Off::Release) => {
+                order.reserved = Reserved::No
+            }
+            ReservationEffect::Reserve
+            | ReservationEffect::Release
+            | ReservationEffect::Keep
+            | ReservationEffect::Consume
+            | ReservationEffect::Doubt => {}
         }
     }
 

@@ -133,12 +133,12 @@ pub(crate) async fn judge(
     audited(process, &views).await
 }
 
-/// I6: the trail says what the tables hold.
+/// I6: the audit log agrees with the tables.
 async fn books_balance(process: &Process) -> Result<(), String> {
     let semantics = process.shop.ctx.settings.semantics;
-    let books = process.store.check_books(semantics).await.unwrap();
-    match books.differences.first() {
-        Some(first) => Err(format!("I6: the books do not balance: {first:?}")),
+    let check = process.store.check_stock(semantics).await.unwrap();
+    match check.differences.first() {
+        Some(first) => Err(format!("I6: the check do not balance: {first:?}")),
         None => Ok(()),
     }
 }

@@ -188,7 +188,7 @@ impl Story {
             .await
             .unwrap();
         let free = |view: StockView| {
-            let promised = view.promised.confirmed + view.promised.pending;
+            let promised = view.promised.confirmed + view.promised.in_doubt;
             (
                 view.listing.sku.to_string(),
                 view.listing.on_hand.unwrap_or(0) - promised,

@@ -54,7 +54,7 @@ pub(in crate::cli) async fn reservations(loaded: &Loaded, args: &StockShow) -> D
 
 pub(in crate::cli) async fn audit(loaded: &Loaded, args: &Shown) -> Done {
     let store = open(&loaded.config).await?;
-    let check = store.check_books(build::semantics(&loaded.config)).await?;
+    let check = store.check_stock(build::semantics(&loaded.config)).await?;
     let balances = check.differences.is_empty();
     if args.format == Format::Json {
         let differences = check.differences.iter();
@@ -62,7 +62,7 @@ pub(in crate::cli) async fn audit(loaded: &Loaded, args: &Shown) -> Done {
             .map(|d| json!({ "sku": d.sku, "warehouse": d.warehouse, "what": d.what }))
             .collect();
         let report = json!({ "balances": balances, "levels": check.levels, "promises": check.promises,
-            "before_trail": check.before_trail, "differences": differences });
+            "before_trail": check.before_audit, "differences": differences });
         say(&report.to_string());
     } else {
         if !balances {
@@ -72,7 +72,7 @@ pub(in crate::cli) async fn audit(loaded: &Loaded, args: &Shown) -> Done {
             }
             say(&out.to_string());
         }
-        let before = match check.before_trail {
+        let before = match check.before_audit {
             0 => String::new(),
             some => {
                 format!("; {some} are older than the audit log, which is kept for retention.audit")

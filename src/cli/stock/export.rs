@@ -11,8 +11,8 @@ use crate::cli::{Done, Failure, open, print_file, say};
 use crate::clock::Clock;
 use crate::config::{Config, Loaded};
 use crate::domain::ids::{PickupPoint, Sku};
-use crate::domain::ledger::Ledger;
 use crate::domain::stock::LineStock;
+use crate::domain::stock_ledger::Ledger;
 use crate::runtime::build;
 use crate::store::{Sold, Store};
 

@@ -63,8 +63,8 @@ pub(super) async fn show(loaded: &Loaded, args: &StockShow) -> Done {
                 let (l, p) = (&view.listing, view.promised);
                 json!({
                     "sku": l.sku, "warehouse": l.warehouse, "on_hand": l.on_hand,
-                    "reserved": p.confirmed + p.pending, "safety_stock": safety,
-                    "available": l.on_hand.map(|units| units - p.confirmed - p.pending - safety),
+                    "reserved": p.confirmed + p.in_doubt, "safety_stock": safety,
+                    "available": l.on_hand.map(|units| units - p.confirmed - p.in_doubt - safety),
                     "as_of": l.as_of, "source": l.source,
                 })
             })
@@ -88,9 +88,9 @@ pub(super) async fn show(loaded: &Loaded, args: &StockShow) -> Done {
             l.sku.to_string(),
             l.warehouse.clone(),
             l.on_hand.map_or_else(unknown, |units| units.to_string()),
-            (p.confirmed + p.pending).to_string(),
+            (p.confirmed + p.in_doubt).to_string(),
             l.on_hand.map_or_else(unknown, |units| {
-                (units - p.confirmed - p.pending - safety).to_string()
+                (units - p.confirmed - p.in_doubt - safety).to_string()
             }),
             orders::local(l.as_of),
             l.source.clone(),

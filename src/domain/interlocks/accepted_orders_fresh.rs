@@ -18,7 +18,7 @@ pub(super) fn check(case: &Case<'_>) -> Option<Finding> {
     } else {
         Use::Accept
     };
-    let evidence = &case.facts.around.evidence;
+    let evidence = &case.facts.shop_facts.evidence;
     let gap = evidence.gap(accept, &case.limits.freshness, case.now)?;
     let why = gap.to_string();
     let remedy = match gap {

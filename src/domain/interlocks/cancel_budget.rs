@@ -8,7 +8,7 @@ use super::case::{Case, Finding, Remedy};
 )]
 pub(super) fn check(case: &Case<'_>) -> Option<Finding> {
     let limit = case.limits.cancel_budget_share?;
-    let counters = case.facts.around.counters;
+    let counters = case.facts.shop_facts.counters;
     let decided = counters.decided.saturating_add(1);
     if decided < case.limits.cancel_budget_from {
         return None;

@@ -16,7 +16,7 @@ pub(super) fn check(case: &Case<'_>) -> Option<Finding> {
     let cancel = Use::Cancel {
         counted_at: short.filter_map(LineFacts::counted_at).max(),
     };
-    let evidence = &case.facts.around.evidence;
+    let evidence = &case.facts.shop_facts.evidence;
     let gap = evidence.gap(cancel, &case.limits.freshness, case.now)?;
     let until = case.after(DECIDE_AGAIN);
     Some(Finding::wait(until, Remedy::Sweep, gap.to_string()))

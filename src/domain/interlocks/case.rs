@@ -43,7 +43,7 @@ impl Effect {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Remedy {
-    /// A sweep of accepted orders (and of the archive), whatever it shows.
+    /// A sweep of accepted orders (and of the archive), with any result.
     Sweep,
     /// A reading of these orders, which may hold units and are not read yet.
     Orders(Vec<OrderId>),
@@ -60,7 +60,7 @@ pub enum Remedy {
 }
 
 impl Remedy {
-    /// Whether a reading of Kaspi answers the objection, whatever it shows.
+    /// Whether any reading of Kaspi answers the objection.
     pub const fn is_reading(&self) -> bool {
         matches!(self, Self::Sweep | Self::Orders(_))
     }

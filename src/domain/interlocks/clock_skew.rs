@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use super::case::{Case, Finding, Remedy};
 
 pub(super) fn check(case: &Case<'_>) -> Option<Finding> {
-    let skew = SignedDuration::from_secs(case.facts.around.clock_skew_s?).abs();
+    let skew = SignedDuration::from_secs(case.facts.shop_facts.clock_skew_s?).abs();
     let limit = case.limits.clock_skew_max;
     if skew <= limit {
         return None;

@@ -4,7 +4,7 @@ use super::case::{Case, Finding, Remedy};
 use crate::domain::verdict::Verdict;
 
 pub(super) fn check(case: &Case<'_>) -> Option<Finding> {
-    let counters = case.facts.around.counters;
+    let counters = case.facts.shop_facts.counters;
     let (done, limit, what) = match case.proposed {
         Verdict::Cancel { .. } => (
             counters.cancelled_last_hour,

@@ -10,7 +10,7 @@ use crate::domain::calendar::stamp;
 const DECIDE_AGAIN: SignedDuration = SignedDuration::from_secs(5);
 
 pub(super) fn check(case: &Case<'_>) -> Option<Finding> {
-    let restored_at = case.facts.around.restored_at?;
+    let restored_at = case.facts.shop_facts.restored_at?;
     let why = format!(
         "the database was restored from a backup {}: Kaspi is read again first",
         stamp(restored_at)

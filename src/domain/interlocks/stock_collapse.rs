@@ -9,7 +9,7 @@ use crate::domain::calendar::stamp;
 )]
 pub(super) fn check(case: &Case<'_>) -> Option<Finding> {
     let limit = case.limits.stock_collapse_share?;
-    let collapse = case.facts.around.collapse.as_ref()?;
+    let collapse = case.facts.shop_facts.collapse.as_ref()?;
     if collapse.had == 0 || collapse.fell as f64 / collapse.had as f64 <= limit {
         return None;
     }

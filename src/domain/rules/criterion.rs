@@ -158,9 +158,9 @@ impl Criterion {
                 .pickup_point
                 .as_ref()
                 .is_some_and(|point| has(points, point.as_str()) || has(points, point.short())),
-            Self::Shop(count, range) => range.contains(count.of(&facts.around.counters)),
+            Self::Shop(count, range) => range.contains(count.of(&facts.shop_facts.counters)),
             Self::ShopCancelledShare(range) => {
-                range.contains(facts.around.counters.cancelled_share())
+                range.contains(facts.shop_facts.counters.cancelled_share())
             }
             Self::AnyLine(condition) => {
                 facts.lines().iter().any(|line| line_holds(condition, line))

@@ -148,7 +148,7 @@ impl Asked<'_> {
     fn asked(&self, question: &Criterion) -> String {
         let order = &self.facts.order;
         let age = self.facts.age(self.now);
-        let counters = &self.facts.around.counters;
+        let counters = &self.facts.shop_facts.counters;
         match question {
             Criterion::Express(wanted) => truth("express", Some(order.express), *wanted),
             Criterion::Preorder(wanted) => truth("preorder", Some(order.pre_order), *wanted),

@@ -73,7 +73,7 @@ pub enum Outcome {
     Accept,
     /// Cancel.
     Cancel {
-        /// Why, as Kaspi is told.
+        /// The reason sent to Kaspi.
         reason: CancelReason,
         /// What the buyer reads.
         comment: String,

@@ -168,7 +168,7 @@ mod tests {
             state: State::Pending,
             attempts: 0,
             by_person: false,
-            of_accepted: false,
+            cancels_accepted_order: false,
             made_at: now(),
             listed_at: Some(now() - SignedDuration::from_secs(listed_s_ago)),
             last_outcome: None,

@@ -79,7 +79,7 @@ impl<'a> Pass<'a> {
             return Ok(());
         }
         // A cancel decided while the order was new does not apply once the order is accepted.
-        let cancels_accepted = (due.of_accepted || mutant("r2_cancel_of_another_state"))
+        let cancels_accepted = (due.cancels_accepted_order || mutant("r2_cancel_of_another_state"))
             && matches!(due.kind, Kind::Cancel { .. })
             && order.status == Status::AcceptedByMerchant;
         if order.awaits_merchant() || cancels_accepted {

@@ -11,7 +11,7 @@ use super::value::{Count, Known, SinceOrNever, Span, Text, WordOr};
 use crate::diagnostics::{Mistake, Segment, nearest};
 use crate::domain::evidence::{Cause, Evidence, Interval, Unaccounted};
 use crate::domain::facts::{
-    Collapse, Counters, Facts, LineFacts, LinesFacts, ShortageSeen, Surroundings,
+    Collapse, Counters, Facts, LineFacts, LinesFacts, ShopFacts, ShortageSeen,
 };
 use crate::domain::ids::{EmptyId, EntryId, OrderCode, OrderId, PickupPoint, ShopName, Sku};
 use crate::domain::money::Money;
@@ -39,7 +39,7 @@ pub(super) fn of(input: &Input, now: Timestamp) -> Result<Facts, EmptyId> {
             };
             word.to_owned()
         }),
-        around: around(&input.world, &input.shop, now)?,
+        shop_facts: shop_facts(&input.world, &input.shop, now)?,
     };
     if facts.is_short() {
         facts.shortage = shortage(input.shortage.as_ref(), now);
@@ -173,9 +173,9 @@ fn line(number: i64, input: &LineInput, now: Timestamp) -> Result<LineFacts, Emp
 }
 
 /// The state of the shop: nothing stands in the way, unless the scenario says otherwise.
-fn around(world: &WorldInput, shop: &ShopInput, now: Timestamp) -> Result<Surroundings, EmptyId> {
+fn shop_facts(world: &WorldInput, shop: &ShopInput, now: Timestamp) -> Result<ShopFacts, EmptyId> {
     let orders = |count: Option<Count>| count.map_or(0, Count::orders);
-    Ok(Surroundings {
+    Ok(ShopFacts {
         counters: Counters {
             decided: orders(shop.decided),
             cancelled: orders(shop.cancelled),

@@ -142,17 +142,17 @@ async fn tampered_levels_and_reservations_do_not_balance() {
         (
             "UPDATE stock SET on_hand = 9 WHERE sku = 'A'",
             "UPDATE stock SET on_hand = 6 WHERE sku = 'A'",
-            "on hand is 9, and the trail says 6",
+            "on hand is 9, and the audit log says 6",
         ),
         (
             "UPDATE reservations SET quantity = 1",
             "UPDATE reservations SET quantity = 2",
-            "1 units are active, and the trail says 2 of A active",
+            "1 units are active, and the audit log says 2 of A active",
         ),
         (
             "INSERT INTO stock SELECT 'C', '', 4, as_of, import_id, NULL FROM stock WHERE sku = 'A'",
             "DELETE FROM stock WHERE sku = 'C'",
-            "the trail does not know of it",
+            "the audit log does not contain it",
         ),
     ] {
         sqlx::query(tamper).execute(&mut inside).await.unwrap();
@@ -164,9 +164,10 @@ async fn tampered_levels_and_reservations_do_not_balance() {
     }
     let delete = "DELETE FROM reservations";
     sqlx::query(delete).execute(&mut inside).await.unwrap();
-    desk.qabyl(&["stock", "audit"])
-        .await
-        .fails(1, &["the trail knows of 2 open units that are not there"]);
+    desk.qabyl(&["stock", "audit"]).await.fails(
+        1,
+        &["the audit log contains 2 active units that are not stored"],
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -20,7 +20,7 @@ fn explained(when: &str, facts: &Facts) -> Vec<String> {
 #[test]
 fn questions_of_the_order() {
     let mut facts = with_stock(0);
-    facts.around.counters = Counters {
+    facts.shop_facts.counters = Counters {
         decided: 100,
         cancelled: 3,
         cancelled_last_hour: 2,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
 use qabyl::domain::evidence::{Evidence, Interval};
-use qabyl::domain::facts::{Counters, Facts, LineFacts, LinesFacts, ShortageSeen, Surroundings};
+use qabyl::domain::facts::{Counters, Facts, LineFacts, LinesFacts, ShopFacts, ShortageSeen};
 use qabyl::domain::ids::{EntryId, OrderCode, OrderId, PickupPoint, ShopName, Sku};
 use qabyl::domain::limits::Limits;
 use qabyl::domain::money::Money;
@@ -104,7 +104,7 @@ pub(crate) fn facts(lines: Vec<LineFacts>) -> Facts {
             since: ago(11),
             scans: 3,
         }),
-        around: Surroundings {
+        shop_facts: ShopFacts {
             counters: Counters::default(),
             collapse: None,
             evidence: swept(ago(1), now()),

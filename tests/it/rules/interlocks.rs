@@ -88,10 +88,10 @@ fn an_accept_is_stopped_by_each_alone() {
     });
     accept(Name::RateCaps, |facts, limits| {
         limits.accepts_per_hour_max = Some(30);
-        facts.around.counters.accepted_last_hour = 30;
+        facts.shop_facts.counters.accepted_last_hour = 30;
     });
     accept(Name::Paused, |facts, _| {
-        facts.around.paused = Some("stocktaking".to_owned());
+        facts.shop_facts.paused = Some("stocktaking".to_owned());
     });
 }
 
@@ -105,14 +105,14 @@ fn a_cancel_is_held_by_each_alone() {
         first(facts).stock = LineStock::Known(level(2));
     });
     hold(Name::CancelBudget, |facts, _| {
-        facts.around.counters.decided = 99;
-        facts.around.counters.cancelled = 4;
+        facts.shop_facts.counters.decided = 99;
+        facts.shop_facts.counters.cancelled = 4;
     });
     hold(Name::RateCaps, |facts, _| {
-        facts.around.counters.cancelled_last_hour = 10;
+        facts.shop_facts.counters.cancelled_last_hour = 10;
     });
     hold(Name::StockCollapse, |facts, _| {
-        facts.around.collapse = Some(Collapse {
+        facts.shop_facts.collapse = Some(Collapse {
             fell: 51,
             had: 100,
             source: "stock.csv".to_owned(),
@@ -125,7 +125,7 @@ fn a_cancel_is_held_by_each_alone() {
         first(facts).stock = LineStock::Known(promised);
     });
     hold(Name::ClockSkew, |facts, _| {
-        facts.around.clock_skew_s = Some(-301);
+        facts.shop_facts.clock_skew_s = Some(-301);
     });
 }
 
@@ -151,19 +151,19 @@ fn a_cancel_waits_for_each_alone() {
     stops(CANCEL_ALL, 0, Name::ShortageCertain, &soon, pending);
     let soon = wait(seconds_on(1));
     stops(CANCEL_ALL, 0, Name::CancelEvidence, &soon, |facts, _| {
-        facts.around.evidence = Evidence::default();
+        facts.shop_facts.evidence = Evidence::default();
     });
     stops(CANCEL_ALL, 0, Name::CancelEvidence, &soon, |facts, _| {
-        facts.around.evidence = swept(ago(6), now());
+        facts.shop_facts.evidence = swept(ago(6), now());
     });
     stops(CANCEL_ALL, 0, Name::CancelEvidence, &soon, |facts, _| {
-        facts.around.evidence = swept(ago(1), ago(1));
+        facts.shop_facts.evidence = swept(ago(1), ago(1));
     });
     for rules in [ACCEPT_ALL, CANCEL_ALL] {
         let on_hand = if rules == ACCEPT_ALL { 10 } else { 0 };
         let soon = wait(seconds_on(5));
         stops(rules, on_hand, Name::Restored, &soon, |facts, _| {
-            facts.around.restored_at = Some(ago(90));
+            facts.shop_facts.restored_at = Some(ago(90));
         });
     }
     let confirmed = Name::ShortageConfirmed;
@@ -196,18 +196,18 @@ fn ruin(facts: &mut Facts, _: &mut Limits) {
     first(facts).stock = LineStock::Known(promised);
     first(facts).line.unit = UnitType::Measurable;
     facts.shortage = None;
-    facts.around.evidence = Evidence::default();
-    facts.around.counters.decided = 99;
-    facts.around.counters.cancelled = 50;
-    facts.around.counters.cancelled_last_hour = 50;
-    facts.around.collapse = Some(Collapse {
+    facts.shop_facts.evidence = Evidence::default();
+    facts.shop_facts.counters.decided = 99;
+    facts.shop_facts.counters.cancelled = 50;
+    facts.shop_facts.counters.cancelled_last_hour = 50;
+    facts.shop_facts.collapse = Some(Collapse {
         fell: 100,
         had: 100,
         source: "stock.csv".to_owned(),
         at: ago(20),
     });
-    facts.around.clock_skew_s = Some(3600);
-    facts.around.paused = Some("fire".to_owned());
+    facts.shop_facts.clock_skew_s = Some(3600);
+    facts.shop_facts.paused = Some("fire".to_owned());
 }
 
 #[test]
@@ -242,7 +242,7 @@ fn all_objections_are_told_at_once_and_a_hold_outweighs_a_wait() {
 #[test]
 fn the_longest_wait_wins() {
     let both = decided(CANCEL_ALL, 0, |facts, _| {
-        facts.around.evidence = Evidence::default();
+        facts.shop_facts.evidence = Evidence::default();
         facts.shortage = None;
     });
     assert_eq!(both.objections.len(), 2);
@@ -259,10 +259,11 @@ fn what_comes_and_goes_beside_a_hold_or_a_longer_wait_is_no_news() {
     };
     let held = |is_swept: bool, paused: bool| {
         decided(&|facts| {
-            facts.around.counters.decided = 100;
-            facts.around.counters.cancelled = 50;
-            facts.around.evidence.accepted = facts.around.evidence.accepted.filter(|_| is_swept);
-            facts.around.paused = paused.then(|| "fire".to_owned());
+            facts.shop_facts.counters.decided = 100;
+            facts.shop_facts.counters.cancelled = 50;
+            facts.shop_facts.evidence.accepted =
+                facts.shop_facts.evidence.accepted.filter(|_| is_swept);
+            facts.shop_facts.paused = paused.then(|| "fire".to_owned());
         })
     };
     assert_ne!(
@@ -277,7 +278,8 @@ fn what_comes_and_goes_beside_a_hold_or_a_longer_wait_is_no_news() {
 
     let waiting = |is_swept: bool, seen: bool| {
         decided(&|facts| {
-            facts.around.evidence.accepted = facts.around.evidence.accepted.filter(|_| is_swept);
+            facts.shop_facts.evidence.accepted =
+                facts.shop_facts.evidence.accepted.filter(|_| is_swept);
             facts.shortage = facts.shortage.filter(|_| seen);
         })
     };
@@ -300,9 +302,9 @@ fn a_relaxed_interlock_is_silent() {
         facts.order.status = Status::ApprovedByBank;
         facts.sent = None;
         first(facts).line.unit = UnitType::Pieces;
-        facts.around.evidence = swept(ago(1), now());
-        facts.around.clock_skew_s = None;
-        facts.around.paused = None;
+        facts.shop_facts.evidence = swept(ago(1), now());
+        facts.shop_facts.clock_skew_s = None;
+        facts.shop_facts.paused = None;
         if let LineStock::Known(level) = &mut first(facts).stock {
             level.reserved_confirmed = 0;
         }

@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 use qabyl::domain::facts::{LineFacts, LinesFacts};
 use qabyl::domain::ids::Sku;
-use qabyl::domain::ledger::{Ledger, Listing, Promised};
 use qabyl::domain::order::{Line, Lines};
 use qabyl::domain::stock::{Level, LineStock, UnknownStock};
+use qabyl::domain::stock_ledger::{Ledger, Listing, Promised};
 
 use crate::rules::facts::{line, now};
 
@@ -38,7 +38,7 @@ fn ledger(shelf: &Shelf, each: [i64; 3]) -> Ledger {
         };
         let promised = Promised {
             confirmed: *confirmed,
-            pending: *pending,
+            in_doubt: *pending,
             returned: 0,
         };
         ledger.list(listing, promised);
@@ -78,10 +78,10 @@ proptest! {
         let sets = free.iter().zip(each).map(|(free, each)| free.div_euclid(each)).min();
         prop_assert_eq!(Some(level.available()), sets);
         // What is taken is what was wanted.
-        let mut takes = ledger.takes(&lines, None);
-        takes.sort();
+        let mut demands = ledger.demands(&lines, None);
+        demands.sort();
         let taken = |name: &str| -> i64 {
-            takes.iter().filter(|take| take.sku.as_str() == name).map(|take| take.quantity).sum()
+            demands.iter().filter(|take| take.sku.as_str() == name).map(|take| take.quantity).sum()
         };
         prop_assert_eq!(PARTS.map(taken), wanted);
     }

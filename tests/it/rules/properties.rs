@@ -89,11 +89,11 @@ prop_compose! {
         }
         facts.order.total = Money::from_tenge(total);
         facts.shortage = seen.map(|(since, scans)| ShortageSeen { since: ago(since), scans });
-        facts.around.evidence.accepted = swept.map(|start| Interval { start: ago(start), end: now() });
-        facts.around.counters.decided = decided;
-        facts.around.counters.cancelled = cancelled;
-        facts.around.counters.cancelled_last_hour = last_hour;
-        facts.around.paused = paused.then(|| "paused".to_owned());
+        facts.shop_facts.evidence.accepted = swept.map(|start| Interval { start: ago(start), end: now() });
+        facts.shop_facts.counters.decided = decided;
+        facts.shop_facts.counters.cancelled = cancelled;
+        facts.shop_facts.counters.cancelled_last_hour = last_hour;
+        facts.shop_facts.paused = paused.then(|| "paused".to_owned());
         (facts, hour)
     }
 }
@@ -126,9 +126,9 @@ fn shift(facts: &Facts, by: SignedDuration) -> Facts {
         start: sweep.start + by,
         end: sweep.end + by,
     };
-    let evidence = &facts.around.evidence;
-    later.around.evidence.accepted = evidence.accepted.map(shifted);
-    later.around.evidence.archive = evidence.archive.map(shifted);
+    let evidence = &facts.shop_facts.evidence;
+    later.shop_facts.evidence.accepted = evidence.accepted.map(shifted);
+    later.shop_facts.evidence.archive = evidence.archive.map(shifted);
     if let LinesFacts::Known(lines) = &mut later.lines {
         for line in lines {
             if let LineStock::Known(level) = &mut line.stock {

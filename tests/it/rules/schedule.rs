@@ -204,10 +204,10 @@ fn the_deadline_never_accepts_what_an_interlock_would_not() {
     assert_eq!(word(&with_stock(2)), "accept");
     assert_eq!(word(&with_stock(1)), "hold", "one of two units is missing");
     let mut paused = with_stock(9);
-    paused.around.paused = Some("by hand".to_owned());
+    paused.shop_facts.paused = Some("by hand".to_owned());
     assert_eq!(word(&paused), "hold");
     let mut unread = with_stock(9);
-    unread.around.evidence.accepted = None;
+    unread.shop_facts.evidence.accepted = None;
     assert_eq!(word(&unread), "wait", "accepted orders were not read");
     let mut stale = with_stock(9);
     if let qabyl::domain::stock::LineStock::Known(level) = &mut first(&mut stale).stock {

@@ -10,7 +10,7 @@ use super::ids::{PickupPoint, Sku};
 use super::order::Lines;
 use super::stock::{Level, LineStock, UnknownStock};
 
-/// What a source told of one SKU at one warehouse.
+/// What a source reported for one SKU at one warehouse.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listing {
     /// The SKU.
@@ -19,7 +19,7 @@ pub struct Listing {
     pub warehouse: String,
     /// Units; `None` when the source gave no usable number.
     pub on_hand: Option<i64>,
-    /// The moment it speaks of.
+    /// The moment it was counted.
     pub as_of: Timestamp,
     /// Its source.
     pub source: String,
@@ -30,15 +30,15 @@ pub struct Listing {
 pub struct Promised {
     /// For orders that Kaspi shows as accepted.
     pub confirmed: i64,
-    /// For orders whose accept is not seen yet, or that the source may have counted already.
-    pub pending: i64,
-    /// Given back since, and perhaps missing in what the source told.
+    /// For orders whose accept is not confirmed yet, or whose units the source may have taken off already.
+    pub in_doubt: i64,
+    /// Released since the count, and perhaps not yet in the source's number.
     pub returned: i64,
 }
 
-/// Units of one SKU at one warehouse that an order takes.
+/// Units that an order needs from one level.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Take {
+pub struct Demand {
     /// The SKU.
     pub sku: Sku,
     /// The warehouse it is taken from.
@@ -66,7 +66,7 @@ impl Ledger {
         }
     }
 
-    /// Adds what a source told, with what is promised of it.
+    /// Adds a listing with the units promised of it.
     pub fn list(&mut self, listing: Listing, promised: Promised) {
         self.levels
             .entry(listing.sku.clone())
@@ -79,8 +79,8 @@ impl Ledger {
         self.parts.entry(sku).or_default().push((part, each));
     }
 
-    /// What one unit of an SKU takes from the warehouse. One that is listed there is itself (KASPI_API
-    /// §4: exact match first), whatever the map says.
+    /// The parts of one unit of an SKU. A SKU that is listed in stock is its own only part, even if the map has it
+    /// (KASPI_API §4: exact match first).
     fn parts_of(&self, sku: &Sku) -> Vec<(Sku, i64)> {
         match self.parts.get(sku) {
             Some(parts) if !self.levels.contains_key(sku) => parts.clone(),
@@ -88,8 +88,8 @@ impl Ledger {
         }
     }
 
-    /// The level an order leaving from `point` draws on: its own warehouse first (whole name, then
-    /// short), then the common pool.
+    /// The level that serves an order leaving from `point`: that point's warehouse (by whole name, then by short name),
+    /// or else the common pool.
     fn find(
         &self,
         sku: &Sku,
@@ -155,7 +155,7 @@ impl Ledger {
                 warehouse: warehouse.clone(),
                 on_hand: *on_hand,
                 reserved_confirmed: promised.confirmed,
-                reserved_pending: promised.pending,
+                reserved_pending: promised.in_doubt,
                 returned: promised.returned,
                 safety_stock: self.safety_stock,
                 as_of: *as_of,
@@ -216,43 +216,43 @@ impl Ledger {
         LinesFacts::Known(lines.collect())
     }
 
-    /// Takes promised units off, as an accept just decided does.
-    pub fn promise(&mut self, takes: &[Take]) {
-        for take in takes {
-            let level = self.levels.get_mut(&take.sku).and_then(|levels| {
+    /// Adds promised units, as for an accept just decided.
+    pub fn promise(&mut self, demands: &[Demand]) {
+        for demand in demands {
+            let level = self.levels.get_mut(&demand.sku).and_then(|levels| {
                 levels
                     .iter_mut()
-                    .find(|(l, _)| l.warehouse == take.warehouse)
+                    .find(|(l, _)| l.warehouse == demand.warehouse)
             });
             if let Some((_, promised)) = level {
-                promised.pending = promised.pending.saturating_add(take.quantity);
+                promised.in_doubt = promised.in_doubt.saturating_add(demand.quantity);
             }
         }
     }
 
-    /// The warehouse that an order leaving from `point` takes the SKU from: of the common pool what is
-    /// listed nowhere it could leave from.
+    /// The warehouse whose level serves the SKU for an order leaving from `point`; the common pool where no level does.
     pub fn warehouse(&self, sku: &Sku, point: Option<&PickupPoint>) -> String {
         let level = self.find(sku, point);
         level.map_or_else(|_| String::new(), |(level, _)| level.warehouse.clone())
     }
 
-    /// What an order takes from which level. A SKU that is listed nowhere is taken from the common
+    /// Units that an order needs from each level. A SKU that is listed nowhere is taken from the common
     /// pool, so that the promise counts as soon as the pool is known.
-    pub fn takes(&self, lines: &Lines, point: Option<&PickupPoint>) -> Vec<Take> {
+    pub fn demands(&self, lines: &Lines, point: Option<&PickupPoint>) -> Vec<Demand> {
         let Lines::Known(lines) = lines else {
             return Vec::new();
         };
-        let mut takes: Vec<Take> = Vec::new();
+        let mut demands: Vec<Demand> = Vec::new();
         for line in lines {
             let Some(sku) = &line.sku else { continue };
             for (sku, each) in self.parts_of(sku) {
                 let warehouse = self.warehouse(&sku, point);
                 let quantity = i64::from(line.quantity).saturating_mul(each);
-                let same = |take: &&mut Take| take.sku == sku && take.warehouse == warehouse;
-                match takes.iter_mut().find(same) {
-                    Some(take) => take.quantity = take.quantity.saturating_add(quantity),
-                    None => takes.push(Take {
+                let same =
+                    |demand: &&mut Demand| demand.sku == sku && demand.warehouse == warehouse;
+                match demands.iter_mut().find(same) {
+                    Some(demand) => demand.quantity = demand.quantity.saturating_add(quantity),
+                    None => demands.push(Demand {
                         sku,
                         warehouse,
                         quantity,
@@ -260,12 +260,12 @@ impl Ledger {
                 }
             }
         }
-        takes
+        demands
     }
 }
 
-/// How many can be put together of these parts, as a level of its own: the part that runs out first
-/// says. It is as old as the oldest of them.
+/// The kits that these parts make, as a level of its own: the scarcest part limits their number, and the level is as
+/// old as the oldest part.
 fn together(parts: &[Part]) -> LineStock {
     let mut scarcest: Option<(i64, &Part, &Level)> = None;
     let mut oldest: Option<Timestamp> = None;
