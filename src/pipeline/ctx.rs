@@ -39,19 +39,19 @@ pub struct Settings {
     pub sweep_every: SignedDuration,
     /// Sweeps missed in a row after which the archive is listed too.
     pub archive_after_missed: i32,
-    /// Pages read of one list, at most.
+    /// Most pages read of one list.
     pub pages_max: u32,
-    /// Whether lists are asked to carry the entries.
+    /// Whether lists are requested with their entries.
     pub include_entries: bool,
-    /// Requests under way at once.
+    /// Most requests in flight at once.
     pub max_in_flight: usize,
     /// Oldest list on which an accept may be sent.
     pub sighting_age_max: SignedDuration,
-    /// Limits of repeating.
+    /// When actions are repeated.
     pub retry_policy: RetryPolicy,
     /// What the stock numbers mean.
     pub semantics: Semantics,
-    /// Units of each SKU kept back.
+    /// Safety stock of each SKU.
     pub safety_stock: i64,
     /// Window of the cancel budget.
     pub budget_window: SignedDuration,
@@ -146,7 +146,7 @@ impl Ctx {
         Arc::clone(&self.policy.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Puts another policy in force, from the next decision on.
+    /// Replaces the policy, from the next decision on.
     pub fn set_policy(&self, policy: Arc<Policy>) {
         *self.policy.write().unwrap_or_else(PoisonError::into_inner) = policy;
     }
@@ -159,7 +159,7 @@ impl Ctx {
             .f64()
     }
 
-    /// What a deciding pass needs besides the database.
+    /// The input of a deciding pass besides the database.
     pub fn deciding_input(&self) -> DecidingInput {
         DecidingInput {
             semantics: self.settings.semantics,
@@ -192,8 +192,8 @@ impl Ctx {
         }
     }
 
-    /// Stores whether Kaspi lets this shop in, as the end of a read showed. A read that succeeds says
-    /// nothing while writes are denied.
+    /// Stores whether Kaspi grants this shop access, as the result of a read shows. While writes are denied, a
+    /// successful read proves nothing.
     pub(super) async fn note_access(&self, error: Option<&ApiError>) -> Result<(), StageError> {
         match error {
             None if self.write_access.write_denied() => {}

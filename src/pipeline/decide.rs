@@ -1,4 +1,4 @@
-//! decide: from what is stored to decisions, reservations and actions; each batch is one transaction.
+//! decide: turns stored orders into decisions, reservations and actions; each batch is one transaction.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -20,7 +20,7 @@ const BATCH: u32 = 1_000;
 /// What a deciding pass did.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
-    /// Orders looked at.
+    /// Orders checked.
     pub looked_at: usize,
     /// Decisions written.
     pub written: usize,
@@ -28,7 +28,7 @@ pub struct Report {
     pub accepts: usize,
     /// Of those, cancels.
     pub cancels: usize,
-    /// Earliest time at which a waiting order is to be looked at again.
+    /// Earliest time at which a waiting order is to be decided again.
     pub next_at: Option<Timestamp>,
     /// Whether a cancel waits only for a fresh sweep of accepted orders.
     pub wants_sweep: bool,
@@ -37,7 +37,7 @@ pub struct Report {
 /// Decides every order that waits, oldest first.
 ///
 /// # Errors
-/// A database error; then nothing of the batch under way counts.
+/// A database error; then nothing of the current batch is stored.
 pub async fn run_once(ctx: &Ctx) -> Result<Report, StageError> {
     let mut report = Report::default();
     if ctx.mode == Mode::Observe {
@@ -53,7 +53,7 @@ pub async fn run_once(ctx: &Ctx) -> Result<Report, StageError> {
     };
     let (mut page, mut proposed) = (Page::first(BATCH), Proposed::default());
     loop {
-        // As it is stored: decided again from what is stored, the same comes out.
+        // Times as they are stored, so that a replay from the database gives the same decision.
         let now = crate::clock::to_ms(ctx.clock.now());
         let decided = ctx
             .store
@@ -103,7 +103,7 @@ fn log(ctx: &Ctx, order: &Decided, id: i64, now: Timestamp) {
         .chain(deadline.then_some("its deadline is near"))
         .collect();
     let age = Duration::try_from(facts.age(now)).unwrap_or_default();
-    // How long Kaspi still waits for it; negative once that is past.
+    // Time left until Kaspi's deadline; negative after it.
     let left = policy.limits.schedule.left(&facts.order, now);
     log_event!(
         ORDER_DECIDED, shop = %ctx.shop, order.code = %facts.order.code, decision.id = id,
@@ -114,7 +114,7 @@ fn log(ctx: &Ctx, order: &Decided, id: i64, now: Timestamp) {
     );
 }
 
-/// SKUs with less than is wanted, with commas between.
+/// SKUs with too few units, separated by commas.
 fn short(facts: &Facts) -> String {
     let lines = facts.lines().iter();
     let short = lines.filter(|line| line.shortage().is_some_and(|units| units > 0));

@@ -1,4 +1,4 @@
-//! Kaspi's time, as its answers show it, and the creation dates a list has to cover.
+//! Kaspi's time according to its answers, and the creation dates a list has to cover.
 
 use std::time::Duration;
 

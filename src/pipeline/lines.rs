@@ -1,4 +1,4 @@
-//! Lines of orders that no list carried, asked for one order at a time.
+//! Reads lines that no list contained, one order at a time.
 
 use futures_util::stream::{self, StreamExt as _};
 use jiff::{SignedDuration, Timestamp};
@@ -9,10 +9,10 @@ use crate::domain::order::Status;
 use crate::ledger::{LinesRead, NoLines};
 use crate::mutant::mutant;
 
-/// Orders whose lines are read in one go.
+/// Orders whose lines are read in one batch.
 const BATCH: u32 = 2_000;
 
-/// When lines that could not be read are asked for again.
+/// When lines that could not be read are requested again.
 const RETRY: SignedDuration = SignedDuration::from_secs(15);
 
 /// What a reading of lines did.
@@ -24,8 +24,8 @@ pub(super) struct Report {
     pub(super) failed: usize,
 }
 
-/// Reads the lines that are missing and due, of orders in this status, and asks again for those without a
-/// SKU, of orders last seen since `from`.
+/// Reads the missing lines that are due, of orders in this status; and again lines without a SKU, of orders
+/// last seen since `from`.
 ///
 /// # Errors
 /// A database error, or Kaspi denied access; other failures are counted and tried again later.

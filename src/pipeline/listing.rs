@@ -1,5 +1,5 @@
-//! Reading a whole list: windows Kaspi allows, all pages, no order twice, and whether it is complete.
-//! However long it is, no more than some pages of it are in memory.
+//! Reads a whole list: all its windows and pages, without duplicate orders, and whether it is complete. Only
+//! a few pages are in memory at once, however long the list is.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -15,14 +15,14 @@ use crate::kaspi::{ApiError, ListQuery, Page};
 use crate::ledger::{Observed, Reading};
 use crate::store::StoreError;
 
-/// Most orders Kaspi puts on a page (KASPI_API §2).
+/// Most orders on one page (KASPI_API §2).
 const PAGE_SIZE: u32 = 100;
 
-/// A list that keeps changing under the reader is read again this often.
+/// Most readings of a list that changes while it is read.
 const ROUNDS_MAX: u32 = 3;
 
-/// Kaspi's clock and ours drift apart, and are measured in whole seconds: that much does no harm. A clock
-/// found wrong by more while listing makes the list useless, as its window was wrong.
+/// Largest change of the clock skew while a list is read. The clocks drift and are compared in whole seconds,
+/// so that a smaller change is harmless. A larger one means that the list's window was wrong.
 pub(super) const CLOCK_MOVES: SignedDuration = SignedDuration::from_secs(60);
 
 /// What to list.
@@ -37,7 +37,7 @@ pub(super) struct Wanted {
 /// Readings held before they are stored.
 const HELD_MAX: usize = 1_000;
 
-/// Unreadable orders reported of one list.
+/// Most unreadable orders reported from one list.
 const UNREADABLE_MAX: usize = 100;
 
 /// What was read.
@@ -45,15 +45,15 @@ const UNREADABLE_MAX: usize = 100;
 pub(super) struct Listed {
     /// Orders that are not stored yet.
     pub(super) readings: BTreeMap<OrderId, Reading>,
-    /// Readings of a long list that are.
+    /// Number of readings already stored, if the list is long.
     pub(super) stored: usize,
-    /// What storing those changed.
+    /// What storing them changed.
     pub(super) observed: Observed,
     /// Orders in it.
     pub(super) orders: usize,
-    /// Why it is not complete, if it is not.
+    /// Why it is incomplete, if it is.
     pub(super) problem: Option<String>,
-    /// Orders that could not be read: code or id, and why. Of many, the first.
+    /// The first orders that could not be read: code or id, and why.
     pub(super) unreadable: Vec<(String, String)>,
 }
 
@@ -70,8 +70,8 @@ impl Listed {
     }
 }
 
-/// Reads a list over all its windows, oldest first. An API failure leaves what was read so far, and
-/// says so.
+/// Reads a list over all its windows, oldest first. After an API error, returns what was read before it and
+/// the error.
 ///
 /// # Errors
 /// A database error.
@@ -93,19 +93,20 @@ pub(super) async fn read(
     Ok((listed, None))
 }
 
-/// Why a list over this window says nothing of now: its ends were computed from a clock that was wrong,
-/// or that was set in the meantime, and orders that wait may lie outside of it.
+/// Why a list over this window is incomplete now: its ends were computed from a clock that was wrong or that
+/// was set in the meantime, so that orders may lie outside it.
 pub(super) fn window_incomplete(ctx: &Ctx, Window { from, to }: Window) -> Option<String> {
     let now = ctx.kaspi_clock.now();
     let back = ctx.settings.lookback - CLOCK_MOVES;
     let reaches_back = from <= now.saturating_sub(back).unwrap_or(now);
     (!reaches_back || to < now).then(|| {
-        "the clock was wrong or was set: the list is of another time, and is read again".to_owned()
+        "the clock was wrong or was set: the list covers the wrong period and is read again"
+            .to_owned()
     })
 }
 
-/// Pages shift while a list shrinks (KASPI_API §2): it is read again until its count is met, or two
-/// rounds show the same orders.
+/// Pages shift while a list shrinks (KASPI_API §2): it is read again until it has as many orders as Kaspi
+/// counts, or two rounds show the same orders.
 async fn read_window(
     ctx: &Ctx,
     wanted: &Wanted,
@@ -140,7 +141,7 @@ struct Round {
 }
 
 impl Round {
-    /// Takes one page in.
+    /// Adds one page.
     async fn take(
         &mut self,
         (ctx, wanted): (&Ctx, &Wanted),
@@ -209,7 +210,7 @@ async fn read_round(
         ));
     }
     round.take((ctx, wanted), first, listed).await?;
-    // A full last page may be followed by another, whatever the counts say: asked for in one go.
+    // A full last page may be followed by another, even beyond the stated counts: both are requested together.
     let is_full_to_the_end =
         total.is_some_and(|total| total > 0 && total.is_multiple_of(u64::from(PAGE_SIZE)));
     let asked = (pages + u32::from(is_full_to_the_end)).min(ctx.settings.pages_max);
@@ -238,15 +239,15 @@ async fn read_round(
     Ok(round)
 }
 
-/// Pages of the list by Kaspi's counts, whichever is more.
+/// Pages of the list by Kaspi's counts of pages and of orders: the larger.
 fn pages_stated(first: &Page) -> u32 {
     let total = first.total_count.unwrap_or(0);
     let by_count = u32::try_from(total.div_ceil(u64::from(PAGE_SIZE))).unwrap_or(u32::MAX);
     first.page_count.unwrap_or(1).max(by_count)
 }
 
-/// Counts may be missing or too small: after a full last page there may be another. One that brings
-/// nothing new, or that Kaspi does not know, is the end.
+/// Reads beyond the stated counts, which may be missing or too small, while the last page is full. A page
+/// without new orders, or one that Kaspi rejects, is the end.
 async fn read_beyond<F: Future<Output = Result<(Timestamp, Page), ApiError>>>(
     (ctx, wanted): (&Ctx, &Wanted),
     round: &mut Round,

@@ -1,6 +1,6 @@
 //! The stages, one file or folder each, named as the arrows of the picture in `docs/ARCHITECTURE.md`.
-//! Each is an idempotent `run_once` that takes what it needs from the database and leaves what it did
-//! there: the path after a crash is the path of every day.
+//! Each is an idempotent `run_once` that reads its input from the database and stores its results there, so
+//! that a run after a crash is like any other run.
 
 pub mod act;
 pub mod alert;

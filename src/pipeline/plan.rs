@@ -1,5 +1,5 @@
-//! What a stage asks Kaspi, planned before its first request: a pure function of what is stored and of
-//! both clocks. A stage loads a state, plans, and carries the plan out; `qabyl explain --plan` prints it.
+//! Plans a stage's requests before the first is sent: a pure function of the stored state and both clocks.
+//! A stage loads the state, plans, and carries the plan out; `qabyl explain --plan` prints it.
 //!
 //! Every step of a plan names its [`RequestClass`]. A budget of requests for each class belongs here;
 //! today the only bound is [`singles_max`].
@@ -13,7 +13,7 @@ use crate::domain::ids::ShopName;
 use crate::mutant::mutant;
 use crate::store::{Scan, ScanKind, Store, StoreError};
 
-/// Orders of each kind read singly in one pass, at most: some are missing from every list for good.
+/// Most orders of each kind read singly in one pass: some are missing from every list permanently.
 const SINGLES_MAX: u32 = 200;
 
 /// What requests are for, the most urgent first.
@@ -43,8 +43,7 @@ impl fmt::Display for RequestClass {
     }
 }
 
-/// Orders of each kind that one pass may read singly; `None` where what happened in an outage is read
-/// whole, however much it is.
+/// Most orders of each kind that one pass reads singly; `None` after an outage, when all are read.
 pub const fn singles_max(is_after_outage: bool) -> Option<u32> {
     if is_after_outage {
         None
@@ -63,7 +62,7 @@ pub struct Step {
 }
 
 impl Step {
-    /// Joins both.
+    /// Creates a step.
     pub fn new(class: RequestClass, what: impl Into<String>) -> Self {
         Self {
             class,
@@ -80,14 +79,14 @@ pub fn one_line(steps: &[Step]) -> String {
     steps.collect::<Vec<_>>().join("; ")
 }
 
-/// What is stored of earlier lists of one kind.
+/// The stored state of earlier lists of one kind.
 #[derive(Debug, Clone)]
 pub struct ListState {
     /// Both clocks now.
     pub clocks: Clocks,
     /// The last complete list.
     pub last: Option<Scan>,
-    /// The last complete list that went as deep as Kaspi goes.
+    /// The last complete list of the full depth.
     pub last_deep: Option<Scan>,
     /// When the oldest order was placed that the list must show.
     pub oldest: Option<Timestamp>,
@@ -98,7 +97,7 @@ pub struct ListState {
 pub enum Depth {
     /// The lookback before the last complete list.
     Lookback,
-    /// As far as Kaspi goes.
+    /// As far as Kaspi lists.
     Deep,
 }
 

@@ -1,4 +1,4 @@
-//! poll: new orders and their lines, from Kaspi into the database.
+//! poll: reads new orders and their lines from Kaspi into the database.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -15,7 +15,7 @@ use crate::kaspi::ApiError;
 use crate::ledger::Observed;
 use crate::store::{Scan, ScanKind};
 
-/// An order that cannot be read is in every list while it waits; it is logged this often.
+/// How often an unreadable order is logged while lists show it.
 const LOG_EVERY: Duration = Duration::from_mins(30);
 
 /// Orders that could not be read, by code, with the ticks at which each was last logged.
@@ -23,7 +23,7 @@ const LOG_EVERY: Duration = Duration::from_mins(30);
 pub(super) struct Unreadable(Mutex<HashMap<String, Duration>>);
 
 impl Unreadable {
-    /// The orders of these that are to be logged now, each with why it could not be read.
+    /// The unreadable orders that are to be logged now, with the reason of each.
     fn to_log<'a>(
         &self,
         orders: &'a [(String, String)],
@@ -53,7 +53,7 @@ pub struct Report {
     pub lines_read: usize,
     /// Orders whose lines could not be read this time.
     pub lines_failed: usize,
-    /// Why the list is not complete, if it is not.
+    /// Why the list is incomplete, if it is.
     pub problem: Option<String>,
 }
 

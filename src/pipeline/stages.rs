@@ -8,7 +8,7 @@ use std::time::Duration;
 pub enum Stage {
     /// Lists new orders.
     Poll,
-    /// Reads what became of orders.
+    /// Reads the current state of known orders.
     Sweep,
     /// Decides orders.
     Decide,
@@ -20,11 +20,11 @@ pub enum Stage {
     Stock,
     /// Sends notifications.
     Notify,
-    /// Makes backups and deletes what is old.
+    /// Makes backups and deletes old rows.
     Housekeep,
 }
 
-/// For what a stage runs on its own.
+/// The scope in which a stage has a loop of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
     /// Each shop.
@@ -38,7 +38,7 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// As the documents say it.
+    /// The scope as the documents name it.
     pub const fn words(self) -> &'static str {
         match self {
             Self::Shop => "each shop",
@@ -49,16 +49,16 @@ impl Scope {
     }
 }
 
-/// What is declared of a stage.
+/// The declaration of a stage.
 #[derive(Debug, Clone, Copy)]
 pub struct Declared {
     /// The stage.
     pub stage: Stage,
     /// Its name in logs, on the status page and in the documents.
     pub name: &'static str,
-    /// For what it runs on its own.
+    /// The scope of its loops.
     pub scope: Scope,
-    /// Longest time between two runs where nothing wakes it.
+    /// Longest time between two runs if nothing wakes it.
     pub period: Duration,
     /// Whether each round of `qabyl once` runs it.
     pub in_round: bool,
@@ -66,7 +66,7 @@ pub struct Declared {
     pub runs: &'static str,
     /// Stages that run soon after this one did something.
     pub wakes: &'static [Stage],
-    /// What it is for.
+    /// Its purpose.
     pub about: &'static str,
     /// Where it reads.
     pub reads: &'static str,
@@ -197,7 +197,7 @@ const _: () = {
 };
 
 impl Stage {
-    /// What is declared of it.
+    /// Its declaration.
     pub const fn declared(self) -> &'static Declared {
         &ALL[self as usize]
     }

@@ -54,7 +54,7 @@ pub struct Source {
     pub is_scheduled_now: Arc<AtomicBool>,
 }
 
-/// All sources, and what is remembered of them while the process runs.
+/// All sources, with their state in memory.
 pub struct Feeds {
     store: Arc<Store>,
     clock: Clock,
@@ -66,7 +66,7 @@ pub struct Feeds {
     seen: Mutex<HashMap<String, Seen>>,
 }
 
-/// What is remembered of a watched file.
+/// The state of a watched file, kept in memory.
 #[derive(Debug, Clone, Copy, Default)]
 struct Seen {
     /// Its last state, and since when (ticks).
@@ -140,7 +140,7 @@ impl Feeds {
         &self.sources
     }
 
-    /// The clock they go by.
+    /// The clock.
     pub const fn clock(&self) -> &Clock {
         &self.clock
     }
@@ -166,7 +166,7 @@ impl Feeds {
                     _ => every,
                 };
                 let since = self.clock.now().duration_since(state.tried_at);
-                // A clock that was set back must not postpone it for ever.
+                // A clock that was set back must not postpone it indefinitely.
                 since >= wait || since < SignedDuration::ZERO
             }
         }

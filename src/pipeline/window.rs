@@ -21,7 +21,7 @@ pub struct Window {
 }
 
 impl Window {
-    /// The same window, begun early enough for an order placed at `oldest`, up to 60 days back.
+    /// The same window, extended back to an order placed at `oldest`, up to 60 days back.
     #[must_use]
     pub fn extended_to(self, oldest: Option<Timestamp>) -> Self {
         let furthest = self.to.saturating_sub(EXTENDED_MAX).unwrap_or(self.to);
@@ -34,7 +34,7 @@ impl Window {
         self.split(REQUEST_MAX, OVERLAP)
     }
 
-    /// Consecutive parts of at most `length`, each begun `overlap` before the end of the last one.
+    /// Consecutive parts of at most `length`, each starting `overlap` before the end of the previous one.
     pub fn split(self, length: SignedDuration, overlap: SignedDuration) -> Vec<Self> {
         let mut parts = Vec::new();
         let mut from = self.from;

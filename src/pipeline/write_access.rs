@@ -1,5 +1,5 @@
-//! What is remembered of a shop's writes while the process runs: whether Kaspi denied the last one, and
-//! when each action's last POST ended.
+//! The state of a shop's writes, kept in memory: whether Kaspi denied the last one, and when each action's
+//! last POST ended.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -18,7 +18,7 @@ const BACKOFF: Backoff = Backoff::new(Duration::from_secs(30), Duration::from_mi
 /// ahead shortens no pause.
 pub struct WriteAccess {
     clock: Clock,
-    /// Names the token in use: a denial ends with the token it was given to.
+    /// Identifies the token in use: a denial applies only to the token that was denied.
     reader: Reader,
     /// How long a POST may still take effect after it ended.
     settle: Duration,
@@ -27,8 +27,8 @@ pub struct WriteAccess {
     posted: Mutex<HashMap<i64, Duration>>,
 }
 
-/// A write that Kaspi denied. Reads that succeed say nothing about the next write, so that one write
-/// probes now and then.
+/// A write that Kaspi denied. Successful reads prove nothing about writes, so that one write probes from time
+/// to time.
 #[derive(Debug, Clone, Copy)]
 struct WriteDenial {
     /// When one write may probe.
@@ -61,7 +61,7 @@ impl WriteAccess {
         });
     }
 
-    /// Notes that Kaspi let a write in.
+    /// Notes that Kaspi granted a write access.
     pub(super) fn note_allowed(&self) {
         *self.denial.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }

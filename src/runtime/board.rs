@@ -28,7 +28,7 @@ pub struct StageStatus {
     pub last_error: Option<String>,
     /// What to do about it.
     pub hint: Option<String>,
-    /// Ticks after which a run under way, or the wait for the next one, has lasted too long.
+    /// Ticks after which the current run, or the wait for the next one, has lasted too long.
     #[serde(skip)]
     pub overdue_at: Option<Duration>,
 }
@@ -52,7 +52,7 @@ impl Board {
         stages.values().filter(|stage| stage.runs > 0).count()
     }
 
-    /// A stage that should have ended its run, or begun the next one, by now.
+    /// A stage that should have ended its run, or started the next one, by now.
     pub fn overdue(&self, ticks: Duration) -> Option<String> {
         let stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
         let late = |stage: &StageStatus| stage.overdue_at.is_some_and(|at| ticks > at);

@@ -1,4 +1,4 @@
-//! From a configuration to running parts: the one place where they are put together.
+//! Builds the running parts from the configuration. No other module does.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -55,7 +55,7 @@ impl ShopParts {
 /// Why the parts could not be put together.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    /// A shop's name cannot be one.
+    /// A shop's name is invalid.
     #[error("a shop has an empty name")]
     ShopName,
     /// The HTTP client.
@@ -83,7 +83,7 @@ fn limit<T: Copy, U>(limit: Limit<T>, convert: impl FnOnce(T) -> U) -> Option<U>
     limit.as_option().copied().map(convert)
 }
 
-/// The limits as the domain takes them.
+/// The limits in the domain's types.
 pub fn limits(config: &Config) -> Limits {
     let i = &config.interlocks;
     Limits {
@@ -94,7 +94,7 @@ pub fn limits(config: &Config) -> Limits {
         accepts_per_hour_max: limit(config.actions.accepts_per_hour_max, |accepts| accepts),
         stock_max_age: limit(i.stock_max_age, signed),
         stock_collapse_share: limit(i.stock_collapse_share, |share| share),
-        // A sweep that is late by more than three periods is no evidence any more.
+        // A sweep older than three periods is no longer evidence.
         freshness: Freshness {
             sweep_age_max: signed(config.confirm.sweep_every * 3).max(SignedDuration::from_mins(1)),
             cancel_age_max: signed(config.confirm.cancel_sweep_age_max),
@@ -108,7 +108,7 @@ pub fn limits(config: &Config) -> Limits {
     }
 }
 
-/// The deadline and what leads up to it.
+/// The schedule: Kaspi's deadline and the times before it.
 pub fn schedule(config: &Config) -> Schedule {
     let schedule = &config.schedule;
     Schedule {

@@ -24,7 +24,7 @@ pub struct Summary {
     pub decided: usize,
     /// POSTs sent.
     pub sent: usize,
-    /// Whether Kaspi refuses the shop.
+    /// Whether Kaspi denies the shop access.
     pub denied: Option<String>,
     /// What was still failing at the end, if anything was.
     pub failing: Option<String>,

@@ -1,4 +1,4 @@
-//! Logs: where they go, how they look, and what never gets into them.
+//! Logs: their destination, their format, and what they must not contain.
 
 use std::fmt::Debug;
 use std::io;
@@ -19,7 +19,7 @@ use tracing_subscriber::{EnvFilter, Layer, fmt};
 use crate::config::{Log, LogFormat};
 use crate::text::shown;
 
-/// Where lines go; the journal ignores it.
+/// The output stream of log lines; the journal ignores it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
     /// For the daemon, whose output is its log.
@@ -28,7 +28,7 @@ pub enum Target {
     Stderr,
 }
 
-/// Why there are no logs.
+/// Why logging could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
     /// The filter cannot be read.
@@ -64,8 +64,8 @@ pub fn init(log: &Log, color: bool, target: Target) -> Result<(), TelemetryError
         .map_err(TelemetryError::Twice)
 }
 
-/// Libraries that put URLs, headers or statements into their chatter stay quiet whatever the
-/// filter says. A name covers every module that begins with it.
+/// Caps the levels of libraries that log URLs, headers or statements, even if the filter allows
+/// more. A name covers every module that begins with it.
 fn caps() -> Targets {
     Targets::new()
         .with_default(LevelFilter::TRACE)

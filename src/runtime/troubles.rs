@@ -1,4 +1,4 @@
-//! Repeated failures are logged once in a while with their number, not at every try.
+//! Repeated failures are logged at intervals with their number, not at every attempt.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 /// The same code is logged again after this long.
 const LOG_AGAIN: SignedDuration = SignedDuration::from_mins(5);
 
-/// How a stage has failed since it last worked.
+/// A stage's failures since its last success.
 #[derive(Debug, Default)]
 pub(super) struct Troubles {
     since: Option<Timestamp>,
@@ -24,7 +24,7 @@ struct Logged {
 }
 
 impl Troubles {
-    /// Notes a failure. Where it is to be logged now, returns how many of the same code were not.
+    /// Notes a failure. If it is to be logged now, returns how many failures of the same code were not logged.
     pub(super) fn failed(&mut self, code: &str, now: Timestamp) -> Option<u64> {
         self.since.get_or_insert(now);
         self.failures += 1;
@@ -44,7 +44,7 @@ impl Troubles {
         Some(unreported)
     }
 
-    /// Notes a success. Returns how many failures it ends and how long they lasted, where it ends any.
+    /// Notes a success. If it ends failures, returns their number and how long they lasted.
     pub(super) fn recovered(&mut self, now: Timestamp) -> Option<(u64, SignedDuration)> {
         let Self {
             since, failures, ..

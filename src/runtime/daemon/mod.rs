@@ -1,5 +1,5 @@
 //! The daemon: one loop for each stage of `pipeline/stages.rs` and what it works for. A stage runs when
-//! its period is over or something wakes it; cron only wakes.
+//! its period has passed or it is woken; cron only wakes stages.
 
 mod schedules;
 mod shared_stages;
@@ -59,10 +59,10 @@ impl Work {
     }
 }
 
-/// Runs all stages until `stop`, then lets what is under way end.
+/// Runs all stages until `stop`, then waits for current runs to end.
 ///
 /// # Errors
-/// A schedule that is none, or a database error that makes going on pointless.
+/// An invalid schedule, or a database error that cannot be recovered from.
 pub async fn run(work: Work, board: Arc<Board>, stop: CancellationToken) -> anyhow::Result<()> {
     let tracker = TaskTracker::new();
     let fatal = Fatal::default();
@@ -92,7 +92,7 @@ pub async fn run(work: Work, board: Arc<Board>, stop: CancellationToken) -> anyh
     }
     cron.start().await?;
     stop.cancelled().await;
-    // Writes end by themselves, and soon; reads could go on for minutes.
+    // Writes end soon by themselves; reads may take minutes.
     clients.iter().for_each(Client::end_reads);
     cron.shutdown().await?;
     tracker.close();

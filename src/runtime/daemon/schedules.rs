@@ -1,4 +1,4 @@
-//! What cron wakes. It starts nothing itself.
+//! Cron schedules. They wake stages and run nothing themselves.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -52,7 +52,7 @@ pub(super) fn spawn_notify(notifier: Notifier, spawner: &Spawner<'_>) {
     spawner.tracker.spawn(async move {
         stage
             .repeat(std::future::pending, async || {
-                // A request under way when the daemon stops is sent again with the same id.
+                // A request in flight when the daemon stops is sent again with the same id.
                 let report = tokio::select! {
                     () = stage.stop.cancelled() => {
                         return Ok(Completed::of(Stage::Notify, Value::Null));

@@ -1,4 +1,4 @@
-//! The stages of one shop: what each run is followed by, and what of it is logged and shown.
+//! The stages of one shop: which stages a run wakes, and what is logged and shown of it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::runtime::build::ShopParts;
 
 /// A poll that is incomplete, or lacks lines, is repeated after this long.
 const POLL_AGAIN: Duration = Duration::from_secs(5);
-/// Forced sweeps follow each other no closer than this.
+/// Shortest time between two forced sweeps.
 const SWEEP_SPACING: Duration = Duration::from_secs(3);
 
 pub(super) fn spawn(shop: ShopParts, wakes: &Arc<Wakes>, spawner: &Spawner<'_>) {
@@ -122,7 +122,7 @@ fn after_sweep(report: &sweep::Report, force: bool) -> Completed {
     });
     let did = if report.swept { did } else { Value::Null };
     let mut completed = Completed::of(Stage::Sweep, did);
-    // Whoever forced it waits for it.
+    // The stage that forced it waits for it.
     if report.observed.is_news() || force && report.swept {
         completed.wakes.extend([Stage::Decide, Stage::Act]);
     }

@@ -28,7 +28,7 @@ const SNOOZE_MIN: Duration = Duration::from_millis(200);
 /// How late a stage may begin its next run before it counts as hung.
 const LATE_MAX: Duration = Duration::from_mins(1);
 
-/// An error that ends the daemon, as the stage met it that stopped all others.
+/// The error that ends the daemon, from the stage that stopped all others.
 pub(super) type Fatal = Arc<Mutex<Option<String>>>;
 
 /// One stage of a shop, of a source of stock, or of the database.
@@ -76,7 +76,7 @@ impl StageLoop {
                     self.stop.cancel();
                     return;
                 }
-                // Whatever wakes the stage does not shorten the pause after a failure. A new token does.
+                // A wake does not shorten the pause after a failure. A new token does.
                 Err(error) => {
                     failures = failures.saturating_add(1);
                     Rerun::After(pause_after(&error, failures, self.clock.now()))
@@ -115,7 +115,7 @@ impl StageLoop {
         });
     }
 
-    /// A fault in the program, not in the world: logged, and the stage starts over from the database.
+    /// Logs a panic, which is a bug in the program. The stage starts again from the database.
     async fn panicked(&self) {
         let now = self.clock.now();
         self.board.update(&self.of, self.stage, |status| {
@@ -148,7 +148,7 @@ impl StageLoop {
             match result {
                 Ok(completed) => {
                     status.last_ok = Some(now);
-                    // A run that had nothing to do keeps the last report that says something.
+                    // A run that had nothing to do keeps the last report that is not empty.
                     if !completed.report.is_null() {
                         status.last_report.clone_from(&completed.report);
                     }

@@ -12,7 +12,7 @@ use crate::pipeline::stages::{self, Stage};
 #[derive(Default)]
 pub(super) struct Wakes {
     stages: [Notify; stages::ALL.len()],
-    /// Whether the next sweep is to run before its period is over.
+    /// Whether the next sweep is to run before its period has passed.
     force_sweep: AtomicBool,
 }
 
@@ -33,12 +33,12 @@ impl Wakes {
         self.wake(Stage::Sweep);
     }
 
-    /// Whether a sweep was forced since this was last asked.
+    /// Whether a sweep was forced since the last call.
     pub(super) fn take_forced_sweep(&self) -> bool {
         self.force_sweep.swap(false, Ordering::Relaxed)
     }
 
-    /// A forced sweep did not take place: the next run is one.
+    /// Forces the next sweep again, because a forced one did not take place.
     pub(super) fn keep_forced_sweep(&self) {
         self.force_sweep.store(true, Ordering::Relaxed);
     }
@@ -74,12 +74,12 @@ pub(super) struct Completed {
     pub(super) force_sweep: bool,
     /// What it did, for the status page; null where it had nothing to do.
     pub(super) report: Value,
-    /// What is wrong though the run succeeded, for the status page.
+    /// A problem of a successful run, for the status page.
     pub(super) trouble: Option<String>,
 }
 
 impl Completed {
-    /// A run after which the stage runs again when woken or when its period is over.
+    /// A run after which the stage runs again when woken or when its period has passed.
     pub(super) const fn of(stage: Stage, report: Value) -> Self {
         Self {
             rerun: Rerun::Within(stage.declared().period),
