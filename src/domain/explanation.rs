@@ -18,13 +18,13 @@ pub fn of_decision(
     policy: Option<&Policy>,
     now: Timestamp,
 ) -> Vec<String> {
-    let said = decision.overruled.as_ref().unwrap_or(&decision.proposed);
+    let by_rule = decision.overruled.as_ref().unwrap_or(&decision.proposed);
     let mut lines = vec![if decision.rule == NO_RULE {
-        format!("no rule matched, which is to {}", said.word())
+        format!("no rule matched, which is to {}", by_rule.word())
     } else if policy.is_none() && decision.rule.ends_with(" said so") {
-        format!("{}: {}", decision.rule, words(said))
+        format!("{}: {}", decision.rule, words(by_rule))
     } else {
-        format!("rule '{}' said {}", decision.rule, words(said))
+        format!("rule '{}' said {}", decision.rule, words(by_rule))
     }];
     if let Some(policy) = policy {
         let mut all = policy.rules.list.iter();

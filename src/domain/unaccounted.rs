@@ -5,8 +5,8 @@ use jiff::Timestamp;
 
 use super::order::{State, Status};
 
-/// So many requests for an order's lines may fail before nothing waits for them any more. That takes some
-/// sweeps: one order must not stop a shop for longer.
+/// Number of failed requests for an order's lines after which verdicts no longer wait for them. That takes some sweeps:
+/// one order must not stop a shop for longer.
 pub const LINES_REQUESTS_MAX: u32 = 5;
 
 /// How far an order's lines are read.
@@ -66,7 +66,7 @@ impl OrderWithoutLines {
         self.is_accepted() && self.lines.is_awaited(self.failures)
     }
 
-    /// Whether it is accepted by its status, or has an unknown one where accepted orders lie.
+    /// Whether it is accepted by its status, or has an unknown status in a state of accepted orders.
     pub fn is_accepted(&self) -> bool {
         match self.status {
             Status::AcceptedByMerchant => true,
@@ -107,7 +107,7 @@ pub struct WaitingOrder {
 }
 
 impl WaitingOrder {
-    /// Whether the list should show it and does not: the buyer cancelled it, or a person was first.
+    /// Whether the list should show it and does not: the buyer cancelled it, or a person handled it elsewhere.
     pub fn is_missing_from(&self, list: &NewList) -> bool {
         self.listed_scan.is_none_or(|scan| scan < list.scan)
             && self.created_at >= list.from

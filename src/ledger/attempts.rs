@@ -34,7 +34,7 @@ pub struct Launch {
     pub wants_sweep: bool,
 }
 
-/// How soon an action is looked at again that waits for others to be read.
+/// Pause before an action is looked at again that waits for other orders to be read.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(2);
 
 /// A POST that ended.
@@ -116,7 +116,7 @@ async fn end(
         Outcome::Applied => retry.due_after(now, ended.begun.n, 0.0),
         Outcome::Unknown(_) if mutant("r4_repeat_at_once") => now,
         Outcome::Unknown(_) => retry.due_after(now, ended.begun.n, ended.jitter),
-        // A definite no is read back at once: the reading says what it means.
+        // After a definite refusal the order is read at once: the reading shows what it means.
         Outcome::Rejected(_) | Outcome::Denied(_) => now,
         Outcome::Snoozed { until, .. } | Outcome::NotSent { until, .. } => *until,
     };

@@ -28,14 +28,14 @@ pub(crate) struct Viewpoint<'a> {
     /// The shop whose order is decided, and since when other shops must have been read completely for their
     /// promises to be certain.
     pub(crate) shop: Option<(&'a ShopName, Timestamp)>,
-    /// An order whose own promises do not stand in its way.
+    /// An order whose own promises are not counted.
     pub(crate) own: Option<(&'a ShopName, &'a OrderId)>,
 }
 
 /// How stock numbers are read.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StockSettings {
-    /// What numbers mean whose import does not say.
+    /// What numbers mean where their import does not state it.
     pub(crate) semantics: Semantics,
     /// Units of each SKU kept back.
     pub(crate) safety_stock: i64,

@@ -47,7 +47,7 @@ pub struct DecidingBatch<'a> {
     pub acts: bool,
 }
 
-/// What the proposals of earlier batches of a pass come to: they leave no reservation and no action behind.
+/// The sum of the proposals of earlier batches of a pass: proposals write no reservation and no action.
 #[derive(Debug, Default)]
 pub struct Proposed {
     demands: Vec<Demand>,
@@ -140,7 +140,7 @@ const fn counted(verdict: &Verdict) -> (u64, u64) {
     }
 }
 
-/// A batch under way: each order meets the stock and the counts that the ones before it left.
+/// A batch under way: each order is decided with the stock and the counts that the orders before it left.
 struct Pass<'a, 's> {
     tx: WriteTx<'s>,
     batch: &'a DecidingBatch<'a>,
@@ -196,7 +196,7 @@ impl Pass<'_, '_> {
         Ok((decided, demands))
     }
 
-    /// Counts an order decided, so that the next one meets the limits with it.
+    /// Counts an order decided, so that the limits for the next one include it.
     const fn count(&mut self, accepts: u64, cancels: u64) {
         let counters = &mut self.shop_facts.counters;
         counters.decided += accepts + cancels;

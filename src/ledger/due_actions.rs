@@ -10,7 +10,7 @@ use crate::domain::verdict::CancelReason;
 use crate::store::orders::parse_order;
 use crate::store::{Store, StoreError, at, ms};
 
-/// An action that wants attention now.
+/// An action that is due.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Due {
     /// Its row.
@@ -132,7 +132,7 @@ pub(crate) fn cancels_accepted_order(origin: Option<&str>, decided_status: Optio
 }
 
 impl Store {
-    /// Live actions that are due.
+    /// Live actions that are due now.
     pub async fn due_actions(
         &self,
         shop: &ShopName,

@@ -1,4 +1,4 @@
-//! What becomes of an order's units as its status asks for: reserved, gone from the shelf, or free again.
+//! Applies the status of an order to its reservations: they are made, confirmed, consumed or released.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -13,7 +13,7 @@ use crate::mutant::mutant;
 use crate::store::reservations::{Origin, close_reservations, confirm, insert_reservations};
 use crate::store::{StoreError, WriteTx, orders};
 
-/// Does with the order's units what its status asks for. Gives the number of reservations released.
+/// Applies the order's status to its reservations. Returns how many were released.
 pub(crate) async fn reconcile_units(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
@@ -50,8 +50,8 @@ pub(crate) async fn reconcile_units(
             reserve_seen(tx, shop, order, None, now).await?
         }
         ReservationEffect::Consume if total == 0 => {
-            // Seen as gone already, as when its lines are read only now: that was no sight of them on
-            // the shelf.
+            // The stored reading already showed that they had left, as when lines are read late: it is no evidence
+            // that they were on the shelf.
             let had_left = row.map(|row| orders::parse_order(&row.body)).transpose()?;
             let had_left = had_left.is_some_and(|before| before.handed_over_at.is_some());
             let before = row.filter(|_| !had_left);
@@ -92,8 +92,8 @@ async fn in_doubt(
     Ok(())
 }
 
-/// Reserves the units of an order that somebody else accepted (R6), consumed already where they have left.
-/// Nothing while its lines are not known: reading them comes back here.
+/// Reserves the units of an order accepted elsewhere (R6), as consumed where they have left. Does nothing while its
+/// lines are unknown: once they are read, this runs again.
 pub(crate) async fn reserve_seen(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,

@@ -22,7 +22,7 @@ use crate::store::{StoreError, WriteTx, at, orders};
 pub struct Recheck<'a> {
     /// The rules and limits in force.
     pub policy: &'a Policy,
-    /// How the ledger is to be read.
+    /// How stock is read.
     pub input: DecidingInput,
     /// An accept decided longer ago than this is decided again first, as is one whose units are no
     /// longer there; a cancel always is.
@@ -127,8 +127,8 @@ pub(crate) async fn decide_again(
     })
 }
 
-/// Whether the last POST of an action left so long ago that its doubt is a person's matter. A clock that
-/// was set by as much ends the patience too.
+/// Whether the last POST of an action was sent so long ago that a person must resolve its doubt. A clock set by as
+/// much has the same effect.
 async fn is_in_doubt_for_long(
     tx: &mut WriteTx<'_>,
     due: &Due,
@@ -189,8 +189,8 @@ fn words(decision: &Decision) -> String {
     )
 }
 
-/// Takes an action back. One that was never sent is superseded and its units are free again; one
-/// that was sent is left to a person, as its effect may still come.
+/// Withdraws an action. One that was never sent is superseded and its units are released; one that was sent is left
+/// to a person, as its effect may still come.
 pub(crate) async fn withdraw(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,

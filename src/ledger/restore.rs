@@ -23,7 +23,7 @@ const RESTORING: &str = ".restoring";
 pub struct Restored {
     /// When.
     pub at: Timestamp,
-    /// When the copy had last read both lists completely; `None` where it never had.
+    /// When both lists were last read completely before the backup was made; `None` where they never were.
     pub known_until: Option<Timestamp>,
 }
 
@@ -34,7 +34,7 @@ pub struct Restored {
 /// # Errors
 /// [`StoreError::Held`] while a daemon works on the database, [`StoreError::Open`] when there is
 /// something in its place or the copy is none of Qabyl's, [`StoreError::Damaged`] for a copy that is
-/// not whole, [`StoreError::Migrate`] for one of a newer version.
+/// incomplete, [`StoreError::Migrate`] for one of a newer version.
 pub async fn restore(
     from: &Path,
     to: &Path,
@@ -58,7 +58,7 @@ pub async fn restore(
     };
     let made = made.await;
     if made.is_err() {
-        // What went wrong already is worth more than this.
+        // The first error explains more than this one would.
         let _ = remove(&ready);
     }
     made
@@ -149,7 +149,7 @@ const STATEMENTS: [&str; 9] = [
        'levels', (SELECT json_group_array(json_array(sku, warehouse, on_hand)) FROM stock),
        'reservations', (SELECT json_group_array(json_array(id, sku, warehouse, quantity, state)) FROM reservations))
      WHERE ?2 > 0",
-    // What had been sent may have been sent once more.
+    // A POST sent before the backup may have been repeated since.
     "UPDATE actions SET due_at = MAX(due_at, ?2) WHERE ?1 > 0 AND closed_at IS NULL AND needs_person = 0",
     "UPDATE lease SET epoch = epoch + 1, checked_at = NULL WHERE ?1 > 0 AND ?2 > 0",
 ];

@@ -81,7 +81,7 @@ impl Store {
         let mut tx = self.write().await?;
         let known = known(&mut tx, new.source).await?;
         let is_first = is_first(&mut tx, new.source).await?;
-        // What other sources gave does not make the fall of a small one look small.
+        // Only levels of the same source count, so that a large source does not hide the fall of a small one.
         let is_counted = |level: &Level| is_first || level.is_own;
         let had = known.values().filter(|l| l.has_some() && is_counted(l));
         let mut report = ImportReport {
@@ -120,7 +120,7 @@ impl Store {
                 if before.is_none_or(|level| level.on_hand != row.on_hand.map(i64::from)) {
                     changed.push(json!([key.0, key.1, row.on_hand]));
                 }
-                // By a clock that runs ahead, what happens until then would be taken for counted.
+                // With a clock that runs ahead, everything that happens until then would seem counted already.
                 let as_of = if mutant("r9_count_from_the_future") {
                     ms(row.as_of)
                 } else {
@@ -148,7 +148,7 @@ fn count(of: usize) -> i64 {
     i64::try_from(of).unwrap_or(i64::MAX)
 }
 
-/// Whether nothing was ever taken in of this source.
+/// Whether nothing was ever imported from this source.
 async fn is_first(tx: &mut WriteTx<'_>, source: &str) -> Result<bool, StoreError> {
     let first = "SELECT NOT EXISTS (SELECT 1 FROM stock_imports WHERE source = ?)";
     let first = sqlx::query_scalar(first).bind(source);

@@ -73,7 +73,7 @@ UPDATE actions SET state = j.value ->> 3, attempts = j.value ->> 4, due_at = j.v
   needs_person = j.value ->> 6, closed_at = j.value ->> 7, why = j.value ->> 8
 FROM json_each(?) j WHERE actions.id = j.value ->> 0 AND state = j.value ->> 1 AND attempts = j.value ->> 2";
 
-/// Writes transitions. Gives how many rows were written: fewer where a row was changed since it was read.
+/// Writes transitions. Returns how many rows were written: fewer where a row was changed since it was read.
 pub(crate) async fn write(tx: &mut WriteTx<'_>, changes: &[Change]) -> Result<u64, StoreError> {
     if changes.is_empty() {
         return Ok(0);

@@ -10,7 +10,7 @@ pub(crate) const OPEN_ATTEMPTS: &str = "
 SELECT COUNT(*) FROM attempts t INDEXED BY attempts_open CROSS JOIN actions a ON a.id = t.action_id
 WHERE t.ended_at IS NULL AND a.shop = ?";
 
-/// Writes the row of a POST about to leave. Gives its id and its number, from 1.
+/// Writes the row of a POST about to be sent. Returns its id and its number, from 1.
 pub(crate) async fn insert(
     tx: &mut WriteTx<'_>,
     action: i64,

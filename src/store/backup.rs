@@ -38,7 +38,7 @@ impl Store {
         };
         let made = made.await;
         if made.is_err() {
-            // The first error says more than this one would.
+            // The first error explains more than this one would.
             let _ = remove(&partial);
         }
         made
@@ -98,7 +98,7 @@ pub(crate) async fn vacuum_into(from: SqliteConnectOptions, to: &Path) -> Result
     Ok(())
 }
 
-/// Gives a finished file its name, for good, unless that name is taken.
+/// Renames a finished file durably, unless that name is taken.
 pub(crate) async fn publish(finished: &Path, name: &Path) -> Result<(), StoreError> {
     let (from, to) = (finished.to_owned(), name.to_owned());
     let published = tokio::task::spawn_blocking(move || {

@@ -1,4 +1,4 @@
-//! What many readings change alike, written in one statement each: a sweep brings hundreds.
+//! Changes that many readings have in common, written in one statement each: a sweep brings hundreds of readings.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    /// An order as it was when its reading was asked for: how long that took to come says nothing.
+    /// An order as it was when its reading was requested; when the answer came does not matter.
     pub(crate) fn update(&mut self, shop: &ShopName, (order, asked_at): (&Order, i64), body: &str) {
         let columns = json!([
             order.id.as_str(),

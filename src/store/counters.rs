@@ -1,4 +1,4 @@
-//! Read model: how many orders were decided, and how, of late.
+//! Read model: how many orders were recently decided, and how.
 
 use jiff::{SignedDuration, Timestamp};
 use sqlx::{FromRow, SqliteConnection};
@@ -7,7 +7,7 @@ use super::{Store, StoreError, ms};
 use crate::domain::facts::Counters;
 use crate::domain::ids::ShopName;
 
-/// Decided are all orders of the window but those that wait with nothing under way.
+/// All orders of the window count as decided, except those that wait without a live action.
 pub(crate) const COUNTERS: &str = "
 WITH undecided AS (
    SELECT o.id FROM orders o INDEXED BY orders_waiting

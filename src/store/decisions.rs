@@ -20,7 +20,7 @@ pub(crate) struct Row<'a> {
     pub(crate) actor: &'a str,
 }
 
-/// Writes a decision and gives its number.
+/// Writes a decision and returns its number.
 pub(crate) async fn insert(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,

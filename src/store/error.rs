@@ -46,7 +46,7 @@ pub enum StoreError {
     /// A statement failed; nothing was written.
     #[error("the database refused a statement: {0}")]
     Statement(#[from] sqlx::Error),
-    /// A stored value is not one that is ever written.
+    /// A stored value that this code never writes.
     #[error("the database holds {what} that is impossible: '{value}'")]
     Corrupt {
         /// Which value.
@@ -54,7 +54,7 @@ pub enum StoreError {
         /// Its text.
         value: String,
     },
-    /// A row was changed by what cannot happen to it: it was written from outside, or the code is at fault.
+    /// An event that is impossible in the row's state: the row was changed from outside, or the code has a fault.
     #[error("the database holds what cannot be: {0}")]
     Impossible(#[from] crate::domain::action::InvalidTransition),
     /// The file is not an undamaged database.
@@ -105,7 +105,7 @@ impl StoreError {
         }
     }
 
-    /// Whether going on is pointless: the process must end.
+    /// Whether the process must end.
     pub const fn is_fatal(&self) -> bool {
         matches!(
             self,

@@ -21,7 +21,7 @@ const SQLITE_OLDEST: (u32, u32, u32) = (3, 51, 3);
 /// Reading connections: a read takes milliseconds, and each connection has a cache of its own.
 const READERS: u32 = 2;
 
-/// Rows a reading connection hands over at once: waking it up for each took a quarter of a replay's time.
+/// Rows a reading connection hands over at once: one wake-up a row took a quarter of a replay's time.
 const READ_AHEAD: usize = 512;
 
 /// How long a writer waits for another process's write.
@@ -88,7 +88,7 @@ fn is_busy(error: &sqlx::Error) -> bool {
 }
 
 impl Store {
-    /// Opens the database, making it if it is not there, and brings its schema up to date.
+    /// Opens the database, creates it if it does not exist, and migrates its schema.
     ///
     /// # Errors
     /// [`StoreError::Held`] when a daemon is asked for and another one holds it.
@@ -161,7 +161,7 @@ pub(crate) async fn refuse_pre_release(
 }
 
 /// Brings the schema up to date, whole or not at all: another process may open the same new file at
-/// the same moment, and one that dies half-way leaves nothing behind that the next one stumbles over.
+/// the same moment, and one that is killed half-way leaves nothing that stops the next one.
 async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     let applied: Result<i64, _> = sqlx::query_scalar("SELECT COUNT(*) FROM _sqlx_migrations")
         .fetch_one(&mut *connection)

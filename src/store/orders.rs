@@ -17,8 +17,8 @@ pub struct LinesWanted {
     pub order: Order,
 }
 
-/// Goods on sale without an offer of ours get one when a person links them: asked for again so often
-/// while their order waits or holds stock.
+/// Goods on sale without an offer of ours get one when a person links them. Their lines are requested again at this
+/// interval while their order waits or holds stock.
 const LINK_RETRY: SignedDuration = SignedDuration::from_mins(15);
 
 pub(crate) const LINES_WANTED: &str = "
@@ -99,8 +99,8 @@ pub(crate) async fn forget_lines(
     Ok(())
 }
 
-/// Marks lines as unreadable with a reason, or merely to be asked for again later: an hour later those of an
-/// order that is over, and that nothing waits for any more.
+/// Marks lines as unreadable with a reason, or to be requested again later: after an hour for a finished order whose
+/// lines nothing waits for.
 pub(crate) async fn lines_failed(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
@@ -142,7 +142,7 @@ pub(crate) async fn lines_not_needed(
     Ok(())
 }
 
-/// Counts a request for lines that was in vain.
+/// Counts a failed request for lines.
 pub(crate) async fn lines_asked(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
@@ -313,7 +313,7 @@ pub(crate) async fn update(
     Ok(())
 }
 
-/// Notes of orders that are as they were, when that was asked: id, time and shop of each.
+/// Stores when unchanged orders were last requested: id, time and shop of each.
 pub(crate) async fn touch(
     tx: &mut WriteTx<'_>,
     seen: &[serde_json::Value],
@@ -398,7 +398,7 @@ ORDER BY created_at DESC LIMIT 1 OFFSET ?2";
 
 impl Store {
     /// Orders in this status whose lines are still to be read, oldest first, or, where they were last seen
-    /// since `from`, to be asked about again.
+    /// since `from`, to be requested again.
     pub async fn lines_wanted(
         &self,
         shop: &ShopName,
@@ -445,7 +445,7 @@ impl Store {
         oldest.map(super::at).transpose()
     }
 
-    /// Orders known to be over that were placed at `from` or later: so long is the archive's list.
+    /// Number of finished orders placed at `from` or later, which is the length of the archive's list.
     pub async fn archived(&self, shop: &ShopName, from: Timestamp) -> Result<u64, StoreError> {
         let mut reader = self.read().await?;
         let count: i64 = sqlx::query_scalar(
@@ -458,7 +458,7 @@ impl Store {
         Ok(count.unsigned_abs())
     }
 
-    /// When the oldest of the `newest` orders known to be over was placed; `None` where there are fewer.
+    /// When the oldest of the `newest` finished orders was placed; `None` where there are fewer.
     pub async fn archived_from(
         &self,
         shop: &ShopName,

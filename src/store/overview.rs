@@ -24,19 +24,19 @@ pub struct HeldNow {
     pub because: Vec<String>,
 }
 
-/// What a span of time brought a shop.
+/// What happened in a shop in a span of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromRow)]
 pub struct DaySeen {
     /// Orders first seen.
     pub new: i64,
-    /// Accepts that Kaspi was seen to have taken.
+    /// Accepts that Kaspi confirmed.
     pub accepted: i64,
     /// Cancels in the same time.
     pub cancelled: i64,
 }
 
-/// Why an order waits, in words of a fixed list that a message can say in any language: names of
-/// interlocks, `rule:NAME`, `person`, `refused`, `undecided`. What a person wrote is not among them.
+/// Why an order waits, in words of a fixed list that a message can translate: names of
+/// interlocks, `rule:NAME`, `person`, `refused`, `undecided`. They include no text that a person wrote.
 pub(crate) fn because(held_by: Option<&str>, decision: Option<&Decision>) -> Vec<String> {
     match (held_by, decision) {
         (Some("qabyl"), _) => vec!["refused".to_owned()],
@@ -134,8 +134,8 @@ impl Store {
         Ok((started(new.await?), started(sweep.await?)))
     }
 
-    /// Since when new orders of a shop have not been listed completely, where the last try was in vain,
-    /// and why it was.
+    /// Since when new orders of a shop have not been listed completely, where the last try failed,
+    /// and why.
     pub async fn lists_failing(
         &self,
         shop: &ShopName,

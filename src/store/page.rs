@@ -1,5 +1,5 @@
-//! The queue of waiting orders, oldest first, walked through a page at a time: what waits in front
-//! hides nothing behind it, and a walk ends, as it never turns back.
+//! The queue of waiting orders, oldest first, read a page at a time. Orders at its front do not hide
+//! later ones, and reading ends, as it never goes back.
 
 use super::ms;
 use crate::domain::order::Order;
@@ -7,7 +7,7 @@ use crate::domain::order::Order;
 /// The next orders of a queue.
 #[derive(Debug, Clone)]
 pub struct Page {
-    /// Orders of it, at most.
+    /// Maximum number of orders.
     pub(crate) limit: u32,
     /// Creation of the last order looked at, as stored.
     pub(crate) created_at: i64,

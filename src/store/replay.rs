@@ -15,11 +15,11 @@ use crate::domain::replay::Replay;
 pub struct Past {
     /// Its row.
     pub id: i64,
-    /// The moment it was made for.
+    /// When it was made.
     pub at: Timestamp,
     /// What it rested on.
     pub facts: Facts,
-    /// What came out.
+    /// The decision.
     pub decision: Decision,
 }
 

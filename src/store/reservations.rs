@@ -16,7 +16,7 @@ use crate::store::{StoreError, WriteTx, at, ms};
 pub(crate) enum Origin {
     /// Our own decision; Kaspi does not show it yet.
     Decision,
-    /// Kaspi shows the order as accepted, or its goods as gone.
+    /// Kaspi shows the order as accepted, or its goods as departed.
     Observed {
         /// When they left the shelf, where they did.
         left: Option<Departure>,
@@ -43,7 +43,7 @@ pub(crate) async fn insert_reservations(
         }
     };
     let new = Fields::from(&new);
-    let mut told = Vec::with_capacity(demands.len());
+    let mut written = Vec::with_capacity(demands.len());
     for demand in demands {
         let id: i64 = sqlx::query_scalar(
             "INSERT INTO reservations (shop, order_id, sku, warehouse, quantity, origin, made_at, state,
@@ -65,11 +65,11 @@ pub(crate) async fn insert_reservations(
         .bind(new.why.as_deref())
         .fetch_one(tx.conn()?)
         .await?;
-        told.push(json!([id, demand.sku, demand.warehouse, demand.quantity]));
+        written.push(json!([id, demand.sku, demand.warehouse, demand.quantity]));
         crash_point("reservation.inserted");
     }
-    if !told.is_empty() {
-        let detail = json!({ "origin": word, "state": new.state.as_str(), "takes": told });
+    if !written.is_empty() {
+        let detail = json!({ "origin": word, "state": new.state.as_str(), "takes": written });
         let order = (shop, Some(&order.id));
         tx.audit(now, "qabyl", order, "reservation.made", detail);
     }

@@ -8,11 +8,11 @@ use crate::domain::availability::Sweep;
 use crate::domain::ids::ShopName;
 use crate::mutant::mutant;
 
-/// Scans older than this are dropped as new ones come: none says anything about now, and a deep one
+/// Scans older than this are deleted as new ones come: they show nothing about the present, and a deep scan
 /// is repeated more often. The last complete one of its kind stays: a pause begins with it.
 const KEPT_FOR: SignedDuration = SignedDuration::from_hours(12);
 
-/// Old scans dropped for each new one, at most: more than come, so that they do not pile up.
+/// Maximum number of old scans deleted for each new one; more than one, so that they do not accumulate.
 const DROPPED_AT_ONCE: i64 = 4;
 
 /// What was listed.
@@ -64,7 +64,7 @@ struct Row {
     archive_read: bool,
 }
 
-/// Writes a scan's row and gives its number.
+/// Writes a scan's row and returns its number.
 pub(crate) async fn insert(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
@@ -91,7 +91,7 @@ pub(crate) async fn insert(
     Ok(id)
 }
 
-/// Deletes a few scans that say nothing about the present any more.
+/// Deletes a few scans that show nothing about the present.
 pub(crate) async fn delete_old(tx: &mut WriteTx<'_>, now: Timestamp) -> Result<(), StoreError> {
     let kept_from = now.saturating_sub(KEPT_FOR).unwrap_or(Timestamp::MIN);
     sqlx::query(

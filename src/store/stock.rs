@@ -11,7 +11,7 @@ use crate::domain::ids::Sku;
 use crate::domain::stock::{ImportReport, Semantics};
 use crate::domain::stock_ledger::Listing;
 
-/// Fewer SKUs than this falling to zero at once say nothing about the feed: small shops sell out.
+/// Fewer SKUs than this falling to zero at once are no sign of a broken feed: small shops sell out.
 pub(crate) const COLLAPSE_SKUS_MIN: i64 = 3;
 
 /// One level, as stored.
@@ -19,7 +19,7 @@ pub(crate) const COLLAPSE_SKUS_MIN: i64 = 3;
 pub(crate) struct StoredLevel {
     /// What the source says.
     pub(crate) listing: Listing,
-    /// What its number means, where its import says so.
+    /// What its number means, where its import states it.
     pub(crate) means: Option<Semantics>,
 }
 
@@ -81,7 +81,7 @@ pub(crate) async fn listed(tx: &mut WriteTx<'_>, skus: &[&str]) -> Result<Vec<St
     .await?)
 }
 
-/// Writes the row of an import and gives its number.
+/// Writes the row of an import and returns its number.
 pub(crate) async fn insert_import(
     tx: &mut WriteTx<'_>,
     source: &str,
@@ -188,7 +188,7 @@ impl WriteTx<'_> {
 }
 
 impl Store {
-    /// When the newest level was taken in, and the oldest moment any level speaks of.
+    /// When the newest level was imported, and the oldest moment at which any level was counted.
     pub async fn stock_age(&self) -> Result<Option<(Timestamp, Timestamp)>, StoreError> {
         let mut reader = self.read().await?;
         let (newest, oldest): (Option<i64>, Option<i64>) =

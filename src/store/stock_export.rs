@@ -1,4 +1,4 @@
-//! What was cancelled for want of stock, and what is known of an SKU for a price list.
+//! SKUs that orders were cancelled for because stock was short, and what is known of an SKU for a price list.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,9 +14,9 @@ use crate::domain::money::Money;
 /// How an SKU was last sold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sold {
-    /// What Kaspi calls it.
+    /// Its name at Kaspi.
     pub name: Option<String>,
-    /// For how much.
+    /// Its price.
     pub price: Money,
 }
 

@@ -9,9 +9,9 @@ use crate::domain::ids::Sku;
 /// A part of an SKU.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartRow {
-    /// What Kaspi sells.
+    /// The SKU sold at Kaspi.
     pub sku: Sku,
-    /// What lies in the warehouse.
+    /// The SKU in the warehouse.
     pub part: Sku,
     /// Units of the part in one of the SKU.
     pub each: i64,
@@ -42,7 +42,7 @@ pub(crate) async fn parts(
     rows.into_iter().map(part).collect()
 }
 
-/// Puts these rows in place of all there are.
+/// Replaces all rows with these.
 pub(crate) async fn replace(tx: &mut WriteTx<'_>, rows: &[PartRow]) -> Result<(), StoreError> {
     sqlx::query("DELETE FROM stock_parts")
         .execute(tx.conn()?)

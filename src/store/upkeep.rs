@@ -13,7 +13,7 @@ use super::{Store, StoreError, ms, open};
 /// A file found undamaged within this time is not checked again.
 const CHECK_EVERY: SignedDuration = SignedDuration::from_hours(24);
 
-/// A file of at most this size is always checked: it takes no time worth saving. Bytes.
+/// A file of at most this size is always checked: that takes little time. Bytes.
 const SMALL: u64 = 64 * 1024 * 1024;
 
 impl Store {
@@ -47,7 +47,7 @@ impl Store {
     /// whether it was checked.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`]: going on would make it worse.
+    /// [`StoreError::Damaged`]: more writes would make it worse.
     pub async fn check_daily(&self, now: Timestamp) -> Result<bool, StoreError> {
         use std::sync::atomic::Ordering::Relaxed;
         let mut reader = self.read().await?;

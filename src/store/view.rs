@@ -25,7 +25,7 @@ pub struct OrderFilter {
     pub since: Option<i64>,
     /// Only those that need a person.
     pub held: bool,
-    /// At most so many, newest first; those that need a person oldest first, as they have the least time.
+    /// Maximum number, newest first; those that need a person oldest first, as they have the least time.
     pub limit: u32,
 }
 
@@ -51,7 +51,7 @@ pub struct DecisionView {
 pub struct AttemptView {
     /// From 1.
     pub n: i64,
-    /// When it was about to leave.
+    /// When it was about to be sent.
     pub begun_at: Timestamp,
     /// When it ended.
     pub ended_at: Option<Timestamp>,

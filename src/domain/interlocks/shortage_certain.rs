@@ -1,5 +1,5 @@
 //! An order is cancelled for stock only where a line is short for certain: not where an accept that may yet
-//! fail, or units that may be counted as gone twice, explain the shortage.
+//! fail, or units that may be subtracted twice, explain the shortage.
 
 use jiff::SignedDuration;
 

@@ -81,7 +81,7 @@ proptest! {
         let mut demands = ledger.demands(&lines, None);
         demands.sort();
         let taken = |name: &str| -> i64 {
-            demands.iter().filter(|take| take.sku.as_str() == name).map(|take| take.quantity).sum()
+            demands.iter().filter(|demand| demand.sku.as_str() == name).map(|demand| demand.quantity).sum()
         };
         prop_assert_eq!(PARTS.map(taken), wanted);
     }
