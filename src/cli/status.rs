@@ -70,7 +70,9 @@ pub(super) async fn run(loaded: &Loaded, args: &Status) -> Done {
         say(&json!(rows).to_string());
     } else {
         say(&out.to_string());
-        problems.iter().for_each(|problem| say(problem));
+        for problem in &problems {
+            say(problem);
+        }
     }
     Ok(ExitCode::from(if args.check && needs_person {
         NEEDS_PERSON

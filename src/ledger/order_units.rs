@@ -47,7 +47,7 @@ pub(crate) async fn reconcile_units(
             confirm(tx, shop, &[order.id.as_str()], now).await?;
         }
         ReservationEffect::Reserve if total == 0 => {
-            reserve_seen(tx, shop, order, None, now).await?
+            reserve_seen(tx, shop, order, None, now).await?;
         }
         ReservationEffect::Consume if total == 0 => {
             // The stored reading already showed that they had left, as when lines are read late: it is no evidence

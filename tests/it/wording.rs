@@ -31,6 +31,18 @@ const IDENTIFIERS: &[(&str, &str)] = &[
     ("Patience", "RetryPolicy"),
     ("Shut", "Denied"),
     ("MENDS", "REPAIRS"),
+    ("others_fresh_for", "other_shops_max_age"),
+    ("is_strange", "unknown_status"),
+    ("UNREAD_HOLDER", "unaccounted"),
+    ("unread_holder", "unaccounted"),
+    ("oldest_holder", "oldest_followed"),
+    ("waits_for_holders", "waits_for_readings"),
+    ("refit", "adjust_reservations"),
+    ("commit_word", "commit_manual_decision"),
+    ("Books", "StockCheck"),
+    ("untold", "unreported"),
+    ("is_blind", "list_unusable"),
+    ("let_go", "deleted_orders"),
 ];
 
 /// Phrases, matched as whole words in any case and across line breaks, and what is written instead.
@@ -51,6 +63,11 @@ const PHRASES: &[(&str, &str)] = &[
     ("is well", "is ok"),
     ("well again", "ok again"),
     ("at most ago", "maximum age"),
+    ("nobody knows", "it is unknown whether"),
+    ("lets go", "deletes, releases"),
+    ("vanished", "missing from the list"),
+    ("anew", "again"),
+    ("person's word", "a manual decision"),
 ];
 
 /// Where a word stays: the beginning of the path, the word, the reason.

@@ -45,7 +45,7 @@ impl<const N: usize> Shop<N> {
                 self.reserve(state, i, self.wants[i], Reserved::Confirmed);
             }
             ReservationEffect::Release if self.off != Some(Off::Release) => {
-                order.reserved = Reserved::No
+                order.reserved = Reserved::No;
             }
             ReservationEffect::Reserve
             | ReservationEffect::Release
