@@ -1,7 +1,7 @@
 //! What a verdict rests on besides stock: when accepted orders and the archive were last read, and which orders
 //! may hold units that no reservation counts.
 //!
-//! How fresh that must be depends on what rests on it, and stands in one table, [`Use::requirement`]:
+//! How fresh that must be depends on what rests on it, and stands in one table, `Use::requirement`:
 //!
 //! | use | sweep begun at most … ago | and ended at most … ago | and not begun before | archive | unaccounted orders |
 //! |---|---|---|---|---|---|
