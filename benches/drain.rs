@@ -11,7 +11,7 @@ use std::time::Duration;
 use qabyl::clock::Clock;
 use qabyl::config::{Config, Sources};
 use qabyl::domain::ids::Sku;
-use qabyl::domain::stock::StockRow;
+use qabyl::domain::stock::{OnHand, StockRow};
 use qabyl::runtime::{build, once};
 use qabyl::store::{Access, Store};
 use qabyl_sandbox::{LineSeed, OrderSeed, Server, Settings, World};
@@ -72,7 +72,7 @@ async fn drain() -> anyhow::Result<()> {
             Ok(StockRow {
                 sku,
                 warehouse: String::new(),
-                on_hand: Some(ORDERS),
+                on_hand: OnHand::Exactly(ORDERS),
                 as_of: now,
             })
         })

@@ -29,7 +29,10 @@ fn valid(rows: &[StockRow], now: Timestamp) {
     for row in rows {
         let sku = row.sku.as_str();
         assert!(!sku.is_empty() && sku == sku.trim(), "{sku:?}");
-        assert!(row.on_hand.is_some() && row.as_of <= ahead, "{row:?}");
+        assert!(
+            row.on_hand.units().is_some() && row.as_of <= ahead,
+            "{row:?}"
+        );
         assert_eq!(row.warehouse, row.warehouse.trim());
         assert!(seen.insert((sku, &row.warehouse)), "{sku} twice");
     }
@@ -40,7 +43,7 @@ fn written(rows: &[StockRow]) -> Vec<u8> {
     let header = ["sku", "on_hand", "warehouse", "as_of"];
     writer.write_record(header).expect("a header");
     for row in rows {
-        let on_hand = row.on_hand.unwrap_or_default().to_string();
+        let on_hand = row.on_hand.units().unwrap_or_default().to_string();
         let as_of = row.as_of.to_string();
         let fields = [row.sku.as_str(), &on_hand, &row.warehouse, &as_of];
         writer.write_record(fields).expect("a row");

@@ -16,7 +16,7 @@ use super::{Done, FAILED, orders, say, table};
 use crate::clock::Clock;
 use crate::config::{Config, Limit, Sources};
 use crate::domain::ids::Sku;
-use crate::domain::stock::StockRow;
+use crate::domain::stock::{OnHand, StockRow};
 use crate::runtime::build::{self, ShopParts};
 use crate::runtime::{once, telemetry};
 use crate::store::{Access, OrderFilter, OrderView, Store};
@@ -148,7 +148,7 @@ fn rows(seeded: &Seeded, clock: &Clock) -> Result<Vec<StockRow>, super::Failure>
         Ok(StockRow {
             sku: Sku::new(&row.sku)?,
             warehouse: String::new(),
-            on_hand: Some(row.on_hand),
+            on_hand: OnHand::Exactly(row.on_hand),
             as_of: clock.now(),
         })
     };

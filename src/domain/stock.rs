@@ -32,6 +32,30 @@ impl Semantics {
     }
 }
 
+/// The units that a source gives for an SKU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnHand {
+    /// So many.
+    Exactly(u32),
+    /// So many or more, such as `>50`: enough for an accept of as many, and never a reason to cancel.
+    AtLeast(u32),
+    /// A number below zero.
+    Negative,
+    /// No number, one that is not understood, or a contradiction.
+    Unknown,
+}
+
+impl OnHand {
+    /// The units that are there for certain; `None` where that is unknown.
+    pub const fn units(self) -> Option<u32> {
+        match self {
+            Self::Exactly(units) | Self::AtLeast(units) => Some(units),
+            Self::Negative | Self::Unknown => None,
+        }
+    }
+}
+
 /// One row of a stock source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StockRow {
@@ -39,8 +63,8 @@ pub struct StockRow {
     pub sku: Sku,
     /// The warehouse, empty for the common pool.
     pub warehouse: String,
-    /// Units; `None` where the source gave no usable number.
-    pub on_hand: Option<u32>,
+    /// Units, as the source gives them.
+    pub on_hand: OnHand,
     /// When it was counted.
     pub as_of: Timestamp,
 }

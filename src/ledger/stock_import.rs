@@ -98,6 +98,7 @@ impl Store {
         for batch in new.rows.chunks(BATCH) {
             let (mut rows, mut changed) = (Vec::with_capacity(batch.len()), Vec::new());
             for row in batch {
+                let on_hand = row.on_hand.units();
                 let key = (row.sku.as_str().to_owned(), row.warehouse.clone());
                 let before = known.get(&key);
                 if before.is_none() {
@@ -111,14 +112,14 @@ impl Store {
                     continue;
                 }
                 let had_some = before.is_some_and(Level::has_some);
-                let fell = had_some && row.on_hand == Some(0);
+                let fell = had_some && on_hand == Some(0);
                 report.rows += 1;
                 // Given by another source, or counted by hand, since this one last did.
                 report.had += i64::from(had_some && !before.is_some_and(is_counted));
                 report.fell += i64::from(fell);
                 let fell_in = (fell && !new.trusted).then_some(import);
-                if before.is_none_or(|level| level.on_hand != row.on_hand.map(i64::from)) {
-                    changed.push(json!([key.0, key.1, row.on_hand]));
+                if before.is_none_or(|level| level.on_hand != on_hand.map(i64::from)) {
+                    changed.push(json!([key.0, key.1, on_hand]));
                 }
                 // With a clock that runs ahead, everything that happens until then would seem counted already.
                 let as_of = if mutant("r9_count_from_the_future") {
@@ -126,7 +127,7 @@ impl Store {
                 } else {
                     ms(row.as_of.min(now))
                 };
-                rows.push(json!([key.0, key.1, row.on_hand, as_of, fell_in]));
+                rows.push(json!([key.0, key.1, on_hand, as_of, fell_in]));
             }
             stock::put(&mut tx, rows, import).await?;
             if !changed.is_empty() {

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::fetch::{Answer, ReadError, Web};
 use crate::clock::Clock;
 use crate::domain::ids::Sku;
-use crate::domain::stock::StockRow;
+use crate::domain::stock::{OnHand, StockRow};
 use crate::text::Secrets;
 
 /// Time between two requests.
@@ -56,7 +56,7 @@ impl AlStyle {
         clock: &Clock,
     ) -> Result<Vec<StockRow>, ReadError> {
         let as_of = clock.now();
-        let mut found: BTreeMap<String, Option<u32>> = BTreeMap::new();
+        let mut found: BTreeMap<String, OnHand> = BTreeMap::new();
         match self.by {
             By::Article => {
                 let answer = self.ask("/quantity-price", &[], token, clock).await?;
@@ -77,7 +77,7 @@ impl AlStyle {
         &self,
         token: &SecretString,
         clock: &Clock,
-        found: &mut BTreeMap<String, Option<u32>>,
+        found: &mut BTreeMap<String, OnHand>,
     ) -> Result<(), ReadError> {
         let limit = PAGE.to_string();
         let (mut offset, mut total) = (0_usize, usize::MAX);
@@ -168,19 +168,19 @@ fn object(answer: &Answer) -> Result<Map<String, Value>, ReadError> {
 }
 
 /// Adds a quantity. A number listed twice with different quantities is unknown.
-fn put(found: &mut BTreeMap<String, Option<u32>>, number: &str, quantity: Option<&Value>) {
-    let units = quantity.and_then(units);
+fn put(found: &mut BTreeMap<String, OnHand>, number: &str, quantity: Option<&Value>) {
+    let units = quantity.map_or(OnHand::Unknown, units);
     found
         .entry(number.trim().to_owned())
         .and_modify(|before| {
             if *before != units {
-                *before = None;
+                *before = OnHand::Unknown;
             }
         })
         .or_insert(units);
 }
 
-fn rows(found: BTreeMap<String, Option<u32>>, as_of: Timestamp) -> Vec<StockRow> {
+fn rows(found: BTreeMap<String, OnHand>, as_of: Timestamp) -> Vec<StockRow> {
     let rows = found.into_iter().filter_map(|(number, on_hand)| {
         Some(StockRow {
             sku: Sku::new(number).ok()?,
@@ -192,13 +192,9 @@ fn rows(found: BTreeMap<String, Option<u32>>, as_of: Timestamp) -> Vec<StockRow>
     rows.collect()
 }
 
-/// Units, or `None` for anything that is not a whole number: unknown is never zero.
-fn units(quantity: &Value) -> Option<u32> {
-    let text = plain(quantity);
-    // More than a number of units: at least that many.
-    let digits = text.strip_prefix('>').unwrap_or(&text).trim();
-    let whole = digits.strip_suffix(".0").unwrap_or(digits);
-    whole.parse().ok()
+/// The units; anything that is no quantity is unknown, never zero.
+fn units(quantity: &Value) -> OnHand {
+    super::units::read(&plain(quantity)).unwrap_or(OnHand::Unknown)
 }
 
 /// A string or a number as text.
@@ -218,19 +214,19 @@ mod tests {
     #[test]
     fn only_a_whole_number_is_a_quantity() {
         for (quantity, expected) in [
-            (json!(7), Some(7)),
-            (json!(0), Some(0)),
-            (json!("12"), Some(12)),
-            (json!(">50"), Some(50)),
-            (json!("> 50"), Some(50)),
-            (json!(3.0), Some(3)),
-            (json!(-1), None),
-            (json!(2.5), None),
-            (json!(null), None),
-            (json!("много"), None),
-            (json!(""), None),
-            (json!("<5"), None),
-            (json!(true), None),
+            (json!(7), OnHand::Exactly(7)),
+            (json!(0), OnHand::Exactly(0)),
+            (json!("12"), OnHand::Exactly(12)),
+            (json!(">50"), OnHand::AtLeast(50)),
+            (json!("> 50"), OnHand::AtLeast(50)),
+            (json!(3.0), OnHand::Exactly(3)),
+            (json!(-1), OnHand::Negative),
+            (json!(2.5), OnHand::Unknown),
+            (json!(null), OnHand::Unknown),
+            (json!("много"), OnHand::Unknown),
+            (json!(""), OnHand::Unknown),
+            (json!("<5"), OnHand::Unknown),
+            (json!(true), OnHand::Unknown),
         ] {
             assert_eq!(units(&quantity), expected, "{quantity}");
         }

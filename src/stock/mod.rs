@@ -12,6 +12,7 @@ mod price_list;
 #[cfg(feature = "price-list")]
 mod price_list_out;
 mod table;
+mod units;
 #[cfg(feature = "xlsx")]
 mod xlsx;
 

@@ -11,7 +11,7 @@ use quick_xml::events::{BytesStart, Event};
 use super::findings::{Findings, SourceError, quoted};
 use super::table::{AHEAD_MAX, instant};
 use crate::domain::ids::Sku;
-use crate::domain::stock::StockRow;
+use crate::domain::stock::{OnHand, StockRow};
 
 /// The file as read so far.
 struct List<'a> {
@@ -156,10 +156,10 @@ impl List<'_> {
         let count = attribute(element, "stockCount")?;
         let is_there = attribute(element, "available")?.map(|text| text.to_lowercase());
         let on_hand = match (is_there.as_deref(), count.as_deref()) {
-            (Some("no"), _) => Some(0),
+            (Some("no"), _) => OnHand::Exactly(0),
             // Some units, but it is unknown how many.
-            (Some("yes"), None | Some("")) => None,
-            (Some("yes"), Some(text)) => Some(text.parse::<u32>().map_err(|_| {
+            (Some("yes"), None | Some("")) => OnHand::Unknown,
+            (Some("yes"), Some(text)) => OnHand::Exactly(text.parse::<u32>().map_err(|_| {
                 format!(
                     "stockCount of {sku} is {}; expected whole units, 0 or more",
                     quoted(text)

@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::findings::{Findings, SourceError, quoted};
 use crate::diagnostics::nearest;
 use crate::domain::ids::Sku;
-use crate::domain::stock::StockRow;
+use crate::domain::stock::{OnHand, StockRow};
 
 const COLUMNS: [&str; 4] = ["sku", "on_hand", "warehouse", "as_of"];
 
@@ -159,7 +159,7 @@ impl<'a> Table<'a> {
                 }
                 Ok(vec![StockRow {
                     warehouse: warehouse.map_or("", field).to_owned(),
-                    on_hand: Some(units),
+                    on_hand: OnHand::Exactly(units),
                     as_of,
                     sku,
                 }])
@@ -170,9 +170,9 @@ impl<'a> Table<'a> {
                 for (point, index) in points {
                     let on_hand = match field(*index).to_lowercase().as_str() {
                         "" => continue,
-                        "yes" => None,
-                        "no" => Some(0),
-                        text => Some(text.parse::<u32>().map_err(|_| {
+                        "yes" => OnHand::Unknown,
+                        "no" => OnHand::Exactly(0),
+                        text => OnHand::Exactly(text.parse::<u32>().map_err(|_| {
                             format!(
                                 "{point} of {sku} is {}; expected whole units, yes or no",
                                 quoted(text)

@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use qabyl::clock::{Clock, SimulatedTime};
 use qabyl::config::{Config, Sources};
 use qabyl::domain::ids::Sku;
-use qabyl::domain::stock::StockRow;
+use qabyl::domain::stock::{OnHand, StockRow};
 use qabyl::pipeline::housekeep::{self, Keeper};
 use qabyl::pipeline::{StageError, alert};
 use qabyl::runtime::build;
@@ -290,7 +290,7 @@ impl Soak {
             rows.push(StockRow {
                 sku: Sku::new(&sku).unwrap(),
                 warehouse: String::new(),
-                on_hand: Some(there + arrived),
+                on_hand: OnHand::Exactly(there + arrived),
                 as_of: now,
             });
         }

@@ -102,7 +102,10 @@ fn reading(loaded: &Loaded, args: &StockImport) -> Result<Reading, Failure> {
 }
 
 fn print(args: &StockImport, report: ImportReport, rows: &[StockRow]) {
-    let unknown = rows.iter().filter(|row| row.on_hand.is_none()).count();
+    let unknown = rows
+        .iter()
+        .filter(|row| row.on_hand.units().is_none())
+        .count();
     if args.shown.format == Format::Json {
         let counts = json!({
             "rows": report.rows, "older": report.older, "had": report.had, "fell": report.fell,

@@ -21,7 +21,7 @@ use super::{Done, open, orders, person, say, table};
 use crate::clock::Clock;
 use crate::config::Loaded;
 use crate::domain::ids::Sku;
-use crate::domain::stock::StockRow;
+use crate::domain::stock::{OnHand, StockRow};
 use crate::runtime::build;
 
 pub(super) async fn set(loaded: &Loaded, args: &StockSet) -> Done {
@@ -29,7 +29,7 @@ pub(super) async fn set(loaded: &Loaded, args: &StockSet) -> Done {
     let row = StockRow {
         sku: Sku::new(&args.sku)?,
         warehouse: args.warehouse.trim().to_owned(),
-        on_hand: Some(args.on_hand),
+        on_hand: OnHand::Exactly(args.on_hand),
         as_of: now,
     };
     let store = open(&loaded.config).await?;

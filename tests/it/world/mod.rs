@@ -15,7 +15,7 @@ use qabyl::clock::{Clock, SimulatedTime};
 use qabyl::config::{Config, Sources};
 use qabyl::domain::ids::Sku;
 use qabyl::domain::policy::Policy;
-use qabyl::domain::stock::{Semantics, StockRow};
+use qabyl::domain::stock::{OnHand, Semantics, StockRow};
 use qabyl::ledger::StockView;
 use qabyl::pipeline;
 use qabyl::pipeline::housekeep::Keeper;
@@ -264,7 +264,7 @@ impl TestWorld {
             .map(|(sku, on_hand)| StockRow {
                 sku: Sku::new(*sku).unwrap(),
                 warehouse: warehouse.to_owned(),
-                on_hand: Some(*on_hand),
+                on_hand: OnHand::Exactly(*on_hand),
                 as_of,
             })
             .collect();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use jiff::{SignedDuration, Timestamp};
 use qabyl::domain::ids::Sku;
-use qabyl::domain::stock::StockRow;
+use qabyl::domain::stock::{OnHand, StockRow};
 use qabyl::domain::verdict::{CancelReason, Verdict};
 use qabyl::runtime::build;
 use qabyl_sandbox::{Order, Status, World};
@@ -212,7 +212,10 @@ impl Story {
             };
             self.known.counted(&sku, capacity, self.link.true_now());
             let on_hand = capacity.saturating_sub(left);
-            let on_hand = (self.rng.u8(..) > 8).then_some(on_hand);
+            let on_hand = match self.rng.u8(..) {
+                ..=8 => OnHand::Unknown,
+                _ => OnHand::Exactly(on_hand),
+            };
             rows.push(StockRow {
                 sku: Sku::new(&sku).unwrap(),
                 warehouse: String::new(),
@@ -224,7 +227,7 @@ impl Story {
             format!(
                 "counted {:?}",
                 rows.iter()
-                    .map(|r| (r.sku.as_str(), r.on_hand))
+                    .map(|r| (r.sku.as_str(), r.on_hand.units()))
                     .collect::<Vec<_>>()
             )
         });
