@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use toml::Table;
 
 use super::channel::Channel;
@@ -20,6 +20,9 @@ use super::{DEFAULT_TOML, dump, file, layer, together};
 
 /// Where a configuration file is looked for when none is named.
 pub const SEARCH: [&str; 2] = ["/etc/qabyl/qabyl.toml", "./qabyl.toml"];
+
+/// Fewest characters of the status pages' token: 128 bits in the shortest usual spelling, base64.
+const HTTP_TOKEN_CHARS_MIN: usize = 22;
 
 /// Where the configuration comes from.
 #[derive(Debug, Clone)]
@@ -95,7 +98,16 @@ impl Loaded {
             return Ok(None);
         };
         let source = TokenSource::of_file("http", file, &self.env);
-        source.load_secret().map(Some)
+        source.warn_if_readable();
+        let token = source.load_secret()?;
+        let length = token.expose_secret().len();
+        if length < HTTP_TOKEN_CHARS_MIN {
+            return Err(format!(
+                "the token has {length} characters and can be guessed; use at least {HTTP_TOKEN_CHARS_MIN} random \
+                 ones: openssl rand -hex 32"
+            ));
+        }
+        Ok(Some(token))
     }
 
     /// The same file again, with the environment as it is now.

@@ -194,6 +194,13 @@ impl TokenSource {
         }
     }
 
+    /// Logs a warning where other users can read the secret's file: once, not at each use.
+    pub fn warn_if_readable(&self) {
+        if let Some(file) = self.files.iter().find(|file| file.is_file()) {
+            self.warn_if_others_can_read(file);
+        }
+    }
+
     /// Every place, in the order they are looked at.
     pub fn places(&self) -> Vec<String> {
         let files = self.files.iter().map(|file| file.display().to_string());

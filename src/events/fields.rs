@@ -55,6 +55,9 @@ pub const FIELDS: &[Field] = &[
         "whether a person decided, rather than a rule",
     ),
     Field("took_ms", Number, "milliseconds it took"),
+    Field("peer", Text, "the address a request came from"),
+    Field("count", Number, "how often within the last minute"),
+    Field("uid", Number, "the user that a process runs as"),
     Field(
         "detail",
         Text,

@@ -116,8 +116,12 @@ events! {
             "`[rules] file` is `rules.toml` and there is none: the embedded rules are in force; logged at every start";
         INTERLOCK_OFF "interlock.off" WARN [] ["interlock"]
             "the configuration relaxes an interlock; logged at every start";
+        CLAIM_TAKEN "claim.taken" WARN [] ["uid"]
+            "another user of this machine, who does not have the shop's token, took the name of its claim; work goes on without the claim";
         SETTLE_SHORT "settle.short" WARN [] ["settle_s" "request_timeout_s"]
             "`actions.settle` is below `kaspi.request_timeout`, as in a trial; logged at every start";
+        HTTP_REFUSED "http.refused" WARN [] ["peer" "count"]
+            "a request for the status pages carried a wrong token; logged for the first within a minute, and when more are turned away";
         HTTP_FAILED "http.failed" WARN [] []
             "the status pages ended; orders go on";
     }

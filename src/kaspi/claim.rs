@@ -2,27 +2,61 @@
 //! decisions could promise one unit twice, or accept what the other cancels.
 //!
 //! The claim is an abstract socket, a name in the kernel: nothing on disk, and free as soon as its owner
-//! ends for any reason. Processes in different network namespaces, such as two containers, do not see
-//! each other's claims.
+//! ends for any reason. Any user of the machine can take such a name, so a holder is believed only where it
+//! runs as this user or as root, or proves that it has the shop's token. Processes in different network
+//! namespaces, such as two containers, do not see each other's claims.
 
-use std::fmt::Write as _;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 
-/// The socket; `None` where the system forbids abstract sockets.
-#[cfg(target_os = "linux")]
-type Socket = Option<std::os::unix::net::UnixListener>;
-/// Other systems have no abstract sockets.
-#[cfg(not(target_os = "linux"))]
-type Socket = ();
-
 /// The right to write for one shop.
 #[derive(Debug)]
 pub(super) struct Claim {
+    secret: Arc<Secret>,
+    state: Arc<Mutex<State>>,
+}
+
+/// What the name of the claim is made of, and what proves a holder's right to it.
+#[derive(Debug)]
+struct Secret {
     name: String,
-    socket: Mutex<Option<Socket>>,
+    token: SecretString,
+}
+
+/// What is known of the claim.
+#[derive(Debug)]
+enum State {
+    /// Not asked for yet, or given up by the process that had it.
+    Free,
+    /// This process has it, and proves it to whoever asks, until this is dropped.
+    #[allow(dead_code, reason = "dropping it frees the name")]
+    Held(Held),
+    /// The system has no abstract sockets, or forbids them: the lock on the database still protects it.
+    Unavailable,
+    /// A process has the name; whether it has the token is being asked.
+    #[cfg_attr(
+        not(target_os = "linux"),
+        allow(dead_code, reason = "no abstract sockets")
+    )]
+    Asked,
+    /// Another process for this shop has it.
+    Elsewhere,
+    /// A process that has no right to it has the name.
+    Usurped,
+}
+
+impl Secret {
+    /// Proves that whoever computed it has the token.
+    fn proof(&self, nonce: &[u8]) -> [u8; 32] {
+        Sha256::new()
+            .chain_update(self.token.expose_secret())
+            .chain_update([0])
+            .chain_update(nonce)
+            .finalize()
+            .into()
+    }
 }
 
 impl Claim {
@@ -33,58 +67,253 @@ impl Claim {
             .chain_update([0])
             .chain_update(token.expose_secret())
             .finalize();
-        let mut name = "qabyl-acts-".to_owned();
-        for byte in digest.iter().take(16) {
-            let _ = write!(name, "{byte:02x}");
-        }
+        let digest = digest.iter().take(16).map(|byte| format!("{byte:02x}"));
         Self {
-            name,
-            socket: Mutex::new(None),
+            secret: Arc::new(Secret {
+                name: format!("qabyl-acts-{}", digest.collect::<String>()),
+                token: token.clone(),
+            }),
+            state: Arc::new(Mutex::new(State::Free)),
         }
     }
 
-    /// Takes the claim, or keeps it; `false` while another process has it.
+    /// Takes the claim, or keeps it; `false` while another process of this shop has it, or may have it.
     pub(super) fn acquire(&self) -> bool {
-        let mut socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
-        if socket.is_none() {
-            *socket = bind(&self.name);
+        let mut state = lock(&self.state);
+        match &*state {
+            State::Held(_) | State::Unavailable => return true,
+            State::Asked => return false,
+            State::Free | State::Elsewhere | State::Usurped => {}
         }
-        socket.is_some()
+        match bind(&self.secret) {
+            Bound::Held(held) => *state = State::Held(held),
+            Bound::Unavailable => *state = State::Unavailable,
+            Bound::Taken => match *state {
+                // A holder that was believed stays so, even while it is stopped and answers nothing.
+                State::Elsewhere => return false,
+                State::Usurped => {}
+                _ => {
+                    *state = State::Asked;
+                    ask(&self.secret, &self.state);
+                    return false;
+                }
+            },
+        }
+        true
     }
 }
 
+impl Claim {
+    /// Whether another process of this shop has the claim, as far as was seen.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        matches!(*lock(&self.state), State::Elsewhere)
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What became of an attempt to take the name.
+enum Bound {
+    #[cfg_attr(
+        not(target_os = "linux"),
+        allow(dead_code, reason = "no abstract sockets")
+    )]
+    Held(Held),
+    Unavailable,
+    #[cfg_attr(
+        not(target_os = "linux"),
+        allow(dead_code, reason = "no abstract sockets")
+    )]
+    Taken,
+}
+
 #[cfg(target_os = "linux")]
-fn bind(name: &str) -> Option<Socket> {
+use linux::{Held, ask, bind};
+#[cfg(not(target_os = "linux"))]
+use others::{Held, ask, bind};
+
+#[cfg(target_os = "linux")]
+mod linux {
     use std::os::linux::net::SocketAddrExt as _;
     use std::os::unix::net::{SocketAddr, UnixListener};
-    let bound =
-        SocketAddr::from_abstract_name(name).and_then(|address| UnixListener::bind_addr(&address));
-    match bound {
-        Ok(listener) => Some(Some(listener)),
-        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => None,
-        // The system forbids abstract sockets: the lock on the database still protects it.
-        Err(_) => Some(None),
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::UnixStream;
+
+    use super::{Bound, Secret, State, lock};
+    use crate::events::log_event;
+
+    /// Longest wait for a holder's proof; it is on this machine.
+    const PROOF_MAX: Duration = Duration::from_secs(2);
+
+    /// The name, and the task that proves to others that it is rightly held.
+    #[derive(Debug)]
+    pub(super) struct Held(tokio::task::JoinHandle<()>);
+
+    impl Drop for Held {
+        fn drop(&mut self) {
+            self.0.abort();
+        }
+    }
+
+    pub(super) fn bind(secret: &Arc<Secret>) -> Bound {
+        let bound = SocketAddr::from_abstract_name(&secret.name)
+            .and_then(|address| UnixListener::bind_addr(&address));
+        let listener = match bound {
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => return Bound::Taken,
+            Ok(listener) if listener.set_nonblocking(true).is_ok() => {
+                tokio::net::UnixListener::from_std(listener)
+            }
+            _ => return Bound::Unavailable,
+        };
+        let Ok(listener) = listener else {
+            return Bound::Unavailable;
+        };
+        let secret = Arc::clone(secret);
+        Bound::Held(Held(tokio::spawn(async move {
+            loop {
+                match listener.accept().await {
+                    Ok((stream, _)) => {
+                        let proven = prove(stream, &secret);
+                        let _ = tokio::time::timeout(PROOF_MAX, proven).await;
+                    }
+                    // No descriptor is free: they are again soon.
+                    Err(_) => tokio::time::sleep(PROOF_MAX).await,
+                }
+            }
+        })))
+    }
+
+    async fn prove(mut stream: UnixStream, secret: &Secret) -> std::io::Result<()> {
+        let mut nonce = [0; 32];
+        stream.read_exact(&mut nonce).await?;
+        stream.write_all(&secret.proof(&nonce)).await
+    }
+
+    /// Asks the holder of the name for its right to it, and writes the answer into `state`.
+    pub(super) fn ask(secret: &Arc<Secret>, state: &Arc<Mutex<State>>) {
+        let (secret, state) = (Arc::clone(secret), Arc::clone(state));
+        tokio::spawn(async move {
+            let found = match tokio::time::timeout(PROOF_MAX, connect(&secret)).await {
+                Ok(Ok(stream)) => judge(stream, &secret).await,
+                // It ended in the meantime.
+                Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+                    State::Free
+                }
+                // Whose it is cannot be seen.
+                Ok(Err(_)) | Err(_) => State::Elsewhere,
+            };
+            *lock(&state) = found;
+        });
+    }
+
+    async fn connect(secret: &Secret) -> std::io::Result<UnixStream> {
+        UnixStream::connect(format!("\0{}", secret.name)).await
+    }
+
+    async fn judge(mut stream: UnixStream, secret: &Secret) -> State {
+        let holder = stream.peer_cred().map(|peer| peer.uid());
+        let own = rustix::process::geteuid().as_raw();
+        let nonce: [u8; 32] = std::array::from_fn(|_| fastrand::u8(..));
+        let asked = async {
+            stream.write_all(&nonce).await?;
+            let mut proof = [0; 32];
+            stream.read_exact(&mut proof).await?;
+            std::io::Result::Ok(proof)
+        };
+        let proof = tokio::time::timeout(PROOF_MAX, asked).await;
+        let is_proven = matches!(proof, Ok(Ok(proof)) if proof == secret.proof(&nonce));
+        match holder {
+            Ok(uid) if !is_believed(uid, own, is_proven) => {
+                log_event!(
+                    CLAIM_TAKEN,
+                    uid,
+                    "another user of this machine, who does not have the shop's token, took the name of its claim: \
+                     stop that process; work goes on without the claim"
+                );
+                State::Usurped
+            }
+            _ => State::Elsewhere,
+        }
+    }
+
+    /// Whether a holder is another process of this shop: one of this user or of root need not prove it, as it
+    /// may be stopped.
+    pub(super) const fn is_believed(holder: u32, own: u32, is_proven: bool) -> bool {
+        is_proven || holder == own || holder == 0
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-fn bind(_: &str) -> Option<Socket> {
-    Some(())
+mod others {
+    use std::sync::{Arc, Mutex};
+
+    use super::{Bound, Secret, State};
+
+    #[derive(Debug)]
+    pub(super) struct Held;
+
+    pub(super) fn bind(_: &Arc<Secret>) -> Bound {
+        Bound::Unavailable
+    }
+
+    pub(super) fn ask(_: &Arc<Secret>, _: &Arc<Mutex<State>>) {}
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
 
-    #[test]
-    fn one_process_at_a_time_and_free_when_it_ends() {
+    /// Asks until the claim is no longer in question.
+    async fn acquire(claim: &Claim) -> bool {
+        for _ in 0..500 {
+            let acquired = claim.acquire();
+            if !matches!(*lock(&claim.state), State::Asked | State::Free) {
+                return acquired;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        panic!("the holder of the claim was never judged");
+    }
+
+    #[tokio::test]
+    async fn one_process_at_a_time_and_free_when_it_ends() {
         let url = "http://127.0.0.1:1/one-at-a-time";
         let claim = |token: &str| Claim::new(url, &SecretString::from(token));
         let (first, second, other) = (claim("a"), claim("a"), claim("b"));
-        assert!(first.acquire() && first.acquire(), "taken, and kept");
-        assert!(!second.acquire(), "another process for the same shop");
-        assert!(other.acquire(), "another shop");
+        assert!(acquire(&first).await && first.acquire(), "taken, and kept");
+        assert!(!acquire(&second).await, "another process for the same shop");
+        assert!(acquire(&other).await, "another shop");
         drop(first);
-        assert!(second.acquire(), "free again");
+        for _ in 0..500 {
+            if second.acquire() {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        panic!("it is not free again");
+    }
+
+    #[test]
+    fn a_holder_of_another_user_is_believed_only_with_the_token() {
+        use super::linux::is_believed;
+        assert!(is_believed(1000, 1000, false), "may be stopped");
+        assert!(is_believed(0, 1000, false), "root's");
+        assert!(is_believed(1001, 1000, true), "has the token");
+        assert!(!is_believed(1001, 1000, false), "took the name alone");
+        assert!(!is_believed(1001, 0, false), "took the name from root's");
+    }
+
+    #[test]
+    fn only_the_token_gives_the_proof() {
+        let secret = |token: &str| Claim::new("http://a", &SecretString::from(token)).secret;
+        let nonce = [7; 32];
+        assert_eq!(secret("a").proof(&nonce), secret("a").proof(&nonce));
+        assert_ne!(secret("a").proof(&nonce), secret("b").proof(&nonce));
+        assert_ne!(secret("a").proof(&nonce), secret("a").proof(&[8; 32]));
     }
 }

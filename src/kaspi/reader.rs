@@ -68,6 +68,12 @@ impl Reader {
         self.shared.gate.view()
     }
 
+    /// Whether another process of this machine acts for the shop, so that this one does not.
+    pub fn acts_elsewhere(&self) -> bool {
+        let claim = self.shared.claim.as_ref();
+        claim.is_some_and(super::claim::Claim::is_elsewhere)
+    }
+
     /// Kaspi's clock minus ours, from the last answer's `Date`.
     pub fn skew(&self) -> Option<SignedDuration> {
         self.shared.gate.skew()

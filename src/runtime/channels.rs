@@ -31,6 +31,7 @@ pub fn channel(loaded: &Loaded, channel: &config::Channel) -> Result<Channel, Bu
         },
     };
     let source = loaded.secret_source(channel);
+    source.warn_if_readable();
     Channel::new(
         &channel.name,
         (

@@ -4,20 +4,24 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use axum::extract::{Request, State};
+use axum::extract::connect_info::Connected;
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use axum::serve::Listener;
+use axum::serve::{IncomingStream, Listener};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
+
+use crate::events::log_event;
 
 /// Most connections at once: a scraper, a health check, a few people.
 const CONNECTIONS_MAX: usize = 32;
@@ -25,12 +29,120 @@ const CONNECTIONS_MAX: usize = 32;
 /// Longest life of a connection: an idle one must not keep its slot.
 const CONNECTION_LIFE: Duration = Duration::from_mins(1);
 
+/// Longest wait for the head of a request, the first and each later one: a client that sends half of one must
+/// not keep its slot.
+const HEAD_MAX: Duration = Duration::from_secs(5);
+
+/// Most requests with a wrong token that are answered within [`REFUSALS_WITHIN`]; later ones are turned away.
+const REFUSALS_MAX: u32 = 20;
+
+/// The time in which wrong tokens are counted.
+const REFUSALS_WITHIN: Duration = Duration::from_mins(1);
+
+/// Sent with every answer.
+const HEADERS: [(&str, &str); 5] = [
+    ("x-content-type-options", "nosniff"),
+    ("cache-control", "no-store"),
+    ("referrer-policy", "no-referrer"),
+    ("cross-origin-opener-policy", "same-origin"),
+    (
+        "content-security-policy",
+        "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+    ),
+];
+
 /// Pages that answer without a token, with yes or no only.
 const PUBLIC: [&str; 2] = ["/healthz", "/readyz"];
 
-/// The token that requests must carry, if one is configured.
+/// Who may read the pages.
 #[derive(Clone)]
-pub(super) struct Guard(pub(super) Option<Arc<SecretString>>);
+pub(super) struct Guard {
+    token: Option<Arc<SecretString>>,
+    refusals: Arc<Mutex<Refusals>>,
+}
+
+/// Wrong tokens, counted over a short time.
+struct Refusals {
+    since: Instant,
+    count: u32,
+}
+
+impl Guard {
+    /// Requests must carry the token, if one is configured.
+    pub(super) fn new(token: Option<SecretString>) -> Self {
+        let refusals = Refusals {
+            since: Instant::now(),
+            count: 0,
+        };
+        Self {
+            token: token.map(Arc::new),
+            refusals: Arc::new(Mutex::new(refusals)),
+        }
+    }
+
+    /// Why a request is not answered, or whether it is to get yes or no only.
+    fn admit(&self, request: &Request) -> Result<Admitted, Response> {
+        let headers = request.headers();
+        if headers.get_all(header::HOST).iter().count() > 1 {
+            let why = "send one Host header\n";
+            return Err((StatusCode::BAD_REQUEST, why).into_response());
+        }
+        let Some(token) = &self.token else {
+            if is_for_loopback(headers) {
+                return Ok(Admitted::Fully);
+            }
+            let why = "ask for 127.0.0.1 or localhost\n";
+            return Err((StatusCode::MISDIRECTED_REQUEST, why).into_response());
+        };
+        if carries(headers, token) {
+            return Ok(Admitted::Fully);
+        }
+        if PUBLIC.contains(&request.uri().path()) {
+            return Ok(Admitted::ForYesOrNo);
+        }
+        if headers.contains_key(header::AUTHORIZATION) && self.refuse(request) > REFUSALS_MAX {
+            let later = [(header::RETRY_AFTER, REFUSALS_WITHIN.as_secs().to_string())];
+            let why = "too many wrong tokens\n";
+            return Err((StatusCode::TOO_MANY_REQUESTS, later, why).into_response());
+        }
+        let ask = [(header::WWW_AUTHENTICATE, "Bearer")];
+        let why = "send the token: Authorization: Bearer …\n";
+        Err((StatusCode::UNAUTHORIZED, ask, why).into_response())
+    }
+
+    /// Counts a wrong token, and logs the first of a while and the one from which they are turned away.
+    fn refuse(&self, request: &Request) -> u32 {
+        let count = {
+            let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+            if refusals.since.elapsed() > REFUSALS_WITHIN {
+                *refusals = Refusals {
+                    since: Instant::now(),
+                    count: 0,
+                };
+            }
+            refusals.count = refusals.count.saturating_add(1);
+            refusals.count
+        };
+        if count == 1 || count == REFUSALS_MAX + 1 {
+            let peer = request.extensions().get::<ConnectInfo<Peer>>();
+            let peer = peer.map_or_else(String::new, |peer| peer.0.address.ip().to_string());
+            log_event!(
+                HTTP_REFUSED,
+                peer,
+                count,
+                "a request for the status pages carried a wrong token"
+            );
+        }
+        count
+    }
+}
+
+/// How much a request may learn.
+enum Admitted {
+    Fully,
+    /// Without the token.
+    ForYesOrNo,
+}
 
 /// Marks a request without the token: its answer must be yes or no only.
 #[derive(Clone, Copy)]
@@ -41,37 +153,19 @@ pub(super) async fn check(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let headers = request.headers();
-    match &guard.0 {
-        None if is_for_loopback(headers) => {}
-        None => {
-            let why = "ask for 127.0.0.1 or localhost\n";
-            return (StatusCode::MISDIRECTED_REQUEST, why).into_response();
-        }
-        Some(token) if carries(headers, token) => {}
-        Some(_) if PUBLIC.contains(&request.uri().path()) => {
-            request.extensions_mut().insert(Unauthenticated);
-        }
-        Some(_) => {
-            let ask = [(header::WWW_AUTHENTICATE, "Bearer")];
-            return (
-                StatusCode::UNAUTHORIZED,
-                ask,
-                "send the token: Authorization: Bearer …\n",
-            )
-                .into_response();
-        }
+    if let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<Peer>>() {
+        peer.is_answered.store(true, Ordering::Relaxed);
     }
-    let mut answer = next.run(request).await;
+    let mut answer = match guard.admit(&request) {
+        Ok(Admitted::Fully) => next.run(request).await,
+        Ok(Admitted::ForYesOrNo) => {
+            request.extensions_mut().insert(Unauthenticated);
+            next.run(request).await
+        }
+        Err(refusal) => refusal,
+    };
     let headers = answer.headers_mut();
-    for (name, value) in [
-        ("x-content-type-options", "nosniff"),
-        ("cache-control", "no-store"),
-        (
-            "content-security-policy",
-            "default-src 'none'; style-src 'unsafe-inline'",
-        ),
-    ] {
+    for (name, value) in HEADERS {
         headers.insert(name, header::HeaderValue::from_static(value));
     }
     answer
@@ -132,7 +226,12 @@ impl Listener for Bounded {
         let (stream, address) = Listener::accept(&mut self.listener).await;
         let connection = Connection {
             stream,
+            peer: Peer {
+                address,
+                is_answered: Arc::default(),
+            },
             deadline: Box::pin(tokio::time::sleep(CONNECTION_LIFE)),
+            head_deadline: Box::pin(tokio::time::sleep(HEAD_MAX)),
             _slot: slot,
         };
         (connection, address)
@@ -143,10 +242,27 @@ impl Listener for Bounded {
     }
 }
 
-/// A connection, its slot and its deadline.
+/// The other end of a connection.
+#[derive(Clone)]
+pub(super) struct Peer {
+    address: SocketAddr,
+    /// The head of a request is complete and its answer not begun: nothing more is expected from the client.
+    is_answered: Arc<AtomicBool>,
+}
+
+impl Connected<IncomingStream<'_, Bounded>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, Bounded>) -> Self {
+        stream.io().peer.clone()
+    }
+}
+
+/// A connection, its slot and its deadlines.
 pub(super) struct Connection {
     stream: TcpStream,
+    peer: Peer,
     deadline: Pin<Box<Sleep>>,
+    /// For the head of the next request.
+    head_deadline: Pin<Box<Sleep>>,
     _slot: Option<OwnedSemaphorePermit>,
 }
 
@@ -156,7 +272,10 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.deadline.as_mut().poll(context).is_ready() {
+        let is_awaited = !self.peer.is_answered.load(Ordering::Relaxed);
+        if self.deadline.as_mut().poll(context).is_ready()
+            || (is_awaited && self.head_deadline.as_mut().poll(context).is_ready())
+        {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         Pin::new(&mut self.stream).poll_read(context, buffer)
@@ -171,6 +290,10 @@ impl AsyncWrite for Connection {
     ) -> Poll<io::Result<usize>> {
         if self.deadline.as_mut().poll(context).is_ready() {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        if self.peer.is_answered.swap(false, Ordering::Relaxed) {
+            let next = tokio::time::Instant::now() + HEAD_MAX;
+            self.head_deadline.as_mut().reset(next);
         }
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }

@@ -23,10 +23,10 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::events::log_event;
 use crate::kaspi::BreakerState;
-use crate::pipeline::Ctx;
+use crate::pipeline::{Ctx, StageError};
 use crate::runtime::Board;
 use crate::store::{Store, StoreError};
-use guard::{Bounded, Guard, Unauthenticated};
+use guard::{Bounded, Guard, Peer, Unauthenticated};
 
 /// A shop whose last complete list is older than this is not ready.
 pub(crate) const LIST_AGE_MAX: SignedDuration = SignedDuration::from_mins(5);
@@ -82,7 +82,7 @@ pub async fn serve(
     let listener = tokio::net::TcpListener::bind(address)
         .await
         .map_err(|error| ServeError::Bind(address, error))?;
-    let guard = Guard(token.map(Arc::new));
+    let guard = Guard::new(token);
     let router = Router::new()
         .route("/", get(page::page))
         .route("/healthz", get(healthz))
@@ -90,7 +90,8 @@ pub async fn serve(
         .route("/status", get(status))
         .route("/metrics", get(metrics::page))
         .layer(middleware::from_fn_with_state(guard, guard::check))
-        .with_state(shared);
+        .with_state(shared)
+        .into_make_service_with_connect_info::<Peer>();
     let listener = Bounded::new(listener);
     let tracker = tokio_util::task::TaskTracker::new();
     tracker.spawn(async move {
@@ -147,6 +148,9 @@ async fn unready(shared: &Shared) -> Result<Vec<String>, StoreError> {
         }
         if let Some((_, denied)) = shared.store.shop_state(shop).await?.denied {
             why.push(format!("shop {shop}: {denied}"));
+        }
+        if ctx.reader.acts_elsewhere() {
+            why.push(format!("shop {shop}: {}", StageError::Elsewhere));
         }
     }
     Ok(why)

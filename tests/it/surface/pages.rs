@@ -101,6 +101,81 @@ async fn elsewhere_a_token_is_asked_for_or_the_daemon_does_not_start() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_refused_request_gets_the_security_headers_and_two_hosts_are_refused() {
+    let served = Served::start("127.0.0.1", "").await;
+    served.ready().await;
+    let headers_of = async |headers: &str, expected: &str| {
+        let answer = served.ask("GET /status", headers).await.unwrap();
+        assert_eq!(status(&answer), expected, "{headers}");
+        for header in [
+            "content-security-policy: default-src 'none'",
+            "x-content-type-options: nosniff",
+            "referrer-policy: no-referrer",
+        ] {
+            assert!(answer.contains(header), "{header} of {answer}");
+        }
+    };
+    headers_of("Host: localhost\r\n", "200").await;
+    headers_of("Host: evil.example\r\n", "421").await;
+    headers_of("Host: localhost\r\nHost: evil.example\r\n", "400").await;
+    served.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_tokens_are_logged_and_then_turned_away_and_the_right_one_still_serves() {
+    let mut served = Served::start("0.0.0.0", "token_file = \"reader\"\n").await;
+    drop(served.daemon.take());
+    served.desk.write("reader", "short-token\n");
+    let mut command = served.desk.command(&["run"]);
+    let said = tokio::task::spawn_blocking(move || command.output())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(said.status.code(), Some(2));
+    let words = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert!(
+        words.contains("11 characters") && words.contains("at least 22"),
+        "{words}"
+    );
+    served.desk.write("reader", "reader-token-canary-7f3a\n");
+    served.daemon = Some(Daemon::start(&served.desk));
+    served.ready().await;
+    let ask = async |token: &str| {
+        let header = format!("Authorization: Bearer {token}\r\n");
+        let answer = served.ask("GET /status", &header).await.unwrap();
+        status(&answer).to_owned()
+    };
+    for _ in 0..20 {
+        assert_eq!(ask("reader-token-canary-7f3b").await, "401");
+    }
+    assert_eq!(ask("reader-token-canary-7f3b").await, "429");
+    assert_eq!(ask("reader-token-canary-7f3a").await, "200");
+    let log = std::fs::read_to_string(served.desk.path("log")).unwrap();
+    assert_eq!(log.matches("http.refused").count(), 2, "{log}");
+    served.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn half_sent_requests_delay_a_health_check_by_seconds_only() {
+    use tokio::io::AsyncWriteExt as _;
+    let served = Served::start("127.0.0.1", "").await;
+    served.ready().await;
+    let mut half = Vec::new();
+    for _ in 0..40 {
+        let mut stream = TcpStream::connect(served.address).await.unwrap();
+        stream
+            .write_all(b"GET /healthz HTTP/1.1\r\nHost: loc")
+            .await
+            .unwrap();
+        half.push(stream);
+    }
+    let answer = tokio::time::timeout(Duration::from_secs(20), served.ask("GET /healthz", ""));
+    let answer = answer.await.expect("within seconds").unwrap();
+    assert!(answer.ends_with("alive\n"), "{answer}");
+    served.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn so_many_connections_and_no_more() {
     let served = Served::start("127.0.0.1", "").await;
     served.ready().await;
