@@ -66,7 +66,8 @@ CREATE TABLE orders (
   lines_state     TEXT NOT NULL DEFAULT 'unread'
                     CHECK (lines_state IN ('unread', 'known', 'unreadable', 'not_needed')),
   lines_problem   TEXT,
-  -- when its lines are to be read, or read again
+  -- when its lines are to be read, or read again; NULL: at once where they are unread, never where they are
+  -- known. Not the present moment: a clock set back would delay them.
   lines_due_at    INTEGER,
   -- failed requests for its lines; postponed ones do not count
   lines_failures  INTEGER NOT NULL DEFAULT 0 CHECK (lines_failures >= 0),
@@ -80,7 +81,7 @@ CREATE TABLE orders (
   PRIMARY KEY (shop, id),
   CHECK ((held_by IS NULL) = (held_why IS NULL)),
   CHECK ((lines_state IN ('unreadable', 'not_needed')) = (lines_problem IS NOT NULL)),
-  CHECK (lines_state NOT IN ('unread', 'unreadable') OR lines_due_at IS NOT NULL),
+  CHECK (lines_state <> 'unreadable' OR lines_due_at IS NOT NULL),
   CHECK (lines_state <> 'not_needed' OR lines_due_at IS NULL),
   CHECK ((shortage_since IS NULL) = (shortage_scans = 0)),
   CHECK ((shortage_since IS NULL) = (shortage_scan IS NULL))

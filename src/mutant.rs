@@ -6,7 +6,7 @@
 //! A name begins with the rule of `docs/ARCHITECTURE.md` that it breaks.
 
 /// Every mutant, and what the program does wrong with it.
-pub const MUTANTS: [(&str, &str); 52] = [
+pub const MUTANTS: &[(&str, &str)] = &[
     (
         "r1_promised_twice",
         "a batch promises the same units to several orders",
@@ -204,6 +204,10 @@ pub const MUTANTS: [(&str, &str); 52] = [
     (
         "r15_clock_not_repaired",
         "due times stay in the future after the clock was set back",
+    ),
+    (
+        "r15_impossible_step_stops_batch",
+        "an impossible step of one action stops all orders of its batch",
     ),
     ("r15_lines_never_read", "lines of new orders are not read"),
 ];

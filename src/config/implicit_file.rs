@@ -11,6 +11,8 @@ use std::path::Path;
 use super::problem::ConfigError;
 
 const ROOT: u32 = 0;
+/// The owner that Linux shows for a user who has no number in this user namespace, as in a container.
+const UNMAPPED: u32 = 65534;
 const GROUP_WRITE: u32 = 0o020;
 const OTHERS_WRITE: u32 = 0o002;
 
@@ -47,9 +49,9 @@ pub(super) fn read(file: &Path, group: GroupWrites) -> Result<Option<String>, Co
 }
 
 fn check(file: &Path, meta: &Metadata, group: GroupWrites) -> Result<(), ConfigError> {
-    let caller = rustix::process::geteuid().as_raw();
+    let caller = Caller::of_process();
     let reason = if meta.is_file() {
-        objection(meta.uid(), meta.mode(), group, caller)
+        objection(meta.uid(), meta.mode(), group, &caller)
     } else {
         Some("it is not a regular file".to_owned())
     };
@@ -61,11 +63,37 @@ fn check(file: &Path, meta: &Metadata, group: GroupWrites) -> Result<(), ConfigE
     })
 }
 
+/// Who runs this.
+struct Caller {
+    uid: u32,
+    /// Who became root with sudo to run it: the command, and so the working directory, is theirs.
+    by_sudo: Option<u32>,
+}
+
+impl Caller {
+    fn of_process() -> Self {
+        let uid = rustix::process::geteuid().as_raw();
+        let sudo = std::env::var_os("SUDO_UID").and_then(|uid| uid.to_str()?.parse().ok());
+        Self {
+            uid,
+            // Anybody may set the variable; whoever is root needs no trick.
+            by_sudo: sudo.filter(|_| uid == ROOT),
+        }
+    }
+}
+
 /// Why a file is not to be trusted, and what to do about it.
-fn objection(owner: u32, mode: u32, group: GroupWrites, caller: u32) -> Option<String> {
-    if owner != ROOT && owner != caller {
+fn objection(owner: u32, mode: u32, group: GroupWrites, caller: &Caller) -> Option<String> {
+    let uid = caller.uid;
+    if ![Some(ROOT), Some(uid), caller.by_sudo].contains(&Some(owner)) {
+        if owner == UNMAPPED {
+            return Some(format!(
+                "its owner has no number in this user namespace (shown as {UNMAPPED}), so it is unknown who wrote it; \
+                 map its owner into the container, or copy the file inside as the user who runs this ({uid})"
+            ));
+        }
         return Some(format!(
-            "it belongs to user {owner}, who is neither root nor the user who runs this ({caller}); \
+            "it belongs to user {owner}, who is neither root nor the user who runs this ({uid}); \
              remove it, or make it yours with chown"
         ));
     }
@@ -81,13 +109,18 @@ fn objection(owner: u32, mode: u32, group: GroupWrites, caller: u32) -> Option<S
 
 #[cfg(test)]
 mod tests {
-    use super::{GroupWrites, objection};
+    use super::{Caller, GroupWrites, ROOT, UNMAPPED, objection};
 
     const CALLER: u32 = 1000;
 
+    fn caller(uid: u32, by_sudo: Option<u32>) -> Caller {
+        Caller { uid, by_sudo }
+    }
+
     #[test]
     fn only_root_and_the_caller_may_have_written_it() {
-        let refused = |owner, mode, group| objection(owner, mode, group, CALLER).is_some();
+        let user = caller(CALLER, None);
+        let refused = |owner, mode, group| objection(owner, mode, group, &user).is_some();
         let both = [GroupWrites::Allowed, GroupWrites::Refused];
         for group in both {
             assert!(!refused(0, 0o100_644, group) && !refused(CALLER, 0o100_600, group));
@@ -96,9 +129,27 @@ mod tests {
         }
         assert!(refused(0, 0o100_664, GroupWrites::Refused));
         assert!(!refused(0, 0o100_664, GroupWrites::Allowed));
+    }
+
+    #[test]
+    fn root_trusts_the_user_who_became_root_and_no_other() {
+        let refused = |owner, by_sudo| {
+            objection(owner, 0o600, GroupWrites::Refused, &caller(ROOT, by_sudo)).is_some()
+        };
         assert!(
-            objection(CALLER, 0o600, GroupWrites::Refused, 0).is_some(),
-            "root does not trust the user it was called by"
+            !refused(CALLER, Some(CALLER)),
+            "sudo qabyl in one's own folder"
+        );
+        assert!(refused(CALLER, None), "root itself, in somebody's folder");
+        assert!(refused(1001, Some(CALLER)), "another user's");
+    }
+
+    #[test]
+    fn an_owner_without_a_number_here_is_explained() {
+        let why = objection(UNMAPPED, 0o600, GroupWrites::Refused, &caller(CALLER, None)).unwrap();
+        assert!(
+            why.contains("user namespace") && !why.contains("chown"),
+            "{why}"
         );
     }
 }

@@ -31,7 +31,7 @@ events! {
         SWEEP_PLANNED "sweep.planned" DEBUG [] ["shop" "plan"]
             "a sweep is about to ask Kaspi this";
         ACT_PLANNED "act.planned" DEBUG [] ["shop" "plan"]
-            "an act pass takes up these actions";
+            "an act pass is about to handle these actions";
         POLL_NEWS "poll.news" INFO [] ["shop" "listed" "new" "changed" "lines_read"]
             "a list of new orders brought something new";
         POLL_INCOMPLETE "poll.incomplete" WARN [] ["shop" "why"]
@@ -48,6 +48,8 @@ events! {
             "Kaspi refused the request and shows the order unchanged: it is held for a person";
         ACTION_STUCK "action.stuck" ERROR ["A002"] ["order.code" "decision.id" "action" "code" "shop" "attempts" "hint"]
             "none of `actions.attempts_max` POSTs had an effect";
+        ACTION_IMPOSSIBLE "action.impossible" ERROR ["D006"] ["order.code" "action" "code" "shop" "why" "hint"]
+            "what happened is impossible in the stored state of an action, as where the database was changed from outside: its order is held for a person, all others go on";
         ORDER_DEADLINE_NEAR "order.deadline_near" ERROR ["A003"] ["order.code" "code" "shop" "left_s" "why" "hint"]
             "an order still waits `schedule.alert_before` (working time) before its deadline; logged once, and once more only if the process dies while logging it";
         ACTIONS_RECOVERED "actions.recovered" WARN [] ["shop" "actions"]
@@ -135,7 +137,7 @@ events! {
         NOTIFY_RECOVERED "notify.recovered" INFO [] ["channel"]
             "messages to the channel arrive again";
         NOTIFY_SUMMARISED "notify.summarised" WARN [] ["channel" "messages"]
-            "messages that had piled up became one";
+            "messages that waited for too long, or too many of them, became one";
         NOTIFY_DROPPED "notify.dropped" WARN [] ["channel" "why"]
             "a channel refused one message three times as invalid: it is not sent again";
     }

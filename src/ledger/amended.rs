@@ -5,13 +5,14 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::demand::known_demands;
+use super::transitions::close;
 use crate::domain::action::End;
 use crate::domain::ids::ShopName;
 use crate::domain::order::{Order, Status};
 use crate::domain::reservation::Event;
 use crate::domain::stock_ledger::Demand;
 use crate::store::reservations::{Origin, close_reservations, insert_reservations};
-use crate::store::{StoreError, WriteTx, actions, orders};
+use crate::store::{StoreError, WriteTx, orders};
 
 const WHY: &str = "the order was amended";
 
@@ -22,7 +23,7 @@ pub(crate) async fn forget_lines(
     order: &Order,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    orders::forget_lines(tx, shop, &order.id, now).await?;
+    orders::forget_lines(tx, shop, &order.id).await?;
     tx.audit(
         now,
         "qabyl",
@@ -41,7 +42,9 @@ pub(crate) async fn forget_lines(
     let Some(action) = unsent else {
         return Ok(false);
     };
-    actions::close(tx, action, End::Superseded, WHY, now).await?;
+    if !close(tx, action, End::Superseded, WHY, now).await? {
+        return Ok(false);
+    }
     close_reservations(tx, shop, order, Event::Released(WHY.to_owned()), now).await?;
     Ok(true)
 }

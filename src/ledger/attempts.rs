@@ -5,13 +5,13 @@ use serde_json::json;
 
 use super::due_actions::Due;
 use super::recheck::{Recheck, Rechecked, decide_again, withdraw};
+use super::transitions::{apply, close};
 use crate::crash_point::crash_point;
 use crate::domain::action::{End, Event, Kind, Outcome, OutcomeKind, RetryPolicy};
 use crate::domain::evidence::Use;
 use crate::domain::ids::ShopName;
 use crate::domain::notice::{self, Notice};
 use crate::mutant::mutant;
-use crate::store::actions::{apply, close};
 use crate::store::{Store, StoreError, WriteTx, attempts, ms, orders};
 
 /// A POST that may now be sent.
@@ -85,9 +85,11 @@ async fn begin(
     shop: &ShopName,
     due: &Due,
     now: Timestamp,
-) -> Result<Begun, StoreError> {
+) -> Result<Option<Begun>, StoreError> {
+    if !apply(tx, due.action, Event::Begun, now).await? {
+        return Ok(None);
+    }
     let (attempt, n) = attempts::insert(tx, due.action, now).await?;
-    apply(tx, due.action, Event::Begun, now).await?;
     let detail = json!({ "action": due.action, "kind": due.kind.word(), "n": n });
     tx.audit(
         now,
@@ -96,11 +98,11 @@ async fn begin(
         "attempt.begun",
         detail,
     );
-    Ok(Begun {
+    Ok(Some(Begun {
         due: due.clone(),
         attempt,
         n,
-    })
+    }))
 }
 
 async fn end(
@@ -221,7 +223,9 @@ impl Store {
                 decide_again(&mut tx, shop, due, recheck, now).await?
             };
             match outcome {
-                Rechecked::StillValid => launch.begun.push(begin(&mut tx, shop, due, now).await?),
+                Rechecked::StillValid => {
+                    launch.begun.extend(begin(&mut tx, shop, due, now).await?);
+                }
                 Rechecked::WaitForEvidence(until) => {
                     launch.wants_sweep = true;
                     apply(&mut tx, due.action, Event::PutOff(until), now).await?;

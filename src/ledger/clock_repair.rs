@@ -31,8 +31,9 @@ const REPAIRS: [&str; 9] = [
     // It is unknown whether goods left before or after such a count: it counts as older than everything, and
     // the next one is newer.
     "UPDATE stock SET as_of = 0 WHERE as_of > ?1 AND ?2 > 0",
-    "UPDATE reservations SET closed_at = MIN(closed_at, ?1), left_after = MIN(left_after, ?1)
-     WHERE (closed_at > ?1 OR left_after > ?1) AND ?2 > 0",
+    "UPDATE reservations SET closed_at = MIN(closed_at, ?1), left_after = MIN(left_after, ?1),
+       confirmed_at = MIN(confirmed_at, ?1), made_at = MIN(made_at, ?1)
+     WHERE (closed_at > ?1 OR left_after > ?1 OR confirmed_at > ?1 OR made_at > ?1) AND ?2 > 0",
 ];
 
 impl Store {

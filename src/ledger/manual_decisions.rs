@@ -8,6 +8,7 @@ use sqlx::FromRow;
 use super::availability::Viewpoint;
 use super::decisions::{self, NewDecision};
 use super::facts::{DecidingInput, skus};
+use super::transitions::close;
 use crate::crash_point::crash_point;
 use crate::domain::action::End;
 use crate::domain::decision::Decision;
@@ -17,7 +18,7 @@ use crate::domain::order::{Order, Status};
 use crate::domain::reservation::Event;
 use crate::domain::verdict::Verdict;
 use crate::store::reservations::close_reservations;
-use crate::store::{Store, StoreError, WriteTx, actions, orders};
+use crate::store::{Store, StoreError, WriteTx, orders};
 
 /// The policy named in a person's decision.
 const PERSON: &str = "person";
@@ -203,7 +204,12 @@ async fn withdraw_unsent(
             live.kind, order.code, order.code
         )));
     }
-    actions::close(tx, live.id, End::Superseded, "a person decided", now).await?;
+    if !close(tx, live.id, End::Superseded, "a person decided", now).await? {
+        return Err(StoreError::Refused(format!(
+            "the {} of order {} ended meanwhile: look at it again (`qabyl explain {}`)",
+            live.kind, order.code, order.code
+        )));
+    }
     close_reservations(
         tx,
         shop,

@@ -25,6 +25,7 @@ pub(crate) mod restore;
 pub(crate) mod retention;
 pub(crate) mod stock_check;
 pub(crate) mod stock_import;
+pub(crate) mod transitions;
 
 pub use attempts::{Begun, Ended, Launch};
 pub use availability::StockView;

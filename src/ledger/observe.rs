@@ -10,6 +10,7 @@ use serde_json::json;
 use super::amended;
 use super::known_orders::{Known, known, live};
 use super::order_units::{reconcile_units, reserve_seen};
+use super::transitions::leave_to_person;
 use crate::domain::action::{End, Event};
 use crate::domain::ids::ShopName;
 use crate::domain::order::{Line, Order};
@@ -148,7 +149,7 @@ pub(crate) async fn observe(
                     }
                     continue;
                 }
-                end_action(tx, shop, order, row, now, (&mut batch, &mut observed))?;
+                end_action(tx, shop, order, row, now, (&mut batch, &mut observed)).await?;
                 if row.held_unconfirmed > 0
                     && reconcile::reservation_effect(order) == ReservationEffect::Reserve
                 {
@@ -178,7 +179,7 @@ fn waits_for_lines(row: &Known, reading: &Reading) -> Result<bool, StoreError> {
         && reconcile::reservation_effect(&reading.order) == ReservationEffect::Consume)
 }
 
-fn end_action(
+async fn end_action(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
     order: &Order,
@@ -199,7 +200,10 @@ fn end_action(
     let detail =
         json!({ "action": action, "kind": live.kind.word(), "end": end.as_str(), "why": why });
     let event = Event::Closed(end, why);
-    batch.closed.push(Change::new(action, stored, event, now)?);
+    match Change::new(action, stored, event, now) {
+        Ok(change) => batch.closed.push(change),
+        Err(impossible) => return leave_to_person(tx, action, &impossible, now).await,
+    }
     tx.audit(
         now,
         "qabyl",

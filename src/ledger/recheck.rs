@@ -6,6 +6,7 @@ use serde_json::json;
 use super::availability::Viewpoint;
 use super::due_actions::Due;
 use super::facts::{DecidingInput, skus};
+use super::transitions::close;
 use crate::domain::action::{End, Kind};
 use crate::domain::decision::{Decision, decide};
 use crate::domain::facts::{Facts, LinesFacts, ShortageSeen};
@@ -14,7 +15,6 @@ use crate::domain::policy::Policy;
 use crate::domain::reservation::Event;
 use crate::domain::verdict::Verdict;
 use crate::mutant::mutant;
-use crate::store::actions::close;
 use crate::store::reservations::close_reservations;
 use crate::store::{StoreError, WriteTx, at, orders};
 
@@ -198,11 +198,17 @@ pub(crate) async fn withdraw(
     why: &str,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    if due.attempts > 0 {
-        close(tx, due.action, End::Refused, why, now).await?;
+    let end = if due.attempts > 0 {
+        End::Refused
+    } else {
+        End::Superseded
+    };
+    if !close(tx, due.action, end, why, now).await? {
+        return Ok(());
+    }
+    if end == End::Refused {
         orders::hold(tx, (shop, &due.order.id), why, "qabyl", now).await?;
     } else {
-        close(tx, due.action, End::Superseded, why, now).await?;
         close_reservations(
             tx,
             shop,

@@ -6,9 +6,11 @@ use serde_json::json;
 use sqlx::FromRow;
 
 use crate::crash_point::crash_point;
-use crate::domain::action::{Action, End, Event, Fields, State};
+use crate::domain::action::{Action, Event, Fields, InvalidTransition, State};
 use crate::domain::ids::{OrderId, ShopName};
+use crate::domain::order::Order;
 use crate::domain::verdict::Verdict;
+use crate::store::orders::parse_order;
 use crate::store::{StoreError, WriteTx, at, ms};
 
 pub(crate) async fn insert(
@@ -55,12 +57,15 @@ pub(crate) struct Change {
 
 impl Change {
     /// What an event makes of an action.
+    ///
+    /// # Errors
+    /// The event is impossible in this state.
     pub(crate) fn new(
         action: i64,
         from: Action,
         event: Event,
         now: Timestamp,
-    ) -> Result<Self, StoreError> {
+    ) -> Result<Self, InvalidTransition> {
         let to = from.clone().transition(event, now)?;
         Ok(Self { action, from, to })
     }
@@ -129,7 +134,7 @@ impl FieldsRow {
 }
 
 /// An action as stored.
-async fn load(tx: &mut WriteTx<'_>, action: i64) -> Result<Action, StoreError> {
+pub(crate) async fn load(tx: &mut WriteTx<'_>, action: i64) -> Result<Action, StoreError> {
     let row: FieldsRow = sqlx::query_as(
         "SELECT state, attempts, due_at, needs_person, closed_at, why FROM actions WHERE id = ?",
     )
@@ -139,29 +144,18 @@ async fn load(tx: &mut WriteTx<'_>, action: i64) -> Result<Action, StoreError> {
     row.action()
 }
 
-/// Applies an event to an action. `false` when another stage has closed it in the meantime: then nothing
-/// is to follow.
-pub(crate) async fn apply(
+/// The shop and the order of an action, and the word of its kind.
+pub(crate) async fn order_of(
     tx: &mut WriteTx<'_>,
     action: i64,
-    event: Event,
-    now: Timestamp,
-) -> Result<bool, StoreError> {
-    let stored = load(tx, action).await?;
-    if matches!(stored, Action::Closed { .. }) {
-        return Ok(false);
-    }
-    let change = Change::new(action, stored, event, now)?;
-    Ok(write(tx, &[change]).await? > 0)
-}
-
-/// Closes an action. `false` when another stage has closed it in the meantime.
-pub(crate) async fn close(
-    tx: &mut WriteTx<'_>,
-    action: i64,
-    end: End,
-    why: &str,
-    now: Timestamp,
-) -> Result<bool, StoreError> {
-    apply(tx, action, Event::Closed(end, why.to_owned()), now).await
+) -> Result<(ShopName, Order, String), StoreError> {
+    let (shop, body, kind): (String, String, String) = sqlx::query_as(
+        "SELECT o.shop, o.body, a.kind FROM actions a JOIN orders o ON o.shop = a.shop AND o.id = a.order_id
+         WHERE a.id = ?",
+    )
+    .bind(action)
+    .fetch_one(tx.conn()?)
+    .await?;
+    let shop = ShopName::new(&shop).map_err(|_| StoreError::corrupt("a shop", shop))?;
+    Ok((shop, parse_order(&body)?, kind))
 }

@@ -24,6 +24,9 @@ const LINK_RETRY: SignedDuration = SignedDuration::from_mins(15);
 pub(crate) const LINES_WANTED: &str = "
 SELECT body FROM (
   SELECT created_at, id, body FROM orders INDEXED BY orders_lines_wanted
+  WHERE shop = ?1 AND lines_state IN ('unread', 'unreadable') AND lines_due_at IS NULL AND status = ?3
+  UNION ALL
+  SELECT created_at, id, body FROM orders INDEXED BY orders_lines_wanted
   WHERE shop = ?1 AND lines_state IN ('unread', 'unreadable') AND lines_due_at <= ?2 AND status = ?3
   UNION ALL
   SELECT created_at, id, body FROM orders INDEXED BY orders_unlinked
@@ -79,7 +82,6 @@ pub(crate) async fn forget_lines(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
     order: &OrderId,
-    now: Timestamp,
 ) -> Result<(), StoreError> {
     sqlx::query("DELETE FROM lines WHERE shop = ? AND order_id = ?")
         .bind(shop.as_str())
@@ -87,11 +89,10 @@ pub(crate) async fn forget_lines(
         .execute(tx.conn()?)
         .await?;
     sqlx::query(
-        "UPDATE orders SET lines_state = 'unread', lines_problem = NULL, lines_due_at = ?, lines_failures = 0,
+        "UPDATE orders SET lines_state = 'unread', lines_problem = NULL, lines_due_at = NULL, lines_failures = 0,
            shortage_since = NULL, shortage_scans = 0, shortage_scan = NULL
          WHERE shop = ? AND id = ?",
     )
-    .bind(ms(now))
     .bind(shop.as_str())
     .bind(order.as_str())
     .execute(tx.conn()?)
@@ -112,7 +113,7 @@ pub(crate) async fn lines_failed(
         "UPDATE orders SET lines_due_at = IIF(state = 'ARCHIVE' AND lines_failures >= 5, ?1 + 3600000, ?1),
            lines_state = IIF(?2 IS NULL OR lines_state = 'known', lines_state, 'unreadable'),
            lines_problem = IIF(lines_state = 'known', NULL, COALESCE(?2, lines_problem))
-         WHERE shop = ?3 AND id = ?4 AND lines_due_at IS NOT NULL",
+         WHERE shop = ?3 AND id = ?4 AND (lines_due_at IS NOT NULL OR lines_state IN ('unread', 'unreadable'))",
     )
     .bind(ms(retry_at))
     .bind(why)
@@ -264,8 +265,8 @@ pub(crate) async fn insert(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO orders (shop, id, code, state, status, created_at, cancellation_reason, body,
-           first_seen_at, seen_at, lines_due_at, unknown_status)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?9, ?11)",
+           first_seen_at, seen_at, unknown_status)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     )
     .bind(shop.as_str())
     .bind(order.id.as_str())

@@ -5,6 +5,7 @@ use std::time::Duration;
 use qabyl_sandbox::{Fault, Method, OrderSeed, Script, Settings};
 use rstest::rstest;
 
+use crate::migrations::look_into;
 use crate::world::{TestWorld, start, world};
 
 /// Faults, a seed, and the POSTs that one action may use: the product's own limit, or more where a run of
@@ -166,4 +167,41 @@ async fn no_second_has_more_requests_than_the_rate_allows() {
         let took = five[4].duration_since(five[0]);
         assert!(took >= jiff::SignedDuration::from_secs(1), "{five:?}");
     }
+}
+
+/// A row that was changed from outside, or a fault of the code, stops one order and no other.
+#[tokio::test]
+async fn an_impossible_step_of_one_action_stops_no_other_order() {
+    let mut world = world(Settings::default()).begin().await;
+    world.stock(&[("A", 9)]).await;
+    world.time.advance(Duration::from_mins(2));
+    world.place_plain(&[("910000101", "A", 1), ("910000102", "A", 1)]);
+    let mut inside = look_into(world.store.path()).await;
+    // Its POST leaves, and its row says that none is under way.
+    sqlx::query(
+        "CREATE TRIGGER changed_from_outside AFTER UPDATE OF state ON actions WHEN NEW.state = 'sent'
+           AND NEW.order_id = (SELECT id FROM orders WHERE code = '910000101')
+         BEGIN UPDATE actions SET state = 'pending' WHERE id = NEW.id; END",
+    )
+    .execute(&mut inside)
+    .await
+    .unwrap();
+    world.once().await;
+    let other = world.view("910000102").await;
+    assert_eq!(other.actions.len(), 1);
+    assert_eq!(other.actions[0].state, "confirmed");
+    let view = world.view("910000101").await;
+    let (_, why) = view.held.expect("it is left to a person");
+    assert!(why.contains("contradicts what happened"), "{why}");
+    world.later(Duration::from_mins(10)).await;
+    assert_eq!(world.posts("910000101"), ["accept"], "it is not repeated");
+    let told: Vec<String> =
+        sqlx::query_scalar("SELECT facts FROM notices WHERE kind = 'order.held'")
+            .fetch_all(&mut inside)
+            .await
+            .unwrap();
+    assert!(
+        told.iter().any(|facts| facts.contains("910000101")),
+        "{told:?}"
+    );
 }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
+use qabyl::domain::ids::OrderId;
+use qabyl::ledger::Reading;
 use qabyl::pipeline::{decide, poll, sweep};
 use qabyl_sandbox::{
     EndpointKind, EntriesForm, IncludeSupport, LineSeed, ListOrder, OfferForm, OrderSeed, Settings,
@@ -306,4 +308,37 @@ async fn an_order_shown_as_it_was_is_not_accepted_again() {
     assert_eq!(world.posts("930000022"), ["accept"]);
     let known = world.view("930000022").await.order.status;
     assert_eq!(known.as_str(), "ACCEPTED_BY_MERCHANT");
+}
+
+/// Lines of a new order are due at once, whatever a clock that is being adjusted says.
+#[tokio::test]
+async fn a_clock_set_back_by_seconds_delays_no_lines() {
+    let world = world(Settings::default()).begin().await;
+    world.place_plain(&[("930000024", "A", 1)]);
+    poll::run_once(&world.shop.ctx).await.unwrap();
+    let mut order = world.view("930000024").await.order;
+    order.id = OrderId::new("found-without-lines").unwrap();
+    let (shop, now) = (&world.shop.ctx.shop, world.now());
+    let reading = Reading {
+        order,
+        lines: None,
+        asked_at: now,
+        skew: None,
+    };
+    world
+        .store
+        .record_listed(shop, &[reading], now)
+        .await
+        .unwrap();
+    let set_back = now - SignedDuration::from_secs(45);
+    let new = (
+        &qabyl::domain::order::Status::ApprovedByBank,
+        Timestamp::MIN,
+    );
+    let wanted = world
+        .store
+        .lines_wanted(shop, new, set_back, 10)
+        .await
+        .unwrap();
+    assert_eq!(wanted.len(), 1);
 }

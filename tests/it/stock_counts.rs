@@ -241,3 +241,31 @@ async fn units_promised_before_the_first_import_lie_at_their_pickup_point(#[case
     let check = world.store.check_stock(Semantics::Physical).await.unwrap();
     assert_eq!(check.differences, []);
 }
+
+/// A clock that ran ahead when an accept was confirmed leaves no confirmation in the future: a count made after the
+/// clock was put right has taken that order off.
+#[tokio::test]
+async fn a_clock_put_right_leaves_no_confirmation_ahead_of_a_count() {
+    let settings = world(Settings::default());
+    let mut world = settings
+        .config("stock", "semantics", "\"available\"")
+        .begin()
+        .await;
+    world.stock(&[("A", 2)]).await;
+    world.time.advance(2 * MINUTE);
+    world.place_plain(&[("960000090", "A", 1)]);
+    let hours_s = 3 * 60 * 60;
+    world.set_clock(hours_s);
+    world.once().await;
+    assert_eq!(world.posts("960000090"), ["accept"]);
+    world.set_clock(-hours_s);
+    world.later(MINUTE).await;
+    world.feed(&[("A", 1)]).await;
+    world.time.advance(MINUTE);
+    world.place_plain(&[("960000091", "A", 1)]);
+    for _ in 0..5 {
+        world.later(2 * MINUTE).await;
+    }
+    let why = world.why("960000091").await;
+    assert_eq!(world.posts("960000091"), ["accept"], "{why}");
+}

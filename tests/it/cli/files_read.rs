@@ -107,3 +107,25 @@ async fn doctor_lists_every_file_that_was_read() {
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn root_by_sudo_reads_the_files_of_the_user_who_called_it() {
+    let desk = Desk::new(Settings::default());
+    desk.write(".env", "QABYL__LOG__FILTER=info\n");
+    if std::fs::metadata(desk.path(".env")).unwrap().uid() != 0 {
+        return;
+    }
+    set_mode(&desk.path(".env"), 0o600);
+    chown(&desk.path(".env"), Some(ANOTHER_USER), None).unwrap();
+    for (user, is_theirs) in [(ANOTHER_USER, true), (54_322, false)] {
+        let mut command = desk.command(&["config", "check"]);
+        command.env("SUDO_UID", user.to_string());
+        let output = tokio::task::spawn_blocking(move || command.output());
+        let said = said(&output.await.unwrap().unwrap());
+        if is_theirs {
+            said.ok();
+        } else {
+            said.fails(2, &[".env", "belongs to user 54321"]);
+        }
+    }
+}

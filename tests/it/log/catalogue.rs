@@ -169,6 +169,27 @@ fn every_event_has_its_example() {
     );
 }
 
+/// The file of a module that logs: `qabyl::pipeline::act` is `src/pipeline/act/mod.rs`.
+fn file_of(target: &str) -> String {
+    let path = target.replacen("qabyl", "src", 1).replace("::", "/");
+    let files = [format!("{path}.rs"), format!("{path}/mod.rs")];
+    let texts = files.iter().map(std::fs::read_to_string);
+    texts.flatten().next().expect(target)
+}
+
+#[test]
+fn every_example_names_the_module_that_logs_it() {
+    let (_, rest) = DOCUMENT.split_once("```json\n").unwrap();
+    let (lines, _) = rest.split_once("\n```").unwrap();
+    for line in lines.lines() {
+        let line: Value = serde_json::from_str(line).expect(line);
+        let constant = line["event"].as_str().unwrap().replace('.', "_");
+        let target = line["target"].as_str().unwrap();
+        let logs = file_of(target).contains(&constant.to_uppercase());
+        assert!(logs, "{target} does not log {constant}");
+    }
+}
+
 #[test]
 fn the_recorded_log_is_of_this_catalogue() {
     let log = include_str!("../../fixtures/log/qabyl.log");
