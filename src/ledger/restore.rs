@@ -166,6 +166,7 @@ async fn make_ready(
         .connect()
         .await?;
     open::MIGRATIONS.run(&mut connection).await?;
+    open::refuse_foreign_schema(from, &mut connection).await?;
     mark(&mut connection, from, settle, now).await?;
     let counted: Option<i64> = sqlx::query_scalar("SELECT MAX(as_of) FROM stock")
         .fetch_one(&mut connection)

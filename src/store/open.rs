@@ -39,6 +39,8 @@ pub(crate) fn options(path: &Path) -> SqliteConnectOptions {
         .busy_timeout(BUSY)
         // A log that one large write made long is cut at its next start.
         .pragma("journal_size_limit", LOG_KEPT)
+        // A database that comes from elsewhere may not call what only this program may.
+        .pragma("trusted_schema", "OFF")
         .disable_statement_logging()
 }
 
@@ -94,6 +96,7 @@ impl Store {
     /// [`StoreError::Held`] when a daemon is asked for and another one holds it.
     pub async fn open(path: &Path, access: Access, now: Timestamp) -> Result<Self, StoreError> {
         let failed = |why: std::io::Error| lock::cannot_open(path, &why);
+        refuse_network_file_system(path)?;
         let held = match access {
             Access::Daemon => Some(lock::take(path, now)?),
             Access::Tool => None,
@@ -126,6 +129,83 @@ impl Store {
             checked: checked.into(),
             _lock: held,
         })
+    }
+}
+
+/// File systems on which SQLite's locks or its shared memory do not work between machines or processes: by the
+/// number in `statfs(2)`, with their names.
+#[cfg(target_os = "linux")]
+const NETWORK_FILE_SYSTEMS: [(u32, &str); 5] = [
+    (0x6969, "NFS"),
+    (0xff53_4d42, "CIFS"),
+    (0xfe53_4d42, "SMB"),
+    (0x517b, "SMB"),
+    (0x6573_5546, "FUSE"),
+];
+
+#[cfg(target_os = "linux")]
+fn refuse_network_file_system(path: &Path) -> Result<(), StoreError> {
+    let Ok(found) = rustix::fs::statfs(crate::files::folder_of(path)) else {
+        // Opening the file says why.
+        return Ok(());
+    };
+    match network_file_system(i64::from(found.f_type)) {
+        None => Ok(()),
+        Some(name) => Err(StoreError::Open {
+            path: path.to_owned(),
+            why: format!(
+                "it is on {name}, where locks cannot be relied on: put the database on a local file system"
+            ),
+        }),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn refuse_network_file_system(_: &Path) -> Result<(), StoreError> {
+    Ok(())
+}
+
+/// The name of a file system that cannot hold the database. The system gives the number as signed or unsigned.
+#[cfg(target_os = "linux")]
+fn network_file_system(number: i64) -> Option<&'static str> {
+    let mut known = NETWORK_FILE_SYSTEMS.iter();
+    let found = known.find(|(known, _)| number & 0xffff_ffff == i64::from(*known));
+    found.map(|(_, name)| *name)
+}
+
+/// Tables, indexes and triggers of a database, as their statements.
+async fn schema(connection: &mut SqliteConnection) -> Result<Vec<(String, String)>, StoreError> {
+    let rows = sqlx::query_as(
+        "SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name <> '_sqlx_migrations' ORDER BY name",
+    );
+    Ok(rows.fetch_all(connection).await?)
+}
+
+/// Refuses a database that has other tables, indexes or triggers than the migrations make: a trigger that somebody
+/// planted would run with every write.
+pub(crate) async fn refuse_foreign_schema(
+    path: &Path,
+    connection: &mut SqliteConnection,
+) -> Result<(), StoreError> {
+    let mut fresh = SqliteConnectOptions::new()
+        .in_memory(true)
+        .connect()
+        .await?;
+    MIGRATIONS.run(&mut fresh).await?;
+    let (expected, found) = (schema(&mut fresh).await?, schema(connection).await?);
+    fresh.close().await?;
+    let differs = |one: &[(String, String)], other: &[(String, String)]| {
+        let mut names = one.iter().filter(|part| !other.contains(part));
+        names.next().map(|(name, _)| name.clone())
+    };
+    match differs(&found, &expected).or_else(|| differs(&expected, &found)) {
+        None => Ok(()),
+        Some(name) => Err(StoreError::Open {
+            path: path.to_owned(),
+            why: format!(
+                "its schema is not the one that Qabyl makes: {name:?} differs; restore a copy that `qabyl backup` made"
+            ),
+        }),
     }
 }
 
@@ -215,4 +295,23 @@ async fn check_version(path: &Path, connection: &mut SqliteConnection) -> Result
         });
     }
     Ok(())
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::network_file_system;
+
+    #[test]
+    fn a_network_file_system_is_recognised_signed_or_not() {
+        assert_eq!(network_file_system(0xff53_4d42), Some("CIFS"));
+        assert_eq!(
+            network_file_system(i64::from(0xff53_4d42_u32.cast_signed())),
+            Some("CIFS")
+        );
+        assert_eq!(network_file_system(0x6969), Some("NFS"));
+        assert_eq!(network_file_system(0x6573_5546), Some("FUSE"));
+        for local in [0xef53, 0x9123_683e, 0x0102_1994, 0x5846_5342] {
+            assert_eq!(network_file_system(local), None, "ext4, btrfs, tmpfs, xfs");
+        }
+    }
 }

@@ -134,6 +134,12 @@ async fn what_is_no_whole_copy_is_not_put_in_place() {
                   VALUES (20990101000000, 'of the future', 1, x'00', 0)";
     sqlx::raw_sql(future).execute(&mut newer).await.unwrap();
     newer.close().await.unwrap();
+    std::fs::copy(desk.path("copy.db"), desk.path("planted.db")).unwrap();
+    let mut planted = look_into(&desk.path("planted.db")).await;
+    let trigger = "CREATE TRIGGER harmless AFTER UPDATE ON shops
+                   BEGIN DELETE FROM lines; END";
+    sqlx::raw_sql(trigger).execute(&mut planted).await.unwrap();
+    planted.close().await.unwrap();
     pre_release(desk.folder()).await;
     for (name, why) in [
         ("short.db", ""),
@@ -141,6 +147,7 @@ async fn what_is_no_whole_copy_is_not_put_in_place() {
         ("text.db", ""),
         ("other.db", "not a database of Qabyl"),
         ("newer.db", "schema"),
+        ("planted.db", "\"harmless\" differs"),
         ("pre-release.db", "0.1.0"),
         ("nowhere.db", "nowhere.db"),
     ] {
