@@ -49,7 +49,7 @@ fn innermost(error: &dyn Error) -> String {
 }
 
 /// Reads a body, decoded, and stops before it grows over `limit` bytes. A server may repeat what it was
-/// sent: `secrets` are those of the request, and the body comes without them.
+/// sent: `secrets` are those of the request, and the body comes without them, still to be parsed.
 pub async fn read_body(
     response: &mut reqwest::Response,
     limit: u64,
@@ -63,7 +63,7 @@ pub async fn read_body(
         }
         body.extend_from_slice(&chunk);
     }
-    let redacted = match secrets.redact(&body) {
+    let redacted = match secrets.redact_answer(&body) {
         Cow::Owned(redacted) => Some(redacted),
         Cow::Borrowed(_) => None,
     };

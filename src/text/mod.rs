@@ -1,5 +1,6 @@
 //! Text that came from outside: made safe to store, log and show.
 
+mod answer;
 mod encoded;
 mod redact;
 mod shown;

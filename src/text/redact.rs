@@ -61,6 +61,22 @@ impl Secrets {
         self
     }
 
+    /// Those that are neither a plain number nor a plain word, as an answer may have anyway.
+    pub(super) fn uncommon(&self) -> Self {
+        let is_common = |secret: &str| {
+            secret.len() < PATH_PART_BYTES_MIN
+                && (secret.bytes().all(|byte| byte.is_ascii_digit())
+                    || secret
+                        .bytes()
+                        .all(|byte| byte.is_ascii_alphabetic() || byte == b'_'))
+        };
+        let needles = self.needles.iter();
+        let uncommon = needles.filter(|needle| !is_common(needle.expose_secret()));
+        Self {
+            needles: uncommon.cloned().collect(),
+        }
+    }
+
     /// The bytes with every secret replaced by `***`.
     pub fn redact<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         let starts = self.starts();
