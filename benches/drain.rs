@@ -78,7 +78,13 @@ async fn drain() -> anyhow::Result<()> {
         })
         .collect::<anyhow::Result<_>>()?;
     store
-        .import_stock("bench", &rows, true, "bench", now)
+        .import_stock(
+            "bench",
+            &rows,
+            (true, build::semantics(&config)),
+            "bench",
+            now,
+        )
         .await?;
     let policy = build::policy(qabyl::rules_file::default_rules(), build::limits(&config));
     let shop = config

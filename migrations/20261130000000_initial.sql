@@ -120,56 +120,87 @@ CREATE TABLE lines (
   FOREIGN KEY (shop, order_id) REFERENCES orders (shop, id)
 ) STRICT;
 
+-- One reading of a source, or a count by hand.
 CREATE TABLE stock_imports (
   id         INTEGER PRIMARY KEY AUTOINCREMENT,
   source     TEXT NOT NULL,
   at         INTEGER NOT NULL,
+  -- the newest moment its rows speak of
+  as_of      INTEGER NOT NULL,
   rows       INTEGER NOT NULL,
   -- levels that had units before, and those of them that fell to zero
   had        INTEGER NOT NULL,
   fell       INTEGER NOT NULL,
-  -- what the numbers mean, where the source says so; NULL: as `stock.semantics`
-  semantics  TEXT CHECK (semantics IN ('physical', 'available'))
+  -- what its numbers mean, as it was read
+  semantics  TEXT NOT NULL CHECK (semantics IN ('physical', 'available'))
 ) STRICT;
+CREATE INDEX stock_imports_of ON stock_imports (source, id);
 
--- A level: one SKU at one warehouse. on_hand is NULL where the source gave no usable number: unknown,
--- never zero.
+-- A level: what one source says of one SKU at one warehouse. on_hand is NULL where the source gave no usable
+-- number: unknown, never zero. `source` is a configured source, or 'by hand' for counts by people, of which
+-- the newest is kept.
 CREATE TABLE stock (
-  sku        TEXT NOT NULL CHECK (sku <> ''),
-  warehouse  TEXT NOT NULL,
-  on_hand    INTEGER CHECK (on_hand >= 0),
-  -- the moment it was counted at; before all others where the clock was wrong then
-  as_of      INTEGER NOT NULL,
-  import_id  INTEGER NOT NULL REFERENCES stock_imports (id),
+  sku           TEXT NOT NULL CHECK (sku <> ''),
+  warehouse     TEXT NOT NULL,
+  source        TEXT NOT NULL CHECK (source <> ''),
+  on_hand       INTEGER CHECK (on_hand >= 0),
+  -- the moment it was counted at; NULL: the clock was wrong then, and the number says nothing
+  as_of         INTEGER,
+  -- the last import that listed it, and the first of those in a row that gave this number
+  import_id     INTEGER NOT NULL REFERENCES stock_imports (id),
+  first_import  INTEGER NOT NULL CHECK (first_import <= import_id),
   -- the import in which it fell to zero, until it has units again or a person confirms
-  fell_in    INTEGER REFERENCES stock_imports (id),
-  PRIMARY KEY (sku, warehouse)
+  fell_in       INTEGER REFERENCES stock_imports (id),
+  PRIMARY KEY (sku, warehouse, source)
 ) STRICT;
 CREATE INDEX stock_as_of ON stock (as_of);
 CREATE INDEX stock_fell ON stock (fell_in) WHERE fell_in IS NOT NULL;
 CREATE INDEX stock_by_import ON stock (import_id);
 
--- A configured source: its last complete reading, and what is wrong with it.
+-- Numbers that levels had before, for two days: whether an SKU fell between two readings of a source shows
+-- whether goods left. Written only where a number changes. Where as_of is that of the last import, every
+-- import from the first to the last gave the number, each as of its own moment; otherwise it was counted
+-- once, at as_of.
+CREATE TABLE stock_past (
+  sku           TEXT NOT NULL,
+  warehouse     TEXT NOT NULL,
+  source        TEXT NOT NULL,
+  first_import  INTEGER NOT NULL,
+  last_import   INTEGER NOT NULL CHECK (first_import <= last_import),
+  on_hand       INTEGER NOT NULL CHECK (on_hand >= 0),
+  as_of         INTEGER NOT NULL,
+  PRIMARY KEY (sku, warehouse, source, first_import)
+) STRICT, WITHOUT ROWID;
+
+-- A source: how it is configured, its last complete reading, and what is wrong with it.
 CREATE TABLE stock_sources (
-  name       TEXT PRIMARY KEY,
-  tried_at   INTEGER NOT NULL,
+  name           TEXT PRIMARY KEY,
+  -- 0: no longer configured; its levels count as a count by hand
+  standing       INTEGER NOT NULL DEFAULT 1 CHECK (standing IN (0, 1)),
+  -- where sources list the same SKU, the higher wins
+  priority       INTEGER NOT NULL DEFAULT 1,
+  -- how late it books goods that left, and takes accepted orders off
+  posting_lag    INTEGER NOT NULL DEFAULT 0 CHECK (posting_lag >= 0),
+  order_lag_max  INTEGER NOT NULL DEFAULT 0 CHECK (order_lag_max >= 0),
+  tried_at       INTEGER,
   -- the last reading without a mistake: when, when its content was made, the newest moment that speaks
   -- of, and its SHA-256
-  read_at    INTEGER,
-  made_at    INTEGER,
-  as_of      INTEGER,
-  hash       TEXT,
-  rows       INTEGER NOT NULL DEFAULT 0,
-  had        INTEGER NOT NULL DEFAULT 0,
-  fell       INTEGER NOT NULL DEFAULT 0,
+  read_at        INTEGER,
+  made_at        INTEGER,
+  as_of          INTEGER,
+  hash           TEXT,
+  rows           INTEGER NOT NULL DEFAULT 0,
+  had            INTEGER NOT NULL DEFAULT 0,
+  fell           INTEGER NOT NULL DEFAULT 0,
   -- levels it had before and no longer lists
-  absent     INTEGER NOT NULL DEFAULT 0,
+  absent         INTEGER NOT NULL DEFAULT 0,
   failing_since  INTEGER,
   error_code     TEXT,
   problem        TEXT,
   CHECK ((read_at IS NULL) = (hash IS NULL)),
   CHECK ((read_at IS NULL) = (as_of IS NULL)),
   CHECK ((read_at IS NULL) = (made_at IS NULL)),
+  CHECK (read_at IS NULL OR tried_at IS NOT NULL),
   CHECK ((failing_since IS NULL) = (error_code IS NULL)),
   CHECK ((failing_since IS NULL) = (problem IS NULL))
 ) STRICT;

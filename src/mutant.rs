@@ -8,6 +8,18 @@
 /// Every mutant, and what the program does wrong with it.
 pub const MUTANTS: &[(&str, &str)] = &[
     (
+        "r15_last_source_wins",
+        "of two sources that list an SKU, the one read last is believed",
+    ),
+    (
+        "r15_absent_keeps_its_level",
+        "an SKU that its source no longer lists keeps its level",
+    ),
+    (
+        "r15_old_pool_stays",
+        "a common pool stays in use where its source lists pickup points now",
+    ),
+    (
         "r1_promised_twice",
         "a batch promises the same units to several orders",
     ),

@@ -35,8 +35,15 @@ pub(super) async fn run(args: &Demo) -> Done {
     let (config, shop) = configure(&server, &folder)?;
     telemetry::init(&config.log, false, telemetry::Target::Stderr)?;
     let store = Arc::new(Store::open(&config.database.path, Access::Daemon, clock.now()).await?);
+    let trusted = (true, build::semantics(&config));
     store
-        .import_stock("demo", &rows(&seeded, &clock)?, true, "demo", clock.now())
+        .import_stock(
+            "demo",
+            &rows(&seeded, &clock)?,
+            trusted,
+            "demo",
+            clock.now(),
+        )
         .await?;
     let policy = build::policy(crate::rules_file::default_rules(), build::limits(&config));
     let transport = build::http(&config, &shop, &clock)?;

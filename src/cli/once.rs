@@ -23,6 +23,9 @@ pub(super) async fn run(loaded: &Loaded, args: &Once) -> Done {
     let of_notifier = (Arc::clone(&store), Clock::System);
     let notifier = channels::notifier(loaded, of_notifier, contexts).await?;
     let stop = super::run::stop_on_signal()?;
+    store
+        .configure_sources(&feeds::standing(&loaded.config))
+        .await?;
     let feeds = feeds::feeds(loaded, Arc::clone(&store), Clock::System);
     if let Some(feeds) = feeds.map_err(|what| Failure::usage(anyhow::anyhow!(what)))? {
         sync_stock::due(&feeds).await?;

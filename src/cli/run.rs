@@ -59,6 +59,7 @@ pub(super) async fn run(loaded: &Loaded) -> Done {
         DAEMON_STARTED, pid = std::process::id(), version = env!("CARGO_PKG_VERSION"),
         shops = shops.len(), database = %config.database.path.display(), epoch = store.epoch(), "started"
     );
+    store.configure_sources(&feeds::standing(config)).await?;
     let feeds = feeds::feeds(loaded, Arc::clone(&store), Clock::System);
     let feeds = feeds.map_err(|what| Failure::usage(anyhow::anyhow!(what)))?;
     let keeper = build::keeper(config, Arc::clone(&store), Clock::System);

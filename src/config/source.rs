@@ -12,10 +12,12 @@ use toml::Value;
 
 use super::duration::{self, DAYS_14, SECOND};
 use super::env::Env;
+use super::number;
 use super::shop::redacted;
 use super::text;
 use super::token::is_token;
 use crate::diagnostics::expected;
+use crate::domain::stock_sources::{Absent, Negative};
 
 /// The variable the supplier's token comes from when its source names none.
 pub const AL_STYLE_ENV_DEFAULT: &str = "AL_STYLE_TOKEN";
@@ -65,6 +67,31 @@ pub struct StockSource {
     /// What its numbers mean, where that is not `stock.semantics`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub semantics: Option<StockSemantics>,
+    /// What an SKU means that it no longer lists.
+    #[serde(default)]
+    pub absent: Absent,
+    /// What a number below zero means.
+    #[serde(default)]
+    pub negative: Negative,
+    /// Where sources list the same SKU, the higher wins.
+    #[serde(default = "one", deserialize_with = "number::count::<_, _, 0, 1000>")]
+    pub priority: i64,
+    /// How late it books what left.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "duration::write_if_given",
+        deserialize_with = "duration::within_if_given::<_, 0, DAYS_14>"
+    )]
+    pub posting_lag: Option<Duration>,
+    /// How late it takes an accepted order off, where its numbers are what is available.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "duration::write_if_given",
+        deserialize_with = "duration::within_if_given::<_, 0, DAYS_14>"
+    )]
+    pub order_lag_max: Option<Duration>,
     /// Pickup point of rows that name no warehouse; empty for the common pool.
     #[serde(
         default,
@@ -96,6 +123,11 @@ pub struct StockSource {
         deserialize_with = "warehouses"
     )]
     pub warehouses: BTreeMap<String, String>,
+}
+
+/// The priority of a source that names none.
+const fn one() -> i64 {
+    1
 }
 
 impl fmt::Debug for StockSource {

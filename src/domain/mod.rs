@@ -26,6 +26,8 @@ pub mod reservation;
 pub mod rules;
 pub mod schedule;
 pub mod stock;
+pub mod stock_import;
 pub mod stock_ledger;
+pub mod stock_sources;
 pub mod unaccounted;
 pub mod verdict;

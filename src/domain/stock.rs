@@ -70,7 +70,7 @@ pub struct StockRow {
 }
 
 /// What an import did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ImportReport {
     /// Rows taken.
     pub rows: usize,
@@ -81,7 +81,9 @@ pub struct ImportReport {
     pub had: i64,
     /// Of those, levels that fell to none.
     pub fell: i64,
-    /// Levels that came from this source before and are not in it any more: they stay, and grow old.
+    /// Rows without a usable number.
+    pub unknown: usize,
+    /// Levels that came from this source before and are not in it any more.
     pub absent: i64,
 }
 
@@ -165,4 +167,14 @@ pub enum UnknownStock {
     /// The source gave no usable number.
     #[error("the source gave no usable number for SKU {0}")]
     NoNumber(Sku),
+    /// Sources of the same priority disagree.
+    #[error(
+        "the sources differ about SKU {sku}: {listed}; set their `priority`, or count it by hand"
+    )]
+    SourcesDiffer {
+        /// The SKU.
+        sku: Sku,
+        /// Each source with its number.
+        listed: String,
+    },
 }

@@ -19,8 +19,8 @@ pub struct Listing {
     pub warehouse: String,
     /// Units; `None` when the source gave no usable number.
     pub on_hand: Option<i64>,
-    /// The moment it was counted.
-    pub as_of: Timestamp,
+    /// The moment it was counted; `None` when the clock was wrong then.
+    pub as_of: Option<Timestamp>,
     /// Its source.
     pub source: String,
 }
@@ -137,21 +137,25 @@ impl Ledger {
 
     /// The stock of one SKU that lies in the warehouse.
     fn level(&self, sku: &Sku, point: Option<&PickupPoint>) -> LineStock {
-        match self.find(sku, point) {
-            Err(why) => LineStock::Unknown(why),
-            Ok((Listing { on_hand: None, .. }, _)) => {
-                LineStock::Unknown(UnknownStock::NoNumber(sku.clone()))
-            }
-            Ok((
+        let found = match self.find(sku, point) {
+            Err(why) => return LineStock::Unknown(why),
+            Ok(found) => found,
+        };
+        if let Some(listed) = self.differing(sku, &found.0.warehouse) {
+            let sku = sku.clone();
+            return LineStock::Unknown(UnknownStock::SourcesDiffer { sku, listed });
+        }
+        match found {
+            (
                 Listing {
                     on_hand: Some(on_hand),
                     warehouse,
-                    as_of,
+                    as_of: Some(as_of),
                     source,
                     ..
                 },
                 promised,
-            )) => LineStock::Known(Level {
+            ) => LineStock::Known(Level {
                 warehouse: warehouse.clone(),
                 on_hand: *on_hand,
                 reserved_confirmed: promised.confirmed,
@@ -161,7 +165,24 @@ impl Ledger {
                 as_of: *as_of,
                 source: source.clone(),
             }),
+            _ => LineStock::Unknown(UnknownStock::NoNumber(sku.clone())),
         }
+    }
+
+    /// What each source says of a level that several sources disagree about.
+    fn differing(&self, sku: &Sku, warehouse: &str) -> Option<String> {
+        let levels = self.levels.get(sku)?.iter();
+        let of_place = levels.filter(|(listing, _)| listing.warehouse == warehouse);
+        let named = of_place.map(|(listing, _)| {
+            let units = listing.on_hand.map(|units| units.to_string());
+            format!(
+                "{} {}",
+                listing.source,
+                units.as_deref().unwrap_or("unknown")
+            )
+        });
+        let named: Vec<String> = named.collect();
+        (named.len() > 1).then(|| named.join(", "))
     }
 
     /// The lines of an order with the stock seen for each.

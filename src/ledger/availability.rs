@@ -9,7 +9,8 @@ use crate::domain::availability::{Count, OtherShops, Promise, contributions};
 use crate::domain::ids::{OrderId, ShopName};
 use crate::domain::stock::Semantics;
 use crate::domain::stock_ledger::{Ledger, Listing, Promised};
-use crate::store::stock::{StoredLevel, levels};
+use crate::domain::stock_sources::StockReading;
+use crate::store::stock::levels_in_force;
 use crate::store::stock_parts::{PartRow, parts};
 use crate::store::{Store, StoreError, WriteTx, promises, scans};
 
@@ -18,6 +19,8 @@ use crate::store::{Store, StoreError, WriteTx, promises, scans};
 pub struct StockView {
     /// What the source says.
     pub listing: Listing,
+    /// What its number means.
+    pub semantics: Semantics,
     /// What is promised.
     pub promised: Promised,
 }
@@ -35,19 +38,16 @@ pub(crate) struct Viewpoint<'a> {
 /// How stock numbers are read.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StockSettings {
-    /// What numbers mean where their import does not state it.
-    pub(crate) semantics: Semantics,
     /// Units of each SKU kept back.
     pub(crate) safety_stock: i64,
 }
 
 pub(crate) async fn stock_views(
     connection: &mut SqliteConnection,
-    semantics: Semantics,
     skus: Option<&[&str]>,
     viewpoint: Viewpoint<'_>,
 ) -> Result<Vec<StockView>, StoreError> {
-    let levels = levels(connection, skus).await?;
+    let levels = levels_in_force(connection, skus).await?;
     let promises = promises::since(connection, &levels).await?;
     let is_own = |promise: &Promise| {
         let (shop, order) = (&promise.shop, &promise.order);
@@ -55,15 +55,17 @@ pub(crate) async fn stock_views(
     };
     let others = other_shops(connection, viewpoint, &promises).await?;
     let views = levels.into_iter().zip(promises);
-    let views = views.map(|(StoredLevel { listing, means }, promises)| {
-        let count = Count {
-            as_of: listing.as_of,
-            semantics: means.unwrap_or(semantics),
-        };
+    let views = views.map(|(reading, promises)| {
+        let StockReading {
+            listing, semantics, ..
+        } = reading;
+        let count = listing.as_of.map(|as_of| Count { as_of, semantics });
         let promises = promises.iter().filter(|promise| !is_own(promise));
+        let sum = |count| contributions(count, promises, others.as_ref()).collect();
         StockView {
-            promised: contributions(count, promises, others.as_ref()).collect(),
+            promised: count.map_or_else(Promised::default, sum),
             listing,
+            semantics,
         }
     });
     Ok(views.collect())
@@ -105,7 +107,7 @@ impl WriteTx<'_> {
         let mut names = skus.to_vec();
         let parts = parts(self.conn()?, Some(skus)).await?;
         names.extend(parts.iter().map(|part| part.part.as_str()));
-        let views = stock_views(self.conn()?, settings.semantics, Some(&names), viewpoint);
+        let views = stock_views(self.conn()?, Some(&names), viewpoint);
         for view in views.await? {
             ledger.list(view.listing, view.promised);
         }
@@ -121,7 +123,7 @@ impl WriteTx<'_> {
         let mut names = skus.to_vec();
         let parts = parts(self.conn()?, Some(skus)).await?;
         names.extend(parts.iter().map(|part| part.part.as_str()));
-        for level in levels(self.conn()?, Some(&names)).await? {
+        for level in levels_in_force(self.conn()?, Some(&names)).await? {
             ledger.list(level.listing, Promised::default());
         }
         for PartRow { sku, part, each } in parts {
@@ -132,13 +134,9 @@ impl WriteTx<'_> {
 }
 
 impl Store {
-    /// All levels, or those of some SKUs, with what is promised of them.
-    pub async fn stock_levels(
-        &self,
-        semantics: Semantics,
-        skus: Option<&[&str]>,
-    ) -> Result<Vec<StockView>, StoreError> {
+    /// All levels in force, or those of some SKUs, with what is promised of them.
+    pub async fn stock_levels(&self, skus: Option<&[&str]>) -> Result<Vec<StockView>, StoreError> {
         let mut reader = self.read().await?;
-        stock_views(&mut reader, semantics, skus, Viewpoint::default()).await
+        stock_views(&mut reader, skus, Viewpoint::default()).await
     }
 }

@@ -16,7 +16,7 @@ const PUT_OFF_MAX: SignedDuration = SignedDuration::from_hours(1);
 
 /// What becomes of times later than `?1` (now). `?2` is when an action is due whose request ended just now: no
 /// `settle` is shortened.
-const REPAIRS: [&str; 9] = [
+const REPAIRS: [&str; 12] = [
     // It is unknown whether such a reading is old or new: it is no evidence.
     "DELETE FROM scans WHERE started_at > ?1 AND ?2 > 0",
     // The next scan may get the number of a deleted one.
@@ -28,9 +28,13 @@ const REPAIRS: [&str; 9] = [
      WHERE shortage_since > ?1 AND ?2 > 0",
     "UPDATE actions SET due_at = MIN(due_at, MAX(?1, ?2)) WHERE due_at > ?1 AND closed_at IS NULL",
     "UPDATE actions SET made_at = ?1 WHERE made_at > ?1 AND ?2 > 0 AND closed_at IS NULL",
-    // It is unknown whether goods left before or after such a count: it counts as older than everything, and
-    // the next one is newer.
-    "UPDATE stock SET as_of = 0 WHERE as_of > ?1 AND ?2 > 0",
+    // It is unknown whether goods left before or after such a count: its number says nothing until the next one.
+    "UPDATE stock SET as_of = NULL WHERE as_of > ?1 AND ?2 > 0",
+    "DELETE FROM stock_past WHERE as_of > ?1 AND ?2 > 0",
+    // What was read then is read again, even if it has not changed since.
+    "UPDATE stock_sources SET read_at = NULL, made_at = NULL, as_of = NULL, hash = NULL
+     WHERE (read_at > ?1 OR made_at > ?1 OR as_of > ?1) AND ?2 > 0",
+    "UPDATE stock_sources SET tried_at = ?1 WHERE tried_at > ?1 AND ?2 > 0",
     "UPDATE reservations SET closed_at = MIN(closed_at, ?1), left_after = MIN(left_after, ?1),
        confirmed_at = MIN(confirmed_at, ?1), made_at = MIN(made_at, ?1)
      WHERE (closed_at > ?1 OR left_after > ?1 OR confirmed_at > ?1 OR made_at > ?1) AND ?2 > 0",

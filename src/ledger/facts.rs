@@ -6,7 +6,6 @@ use super::availability::{StockSettings, Viewpoint};
 use crate::domain::facts::{ShopFacts, ShortageSeen};
 use crate::domain::ids::{OrderId, ShopName};
 use crate::domain::order::{Lines, Order};
-use crate::domain::stock::Semantics;
 use crate::mutant::mutant;
 use crate::store::orders::parse_order;
 use crate::store::{StoreError, WriteTx, at, counters};
@@ -14,8 +13,6 @@ use crate::store::{StoreError, WriteTx, at, counters};
 /// What the pass needs to know beside the database.
 #[derive(Debug, Clone, Copy)]
 pub struct DecidingInput {
-    /// What the stock numbers mean.
-    pub semantics: Semantics,
     /// Units of each SKU kept back.
     pub safety_stock: i64,
     /// Window of the cancel budget.
@@ -30,7 +27,6 @@ pub struct DecidingInput {
 impl DecidingInput {
     pub(crate) const fn stock_settings(&self) -> StockSettings {
         StockSettings {
-            semantics: self.semantics,
             safety_stock: self.safety_stock,
         }
     }

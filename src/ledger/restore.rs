@@ -146,7 +146,7 @@ const STATEMENTS: [&str; 9] = [
     // From here on the audit log records every change of levels and reservations: this is what it begins with.
     "INSERT INTO audit (at, actor, epoch, event, detail)
      SELECT ?1, 'qabyl', (SELECT epoch FROM lease), 'ledger.baseline', json_object(
-       'levels', (SELECT json_group_array(json_array(sku, warehouse, on_hand)) FROM stock),
+       'levels', (SELECT json_group_array(json_array(sku, warehouse, on_hand, source)) FROM stock),
        'reservations', (SELECT json_group_array(json_array(id, sku, warehouse, quantity, state)) FROM reservations))
      WHERE ?2 > 0",
     // A POST sent before the backup may have been repeated since.

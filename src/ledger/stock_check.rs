@@ -10,7 +10,7 @@ use super::availability::{Viewpoint, stock_views};
 use super::pickup_points::MOVED;
 use crate::domain::stock::Semantics;
 use crate::store::audit::LEVELS_CHANGED;
-use crate::store::{Store, StoreError, at};
+use crate::store::{Store, StoreError, at, ms};
 
 /// Audit rows read at once.
 const PAGE: i64 = 5_000;
@@ -60,13 +60,15 @@ pub struct StockCheck {
     pub differences: Vec<Difference>,
 }
 
-/// A level's key.
+/// A level's key: SKU, warehouse and source.
+type Key = (String, String, String);
+/// SKU and warehouse.
 type Place = (String, String);
 
 /// Levels and promises according to the audit log.
 #[derive(Default)]
 struct AuditedState {
-    levels: BTreeMap<Place, Option<i64>>,
+    levels: BTreeMap<Key, Option<i64>>,
     /// By their id: place, units, state.
     promises: BTreeMap<i64, (Place, i64, String)>,
 }
@@ -87,9 +89,8 @@ struct Row {
 struct LevelRow {
     sku: String,
     warehouse: String,
+    source: String,
     on_hand: Option<i64>,
-    as_of: i64,
-    semantics: Option<String>,
 }
 
 impl AuditedState {
@@ -100,8 +101,8 @@ impl AuditedState {
             "ledger.baseline" => {
                 *self = Self::default();
                 for level in rows("levels") {
-                    let place = (text(&level[0]), text(&level[1]));
-                    self.levels.insert(place, level[2].as_i64());
+                    let key = (text(&level[0]), text(&level[1]), text(&level[3]));
+                    self.levels.insert(key, level[2].as_i64());
                 }
                 for row in rows("reservations") {
                     let place = (text(&row[1]), text(&row[2]));
@@ -112,8 +113,12 @@ impl AuditedState {
             }
             LEVELS_CHANGED => {
                 for level in rows("levels") {
-                    let place = (text(&level[0]), text(&level[1]));
-                    self.levels.insert(place, level[2].as_i64());
+                    let key = (text(&level[0]), text(&level[1]), text(&detail["source"]));
+                    self.levels.insert(key, level[2].as_i64());
+                }
+                for level in rows("gone") {
+                    let key = (text(&level[0]), text(&level[1]), text(&level[2]));
+                    self.levels.remove(&key);
                 }
             }
             "reservation.made" => {
@@ -188,7 +193,7 @@ impl Store {
     }
 
     /// Compares the tables with the audit log, and the units that count as promised with a second computation.
-    pub async fn check_stock(&self, semantics: Semantics) -> Result<StockCheck, StoreError> {
+    pub async fn check_stock(&self) -> Result<StockCheck, StoreError> {
         let mut reader = self.read().await?;
         // One transaction, so that all is read as of one moment.
         sqlx::query("BEGIN").execute(&mut *reader).await?;
@@ -202,12 +207,11 @@ impl Store {
         .fetch_all(&mut *reader)
         .await?;
         let known: Vec<LevelRow> = sqlx::query_as(
-            "SELECT s.sku, s.warehouse, s.on_hand, s.as_of, i.semantics
-             FROM stock s JOIN stock_imports i ON i.id = s.import_id ORDER BY s.sku, s.warehouse",
+            "SELECT sku, warehouse, source, on_hand FROM stock ORDER BY sku, warehouse, source",
         )
         .fetch_all(&mut *reader)
         .await?;
-        let shown = stock_views(&mut reader, semantics, None, Viewpoint::default()).await?;
+        let shown = stock_views(&mut reader, None, Viewpoint::default()).await?;
         sqlx::query("COMMIT").execute(&mut *reader).await?;
         let mut check = StockCheck {
             levels: known.len(),
@@ -221,21 +225,20 @@ impl Store {
             let place = (row.sku.as_str(), row.warehouse.as_str());
             by_place.entry(place).or_default().push(row);
         }
-        for (level, view) in known.iter().zip(&shown) {
-            let is_physical = match level.semantics.as_deref() {
-                Some(word) => word == "physical",
-                None => semantics == Semantics::Physical,
-            };
+        for view in &shown {
+            let level = &view.listing;
+            let Some(as_of) = level.as_of else { continue };
+            let is_physical = view.semantics == Semantics::Physical;
             let place = (level.sku.as_str(), level.warehouse.as_str());
             let of_level = by_place.get(&place).into_iter().flatten();
-            let counted = of_level.filter(|row| counts(row, level.as_of, is_physical));
+            let counted = of_level.filter(|row| counts(row, ms(as_of), is_physical));
             let reserved: i64 = counted.map(|row| row.quantity).sum();
             let counted_units = view.promised.confirmed + view.promised.in_doubt;
             if counted_units != reserved {
                 let what = format!(
                     "{counted_units} units count as promised, but the reservations add up to {reserved}"
                 );
-                check.differ(&level.sku, &level.warehouse, what);
+                check.differ(level.sku.as_str(), &level.warehouse, what);
             }
         }
         Ok(check)
@@ -300,8 +303,12 @@ fn compare_levels(
     has_deleted_rows: bool,
 ) {
     for level in known {
-        let place = (level.sku.clone(), level.warehouse.clone());
-        match audited.levels.get(&place) {
+        let key = (
+            level.sku.clone(),
+            level.warehouse.clone(),
+            level.source.clone(),
+        );
+        match audited.levels.get(&key) {
             Some(units) if *units == level.on_hand => {}
             Some(units) => {
                 let what = format!(
@@ -321,10 +328,9 @@ fn compare_levels(
             }
         }
     }
-    let is_missing = |place: &&Place| {
+    let is_missing = |(sku, warehouse, source): &&Key| {
         let found = known.binary_search_by(|level| {
-            (level.sku.as_str(), level.warehouse.as_str())
-                .cmp(&(place.0.as_str(), place.1.as_str()))
+            (&level.sku, &level.warehouse, &level.source).cmp(&(sku, warehouse, source))
         });
         found.is_err()
     };

@@ -1,16 +1,15 @@
 //! Imports stock: a whole file or nothing, in one transaction.
 
-use std::collections::HashMap;
-
 use jiff::Timestamp;
 use serde_json::json;
 
 use super::pickup_points;
 use crate::crash_point::crash_point;
 use crate::domain::stock::{ImportReport, Semantics, StockRow};
-use crate::mutant::mutant;
+use crate::domain::stock_import::{self, New, Plan, Scope};
+use crate::domain::stock_sources::BY_HAND;
 use crate::store::audit::LEVELS_CHANGED;
-use crate::store::{SourceRead, Store, StoreError, WriteTx, ms, stock};
+use crate::store::{SourceRead, Store, StoreError, WriteTx, ms, stock, stock_history};
 
 /// Rows written in one statement.
 const BATCH: usize = 500;
@@ -19,12 +18,14 @@ const BATCH: usize = 500;
 pub struct Import<'a> {
     /// Where they come from.
     pub source: &'a str,
+    /// What they are: a configured source as a whole, or a count by hand.
+    pub scope: Scope,
     /// The rows, each SKU once for a warehouse.
     pub rows: &'a [StockRow],
     /// A person vouches for the numbers, so that a fall to zero is not held against them.
     pub trusted: bool,
-    /// What the numbers mean, where the source says so.
-    pub semantics: Option<Semantics>,
+    /// What the numbers mean. The levels keep it, whatever the configuration says later.
+    pub semantics: Semantics,
     /// The configured source, and what was read of it.
     pub read: Option<SourceRead<'a>>,
     /// Who imports them.
@@ -33,37 +34,32 @@ pub struct Import<'a> {
     pub progress: &'a (dyn Fn(usize) + Sync),
 }
 
-/// What is known of a level.
-struct Level {
-    on_hand: Option<i64>,
-    as_of: i64,
-    /// Whether it came from the same source.
-    is_own: bool,
-}
-
-impl Level {
-    fn has_some(&self) -> bool {
-        self.on_hand > Some(0)
+impl Import<'_> {
+    /// The source as its levels are stored: all counts by hand are one.
+    const fn stored_as(&self) -> &str {
+        match self.scope {
+            Scope::Standing { .. } => self.source,
+            Scope::HandFile | Scope::Single => BY_HAND,
+        }
     }
 }
 
-type Known = HashMap<(String, String), Level>;
-
 impl Store {
-    /// Imports rows in one transaction, as [`Store::take_stock`] does.
+    /// Imports rows that a person counted, in one transaction, as [`Store::take_stock`] does.
     pub async fn import_stock(
         &self,
         source: &str,
         rows: &[StockRow],
-        trusted: bool,
+        (trusted, semantics): (bool, Semantics),
         actor: &str,
         now: Timestamp,
     ) -> Result<ImportReport, StoreError> {
         let import = Import {
             source,
+            scope: Scope::HandFile,
             rows,
             trusted,
-            semantics: None,
+            semantics,
             read: None,
             actor,
             progress: &|_| {},
@@ -71,108 +67,67 @@ impl Store {
         self.take_stock(&import, now).await
     }
 
-    /// Imports rows in one transaction: all or none. A row that speaks of an earlier moment than
-    /// the level already known is left out.
+    /// Imports rows in one transaction: all or none.
     pub async fn take_stock(
         &self,
         new: &Import<'_>,
         now: Timestamp,
     ) -> Result<ImportReport, StoreError> {
         let mut tx = self.write().await?;
-        let known = known(&mut tx, new.source).await?;
-        let is_first = is_first(&mut tx, new.source).await?;
-        // Only levels of the same source count, so that a large source does not hide the fall of a small one.
-        let is_counted = |level: &Level| is_first || level.is_own;
-        let had = known.values().filter(|l| l.has_some() && is_counted(l));
-        let mut report = ImportReport {
-            rows: 0,
-            older: 0,
-            had: count(had.count()),
-            fell: 0,
-            absent: count(known.values().filter(|level| level.is_own).count()),
+        let source = new.stored_as();
+        let before = stock::before_import(&mut tx, source, new.source).await?;
+        let as_of = stock_import::newest(new.rows, now);
+        let listed = (new.rows.len(), as_of);
+        let import = stock::insert_import(&mut tx, new.source, new.semantics, listed, now).await?;
+        let of_import = New {
+            import,
+            source,
+            scope: new.scope,
+            trusted: new.trusted,
+            as_of: ms(as_of),
+            now: ms(now),
         };
-        let semantics = new.semantics;
-        let import =
-            stock::insert_import(&mut tx, new.source, semantics, new.rows.len(), now).await?;
-        let mut first_listed: Vec<&str> = Vec::new();
-        for batch in new.rows.chunks(BATCH) {
-            let (mut rows, mut changed) = (Vec::with_capacity(batch.len()), Vec::new());
-            for row in batch {
-                let on_hand = row.on_hand.units();
-                let key = (row.sku.as_str().to_owned(), row.warehouse.clone());
-                let before = known.get(&key);
-                if before.is_none() {
-                    first_listed.push(row.sku.as_str());
-                }
-                report.absent -= i64::from(before.is_some_and(|level| level.is_own));
-                // A level dated in the future came from a clock that was wrong: it yields.
-                let newer = |as_of: i64| as_of > ms(row.as_of) && as_of <= ms(now);
-                if before.is_some_and(|level| newer(level.as_of)) {
-                    report.older += 1;
-                    continue;
-                }
-                let had_some = before.is_some_and(Level::has_some);
-                let fell = had_some && on_hand == Some(0);
-                report.rows += 1;
-                // Given by another source, or counted by hand, since this one last did.
-                report.had += i64::from(had_some && !before.is_some_and(is_counted));
-                report.fell += i64::from(fell);
-                let fell_in = (fell && !new.trusted).then_some(import);
-                if before.is_none_or(|level| level.on_hand != on_hand.map(i64::from)) {
-                    changed.push(json!([key.0, key.1, on_hand]));
-                }
-                // With a clock that runs ahead, everything that happens until then would seem counted already.
-                let as_of = if mutant("r9_count_from_the_future") {
-                    ms(row.as_of)
-                } else {
-                    ms(row.as_of.min(now))
-                };
-                rows.push(json!([key.0, key.1, on_hand, as_of, fell_in]));
-            }
-            stock::put(&mut tx, rows, import).await?;
-            if !changed.is_empty() {
-                let detail = json!({ "import": import, "levels": changed });
-                tx.audit_row(now, new.actor, (None, None), LEVELS_CHANGED, detail);
-            }
-            (new.progress)(batch.len());
-        }
-        pickup_points::move_to_pickup_point(&mut tx, &first_listed, now).await?;
-        finish(&mut tx, new, import, &report, now).await?;
+        let plan = stock_import::plan(&of_import, &before, new.rows);
+        drop(before);
+        write(&mut tx, new, (import, source), &plan, now).await?;
+        finish(&mut tx, new, import, &plan.report, now).await?;
         crash_point("stock.before_commit");
         tx.commit().await?;
         crash_point("stock.after_commit");
-        Ok(report)
+        Ok(plan.report)
     }
 }
 
-fn count(of: usize) -> i64 {
-    i64::try_from(of).unwrap_or(i64::MAX)
-}
-
-/// Whether nothing was ever imported from this source.
-async fn is_first(tx: &mut WriteTx<'_>, source: &str) -> Result<bool, StoreError> {
-    let first = "SELECT NOT EXISTS (SELECT 1 FROM stock_imports WHERE source = ?)";
-    let first = sqlx::query_scalar(first).bind(source);
-    Ok(first.fetch_one(tx.conn()?).await?)
-}
-
-async fn known(tx: &mut WriteTx<'_>, source: &str) -> Result<Known, StoreError> {
-    let known: Vec<(String, String, Option<i64>, i64, bool)> = sqlx::query_as(
-        "SELECT s.sku, s.warehouse, s.on_hand, s.as_of, i.source = ?
-         FROM stock s JOIN stock_imports i ON i.id = s.import_id",
-    )
-    .bind(source)
-    .fetch_all(tx.conn()?)
-    .await?;
-    let level = |(sku, warehouse, on_hand, as_of, is_own)| {
-        let level = Level {
-            on_hand,
-            as_of,
-            is_own,
-        };
-        ((sku, warehouse), level)
-    };
-    Ok(known.into_iter().map(level).collect())
+/// Writes the levels as planned.
+async fn write(
+    tx: &mut WriteTx<'_>,
+    new: &Import<'_>,
+    (import, source): (i64, &str),
+    plan: &Plan,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    for batch in plan.puts.chunks(BATCH) {
+        stock::put(tx, batch, (import, source)).await?;
+        let changed = batch.iter().filter(|put| put.is_changed);
+        let changed = changed.map(|put| json!([put.place.0, put.place.1, put.on_hand]));
+        let changed: Vec<_> = changed.collect();
+        if !changed.is_empty() {
+            let detail = json!({ "import": import, "source": source, "levels": changed });
+            tx.audit_row(now, new.actor, (None, None), LEVELS_CHANGED, detail);
+        }
+        (new.progress)(batch.len());
+    }
+    stock::delete_levels(tx, &plan.gone).await?;
+    for batch in plan.gone.chunks(BATCH) {
+        let detail = json!({ "import": import, "gone": batch });
+        tx.audit_row(now, new.actor, (None, None), LEVELS_CHANGED, detail);
+    }
+    stock::end_falls(tx, &plan.confirmed).await?;
+    for batch in plan.past.chunks(BATCH) {
+        stock_history::keep(tx, batch).await?;
+    }
+    let moved: Vec<&str> = plan.moved.iter().map(String::as_str).collect();
+    pickup_points::move_to_pickup_point(tx, &moved, now).await
 }
 
 /// What the import did as a whole.
@@ -184,9 +139,6 @@ async fn finish(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     stock::finish_import(tx, import, report).await?;
-    if new.trusted {
-        stock::end_falls(tx, import).await?;
-    }
     if let Some(read) = &new.read {
         tx.source_read(read, report, now).await?;
     }

@@ -11,7 +11,6 @@ use crate::clock::Clock;
 use crate::domain::action::RetryPolicy;
 use crate::domain::ids::ShopName;
 use crate::domain::policy::Policy;
-use crate::domain::stock::Semantics;
 use crate::events::log_event;
 use crate::kaspi::{ApiError, Reader};
 use crate::ledger::{DecidingInput, Observed};
@@ -49,8 +48,6 @@ pub struct Settings {
     pub sighting_age_max: SignedDuration,
     /// When actions are repeated.
     pub retry_policy: RetryPolicy,
-    /// What the stock numbers mean.
-    pub semantics: Semantics,
     /// Safety stock of each SKU.
     pub safety_stock: i64,
     /// Window of the cancel budget.
@@ -162,7 +159,6 @@ impl Ctx {
     /// The input of a deciding pass besides the database.
     pub fn deciding_input(&self) -> DecidingInput {
         DecidingInput {
-            semantics: self.settings.semantics,
             safety_stock: self.settings.safety_stock,
             budget_window: self.settings.budget_window,
             clock_skew_s: self.kaspi_clock.skew().map(|skew| skew.as_secs()),

@@ -156,6 +156,10 @@ pub async fn tidy(keeper: &Keeper, stop: &CancellationToken) -> Result<Report, S
         store.delete_imports(audit, batch, keeper.clock.now()).await
     })
     .await?;
+    rounds(keeper, stop, batch, async || {
+        store.delete_past_levels(keeper.clock.now(), batch).await
+    })
+    .await?;
     if report.orders + report.audit_rows > 0 {
         log_event!(
             RETENTION_DELETED,

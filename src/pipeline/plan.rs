@@ -221,7 +221,6 @@ pub(super) mod tests {
     use std::time::Duration;
 
     use crate::domain::action::RetryPolicy;
-    use crate::domain::stock::Semantics;
     use crate::net::Backoff;
 
     pub(in crate::pipeline) fn hours(hours: i64) -> SignedDuration {
@@ -251,7 +250,6 @@ pub(super) mod tests {
                 attempts_max: 5,
                 backoff: Backoff::new(Duration::from_secs(10), Duration::from_mins(2)),
             },
-            semantics: Semantics::Physical,
             safety_stock: 0,
             budget_window: hours(24),
             alert_before: hours(1),

@@ -17,6 +17,7 @@ use secrecy::SecretString;
 use super::StageError;
 use crate::clock::Clock;
 use crate::domain::stock::Semantics;
+use crate::domain::stock_sources::{Absent, Standing};
 use crate::stock::{AlStyle, Format, Places, Web};
 use crate::store::{SourceState, Store};
 
@@ -46,8 +47,12 @@ pub struct Source {
     pub place: Place,
     /// How often it is read; `None`: by its cron schedule.
     pub every: Option<SignedDuration>,
-    /// What its levels count, where configured.
-    pub semantics: Option<Semantics>,
+    /// What its levels count.
+    pub semantics: Semantics,
+    /// How its levels stand beside those of others.
+    pub standing: Standing,
+    /// What an SKU means that it no longer lists.
+    pub absent: Absent,
     /// Its warehouses.
     pub places: Places,
     /// Set by its cron schedule when it is to be read.
@@ -165,7 +170,10 @@ impl Feeds {
                     }
                     _ => every,
                 };
-                let since = self.clock.now().duration_since(state.tried_at);
+                let Some(tried_at) = state.tried_at else {
+                    return true;
+                };
+                let since = self.clock.now().duration_since(tried_at);
                 // A clock that was set back must not postpone it indefinitely.
                 since >= wait || since < SignedDuration::ZERO
             }
@@ -186,6 +194,11 @@ pub async fn run_once(
     only: Option<&str>,
     asked: bool,
 ) -> Result<Report, StageError> {
+    let standing = feeds.sources.iter();
+    let standing: Vec<_> = standing
+        .map(|source| (source.name.as_str(), source.standing))
+        .collect();
+    feeds.store.configure_sources(&standing).await?;
     let states = feeds.store.stock_sources().await?;
     let mut report = Report::default();
     for source in &feeds.sources {

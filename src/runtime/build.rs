@@ -134,7 +134,6 @@ pub fn policy(rules: Rules, limits: Limits) -> Policy {
 /// How the ledger is to be read.
 pub fn deciding_input(config: &Config) -> DecidingInput {
     DecidingInput {
-        semantics: semantics(config),
         safety_stock: i64::from(config.stock.safety_stock),
         budget_window: signed(config.interlocks.cancel_budget_window),
         clock_skew_s: None,
@@ -166,7 +165,6 @@ pub fn settings(config: &Config) -> Settings {
             attempts_max: config.actions.attempts_max,
             backoff: Backoff::new(config.actions.retry_base, config.actions.retry_cap),
         },
-        semantics: semantics(config),
         safety_stock: i64::from(config.stock.safety_stock),
         budget_window: signed(config.interlocks.cancel_budget_window),
         alert_before: signed(config.schedule.alert_before),

@@ -1,19 +1,23 @@
 //! From `[[stock.sources]]` to sources that can be read.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::SignedDuration;
 
 use super::build;
 use crate::clock::Clock;
-use crate::config::{self, AL_STYLE_URL, Loaded, SourceKind, StockSource, SupplierSku};
+use crate::config::{self, AL_STYLE_URL, Config, Loaded, SourceKind, StockSource, SupplierSku};
 use crate::domain::stock::Semantics;
+use crate::domain::stock_sources::Standing;
 use crate::pipeline::sync_stock::{Feeds, Place, Source};
 use crate::stock::{AlStyle, By, Format, Places, Web};
 use crate::store::Store;
 
 /// How often a file is checked unless configured.
 const FILE_EVERY: SignedDuration = SignedDuration::from_secs(5);
+/// How late a source that is fetched books what left, and takes accepted orders off, unless configured.
+const LAG: SignedDuration = SignedDuration::from_hours(1);
 /// How often a URL is read unless configured.
 const WEB_EVERY: SignedDuration = SignedDuration::from_mins(15);
 
@@ -28,7 +32,7 @@ pub fn feeds(loaded: &Loaded, store: Arc<Store>, clock: Clock) -> Result<Option<
     }
     let of = |source: &StockSource| {
         place(loaded, source)
-            .map(|place| made(source, place))
+            .map(|place| made(config, source, place))
             .map_err(|what| format!("stock source {}: {what}", source.name))
     };
     let sources = config.stock.sources.iter().map(of);
@@ -56,15 +60,39 @@ pub fn places(source: &StockSource) -> Places {
     }
 }
 
-/// What a source's levels count, where configured.
-pub fn semantics(source: &StockSource) -> Option<Semantics> {
-    source.semantics.map(|semantics| match semantics {
-        config::StockSemantics::Physical => Semantics::Physical,
-        config::StockSemantics::Available => Semantics::Available,
-    })
+/// What a source's levels count.
+pub const fn semantics(config: &Config, source: &StockSource) -> Semantics {
+    match source.semantics {
+        Some(config::StockSemantics::Physical) => Semantics::Physical,
+        Some(config::StockSemantics::Available) => Semantics::Available,
+        None => build::semantics(config),
+    }
 }
 
-fn made(source: &StockSource, place: Place) -> Source {
+/// How all configured sources are to be read.
+pub fn standing(config: &Config) -> Vec<(&str, Standing)> {
+    let sources = config.stock.sources.iter();
+    sources
+        .map(|source| (source.name.as_str(), standing_of(source)))
+        .collect()
+}
+
+/// A file is made by a person or at the moment it is exported; what is fetched is booked by others, later.
+fn standing_of(source: &StockSource) -> Standing {
+    let default = if source.file.is_some() {
+        SignedDuration::ZERO
+    } else {
+        LAG
+    };
+    let given = |lag: Option<Duration>| lag.and_then(|lag| SignedDuration::try_from(lag).ok());
+    Standing {
+        priority: source.priority,
+        posting_lag: given(source.posting_lag).unwrap_or(default),
+        order_lag_max: given(source.order_lag_max).unwrap_or(default),
+    }
+}
+
+fn made(config: &Config, source: &StockSource, place: Place) -> Source {
     let default = match place {
         Place::File(_) => FILE_EVERY,
         Place::Web(_) | Place::Supplier(..) => WEB_EVERY,
@@ -76,7 +104,9 @@ fn made(source: &StockSource, place: Place) -> Source {
         format: format(source),
         place,
         every: source.schedule.is_none().then(|| every.unwrap_or(default)),
-        semantics: semantics(source),
+        semantics: semantics(config, source),
+        standing: standing_of(source),
+        absent: source.absent,
         places: places(source),
         is_scheduled_now: Arc::default(),
     }

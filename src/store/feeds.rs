@@ -1,6 +1,8 @@
 //! Configured sources of stock: the last reading of each, and its current problem.
 
-use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use sqlx::FromRow;
 
@@ -8,6 +10,7 @@ use super::{Store, StoreError, WriteTx, at, ms};
 use crate::crash_point::crash_point;
 use crate::domain::notice::{Kind, Notice};
 use crate::domain::stock::ImportReport;
+use crate::domain::stock_sources::Standing;
 
 /// A reading of a source.
 #[derive(Debug, Clone, Copy)]
@@ -49,8 +52,10 @@ pub struct Trouble {
 pub struct SourceState {
     /// Its name.
     pub name: String,
+    /// How it is to be read; `None`: it is no longer configured.
+    pub standing: Option<Standing>,
     /// When it was last checked.
-    pub tried_at: Timestamp,
+    pub tried_at: Option<Timestamp>,
     /// The last complete reading without an error.
     pub read: Option<LastRead>,
     /// Rows imported from that reading.
@@ -68,7 +73,11 @@ pub struct SourceState {
 #[derive(FromRow)]
 struct Row {
     name: String,
-    tried_at: i64,
+    standing: bool,
+    priority: i64,
+    posting_lag: i64,
+    order_lag_max: i64,
+    tried_at: Option<i64>,
     read_at: Option<i64>,
     made_at: Option<i64>,
     as_of: Option<i64>,
@@ -98,7 +107,12 @@ fn state(row: Row) -> Result<SourceState, StoreError> {
     };
     Ok(SourceState {
         name: row.name,
-        tried_at: at(row.tried_at)?,
+        standing: row.standing.then_some(Standing {
+            priority: row.priority,
+            posting_lag: SignedDuration::from_millis(row.posting_lag),
+            order_lag_max: SignedDuration::from_millis(row.order_lag_max),
+        }),
+        tried_at: row.tried_at.map(at).transpose()?,
         read,
         rows: row.rows,
         had: row.had,
@@ -106,6 +120,10 @@ fn state(row: Row) -> Result<SourceState, StoreError> {
         absent: row.absent,
         trouble,
     })
+}
+
+fn millis(time: SignedDuration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
 impl WriteTx<'_> {
@@ -139,7 +157,45 @@ impl WriteTx<'_> {
 }
 
 impl Store {
-    /// All sources that were ever checked.
+    /// Stores how the sources are configured. The levels of one that is not among them any more count as a count by
+    /// hand.
+    pub async fn configure_sources(&self, sources: &[(&str, Standing)]) -> Result<(), StoreError> {
+        let known = self.stock_sources().await?;
+        let known = known
+            .iter()
+            .filter_map(|state| Some((state.name.as_str(), state.standing?)));
+        let known: BTreeMap<&str, Standing> = known.collect();
+        let wanted: BTreeMap<&str, Standing> = sources.iter().copied().collect();
+        if known == wanted {
+            return Ok(());
+        }
+        let mut tx = self.write().await?;
+        for name in known.keys().filter(|name| !wanted.contains_key(*name)) {
+            sqlx::query("UPDATE stock_sources SET standing = 0 WHERE name = ?")
+                .bind(name)
+                .execute(tx.conn()?)
+                .await?;
+        }
+        for (name, standing) in wanted
+            .iter()
+            .filter(|(name, it)| known.get(*name) != Some(it))
+        {
+            sqlx::query(
+                "INSERT INTO stock_sources (name, priority, posting_lag, order_lag_max) VALUES (?, ?, ?, ?)
+                 ON CONFLICT (name) DO UPDATE SET standing = 1, priority = excluded.priority,
+                   posting_lag = excluded.posting_lag, order_lag_max = excluded.order_lag_max",
+            )
+            .bind(name)
+            .bind(standing.priority)
+            .bind(millis(standing.posting_lag))
+            .bind(millis(standing.order_lag_max))
+            .execute(tx.conn()?)
+            .await?;
+        }
+        tx.commit().await
+    }
+
+    /// All sources that were ever configured.
     pub async fn stock_sources(&self) -> Result<Vec<SourceState>, StoreError> {
         let mut reader = self.read().await?;
         let rows: Vec<Row> = sqlx::query_as("SELECT * FROM stock_sources ORDER BY name")

@@ -3,12 +3,12 @@
 use serde_json::json;
 use sqlx::{FromRow, SqliteConnection};
 
-use super::stock::StoredLevel;
 use super::{StoreError, at, ms};
 use crate::domain::availability::{Promise, Units};
 use crate::domain::ids::{OrderId, ShopName};
 use crate::domain::order::{self, Status};
 use crate::domain::reservation::{Departure, DepartureKind, State};
+use crate::domain::stock_sources::StockReading;
 
 #[derive(FromRow)]
 struct Row {
@@ -49,12 +49,12 @@ CROSS JOIN orders o ON o.shop = r.shop AND o.id = r.order_id";
 /// What is promised of each of these levels.
 pub(crate) async fn since(
     connection: &mut SqliteConnection,
-    levels: &[StoredLevel],
+    levels: &[StockReading],
 ) -> Result<Vec<Vec<Promise>>, StoreError> {
     let places: Vec<_> = levels
         .iter()
-        .map(|StoredLevel { listing, .. }| {
-            json!([listing.sku, listing.warehouse, ms(listing.as_of)])
+        .map(|StockReading { listing, .. }| {
+            json!([listing.sku, listing.warehouse, listing.as_of.map(ms)])
         })
         .collect();
     let rows: Vec<Row> = sqlx::query_as(PROMISES)

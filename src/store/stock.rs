@@ -1,74 +1,192 @@
-//! The table of stock levels.
+//! The tables of stock levels and of their imports.
 
-use jiff::Timestamp;
+use std::collections::HashMap;
+
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use sqlx::FromRow;
+use sqlx::{FromRow, SqliteConnection};
 
 use super::{Store, StoreError, WriteTx, at, ms};
 use crate::crash_point::crash_point;
 use crate::domain::facts::Collapse;
 use crate::domain::ids::Sku;
 use crate::domain::stock::{ImportReport, Semantics};
+use crate::domain::stock_import::{Before, Known, Other, Own, Place, Put};
 use crate::domain::stock_ledger::Listing;
+use crate::domain::stock_sources::{BY_HAND, Origin, Standing, StockReading, in_force};
 
 /// Fewer SKUs than this falling to zero at once are no sign of a broken feed: small shops sell out.
 pub(crate) const COLLAPSE_SKUS_MIN: i64 = 3;
-
-/// One level, as stored.
-#[derive(Debug, Clone)]
-pub(crate) struct StoredLevel {
-    /// What the source says.
-    pub(crate) listing: Listing,
-    /// What its number means, where its import states it.
-    pub(crate) means: Option<Semantics>,
-}
 
 #[derive(FromRow)]
 struct LevelRow {
     sku: String,
     warehouse: String,
-    on_hand: Option<i64>,
-    as_of: i64,
     source: String,
-    semantics: Option<String>,
+    on_hand: Option<i64>,
+    as_of: Option<i64>,
+    import_source: String,
+    semantics: String,
+    priority: Option<i64>,
+    posting_lag: Option<i64>,
+    order_lag_max: Option<i64>,
 }
 
-const LEVELS: &str = "
-SELECT s.sku, s.warehouse, s.on_hand, s.as_of, i.source, i.semantics
-FROM stock s JOIN stock_imports i ON i.id = s.import_id ORDER BY s.sku, s.warehouse";
-
-pub(crate) const LEVELS_OF: &str = "
-SELECT s.sku, s.warehouse, s.on_hand, s.as_of, i.source, i.semantics
+macro_rules! levels {
+    ($which:literal) => {
+        concat!(
+            "SELECT s.sku, s.warehouse, s.source, s.on_hand, s.as_of, i.source AS import_source, i.semantics,
+  f.priority, f.posting_lag, f.order_lag_max
 FROM stock s JOIN stock_imports i ON i.id = s.import_id
-WHERE s.sku IN (SELECT value FROM json_each(?1)) ORDER BY s.sku, s.warehouse";
+LEFT JOIN stock_sources f ON f.name = s.source AND f.standing = 1 ",
+            $which,
+            " ORDER BY s.sku, s.warehouse, s.source"
+        )
+    };
+}
 
-/// The levels of these SKUs, or all.
+const LEVELS: &str = levels!("");
+
+pub(crate) const LEVELS_OF: &str = levels!("WHERE s.sku IN (SELECT value FROM json_each(?1))");
+
+/// The levels of these SKUs, or all: what each source says.
 pub(crate) async fn levels(
-    connection: &mut sqlx::SqliteConnection,
+    connection: &mut SqliteConnection,
     skus: Option<&[&str]>,
-) -> Result<Vec<StoredLevel>, StoreError> {
+) -> Result<Vec<StockReading>, StoreError> {
     let rows = match skus {
         Some(skus) => sqlx::query_as(LEVELS_OF).bind(json!(skus).to_string()),
         None => sqlx::query_as(LEVELS),
     };
     let rows: Vec<LevelRow> = rows.fetch_all(connection).await?;
-    rows.into_iter().map(level).collect()
+    rows.into_iter().map(reading).collect()
 }
 
-fn level(row: LevelRow) -> Result<StoredLevel, StoreError> {
-    let means = row.semantics.map(|word| {
-        Semantics::parse(&word).ok_or_else(|| StoreError::corrupt("a stock import", word))
-    });
-    Ok(StoredLevel {
-        means: means.transpose()?,
+/// The levels of these SKUs, or all, that are in force. Where several stand for one SKU and warehouse, their sources
+/// differ.
+pub(crate) async fn levels_in_force(
+    connection: &mut SqliteConnection,
+    skus: Option<&[&str]>,
+) -> Result<Vec<StockReading>, StoreError> {
+    let mut all = levels(connection, skus).await?.into_iter().peekable();
+    let mut chosen = Vec::new();
+    while let Some(first) = all.next() {
+        let sku = first.listing.sku.clone();
+        let mut of_sku = vec![first];
+        while let Some(next) = all.next_if(|next| next.listing.sku == sku) {
+            of_sku.push(next);
+        }
+        chosen.extend(in_force(of_sku));
+    }
+    Ok(chosen)
+}
+
+fn reading(row: LevelRow) -> Result<StockReading, StoreError> {
+    let semantics = Semantics::parse(&row.semantics)
+        .ok_or_else(|| StoreError::corrupt("a stock import", row.semantics))?;
+    let origin = match (row.priority, row.posting_lag, row.order_lag_max) {
+        (Some(priority), Some(posting_lag), Some(order_lag_max)) => Origin::Standing(Standing {
+            priority,
+            posting_lag: SignedDuration::from_millis(posting_lag),
+            order_lag_max: SignedDuration::from_millis(order_lag_max),
+        }),
+        _ => Origin::Hand,
+    };
+    let source = if row.source == BY_HAND {
+        row.import_source
+    } else {
+        row.source
+    };
+    Ok(StockReading {
         listing: Listing {
             sku: Sku::new(&row.sku).map_err(|_| StoreError::corrupt("a SKU", row.sku))?,
             warehouse: row.warehouse,
             on_hand: row.on_hand,
-            as_of: at(row.as_of)?,
-            source: row.source,
+            as_of: row.as_of.map(at).transpose()?,
+            source,
         },
+        semantics,
+        origin,
     })
+}
+
+#[derive(FromRow)]
+struct StoredRow {
+    sku: String,
+    warehouse: String,
+    source: String,
+    on_hand: Option<i64>,
+    as_of: Option<i64>,
+    import_id: i64,
+    first_import: i64,
+    fell_in: Option<i64>,
+    is_same_name: bool,
+    is_hand: bool,
+}
+
+/// What is stored before an import of this name into the levels of this source.
+pub(crate) async fn before_import(
+    tx: &mut WriteTx<'_>,
+    source: &str,
+    name: &str,
+) -> Result<Before, StoreError> {
+    let rows: Vec<StoredRow> = sqlx::query_as(
+        "SELECT s.sku, s.warehouse, s.source, s.on_hand, s.as_of, s.import_id, s.first_import, s.fell_in,
+           i.source = ? AS is_same_name, COALESCE(f.standing, 0) = 0 AS is_hand
+         FROM stock s JOIN stock_imports i ON i.id = s.import_id LEFT JOIN stock_sources f ON f.name = s.source",
+    )
+    .bind(name)
+    .fetch_all(tx.conn()?)
+    .await?;
+    let mut known: HashMap<Place, Known> = HashMap::with_capacity(rows.len());
+    for row in rows {
+        let of_place = known.entry((row.sku, row.warehouse)).or_default();
+        if row.source == source {
+            of_place.own = Some(Own {
+                on_hand: row.on_hand,
+                as_of: row.as_of,
+                import: row.import_id,
+                first_import: row.first_import,
+                fell_in: row.fell_in,
+                is_same_name: row.is_same_name,
+            });
+        } else {
+            of_place.others.push(Other {
+                source: row.source,
+                has_some: row.on_hand > Some(0),
+                as_of: row.as_of,
+                is_hand: row.is_hand,
+                is_fallen: row.fell_in.is_some(),
+            });
+        }
+    }
+    let last: Option<(i64, i64)> = sqlx::query_as(
+        "SELECT id, as_of FROM stock_imports WHERE source = ? ORDER BY id DESC LIMIT 1",
+    )
+    .bind(name)
+    .fetch_optional(tx.conn()?)
+    .await?;
+    Ok(Before {
+        known,
+        is_first: last.is_none(),
+        last,
+    })
+}
+
+/// Deletes levels: SKU, warehouse and source.
+pub(crate) async fn delete_levels(
+    tx: &mut WriteTx<'_>,
+    levels: &[(String, String, String)],
+) -> Result<(), StoreError> {
+    for (sku, warehouse, source) in levels {
+        sqlx::query("DELETE FROM stock WHERE sku = ? AND warehouse = ? AND source = ?")
+            .bind(sku)
+            .bind(warehouse)
+            .bind(source)
+            .execute(tx.conn()?)
+            .await?;
+    }
+    Ok(())
 }
 
 /// Which of these SKUs have a level.
@@ -85,18 +203,19 @@ pub(crate) async fn listed(tx: &mut WriteTx<'_>, skus: &[&str]) -> Result<Vec<St
 pub(crate) async fn insert_import(
     tx: &mut WriteTx<'_>,
     source: &str,
-    semantics: Option<Semantics>,
-    rows: usize,
+    semantics: Semantics,
+    (rows, as_of): (usize, Timestamp),
     now: Timestamp,
 ) -> Result<i64, StoreError> {
     let import = sqlx::query_scalar(
-        "INSERT INTO stock_imports (source, at, rows, had, fell, semantics) VALUES (?, ?, ?, 0, 0, ?)
+        "INSERT INTO stock_imports (source, at, as_of, rows, had, fell, semantics) VALUES (?, ?, ?, ?, 0, 0, ?)
          RETURNING id",
     )
     .bind(source)
     .bind(ms(now))
+    .bind(ms(as_of))
     .bind(i64::try_from(rows).unwrap_or(i64::MAX))
-    .bind(semantics.map(Semantics::word))
+    .bind(semantics.word())
     .fetch_one(tx.conn()?)
     .await?;
     Ok(import)
@@ -104,24 +223,37 @@ pub(crate) async fn insert_import(
 
 // WHERE true, so that ON is not taken for a join's.
 const PUT: &str = "
-INSERT INTO stock (sku, warehouse, on_hand, as_of, import_id, fell_in)
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, ?2, value ->> 4 FROM json_each(?1) WHERE true
-ON CONFLICT (sku, warehouse) DO UPDATE SET on_hand = excluded.on_hand, as_of = excluded.as_of,
-  import_id = excluded.import_id,
-  fell_in = CASE WHEN excluded.on_hand > 0 THEN NULL ELSE COALESCE(excluded.fell_in, stock.fell_in) END";
+INSERT INTO stock (sku, warehouse, source, on_hand, as_of, import_id, first_import, fell_in)
+SELECT value ->> 0, value ->> 1, ?3, value ->> 2, value ->> 3, ?2, value ->> 4, value ->> 5
+FROM json_each(?1) WHERE true
+ON CONFLICT (sku, warehouse, source) DO UPDATE SET on_hand = excluded.on_hand, as_of = excluded.as_of,
+  import_id = excluded.import_id, first_import = excluded.first_import, fell_in = excluded.fell_in";
 
+/// Writes levels of a source.
 pub(crate) async fn put(
     tx: &mut WriteTx<'_>,
-    rows: Vec<serde_json::Value>,
-    import: i64,
+    puts: &[Put],
+    (import, source): (i64, &str),
 ) -> Result<(), StoreError> {
-    let written = rows.len();
+    let rows = puts.iter().map(|put| {
+        let (sku, warehouse) = &put.place;
+        json!([
+            sku,
+            warehouse,
+            put.on_hand,
+            put.as_of,
+            put.first_import,
+            put.fell_in
+        ])
+    });
+    let rows: Vec<_> = rows.collect();
     sqlx::query(PUT)
         .bind(json!(rows).to_string())
         .bind(import)
+        .bind(source)
         .execute(tx.conn()?)
         .await?;
-    for _ in 0..written {
+    for _ in puts {
         crash_point("stock.row_put");
     }
     Ok(())
@@ -142,12 +274,21 @@ pub(crate) async fn finish_import(
     Ok(())
 }
 
-/// A person vouches for an import: its falls to zero are no collapse.
-pub(crate) async fn end_falls(tx: &mut WriteTx<'_>, import: i64) -> Result<(), StoreError> {
-    sqlx::query("UPDATE stock SET fell_in = NULL WHERE fell_in IS NOT NULL AND import_id = ?")
-        .bind(import)
+/// A person vouches for these levels: their falls to zero are no collapse.
+pub(crate) async fn end_falls(
+    tx: &mut WriteTx<'_>,
+    levels: &[(String, String, String)],
+) -> Result<(), StoreError> {
+    for (sku, warehouse, source) in levels {
+        sqlx::query(
+            "UPDATE stock SET fell_in = NULL WHERE sku = ? AND warehouse = ? AND source = ?",
+        )
+        .bind(sku)
+        .bind(warehouse)
+        .bind(source)
         .execute(tx.conn()?)
         .await?;
+    }
     Ok(())
 }
 

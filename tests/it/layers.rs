@@ -96,6 +96,16 @@ const SEVERAL_WRITERS: &[(&str, &[&str], &str)] = &[
         &["src/ledger/retention.rs", "src/store/stock.rs"],
         "old rows are deleted in one pass",
     ),
+    (
+        "stock_past",
+        &["src/ledger/clock_repair.rs", "src/store/stock_history.rs"],
+        "times ahead of the clock are repaired in one transaction",
+    ),
+    (
+        "stock_sources",
+        &["src/ledger/clock_repair.rs", "src/store/feeds.rs"],
+        "times ahead of the clock are repaired in one transaction",
+    ),
 ];
 
 /// The tables that statements in this text write.

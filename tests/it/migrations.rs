@@ -18,8 +18,9 @@ INSERT INTO orders (shop, id, code, state, status, created_at, body, first_seen_
   VALUES ('main', 'a', '1', 'ARCHIVE', 'COMPLETED', 100, '{}', 110, 900, 'known', NULL),
          ('main', 'b', '2', 'KASPI_DELIVERY', 'ACCEPTED_BY_MERCHANT', 200, '{}', 210, 900, 'known', NULL),
          ('main', 'c', '3', 'NEW', 'APPROVED_BY_BANK', 300, '{}', 310, 900, 'unread', 310);
-INSERT INTO stock_imports (source, at, rows, had, fell) VALUES ('csv', 50, 1, 0, 0);
-INSERT INTO stock (sku, warehouse, on_hand, as_of, import_id) VALUES ('A', '', 10, 120, 1);
+INSERT INTO stock_imports (source, at, as_of, rows, had, fell, semantics) VALUES ('csv', 50, 120, 1, 0, 0, 'physical');
+INSERT INTO stock (sku, warehouse, source, on_hand, as_of, import_id, first_import)
+  VALUES ('A', '', 'by hand', 10, 120, 1, 1);
 INSERT INTO decisions (shop, order_id, at, verdict, rule, actor, policy_digest, body, facts)
   VALUES ('main', 'a', 111, 'accept', 'r', 'qabyl', 'd', '{}', '{}'),
          ('main', 'b', 211, 'accept', 'r', 'qabyl', 'd', '{}', '{}');

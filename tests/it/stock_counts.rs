@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use qabyl::domain::stock::Semantics;
 use qabyl::pipeline::sweep;
 use qabyl_sandbox::{
     DeliveryMode, Fault, IncludeSupport, OrderSeed, Script, Settings, State, Status,
@@ -238,7 +237,7 @@ async fn units_promised_before_the_first_import_lie_at_their_pickup_point(#[case
     world.later(MINUTE).await;
     world.quiet().await;
     assert_eq!(world.posts("950000012"), ["cancel"]);
-    let check = world.store.check_stock(Semantics::Physical).await.unwrap();
+    let check = world.store.check_stock().await.unwrap();
     assert_eq!(check.differences, []);
 }
 

@@ -160,7 +160,7 @@ impl Product {
             sku: sku(),
             warehouse: String::new(),
             on_hand: Some(i64::from(scene.on_hand)),
-            as_of,
+            as_of: Some(as_of),
             source: "stock.csv".to_owned(),
         };
         let promised = Promised {

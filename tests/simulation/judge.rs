@@ -135,8 +135,7 @@ pub(crate) async fn judge(
 
 /// I6: the audit log agrees with the tables.
 async fn books_balance(process: &Process) -> Result<(), String> {
-    let semantics = process.shop.ctx.settings.semantics;
-    let check = process.store.check_stock(semantics).await.unwrap();
+    let check = process.store.check_stock().await.unwrap();
     match check.differences.first() {
         Some(first) => Err(format!("I6: the check do not balance: {first:?}")),
         None => Ok(()),

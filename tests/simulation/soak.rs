@@ -294,9 +294,10 @@ impl Soak {
                 as_of: now,
             });
         }
+        let trusted = (true, qabyl::domain::stock::Semantics::Physical);
         let store = &self.process().store;
         store
-            .import_stock("soak", &rows, true, "soak", now)
+            .import_stock("soak", &rows, trusted, "soak", now)
             .await
             .unwrap();
     }

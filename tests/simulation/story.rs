@@ -13,7 +13,6 @@ use qabyl::clock::SimulatedTime;
 use qabyl::config::Config;
 use qabyl::ledger::StockView;
 use qabyl::pipeline::StageError;
-use qabyl::runtime::build;
 use qabyl::store::{OrderFilter, StoreError};
 use qabyl_sandbox::{ExternalEvent, Faults, Order, World};
 
@@ -180,13 +179,7 @@ impl Story {
 
     /// Units of each SKU that are not promised.
     async fn free(&self) -> BTreeMap<String, i64> {
-        let semantics = build::deciding_input(&self.config).semantics;
-        let views = self
-            .process()
-            .store
-            .stock_levels(semantics, None)
-            .await
-            .unwrap();
+        let views = self.process().store.stock_levels(None).await.unwrap();
         let free = |view: StockView| {
             let promised = view.promised.confirmed + view.promised.in_doubt;
             (

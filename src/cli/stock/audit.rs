@@ -8,7 +8,6 @@ use crate::cli::args::{Format, Shown, StockShow};
 use crate::cli::{Done, FAILED, open, orders, say, table};
 use crate::config::Loaded;
 use crate::ledger::Promise;
-use crate::runtime::build;
 
 pub(in crate::cli) async fn reservations(loaded: &Loaded, args: &StockShow) -> Done {
     let store = open(&loaded.config).await?;
@@ -54,7 +53,7 @@ pub(in crate::cli) async fn reservations(loaded: &Loaded, args: &StockShow) -> D
 
 pub(in crate::cli) async fn audit(loaded: &Loaded, args: &Shown) -> Done {
     let store = open(&loaded.config).await?;
-    let check = store.check_stock(build::semantics(&loaded.config)).await?;
+    let check = store.check_stock().await?;
     let balances = check.differences.is_empty();
     if args.format == Format::Json {
         let differences = check.differences.iter();

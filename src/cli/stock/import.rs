@@ -12,15 +12,17 @@ use crate::clock::Clock;
 use crate::config::Loaded;
 use crate::domain::stock::ImportReport;
 use crate::domain::stock::{Semantics, StockRow};
+use crate::domain::stock_import::Scope;
 use crate::ledger::Import;
-use crate::runtime::feeds;
+use crate::runtime::{build, feeds};
 use crate::stock::{self, Places};
 
 /// How to read the file, from the arguments and the configured source.
 struct Reading {
     format: Option<stock::Format>,
     places: Places,
-    semantics: Option<Semantics>,
+    semantics: Semantics,
+    scope: Scope,
     source: Option<String>,
 }
 
@@ -46,8 +48,14 @@ pub(in crate::cli) async fn import(loaded: &Loaded, args: &StockImport) -> Done 
         .unwrap_or_else(|| format!("{}:{}", format.word(), name(&args.file)));
     let actor = person(args.actor.as_deref());
     let bar = Bar::begin("writing", rows.len());
+    if matches!(reading.scope, Scope::Standing { .. }) {
+        store
+            .configure_sources(&feeds::standing(&loaded.config))
+            .await?;
+    }
     let import = Import {
         source: &source,
+        scope: reading.scope,
         rows: &rows,
         trusted: args.confirm_zeros,
         semantics: reading.semantics,
@@ -70,7 +78,8 @@ fn reading(loaded: &Loaded, args: &StockImport) -> Result<Reading, Failure> {
     let mut reading = Reading {
         format: None,
         places: Places::default(),
-        semantics: None,
+        semantics: build::semantics(&loaded.config),
+        scope: Scope::HandFile,
         source: None,
     };
     if let Some(name) = &args.source {
@@ -89,7 +98,10 @@ fn reading(loaded: &Loaded, args: &StockImport) -> Result<Reading, Failure> {
         };
         reading.format = feeds::format(source);
         reading.places = feeds::places(source);
-        reading.semantics = feeds::semantics(source);
+        reading.semantics = feeds::semantics(&loaded.config, source);
+        reading.scope = Scope::Standing {
+            absent: source.absent,
+        };
         reading.source = Some(source.name.clone());
     }
     if let Some(kind) = args.kind {

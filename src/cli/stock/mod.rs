@@ -22,6 +22,9 @@ use crate::clock::Clock;
 use crate::config::Loaded;
 use crate::domain::ids::Sku;
 use crate::domain::stock::{OnHand, StockRow};
+use crate::domain::stock_import::Scope;
+use crate::domain::stock_sources::BY_HAND;
+use crate::ledger::Import;
 use crate::runtime::build;
 
 pub(super) async fn set(loaded: &Loaded, args: &StockSet) -> Done {
@@ -33,9 +36,17 @@ pub(super) async fn set(loaded: &Loaded, args: &StockSet) -> Done {
         as_of: now,
     };
     let store = open(&loaded.config).await?;
-    store
-        .import_stock("by hand", &[row], true, &person(args.actor.as_deref()), now)
-        .await?;
+    let import = Import {
+        source: BY_HAND,
+        scope: Scope::Single,
+        rows: &[row],
+        trusted: true,
+        semantics: build::semantics(&loaded.config),
+        read: None,
+        actor: &person(args.actor.as_deref()),
+        progress: &|_| {},
+    };
+    store.take_stock(&import, now).await?;
     show(
         loaded,
         &StockShow {
@@ -52,9 +63,7 @@ pub(super) async fn show(loaded: &Loaded, args: &StockShow) -> Done {
     let store = open(&loaded.config).await?;
     let skus: Vec<&str> = args.skus.iter().map(String::as_str).collect();
     let wanted = (!skus.is_empty()).then_some(skus.as_slice());
-    let levels = store
-        .stock_levels(build::semantics(&loaded.config), wanted)
-        .await?;
+    let levels = store.stock_levels(wanted).await?;
     let safety = i64::from(loaded.config.stock.safety_stock);
     if args.shown.format == Format::Json {
         let rows: Vec<_> = levels
@@ -92,7 +101,7 @@ pub(super) async fn show(loaded: &Loaded, args: &StockShow) -> Done {
             l.on_hand.map_or_else(unknown, |units| {
                 (units - p.confirmed - p.in_doubt - safety).to_string()
             }),
-            orders::local(l.as_of),
+            l.as_of.map_or_else(|| "unknown".to_owned(), orders::local),
             l.source.clone(),
         ]);
     }

@@ -83,7 +83,7 @@ impl Shown<'_> {
         json!({
             "source": self.source.name,
             "place": self.place(),
-            "tried_at": self.state.map(|state| state.tried_at),
+            "tried_at": self.state.and_then(|state| state.tried_at),
             "read_at": read.map(|read| read.at),
             "as_of": read.map(|read| read.as_of),
             "rows": self.state.map(|state| state.rows),

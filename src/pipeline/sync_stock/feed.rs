@@ -11,6 +11,7 @@ use super::{Feeds, StageError};
 use super::{FileState, Outcome, Place, STABLE_FOR, Seen, Source};
 use crate::domain::stock::ImportReport;
 use crate::domain::stock::StockRow;
+use crate::domain::stock_import::Scope;
 use crate::ledger::Import;
 use crate::stock::{self, ReadError};
 use crate::store::{LastRead, SourceRead, SourceState};
@@ -78,6 +79,9 @@ pub(super) async fn check(
     let newest = content.rows.iter().map(|row| row.as_of).max();
     let import = Import {
         source: &source.name,
+        scope: Scope::Standing {
+            absent: source.absent,
+        },
         rows: &content.rows,
         trusted: false,
         semantics: source.semantics,

@@ -13,6 +13,7 @@ mod service;
 mod sources;
 mod stock;
 mod stock_audit;
+mod stock_levels;
 mod walk;
 
 use std::net::{Ipv4Addr, SocketAddr};

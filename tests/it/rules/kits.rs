@@ -33,7 +33,7 @@ fn ledger(shelf: &Shelf, each: [i64; 3]) -> Ledger {
             sku: sku(name),
             warehouse: String::new(),
             on_hand: Some(*on_hand),
-            as_of: now(),
+            as_of: Some(now()),
             source: "test".to_owned(),
         };
         let promised = Promised {
@@ -112,7 +112,7 @@ fn an_sku_that_is_listed_is_itself_whatever_the_map_says() {
         sku: sku("SET"),
         warehouse: String::new(),
         on_hand: Some(1),
-        as_of: now(),
+        as_of: Some(now()),
         source: "test".to_owned(),
     };
     ledger.list(listing, Promised::default());

@@ -190,8 +190,7 @@ async fn ledger_balances(world: &TestWorld, views: &[OrderView]) {
 
 /// I6: the audit log agrees with the tables.
 async fn books_balance(world: &TestWorld) {
-    let semantics = qabyl::runtime::build::semantics(world.config());
-    let check = world.store.check_stock(semantics).await.unwrap();
+    let check = world.store.check_stock().await.unwrap();
     assert_eq!(check.differences, []);
 }
 

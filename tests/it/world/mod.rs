@@ -15,7 +15,7 @@ use qabyl::clock::{Clock, SimulatedTime};
 use qabyl::config::{Config, Sources};
 use qabyl::domain::ids::Sku;
 use qabyl::domain::policy::Policy;
-use qabyl::domain::stock::{OnHand, Semantics, StockRow};
+use qabyl::domain::stock::{OnHand, StockRow};
 use qabyl::ledger::StockView;
 use qabyl::pipeline;
 use qabyl::pipeline::housekeep::Keeper;
@@ -259,6 +259,7 @@ impl TestWorld {
         (trusted, as_of): (bool, Timestamp),
     ) {
         let now = self.now();
+        let semantics = qabyl::runtime::build::semantics(&self.config);
         let rows: Vec<StockRow> = levels
             .iter()
             .map(|(sku, on_hand)| StockRow {
@@ -269,7 +270,7 @@ impl TestWorld {
             })
             .collect();
         self.store
-            .import_stock(source, &rows, trusted, "test", now)
+            .import_stock(source, &rows, (trusted, semantics), "test", now)
             .await
             .unwrap();
     }
@@ -377,10 +378,7 @@ impl TestWorld {
     }
 
     pub(crate) async fn levels(&self) -> Vec<StockView> {
-        self.store
-            .stock_levels(Semantics::Physical, None)
-            .await
-            .unwrap()
+        self.store.stock_levels(None).await.unwrap()
     }
 
     /// The POSTs about an order, as words.

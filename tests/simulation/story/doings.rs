@@ -231,10 +231,11 @@ impl Story {
                     .collect::<Vec<_>>()
             )
         });
+        let trusted = (true, qabyl::runtime::build::semantics(&self.config));
         let taken = self
             .process()
             .store
-            .import_stock("sim", &rows, true, "sim", now)
+            .import_stock("sim", &rows, trusted, "sim", now)
             .await;
         taken.unwrap();
     }
