@@ -75,11 +75,16 @@ CREATE TABLE orders (
   shortage_since  INTEGER,
   shortage_scans  INTEGER NOT NULL DEFAULT 0 CHECK (shortage_scans >= 0),
   shortage_scan   INTEGER,
-  -- held by a person, or by Qabyl after a refusal: not decided again until released
+  -- held by a person, or by Qabyl after an action that had no effect: not decided again until released.
+  -- The causes are those of domain::hold
   held_by         TEXT,
   held_why        TEXT,
+  held_cause      TEXT CHECK (held_cause IN
+                    ('person', 'refused', 'not_found', 'without_effect', 'withdrawn', 'contradiction',
+                     'restored_unsent')),
   PRIMARY KEY (shop, id),
   CHECK ((held_by IS NULL) = (held_why IS NULL)),
+  CHECK ((held_by IS NULL) = (held_cause IS NULL)),
   CHECK ((lines_state IN ('unreadable', 'not_needed')) = (lines_problem IS NOT NULL)),
   CHECK (lines_state <> 'unreadable' OR lines_due_at IS NOT NULL),
   CHECK (lines_state <> 'not_needed' OR lines_due_at IS NULL),
@@ -415,6 +420,9 @@ CREATE TABLE channels (
   failing_since  INTEGER,
   retry_at       INTEGER,
   last_error     TEXT,
+  -- its last error refuses every message: only a person can fix that
+  refused        INTEGER NOT NULL DEFAULT 0 CHECK (refused IN (0, 1)),
+  CHECK (refused = 0 OR failures > 0),
   CHECK ((failures = 0) = (failing_since IS NULL)),
   CHECK ((failures = 0) = (last_error IS NULL))
 ) STRICT;
@@ -426,13 +434,16 @@ CREATE TABLE deliveries (
   token       TEXT NOT NULL UNIQUE,
   made_at     INTEGER NOT NULL,
   attempts    INTEGER NOT NULL DEFAULT 0,
-  state       TEXT NOT NULL DEFAULT 'due' CHECK (state IN ('due', 'delivered', 'dropped')),
+  -- how often its channel rejected it as it is; from the first time on a short text is sent
+  rejections  INTEGER NOT NULL DEFAULT 0 CHECK (rejections >= 0),
+  -- outdated: what it reports was no longer so when it was about to leave
+  state       TEXT NOT NULL DEFAULT 'due' CHECK (state IN ('due', 'delivered', 'dropped', 'outdated')),
   closed_at   INTEGER,
   why         TEXT,
   -- only numbers are sent: its notices waited for too long, or there were too many
   is_summary  INTEGER NOT NULL DEFAULT 0 CHECK (is_summary IN (0, 1)),
   CHECK ((state = 'due') = (closed_at IS NULL)),
-  CHECK ((state = 'dropped') = (why IS NOT NULL))
+  CHECK ((state IN ('dropped', 'outdated')) = (why IS NOT NULL))
 ) STRICT;
 CREATE INDEX deliveries_due ON deliveries (channel, id) WHERE state = 'due';
 CREATE INDEX deliveries_closed ON deliveries (closed_at) WHERE state <> 'due';

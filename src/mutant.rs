@@ -20,6 +20,10 @@ pub const MUTANTS: &[(&str, &str)] = &[
         "a common pool stays in use where its source lists pickup points now",
     ),
     (
+        "i4_messages_unchecked",
+        "a message is sent although what it reports is no longer so",
+    ),
+    (
         "r1_promised_twice",
         "a batch promises the same units to several orders",
     ),

@@ -42,6 +42,7 @@ pub(super) async fn test(loaded: &Loaded, name: Option<&str>) -> Done {
             token: format!("msg_test_{}", now.as_millisecond()),
             made_at: now,
             is_summary: false,
+            is_short: false,
             items: vec![Item {
                 at: now,
                 kind: notice.kind,

@@ -404,6 +404,12 @@ pub struct Notify {
         deserialize_with = "duration::within::<_, MINUTE, DAYS_14>"
     )]
     pub summarise_after: Duration,
+    /// How long no list of new orders succeeds before people are notified.
+    #[serde(
+        serialize_with = "duration::write",
+        deserialize_with = "duration::within::<_, MINUTE, DAY>"
+    )]
+    pub outage_after: Duration,
 }
 
 impl Notify {

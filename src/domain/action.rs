@@ -14,6 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::backoff::Backoff;
+use super::denial::Denial;
 use super::verdict::CancelReason;
 
 /// What is asked of Kaspi.
@@ -424,7 +425,12 @@ pub enum Outcome {
         why: String,
     },
     /// 401 or 403: this shop's token or access (KASPI_API §6).
-    Denied(String),
+    Denied {
+        /// Which of the two.
+        denial: Denial,
+        /// Kaspi's words.
+        why: String,
+    },
     /// Anything else: it may have taken effect.
     Unknown(String),
 }
@@ -437,7 +443,7 @@ impl Outcome {
             Self::Rejected(_) => OutcomeKind::Rejected,
             Self::Snoozed { .. } => OutcomeKind::Snoozed,
             Self::NotSent { .. } => OutcomeKind::NotSent,
-            Self::Denied(_) => OutcomeKind::Denied,
+            Self::Denied { .. } => OutcomeKind::Denied,
             Self::Unknown(_) => OutcomeKind::Unknown,
         }
     }
@@ -452,7 +458,7 @@ impl Outcome {
         match self {
             Self::Applied => None,
             Self::Rejected(why)
-            | Self::Denied(why)
+            | Self::Denied { why, .. }
             | Self::Unknown(why)
             | Self::Snoozed { why, .. }
             | Self::NotSent { why, .. } => Some(why),

@@ -35,6 +35,8 @@ kinds! {
     OrderHeld = "order.held",
     /// An order's deadline is near and it still waits.
     DeadlineNear = "order.deadline_near",
+    /// An order's deadline has passed and Kaspi still shows it as new.
+    DeadlinePast = "order.deadline_past",
     /// Kaspi refused an accept or a cancel.
     ActionRefused = "action.refused",
     /// Every request about an order remained without effect.
@@ -43,6 +45,10 @@ kinds! {
     ShopDenied = "shop.denied",
     /// Kaspi accepts the shop's token again.
     ShopAdmitted = "shop.admitted",
+    /// Kaspi has not answered for a while.
+    KaspiDown = "kaspi.down",
+    /// Kaspi answers again.
+    KaspiUp = "kaspi.up",
     /// All stock levels are too old to decide on.
     StockStale = "stock.stale",
     /// Many SKUs fell to zero at once.
@@ -53,6 +59,8 @@ kinds! {
     CancelsNear = "cancels.near",
     /// No backup of the database could be made.
     BackupFailed = "backup.failed",
+    /// A message was given up: its channel rejects it.
+    MessageDropped = "message.dropped",
     /// The summary of a day.
     Digest = "digest",
     /// A person tests the channel.

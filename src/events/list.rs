@@ -52,6 +52,8 @@ events! {
             "what happened is impossible in the stored state of an action, as where the database was changed from outside: its order is held for a person, all others go on";
         ORDER_DEADLINE_NEAR "order.deadline_near" ERROR ["A003"] ["order.code" "code" "shop" "left_s" "why" "hint"]
             "an order still waits `schedule.alert_before` (working time) before its deadline; logged once, and once more only if the process dies while logging it";
+        ORDER_DEADLINE_PAST "order.deadline_past" ERROR ["A004"] ["order.code" "code" "shop" "left_s" "why" "hint"]
+            "an order's deadline has passed and Kaspi still shows it as new; logged once, as above";
         ACTIONS_RECOVERED "actions.recovered" WARN [] ["shop" "actions"]
             "requests were in flight when the process stopped; their orders are read first";
     }

@@ -3,6 +3,8 @@
 
 use jiff::Timestamp;
 
+use crate::domain::denial::Denial;
+
 /// Why a read failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ApiError {
@@ -75,12 +77,8 @@ impl ApiError {
             Self::Parameters { .. } => {
                 "check that page number, page size and both creation dates are sent; report this as a bug"
             }
-            Self::Token => {
-                "make a new token in the cabinet (Settings, API token, Generate) and put it in the token \
-                 file: it is read again without a restart, or after `systemctl restart qabyl` where systemd \
-                 passes it as a credential"
-            }
-            Self::Forbidden => "the API is not activated for this shop: call 2323",
+            Self::Token => Denial::Token.hint(),
+            Self::Forbidden => Denial::Forbidden.hint(),
             Self::NotFound => "the order does not belong to this shop, or its id changed",
             Self::Snooze { .. } => {
                 "nothing: work resumes by itself; lower kaspi.rate_per_second if this repeats"
@@ -98,7 +96,16 @@ impl ApiError {
 
     /// Whether Kaspi denies this shop access.
     pub const fn is_denied(&self) -> bool {
-        matches!(self, Self::Token | Self::Forbidden)
+        self.denial().is_some()
+    }
+
+    /// How Kaspi denies this shop access, if it does.
+    pub const fn denial(&self) -> Option<Denial> {
+        match self {
+            Self::Token => Some(Denial::Token),
+            Self::Forbidden => Some(Denial::Forbidden),
+            _ => None,
+        }
     }
 
     /// Whether nothing was learned about what was asked: the request was postponed, or the shop has no access.

@@ -10,6 +10,7 @@ use super::gate::Blocked;
 use super::transport::{Method, TransportError, WireResponse};
 use super::{Shared, convert, json, reader, wire};
 use crate::domain::action::Outcome;
+use crate::domain::denial::Denial;
 use crate::domain::ids::{OrderCode, OrderId};
 use crate::domain::verdict::CancelReason;
 use crate::mutant::mutant;
@@ -145,7 +146,14 @@ impl Writer {
                 Outcome::Unknown(describe(" about another order"))
             }
             200..=299 => Outcome::Applied,
-            401 | 403 => Outcome::Denied(describe("")),
+            401 | 403 => Outcome::Denied {
+                denial: if answer.status == 401 {
+                    Denial::Token
+                } else {
+                    Denial::Forbidden
+                },
+                why: describe(""),
+            },
             429 => {
                 let until = self
                     .shared

@@ -9,6 +9,7 @@ use super::transitions::{apply, close};
 use crate::crash_point::crash_point;
 use crate::domain::action::{End, Event, Kind, Outcome, OutcomeKind, RetryPolicy};
 use crate::domain::evidence::Use;
+use crate::domain::hold::HoldCause;
 use crate::domain::ids::ShopName;
 use crate::domain::notice::{self, Notice};
 use crate::mutant::mutant;
@@ -119,7 +120,7 @@ async fn end(
         Outcome::Unknown(_) if mutant("r4_repeat_at_once") => now,
         Outcome::Unknown(_) => retry.due_after(now, ended.begun.n, ended.jitter),
         // After a definite refusal the order is read at once: the reading shows what it means.
-        Outcome::Rejected(_) | Outcome::Denied(_) => now,
+        Outcome::Rejected(_) | Outcome::Denied { .. } => now,
         Outcome::Snoozed { until, .. } | Outcome::NotSent { until, .. } => *until,
     };
     attempts::end(tx, ended.begun.attempt, &ended.outcome, now).await?;
@@ -268,13 +269,17 @@ impl Store {
         &self,
         shop: &ShopName,
         due: &Due,
-        why: &str,
+        (why, cause): (&str, HoldCause),
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let mut tx = self.write().await?;
         let closed = close(&mut tx, due.action, End::Refused, why, now).await?;
         if closed {
-            orders::hold(&mut tx, (shop, &due.order.id), why, "qabyl", now).await?;
+            orders::hold(&mut tx, (shop, &due.order.id), (why, cause), "qabyl", now).await?;
+        }
+        if closed && cause != HoldCause::Refused {
+            tx.notice_hold(shop, &due.order, now).await?;
+        } else if closed {
             let (code, action) = (due.order.code.as_str(), due.kind.word());
             let facts = json!({ "order": code, "action": action });
             let what = due.action.to_string();

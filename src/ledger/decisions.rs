@@ -7,12 +7,10 @@ use crate::crash_point::crash_point;
 use crate::domain::decision::Decision;
 use crate::domain::facts::Facts;
 use crate::domain::ids::ShopName;
-use crate::domain::notice::{Kind, Notice};
 use crate::domain::reservation::Event;
 use crate::domain::stock_ledger::Demand;
 use crate::domain::verdict::Verdict;
 use crate::mutant::mutant;
-use crate::store::overview::{because, waiting_facts};
 use crate::store::reservations::{Origin, close_reservations, insert_reservations};
 use crate::store::{StoreError, WriteTx, actions, decisions};
 
@@ -65,11 +63,7 @@ pub(crate) async fn record(
         actions::insert(tx, shop, &order.id, id, &new.decision.verdict, origin, now).await?;
     }
     if new.act && new.decision.verdict == Verdict::Hold {
-        let because = because(None, Some(new.decision));
-        let since = order.waiting_since();
-        let facts = waiting_facts(&order.code, since, order.express, &because);
-        let notice = Notice::of_shop(Kind::OrderHeld, shop, order.id.as_str(), facts);
-        tx.notice(now, notice);
+        tx.notice_hold(shop, order, now).await?;
     }
     let detail = json!({
         "decision": id, "verdict": new.decision.verdict.word(), "rule": new.decision.rule,

@@ -13,6 +13,7 @@ use crate::crash_point::crash_point;
 use crate::domain::action::End;
 use crate::domain::decision::Decision;
 use crate::domain::facts::Facts;
+use crate::domain::hold::HoldCause;
 use crate::domain::ids::{OrderId, ShopName};
 use crate::domain::order::{Order, Status};
 use crate::domain::reservation::Event;
@@ -76,7 +77,7 @@ impl Store {
             )));
         }
         withdraw_unsent(&mut tx, shop, &order, now).await?;
-        orders::hold(&mut tx, (shop, id), why, actor, now).await?;
+        orders::hold(&mut tx, (shop, id), (why, HoldCause::Person), actor, now).await?;
         tx.commit_manual_decision().await
     }
 

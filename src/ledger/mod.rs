@@ -11,6 +11,7 @@ pub(crate) mod departures;
 pub(crate) mod due_actions;
 pub(crate) mod evidence;
 pub(crate) mod facts;
+pub(crate) mod holds;
 pub(crate) mod known_orders;
 pub(crate) mod manual_decisions;
 pub(crate) mod observe;

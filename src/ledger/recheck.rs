@@ -10,6 +10,7 @@ use super::transitions::close;
 use crate::domain::action::{End, Kind};
 use crate::domain::decision::{Decision, decide};
 use crate::domain::facts::{Facts, LinesFacts, ShortageSeen};
+use crate::domain::hold::HoldCause;
 use crate::domain::ids::ShopName;
 use crate::domain::policy::Policy;
 use crate::domain::reservation::Event;
@@ -207,7 +208,9 @@ pub(crate) async fn withdraw(
         return Ok(());
     }
     if end == End::Refused {
-        orders::hold(tx, (shop, &due.order.id), why, "qabyl", now).await?;
+        let cause = (why, HoldCause::Withdrawn);
+        orders::hold(tx, (shop, &due.order.id), cause, "qabyl", now).await?;
+        tx.notice_hold(shop, &due.order, now).await?;
     } else {
         close_reservations(
             tx,

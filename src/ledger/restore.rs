@@ -133,7 +133,7 @@ const STATEMENTS: [&str; 9] = [
        shortage_scan = NULL, seen_at = MIN(seen_at, ?1 - 1), first_seen_at = MIN(first_seen_at, ?1 - 1)
      WHERE ?2 > 0",
     // A manual decision may have been followed by another one: the person is asked again.
-    "UPDATE orders SET held_by = 'qabyl', held_why = 'a manual decision had not been sent when the backup was made'
+    "UPDATE orders SET held_by = 'qabyl', held_cause = 'restored_unsent', held_why = 'a manual decision had not been sent when the backup was made'
      WHERE ?1 > 0 AND ?2 > 0 AND EXISTS (SELECT 1 FROM actions a WHERE a.shop = orders.shop
        AND a.order_id = orders.id AND a.state = 'pending' AND a.attempts = 0 AND a.origin = 'person')",
     // What had not been sent when the backup was made may have been sent, or withdrawn, since.

@@ -5,11 +5,10 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::domain::action::{Action, End, Event, InvalidTransition};
-use crate::domain::notice::{Kind, Notice};
+use crate::domain::hold::HoldCause;
 use crate::events::log_event;
 use crate::mutant::mutant;
 use crate::store::actions::{Change, load, order_of, write};
-use crate::store::overview::waiting_facts;
 use crate::store::{StoreError, WriteTx, orders};
 
 /// Applies an event to an action. `false` where nothing is to follow: another stage has closed it in the meantime,
@@ -65,13 +64,10 @@ pub(crate) async fn leave_to_person(
         "an action's stored state contradicts what happened: its order is left to a person"
     );
     let why = format!("the stored state of its {kind} contradicts what happened: {impossible}");
-    orders::hold(tx, (&shop, &order.id), &why, "qabyl", now).await?;
+    let why = (why.as_str(), HoldCause::Contradiction);
+    orders::hold(tx, (&shop, &order.id), why, "qabyl", now).await?;
     let detail = json!({ "action": action, "why": impossible.to_string() });
     let held = (&shop, Some(&order.id));
     tx.audit(now, "qabyl", held, "action.impossible", detail);
-    let because = ["contradiction".to_owned()];
-    let facts = waiting_facts(&order.code, order.waiting_since(), order.express, &because);
-    let what = format!("{}:{action}", order.id);
-    tx.notice(now, Notice::of_shop(Kind::OrderHeld, &shop, &what, facts));
-    Ok(())
+    tx.notice_hold(&shop, &order, now).await
 }

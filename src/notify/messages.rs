@@ -8,14 +8,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Item, Outgoing};
+use crate::domain::calendar;
 use crate::domain::notice::Kind;
 use crate::domain::schedule::Schedule;
 use crate::text::shown;
 
 const FILE: &str = include_str!("messages.toml");
 
-/// Most sentences in one message: nobody reads more, and Telegram takes 4096 characters.
+/// Most sentences in one message: nobody reads more. The orders of all others are named.
 const LINES_MAX: usize = 20;
+/// Most orders named on one line.
+const ORDERS_MAX: usize = 100;
 /// Longest fact in a message, in characters.
 const FACT_CHARS_MAX: usize = 200;
 
@@ -65,7 +68,7 @@ struct Templates {
 }
 
 /// Groups of templates other than those of a kind.
-const GROUPS: [&str; 4] = ["frame", "word", "why", "trouble"];
+const GROUPS: [&str; 5] = ["frame", "word", "why", "trouble", "denied"];
 
 fn read(text: &str) -> Result<Templates, toml::de::Error> {
     let tables: BTreeMap<String, toml::Value> = toml::from_str(text)?;
@@ -135,7 +138,7 @@ impl MessageWriter {
     /// The text of a message.
     pub fn message(&self, message: &Outgoing, now: Timestamp) -> String {
         let count = message.items.len();
-        if message.is_summary {
+        if message.is_summary || message.is_short {
             return self.summary(message);
         }
         let mut lines: Vec<String> = Vec::new();
@@ -149,8 +152,9 @@ impl MessageWriter {
         let items = message.items.iter().take(LINES_MAX);
         lines.extend(items.map(|item| self.sentence(item, now)));
         if count > LINES_MAX {
-            let more = (count - LINES_MAX).to_string();
-            lines.push(self.text("frame", "more", &[("count", more)]));
+            let more = &message.items[LINES_MAX..];
+            let values = [("count", more.len().to_string())];
+            lines.push(self.text("frame", "more", &values) + &orders(more.iter()));
         }
         lines.join("\n")
     }
@@ -168,10 +172,16 @@ impl MessageWriter {
             ("since", local(since)),
             ("count", message.items.len().to_string()),
         ];
-        let mut lines = vec![self.text("frame", "summary", &values)];
+        let frame = if message.is_summary {
+            "summary"
+        } else {
+            "short"
+        };
+        let mut lines = vec![self.text("frame", frame, &values)];
         lines.extend(counts.into_iter().map(|(kind, count)| {
             let values = [("name", self.name(kind)), ("count", count.to_string())];
-            self.text("frame", "bundle", &values)
+            let of_kind = message.items.iter().filter(|item| item.kind == kind);
+            self.text("frame", "bundle", &values) + &orders(of_kind)
         }));
         lines.join("\n")
     }
@@ -198,8 +208,18 @@ impl MessageWriter {
             "held",
             "waiting",
             "channel",
+            "count",
         ] {
             values.push((name, fact(name)));
+        }
+        let named = facts["orders"].as_array().into_iter().flatten();
+        let named: Vec<&str> = named.filter_map(Value::as_str).collect();
+        values.push(("orders", shown(&named.join(", "), FACT_CHARS_MAX)));
+        values.push(("denied", self.text("denied", &fact("code"), &[])));
+        for name in ["since", "from", "until"] {
+            let at = facts[name].as_str();
+            let at = at.and_then(|at| at.parse::<Timestamp>().ok());
+            values.push((name, at.map(local).unwrap_or_default()));
         }
         values.push(("action", self.text("word", &fact("action"), &[])));
         values.push(("why", self.why(&facts["because"])));
@@ -255,12 +275,25 @@ impl MessageWriter {
     }
 }
 
+/// The codes of these items' orders, in brackets; empty where they have none.
+fn orders<'a>(items: impl Iterator<Item = &'a Item>) -> String {
+    let codes = items.filter_map(|item| item.facts["order"].as_str());
+    let codes: Vec<String> = codes.map(|code| shown(code, FACT_CHARS_MAX)).collect();
+    if codes.is_empty() {
+        return String::new();
+    }
+    let more = if codes.len() > ORDERS_MAX {
+        ", …"
+    } else {
+        ""
+    };
+    let named = &codes[..codes.len().min(ORDERS_MAX)];
+    format!(" ({}{more})", named.join(", "))
+}
+
 /// Almaty's time, which is the merchant's.
 fn local(at: Timestamp) -> String {
-    let zone = jiff::tz::TimeZone::get("Asia/Almaty").unwrap_or(jiff::tz::TimeZone::UTC);
-    at.to_zoned_datetime(zone)
-        .strftime("%d.%m %H:%M")
-        .to_string()
+    calendar::local(at).strftime("%d.%m %H:%M").to_string()
 }
 
 #[cfg(test)]

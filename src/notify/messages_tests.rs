@@ -94,17 +94,21 @@ fn no_placeholder_is_left_empty() {
         "express": false, "because": ["unknown_stock", "rule:big"] });
     let action = json!({ "order": "900000001", "action": "accept", "attempts": 5 });
     let facts = |kind| match kind {
-        Kind::OrderHeld | Kind::DeadlineNear => waiting.clone(),
+        Kind::OrderHeld | Kind::DeadlineNear | Kind::DeadlinePast => waiting.clone(),
         Kind::ActionRefused | Kind::ActionStuck => action.clone(),
         Kind::StockStale => json!({ "age_s": 50_000, "limit_s": 43_200 }),
         Kind::StockCollapsed => json!({ "fell": 40, "had": 50, "source": "stock.csv" }),
         Kind::StockSourceFailed => json!({ "source": "feed", "code": "S002" }),
         Kind::CancelsNear => json!({ "cancelled": 4, "decided": 100, "share": 0.04,
             "limit_share": 0.04 }),
-        Kind::Digest => json!({ "new": 9, "accepted": 7, "cancelled": 1, "held": 1, "waiting": 0,
+        Kind::Digest => json!({ "from": "2026-03-01T15:00:00Z",
+            "until": "2026-03-02T15:00:00Z", "new": 9, "accepted": 7, "cancelled": 1, "held": 1, "waiting": 0,
             "share": 0.011 }),
         Kind::Test => json!({ "channel": "phone" }),
-        Kind::ShopDenied | Kind::ShopAdmitted | Kind::BackupFailed => json!({}),
+        Kind::ShopDenied => json!({ "code": "K403" }),
+        Kind::KaspiDown => json!({ "since": "2026-03-02T05:00:00Z" }),
+        Kind::MessageDropped => json!({ "channel": "phone", "count": 2, "orders": ["900000001"] }),
+        Kind::ShopAdmitted | Kind::KaspiUp | Kind::BackupFailed => json!({}),
     };
     let now = "2026-03-02T06:00:00Z".parse().unwrap();
     for kind in Kind::ALL {
@@ -152,6 +156,7 @@ fn long_messages_are_cut_and_a_summary_has_counts() {
         token: "msg_1".to_owned(),
         made_at: "2026-03-02T06:00:00Z".parse().unwrap(),
         is_summary: false,
+        is_short: false,
         items,
     };
     let writer = MessageWriter {
@@ -164,12 +169,13 @@ fn long_messages_are_cut_and_a_summary_has_counts() {
         text.starts_with("Orders waiting for your decision: 25\n"),
         "{text}"
     );
-    assert!(text.ends_with("\n… and 5 more"), "{text}");
+    assert!(text.contains("\n… and 5 more (900000001, "), "{text}");
     assert!(text.chars().count() < 4096);
     message.is_summary = true;
     let text = writer.message(&message, now);
     assert_eq!(
         text,
         "Messages could not be delivered for a while. Events since 02.03 11:00: 25\nOrders waiting for your decision: 25"
+            .to_owned() + " (" + &vec!["900000001"; 25].join(", ") + ")"
     );
 }

@@ -41,6 +41,8 @@ pub struct Outgoing {
     pub made_at: Timestamp,
     /// Whether it has only counts.
     pub is_summary: bool,
+    /// Whether its channel rejected it before: only a short text is sent.
+    pub is_short: bool,
     /// Its events, the oldest first.
     pub items: Vec<Item>,
 }
@@ -133,6 +135,13 @@ impl Channel {
     /// Whether it is notified of this kind of event.
     pub fn wants(&self, kind: Kind) -> bool {
         self.kinds.is_empty() || self.kinds.contains(&kind)
+    }
+
+    /// Whether the message is short enough for it. A message of one event always is: its text is cut.
+    pub fn fits(&self, message: &Outgoing, now: Timestamp) -> bool {
+        let is_telegram = matches!(self.target, Target::Telegram { .. });
+        let has_parts = message.items.len() > 1 && !message.is_summary && !message.is_short;
+        !is_telegram || !has_parts || telegram::fits(&self.writer.message(message, now))
     }
 
     /// Sends a message: one request, never repeated here.

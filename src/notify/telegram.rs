@@ -9,8 +9,8 @@ use std::time::Duration;
 use super::{SendError, http};
 use crate::text::{Secrets, shown};
 
-/// Longest message that Telegram takes, in characters.
-const CHARACTERS_MAX: usize = 4096;
+/// Longest message that Telegram takes, in UTF-16 code units, which is how it counts.
+const UNITS_MAX: usize = 4096;
 /// Longest description of an error that is kept, in characters.
 const DESCRIPTION_CHARS_MAX: usize = 200;
 
@@ -60,7 +60,7 @@ pub(super) async fn send(
     let description = shown(&reply.description, DESCRIPTION_CHARS_MAX);
     match answer.status {
         // An unknown chat, or a bot that is not a member of it: the next message would fail the same way.
-        400 if !description.contains("too long") => Err(SendError::Refused(format!(
+        400 if is_about_the_chat(&description) => Err(SendError::Refused(format!(
             "it answers HTTP 400: {description}"
         ))),
         200..=299 if !reply.ok => Err(SendError::Later {
@@ -71,11 +71,43 @@ pub(super) async fn send(
     }
 }
 
+/// Whether Telegram's words are about the chat and not about the message.
+fn is_about_the_chat(description: &str) -> bool {
+    let description = description.to_lowercase();
+    ["chat", "peer", "user", "group", "channel"]
+        .iter()
+        .any(|word| description.contains(word))
+}
+
+pub(super) fn fits(text: &str) -> bool {
+    text.encode_utf16().count() <= UNITS_MAX
+}
+
+/// The text, cut to the longest that is taken.
 fn shortened(text: &str) -> String {
-    if text.chars().count() <= CHARACTERS_MAX {
+    if fits(text) {
         return text.to_owned();
     }
-    let mut short: String = text.chars().take(CHARACTERS_MAX - 1).collect();
+    let mut units = 1;
+    let fitting = text.chars().take_while(|c| {
+        units += c.len_utf16();
+        units <= UNITS_MAX
+    });
+    let mut short: String = fitting.collect();
     short.push('…');
     short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn length_is_counted_as_telegram_counts_it() {
+        assert!(fits(&"я".repeat(4096)));
+        assert!(!fits(&"😀".repeat(2049)));
+        let cut = shortened(&"😀".repeat(4000));
+        assert_eq!(cut.encode_utf16().count(), 4095);
+        assert!(cut.ends_with('…'));
+    }
 }

@@ -11,6 +11,9 @@ use crate::text::Secrets;
 /// Most items in one body; the newest are kept.
 const ITEMS_MAX: usize = 1_000;
 
+/// The same after the receiver rejected it.
+const ITEMS_SHORT: usize = 10;
+
 /// A message's id and JSON body.
 pub(super) struct Request {
     id: String,
@@ -20,11 +23,16 @@ pub(super) struct Request {
 /// `type` is the kind where all items are of one, else `summary`.
 pub(super) fn request(message: &Outgoing, text: &str, language: Language) -> Request {
     let first = message.items.first().filter(|_| !message.is_summary);
+    let items_max = if message.is_short {
+        ITEMS_SHORT
+    } else {
+        ITEMS_MAX
+    };
     let items: Vec<_> = message
         .items
         .iter()
         .rev()
-        .take(ITEMS_MAX)
+        .take(items_max)
         .rev()
         .map(|item| {
             json!({ "type": item.kind.word(), "at": item.at, "shop": item.shop, "facts": item.facts })

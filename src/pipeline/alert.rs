@@ -1,16 +1,19 @@
-//! alert: an order that still waits shortly before Kaspi's deadline is reported once. An express order that is
-//! held is reported at once.
+//! alert: an order that still waits shortly before Kaspi's deadline is reported once, and once more when the
+//! deadline has passed. An express order that is held is reported at once.
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Ctx, StageError};
 use crate::events::log_event;
-use crate::store::{Page, Waiting};
+use crate::store::{DeadlineEvent, Page, Waiting};
 
 /// Orders on one page.
 const BATCH: u32 = 1_000;
 
-/// Reports the orders whose deadline is near. Returns their number.
+/// An action on its way is read back within this time: only then is its order's deadline reported as past.
+const READ_BACK_MAX: SignedDuration = SignedDuration::from_mins(10);
+
+/// Reports the orders whose deadline is near or past. Returns their number.
 ///
 /// # Errors
 /// A database error.
@@ -32,29 +35,58 @@ pub async fn run_once(ctx: &Ctx) -> Result<usize, StageError> {
     Ok(reported)
 }
 
-/// Reports those of them whose deadline is near.
-async fn report(ctx: &Ctx, waiting: &[Waiting], now: Timestamp) -> Result<usize, StageError> {
+/// What is to be reported about an order, if anything is.
+fn event(ctx: &Ctx, waiting: &Waiting, now: Timestamp) -> Option<DeadlineEvent> {
     let policy = ctx.policy();
     let schedule = &policy.limits.schedule;
-    let before = ctx.settings.alert_before;
-    let is_near = |waiting: &&Waiting| {
-        // An express order has to be packed within an hour: a person must decide a held one at once.
-        let is_urgent = waiting.order.express && waiting.held;
-        is_urgent || schedule.alert_of(&waiting.order, before) <= now
-    };
-    let near: Vec<&Waiting> = waiting.iter().filter(is_near).collect();
-    for waiting in &near {
-        let left = schedule.left(&waiting.order, now);
-        log_event!(
+    let left = schedule.left(&waiting.order, now);
+    if left.is_negative() {
+        let is_read_back = waiting.on_its_way && left + READ_BACK_MAX > SignedDuration::ZERO;
+        return (!is_read_back).then_some(DeadlineEvent::Past);
+    }
+    // An express order has to be packed within an hour: a person must decide a held one at once.
+    let is_urgent = waiting.order.express && waiting.held;
+    let is_near = is_urgent || schedule.alert_of(&waiting.order, ctx.settings.alert_before) <= now;
+    let is_news = is_near && !waiting.on_its_way && !waiting.near_reported;
+    is_news.then_some(DeadlineEvent::Near)
+}
+
+/// Reports those of them whose deadline is near or past.
+async fn report(ctx: &Ctx, waiting: &[Waiting], now: Timestamp) -> Result<usize, StageError> {
+    let policy = ctx.policy();
+    let mut reported = 0;
+    for wanted in [DeadlineEvent::Near, DeadlineEvent::Past] {
+        let of_event = waiting
+            .iter()
+            .filter(|waiting| event(ctx, waiting, now) == Some(wanted));
+        let of_event: Vec<&Waiting> = of_event.collect();
+        for waiting in &of_event {
+            let left = policy.limits.schedule.left(&waiting.order, now);
+            log(ctx, wanted, waiting, left);
+        }
+        // Logged before it is recorded: a crash in between logs it twice rather than never.
+        ctx.store
+            .deadline_notified(&ctx.shop, wanted, &of_event, ctx.clock.now())
+            .await?;
+        reported += of_event.len();
+    }
+    Ok(reported)
+}
+
+fn log(ctx: &Ctx, event: DeadlineEvent, waiting: &Waiting, left: SignedDuration) {
+    let why = waiting.because.join("; ");
+    match event {
+        DeadlineEvent::Near => log_event!(
             ORDER_DEADLINE_NEAR, shop = %ctx.shop, order.code = %waiting.order.code, code = "A003",
-            left_s = left.as_secs(), why = %waiting.why,
+            left_s = left.as_secs(), why,
             hint = "decide it now: qabyl accept or cancel with its code, or the cabinet",
             "an order still waits, and Kaspi will cancel it at the merchant's cost"
-        );
+        ),
+        DeadlineEvent::Past => log_event!(
+            ORDER_DEADLINE_PAST, shop = %ctx.shop, order.code = %waiting.order.code, code = "A004",
+            left_s = left.as_secs(), why,
+            hint = "look at it in the cabinet at once: while Kaspi shows it as new it can still be decided",
+            "an order's deadline has passed and it still waits"
+        ),
     }
-    // Logged before it is recorded: a crash in between logs it twice rather than never.
-    ctx.store
-        .deadline_notified(&ctx.shop, &near, ctx.clock.now())
-        .await?;
-    Ok(near.len())
 }

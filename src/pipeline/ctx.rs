@@ -9,6 +9,7 @@ use super::write_access::WriteAccess;
 use super::{StageError, meter, poll};
 use crate::clock::Clock;
 use crate::domain::action::RetryPolicy;
+use crate::domain::denial::Denial;
 use crate::domain::ids::ShopName;
 use crate::domain::policy::Policy;
 use crate::events::log_event;
@@ -194,10 +195,11 @@ impl Ctx {
         match error {
             None if self.write_access.write_denied() => {}
             None => self.note_admitted().await?,
-            Some(error) if error.is_denied() => {
-                self.note_denied(&error.to_string(), error).await?;
+            Some(error) => {
+                if let Some(denial) = error.denial() {
+                    self.note_denied(&error.to_string(), denial).await?;
+                }
             }
-            Some(_) => {}
         }
         Ok(())
     }
@@ -210,11 +212,12 @@ impl Ctx {
         Ok(())
     }
 
-    async fn note_denied(&self, why: &str, error: &ApiError) -> Result<(), StoreError> {
+    async fn note_denied(&self, why: &str, denial: Denial) -> Result<(), StoreError> {
         let now = self.clock.now();
-        if self.store.set_denied(&self.shop, Some(why), now).await? {
+        let denied = Some((denial, why));
+        if self.store.set_denied(&self.shop, denied, now).await? {
             log_event!(
-                SHOP_DENIED, shop = %self.shop, code = error.code(), hint = error.hint(),
+                SHOP_DENIED, shop = %self.shop, code = denial.code(), hint = denial.hint(),
                 "Kaspi refuses this shop: {why}"
             );
         }

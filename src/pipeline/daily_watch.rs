@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
+use super::notify::WatchSettings;
 use super::{Ctx, Mode};
 use crate::domain::notice::{Kind, Notice};
 use crate::events::log_event;
@@ -19,13 +20,16 @@ const NEAR: f64 = 0.8;
 /// A digest later than this is not sent.
 const DIGEST_LATE_MAX: SignedDuration = SignedDuration::from_hours(3);
 
+/// A digest ends this long ago: what is written with an earlier time is written by then.
+const SETTLED: SignedDuration = SignedDuration::from_mins(1);
+
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// Checks all conditions, and writes their notices.
 pub(super) async fn run_once(
     store: &Store,
     shops: &[Arc<Ctx>],
-    digest_at: Option<u16>,
+    settings: WatchSettings,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     stock(store, shops, now).await?;
@@ -33,7 +37,8 @@ pub(super) async fn run_once(
         if ctx.mode == Mode::Act {
             budget(store, ctx, now).await?;
         }
-        if let Some(at) = digest_at {
+        outage(store, ctx, settings.outage_after, now).await?;
+        if let Some(at) = settings.digest_at {
             digest(store, ctx, at, now).await?;
         }
     }
@@ -127,6 +132,31 @@ async fn stock(store: &Store, shops: &[Arc<Ctx>], now: Timestamp) -> Result<(), 
     Ok(())
 }
 
+/// Reports that no list of new orders has succeeded for a while, and that one does again. A shop that is denied
+/// access has a notice of its own.
+async fn outage(
+    store: &Store,
+    ctx: &Ctx,
+    after: SignedDuration,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let pair = [Kind::KaspiDown, Kind::KaspiUp];
+    let newest = store.newest_notice(&ctx.shop, &pair).await?;
+    let reported = newest.filter(|notice| notice.kind == Kind::KaspiDown);
+    let failing = store.lists_failing(&ctx.shop).await?;
+    let is_denied = store.shop_state(&ctx.shop).await?.denied.is_some();
+    let (kind, since) = match (failing, reported) {
+        (Some((since, _)), None) if now.duration_since(since) >= after && !is_denied => {
+            (Kind::KaspiDown, since)
+        }
+        (None, Some(down)) => (Kind::KaspiUp, down.at),
+        _ => return Ok(()),
+    };
+    let what = now.as_millisecond().to_string();
+    let notice = Notice::of_shop(kind, &ctx.shop, &what, json!({ "since": since }));
+    store.add_notice(notice, now).await
+}
+
 async fn budget(store: &Store, ctx: &Ctx, now: Timestamp) -> Result<(), StoreError> {
     let policy = ctx.policy();
     let Some(limit) = policy.limits.cancel_budget_share else {
@@ -165,14 +195,19 @@ async fn digest(
     if !is_known || store.is_noticed(&notice.key).await? {
         return Ok(());
     }
-    let seen = store
-        .day(&ctx.shop, now.saturating_sub(DAY).unwrap_or(now))
-        .await?;
+    // It begins where the last one ended: each order and each action is in exactly one digest.
+    let until = now.saturating_sub(SETTLED).unwrap_or(now);
+    let newest = store.newest_notice(&ctx.shop, &[Kind::Digest]).await?;
+    let ended = newest.and_then(|last| last.facts["until"].as_str()?.parse::<Timestamp>().ok());
+    let day_before = until.saturating_sub(DAY).unwrap_or(until);
+    let from = ended.map_or(day_before, |ended| ended.min(until));
+    let seen = store.day_between(&ctx.shop, from, until).await?;
     let totals = store.totals(Some(&ctx.shop)).await?;
     let counters = store
         .counters(&ctx.shop, ctx.settings.budget_window, now)
         .await?;
     notice.facts = json!({
+        "from": from, "until": until,
         "new": seen.new, "accepted": seen.accepted, "cancelled": seen.cancelled,
         "held": totals.held + totals.stuck, "waiting": totals.waiting,
         "share": share(counters.cancelled, counters.decided),

@@ -17,6 +17,7 @@ pub mod meter;
 pub mod notify;
 pub mod plan;
 pub mod poll;
+mod present_state;
 pub mod stages;
 pub mod sweep;
 pub mod sync_stock;

@@ -1,6 +1,6 @@
-//! notify: packs notices into messages and sends them to their channels, each independently of the others.
-//! A slow or failing channel delays only itself: its failures are counted in the database, and the pauses
-//! after them grow.
+//! notify: packs notices into messages and sends them to their channels, each in a loop of its own. A slow or
+//! failing channel delays only itself: its failures are counted in the database, and the pauses after them grow. A
+//! message is compared with the present state when it leaves.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,13 +8,18 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 
-use super::{Ctx, daily_watch};
+use super::present_state::{self, OF_STATES, Standing};
+use super::{Ctx, Mode, daily_watch};
 use crate::clock::Clock;
+use crate::domain::ids::ShopName;
+use crate::domain::notice::{Kind, Notice};
+use crate::domain::schedule::Schedule;
 use crate::events::log_event;
 use crate::net::Backoff;
 use crate::notify::{Channel, Item, Outgoing, SendError};
-use crate::store::{Bounds, Delivery, Store, StoreError};
+use crate::store::{Bounds, Delivery, NotTaken, Store, StoreError, StoredNotice};
 
 /// Messages sent to one channel in one run; the next run follows at once while there are more.
 const SENT_AT_ONCE: u32 = 20;
@@ -25,8 +30,8 @@ const BACKOFF: Backoff = Backoff::new(Duration::from_secs(2), Duration::from_min
 /// Longest pause that a channel can ask for.
 const ASKED_LONGEST: SignedDuration = SignedDuration::from_mins(15);
 
-/// A message that its channel rejected this often is not sent again.
-const UNFIT_MAX: i64 = 3;
+/// A message that its channel rejected this often is not sent again. From the second time on it is a short text.
+const REJECTIONS_MAX: i64 = 3;
 
 /// How long notices are kept after they were sent.
 const KEPT_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -39,10 +44,22 @@ const HOUR: Duration = Duration::from_hours(1);
 /// When the first summary is logged after the start.
 const FIRST_SUMMARY_AFTER: Duration = Duration::from_secs(20);
 
+/// Orders named in the notice of a message that is given up.
+const ORDERS_NAMED: usize = 50;
+
 /// A failing channel is logged at most once per this interval.
 const LOG_AGAIN: SignedDuration = SignedDuration::from_hours(1);
 
-/// What the stage works with; one for each database.
+/// When the conditions that develop over time are reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WatchSettings {
+    /// When the daily digest is sent, in minutes after midnight in Almaty.
+    pub digest_at: Option<u16>,
+    /// How long no list of new orders succeeds before people are notified.
+    pub outage_after: SignedDuration,
+}
+
+/// What the stages watch and notify work with; one for each database.
 pub struct Notifier {
     /// The database.
     pub store: Arc<Store>,
@@ -50,8 +67,7 @@ pub struct Notifier {
     pub clock: Clock,
     channels: Vec<Channel>,
     bounds: Bounds,
-    /// When the daily digest is sent, in minutes after midnight in Almaty.
-    digest_at: Option<u16>,
+    watch: WatchSettings,
     shops: Vec<Arc<Ctx>>,
     watched_at: Mutex<Option<Duration>>,
     /// When the next hourly summary is logged, with each shop's counts at the previous one.
@@ -81,7 +97,7 @@ impl Notifier {
     pub fn new(
         (store, clock): (Arc<Store>, Clock),
         channels: Vec<Channel>,
-        (bounds, digest_at): (Bounds, Option<u16>),
+        (bounds, watch): (Bounds, WatchSettings),
         shops: Vec<Arc<Ctx>>,
         seed: u64,
     ) -> Self {
@@ -95,7 +111,7 @@ impl Notifier {
             clock,
             channels,
             bounds,
-            digest_at,
+            watch,
             shops,
             watched_at: Mutex::default(),
             hour: hour.into(),
@@ -104,13 +120,43 @@ impl Notifier {
         }
     }
 
-    /// Registers the channels: each is notified of what happens from now on.
+    /// Registers the channels. Each is notified of what happens from now on, and of what is so now and was never
+    /// sent to it: open holds above all, also those that were decided while their shop only proposed.
     ///
     /// # Errors
     /// A database error.
     pub async fn begin(&self) -> Result<(), StoreError> {
         let names: Vec<&str> = self.channels.iter().map(|c| c.name.as_str()).collect();
-        self.store.set_channels(&names, self.clock.now()).await
+        let (store, now) = (&self.store, self.clock.now());
+        store.set_channels(&names, now).await?;
+        for ctx in self.shops.iter().filter(|ctx| ctx.mode == Mode::Act) {
+            store.notice_open_holds(&ctx.shop, now).await?;
+        }
+        let since = now.saturating_sub(KEPT_FOR).unwrap_or(now);
+        for channel in &self.channels {
+            let kinds = OF_STATES.iter().copied().filter(|k| channel.wants(*k));
+            let kinds: Vec<Kind> = kinds.collect();
+            let mut unsent = store.unsent_notices(&channel.name, &kinds, since).await?;
+            let mut so = Vec::with_capacity(unsent.len());
+            for notice in &unsent {
+                so.push(present_state::is_so(self, notice, now).await?);
+            }
+            let mut so = so.into_iter();
+            unsent.retain(|_| so.next().unwrap_or(false));
+            store.pack_again(&channel.name, &unsent, now).await?;
+        }
+        Ok(())
+    }
+
+    /// The names of the channels.
+    pub fn channel_names(&self) -> Vec<String> {
+        self.channels.iter().map(|c| c.name.clone()).collect()
+    }
+
+    /// The deadlines of a shop's orders; `None` for a shop that is not configured.
+    pub(super) fn schedule(&self, shop: &ShopName) -> Option<Schedule> {
+        let ctx = self.shops.iter().find(|ctx| ctx.shop == *shop)?;
+        Some(ctx.policy().limits.schedule.clone())
     }
 
     async fn log_hourly_summaries(&self) -> Result<(), StoreError> {
@@ -154,18 +200,13 @@ impl Notifier {
     }
 }
 
-/// Packs and sends everything that is due.
+/// Checks what develops over time, then packs and sends everything that is due, to all channels at once.
 ///
 /// # Errors
 /// A database error; channels' errors are in the report.
 pub async fn run_once(notifier: &Notifier) -> Result<Report, StoreError> {
-    let store = &notifier.store;
     if notifier.is_time_to_watch() {
-        let now = notifier.clock.now();
-        daily_watch::run_once(store, &notifier.shops, notifier.digest_at, now).await?;
-        let before = now.saturating_sub(KEPT_FOR).unwrap_or(now);
-        store.drop_notices(before).await?;
-        notifier.log_hourly_summaries().await?;
+        watch(notifier).await?;
     }
     let ends = join_all(notifier.channels.iter().map(|c| deliver(notifier, c))).await;
     let mut report = Report::default();
@@ -178,6 +219,29 @@ pub async fn run_once(notifier: &Notifier) -> Result<Report, StoreError> {
         report.trouble = report.trouble.or(of_channel.trouble);
     }
     Ok(report)
+}
+
+/// Checks what develops over time, and deletes old notices. No channel delays it.
+///
+/// # Errors
+/// A database error.
+pub async fn watch(notifier: &Notifier) -> Result<(), StoreError> {
+    let (store, now) = (&notifier.store, notifier.clock.now());
+    daily_watch::run_once(store, &notifier.shops, notifier.watch, now).await?;
+    let before = now.saturating_sub(KEPT_FOR).unwrap_or(now);
+    store.drop_notices(before).await?;
+    notifier.log_hourly_summaries().await
+}
+
+/// Packs and sends what is due for one channel.
+///
+/// # Errors
+/// A database error; the channel's errors are in the report.
+pub async fn run_channel(notifier: &Notifier, name: &str) -> Result<Report, StoreError> {
+    match notifier.channels.iter().find(|c| c.name == name) {
+        Some(channel) => deliver(notifier, channel).await,
+        None => Ok(Report::default()),
+    }
 }
 
 /// Packs one channel's notices and sends its messages, the oldest first, until one fails.
@@ -202,8 +266,31 @@ async fn deliver(notifier: &Notifier, channel: &Channel) -> Result<Report, Store
         .due_deliveries(name, SENT_AT_ONCE, clock.now())
         .await?;
     report.more = due.len() == SENT_AT_ONCE as usize;
-    for delivery in due {
+    for mut delivery in due {
+        let (id, many) = (delivery.id, delivery.notices.len() > 1);
+        let mut waits = false;
+        let mut current = Vec::with_capacity(delivery.notices.len());
+        for notice in delivery.notices {
+            match present_state::standing(notifier, name, &notice, clock.now()).await? {
+                Standing::Current => current.push(notice),
+                Standing::Outdated => {}
+                Standing::Unsettled => waits = true,
+            }
+        }
+        if waits {
+            continue;
+        }
+        if current.is_empty() {
+            store.outdated(id, clock.now()).await?;
+            continue;
+        }
+        delivery.notices = current;
         let message = outgoing(&delivery);
+        if many && !channel.fits(&message, clock.now()) {
+            store.split_delivery(name, &delivery, clock.now()).await?;
+            report.more = true;
+            continue;
+        }
         match channel.send(&message, clock.now()).await {
             Ok(()) => {
                 store.delivered(name, delivery.id, clock.now()).await?;
@@ -242,6 +329,7 @@ fn outgoing(delivery: &Delivery) -> Outgoing {
         token: delivery.token.clone(),
         made_at: delivery.made_at,
         is_summary: delivery.is_summary,
+        is_short: delivery.rejections > 0,
         items: items.collect(),
     }
 }
@@ -263,13 +351,28 @@ async fn failed(
         .find(|state| state.name == channel)
         .map_or(0, |state| state.failures);
     let until = now.saturating_add(notifier.pause(failures, asked));
-    let unfit = matches!(error, SendError::Unfit(_)) && delivery.attempts + 1 >= UNFIT_MAX;
+    let rejected = matches!(error, SendError::Unfit(_));
+    let gives_up = rejected && delivery.rejections + 1 >= REJECTIONS_MAX;
+    // The notice of a message given up is not followed by another one.
+    let of_drop = |notice: &StoredNotice| notice.kind == Kind::MessageDropped;
+    let is_news = gives_up && !delivery.notices.iter().all(of_drop);
     let why = error.to_string();
-    let what = (delivery.id, unfit);
+    let not_taken = NotTaken {
+        why: &why,
+        refused: matches!(error, SendError::Refused(_)),
+        rejected,
+        give_up: gives_up,
+        notice: is_news.then(|| dropped(channel, delivery)),
+    };
     store
-        .undelivered(channel, what, &why, until.unwrap_or(now), now)
+        .undelivered(
+            channel,
+            (delivery.id, &not_taken),
+            until.unwrap_or(now),
+            now,
+        )
         .await?;
-    if unfit {
+    if gives_up {
         log_event!(
             NOTIFY_DROPPED,
             channel,
@@ -304,6 +407,15 @@ async fn failed(
         );
     }
     Ok(())
+}
+
+/// The notice of a message that is given up.
+fn dropped(channel: &str, delivery: &Delivery) -> Notice {
+    let orders = delivery.notices.iter();
+    let orders = orders.filter_map(|notice| notice.facts["order"].as_str());
+    let orders: Vec<&str> = orders.take(ORDERS_NAMED).collect();
+    let facts = json!({ "channel": channel, "count": delivery.notices.len(), "orders": orders });
+    Notice::of_all(Kind::MessageDropped, &delivery.id.to_string(), facts)
 }
 
 fn recovered(notifier: &Notifier, channel: &str) {

@@ -18,6 +18,8 @@ pub enum Stage {
     Alert,
     /// Imports stock.
     Stock,
+    /// Reports what develops over time.
+    Watch,
     /// Sends notifications.
     Notify,
     /// Makes backups and deletes old rows.
@@ -33,6 +35,8 @@ pub enum Scope {
     ActingShop,
     /// Each source of stock.
     Source,
+    /// Each channel.
+    Channel,
     /// The database.
     Database,
 }
@@ -44,6 +48,7 @@ impl Scope {
             Self::Shop => "each shop",
             Self::ActingShop => "each shop in mode `act`",
             Self::Source => "each stock source",
+            Self::Channel => "each channel",
             Self::Database => "the database",
         }
     }
@@ -77,7 +82,7 @@ pub struct Declared {
 }
 
 /// All stages. Those of a shop stand in the order in which `qabyl once` runs them.
-pub const ALL: [Declared; 8] = [
+pub const ALL: [Declared; 9] = [
     Declared {
         stage: Stage::Poll,
         name: "poll",
@@ -157,15 +162,28 @@ pub const ALL: [Declared; 8] = [
         file: "src/pipeline/sync_stock.rs",
     },
     Declared {
+        stage: Stage::Watch,
+        name: "watch",
+        scope: Scope::Database,
+        period: Duration::from_secs(30),
+        in_round: false,
+        runs: "every 30 s",
+        wakes: &[],
+        about: "reports what develops over time, and the day's sums",
+        reads: "the cancel budget, stock, failing lists, the day's sums",
+        writes: "`notices`",
+        file: "src/pipeline/daily_watch.rs",
+    },
+    Declared {
         stage: Stage::Notify,
         name: "notify",
-        scope: Scope::Database,
+        scope: Scope::Channel,
         period: Duration::from_secs(1),
         in_round: false,
         runs: "every second",
         wakes: &[],
-        about: "sends notifications through channels",
-        reads: "notices; the cancel budget, stock and the day's sums",
+        about: "sends notifications through a channel",
+        reads: "notices, and whether they are still so",
         writes: "messages, their deliveries",
         file: "src/pipeline/notify.rs",
     },

@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::config::{self, ChannelKind, Loaded};
 use crate::notify::{Channel, Target};
 use crate::pipeline::Ctx;
-use crate::pipeline::notify::Notifier;
+use crate::pipeline::notify::{Notifier, WatchSettings};
 use crate::store::{Bounds, Store};
 
 /// Telegram's own address.
@@ -63,7 +63,12 @@ pub async fn notifier(
         summarise_after: after.unwrap_or(SignedDuration::MAX),
     };
     let seed = clock.now().as_millisecond().unsigned_abs();
-    let limits = (bounds, config.notify.digest_minutes());
+    let outage_after = SignedDuration::try_from(config.notify.outage_after);
+    let watch = WatchSettings {
+        digest_at: config.notify.digest_minutes(),
+        outage_after: outage_after.unwrap_or(SignedDuration::MAX),
+    };
+    let limits = (bounds, watch);
     let notifier = Notifier::new((store, clock), channels, limits, shops, seed);
     notifier.begin().await?;
     Ok(notifier)

@@ -11,7 +11,7 @@ use crate::domain::ids::{OrderId, ShopName};
 use crate::domain::order::Order;
 use crate::domain::verdict::Verdict;
 use crate::store::orders::parse_order;
-use crate::store::{StoreError, WriteTx, at, ms};
+use crate::store::{Store, StoreError, WriteTx, at, ms};
 
 pub(crate) async fn insert(
     tx: &mut WriteTx<'_>,
@@ -158,4 +158,18 @@ pub(crate) async fn order_of(
     .await?;
     let shop = ShopName::new(&shop).map_err(|_| StoreError::corrupt("a shop", shop))?;
     Ok((shop, parse_order(&body)?, kind))
+}
+
+impl Store {
+    /// Whether only a person can end this action.
+    pub async fn is_stuck(&self, action: i64) -> Result<bool, StoreError> {
+        let mut reader = self.read().await?;
+        let stuck: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM actions WHERE id = ? AND needs_person = 1 AND closed_at IS NULL",
+        )
+        .bind(action)
+        .fetch_one(&mut *reader)
+        .await?;
+        Ok(stuck > 0)
+    }
 }

@@ -10,6 +10,7 @@ use super::page::Page;
 use super::{Store, StoreError, ms};
 use crate::crash_point::crash_point;
 use crate::domain::decision::Decision;
+use crate::domain::hold::HoldCause;
 use crate::domain::ids::ShopName;
 use crate::domain::notice::{Kind, Notice};
 use crate::domain::order::Order;
@@ -21,34 +22,72 @@ pub struct Waiting {
     pub order: Order,
     /// Whether a rule or a person left it to a person.
     pub held: bool,
-    /// What it waits for, as far as it is known.
-    pub why: String,
-    /// The same in words of a fixed list.
+    /// What it waits for, in words of a fixed list: nothing that a person wrote.
     pub because: Vec<String>,
+    /// Whether people were notified that its deadline is near.
+    pub near_reported: bool,
+    /// Whether an accept or a cancel of it is being sent or read back.
+    pub on_its_way: bool,
 }
 
 #[derive(FromRow)]
 struct Row {
     body: String,
-    held_by: Option<String>,
-    held_why: Option<String>,
+    held_cause: Option<String>,
     decision: Option<String>,
     verdict: Option<String>,
-    rule: Option<String>,
+    near_reported: bool,
+    on_its_way: bool,
 }
 
-pub(crate) const WAITING: &str = "
-SELECT o.body, o.held_by, o.held_why, d.body AS decision, d.verdict, d.rule FROM orders o
+/// Which of an order's two deadline events is reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeadlineEvent {
+    /// It is near.
+    Near,
+    /// It has passed.
+    Past,
+}
+
+impl DeadlineEvent {
+    const fn kind(self) -> Kind {
+        match self {
+            Self::Near => Kind::DeadlineNear,
+            Self::Past => Kind::DeadlinePast,
+        }
+    }
+}
+
+/// The columns of a [`Row`]. An action is not on its way while its shop sends nothing.
+macro_rules! columns {
+    () => {
+        "
+SELECT o.body, o.held_cause, d.body AS decision, d.verdict,
+  EXISTS (SELECT 1 FROM audit a WHERE a.shop = o.shop AND a.order_id = o.id
+          AND a.event = 'order.deadline_near') AS near_reported,
+  EXISTS (SELECT 1 FROM actions a JOIN shops s ON s.name = a.shop WHERE a.shop = o.shop AND a.order_id = o.id
+          AND a.state IN ('pending', 'sent', 'unknown') AND a.needs_person = 0
+          AND s.denied_at IS NULL AND s.paused_at IS NULL) AS on_its_way
+FROM orders o
 LEFT JOIN decisions d ON d.id = (SELECT MAX(id) FROM decisions WHERE shop = o.shop AND order_id = o.id)
-WHERE o.shop = ?1 AND o.state = 'NEW' AND o.status = 'APPROVED_BY_BANK'
+WHERE o.shop = ?1 AND o.state = 'NEW' AND o.status = 'APPROVED_BY_BANK'"
+    };
+}
+
+pub(crate) const WAITING_ORDER: &str = concat!(columns!(), " AND o.code = ?2");
+
+pub(crate) const WAITING: &str = concat!(
+    columns!(),
+    "
   AND (o.created_at, o.id) > (?3, ?4) AND (o.created_at <= ?2 OR o.body ->> '$.express')
   AND NOT EXISTS (SELECT 1 FROM audit a WHERE a.shop = o.shop AND a.order_id = o.id
-                  AND a.event = 'order.deadline_near')
-ORDER BY o.created_at, o.id LIMIT ?5";
+                  AND a.event = 'order.deadline_past')
+ORDER BY o.created_at, o.id LIMIT ?5"
+);
 
 impl Store {
-    /// A page of the orders that wait since `since` or longer, and of express ones, that people were not
-    /// notified of before, with the page behind it.
+    /// A page of the orders that wait since `since` or longer, and of express ones, whose deadline was not
+    /// reported as past, with the page behind it.
     pub async fn waiting(
         &self,
         shop: &ShopName,
@@ -65,32 +104,31 @@ impl Store {
             .fetch_all(&mut *reader)
             .await?;
         drop(reader);
-        let waiting = |row: Row| -> Result<Waiting, StoreError> {
-            let held = row.held_why.is_some() || row.verdict.as_deref() == Some("hold");
-            let decision = row.decision.as_deref();
-            let decision: Option<Decision> =
-                decision.and_then(|body| serde_json::from_str(body).ok());
-            let because = because(row.held_by.as_deref(), decision.as_ref());
-            let decided = row.verdict.zip(row.rule);
-            let why = row
-                .held_why
-                .or(decided.map(|(verdict, rule)| format!("{verdict}: rule '{rule}'")));
-            Ok(Waiting {
-                order: parse_order(&row.body)?,
-                held,
-                why: why.unwrap_or_else(|| "not decided yet".to_owned()),
-                because,
-            })
-        };
         let waiting: Vec<Waiting> = rows.into_iter().map(waiting).collect::<Result<_, _>>()?;
         let next = page.next(waiting.len(), waiting.last().map(|last| &last.order));
         Ok((waiting, next))
     }
 
-    /// Records that people were notified of these orders.
+    /// The order with this code, while it waits for the merchant.
+    pub async fn waiting_order(
+        &self,
+        shop: &ShopName,
+        code: &str,
+    ) -> Result<Option<Waiting>, StoreError> {
+        let mut reader = self.read().await?;
+        let row: Option<Row> = sqlx::query_as(WAITING_ORDER)
+            .bind(shop.as_str())
+            .bind(code)
+            .fetch_optional(&mut *reader)
+            .await?;
+        row.map(waiting).transpose()
+    }
+
+    /// Records that people are notified of these orders, with their notices.
     pub async fn deadline_notified(
         &self,
         shop: &ShopName,
+        event: DeadlineEvent,
         notified: &[&Waiting],
         now: Timestamp,
     ) -> Result<(), StoreError> {
@@ -99,23 +137,37 @@ impl Store {
         }
         let mut tx = self.write().await?;
         for waiting in notified {
-            let detail = json!({ "since": waiting.order.waiting_since(), "why": waiting.why });
+            let detail = json!({ "since": waiting.order.waiting_since(), "why": waiting.because });
             tx.audit(
                 now,
                 "qabyl",
                 (shop, Some(&waiting.order.id)),
-                "order.deadline_near",
+                event.kind().word(),
                 detail,
             );
             let order = &waiting.order;
             let (since, because) = (order.waiting_since(), &waiting.because);
             let facts = waiting_facts(&order.code, since, order.express, because);
             let what = order.id.as_str();
-            tx.notice(now, Notice::of_shop(Kind::DeadlineNear, shop, what, facts));
+            tx.notice(now, Notice::of_shop(event.kind(), shop, what, facts));
         }
         crash_point("alert.before_commit");
         tx.commit().await?;
         crash_point("alert.after_commit");
         Ok(())
     }
+}
+
+fn waiting(row: Row) -> Result<Waiting, StoreError> {
+    let held = row.held_cause.is_some() || row.verdict.as_deref() == Some("hold");
+    let decision = row.decision.as_deref();
+    let decision: Option<Decision> = decision.and_then(|body| serde_json::from_str(body).ok());
+    let cause = row.held_cause.as_deref().and_then(HoldCause::parse);
+    Ok(Waiting {
+        order: parse_order(&row.body)?,
+        held,
+        because: because(cause, decision.as_ref()),
+        near_reported: row.near_reported,
+        on_its_way: row.on_its_way,
+    })
 }

@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
-use sqlx::FromRow;
+use serde_json::json;
 
-use super::{Store, StoreError, WriteTx, at, ms};
+use super::notice_views::{Delivery, StoredNotice};
+use super::{Store, StoreError, WriteTx, ms};
 use crate::crash_point::crash_point;
 use crate::domain::notice::{Kind, Notice};
 
@@ -23,55 +23,19 @@ const BUNDLE_MAX: usize = 100;
 /// Notices deleted in one transaction.
 const DELETED_AT_ONCE: i64 = 500;
 
-/// A notice as it is stored.
+/// How a channel did not take a message.
 #[derive(Debug, Clone, PartialEq)]
-pub struct StoredNotice {
-    /// When its event happened.
-    pub at: Timestamp,
-    /// What it reports.
-    pub kind: Kind,
-    /// The shop, where it is about one.
-    pub shop: Option<String>,
-    /// Its facts.
-    pub facts: Value,
-}
-
-/// A message to one channel that is to be sent.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Delivery {
-    /// Its row.
-    pub id: i64,
-    /// Sent with every attempt, so that the receiver recognises a repeat.
-    pub token: String,
-    /// When it was packed.
-    pub made_at: Timestamp,
-    /// Attempts so far.
-    pub attempts: i64,
-    /// Whether it reports only numbers.
-    pub is_summary: bool,
-    /// Its notices, the oldest first.
-    pub notices: Vec<StoredNotice>,
-}
-
-/// The state of a channel.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChannelState {
-    /// Its name.
-    pub name: String,
-    /// Messages that wait to be sent to it.
-    pub due: i64,
-    /// Messages it accepted.
-    pub delivered: i64,
-    /// Messages given up or summarised.
-    pub dropped: i64,
-    /// Failures in a row.
-    pub failures: i64,
-    /// Since when it fails.
-    pub failing_since: Option<Timestamp>,
-    /// No message is sent before this moment.
-    pub retry_at: Option<Timestamp>,
-    /// Its last error, while it fails.
-    pub last_error: Option<String>,
+pub struct NotTaken<'a> {
+    /// What happened.
+    pub why: &'a str,
+    /// Whether the channel refuses every message.
+    pub refused: bool,
+    /// Whether it rejects this one as it is.
+    pub rejected: bool,
+    /// Whether it is not sent again.
+    pub give_up: bool,
+    /// The notice of that.
+    pub notice: Option<Notice>,
 }
 
 /// Limits of a channel's queue; messages beyond them become one summary.
@@ -112,33 +76,24 @@ impl WriteTx<'_> {
 /// Id, time, kind, shop.
 type Unpacked = (i64, i64, String, Option<String>);
 
-#[derive(FromRow)]
-struct Row {
-    id: i64,
-    token: String,
-    made_at: i64,
-    attempts: i64,
-    is_summary: bool,
+/// The notices of each message: many of one kind and shop share one.
+fn bundles<'a>(notices: impl Iterator<Item = (i64, Kind, Option<&'a str>)>) -> Vec<Vec<i64>> {
+    let mut groups: BTreeMap<(Kind, Option<&str>), Vec<i64>> = BTreeMap::new();
+    for (id, kind, shop) in notices {
+        groups.entry((kind, shop)).or_default().push(id);
+    }
+    let mut messages: Vec<Vec<i64>> = Vec::new();
+    for ids in groups.into_values() {
+        let size = if ids.len() > BUNDLE_OVER {
+            BUNDLE_MAX
+        } else {
+            1
+        };
+        messages.extend(ids.chunks(size).map(<[i64]>::to_vec));
+    }
+    messages.sort();
+    messages
 }
-
-#[derive(FromRow)]
-struct ChannelRow {
-    name: String,
-    due: i64,
-    delivered: i64,
-    dropped: i64,
-    failures: i64,
-    failing_since: Option<i64>,
-    retry_at: Option<i64>,
-    last_error: Option<String>,
-}
-
-const CHANNELS: &str = "
-SELECT c.name, c.failures, c.failing_since, c.retry_at, c.last_error,
-  (SELECT COUNT(*) FROM deliveries INDEXED BY deliveries_due WHERE channel = c.name AND state = 'due') AS due,
-  (SELECT COUNT(*) FROM deliveries WHERE channel = c.name AND state = 'delivered') AS delivered,
-  (SELECT COUNT(*) FROM deliveries WHERE channel = c.name AND state = 'dropped') AS dropped
-FROM channels c ORDER BY c.name";
 
 impl Store {
     /// Writes a notice in a transaction of its own.
@@ -151,18 +106,8 @@ impl Store {
         tx.commit().await
     }
 
-    /// Whether a notice with this key exists.
-    pub async fn is_noticed(&self, key: &str) -> Result<bool, StoreError> {
-        let mut reader = self.read().await?;
-        let known: Option<i64> = sqlx::query_scalar("SELECT id FROM notices WHERE key = ?")
-            .bind(key)
-            .fetch_optional(&mut *reader)
-            .await?;
-        Ok(known.is_some())
-    }
-
-    /// Registers the channels; a new one gets the notices written from now on. Messages that wait for a
-    /// channel that is no longer configured are dropped.
+    /// Registers the channels; a new one gets the notices written from now on, and what [`Store::catch_up`]
+    /// packs. Messages that wait for a channel that is no longer configured are dropped.
     pub async fn set_channels(&self, names: &[&str], now: Timestamp) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
         sqlx::query(
@@ -191,6 +136,56 @@ impl Store {
         tx.commit().await
     }
 
+    /// Packs these notices for a channel, whether or not it had a message with them that was given up.
+    pub async fn pack_again(
+        &self,
+        channel: &str,
+        notices: &[StoredNotice],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let parts = notices.iter().map(|n| (n.id, n.kind, n.shop.as_deref()));
+        let messages = bundles(parts);
+        if messages.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.write().await?;
+        for ids in &messages {
+            tx.message(channel, ids, false, now).await?;
+        }
+        tx.commit().await
+    }
+
+    /// Splits a message that is too long for its channel into two of half the notices each.
+    pub async fn split_delivery(
+        &self,
+        channel: &str,
+        delivery: &Delivery,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let half = delivery.notices.len() / 2;
+        let ids: Vec<i64> = delivery.notices.iter().map(|notice| notice.id).collect();
+        let mut tx = self.write().await?;
+        for part in [&ids[..half], &ids[half..]] {
+            tx.message(channel, part, false, now).await?;
+        }
+        tx.close_message(delivery.id, "outdated", "split in two", now)
+            .await?;
+        tx.commit().await
+    }
+
+    /// Records that a message is not sent, as nothing in it is so any more.
+    pub async fn outdated(&self, delivery: i64, now: Timestamp) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        tx.close_message(
+            delivery,
+            "outdated",
+            "no longer so when it was about to leave",
+            now,
+        )
+        .await?;
+        tx.commit().await
+    }
+
     /// Packs a channel's new notices into messages, leaving out the kinds that `wanted` rejects. Returns the
     /// number of messages made.
     pub async fn pack(
@@ -212,23 +207,12 @@ impl Store {
         let Some(last) = unpacked.last().map(|(id, ..)| *id) else {
             return Ok(0);
         };
-        let mut groups: BTreeMap<(Kind, Option<&str>), Vec<i64>> = BTreeMap::new();
-        for (id, _, kind, shop) in &unpacked {
-            // A kind written by a newer release cannot be reported by this one.
-            if let Some(kind) = Kind::parse(kind).filter(|kind| wanted(*kind)) {
-                groups.entry((kind, shop.as_deref())).or_default().push(*id);
-            }
-        }
-        let mut messages: Vec<Vec<i64>> = Vec::new();
-        for ids in groups.into_values() {
-            let size = if ids.len() > BUNDLE_OVER {
-                BUNDLE_MAX
-            } else {
-                1
-            };
-            messages.extend(ids.chunks(size).map(<[i64]>::to_vec));
-        }
-        messages.sort();
+        // A kind written by a newer release cannot be reported by this one.
+        let parts = unpacked.iter().filter_map(|(id, _, kind, shop)| {
+            let kind = Kind::parse(kind).filter(|kind| wanted(*kind))?;
+            Some((*id, kind, shop.as_deref()))
+        });
+        let messages = bundles(parts);
         let mut tx = self.write().await?;
         for ids in &messages {
             tx.message(channel, ids, false, now).await?;
@@ -286,58 +270,12 @@ impl Store {
         .bind(json!(ids).to_string())
         .execute(tx.conn()?)
         .await?;
-        tx.drop_messages(&ids, "told in a summary", now).await?;
+        for id in &ids {
+            tx.close_message(*id, "outdated", "sent in a summary", now)
+                .await?;
+        }
         tx.commit().await?;
         Ok(ids.len())
-    }
-
-    /// The oldest messages that wait for a channel; none while it is paused after a failure.
-    pub async fn due_deliveries(
-        &self,
-        channel: &str,
-        limit: u32,
-        now: Timestamp,
-    ) -> Result<Vec<Delivery>, StoreError> {
-        let mut reader = self.read().await?;
-        let rows: Vec<Row> = sqlx::query_as(
-            "SELECT d.id, d.token, d.made_at, d.attempts, d.is_summary
-             FROM deliveries d INDEXED BY deliveries_due JOIN channels c ON c.name = d.channel
-             WHERE d.channel = ? AND d.state = 'due' AND (c.retry_at IS NULL OR c.retry_at <= ?) ORDER BY d.id LIMIT ?",
-        )
-        .bind(channel)
-        .bind(ms(now))
-        .bind(limit)
-        .fetch_all(&mut *reader)
-        .await?;
-        let mut due = Vec::with_capacity(rows.len());
-        for row in rows {
-            let rows: Vec<(i64, String, Option<String>, String)> = sqlx::query_as(
-                "SELECT n.at, n.kind, n.shop, n.facts FROM delivery_notices t JOIN notices n ON n.id = t.notice
-                 WHERE t.delivery = ? ORDER BY n.id",
-            )
-            .bind(row.id)
-            .fetch_all(&mut *reader)
-            .await?;
-            let notices = rows.into_iter().map(|(when, kind, shop, facts)| {
-                Ok(StoredNotice {
-                    at: at(when)?,
-                    kind: Kind::parse(&kind)
-                        .ok_or_else(|| StoreError::corrupt("a notice", kind))?,
-                    shop,
-                    facts: serde_json::from_str(&facts)
-                        .map_err(|_| StoreError::corrupt("a notice's facts", facts))?,
-                })
-            });
-            due.push(Delivery {
-                id: row.id,
-                token: row.token,
-                made_at: at(row.made_at)?,
-                attempts: row.attempts,
-                is_summary: row.is_summary,
-                notices: notices.collect::<Result<_, StoreError>>()?,
-            });
-        }
-        Ok(due)
     }
 
     /// Records that the channel accepted the message.
@@ -357,7 +295,7 @@ impl Store {
         .execute(tx.conn()?)
         .await?;
         sqlx::query(
-            "UPDATE channels SET failures = 0, failing_since = NULL, retry_at = NULL, last_error = NULL
+            "UPDATE channels SET failures = 0, failing_since = NULL, retry_at = NULL, last_error = NULL, refused = 0
              WHERE name = ? AND failures > 0",
         )
         .bind(channel)
@@ -369,78 +307,40 @@ impl Store {
         Ok(())
     }
 
-    /// Records that the channel did not accept the message: nothing is sent to it before `retry_at`. With
-    /// `give_up`, this message is not sent again.
+    /// Records that the channel did not accept the message: nothing is sent to it before `retry_at`.
     pub async fn undelivered(
         &self,
         channel: &str,
-        (delivery, give_up): (i64, bool),
-        why: &str,
+        (delivery, end): (i64, &NotTaken<'_>),
         retry_at: Timestamp,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
-        sqlx::query("UPDATE deliveries SET attempts = attempts + 1 WHERE id = ?")
-            .bind(delivery)
-            .execute(tx.conn()?)
-            .await?;
-        if give_up {
-            tx.drop_messages(&[delivery], why, now).await?;
+        sqlx::query(
+            "UPDATE deliveries SET attempts = attempts + 1, rejections = rejections + ? WHERE id = ?",
+        )
+        .bind(end.rejected)
+        .bind(delivery)
+        .execute(tx.conn()?)
+        .await?;
+        if end.give_up {
+            tx.close_message(delivery, "dropped", end.why, now).await?;
+        }
+        if let Some(notice) = &end.notice {
+            tx.notice(now, notice.clone());
         }
         sqlx::query(
             "UPDATE channels SET failures = failures + 1, failing_since = COALESCE(failing_since, ?),
-               retry_at = ?, last_error = ? WHERE name = ?",
+               retry_at = ?, last_error = ?, refused = ? WHERE name = ?",
         )
         .bind(ms(now))
         .bind(ms(retry_at))
-        .bind(why)
+        .bind(end.why)
+        .bind(end.refused)
         .bind(channel)
         .execute(tx.conn()?)
         .await?;
         tx.commit().await
-    }
-
-    /// The state of every channel that was ever configured.
-    pub async fn channels(&self) -> Result<Vec<ChannelState>, StoreError> {
-        let mut reader = self.read().await?;
-        let rows: Vec<ChannelRow> = sqlx::query_as(CHANNELS).fetch_all(&mut *reader).await?;
-        let state = |row: ChannelRow| {
-            Ok(ChannelState {
-                name: row.name,
-                due: row.due,
-                delivered: row.delivered,
-                dropped: row.dropped,
-                failures: row.failures,
-                failing_since: row.failing_since.map(at).transpose()?,
-                retry_at: row.retry_at.map(at).transpose()?,
-                last_error: row.last_error,
-            })
-        };
-        rows.into_iter().map(state).collect()
-    }
-
-    /// The newest notices, the newest last.
-    pub async fn notices(&self, limit: u32) -> Result<Vec<StoredNotice>, StoreError> {
-        let mut reader = self.read().await?;
-        let rows: Vec<(i64, String, Option<String>, String)> =
-            sqlx::query_as("SELECT at, kind, shop, facts FROM notices ORDER BY id DESC LIMIT ?")
-                .bind(limit)
-                .fetch_all(&mut *reader)
-                .await?;
-        let stored = |(when, kind, shop, facts): (i64, String, Option<String>, String)| {
-            let Some(kind) = Kind::parse(&kind) else {
-                return Ok(None);
-            };
-            Ok(Some(StoredNotice {
-                at: at(when)?,
-                kind,
-                shop,
-                facts: serde_json::from_str(&facts)
-                    .map_err(|_| StoreError::corrupt("a notice's facts", facts))?,
-            }))
-        };
-        let notices: Result<Vec<_>, StoreError> = rows.into_iter().rev().map(stored).collect();
-        Ok(notices?.into_iter().flatten().collect())
     }
 
     /// Deletes notices older than `before` that were delivered or have no channel. Returns their number.
@@ -508,7 +408,8 @@ impl WriteTx<'_> {
         .fetch_one(self.conn()?)
         .await?;
         sqlx::query(
-            "INSERT INTO delivery_notices (channel, notice, delivery) SELECT ?1, value, ?2 FROM json_each(?3)",
+            "INSERT INTO delivery_notices (channel, notice, delivery) SELECT ?1, value, ?2 FROM json_each(?3) WHERE true
+             ON CONFLICT (channel, notice) DO UPDATE SET delivery = excluded.delivery",
         )
         .bind(channel)
         .bind(id)
@@ -518,19 +419,20 @@ impl WriteTx<'_> {
         Ok(id)
     }
 
-    async fn drop_messages(
+    async fn close_message(
         &mut self,
-        ids: &[i64],
+        id: i64,
+        state: &str,
         why: &str,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         sqlx::query(
-            "UPDATE deliveries SET state = 'dropped', closed_at = ?, why = ?
-             WHERE state = 'due' AND id IN (SELECT value FROM json_each(?))",
+            "UPDATE deliveries SET state = ?, closed_at = ?, why = ? WHERE id = ? AND state = 'due'",
         )
+        .bind(state)
         .bind(ms(now))
         .bind(why)
-        .bind(json!(ids).to_string())
+        .bind(id)
         .execute(self.conn()?)
         .await?;
         Ok(())

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::{Store, StoreError, WriteTx, at, ms};
 use crate::crash_point::crash_point;
 use crate::domain::facts::ShortageSeen;
+use crate::domain::hold::HoldCause;
 use crate::domain::ids::{OrderId, ShopName};
 use crate::domain::order::{Line, Order, Status};
 use crate::domain::unaccounted::has_unknown_status;
@@ -333,18 +334,21 @@ pub(crate) async fn touch(
 pub(crate) async fn hold(
     tx: &mut WriteTx<'_>,
     (shop, order): (&ShopName, &OrderId),
-    why: &str,
+    (why, cause): (&str, HoldCause),
     actor: &str,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE orders SET held_by = ?, held_why = ? WHERE shop = ? AND id = ?")
-        .bind(actor)
-        .bind(why)
-        .bind(shop.as_str())
-        .bind(order.as_str())
-        .execute(tx.conn()?)
-        .await?;
-    let detail = json!({ "why": why });
+    sqlx::query(
+        "UPDATE orders SET held_by = ?, held_why = ?, held_cause = ? WHERE shop = ? AND id = ?",
+    )
+    .bind(actor)
+    .bind(why)
+    .bind(cause.as_str())
+    .bind(shop.as_str())
+    .bind(order.as_str())
+    .execute(tx.conn()?)
+    .await?;
+    let detail = json!({ "why": why, "cause": cause.as_str() });
     tx.audit(now, actor, (shop, Some(order)), "order.held", detail);
     Ok(())
 }
@@ -356,7 +360,7 @@ pub(crate) async fn end_hold(
     order: &OrderId,
 ) -> Result<bool, StoreError> {
     let done = sqlx::query(
-        "UPDATE orders SET held_by = NULL, held_why = NULL
+        "UPDATE orders SET held_by = NULL, held_why = NULL, held_cause = NULL
          WHERE shop = ? AND id = ? AND held_by IS NOT NULL",
     )
     .bind(shop.as_str())

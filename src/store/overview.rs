@@ -9,6 +9,7 @@ use super::stock::{COLLAPSE_SKUS_MIN, COLLAPSES, CollapseRow};
 use super::{Store, StoreError, at, ms};
 use crate::domain::decision::Decision;
 use crate::domain::facts::Collapse;
+use crate::domain::hold::HoldCause;
 use crate::domain::ids::{OrderCode, ShopName};
 
 /// An order that waits and is held for a person.
@@ -20,7 +21,7 @@ pub struct HeldNow {
     pub waiting_since: Timestamp,
     /// Whether it must be packed within the hour.
     pub express: bool,
-    /// Why, in words of a fixed list: interlocks' names, `rule:NAME`, `person`, `refused`.
+    /// Why, in words of a fixed list: interlocks' names, `rule:NAME`, causes of a hold.
     pub because: Vec<String>,
 }
 
@@ -36,11 +37,10 @@ pub struct DaySeen {
 }
 
 /// Why an order waits, in words of a fixed list that a message can translate: names of
-/// interlocks, `rule:NAME`, `person`, `refused`, `undecided`. They include no text that a person wrote.
-pub(crate) fn because(held_by: Option<&str>, decision: Option<&Decision>) -> Vec<String> {
-    match (held_by, decision) {
-        (Some("qabyl"), _) => vec!["refused".to_owned()],
-        (Some(_), _) => vec!["person".to_owned()],
+/// interlocks, `rule:NAME`, causes of a hold, `undecided`. They include no text that a person wrote.
+pub(crate) fn because(cause: Option<HoldCause>, decision: Option<&Decision>) -> Vec<String> {
+    match (cause, decision) {
+        (Some(cause), _) => vec![cause.as_str().to_owned()],
         (None, None) => vec!["undecided".to_owned()],
         (None, Some(decision)) if decision.objections.is_empty() => {
             vec![format!("rule:{}", decision.rule)]
@@ -57,24 +57,30 @@ pub(crate) fn because(held_by: Option<&str>, decision: Option<&Decision>) -> Vec
 #[derive(FromRow)]
 struct HeldRow {
     body: String,
-    held_by: Option<String>,
+    held_cause: Option<String>,
     decision: Option<String>,
 }
 
 pub(crate) const HELD: &str = "
-SELECT o.body, o.held_by, d.body AS decision
+SELECT o.body, o.held_cause, d.body AS decision
 FROM orders o INDEXED BY orders_open
 LEFT JOIN decisions d ON d.id = (SELECT MAX(id) FROM decisions WHERE shop = o.shop AND order_id = o.id)
 WHERE o.shop = ? AND o.state = 'NEW' AND o.status = 'APPROVED_BY_BANK'
   AND (o.held_by IS NOT NULL OR d.verdict = 'hold')
-ORDER BY o.created_at LIMIT 1000";
+ORDER BY o.created_at LIMIT 10000";
 
+// An action is read back within days of its making: ?4.
 pub(crate) const DAY: &str = "
-SELECT (SELECT COUNT(*) FROM orders INDEXED BY orders_seen WHERE shop = ?1 AND first_seen_at >= ?2) AS new,
- (SELECT COUNT(*) FROM actions INDEXED BY actions_made
-  WHERE shop = ?1 AND made_at >= ?2 AND kind = 'accept' AND state = 'confirmed') AS accepted,
- (SELECT COUNT(*) FROM actions INDEXED BY actions_made
-  WHERE shop = ?1 AND made_at >= ?2 AND kind = 'cancel' AND state = 'confirmed') AS cancelled";
+SELECT (SELECT COUNT(*) FROM orders INDEXED BY orders_seen
+  WHERE shop = ?1 AND first_seen_at >= ?2 AND first_seen_at < ?3) AS new,
+ (SELECT COUNT(*) FROM actions INDEXED BY actions_made WHERE shop = ?1 AND made_at >= ?4
+  AND kind = 'accept' AND state = 'confirmed' AND closed_at >= ?2 AND closed_at < ?3) AS accepted,
+ (SELECT COUNT(*) FROM actions INDEXED BY actions_made WHERE shop = ?1 AND made_at >= ?4
+  AND kind = 'cancel' AND state = 'confirmed' AND closed_at >= ?2 AND closed_at < ?3) AS cancelled";
+
+/// An action confirmed in a span of time was made this long before it at the earliest: Kaspi's lists reach no
+/// further back.
+const READ_BACK_MAX_MS: i64 = 15 * 24 * 60 * 60 * 1000;
 
 impl Store {
     /// Orders of a shop that wait for a person, the oldest first.
@@ -86,11 +92,12 @@ impl Store {
             .await?;
         let held = rows.into_iter().map(|row| {
             let order = parse_order(&row.body)?;
-            let decision = row.decision.as_deref().map(decision).transpose()?;
+            let decision = row.decision.as_deref().map(parse_decision).transpose()?;
+            let cause = row.held_cause.as_deref().and_then(HoldCause::parse);
             Ok(HeldNow {
                 waiting_since: order.waiting_since(),
                 express: order.express,
-                because: because(row.held_by.as_deref(), decision.as_ref()),
+                because: because(cause, decision.as_ref()),
                 code: order.code,
             })
         });
@@ -99,10 +106,22 @@ impl Store {
 
     /// What a shop's orders and actions count up to since `since`.
     pub async fn day(&self, shop: &ShopName, since: Timestamp) -> Result<DaySeen, StoreError> {
+        self.day_between(shop, since, Timestamp::MAX).await
+    }
+
+    /// The same in a span of time: each order counts when it was first seen, each action when it was confirmed.
+    pub async fn day_between(
+        &self,
+        shop: &ShopName,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<DaySeen, StoreError> {
         let mut reader = self.read().await?;
         Ok(sqlx::query_as(DAY)
             .bind(shop.as_str())
-            .bind(ms(since))
+            .bind(ms(from))
+            .bind(ms(until))
+            .bind(ms(from) - READ_BACK_MAX_MS)
             .fetch_one(&mut *reader)
             .await?)
     }
@@ -134,18 +153,16 @@ impl Store {
         Ok((started(new.await?), started(sweep.await?)))
     }
 
-    /// Since when new orders of a shop have not been listed completely, where the last try failed,
-    /// and why.
+    /// Since when every try to list new orders of a shop has failed, and why the first of them did.
     pub async fn lists_failing(
         &self,
         shop: &ShopName,
     ) -> Result<Option<(Timestamp, String)>, StoreError> {
         let mut reader = self.read().await?;
         let row: Option<(i64, String)> = sqlx::query_as(
-            "SELECT COALESCE(
-               (SELECT started_at FROM scans WHERE shop = ?1 AND kind = 'new' AND complete = 1 ORDER BY id DESC LIMIT 1),
-               (SELECT started_at FROM scans WHERE shop = ?1 AND kind = 'new' ORDER BY id LIMIT 1)), problem
-             FROM scans WHERE id = (SELECT MAX(id) FROM scans WHERE shop = ?1 AND kind = 'new') AND complete = 0",
+            "SELECT started_at, problem FROM scans WHERE shop = ?1 AND kind = 'new' AND complete = 0
+               AND id > COALESCE((SELECT MAX(id) FROM scans WHERE shop = ?1 AND kind = 'new' AND complete = 1), 0)
+             ORDER BY id LIMIT 1",
         )
         .bind(shop.as_str())
         .fetch_optional(&mut *reader)
@@ -154,7 +171,7 @@ impl Store {
     }
 }
 
-fn decision(body: &str) -> Result<Decision, StoreError> {
+pub(crate) fn parse_decision(body: &str) -> Result<Decision, StoreError> {
     serde_json::from_str(body).map_err(|_| StoreError::corrupt("a decision", body))
 }
 

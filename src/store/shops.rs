@@ -5,11 +5,9 @@ use serde_json::json;
 use sqlx::FromRow;
 
 use super::{Store, StoreError, at, ms};
+use crate::domain::denial::Denial;
 use crate::domain::ids::ShopName;
 use crate::domain::notice::{Kind, Notice};
-
-/// A denial that flaps is notified at most once per this interval, in ms.
-const NOTICE_EVERY_MS: i64 = 15 * 60 * 1000;
 
 /// What stops a shop, and its clock skew.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -91,14 +89,15 @@ impl Store {
         tx.commit().await
     }
 
-    /// Records that Kaspi denies access to the shop's token (`Some(why)`), or accepts it again. Returns
-    /// whether that changed.
+    /// Records that Kaspi denies the shop access, or grants it again. Every change has its notice: the channels
+    /// leave out those that no longer state what is so. Returns whether it changed.
     pub async fn set_denied(
         &self,
         shop: &ShopName,
-        why: Option<&str>,
+        denied: Option<(Denial, &str)>,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
+        let why = denied.map(|(_, why)| why);
         if self.shop_state(shop).await?.denied.is_some() == why.is_some() {
             return Ok(false);
         }
@@ -120,9 +119,8 @@ impl Store {
         } else {
             Kind::ShopAdmitted
         };
-        // A denial that flaps is notified at most once per interval.
-        let span = ms(now) / NOTICE_EVERY_MS;
-        let notice = Notice::of_shop(kind, shop, &span.to_string(), json!({}));
+        let facts = json!({ "code": denied.map(|(denial, _)| denial.code()) });
+        let notice = Notice::of_shop(kind, shop, &ms(now).to_string(), facts);
         tx.notice(now, notice);
         tx.commit().await?;
         Ok(true)

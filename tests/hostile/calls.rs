@@ -168,7 +168,7 @@ fn posted(outcome: &Outcome) -> Answer {
         Outcome::Rejected(_) => Class::Rejected,
         Outcome::Snoozed { .. } => Class::Snoozed,
         Outcome::NotSent { .. } => Class::NotSent,
-        Outcome::Denied(_) => Class::Denied,
+        Outcome::Denied { .. } => Class::Denied,
         Outcome::Unknown(_) => Class::Unknown,
     };
     Answer {

@@ -139,7 +139,7 @@ impl<const N: usize> Shop<N> {
                 self.product.due_after(action.attempts),
                 ActionState::Unknown,
             ),
-            Outcome::Rejected(_) | Outcome::Denied(_) => {
+            Outcome::Rejected(_) | Outcome::Denied { .. } => {
                 (Last::Rejected, Due::Now, ActionState::Unknown)
             }
             // `before`

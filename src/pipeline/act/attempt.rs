@@ -9,6 +9,7 @@ use super::plan::is_fresh;
 use super::{Completed, InFlight, Pass};
 use crate::crash_point::crash_point;
 use crate::domain::action::{Kind, Outcome};
+use crate::domain::denial::Denial;
 use crate::events::log_event;
 use crate::ledger::{Begun, Ended, Recheck};
 use crate::pipeline::StageError;
@@ -130,7 +131,7 @@ impl<'a> Pass<'a> {
             "request ended"
         );
         match &ended.outcome {
-            Outcome::Denied(why) => self.denied(why).await?,
+            Outcome::Denied { denial, why } => self.denied(*denial, why).await?,
             Outcome::Applied | Outcome::Rejected(_) if self.ctx.write_access.write_denied() => {
                 self.ctx.write_access.note_allowed();
                 self.ctx.note_access(None).await?;
@@ -141,13 +142,15 @@ impl<'a> Pass<'a> {
     }
 
     /// Stops the shop. One write probes after a pause, as reads may succeed throughout.
-    async fn denied(&mut self, why: &str) -> Result<(), StageError> {
+    async fn denied(&mut self, denial: Denial, why: &str) -> Result<(), StageError> {
         self.ctx.write_access.note_denied();
         let (store, now) = (&self.ctx.store, self.ctx.clock.now());
-        if store.set_denied(&self.ctx.shop, Some(why), now).await? {
+        if store
+            .set_denied(&self.ctx.shop, Some((denial, why)), now)
+            .await?
+        {
             log_event!(
-                SHOP_DENIED, shop = %self.ctx.shop, code = "K401",
-                hint = "make a new token in the cabinet: Settings, API token, Generate; or call 2323",
+                SHOP_DENIED, shop = %self.ctx.shop, code = denial.code(), hint = denial.hint(),
                 "Kaspi refuses this shop's writes: {why}"
             );
         }

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Completed, OrderRead, Pass};
 use crate::crash_point::crash_point;
 use crate::domain::action::{Kind, OutcomeKind};
+use crate::domain::hold::HoldCause;
 use crate::domain::order::Status;
 use crate::events::log_event;
 use crate::ledger::{Due, Reading};
@@ -50,7 +51,8 @@ impl<'a> Pass<'a> {
         let order = match answer {
             Ok(Some(order)) => order,
             Ok(None) if now.duration_since(due.made_at) > UNKNOWN_MAX => {
-                return self.refuse(&due, "Kaspi knows no such order").await;
+                let why = ("Kaspi knows no such order", HoldCause::NotFound);
+                return self.refuse(&due, why).await;
             }
             Ok(None) => return self.put_off(&due, UNKNOWN_AGAIN).await,
             Err(error) => {
@@ -91,12 +93,8 @@ impl<'a> Pass<'a> {
         }
         let is_cancel = matches!(due.kind, Kind::Cancel { .. });
         if is_cancel && order.status == Status::AcceptedByMerchant && due.attempts > 0 {
-            return self
-                .refuse(
-                    &due,
-                    "a cancel was sent, and Kaspi shows the order as accepted",
-                )
-                .await;
+            let why = "a cancel was sent, and Kaspi shows the order as accepted";
+            return self.refuse(&due, (why, HoldCause::WithoutEffect)).await;
         }
         self.put_off(&due, UNDECIDED_AGAIN).await
     }
@@ -112,9 +110,8 @@ impl<'a> Pass<'a> {
     /// The last POST had no effect: it is repeated, or left to a person.
     async fn repeat(&mut self, due: Due, asked_at: Timestamp) -> Result<(), StageError> {
         if due.last_outcome == Some(OutcomeKind::Rejected) {
-            return self
-                .refuse(&due, "Kaspi refused, and shows the order as it was")
-                .await;
+            let why = "Kaspi refused, and shows the order as it was";
+            return self.refuse(&due, (why, HoldCause::Refused)).await;
         }
         if due.counted >= self.ctx.settings.retry_policy.attempts_max
             && !mutant("r4_repeat_for_ever")
@@ -133,10 +130,10 @@ impl<'a> Pass<'a> {
         Ok(())
     }
 
-    async fn refuse(&self, due: &Due, why: &str) -> Result<(), StageError> {
+    async fn refuse(&self, due: &Due, (why, cause): (&str, HoldCause)) -> Result<(), StageError> {
         let (store, now) = (&self.ctx.store, self.ctx.clock.now());
         // Another stage may have ended the action in the meantime.
-        if !store.refuse(&self.ctx.shop, due, why, now).await? {
+        if !store.refuse(&self.ctx.shop, due, (why, cause), now).await? {
             return Ok(());
         }
         log_event!(

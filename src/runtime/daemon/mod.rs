@@ -53,6 +53,7 @@ impl Work {
                 self.shops.iter().filter(|shop| shop.runs(scope)).count()
             }
             Scope::Source => self.feeds.as_ref().map_or(0, |feeds| feeds.sources().len()),
+            Scope::Channel => self.notifier.channel_names().len(),
             Scope::Database => 1,
         };
         stages::ALL.iter().map(|stage| of(stage.scope)).sum()

@@ -46,9 +46,26 @@ pub(super) fn spawn_housekeep(keeper: Keeper, spawner: &Spawner<'_>) {
     });
 }
 
-/// Sends notifications. No other stage waits for a channel.
+/// Reports what develops over time, and sends notifications, each channel on its own: a slow one delays no other.
 pub(super) fn spawn_notify(notifier: Notifier, spawner: &Spawner<'_>) {
-    let stage = spawner.stage(Stage::Notify, ALL_SHOPS.to_owned(), &notifier.clock);
+    let notifier = Arc::new(notifier);
+    let stage = spawner.stage(Stage::Watch, ALL_SHOPS.to_owned(), &notifier.clock);
+    let watching = Arc::clone(&notifier);
+    spawner.tracker.spawn(async move {
+        stage
+            .repeat(std::future::pending, async || {
+                notify::watch(&watching).await?;
+                Ok(Completed::of(Stage::Watch, Value::Null))
+            })
+            .await;
+    });
+    for name in notifier.channel_names() {
+        spawn_channel(Arc::clone(&notifier), name, spawner);
+    }
+}
+
+fn spawn_channel(notifier: Arc<Notifier>, name: String, spawner: &Spawner<'_>) {
+    let stage = spawner.stage(Stage::Notify, format!("{ALL_SHOPS}{name}"), &notifier.clock);
     spawner.tracker.spawn(async move {
         stage
             .repeat(std::future::pending, async || {
@@ -57,7 +74,7 @@ pub(super) fn spawn_notify(notifier: Notifier, spawner: &Spawner<'_>) {
                     () = stage.stop.cancelled() => {
                         return Ok(Completed::of(Stage::Notify, Value::Null));
                     }
-                    report = notify::run_once(&notifier) => report?,
+                    report = notify::run_channel(&notifier, &name) => report?,
                 };
                 let did = json!({
                     "packed": report.packed, "delivered": report.delivered, "failed": report.failed,

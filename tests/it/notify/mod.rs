@@ -2,5 +2,6 @@
 //! never at an order's cost.
 
 mod daemon;
+mod holds;
 mod queue;
 pub(crate) mod receiver;

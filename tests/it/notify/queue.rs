@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use qabyl::domain::notice::Kind;
 use qabyl::domain::schedule::Schedule;
 use qabyl::notify::{Channel, Language, Target};
-use qabyl::pipeline::notify::{self, Notifier, Report};
+use qabyl::pipeline::notify::{self, Notifier, Report, WatchSettings};
 use qabyl::pipeline::{alert, housekeep};
 use qabyl::store::Bounds;
 use qabyl_sandbox::{OrderSeed, Settings, State, Status};
@@ -19,12 +19,17 @@ use tokio_util::sync::CancellationToken;
 use super::receiver::{Mode, Receiver, SECRET};
 use crate::world::{TestWorld, world};
 
-const BOUNDS: Bounds = Bounds {
+pub(super) const BOUNDS: Bounds = Bounds {
     queue_max: 200,
     summarise_after: SignedDuration::from_hours(6),
 };
 
-fn channel(name: &str, kinds: Vec<Kind>, target: Target, secret: &'static str) -> Channel {
+pub(super) fn channel(
+    name: &str,
+    kinds: Vec<Kind>,
+    target: Target,
+    secret: &'static str,
+) -> Channel {
     let settings = (kinds, Language::En, Schedule::default());
     Channel::new(
         name,
@@ -35,28 +40,36 @@ fn channel(name: &str, kinds: Vec<Kind>, target: Target, secret: &'static str) -
     .unwrap()
 }
 
-fn hook(receiver: &Receiver) -> Channel {
+pub(super) fn hook(receiver: &Receiver) -> Channel {
     let target = Target::Webhook {
         url: receiver.url(),
     };
     channel("hook", Vec::new(), target, SECRET)
 }
 
-async fn notifier(world: &TestWorld, channels: Vec<Channel>, bounds: Bounds) -> Notifier {
+pub(super) async fn notifier(
+    world: &TestWorld,
+    channels: Vec<Channel>,
+    bounds: Bounds,
+) -> Notifier {
     let parts = (Arc::clone(&world.store), world.clock());
     let shops = vec![Arc::clone(&world.shop.ctx)];
     // 20:00 in Almaty is 15:00Z: the worlds begin at 06:00Z.
-    let notifier = Notifier::new(parts, channels, (bounds, Some(20 * 60)), shops, 7);
+    let watch = WatchSettings {
+        digest_at: Some(20 * 60),
+        outage_after: SignedDuration::from_mins(5),
+    };
+    let notifier = Notifier::new(parts, channels, (bounds, watch), shops, 7);
     notifier.begin().await.unwrap();
     notifier
 }
 
-async fn run_notify(notifier: &Notifier) -> Report {
+pub(super) async fn run_notify(notifier: &Notifier) -> Report {
     notify::run_once(notifier).await.unwrap()
 }
 
 /// Lets time pass until nothing waits any more.
-async fn until_told(world: &TestWorld, notifier: &Notifier) {
+pub(super) async fn until_told(world: &TestWorld, notifier: &Notifier) {
     for _ in 0..60 {
         world.time.advance(Duration::from_secs(10));
         run_notify(notifier).await;
@@ -69,7 +82,7 @@ async fn until_told(world: &TestWorld, notifier: &Notifier) {
 }
 
 /// How often each happening was received, by its type and order.
-fn received(receiver: &Receiver) -> BTreeMap<(String, String), usize> {
+pub(super) fn received(receiver: &Receiver) -> BTreeMap<(String, String), usize> {
     let mut received = BTreeMap::new();
     for item in receiver.seen().items() {
         let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -315,7 +328,7 @@ async fn every_kind_is_told_when_its_time_has_come() {
     };
     assert_eq!(
         text("digest"),
-        "Shop main, the last 24 hours: new orders 4, accepted 1, cancelled 1. Waiting for you now: 2; \
+        "Shop main, 01.03 20:22 to 02.03 20:22: new orders 4, accepted 1, cancelled 1. Waiting for you now: 2; \
          waiting for a later check: 0. Cancelled share: 33.3 %."
     );
     assert!(

@@ -215,7 +215,7 @@ async fn the_pages_tell_what_is_done_what_waits_and_how_the_stages_are() {
         "alert",
         "sweep",
         "housekeep",
-        "notify",
+        "watch",
     ] {
         assert!(named.contains(&stage), "{named:?}");
     }

@@ -223,6 +223,13 @@ impl TestWorld {
         (server, shop)
     }
 
+    /// The shop goes on in another mode, as after a restart.
+    pub(crate) async fn restart_in(&mut self, mode: qabyl::config::Mode) {
+        self.config.shops[0].mode = mode;
+        let policy = self.shop.ctx.policy();
+        self.shop = shop(&self.config, &self.clock(), &self.store, policy).await;
+    }
+
     /// Imports stock as a person vouches for it.
     pub(crate) async fn stock(&mut self, levels: &[(&str, u32)]) {
         self.import(("test", ""), levels, (true, self.now())).await;

@@ -1,0 +1,147 @@
+//! Whether a notice still says what is so. It is asked when a message is about to leave, and when a channel is added.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::notify::Notifier;
+use crate::domain::ids::ShopName;
+use crate::domain::notice::Kind;
+use crate::mutant::mutant;
+use crate::store::{StoreError, StoredNotice};
+
+/// Kinds that report a state and not only an event: a new channel is sent those that are so now.
+pub(super) const OF_STATES: &[Kind] = &[
+    Kind::OrderHeld,
+    Kind::DeadlineNear,
+    Kind::DeadlinePast,
+    Kind::ActionRefused,
+    Kind::ActionStuck,
+    Kind::ShopDenied,
+    Kind::KaspiDown,
+    Kind::StockStale,
+    Kind::StockCollapsed,
+    Kind::StockSourceFailed,
+];
+
+/// Two kinds that end each other: the first reports trouble, the second its end.
+const PAIRS: [[Kind; 2]; 2] = [
+    [Kind::ShopDenied, Kind::ShopAdmitted],
+    [Kind::KaspiDown, Kind::KaspiUp],
+];
+
+/// After so many messages of a pair within [`FLAPS_WITHIN`] the next one waits until what it reports has settled.
+const FLAPS_MAX: usize = 4;
+const FLAPS_WITHIN: SignedDuration = SignedDuration::from_mins(15);
+
+/// How long a channel's messages are looked back at for the last one of a pair.
+const LOOK_BACK: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// What becomes of a notice that is about to leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It is sent.
+    Current,
+    /// It is not so any more, or the channel knows already.
+    Outdated,
+    /// It changes too often: it waits.
+    Unsettled,
+}
+
+/// What becomes of a notice that is about to leave for a channel.
+pub(super) async fn standing(
+    notifier: &Notifier,
+    channel: &str,
+    notice: &StoredNotice,
+    now: Timestamp,
+) -> Result<Standing, StoreError> {
+    if mutant("i4_messages_unchecked") {
+        return Ok(Standing::Current);
+    }
+    if !is_so(notifier, notice, now).await? {
+        return Ok(Standing::Outdated);
+    }
+    let pair = PAIRS.into_iter().find(|pair| pair.contains(&notice.kind));
+    let (Some(pair), Some(shop)) = (pair, notice.shop.as_deref()) else {
+        return Ok(Standing::Current);
+    };
+    let since = |span| now.saturating_sub(span).unwrap_or(now);
+    let store = &notifier.store;
+    let told = store
+        .delivered_kinds(channel, shop, &pair, since(LOOK_BACK))
+        .await?;
+    // The end of what the channel never heard of is no news.
+    let known = told.first().copied().unwrap_or(pair[1]);
+    if known == notice.kind {
+        return Ok(Standing::Outdated);
+    }
+    let lately = store
+        .delivered_kinds(channel, shop, &pair, since(FLAPS_WITHIN))
+        .await?;
+    Ok(if lately.len() >= FLAPS_MAX {
+        Standing::Unsettled
+    } else {
+        Standing::Current
+    })
+}
+
+/// Whether what the notice reports is so now.
+pub(super) async fn is_so(
+    notifier: &Notifier,
+    notice: &StoredNotice,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let store = &notifier.store;
+    let shop = notice
+        .shop
+        .as_deref()
+        .and_then(|shop| ShopName::new(shop).ok());
+    let named = |at: Timestamp| notice.key.ends_with(&format!(":{}", at.as_millisecond()));
+    Ok(match (notice.kind, shop) {
+        (Kind::OrderHeld | Kind::ActionRefused, Some(shop)) => {
+            store
+                .is_hold_current(&shop, &notice.key, &notice.facts)
+                .await?
+        }
+        (Kind::ActionStuck, _) => {
+            let action = notice.key.rsplit(':').next();
+            let action = action.and_then(|id| id.parse().ok()).unwrap_or_default();
+            store.is_stuck(action).await?
+        }
+        (kind @ (Kind::DeadlineNear | Kind::DeadlinePast), Some(shop)) => {
+            let code = notice.facts["order"].as_str().unwrap_or_default();
+            match store.waiting_order(&shop, code).await? {
+                None => false,
+                Some(waiting) if kind == Kind::DeadlineNear => {
+                    let schedule = notifier.schedule(&shop);
+                    let left = schedule.map(|schedule| schedule.left(&waiting.order, now));
+                    !waiting.on_its_way && left.is_none_or(|left| !left.is_negative())
+                }
+                Some(_) => true,
+            }
+        }
+        (kind @ (Kind::ShopDenied | Kind::ShopAdmitted), Some(shop)) => {
+            let is_denied = store.shop_state(&shop).await?.denied.is_some();
+            is_denied == (kind == Kind::ShopDenied)
+        }
+        (kind @ (Kind::KaspiDown | Kind::KaspiUp), Some(shop)) => {
+            let is_down = store.lists_failing(&shop).await?.is_some();
+            is_down == (kind == Kind::KaspiDown)
+        }
+        (Kind::StockStale, _) => {
+            let age = store.stock_age().await?;
+            age.is_some_and(|(newest, _)| named(newest))
+        }
+        (Kind::StockCollapsed, _) => {
+            let fall = store.collapse_now().await?;
+            fall.is_some_and(|fall| named(fall.at))
+        }
+        (Kind::StockSourceFailed, _) => {
+            let source = notice.facts["source"].as_str().unwrap_or_default();
+            let code = notice.facts["code"].as_str().unwrap_or_default();
+            let states = store.stock_sources().await?;
+            let state = states.into_iter().find(|state| state.name == source);
+            let trouble = state.and_then(|state| state.trouble);
+            trouble.is_some_and(|(_, trouble)| trouble.code == code)
+        }
+        _ => true,
+    })
+}
