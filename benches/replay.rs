@@ -241,9 +241,11 @@ fn line(seed: u32, number: i64, as_of: Timestamp) -> anyhow::Result<LineFacts> {
             reserved_confirmed: 0,
             reserved_pending: 0,
             returned: 0,
+            is_unbounded: false,
             safety_stock: 0,
             as_of,
             source: "stock.csv".to_owned(),
+            doubts: Vec::new(),
         })
     };
     Ok(LineFacts {

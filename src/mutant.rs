@@ -182,6 +182,22 @@ pub const MUTANTS: &[(&str, &str)] = &[
         "goods of an own delivery, whose departure is not shown, count as taken, and cancel others",
     ),
     (
+        "r9_promises_never_left",
+        "an accepted order that Kaspi does not show as departed counts as taken of every count, and cancels others",
+    ),
+    (
+        "r9_courier_lag_ignored",
+        "a reading proves that goods are on the shelf as of its own moment, though Kaspi shows departures hours late",
+    ),
+    (
+        "r9_late_date_disbelieved",
+        "a courier's date older than a reading that did not show it yet is not believed",
+    ),
+    (
+        "r9_falls_are_no_departures",
+        "goods count as still there though the counts fell by as much",
+    ),
+    (
         "r9_being_cancelled_is_certain",
         "units of an order being cancelled count as taken, and cancel others",
     ),

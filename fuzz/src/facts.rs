@@ -64,6 +64,8 @@ fn level(on_hand: i64) -> LineStock {
         safety_stock: 0,
         as_of: ago(30),
         source: "stock.csv".to_owned(),
+        is_unbounded: false,
+        doubts: Vec::new(),
     })
 }
 

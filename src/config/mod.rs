@@ -32,8 +32,8 @@ pub use limit::Limit;
 pub use load::{Loaded, SEARCH, Sources};
 pub use problem::{ConfigError, Origin, Problem};
 pub use sections::{
-    Actions, Config, Confirm, Database, Http, Interlocks, Kaspi, Log, LogFormat, Notify, Poll,
-    Rules, Schedule, Stock,
+    Actions, CancelEvidence, Config, Confirm, Database, Http, Interlocks, Kaspi, Log, LogFormat,
+    Notify, Poll, Rules, Schedule, Stock,
 };
 pub use shop::{Mode, Shop, TOKEN_ENV_DEFAULT};
 pub use source::{

@@ -42,6 +42,8 @@ pub struct Config {
     pub rules: Rules,
     /// How stock numbers are to be understood.
     pub stock: Stock,
+    /// What is believed of stock and departures.
+    pub ledger: Ledger,
     /// What may turn a verdict into hold or wait.
     pub interlocks: Interlocks,
     /// How decisions are carried out.
@@ -237,6 +239,30 @@ pub struct Stock {
     /// Where numbers come from by themselves.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<StockSource>,
+}
+
+/// `[ledger]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ledger {
+    /// How late Kaspi may show that goods left.
+    #[serde(
+        serialize_with = "duration::write",
+        deserialize_with = "duration::within::<_, 0, DAYS_14>"
+    )]
+    pub courier_lag_max: Duration,
+    /// Whether levels that did not fall prove that nothing left.
+    pub cancel_evidence: CancelEvidence,
+}
+
+/// What counts as evidence that goods did not leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CancelEvidence {
+    /// Levels that did not fall, as well as what Kaspi shows.
+    Counts,
+    /// What Kaspi shows alone.
+    Strict,
 }
 
 /// `[interlocks]`

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::availability::{Bound, Coverage, Possible};
 use super::evidence::Evidence;
 use super::ids::{ShopName, Sku};
 use super::order::{Line, Order, UnitType};
@@ -36,36 +37,59 @@ pub struct Part {
     pub wanted: i64,
 }
 
-/// Units missing of a level, where `available` computes how many it has.
-fn missing(stock: &LineStock, wanted: i64, available: impl Fn(&Level) -> i64) -> Option<i64> {
-    match stock {
-        LineStock::Known(level) => Some((wanted - available(level).max(0)).max(0)),
-        LineStock::Unknown(_) => None,
-    }
-}
-
 impl LineFacts {
-    /// Units missing, 0 when covered; `None` while the stock is unknown.
+    /// Units missing for certain to an accept, 0 when covered; `None` while the stock is unknown.
     pub fn shortage(&self) -> Option<i64> {
-        self.short(Level::available)
+        self.shortage_at(Bound::Certain)
     }
 
-    /// Units missing even if no accept under way took effect.
+    /// Units missing even if every unit in doubt is there; `None` while nothing bounds that.
     pub fn certain_shortage(&self) -> Option<i64> {
-        self.short(Level::available_at_most)
+        self.shortage_at(Bound::Possible)
     }
 
-    fn short(&self, available: impl Fn(&Level) -> i64) -> Option<i64> {
+    /// Units missing by that bound, 0 when covered; `None` while the stock is unknown.
+    pub fn shortage_at(&self, bound: Bound) -> Option<i64> {
         if self.parts.is_empty() {
-            return missing(&self.stock, self.wanted, available);
+            return missing(&self.stock, self.wanted, bound);
         }
         let mut short = 0;
         for part in &self.parts {
-            let units = missing(&part.stock, part.wanted, &available)?;
+            let units = missing(&part.stock, part.wanted, bound)?;
             // A kit that lacks one of its parts is missing.
             short = short.max(units.saturating_add(part.each - 1) / part.each.max(1));
         }
         Some(short)
+    }
+
+    /// Whether the units are there.
+    pub fn coverage(&self) -> Coverage {
+        if self.parts.is_empty() {
+            return self.stock.interval().coverage(self.wanted);
+        }
+        let parts = self.parts.iter();
+        let of = parts.map(|part| part.stock.interval().coverage(part.wanted));
+        of.fold(Coverage::Covered, |kit, part| match (kit, part) {
+            (Coverage::Missing, _) | (_, Coverage::Missing) => Coverage::Missing,
+            (Coverage::InDoubt, _) | (_, Coverage::InDoubt) => Coverage::InDoubt,
+            _ => Coverage::Covered,
+        })
+    }
+
+    /// The levels it is taken from, with its SKU there and what the order wants of each.
+    pub fn levels(&self) -> impl Iterator<Item = (&str, &Level, i64)> {
+        let own = self
+            .parts
+            .is_empty()
+            .then(|| (self.sku_or_mark(), &self.stock, self.wanted));
+        let parts = self.parts.iter();
+        let parts = parts.map(|part| (part.sku.as_str(), &part.stock, part.wanted));
+        own.into_iter()
+            .chain(parts)
+            .filter_map(|(sku, stock, wanted)| match stock {
+                LineStock::Known(level) => Some((sku, level, wanted)),
+                LineStock::Unknown(_) => None,
+            })
     }
 
     /// Units left of it, or of its scarcest part, once the order has its own; the safety stock counts as left.
@@ -100,6 +124,11 @@ impl LineFacts {
         self.line.sku.as_ref().map_or("?", Sku::as_str)
     }
 
+    /// Whether nothing bounds how many of it there are.
+    pub fn is_unbounded(&self) -> bool {
+        self.stock.interval().possible == Possible::Unbounded
+    }
+
     /// Why the stock is unknown, if it is.
     pub fn unknown(&self) -> Option<&UnknownStock> {
         match &self.stock {
@@ -112,6 +141,20 @@ impl LineFacts {
     pub fn is_measured(&self) -> bool {
         self.line.unit != UnitType::Pieces
     }
+}
+
+/// Units missing of a level; `None` while nothing is known of it, or nothing bounds it.
+fn missing(stock: &LineStock, wanted: i64, bound: Bound) -> Option<i64> {
+    let LineStock::Known(level) = stock else {
+        return None;
+    };
+    let interval = level.interval();
+    let units = match (bound, interval.possible) {
+        (Bound::Certain, _) => interval.certain,
+        (Bound::Possible, Possible::Bounded(units)) => units,
+        (Bound::Possible, Possible::Unbounded) => return None,
+    };
+    Some((wanted - units.max(0)).max(0))
 }
 
 /// The lines with their stock, or why they are unknown.
@@ -228,11 +271,11 @@ impl Facts {
         }
     }
 
-    /// Whether a line is known to be short.
+    /// Whether a line is short for certain, whatever is in doubt.
     pub fn is_short(&self) -> bool {
         self.lines()
             .iter()
-            .any(|line| line.shortage().is_some_and(|units| units > 0))
+            .any(|line| line.certain_shortage().is_some_and(|units| units > 0))
     }
 
     /// Whether accepting the order leaves fewer than `last_units` of one of its lines (0: never). Of unknown

@@ -98,6 +98,11 @@ impl Schedule {
         }
     }
 
+    /// The last moment at which an order that waits is decided by itself.
+    pub fn last_moment(&self, order: &Order) -> Timestamp {
+        self.before_deadline(order, self.last_call)
+    }
+
     /// The moment at which `before` of the working time is left.
     fn before_deadline(&self, order: &Order, before: SignedDuration) -> Timestamp {
         self.deadline_minus((order.waiting_since(), order.express), before)

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::availability::{Doubt, Interval, Possible};
 use super::ids::Sku;
 use crate::mutant::mutant;
 
@@ -99,17 +100,26 @@ pub struct Level {
     /// Units promised to orders whose accept is not yet seen in Kaspi, and units that left the shelf,
     /// or were taken off by the source, at an unknown time near the count.
     pub reserved_pending: i64,
-    /// Units given back after the count, which the source may have taken off: they are not promised before the
-    /// next count, and they are no ground for a cancel.
+    /// Units that may be there besides: given back after the count, in the common pool, or listed by another
+    /// source. They are not promised, and they are no ground for a cancel.
     #[serde(default)]
     pub returned: i64,
+    /// Whether nothing bounds what may be there besides.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_unbounded: bool,
     /// Units never to be sold.
     pub safety_stock: i64,
     /// When it was counted.
     pub as_of: Timestamp,
     /// Where it came from.
     pub source: String,
+    /// Why units are in doubt; the first [`DOUBTS_MAX`] of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub doubts: Vec<Doubt>,
 }
+
+/// Doubts that a level names: more help nobody, and each decision stores them.
+pub const DOUBTS_MAX: usize = 20;
 
 impl Level {
     /// Units promised.
@@ -125,14 +135,26 @@ impl Level {
             .saturating_sub(self.safety_stock)
     }
 
-    /// What would be available if no accept still under way took effect, and every unit not known to
-    /// be counted were there: a shortage against this is certain.
-    pub fn available_at_most(&self) -> i64 {
+    /// What is available: between what is certain and what is possible. The safety stock is never promised, and
+    /// it is there.
+    pub fn interval(&self) -> Interval {
+        let certain = self.available();
         let uncertain = self.reserved_pending.saturating_add(self.returned);
-        if mutant("r8_pending_is_certain") {
-            return self.available();
-        }
-        self.available().saturating_add(uncertain)
+        let possible = if self.is_unbounded {
+            Possible::Unbounded
+        } else if mutant("r8_pending_is_certain") {
+            Possible::Bounded(certain)
+        } else {
+            let most = certain.saturating_add(uncertain);
+            Possible::Bounded(most.saturating_add(self.safety_stock))
+        };
+        Interval { certain, possible }
+    }
+
+    /// Whether more is promised for certain than can lie there: a figure is wrong, or people sold too much.
+    pub fn is_overdrawn(&self) -> bool {
+        self.reserved_confirmed > self.on_hand.max(0).saturating_add(self.returned)
+            && !self.is_unbounded
     }
 }
 
@@ -143,6 +165,16 @@ pub enum LineStock {
     Known(Level),
     /// Nothing is known.
     Unknown(UnknownStock),
+}
+
+impl LineStock {
+    /// What is available; of unknown stock, nothing for certain and any number perhaps.
+    pub fn interval(&self) -> Interval {
+        match self {
+            Self::Known(level) => level.interval(),
+            Self::Unknown(_) => Interval::UNKNOWN,
+        }
+    }
 }
 
 /// Why the stock of a line is unknown.

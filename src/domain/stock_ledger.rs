@@ -5,10 +5,11 @@ use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
+use super::availability::{ClosedBy, Doubt, Possible, Promised, Reason};
 use super::facts::{LineFacts, LinesFacts, Part};
-use super::ids::{PickupPoint, Sku};
+use super::ids::{OrderCode, PickupPoint, Sku};
 use super::order::Lines;
-use super::stock::{Level, LineStock, UnknownStock};
+use super::stock::{DOUBTS_MAX, Level, LineStock, UnknownStock};
 
 /// What a source reported for one SKU at one warehouse.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,17 +24,6 @@ pub struct Listing {
     pub as_of: Option<Timestamp>,
     /// Its source.
     pub source: String,
-}
-
-/// Units promised of one SKU at one warehouse.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Promised {
-    /// For orders that Kaspi shows as accepted.
-    pub confirmed: i64,
-    /// For orders whose accept is not confirmed yet, or whose units the source may have taken off already.
-    pub in_doubt: i64,
-    /// Released since the count, and perhaps not yet in the source's number.
-    pub returned: i64,
 }
 
 /// Units that an order needs from one level.
@@ -88,18 +78,17 @@ impl Ledger {
         }
     }
 
-    /// The level that serves an order leaving from `point`: that point's warehouse (by whole name, then by short name),
-    /// or else the common pool.
-    fn find(
-        &self,
-        sku: &Sku,
-        point: Option<&PickupPoint>,
-    ) -> Result<&(Listing, Promised), UnknownStock> {
+    /// The warehouse that serves an order leaving from `point`: that point's (by whole name, then by short name), or
+    /// else the common pool.
+    fn find(&self, sku: &Sku, point: Option<&PickupPoint>) -> Result<&str, UnknownStock> {
         let levels = self
             .levels
             .get(sku)
             .ok_or_else(|| UnknownStock::NotListed(sku.clone()))?;
-        let named = |name: &str| levels.iter().find(|(listing, _)| listing.warehouse == name);
+        let named = |name: &str| {
+            let mut names = levels.iter().map(|(listing, _)| listing.warehouse.as_str());
+            names.find(|listed| *listed == name)
+        };
         point
             .and_then(|point| named(point.as_str()).or_else(|| named(point.short())))
             .or_else(|| named(""))
@@ -135,38 +124,70 @@ impl Ledger {
             .collect()
     }
 
-    /// The stock of one SKU that lies in the warehouse.
+    /// The stock of one SKU that lies in the warehouse. Beside a pickup point's own level, the common pool's
+    /// units are possible, and never certain.
     fn level(&self, sku: &Sku, point: Option<&PickupPoint>) -> LineStock {
-        let found = match self.find(sku, point) {
+        let warehouse = match self.find(sku, point) {
+            Ok(warehouse) => warehouse,
             Err(why) => return LineStock::Unknown(why),
-            Ok(found) => found,
         };
-        if let Some(listed) = self.differing(sku, &found.0.warehouse) {
+        let Some(mut level) = self.level_at(sku, warehouse) else {
+            let unknown = UnknownStock::NoNumber(sku.clone());
+            let differ = self.differing(sku, warehouse);
             let sku = sku.clone();
-            return LineStock::Unknown(UnknownStock::SourcesDiffer { sku, listed });
+            return LineStock::Unknown(differ.map_or(unknown, |listed| {
+                UnknownStock::SourcesDiffer { sku, listed }
+            }));
+        };
+        let pool = self.levels.get(sku).into_iter().flatten();
+        let has_pool = pool
+            .clone()
+            .any(|(listing, _)| listing.warehouse.is_empty());
+        if !warehouse.is_empty() && has_pool {
+            let pool = self.level_at(sku, "");
+            let pool = pool.map_or(Possible::Unbounded, |pool| pool.interval().possible);
+            may_hold(&mut level, pool, Reason::PoolBeside);
         }
-        match found {
-            (
-                Listing {
-                    on_hand: Some(on_hand),
-                    warehouse,
-                    as_of: Some(as_of),
-                    source,
-                    ..
-                },
-                promised,
-            ) => LineStock::Known(Level {
-                warehouse: warehouse.clone(),
-                on_hand: *on_hand,
-                reserved_confirmed: promised.confirmed,
-                reserved_pending: promised.in_doubt,
-                returned: promised.returned,
-                safety_stock: self.safety_stock,
-                as_of: *as_of,
-                source: source.clone(),
-            }),
-            _ => LineStock::Unknown(UnknownStock::NoNumber(sku.clone())),
+        level.doubts.truncate(DOUBTS_MAX);
+        LineStock::Known(level)
+    }
+
+    /// The level of one SKU at one warehouse; `None` where a source gives no number. Several sources of the same
+    /// priority may list one stock or two: what is certain is the least of them, what is possible their sum.
+    fn level_at(&self, sku: &Sku, warehouse: &str) -> Option<Level> {
+        let listings = self.levels.get(sku)?.iter();
+        let here = listings.filter(|(listing, _)| listing.warehouse == warehouse);
+        let levels = here.map(|(listing, promised)| self.level_of(listing, promised));
+        let levels: Vec<Level> = levels.collect::<Option<_>>()?;
+        let least = levels.iter().min_by_key(|level| level.available())?;
+        let others = levels.iter().filter(|level| !std::ptr::eq(*level, least));
+        let most = |level: &Level| level.on_hand.saturating_add(level.returned);
+        let besides: i64 = others.map(most).fold(0, i64::saturating_add);
+        let mut merged = least.clone();
+        if levels.len() > 1 {
+            // Units taken of the one stock or of the other are taken once.
+            let taken = levels.iter().map(|level| level.reserved_confirmed).min();
+            let taken = least.reserved_confirmed - taken.unwrap_or_default();
+            let besides = Possible::Bounded(besides.saturating_add(taken));
+            may_hold(&mut merged, besides, Reason::OtherSource);
+            merged.source = self.differing(sku, warehouse).unwrap_or(merged.source);
         }
+        Some(merged)
+    }
+
+    fn level_of(&self, listing: &Listing, promised: &Promised) -> Option<Level> {
+        Some(Level {
+            warehouse: listing.warehouse.clone(),
+            on_hand: listing.on_hand?,
+            reserved_confirmed: promised.confirmed,
+            reserved_pending: promised.in_doubt,
+            returned: promised.returned,
+            is_unbounded: false,
+            safety_stock: self.safety_stock,
+            as_of: listing.as_of?,
+            source: listing.source.clone(),
+            doubts: promised.doubts.clone(),
+        })
     }
 
     /// What each source says of a level that several sources disagree about.
@@ -238,23 +259,26 @@ impl Ledger {
     }
 
     /// Adds promised units, as for an accept just decided.
-    pub fn promise(&mut self, demands: &[Demand]) {
+    pub fn promise(&mut self, demands: &[Demand], order: Option<&OrderCode>, now: Timestamp) {
         for demand in demands {
-            let level = self.levels.get_mut(&demand.sku).and_then(|levels| {
-                levels
-                    .iter_mut()
-                    .find(|(l, _)| l.warehouse == demand.warehouse)
-            });
-            if let Some((_, promised)) = level {
+            let levels = self.levels.get_mut(&demand.sku).into_iter().flatten();
+            for (_, promised) in levels.filter(|(l, _)| l.warehouse == demand.warehouse) {
                 promised.in_doubt = promised.in_doubt.saturating_add(demand.quantity);
+                promised.doubts.push(Doubt {
+                    units: demand.quantity,
+                    order: order.cloned(),
+                    why: Reason::NotConfirmed,
+                    closed_by: ClosedBy::Sweep,
+                    by: None,
+                    since: Some(now),
+                });
             }
         }
     }
 
     /// The warehouse whose level serves the SKU for an order leaving from `point`; the common pool where no level does.
     pub fn warehouse(&self, sku: &Sku, point: Option<&PickupPoint>) -> String {
-        let level = self.find(sku, point);
-        level.map_or_else(|_| String::new(), |(level, _)| level.warehouse.clone())
+        self.find(sku, point).map(str::to_owned).unwrap_or_default()
     }
 
     /// Units that an order needs from each level. A SKU that is listed nowhere is taken from the common
@@ -285,36 +309,72 @@ impl Ledger {
     }
 }
 
+/// Adds that so many units may be there besides.
+fn may_hold(level: &mut Level, besides: Possible, why: Reason) {
+    let units = match besides {
+        Possible::Bounded(units) => units.max(0),
+        Possible::Unbounded => {
+            level.is_unbounded = true;
+            0
+        }
+    };
+    level.returned = level.returned.saturating_add(units);
+    if units > 0 || level.is_unbounded {
+        let doubt = Doubt {
+            units,
+            order: None,
+            why,
+            closed_by: ClosedBy::Person,
+            by: None,
+            since: None,
+        };
+        level.doubts.insert(0, doubt);
+    }
+}
+
 /// The kits that these parts make, as a level of its own: the scarcest part limits their number, and the level is as
 /// old as the oldest part.
 fn together(parts: &[Part]) -> LineStock {
     let mut scarcest: Option<(i64, &Part, &Level)> = None;
     let mut oldest: Option<Timestamp> = None;
+    let mut possible = Possible::Unbounded;
+    let mut doubts = Vec::new();
     for part in parts {
         let level = match &part.stock {
             LineStock::Known(level) => level,
             LineStock::Unknown(why) => return LineStock::Unknown(why.clone()),
         };
         oldest = Some(oldest.map_or(level.as_of, |oldest| oldest.min(level.as_of)));
-        let sets = level.available().div_euclid(part.each.max(1));
+        let sets_of = |units: i64| units.div_euclid(part.each.max(1));
+        let sets = sets_of(level.available());
         if scarcest.is_none_or(|(fewest, ..)| sets < fewest) {
             scarcest = Some((sets, part, level));
         }
+        if let Possible::Bounded(units) = level.interval().possible {
+            possible = possible.min(Possible::Bounded(sets_of(units)));
+        }
+        doubts.extend(level.doubts.iter().cloned());
     }
     let Some((sets, part, level)) = scarcest else {
         return LineStock::Unknown(UnknownStock::NoSku);
     };
-    let sets_of = |units: i64| units.div_euclid(part.each.max(1));
-    let (on_hand, at_most) = (sets_of(level.on_hand), sets_of(level.available_at_most()));
+    doubts.truncate(DOUBTS_MAX);
+    let on_hand = level.on_hand.div_euclid(part.each.max(1));
+    let at_most = match possible {
+        Possible::Bounded(sets) => sets,
+        Possible::Unbounded => on_hand,
+    };
     LineStock::Known(Level {
         warehouse: level.warehouse.clone(),
         on_hand,
         reserved_confirmed: on_hand.saturating_sub(at_most),
         reserved_pending: at_most.saturating_sub(sets),
         returned: 0,
+        is_unbounded: possible == Possible::Unbounded,
         safety_stock: 0,
         as_of: oldest.unwrap_or(level.as_of),
         source: level.source.clone(),
+        doubts,
     })
 }
 

@@ -43,6 +43,16 @@ pub struct StockReading {
     pub origin: Origin,
 }
 
+impl StockReading {
+    /// How late its source books goods that left, and how late it takes accepted orders off. A count is at once.
+    pub const fn lags(&self) -> (SignedDuration, SignedDuration) {
+        match self.origin {
+            Origin::Hand => (SignedDuration::ZERO, SignedDuration::ZERO),
+            Origin::Standing(standing) => (standing.posting_lag, standing.order_lag_max),
+        }
+    }
+}
+
 /// What an SKU that a source no longer lists means.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

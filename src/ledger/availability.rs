@@ -1,16 +1,18 @@
 //! The stock of the SKUs in question: levels, and what is promised of each, loaded and counted.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use sqlx::SqliteConnection;
 
-use crate::domain::availability::{Count, OtherShops, Promise, contributions};
-use crate::domain::ids::{OrderId, ShopName};
+use crate::domain::availability::{Count, OtherShops, Promise, Promised, Reading, contributions};
+use crate::domain::ids::{OrderId, ShopName, Sku};
 use crate::domain::stock::Semantics;
-use crate::domain::stock_ledger::{Ledger, Listing, Promised};
-use crate::domain::stock_sources::StockReading;
+use crate::domain::stock_ledger::{Ledger, Listing};
+use crate::domain::stock_sources::{BY_HAND, Origin, StockReading};
+use crate::store::promises::Wanted;
 use crate::store::stock::levels_in_force;
+use crate::store::stock_history::{PastReading, readings};
 use crate::store::stock_parts::{PartRow, parts};
 use crate::store::{Store, StoreError, WriteTx, promises, scans};
 
@@ -21,6 +23,10 @@ pub struct StockView {
     pub listing: Listing,
     /// What its number means.
     pub semantics: Semantics,
+    /// How late its source books goods that left.
+    pub posting_lag: SignedDuration,
+    /// How late its source takes an accepted order off, where it does.
+    pub order_lag_max: SignedDuration,
     /// What is promised.
     pub promised: Promised,
 }
@@ -36,39 +42,149 @@ pub(crate) struct Viewpoint<'a> {
 }
 
 /// How stock numbers are read.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct StockSettings {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StockSettings {
     /// Units of each SKU kept back.
-    pub(crate) safety_stock: i64,
+    pub safety_stock: i64,
+    /// How late Kaspi may show that goods left.
+    pub courier_lag_max: SignedDuration,
+    /// Whether levels that did not fall prove that nothing left.
+    pub counts_are_evidence: bool,
 }
+
+impl Default for StockSettings {
+    /// The defaults of `config/default.toml`.
+    fn default() -> Self {
+        Self {
+            safety_stock: 0,
+            courier_lag_max: SignedDuration::from_hours(6),
+            counts_are_evidence: true,
+        }
+    }
+}
+
+/// Counts older than this before the last one say nothing of what left since.
+const EVIDENCE: SignedDuration = SignedDuration::from_hours(48);
 
 pub(crate) async fn stock_views(
     connection: &mut SqliteConnection,
+    settings: StockSettings,
     skus: Option<&[&str]>,
     viewpoint: Viewpoint<'_>,
 ) -> Result<Vec<StockView>, StoreError> {
     let levels = levels_in_force(connection, skus).await?;
-    let promises = promises::since(connection, &levels).await?;
-    let is_own = |promise: &Promise| {
-        let (shop, order) = (&promise.shop, &promise.order);
-        viewpoint.own == Some((shop, order))
-    };
+    let promises = promises::since(connection, &wanted(&levels, SignedDuration::ZERO)).await?;
     let others = other_shops(connection, viewpoint, &promises).await?;
-    let views = levels.into_iter().zip(promises);
-    let views = views.map(|(reading, promises)| {
-        let StockReading {
-            listing, semantics, ..
-        } = reading;
-        let count = listing.as_of.map(|as_of| Count { as_of, semantics });
-        let promises = promises.iter().filter(|promise| !is_own(promise));
-        let sum = |count| contributions(count, promises, others.as_ref()).collect();
-        StockView {
-            promised: count.map_or_else(Promised::default, sum),
+    let mut views = Vec::with_capacity(levels.len());
+    let mut unproven = Vec::new();
+    for (level, promises) in levels.iter().zip(&promises) {
+        let promised = promised(level, promises, &[], (settings, viewpoint, others.as_ref()));
+        let is_unproven = settings.counts_are_evidence
+            && promised.doubts.iter().any(|doubt| doubt.why.is_departure());
+        if is_unproven {
+            unproven.push((views.len(), level.clone()));
+        }
+        let (posting_lag, order_lag_max) = level.lags();
+        views.push(StockView {
+            posting_lag,
+            order_lag_max,
+            promised,
+            listing: level.listing.clone(),
+            semantics: level.semantics,
+        });
+    }
+    if unproven.is_empty() {
+        return Ok(views);
+    }
+    // Only where goods may have left do past counts, and all departures between them, say more.
+    let (places, levels): (Vec<usize>, Vec<StockReading>) = unproven.into_iter().unzip();
+    let history = history(connection, &levels).await?;
+    let promises = promises::since(connection, &wanted(&levels, EVIDENCE)).await?;
+    for ((place, level), promises) in places.into_iter().zip(&levels).zip(&promises) {
+        let counts = counts_of(level, &history);
+        let seen_by = (settings, viewpoint, others.as_ref());
+        views[place].promised = promised(level, promises, &counts, seen_by);
+    }
+    Ok(views)
+}
+
+/// What is promised of a level, with its counts where they are evidence.
+fn promised(
+    level: &StockReading,
+    promises: &[Promise],
+    readings: &[Reading],
+    (settings, viewpoint, others): (StockSettings, Viewpoint<'_>, Option<&OtherShops>),
+) -> Promised {
+    let Some(as_of) = level.listing.as_of else {
+        return Promised::default();
+    };
+    let (posting_lag, order_lag_max) = level.lags();
+    let count = Count {
+        as_of,
+        semantics: level.semantics,
+        posting_lag,
+        order_lag_max,
+        courier_lag_max: settings.courier_lag_max,
+        readings,
+    };
+    let is_own = |promise: &Promise| viewpoint.own == Some((&promise.shop, &promise.order));
+    let promises = promises.iter().filter(|promise| !is_own(promise));
+    contributions(&count, promises, others)
+        .into_iter()
+        .collect()
+}
+
+/// The promises to look for, of each level, that ended so long before its count or later.
+fn wanted(levels: &[StockReading], back: SignedDuration) -> Vec<Wanted<'_>> {
+    let pools = levels
+        .iter()
+        .filter(|level| level.listing.warehouse.is_empty());
+    let pools: HashSet<&Sku> = pools.map(|level| &level.listing.sku).collect();
+    let wanted = levels.iter().map(|level| {
+        let listing = &level.listing;
+        let (posting_lag, order_lag_max) = level.lags();
+        let back = back.max(posting_lag).max(order_lag_max);
+        let since = listing.as_of.and_then(|at| at.saturating_sub(back).ok());
+        Wanted {
             listing,
-            semantics,
+            since,
+            with_unplaced: !listing.warehouse.is_empty() && !pools.contains(&listing.sku),
         }
     });
-    Ok(views.collect())
+    wanted.collect()
+}
+
+/// Past readings of these levels.
+async fn history(
+    connection: &mut SqliteConnection,
+    levels: &[StockReading],
+) -> Result<Vec<PastReading>, StoreError> {
+    let oldest = levels.iter().filter_map(|level| level.listing.as_of).min();
+    let Some(since) = oldest.and_then(|at| at.saturating_sub(EVIDENCE).ok()) else {
+        return Ok(Vec::new());
+    };
+    let skus: Vec<&str> = levels.iter().map(|l| l.listing.sku.as_str()).collect();
+    readings(connection, &skus, since).await
+}
+
+/// The counts of a level by the source it has now, the present one last.
+fn counts_of(level: &StockReading, history: &[PastReading]) -> Vec<Reading> {
+    let listing = &level.listing;
+    let source = match level.origin {
+        Origin::Hand => BY_HAND,
+        Origin::Standing(_) => listing.source.as_str(),
+    };
+    let of_level = history.iter().filter(|past| {
+        past.sku == listing.sku.as_str()
+            && past.warehouse == listing.warehouse
+            && past.source == source
+    });
+    let before = of_level.filter(|past| Some(past.as_of) <= listing.as_of);
+    let readings = before.map(|past| Reading {
+        at: past.as_of,
+        on_hand: Some(past.on_hand),
+    });
+    readings.collect()
 }
 
 /// When the other shops with promises were last read completely.
@@ -107,7 +223,7 @@ impl WriteTx<'_> {
         let mut names = skus.to_vec();
         let parts = parts(self.conn()?, Some(skus)).await?;
         names.extend(parts.iter().map(|part| part.part.as_str()));
-        let views = stock_views(self.conn()?, Some(&names), viewpoint);
+        let views = stock_views(self.conn()?, settings, Some(&names), viewpoint);
         for view in views.await? {
             ledger.list(view.listing, view.promised);
         }
@@ -134,9 +250,13 @@ impl WriteTx<'_> {
 }
 
 impl Store {
-    /// All levels in force, or those of some SKUs, with what is promised of them.
-    pub async fn stock_levels(&self, skus: Option<&[&str]>) -> Result<Vec<StockView>, StoreError> {
+    /// All levels, or those of some SKUs, with what is promised of them.
+    pub async fn stock_levels(
+        &self,
+        settings: &StockSettings,
+        skus: Option<&[&str]>,
+    ) -> Result<Vec<StockView>, StoreError> {
         let mut reader = self.read().await?;
-        stock_views(&mut reader, skus, Viewpoint::default()).await
+        stock_views(&mut reader, *settings, skus, Viewpoint::default()).await
     }
 }

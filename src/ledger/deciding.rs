@@ -94,9 +94,7 @@ impl Store {
         let skus: Vec<&str> = candidates.iter().flat_map(|c| skus(&c.lines)).collect();
         let viewpoint = batch.input.viewpoint(batch.shop, now);
         let mut pass = Pass {
-            ledger: tx
-                .stock(batch.input.stock_settings(), &skus, viewpoint)
-                .await?,
+            ledger: tx.stock(batch.input.stock, &skus, viewpoint).await?,
             shop_facts: tx.shop_facts(batch.shop, &batch.input, now).await?,
             tx,
             batch,
@@ -104,7 +102,7 @@ impl Store {
             now,
         };
         if !batch.acts {
-            pass.ledger.promise(&proposed.demands);
+            pass.ledger.promise(&proposed.demands, None, now);
             pass.count(proposed.accepts, proposed.cancels);
         }
         let mut orders = Vec::with_capacity(candidates.len());
@@ -175,7 +173,8 @@ impl Pass<'_, '_> {
         let (accepts, cancels) = counted(&decision.verdict);
         self.count(accepts, cancels);
         if !mutant("r1_promised_twice") {
-            self.ledger.promise(&demands);
+            let order = Some(&candidate.order.code);
+            self.ledger.promise(&demands, order, self.now);
         }
         let mut written = None;
         if !self.says_nothing_new(candidate, &decision) {

@@ -13,8 +13,8 @@ use crate::store::{StoreError, WriteTx, at, counters};
 /// What the pass needs to know beside the database.
 #[derive(Debug, Clone, Copy)]
 pub struct DecidingInput {
-    /// Units of each SKU kept back.
-    pub safety_stock: i64,
+    /// How stock numbers are read.
+    pub stock: StockSettings,
     /// Window of the cancel budget.
     pub budget_window: SignedDuration,
     /// Kaspi's clock minus ours, in seconds.
@@ -25,12 +25,6 @@ pub struct DecidingInput {
 }
 
 impl DecidingInput {
-    pub(crate) const fn stock_settings(&self) -> StockSettings {
-        StockSettings {
-            safety_stock: self.safety_stock,
-        }
-    }
-
     pub(crate) fn viewpoint<'a>(&self, shop: &'a ShopName, now: Timestamp) -> Viewpoint<'a> {
         let since = now.saturating_sub(self.other_shops_max_age).unwrap_or(now);
         Viewpoint {

@@ -29,7 +29,7 @@ pub(crate) mod stock_import;
 pub(crate) mod transitions;
 
 pub use attempts::{Begun, Ended, Launch};
-pub use availability::StockView;
+pub use availability::{StockSettings, StockView};
 pub use deciding::{BatchDecided, Decided, DecidingBatch, Proposed};
 pub use due_actions::Due;
 pub use facts::DecidingInput;

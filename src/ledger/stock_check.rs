@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use sqlx::FromRow;
 
-use super::availability::{Viewpoint, stock_views};
+use super::availability::{StockSettings, StockView, Viewpoint, stock_views};
 use super::pickup_points::MOVED;
 use crate::domain::stock::Semantics;
 use crate::store::audit::LEVELS_CHANGED;
@@ -211,7 +211,13 @@ impl Store {
         )
         .fetch_all(&mut *reader)
         .await?;
-        let shown = stock_views(&mut reader, None, Viewpoint::default()).await?;
+        let shown = stock_views(
+            &mut reader,
+            StockSettings::default(),
+            None,
+            Viewpoint::default(),
+        )
+        .await?;
         sqlx::query("COMMIT").execute(&mut *reader).await?;
         let mut check = StockCheck {
             levels: known.len(),
@@ -231,7 +237,7 @@ impl Store {
             let is_physical = view.semantics == Semantics::Physical;
             let place = (level.sku.as_str(), level.warehouse.as_str());
             let of_level = by_place.get(&place).into_iter().flatten();
-            let counted = of_level.filter(|row| counts(row, ms(as_of), is_physical));
+            let counted = of_level.filter(|row| counts(row, ms(as_of), view, is_physical));
             let reserved: i64 = counted.map(|row| row.quantity).sum();
             let counted_units = view.promised.confirmed + view.promised.in_doubt;
             if counted_units != reserved {
@@ -246,9 +252,15 @@ impl Store {
 }
 
 /// Whether a promise reduces a level counted at this moment.
-fn counts(row: &Row, as_of: i64, is_physical: bool) -> bool {
-    let left_since = row.closed_at.is_none_or(|closed| closed > as_of);
-    let seen_since = row.confirmed_at.is_none_or(|seen| seen > as_of);
+fn counts(row: &Row, as_of: i64, view: &StockView, is_physical: bool) -> bool {
+    let before = |lag: SignedDuration| {
+        let lag = i64::try_from(lag.as_millis()).unwrap_or(i64::MAX);
+        as_of.saturating_sub(lag)
+    };
+    let booked = before(view.posting_lag);
+    let left_since = row.closed_at.is_none_or(|closed| closed > booked);
+    let taken_off = before(view.order_lag_max);
+    let seen_since = row.confirmed_at.is_none_or(|seen| seen > taken_off);
     match row.state.as_str() {
         "active" if is_physical => true,
         "consumed" if is_physical => left_since,

@@ -14,7 +14,7 @@ use crate::domain::ids::ShopName;
 use crate::domain::policy::Policy;
 use crate::events::log_event;
 use crate::kaspi::{ApiError, Reader};
-use crate::ledger::{DecidingInput, Observed};
+use crate::ledger::{DecidingInput, Observed, StockSettings};
 use crate::store::{Store, StoreError};
 
 /// What a stage may do in a shop.
@@ -49,8 +49,8 @@ pub struct Settings {
     pub sighting_age_max: SignedDuration,
     /// When actions are repeated.
     pub retry_policy: RetryPolicy,
-    /// Safety stock of each SKU.
-    pub safety_stock: i64,
+    /// How stock numbers are read.
+    pub stock: StockSettings,
     /// Window of the cancel budget.
     pub budget_window: SignedDuration,
     /// How long before its deadline an order that still waits is reported to a person.
@@ -160,7 +160,7 @@ impl Ctx {
     /// The input of a deciding pass besides the database.
     pub fn deciding_input(&self) -> DecidingInput {
         DecidingInput {
-            safety_stock: self.settings.safety_stock,
+            stock: self.settings.stock,
             budget_window: self.settings.budget_window,
             clock_skew_s: self.kaspi_clock.skew().map(|skew| skew.as_secs()),
             other_shops_max_age: other_shops_max_age(self.settings.sweep_every),

@@ -221,6 +221,7 @@ pub(super) mod tests {
     use std::time::Duration;
 
     use crate::domain::action::RetryPolicy;
+    use crate::ledger::StockSettings;
     use crate::net::Backoff;
 
     pub(in crate::pipeline) fn hours(hours: i64) -> SignedDuration {
@@ -250,7 +251,7 @@ pub(super) mod tests {
                 attempts_max: 5,
                 backoff: Backoff::new(Duration::from_secs(10), Duration::from_mins(2)),
             },
-            safety_stock: 0,
+            stock: StockSettings::default(),
             budget_window: hours(24),
             alert_before: hours(1),
         }

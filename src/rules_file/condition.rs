@@ -6,7 +6,7 @@ use super::clock::{hours, weekdays};
 use super::reader::{Entry, Reader, Value, entries};
 use super::values::{durations, empty_list, moneys, numbers, shares, truth, words};
 use crate::domain::order::{DeliveryMode, PaymentMode};
-use crate::domain::rules::{Condition, Criterion, LineCriterion, ShopCount};
+use crate::domain::rules::{Condition, Criterion, LineCriterion, ShopCount, StockWord};
 
 /// The words of one kind of condition. A new word is added to `words` and to `read`.
 struct Vocabulary<T> {
@@ -208,7 +208,7 @@ fn line_question(reader: &mut Reader<'_>, key: &str, value: &Value<'_>) -> Optio
         "category" => words(reader, key, value, None).map(LineCriterion::Category),
         "quantity" => numbers(reader, key, value).map(LineCriterion::Quantity),
         "measured" => truth(reader, key, value).map(LineCriterion::Measured),
-        "stock" => stock_known(reader, key, value).map(LineCriterion::StockKnown),
+        "stock" => stock_word(reader, key, value).map(LineCriterion::Stock),
         "on_hand" => numbers(reader, key, value).map(LineCriterion::OnHand),
         "reserved" => numbers(reader, key, value).map(LineCriterion::Reserved),
         "available" => numbers(reader, key, value).map(LineCriterion::Available),
@@ -217,18 +217,16 @@ fn line_question(reader: &mut Reader<'_>, key: &str, value: &Value<'_>) -> Optio
     }
 }
 
-fn stock_known(reader: &mut Reader<'_>, key: &str, value: &Value<'_>) -> Option<bool> {
-    const KNOWN: [&str; 2] = ["known", "unknown"];
-    match value.get_ref() {
-        DeValue::String(word) if word == "known" => Some(true),
-        DeValue::String(word) if word == "unknown" => Some(false),
-        DeValue::String(word) => {
-            reader.unknown(&value.span(), key, word, &KNOWN);
-            None
-        }
-        _ => {
-            reader.expected(key, "\"known\" or \"unknown\"", value);
-            None
-        }
+fn stock_word(reader: &mut Reader<'_>, key: &str, value: &Value<'_>) -> Option<StockWord> {
+    let DeValue::String(word) = value.get_ref() else {
+        reader.expected(key, "\"known\", \"unknown\" or \"doubtful\"", value);
+        return None;
+    };
+    let known = StockWord::WORDS.into_iter();
+    let found = known.clone().find(|(name, _)| name == word);
+    if found.is_none() {
+        let words: Vec<&str> = known.map(|(name, _)| name).collect();
+        reader.unknown(&value.span(), key, word, &words);
     }
+    found.map(|(_, word)| word)
 }

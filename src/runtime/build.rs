@@ -23,7 +23,7 @@ use crate::kaspi::{
     Client, ClientSettings, Credentials, GateSettings, HttpSettings, HttpTransport, Transport,
     Writer,
 };
-use crate::ledger::DecidingInput;
+use crate::ledger::{DecidingInput, StockSettings};
 use crate::pipeline::housekeep::{Backups, Keeper, Retention};
 use crate::pipeline::stages::Scope;
 use crate::pipeline::{Ctx, CtxParts, Mode, Settings, other_shops_max_age};
@@ -134,10 +134,19 @@ pub fn policy(rules: Rules, limits: Limits) -> Policy {
 /// How the ledger is to be read.
 pub fn deciding_input(config: &Config) -> DecidingInput {
     DecidingInput {
-        safety_stock: i64::from(config.stock.safety_stock),
+        stock: stock_settings(config),
         budget_window: signed(config.interlocks.cancel_budget_window),
         clock_skew_s: None,
         other_shops_max_age: other_shops_max_age(signed(config.confirm.sweep_every)),
+    }
+}
+
+/// How stock numbers are read.
+pub fn stock_settings(config: &Config) -> StockSettings {
+    StockSettings {
+        safety_stock: i64::from(config.stock.safety_stock),
+        courier_lag_max: signed(config.ledger.courier_lag_max),
+        counts_are_evidence: config.ledger.cancel_evidence == config::CancelEvidence::Counts,
     }
 }
 
@@ -165,7 +174,7 @@ pub fn settings(config: &Config) -> Settings {
             attempts_max: config.actions.attempts_max,
             backoff: Backoff::new(config.actions.retry_base, config.actions.retry_cap),
         },
-        safety_stock: i64::from(config.stock.safety_stock),
+        stock: stock_settings(config),
         budget_window: signed(config.interlocks.cancel_budget_window),
         alert_before: signed(config.schedule.alert_before),
     }

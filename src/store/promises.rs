@@ -1,21 +1,30 @@
 //! Read model: what is promised of stock levels, with the orders it is promised to.
 
+use jiff::Timestamp;
 use serde_json::json;
 use sqlx::{FromRow, SqliteConnection};
 
 use super::{StoreError, at, ms};
-use crate::domain::availability::{Promise, Units};
-use crate::domain::ids::{OrderId, ShopName};
+use crate::domain::availability::{Place, Promise, Units};
+use crate::domain::ids::{OrderCode, OrderId, ShopName};
 use crate::domain::order::{self, Status};
 use crate::domain::reservation::{Departure, DepartureKind, State};
-use crate::domain::stock_sources::StockReading;
+use crate::domain::stock_ledger::Listing;
+
+/// The level that a promise names.
+const HERE: &str = "here";
+/// A level that a promise without a pickup point may be one of.
+const UNPLACED: &str = "unplaced";
 
 #[derive(FromRow)]
 struct Row {
     level: i64,
+    place: String,
     shop: String,
     order_id: String,
+    code: String,
     quantity: i64,
+    made_at: i64,
     state: String,
     confirmed_at: Option<i64>,
     closed_at: Option<i64>,
@@ -23,14 +32,31 @@ struct Row {
     left_after: Option<i64>,
     order_state: String,
     status: String,
-    created_at: i64,
+    there_at: i64,
+    approved_at: Option<String>,
+    seen_at: i64,
+    kaspi_delivery: bool,
+    is_departure_dated: bool,
 }
 
-/// Promises of the levels `?1` ([SKU, warehouse, moment] each) that are open, or were closed or confirmed
-/// since that moment: no older one can change what the level's number means.
+/// A level, and what promises to look for.
+pub(crate) struct Wanted<'a> {
+    /// The level.
+    pub(crate) listing: &'a Listing,
+    /// Promises closed or confirmed since then may still matter to it.
+    pub(crate) since: Option<Timestamp>,
+    /// Whether orders without a pickup point may leave from here: the SKU has no common pool.
+    pub(crate) with_unplaced: bool,
+}
+
+/// Promises of the places `?1` ([SKU, warehouse, moment, level, place] each) that are open, or were closed or
+/// confirmed since that moment: no older one can change what the level's number means.
 pub(crate) const PROMISES: &str = "
-SELECT j.key AS level, r.shop, r.order_id, r.quantity, r.state, r.confirmed_at, r.closed_at, r.departure, r.left_after,
-  o.state AS order_state, o.status, o.created_at
+SELECT j.value ->> 3 AS level, j.value ->> 4 AS place, r.shop, r.order_id, o.code, r.quantity, r.made_at, r.state,
+  r.confirmed_at, r.closed_at, r.departure, r.left_after, o.state AS order_state, o.status, o.seen_at,
+  MAX(o.created_at, COALESCE(o.listed_at, 0)) AS there_at, o.body ->> '$.approved_at' AS approved_at,
+  COALESCE(o.state = 'KASPI_DELIVERY' OR o.body ->> '$.kaspi_delivery', 0) AS kaspi_delivery,
+  r.state = 'consumed' AND o.body ->> '$.handed_over_at' IS NOT NULL AS is_departure_dated
 FROM json_each(?1) j
 CROSS JOIN reservations r ON r.id IN (
   SELECT id FROM reservations INDEXED BY reservations_of_level
@@ -44,19 +70,22 @@ CROSS JOIN reservations r ON r.id IN (
   UNION ALL
   SELECT id FROM reservations INDEXED BY reservations_released
   WHERE sku = j.value ->> 0 AND warehouse = j.value ->> 1 AND state = 'released' AND closed_at > j.value ->> 2)
-CROSS JOIN orders o ON o.shop = r.shop AND o.id = r.order_id";
+CROSS JOIN orders o ON o.shop = r.shop AND o.id = r.order_id
+WHERE j.value ->> 4 = 'here' OR o.body ->> '$.pickup_point' IS NULL";
 
 /// What is promised of each of these levels.
 pub(crate) async fn since(
     connection: &mut SqliteConnection,
-    levels: &[StockReading],
+    levels: &[Wanted<'_>],
 ) -> Result<Vec<Vec<Promise>>, StoreError> {
-    let places: Vec<_> = levels
-        .iter()
-        .map(|StockReading { listing, .. }| {
-            json!([listing.sku, listing.warehouse, listing.as_of.map(ms)])
-        })
-        .collect();
+    let mut places = Vec::with_capacity(levels.len());
+    for (index, wanted) in levels.iter().enumerate() {
+        let (listing, since) = (wanted.listing, wanted.since.map(ms));
+        places.push(json!([listing.sku, listing.warehouse, since, index, HERE]));
+        if wanted.with_unplaced {
+            places.push(json!([listing.sku, "", since, index, UNPLACED]));
+        }
+    }
     let rows: Vec<Row> = sqlx::query_as(PROMISES)
         .bind(json!(places).to_string())
         .fetch_all(connection)
@@ -72,14 +101,30 @@ pub(crate) async fn since(
 }
 
 fn promise(row: Row) -> Result<Promise, StoreError> {
+    let approved_at = row.approved_at.as_deref().map(str::parse::<Timestamp>);
+    let approved_at = approved_at
+        .transpose()
+        .map_err(|_| StoreError::corrupt("an order", &row.order_id))?;
+    let listed_at = at(row.there_at)?;
     Ok(Promise {
         units: units(&row)?,
         shop: ShopName::new(&row.shop).map_err(|_| StoreError::corrupt("a shop", row.shop))?,
         order: OrderId::new(&row.order_id)
             .map_err(|_| StoreError::corrupt("an order id", row.order_id))?,
+        code: OrderCode::new(&row.code)
+            .map_err(|_| StoreError::corrupt("an order code", row.code))?,
         quantity: row.quantity,
+        made_at: at(row.made_at)?,
         confirmed_at: row.confirmed_at.map(at).transpose()?,
-        placed_at: at(row.created_at)?,
+        there_at: approved_at.map_or(listed_at, |at| at.max(listed_at)),
+        seen_at: at(row.seen_at)?,
+        kaspi_delivery: row.kaspi_delivery,
+        is_departure_dated: row.is_departure_dated,
+        place: if row.place == HERE {
+            Place::Here
+        } else {
+            Place::Unknown
+        },
         state: order::State::from(row.order_state),
         status: Status::from(row.status),
     })

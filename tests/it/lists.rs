@@ -245,11 +245,11 @@ async fn a_sweep_of_another_week_is_no_evidence() {
     world.set_clock(two_days_s);
     sweep::run_once(&world.shop.ctx, true).await.unwrap();
     world.set_clock(-two_days_s);
+    world.stock(&[("A", 10)]).await;
     let mut other = OrderSeed::new("930000020", world.now()).line("A", 10);
     other.auto_accepted = true;
     world.place(other);
     world.time.advance(Duration::from_secs(1));
-    world.stock(&[("A", 10)]).await;
     sweep::run_once(&world.shop.ctx, true).await.unwrap();
     // Not of the last units: for those another sweep would be made anyway.
     world.place_plain(&[("930000021", "A", 5)]);

@@ -89,7 +89,7 @@ async fn a_dry_run_proposes_no_unit_twice_over_a_thousand_orders() {
         let (first, last) = (world.why(FIRST).await, world.why(LAST).await);
         assert!(first.starts_with("accept"), "{first}");
         assert!(
-            last.starts_with("hold") && last.contains("StockAvailable"),
+            last.starts_with("wait") && last.contains("StockAvailable"),
             "{last}"
         );
         world.time.advance(Duration::from_mins(1));

@@ -6,6 +6,7 @@
 )]
 
 mod accept_evidence;
+mod availability;
 #[path = "../binary/mod.rs"]
 mod binary;
 mod cancel_evidence;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use qabyl::domain::action::{Kind, RetryPolicy, State as ActionState};
+use qabyl::domain::availability::Promised;
 use qabyl::domain::backoff::Backoff;
 use qabyl::domain::decision::decide;
 use qabyl::domain::evidence::{Evidence, Interval};
@@ -17,7 +18,7 @@ use qabyl::domain::money::Money;
 use qabyl::domain::order::{Line, Lines, Order, State, Status, UnitType};
 use qabyl::domain::policy::Policy;
 use qabyl::domain::reconcile::{self, ActionEnd, LiveAction, ReservationEffect};
-use qabyl::domain::stock_ledger::{Demand, Ledger, Listing, Promised};
+use qabyl::domain::stock_ledger::{Demand, Ledger, Listing};
 use qabyl::domain::verdict::{CancelReason, Verdict};
 use qabyl::rules_file::default_rules;
 
@@ -166,15 +167,19 @@ impl Product {
         let promised = Promised {
             confirmed: i64::from(scene.confirmed),
             in_doubt: i64::from(scene.pending),
-            returned: 0,
+            ..Promised::default()
         };
         ledger.list(listing, promised);
         if scene.since != 0 {
-            ledger.promise(&[Demand {
-                sku: sku(),
-                warehouse: String::new(),
-                quantity: i64::from(scene.since),
-            }]);
+            ledger.promise(
+                &[Demand {
+                    sku: sku(),
+                    warehouse: String::new(),
+                    quantity: i64::from(scene.since),
+                }],
+                None,
+                self.now,
+            );
         }
         let facts = Facts {
             shop: None,

@@ -179,7 +179,13 @@ impl Story {
 
     /// Units of each SKU that are not promised.
     async fn free(&self) -> BTreeMap<String, i64> {
-        let views = self.process().store.stock_levels(None).await.unwrap();
+        let settings = qabyl::runtime::build::stock_settings(&self.config);
+        let views = self
+            .process()
+            .store
+            .stock_levels(&settings, None)
+            .await
+            .unwrap();
         let free = |view: StockView| {
             let promised = view.promised.confirmed + view.promised.in_doubt;
             (

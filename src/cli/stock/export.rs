@@ -13,6 +13,7 @@ use crate::config::{Config, Loaded};
 use crate::domain::ids::{PickupPoint, Sku};
 use crate::domain::stock::LineStock;
 use crate::domain::stock_ledger::Ledger;
+use crate::runtime::build;
 use crate::store::{Sold, Store};
 
 /// Units left of each SKU, by warehouse.
@@ -52,7 +53,10 @@ pub(in crate::cli) async fn export(loaded: &Loaded, args: &StockExport) -> Done 
 async fn left(config: &Config, store: &Store, since: Timestamp) -> Result<Left, Failure> {
     let mut ledger = Ledger::new(i64::from(config.stock.safety_stock));
     let mut skus: BTreeSet<Sku> = BTreeSet::new();
-    for view in store.stock_levels(None).await? {
+    for view in store
+        .stock_levels(&build::stock_settings(config), None)
+        .await?
+    {
         skus.insert(view.listing.sku.clone());
         ledger.list(view.listing, view.promised);
     }

@@ -63,13 +63,15 @@ pub(super) async fn show(loaded: &Loaded, args: &StockShow) -> Done {
     let store = open(&loaded.config).await?;
     let skus: Vec<&str> = args.skus.iter().map(String::as_str).collect();
     let wanted = (!skus.is_empty()).then_some(skus.as_slice());
-    let levels = store.stock_levels(wanted).await?;
+    let levels = store
+        .stock_levels(&build::stock_settings(&loaded.config), wanted)
+        .await?;
     let safety = i64::from(loaded.config.stock.safety_stock);
     if args.shown.format == Format::Json {
         let rows: Vec<_> = levels
             .iter()
             .map(|view| {
-                let (l, p) = (&view.listing, view.promised);
+                let (l, p) = (&view.listing, &view.promised);
                 json!({
                     "sku": l.sku, "warehouse": l.warehouse, "on_hand": l.on_hand,
                     "reserved": p.confirmed + p.in_doubt, "safety_stock": safety,
@@ -91,7 +93,7 @@ pub(super) async fn show(loaded: &Loaded, args: &StockShow) -> Done {
         "source",
     ]);
     for view in &levels {
-        let (l, p) = (&view.listing, view.promised);
+        let (l, p) = (&view.listing, &view.promised);
         let unknown = || "unknown".to_owned();
         out.add_row(vec![
             l.sku.to_string(),

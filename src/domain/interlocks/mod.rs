@@ -11,6 +11,7 @@ mod cancel_budget;
 mod cancel_evidence;
 mod case;
 mod clock_skew;
+mod doubt;
 mod lines;
 mod overdrawn;
 mod paused;
@@ -163,15 +164,15 @@ interlocks! {
     UnknownStock, unknown_stock, Stock, OnStock, ["hold"], [];
     /// the stock level of a line is older than the limit
     StockAge, stock_age, Stock, OnStock, ["hold"], ["interlocks.stock_max_age"];
-    /// a line is short
-    StockAvailable, stock_available, Stock, AcceptOnStock, ["hold"], [];
-    /// no line is short, or none for certain: accepts under way, goods that left or came back near the last count, and shops not read lately may explain it
+    /// a line is not available for certain: units are missing, or in doubt
+    StockAvailable, stock_available, Stock, AcceptOnStock, ["hold", "wait"], [];
+    /// no line is short for certain: units in doubt may cover it
     ShortageCertain, shortage_certain, Stock, CancelForStock, ["hold", "wait"], [];
     /// the shortage was not seen in two scans this far apart
     ShortageConfirmed, shortage_confirmed, Stock, CancelForStock, ["wait"], ["interlocks.cancel_confirm_after"];
     /// a larger share of a source's SKUs fell to zero in one import (of all SKUs, in its first)
     StockCollapse, stock_collapse, Stock, CancelForStock, ["hold"], ["interlocks.stock_collapse_share"];
-    /// more units of a line's SKU are promised than are on hand
+    /// more units of a line's SKU are promised for certain than are on hand
     Overdrawn, overdrawn, Stock, CancelForStock, ["hold"], [];
     /// accepted orders were not all read within three sweep periods, or an order accepted elsewhere is not read yet; for the last units also where that sweep and the archive's are older than the limit or than the order's first sighting
     AcceptedOrdersFresh, accepted_orders_fresh, Evidence, AcceptOnStock, ["wait"], ["confirm.sweep_every", "confirm.last_units", "confirm.accept_sweep_age_max"];

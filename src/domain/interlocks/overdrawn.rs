@@ -1,20 +1,17 @@
-//! Where more units are promised than are on hand, a figure is wrong somewhere (R9), and no order is cancelled
-//! on it.
+//! Where more units are promised for certain than can lie there, a figure is wrong somewhere (R9), and no order is
+//! cancelled on it.
 
 use super::case::{Case, Finding, Remedy};
-use crate::domain::stock::LineStock;
+use crate::domain::stock::Level;
 
 pub(super) fn check(case: &Case<'_>) -> Option<Finding> {
-    let mut lines = case.facts.lines().iter();
-    let (line, level) = lines.find_map(|line| match &line.stock {
-        LineStock::Known(level) if level.reserved() > level.on_hand.max(0) => Some((line, level)),
-        _ => None,
-    })?;
+    let lines = case.facts.lines().iter();
+    let mut levels = lines.flat_map(|line| line.levels());
+    let (sku, level, _) =
+        levels.find(|(_, level, _): &(&str, &Level, i64)| level.is_overdrawn())?;
     let why = format!(
-        "{} of {} are promised, and {} are on hand: count them",
-        level.reserved(),
-        line.sku_or_mark(),
-        level.on_hand
+        "{} of {sku} are promised, and {} are on hand: count them",
+        level.reserved_confirmed, level.on_hand
     );
     Some(Finding::hold(Remedy::Stock, why))
 }

@@ -1,25 +1,24 @@
-//! Units that are known to be missing are not promised, whatever the rules forgot to ask.
+//! Units are promised where they are there for certain, whatever the rules forgot to ask.
 
 use super::case::{Case, Finding, Remedy};
+use super::doubt;
+use crate::domain::availability::Coverage;
 
 pub(super) fn check(case: &Case<'_>) -> Option<Finding> {
     let lines = case.facts.lines().iter();
-    let short: Vec<String> = lines
-        .filter_map(|line| {
-            let units = line.shortage().filter(|units| *units > 0)?;
-            let wanted = line.wanted;
-            Some(format!(
-                "{units} of {wanted} {} missing",
-                line.sku_or_mark()
-            ))
+    let missing = lines.filter(|line| line.coverage() == Coverage::Missing);
+    let missing: Vec<String> = missing
+        .map(|line| {
+            let units = line.certain_shortage().unwrap_or(line.wanted);
+            format!("{units} of {} {} missing", line.wanted, line.sku_or_mark())
         })
         .collect();
-    if short.is_empty() {
-        return None;
+    if missing.is_empty() {
+        return doubt::check(case);
     }
     let why = format!(
         "the rule accepts an order that is short: {}",
-        short.join("; ")
+        missing.join("; ")
     );
     Some(Finding::hold(Remedy::Stock, why))
 }

@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::{Condition, Range, line_holds};
+use crate::domain::availability::{Bound, Coverage, Possible};
 use crate::domain::calendar::{DaySpan, DayTime, Weekday, local};
 use crate::domain::facts::{Counters, Facts, LineFacts};
 use crate::domain::money::Money;
@@ -110,8 +111,8 @@ pub enum LineCriterion {
     Quantity(Range<i64>),
     /// Weighed or measured goods.
     Measured(bool),
-    /// Whether stock is known for it.
-    StockKnown(bool),
+    /// What is known of its stock.
+    Stock(StockWord),
     /// Units on hand; never answers yes while stock is unknown, nor do the next three.
     OnHand(Range<i64>),
     /// Units promised.
@@ -122,9 +123,53 @@ pub enum LineCriterion {
     Shortage(Range<i64>),
 }
 
+/// What a rule may ask of what is known of a line's stock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StockWord {
+    /// A source bounds it, or there is enough of it for certain.
+    Known,
+    /// Nothing bounds it, and there is not enough of it for certain.
+    Unknown,
+    /// Its bounds differ for what is wanted: the units may be there or not.
+    Doubtful,
+}
+
+impl StockWord {
+    /// All, with their words in a rule.
+    pub const WORDS: [(&'static str, Self); 3] = [
+        ("known", Self::Known),
+        ("unknown", Self::Unknown),
+        ("doubtful", Self::Doubtful),
+    ];
+
+    /// Its word in a rule.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Known => "known",
+            Self::Unknown => "unknown",
+            Self::Doubtful => "doubtful",
+        }
+    }
+
+    /// The word for this line; a line in doubt is known, too.
+    pub fn of(line: &LineFacts) -> Self {
+        match line.coverage() {
+            Coverage::InDoubt if line.is_unbounded() => Self::Unknown,
+            Coverage::InDoubt => Self::Doubtful,
+            Coverage::Covered | Coverage::Missing => Self::Known,
+        }
+    }
+
+    fn holds(self, line: &LineFacts) -> bool {
+        let found = Self::of(line);
+        found == self || self == Self::Known && found == Self::Doubtful
+    }
+}
+
 impl Criterion {
     /// The answer for these facts.
-    pub fn holds(&self, facts: &Facts, schedule: &Schedule, now: Timestamp) -> bool {
+    pub fn holds(&self, facts: &Facts, bound: Bound, schedule: &Schedule, now: Timestamp) -> bool {
         let order = &facts.order;
         match self {
             Self::Express(wanted) => order.express == *wanted,
@@ -162,20 +207,24 @@ impl Criterion {
             Self::ShopCancelledShare(range) => {
                 range.contains(facts.shop_facts.counters.cancelled_share())
             }
-            Self::AnyLine(condition) => {
-                facts.lines().iter().any(|line| line_holds(condition, line))
-            }
+            Self::AnyLine(condition) => facts
+                .lines()
+                .iter()
+                .any(|line| line_holds(condition, line, bound)),
             Self::AllLines(condition) => {
                 !facts.lines().is_empty()
-                    && facts.lines().iter().all(|line| line_holds(condition, line))
+                    && facts
+                        .lines()
+                        .iter()
+                        .all(|line| line_holds(condition, line, bound))
             }
         }
     }
 }
 
 impl LineCriterion {
-    /// The answer for this line.
-    pub fn holds(&self, line: &LineFacts) -> bool {
+    /// The answer for this line, of stock by that bound.
+    pub fn holds(&self, line: &LineFacts, bound: Bound) -> bool {
         let level = |ask: &dyn Fn(&Level) -> bool| match &line.stock {
             LineStock::Known(level) => ask(level),
             LineStock::Unknown(_) => false,
@@ -193,11 +242,17 @@ impl LineCriterion {
                 .is_some_and(|code| has(codes, code)),
             Self::Quantity(range) => range.contains(i64::from(line.line.quantity)),
             Self::Measured(wanted) => line.is_measured() == *wanted,
-            Self::StockKnown(wanted) => line.unknown().is_none() == *wanted,
+            Self::Stock(word) => word.holds(line),
             Self::OnHand(range) => level(&|level| range.contains(level.on_hand)),
             Self::Reserved(range) => level(&|level| range.contains(level.reserved())),
-            Self::Available(range) => level(&|level| range.contains(level.available())),
-            Self::Shortage(range) => line.shortage().is_some_and(|units| range.contains(units)),
+            Self::Available(range) => level(&|level| match (bound, level.interval().possible) {
+                (Bound::Certain, _) => range.contains(level.available()),
+                (Bound::Possible, Possible::Bounded(units)) => range.contains(units),
+                (Bound::Possible, Possible::Unbounded) => false,
+            }),
+            Self::Shortage(range) => line
+                .shortage_at(bound)
+                .is_some_and(|units| range.contains(units)),
         }
     }
 }

@@ -5,7 +5,8 @@ use std::fmt::{Display, Write as _};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Condition, Criterion, LineCriterion, Range, Rule, line_holds};
+use super::{Condition, Criterion, LineCriterion, Range, Rule, StockWord, line_holds};
+use crate::domain::availability::Bound;
 use crate::domain::calendar::{DayTime, Weekday, length, local};
 use crate::domain::facts::{Facts, LineFacts};
 use crate::domain::ids::{PickupPoint, Sku};
@@ -39,6 +40,7 @@ pub fn explain(
     }
     let asked = Asked {
         facts,
+        bound: rule.bound(),
         schedule,
         now,
     };
@@ -106,6 +108,7 @@ impl Page {
 /// What the questions are asked about.
 struct Asked<'a> {
     facts: &'a Facts,
+    bound: Bound,
     schedule: &'a Schedule,
     now: Timestamp,
 }
@@ -114,13 +117,13 @@ impl Asked<'_> {
     fn condition(&self, condition: &Condition<Criterion>, page: &mut Page) {
         page.condition(
             condition,
-            &|question| question.holds(self.facts, self.schedule, self.now),
+            &|question| question.holds(self.facts, self.bound, self.schedule, self.now),
             &|question, page| self.question(question, page),
         );
     }
 
     fn question(&self, question: &Criterion, page: &mut Page) {
-        let holds = question.holds(self.facts, self.schedule, self.now);
+        let holds = question.holds(self.facts, self.bound, self.schedule, self.now);
         match question {
             Criterion::AnyLine(lines) => self.lines("any line", lines, holds, page),
             Criterion::AllLines(lines) => self.lines("every line", lines, holds, page),
@@ -140,7 +143,7 @@ impl Asked<'_> {
         }
         page.block(title, holds, |page| {
             for line in self.facts.lines() {
-                line_answer(condition, line, page);
+                line_answer(condition, (line, self.bound), page);
             }
         });
     }
@@ -205,28 +208,33 @@ impl Asked<'_> {
     }
 }
 
-fn line_answer(condition: &Condition<LineCriterion>, line: &LineFacts, page: &mut Page) {
+fn line_answer(
+    condition: &Condition<LineCriterion>,
+    (line, bound): (&LineFacts, Bound),
+    page: &mut Page,
+) {
     let sku = line.line.sku.as_ref().map_or("no SKU", |sku| sku.as_str());
     let title = format!("line {} ({sku})", line.line.number);
     if let Condition::Test(question) = condition {
-        let asked = format!("{title}: {}", line_asked(question, line));
-        return page.line(&asked, question.holds(line));
+        let asked = format!("{title}: {}", line_asked(question, line, bound));
+        return page.line(&asked, question.holds(line, bound));
     }
     let parts = match condition {
         Condition::All(parts) => parts.as_slice(),
         other => std::slice::from_ref(other),
     };
-    page.block(&title, line_holds(condition, line), |page| {
+    page.block(&title, line_holds(condition, line, bound), |page| {
         for part in parts {
-            page.condition(part, &|question| question.holds(line), &|question, page| {
-                page.line(&line_asked(question, line), question.holds(line));
+            let holds = |question: &LineCriterion| question.holds(line, bound);
+            page.condition(part, &holds, &|question, page| {
+                page.line(&line_asked(question, line, bound), holds(question));
             });
         }
     });
 }
 
-fn line_asked(question: &LineCriterion, line: &LineFacts) -> String {
-    let level = |name: &str, value: fn(&Level) -> i64, range: &Range<i64>| {
+fn line_asked(question: &LineCriterion, line: &LineFacts, bound: Bound) -> String {
+    let level = |name: &str, value: &dyn Fn(&Level) -> i64, range: &Range<i64>| {
         let value = match &line.stock {
             LineStock::Known(level) => value(level).to_string(),
             LineStock::Unknown(_) => "unknown".to_owned(),
@@ -240,17 +248,24 @@ fn line_asked(question: &LineCriterion, line: &LineFacts) -> String {
             ranged("quantity", &line.line.quantity, range, |units| units)
         }
         LineCriterion::Measured(wanted) => truth("measured", Some(line.is_measured()), *wanted),
-        LineCriterion::StockKnown(wanted) => {
-            let word = |known: bool| if known { "known" } else { "unknown" };
-            let found = word(line.unknown().is_none());
-            format!("stock {found}, asked for {}", word(*wanted))
+        LineCriterion::Stock(wanted) => {
+            let found = StockWord::of(line).word();
+            format!("stock {found}, asked for {}", wanted.word())
         }
-        LineCriterion::OnHand(range) => level("on_hand", |level| level.on_hand, range),
-        LineCriterion::Reserved(range) => level("reserved", Level::reserved, range),
-        LineCriterion::Available(range) => level("available", Level::available, range),
+        LineCriterion::OnHand(range) => level("on_hand", &|level| level.on_hand, range),
+        LineCriterion::Reserved(range) => level("reserved", &Level::reserved, range),
+        LineCriterion::Available(range) => {
+            let interval = line.stock.interval();
+            let units = match (bound, &line.stock) {
+                (_, LineStock::Unknown(_)) => "unknown".to_owned(),
+                (Bound::Certain, _) => interval.certain.to_string(),
+                (Bound::Possible, _) => interval.possible.to_string(),
+            };
+            ranged("available", &units, range, |units| units)
+        }
         LineCriterion::Shortage(range) => {
             let units = line
-                .shortage()
+                .shortage_at(bound)
                 .map_or_else(|| "unknown".to_owned(), |units| units.to_string());
             ranged("shortage", &units, range, |units| units)
         }

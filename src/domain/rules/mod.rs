@@ -7,10 +7,11 @@ mod range;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-pub use criterion::{Criterion, LineCriterion, ShopCount};
+pub use criterion::{Criterion, LineCriterion, ShopCount, StockWord};
 pub use explain::{CriterionAnswer, explain};
 pub use range::Range;
 
+use super::availability::Bound;
 use super::facts::{Facts, LineFacts};
 use super::ids::ShopName;
 use super::schedule::Schedule;
@@ -124,6 +125,30 @@ impl Rule {
             |shops: &Vec<String>| shop.is_some_and(|shop| shops.iter().any(|n| n == shop.as_str()));
         self.enabled && self.shops.as_ref().is_none_or(named)
     }
+
+    /// The bound that its questions about stock are asked of: a cancel needs what is possible to be too little.
+    pub const fn bound(&self) -> Bound {
+        match self.then {
+            Outcome::Cancel { .. } => Bound::Possible,
+            Outcome::Accept | Outcome::Hold | Outcome::Wait(_) => Bound::Certain,
+        }
+    }
+
+    const fn cancels_for_stock(&self) -> bool {
+        matches!(
+            self.then,
+            Outcome::Cancel {
+                reason: CancelReason::MerchantOutOfStock,
+                ..
+            }
+        )
+    }
+
+    /// Whether its condition holds.
+    fn holds(&self, bound: Bound, facts: &Facts, schedule: &Schedule, now: Timestamp) -> bool {
+        self.when
+            .holds(&mut |question| question.holds(facts, bound, schedule, now))
+    }
 }
 
 /// The name stored where no rule matched: the order is then held.
@@ -144,20 +169,23 @@ impl Rules {
         schedule: &Schedule,
         now: Timestamp,
     ) -> (&'a str, Verdict) {
-        self.list
+        let rules = self
+            .list
             .iter()
-            .filter(|rule| rule.is_for(facts.shop.as_ref()))
-            .find(|rule| {
-                rule.when
-                    .holds(&mut |question| question.holds(facts, schedule, now))
-            })
-            .map_or((NO_RULE, Verdict::Hold), |rule| {
-                (rule.name.as_str(), rule.then.verdict(now))
-            })
+            .filter(|rule| rule.is_for(facts.shop.as_ref()));
+        let holds = |rule: &&Rule, bound| rule.holds(bound, facts, schedule, now);
+        let matched = rules.clone().find(|rule| holds(rule, rule.bound()));
+        // A cancel that a doubt alone stands against is proposed all the same where nothing else is: the
+        // interlocks make it wait for what closes the doubt, and name it.
+        let in_doubt = |rule: &&Rule| rule.cancels_for_stock() && holds(rule, Bound::Certain);
+        let proposed = matched.or_else(|| rules.clone().find(in_doubt));
+        proposed.map_or((NO_RULE, Verdict::Hold), |rule| {
+            (rule.name.as_str(), rule.then.verdict(now))
+        })
     }
 }
 
 /// Whether a line condition holds for one line.
-fn line_holds(condition: &Condition<LineCriterion>, line: &LineFacts) -> bool {
-    condition.holds(&mut |question| question.holds(line))
+fn line_holds(condition: &Condition<LineCriterion>, line: &LineFacts, bound: Bound) -> bool {
+    condition.holds(&mut |question| question.holds(line, bound))
 }

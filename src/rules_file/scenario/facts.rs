@@ -9,6 +9,7 @@ use super::input::{
 };
 use super::value::{Count, Known, SinceOrNever, Span, Text, WordOr};
 use crate::diagnostics::{Mistake, Segment, nearest};
+use crate::domain::availability::{ClosedBy, Doubt, Reason};
 use crate::domain::evidence::{Cause, Evidence, Interval, Unaccounted};
 use crate::domain::facts::{
     Collapse, Counters, Facts, LineFacts, LinesFacts, ShopFacts, ShortageSeen,
@@ -30,7 +31,11 @@ pub(super) fn of(input: &Input, now: Timestamp) -> Result<Facts, EmptyId> {
         shop: Some(shop),
         order: order(&input.order, now)?,
         first_seen_at: None,
-        lines: lines(input.lines.as_ref(), now)?,
+        lines: in_doubt_since(
+            lines(input.lines.as_ref(), now)?,
+            input.shortage.as_ref(),
+            now,
+        ),
         shortage: None,
         sent: input.order.sent.map(|sent| {
             let word = match sent {
@@ -144,9 +149,11 @@ fn line(number: i64, input: &LineInput, now: Timestamp) -> Result<LineFacts, Emp
             reserved_confirmed: units(input.reserved),
             reserved_pending: units(input.pending),
             returned: units(input.returned),
+            is_unbounded: false,
             safety_stock: units(input.safety_stock),
             as_of: age.before(now),
             source: "stock.csv".to_owned(),
+            doubts: doubts(units(input.pending), units(input.returned), now),
         })
     };
     Ok(LineFacts {
@@ -170,6 +177,47 @@ fn line(number: i64, input: &LineInput, now: Timestamp) -> Result<LineFacts, Emp
         wanted: 1,
         parts: Vec::new(),
     })
+}
+
+/// Units in doubt have been so for as long as the shortage they may explain.
+fn in_doubt_since(
+    mut lines: LinesFacts,
+    shortage: Option<&WordOr<New, ShortageInput>>,
+    now: Timestamp,
+) -> LinesFacts {
+    let Some(WordOr::Value(ShortageInput {
+        since: Some(since), ..
+    })) = shortage
+    else {
+        return lines;
+    };
+    if let LinesFacts::Known(lines) = &mut lines {
+        for line in lines {
+            if let LineStock::Known(level) = &mut line.stock {
+                let doubts = level.doubts.iter_mut();
+                doubts.for_each(|doubt| doubt.since = Some(since.before(now)));
+            }
+        }
+    }
+    lines
+}
+
+/// The doubts of units whose accept is not seen yet, and of units given back.
+fn doubts(pending: i64, returned: i64, now: Timestamp) -> Vec<Doubt> {
+    let all = [
+        (pending, Reason::NotConfirmed, ClosedBy::Sweep),
+        (returned, Reason::GivenBack, ClosedBy::NextCount),
+    ];
+    let doubts = all.into_iter().filter(|(units, ..)| *units > 0);
+    let doubts = doubts.map(|(units, why, closed_by)| Doubt {
+        units,
+        order: None,
+        why,
+        closed_by,
+        by: None,
+        since: Some(now),
+    });
+    doubts.collect()
 }
 
 /// The state of the shop: nothing stands in the way, unless the scenario says otherwise.

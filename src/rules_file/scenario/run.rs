@@ -31,9 +31,9 @@ pub fn check(scenario: &Scenario, policy: &Policy) -> Checked {
         .filter(|rule| **rule != decision.rule);
     let rules = &policy.rules.list;
     if let Some(rule) = expected.and_then(|name| rules.iter().find(|rule| rule.name == *name)) {
-        let matched = rule
-            .when
-            .holds(&mut |question| question.holds(facts, &policy.limits.schedule, now));
+        let matched = rule.when.holds(&mut |question| {
+            question.holds(facts, rule.bound(), &policy.limits.schedule, now)
+        });
         explanation.push(
             match (rule.enabled, rule.is_for(facts.shop.as_ref()), matched) {
                 (false, _, _) => format!("rule '{}' is switched off", rule.name),

@@ -65,9 +65,11 @@ pub(crate) fn level(on_hand: i64) -> Level {
         reserved_confirmed: 0,
         reserved_pending: 0,
         returned: 0,
+        is_unbounded: false,
         safety_stock: 0,
         as_of: ago(30),
         source: "stock.csv".to_owned(),
+        doubts: Vec::new(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Each interlock alone stops what would otherwise be done, and none hides another.
 
 use jiff::{SignedDuration, Timestamp};
+use qabyl::domain::availability::{ClosedBy, Doubt, Reason};
 use qabyl::domain::decision::{Decision, decide};
 use qabyl::domain::evidence::Evidence;
 use qabyl::domain::facts::{Collapse, Facts, LinesFacts, ShortageSeen};
@@ -145,6 +146,14 @@ fn a_cancel_waits_for_each_alone() {
     let pending = |facts: &mut Facts, _: &mut Limits| {
         let mut promised = level(2);
         promised.reserved_pending = 1;
+        promised.doubts = vec![Doubt {
+            units: 1,
+            order: None,
+            why: Reason::NotConfirmed,
+            closed_by: ClosedBy::Sweep,
+            by: None,
+            since: Some(ago(1)),
+        }];
         first(facts).stock = LineStock::Known(promised);
     };
     let soon = wait(seconds_on(5));

@@ -1,11 +1,12 @@
 //! Kits: what is short, what is there and what is taken agree, whatever lies in the warehouse.
 
 use proptest::prelude::*;
+use qabyl::domain::availability::Promised;
 use qabyl::domain::facts::{LineFacts, LinesFacts};
 use qabyl::domain::ids::Sku;
 use qabyl::domain::order::{Line, Lines};
 use qabyl::domain::stock::{Level, LineStock, UnknownStock};
-use qabyl::domain::stock_ledger::{Ledger, Listing, Promised};
+use qabyl::domain::stock_ledger::{Ledger, Listing};
 
 use crate::rules::facts::{line, now};
 
@@ -39,7 +40,7 @@ fn ledger(shelf: &Shelf, each: [i64; 3]) -> Ledger {
         let promised = Promised {
             confirmed: *confirmed,
             in_doubt: *pending,
-            returned: 0,
+            ..Promised::default()
         };
         ledger.list(listing, promised);
         ledger.map(sku("SET"), sku(name), each);

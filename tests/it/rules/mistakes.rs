@@ -125,7 +125,7 @@ fn wrong_types() {
     );
     when(
         "{ any_line = { stock = true } }",
-        "31: rule 'r': stock: expected \"known\" or \"unknown\", found true",
+        "31: rule 'r': stock: expected \"known\", \"unknown\" or \"doubtful\", found true",
     );
 }
 

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
+use qabyl::domain::availability::Possible;
 use qabyl::domain::calendar::{DaySpan, DayTime, Weekday};
 use qabyl::domain::decision::{Decision, decide};
 use qabyl::domain::evidence::Interval;
@@ -15,7 +16,7 @@ use qabyl::domain::money::Money;
 use qabyl::domain::order::{PaymentMode, State, UnitType};
 use qabyl::domain::policy::Policy;
 use qabyl::domain::rules::{
-    Condition, Criterion, LineCriterion, Outcome, Range, Rule, Rules, ShopCount, explain,
+    Condition, Criterion, LineCriterion, Outcome, Range, Rule, Rules, ShopCount, StockWord, explain,
 };
 use qabyl::domain::schedule::AtDeadline;
 use qabyl::domain::stock::{Level, LineStock, UnknownStock};
@@ -162,7 +163,7 @@ fn over(bound: i64) -> Range<i64> {
 
 fn conditions() -> impl Strategy<Value = Condition<Criterion>> {
     let line = joined(prop_oneof![
-        any::<bool>().prop_map(LineCriterion::StockKnown),
+        (0..3_usize).prop_map(|of| LineCriterion::Stock(StockWord::WORDS[of].1)),
         any::<bool>().prop_map(LineCriterion::Measured),
         (0..4_i64).prop_map(|units| LineCriterion::Shortage(over(units))),
         (-3..6_i64).prop_map(|units| LineCriterion::Available(over(units))),
@@ -416,7 +417,8 @@ proptest! {
         let promised = level.reserved_confirmed + level.reserved_pending;
         let free = level.on_hand - promised - level.safety_stock;
         prop_assert_eq!(level.available(), free);
-        prop_assert_eq!(level.available_at_most(), free + level.reserved_pending + level.returned);
+        let most = free + level.reserved_pending + level.returned + level.safety_stock;
+        prop_assert_eq!(level.interval().possible, Possible::Bounded(most));
         let short = line(1, wanted, LineStock::Known(level)).shortage();
         prop_assert_eq!(short, Some((i64::from(wanted) - free.max(0)).max(0)));
     }

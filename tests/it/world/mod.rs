@@ -16,7 +16,7 @@ use qabyl::config::{Config, Sources};
 use qabyl::domain::ids::Sku;
 use qabyl::domain::policy::Policy;
 use qabyl::domain::stock::{OnHand, StockRow};
-use qabyl::ledger::StockView;
+use qabyl::ledger::{StockSettings, StockView};
 use qabyl::pipeline;
 use qabyl::pipeline::housekeep::Keeper;
 use qabyl::runtime::build::{self, ShopParts};
@@ -385,7 +385,10 @@ impl TestWorld {
     }
 
     pub(crate) async fn levels(&self) -> Vec<StockView> {
-        self.store.stock_levels(None).await.unwrap()
+        self.store
+            .stock_levels(&StockSettings::default(), None)
+            .await
+            .unwrap()
     }
 
     /// The POSTs about an order, as words.

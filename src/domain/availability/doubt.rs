@@ -1,0 +1,135 @@
+//! Why units may be there or not, and what settles it.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::calendar::stamp;
+use crate::domain::ids::OrderCode;
+
+/// Why it is uncertain whether units are available.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// Kaspi does not show the order as accepted yet.
+    NotConfirmed,
+    /// The other shop's accepted orders were read before the count, or too long ago.
+    OtherShopNotRead,
+    /// The order is being cancelled, or its status is unknown: the units may be back.
+    OrderUnsettled,
+    /// It is unknown whether the units left.
+    DepartureUnknown,
+    /// The order was accepted before the count, and its units may have left before it: Kaspi may show that
+    /// late, or not at all.
+    MayHaveLeft,
+    /// They left near the count: before it or after it, or too short a time before it to be booked.
+    LeftNearCount,
+    /// The source takes accepted orders off, and may have taken this one off.
+    MayBeTakenOff,
+    /// They were given back after the count, and the source may have taken them off.
+    GivenBack,
+    /// The order's pickup point is unknown: its units may lie here.
+    PointUnknown,
+    /// The order moved to another pickup point, or away from it, by one reading alone.
+    PointMoved,
+    /// The common pool holds units too.
+    PoolBeside,
+    /// Another source of the same priority lists the SKU: the stocks may be two.
+    OtherSource,
+    /// The pre-order's goods may have come.
+    PreOrder,
+    /// The order was made with other parts than the map has now.
+    MapChanged,
+}
+
+/// What settles a doubt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClosedBy {
+    /// A sweep that shows what became of the order.
+    Sweep,
+    /// Kaspi showing that the units left, a count after that, or `qabyl orders handed-over`.
+    Departure,
+    /// The next count.
+    NextCount,
+    /// Kaspi showing the pre-order as arrived.
+    Arrival,
+    /// A person alone.
+    Person,
+}
+
+impl ClosedBy {
+    /// In words, after "closed by".
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Sweep => "the next reading of accepted orders",
+            Self::Departure => "Kaspi showing its departure, a later count or `orders handed-over`",
+            Self::NextCount => "the next count",
+            Self::Arrival => "Kaspi showing the pre-order as arrived",
+            Self::Person => "a person",
+        }
+    }
+}
+
+/// Units that may be there or not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Doubt {
+    /// How many.
+    pub units: i64,
+    /// The order they are promised to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<OrderCode>,
+    /// Why.
+    pub why: Reason,
+    /// What settles it.
+    pub closed_by: ClosedBy,
+    /// By when it is settled at the latest, as far as that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Timestamp>,
+    /// Since when it has been in doubt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+}
+
+impl Reason {
+    /// Whether it is in doubt only whether the goods left before the count: past counts may show that.
+    pub const fn is_departure(self) -> bool {
+        matches!(self, Self::MayHaveLeft | Self::LeftNearCount)
+    }
+
+    /// In words, after the number of units.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::NotConfirmed => "its accept is not seen at Kaspi yet",
+            Self::OtherShopNotRead => "its shop was not read since the count, or not lately",
+            Self::OrderUnsettled => "it is being cancelled, or its status is unknown",
+            Self::DepartureUnknown => "it is unknown whether the goods left",
+            Self::MayHaveLeft => "the goods may have left before the count",
+            Self::LeftNearCount => "the goods left near the count, before or after it",
+            Self::MayBeTakenOff => "the source may have taken it off already",
+            Self::GivenBack => "given back since, and the source may lack them still",
+            Self::PointUnknown => "its pickup point is unknown: the goods may lie here",
+            Self::PointMoved => "its pickup point changed, by one reading alone",
+            Self::PoolBeside => "the common pool holds them",
+            Self::OtherSource => "another source lists them, perhaps of another stock",
+            Self::PreOrder => "a pre-order whose goods may have come",
+            Self::MapChanged => "it was made with other parts than the map has now",
+        }
+    }
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(order) = &self.order {
+            write!(f, "order {order}, ")?;
+        }
+        let many = if self.units == 1 { "unit" } else { "units" };
+        write!(f, "{} {many}: {}", self.units, self.why.words())?;
+        write!(f, "; closed by {}", self.closed_by.words())?;
+        match self.by {
+            Some(by) => write!(f, ", or by {}", stamp(by)),
+            None => Ok(()),
+        }
+    }
+}

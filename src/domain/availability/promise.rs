@@ -1,0 +1,254 @@
+//! What one promise does to a level: its units are taken, in doubt, or perhaps back.
+
+use std::collections::HashMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::doubt::{ClosedBy, Reason};
+use super::{Count, Kind};
+use crate::domain::ids::{OrderCode, OrderId, ShopName};
+use crate::domain::order::{State, Status};
+use crate::domain::reservation::Departure;
+use crate::domain::stock::Semantics;
+use crate::mutant::mutant;
+
+/// Where promised units are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Units {
+    /// On the shelf.
+    Reserved,
+    /// They left the shelf, or it is unknown whether they did.
+    Left(Departure),
+    /// Promised no longer.
+    Released {
+        /// Since when.
+        at: Timestamp,
+    },
+}
+
+/// Units of one level promised to an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Promise {
+    /// The order's shop.
+    pub shop: ShopName,
+    /// The order.
+    pub order: OrderId,
+    /// Its number.
+    pub code: OrderCode,
+    /// How many, at least 1.
+    pub quantity: i64,
+    /// Where they are.
+    pub units: Units,
+    /// When it was made.
+    pub made_at: Timestamp,
+    /// When Kaspi was first seen to show the order as accepted.
+    pub confirmed_at: Option<Timestamp>,
+    /// When the order was last shown as new, or else placed: its units were there then, and not promised.
+    pub there_at: Timestamp,
+    /// When the last reading of the order was asked for.
+    pub seen_at: Timestamp,
+    /// The order's state, as last read.
+    pub state: State,
+    /// The order's status, as last read.
+    pub status: Status,
+    /// Whether Kaspi's couriers take the goods: it then shows when they do.
+    pub kaspi_delivery: bool,
+    /// Whether Kaspi showed a date of the hand-over.
+    pub is_departure_dated: bool,
+    /// Whether the promise is certainly one of this level.
+    pub place: Place,
+}
+
+/// Whether a promise is certainly one of the level it is looked at for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// It is.
+    Here,
+    /// The order's pickup point is unknown: its goods may lie at any.
+    Unknown,
+    /// A reading moved the order to another point, or here, and no other confirmed that yet.
+    Moving,
+}
+
+/// The last complete reading of a shop's accepted orders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sweep {
+    /// When its first request was sent.
+    pub started_at: Timestamp,
+    /// When its last answer was in.
+    pub finished_at: Timestamp,
+}
+
+/// For which shop's order a level is looked at, and what is known of the shops that share its stock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OtherShops {
+    /// The shop of the order.
+    pub own: ShopName,
+    /// Another shop must have been read completely since then.
+    pub read_since: Timestamp,
+    /// The last complete sweep of each other shop that has promises.
+    pub sweeps: HashMap<ShopName, Sweep>,
+}
+
+impl OtherShops {
+    /// Whether promises of this shop are as well known as our own: it was read completely since the count,
+    /// and not too long ago.
+    fn has_read(&self, shop: &ShopName, as_of: Timestamp) -> bool {
+        let is_fresh =
+            |sweep: &Sweep| sweep.finished_at >= self.read_since && sweep.started_at >= as_of;
+        *shop == self.own || self.sweeps.get(shop).is_some_and(is_fresh)
+    }
+}
+
+/// The moment so long before another.
+fn before(at: Timestamp, by: SignedDuration) -> Timestamp {
+    at.saturating_sub(by).unwrap_or(at)
+}
+
+impl Promise {
+    /// What the units are to the level, beside what was given back.
+    pub(super) fn taken(&self, count: &Count<'_>, others: Option<&OtherShops>) -> Option<Kind> {
+        let kind = match (count.semantics, self.units) {
+            (_, Units::Released { .. }) => return None,
+            (_, Units::Reserved) if self.confirmed_at.is_none() => {
+                Kind::in_doubt(Reason::NotConfirmed, ClosedBy::Sweep)
+            }
+            (Semantics::Physical, Units::Left(departure)) => self.left(count, departure)?,
+            (Semantics::Physical, Units::Reserved) => self.reserved(count),
+            (Semantics::Available, units) => self.of_feed(count, units)?,
+        };
+        let is_other = others.is_some_and(|others| !others.has_read(&self.shop, count.as_of));
+        Some(match (kind, self.place) {
+            (Kind::Reserved, _) if is_other => {
+                Kind::in_doubt(Reason::OtherShopNotRead, ClosedBy::Sweep)
+            }
+            (Kind::Reserved, Place::Unknown) => {
+                Kind::in_doubt(Reason::PointUnknown, ClosedBy::Person)
+            }
+            (Kind::Reserved, Place::Moving) => Kind::in_doubt(Reason::PointMoved, ClosedBy::Sweep),
+            (kind, _) => kind,
+        })
+    }
+
+    /// Units on the shelf of a count that includes promised ones, as far as Kaspi shows.
+    fn reserved(&self, count: &Count<'_>) -> Kind {
+        let is_settled = matches!(
+            self.status,
+            Status::ApprovedByBank | Status::AcceptedByMerchant
+        );
+        if !is_settled && !mutant("r9_being_cancelled_is_certain") {
+            return Kind::in_doubt(Reason::OrderUnsettled, ClosedBy::Sweep);
+        }
+        if matches!(self.state, State::Other(_)) && self.there_at < count.as_of {
+            return Kind::in_doubt(Reason::DepartureUnknown, ClosedBy::Departure);
+        }
+        let since = self.last_there(count);
+        if since >= count.as_of || mutant("r9_promises_never_left") {
+            return Kind::Reserved;
+        }
+        let by = self.shows_departure().then(|| {
+            let lag = count.courier_lag_max;
+            count.as_of.saturating_add(lag).unwrap_or(count.as_of)
+        });
+        Kind::InDoubt {
+            why: Reason::MayHaveLeft,
+            closed_by: ClosedBy::Departure,
+            by,
+            since: Some(since),
+        }
+    }
+
+    /// Since when the units may have left: Kaspi shows a courier's date so much later at most. What the shop
+    /// delivers itself, or hands over itself, it may finish in the cabinet at any time.
+    fn last_there(&self, count: &Count<'_>) -> Timestamp {
+        if !self.shows_departure() && !mutant("r9_own_delivery_is_certain") {
+            return self.there_at;
+        }
+        let lag = if mutant("r9_courier_lag_ignored") {
+            SignedDuration::ZERO
+        } else {
+            count.courier_lag_max
+        };
+        self.there_at.max(before(self.seen_at, lag))
+    }
+
+    /// Whether Kaspi shows when the goods leave.
+    const fn shows_departure(&self) -> bool {
+        self.kaspi_delivery
+    }
+
+    /// Since when units that left may have done so.
+    pub(super) fn left_after(&self, count: &Count<'_>, after: Timestamp) -> Timestamp {
+        if self.is_departure_dated {
+            after
+        } else if self.shows_departure() {
+            after.min(self.there_at.max(before(after, count.courier_lag_max)))
+        } else {
+            after.min(self.there_at)
+        }
+    }
+
+    /// Units that left the shelf of a count that includes promised ones.
+    fn left(&self, count: &Count<'_>, departure: Departure) -> Option<Kind> {
+        if mutant("r9_departed_goods_forgotten") {
+            return None;
+        }
+        if mutant("r9_departed_goods_twice") {
+            return Some(Kind::Reserved);
+        }
+        match departure {
+            Departure::Unknown { by } if by <= count.as_of => None,
+            Departure::Unknown { by } => Some(Kind::InDoubt {
+                why: Reason::DepartureUnknown,
+                closed_by: ClosedBy::NextCount,
+                by: None,
+                since: Some(by),
+            }),
+            Departure::Between { by, .. } if by <= before(count.as_of, count.posting_lag) => None,
+            Departure::Between { after, .. } => {
+                let after = self.left_after(count, after);
+                let is_certain = after > count.as_of || mutant("r9_doubt_is_certain");
+                Some(if is_certain {
+                    Kind::Reserved
+                } else {
+                    Kind::InDoubt {
+                        why: Reason::LeftNearCount,
+                        closed_by: ClosedBy::NextCount,
+                        by: None,
+                        since: Some(after),
+                    }
+                })
+            }
+        }
+    }
+
+    /// Units of a source that takes accepted orders off, some time after they were accepted.
+    fn of_feed(&self, count: &Count<'_>, units: Units) -> Option<Kind> {
+        let is_taken_off = self
+            .confirmed_at
+            .is_some_and(|at| at <= before(count.as_of, count.order_lag_max));
+        if is_taken_off {
+            return None;
+        }
+        let unknown = matches!(units, Units::Left(Departure::Unknown { .. }));
+        Some(if unknown {
+            Kind::in_doubt(Reason::DepartureUnknown, ClosedBy::NextCount)
+        } else if self.there_at <= count.as_of {
+            Kind::in_doubt(Reason::MayBeTakenOff, ClosedBy::NextCount)
+        } else {
+            Kind::Reserved
+        })
+    }
+
+    /// Whether the source may have taken the units off before they were given back.
+    pub(super) fn may_be_returned(&self, count: &Count<'_>) -> bool {
+        let returned_after = match (count.semantics, self.units) {
+            (
+                Semantics::Available,
+                Units::Released { at } | Units::Left(Departure::Unknown { by: at }),
+            ) => at > before(count.as_of, count.order_lag_max),
+            _ => false,
+        };
+        returned_after && self.there_at <= count.as_of
+    }
+}
