@@ -2,8 +2,9 @@
 //! link planted there may decide which file is written. Every file that Qabyl writes is opened here.
 
 use std::fs::{File, Metadata, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// Opens a file for reading and writing, or creates it so that only its owner can read it.
 ///
@@ -94,6 +95,65 @@ fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
     file.write_all(content)?;
     file.sync_all()
 }
+
+/// A file as it was read.
+pub(crate) struct Whole {
+    /// Its content.
+    pub(crate) bytes: Vec<u8>,
+    /// When it was last changed.
+    pub(crate) modified: SystemTime,
+}
+
+/// Reads a whole regular file of at most so many bytes. A link is not followed: it could be replaced by
+/// somebody else and lead anywhere. Nothing else than a file is opened for longer than it takes to see that:
+/// a pipe or a device may never end.
+///
+/// # Errors
+/// What it is instead, or those of the file system.
+pub(crate) fn read_regular(path: &Path, most: u64) -> io::Result<Whole> {
+    let is_link = |path: &Path| {
+        let found = std::fs::symlink_metadata(path);
+        found.is_ok_and(|found| found.file_type().is_symlink())
+    };
+    let mut options = OpenOptions::new();
+    options.read(true);
+    without_waiting(&mut options);
+    let file = match options.open(path) {
+        Err(_) if is_link(path) => {
+            return Err(refused("it is a symbolic link: name the file itself"));
+        }
+        opened => opened?,
+    };
+    let found = file.metadata()?;
+    if !found.is_file() {
+        return Err(refused("it is not a file"));
+    }
+    let mut bytes = Vec::new();
+    let too_large = || refused(&format!("it has more than {} MiB", most / (1024 * 1024)));
+    if found.len() > most {
+        return Err(too_large());
+    }
+    // It may grow while it is read.
+    file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > most {
+        return Err(too_large());
+    }
+    Ok(Whole {
+        bytes,
+        modified: found.modified()?,
+    })
+}
+
+#[cfg(target_os = "linux")]
+fn without_waiting(options: &mut OpenOptions) {
+    use rustix::fs::OFlags;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+    options.custom_flags(flags.bits().cast_signed());
+}
+
+#[cfg(not(target_os = "linux"))]
+fn without_waiting(_: &mut OpenOptions) {}
 
 /// The folder a file is in.
 pub(crate) fn folder_of(path: &Path) -> &Path {

@@ -8,6 +8,14 @@
 /// Every mutant, and what the program does wrong with it.
 pub const MUTANTS: &[(&str, &str)] = &[
     (
+        "r15_doubtful_row_is_left_out",
+        "a row of a stock file that is not understood leaves the level of its SKU as it was",
+    ),
+    (
+        "r15_contradiction_is_zero",
+        "a price list that says both none and some is taken for none",
+    ),
+    (
         "r15_last_source_wins",
         "of two sources that list an SKU, the one read last is believed",
     ),

@@ -331,6 +331,9 @@ pub(super) struct StockImport {
     /// Warehouse (pickup point) of rows that name none
     #[arg(long)]
     pub(super) warehouse: Option<String>,
+    /// Refuse the file if one row is doubtful
+    #[arg(long)]
+    pub(super) strict: bool,
     /// Confirm the numbers: SKUs that fall to zero are really sold out
     #[arg(long)]
     pub(super) confirm_zeros: bool,

@@ -81,13 +81,13 @@ impl Failure {
 
 /// Runs the command line.
 pub fn main() -> ExitCode {
-    #[cfg(feature = "xlsx")]
     if std::env::args_os()
         .nth(1)
         .is_some_and(|word| word == crate::stock::CHILD)
     {
         return crate::stock::child();
     }
+    crate::stock::read_in_child();
     let cli = Cli::parse();
     crate::net::install_crypto();
     // Nearly all time is spent waiting. Each thread keeps its own memory arena, so one thread for each

@@ -6,7 +6,6 @@ use super::channel::{Channel, ChannelKind};
 use super::file::{Block, FileReader};
 use super::shop::{Shop, TOKEN_ENV_DEFAULT};
 use super::source::{SourceKind, StockSource};
-use super::text::is_plain_and_remote;
 
 impl FileReader<'_> {
     pub(super) fn check_shops(&mut self, shops: &[Block<Shop>]) {
@@ -100,6 +99,11 @@ impl FileReader<'_> {
     fn check_place(&mut self, block: &Block<StockSource>) {
         let source = &block.value;
         let is_supplier = source.kind == Some(SourceKind::AlStyle);
+        let is_sheet = source.kind == Some(SourceKind::GoogleSheet);
+        if let Some(what) = source.kind.and_then(reserved) {
+            self.report_in(block, "kind", what);
+            return;
+        }
         let (key, what) = match (&source.file, &source.url) {
             (Some(_), Some(_)) => (Some("url"), "file is given as well; keep one of the two"),
             (Some(_), None) if is_supplier => (
@@ -110,9 +114,9 @@ impl FileReader<'_> {
                 None,
                 "neither file nor url is given; such as file = \"stock.csv\"",
             ),
-            (None, Some(url)) if is_supplier && is_plain_and_remote(url) => (
-                Some("url"),
-                "http:// would send the token in the clear; use https://",
+            (Some(_), None) if is_sheet => (
+                Some("file"),
+                "a google-sheet has an address; give url, as in the browser, instead of file",
             ),
             _ => return,
         };
@@ -127,5 +131,27 @@ impl FileReader<'_> {
                 self.report_in(block, "name", format!("another {kind} is named {name:?}"));
             }
         }
+    }
+}
+
+/// What to do instead of a kind that is reserved.
+const fn reserved(kind: SourceKind) -> Option<&'static str> {
+    match kind {
+        SourceKind::Moysklad => Some(
+            "moysklad is reserved and cannot be read yet; export its stock to a file (Остатки, Экспорт) and \
+             name it with file",
+        ),
+        SourceKind::Commerceml => Some(
+            "commerceml is reserved and cannot be received yet; let 1C write its stock to a CSV or XLSX file \
+             and name it with file",
+        ),
+        SourceKind::Push => Some(
+            "push is reserved and cannot be received yet; write the stock to a CSV file and name it with file",
+        ),
+        SourceKind::Csv
+        | SourceKind::Xlsx
+        | SourceKind::KaspiXml
+        | SourceKind::AlStyle
+        | SourceKind::GoogleSheet => None,
     }
 }

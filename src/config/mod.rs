@@ -37,8 +37,8 @@ pub use sections::{
 };
 pub use shop::{Mode, Shop, TOKEN_ENV_DEFAULT};
 pub use source::{
-    AL_STYLE_ENV_DEFAULT, AL_STYLE_URL, SourceKind, StockSemantics, StockSource, SupplierSku,
-    SupplierToken,
+    AL_STYLE_ENV_DEFAULT, AL_STYLE_URL, SourceKind, StockColumn, StockSemantics, StockSource,
+    SupplierSku, SupplierToken,
 };
 pub use token::{Fingerprint, Token, TokenError, TokenSource};
 

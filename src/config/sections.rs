@@ -22,6 +22,9 @@ use crate::domain::schedule::AtDeadline;
 /// The largest answer that may be read, in bytes.
 const BODY_MAX: i64 = 256 * 1024 * 1024;
 
+/// The largest stock file that may be read, in bytes: the process that reads it gets four times as much memory.
+const STOCK_FILE_MAX: i64 = 64 * 1024 * 1024;
+
 /// Everything that can be configured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -236,6 +239,9 @@ pub struct Stock {
     /// The company's name in an exported price list.
     #[serde(deserialize_with = "text::any_text")]
     pub company: String,
+    /// The largest stock file that is read, in bytes.
+    #[serde(deserialize_with = "number::count::<_, _, 1, STOCK_FILE_MAX>")]
+    pub file_max_bytes: u64,
     /// Where numbers come from by themselves.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<StockSource>,

@@ -123,6 +123,13 @@ pub struct StockSource {
         deserialize_with = "warehouses"
     )]
     pub warehouses: BTreeMap<String, String>,
+    /// The names of its columns, where they are not recognised: `sku`, `on_hand`, `warehouse`, `as_of`.
+    #[serde(
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        deserialize_with = "columns"
+    )]
+    pub columns: BTreeMap<StockColumn, String>,
 }
 
 /// The priority of a source that names none.
@@ -152,6 +159,28 @@ pub enum SourceKind {
     KaspiXml,
     /// The supplier Al-Style.
     AlStyle,
+    /// A sheet of Google Sheets, shared by link.
+    GoogleSheet,
+    /// Reserved.
+    Moysklad,
+    /// Reserved.
+    Commerceml,
+    /// Reserved.
+    Push,
+}
+
+/// A column that concerns stock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StockColumn {
+    /// The SKU.
+    Sku,
+    /// The units.
+    OnHand,
+    /// The warehouse.
+    Warehouse,
+    /// The moment of the count.
+    AsOf,
 }
 
 /// What a stock number means.
@@ -198,6 +227,42 @@ impl<'de> Visitor<'de> for Warehouses {
 
 fn warehouses<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, String>, D::Error> {
     from.deserialize_map(Warehouses)
+}
+
+/// The name of a column.
+struct ColumnName(String);
+
+impl<'de> Deserialize<'de> for ColumnName {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        match Value::deserialize(from)? {
+            Value::String(name) if !name.trim().is_empty() => Ok(Self(name)),
+            found => Err(D::Error::custom(
+                expected("the name of a column in quotes", &found).hint("such as \"Остаток\""),
+            )),
+        }
+    }
+}
+
+struct Columns;
+
+impl<'de> Visitor<'de> for Columns {
+    type Value = BTreeMap<StockColumn, String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a table of columns such as { sku = \"Артикул\", on_hand = \"Остаток\" }")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut columns = BTreeMap::new();
+        while let Some((column, ColumnName(name))) = map.next_entry()? {
+            columns.insert(column, name);
+        }
+        Ok(columns)
+    }
+}
+
+fn columns<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<StockColumn, String>, D::Error> {
+    from.deserialize_map(Columns)
 }
 
 /// Which of a supplier's numbers is the merchant's SKU.

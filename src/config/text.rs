@@ -140,12 +140,45 @@ fn check_base_url(text: &str) -> Checked {
 }
 
 fn check_feed_url(text: &str) -> Checked {
-    let is_address = Url::parse(text)
-        .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.host_str().is_some());
-    if is_address {
-        return Ok(());
+    let found = Url::parse(text).ok();
+    let found = found.filter(|url| matches!(url.scheme(), "http" | "https"));
+    let Some(url) = found.filter(|url| url.host_str().is_some()) else {
+        let mistake = Mistake::new("expected an address");
+        return Err(mistake.hint("such as \"https://example.kz/stock.csv\""));
+    };
+    if !url.username().is_empty() || url.password().is_some() {
+        let mistake = Mistake::new(
+            "a name and a password in the address would be sent and stored in the clear",
+        );
+        return Err(
+            mistake.hint("leave user:password@ out; use an address that holds a key instead")
+        );
     }
-    Err(Mistake::new("expected an address").hint("such as \"https://example.kz/stock.csv\""))
+    if is_link_local(&url) {
+        let mistake =
+            Mistake::new("this address is of the machine's own network services, not of a stock");
+        return Err(mistake.hint("such as \"https://example.kz/stock.csv\""));
+    }
+    if is_plain_and_remote(text) {
+        let mistake = Mistake::new(
+            "http:// lets anybody on the way change the stock: only on this machine itself",
+        );
+        return Err(mistake.hint("use https://, or fetch the file and name it with file"));
+    }
+    Ok(())
+}
+
+/// Whether an address is link-local, as the services are that give a cloud machine its keys.
+fn is_link_local(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    match host.parse::<IpAddr>() {
+        Ok(IpAddr::V4(address)) => address.is_link_local(),
+        Ok(IpAddr::V6(address)) => {
+            let of_v4 = address.to_ipv4_mapped();
+            address.is_unicast_link_local() || of_v4.is_some_and(|address| address.is_link_local())
+        }
+        Err(_) => false,
+    }
 }
 
 /// Whether the token would leave this machine in the clear.

@@ -58,7 +58,7 @@ impl OnHand {
 }
 
 /// One row of a stock source.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StockRow {
     /// The SKU.
     pub sku: Sku,

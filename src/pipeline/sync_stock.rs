@@ -18,7 +18,7 @@ use super::StageError;
 use crate::clock::Clock;
 use crate::domain::stock::Semantics;
 use crate::domain::stock_sources::{Absent, Standing};
-use crate::stock::{AlStyle, Format, Places, Web};
+use crate::stock::{AlStyle, How, Web};
 use crate::store::{SourceState, Store};
 
 /// A file that has not changed for this long is complete.
@@ -41,8 +41,8 @@ pub enum Place {
 pub struct Source {
     /// Its name.
     pub name: String,
-    /// Its format, where configured; else the content shows it.
-    pub format: Option<Format>,
+    /// How it is read.
+    pub how: How,
     /// Where it is.
     pub place: Place,
     /// How often it is read; `None`: by its cron schedule.
@@ -53,8 +53,6 @@ pub struct Source {
     pub standing: Standing,
     /// What an SKU means that it no longer lists.
     pub absent: Absent,
-    /// Its warehouses.
-    pub places: Places,
     /// Set by its cron schedule when it is to be read.
     pub is_scheduled_now: Arc<AtomicBool>,
 }

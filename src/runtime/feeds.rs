@@ -7,11 +7,13 @@ use jiff::SignedDuration;
 
 use super::build;
 use crate::clock::Clock;
-use crate::config::{self, AL_STYLE_URL, Config, Loaded, SourceKind, StockSource, SupplierSku};
+use crate::config::{
+    self, AL_STYLE_URL, Config, Loaded, SourceKind, StockColumn, StockSource, SupplierSku,
+};
 use crate::domain::stock::Semantics;
 use crate::domain::stock_sources::Standing;
 use crate::pipeline::sync_stock::{Feeds, Place, Source};
-use crate::stock::{AlStyle, By, Format, Places, Web};
+use crate::stock::{AlStyle, By, Column, Format, How, Places, Web};
 use crate::store::Store;
 
 /// How often a file is checked unless configured.
@@ -42,21 +44,43 @@ pub fn feeds(loaded: &Loaded, store: Arc<Store>, clock: Clock) -> Result<Option<
     Ok(Some(Feeds::new((store, clock), sources, judged_by)))
 }
 
-/// The configured format of a source.
-pub fn format(source: &StockSource) -> Option<Format> {
-    match source.kind? {
-        SourceKind::Csv => Some(Format::Csv),
+/// How a source is read; without one, as the settings alone say.
+pub fn how(config: &Config, source: Option<&StockSource>) -> How {
+    let mut how = How::plain(build::semantics(config));
+    how.limits.bytes = config.stock.file_max_bytes;
+    let Some(source) = source else {
+        return how;
+    };
+    how.format = source.kind.and_then(format);
+    how.semantics = semantics(config, source);
+    how.places = Places {
+        warehouse: source.warehouse.trim().to_owned(),
+        names: source.warehouses.clone(),
+    };
+    let columns = source.columns.iter();
+    how.columns = columns
+        .map(|(column, name)| (self::column(*column), name.clone()))
+        .collect();
+    how
+}
+
+const fn format(kind: SourceKind) -> Option<Format> {
+    match kind {
+        SourceKind::Csv | SourceKind::GoogleSheet => Some(Format::Csv),
         SourceKind::Xlsx => Some(Format::Xlsx),
         SourceKind::KaspiXml => Some(Format::KaspiXml),
-        SourceKind::AlStyle => None,
+        SourceKind::AlStyle | SourceKind::Moysklad | SourceKind::Commerceml | SourceKind::Push => {
+            None
+        }
     }
 }
 
-/// The configured warehouses of a source.
-pub fn places(source: &StockSource) -> Places {
-    Places {
-        warehouse: source.warehouse.trim().to_owned(),
-        names: source.warehouses.clone(),
+const fn column(column: StockColumn) -> Column {
+    match column {
+        StockColumn::Sku => Column::Sku,
+        StockColumn::OnHand => Column::OnHand,
+        StockColumn::Warehouse => Column::Warehouse,
+        StockColumn::AsOf => Column::AsOf,
     }
 }
 
@@ -101,13 +125,12 @@ fn made(config: &Config, source: &StockSource, place: Place) -> Source {
     let every = every.and_then(|every| SignedDuration::try_from(every).ok());
     Source {
         name: source.name.clone(),
-        format: format(source),
+        how: how(config, Some(source)),
         place,
         every: source.schedule.is_none().then(|| every.unwrap_or(default)),
         semantics: semantics(config, source),
         standing: standing_of(source),
         absent: source.absent,
-        places: places(source),
         is_scheduled_now: Arc::default(),
     }
 }
@@ -129,6 +152,9 @@ fn place(loaded: &Loaded, source: &StockSource) -> Result<Place, String> {
     }
     match (&source.file, &source.url) {
         (Some(file), _) => Ok(Place::File(file.clone())),
+        (None, Some(url)) if source.kind == Some(SourceKind::GoogleSheet) => {
+            Ok(Place::Web(Web::sheet(url)?))
+        }
         (None, Some(url)) => Ok(Place::Web(web(url)?)),
         (None, None) => Err("neither file nor url is given".to_owned()),
     }

@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use reqwest::StatusCode;
-use reqwest::header::LAST_MODIFIED;
+use reqwest::header::{LAST_MODIFIED, LOCATION};
 
 use super::findings::SourceError;
+use super::google_sheet;
 use crate::net::{self, ClientOptions, Failure, SetupError};
 use crate::text::Secrets;
 
-/// Largest answer in bytes, decoded: half a million rows.
-const BODY_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Largest answer of a supplier in bytes, decoded: half a million rows.
+const BODY_BYTES_MAX: u64 = 16 * 1024 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// For the whole answer: a large price list on a slow line.
 const REQUEST_TIMEOUT: Duration = Duration::from_mins(2);
@@ -61,13 +62,14 @@ impl ReadError {
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) body: Vec<u8>,
-    pub(super) modified_at: Option<Timestamp>,
 }
 
 /// A URL that is read.
 pub struct Web {
     client: reqwest::Client,
     url: String,
+    /// Whether it is a sheet of Google, whose answer is elsewhere.
+    is_sheet: bool,
 }
 
 impl Web {
@@ -86,6 +88,20 @@ impl Web {
         Ok(Self {
             client,
             url: url.trim_end_matches('/').to_owned(),
+            is_sheet: false,
+        })
+    }
+
+    /// A client for a sheet of Google Sheets, by its address in the browser.
+    ///
+    /// # Errors
+    /// It is no such address, or HTTPS could not be set up; in words.
+    pub fn sheet(address: &str) -> Result<Self, String> {
+        let url = google_sheet::export(address)?;
+        let web = Self::new(&url).map_err(|error| error.to_string())?;
+        Ok(Self {
+            is_sheet: true,
+            ..web
         })
     }
 
@@ -101,13 +117,10 @@ impl Web {
         let request = self.client.get(format!("{}{path}", self.url)).query(query);
         let response = request.send().await;
         let mut response = response.map_err(|error| failed(error.into()))?;
-        let modified = response.headers().get(LAST_MODIFIED);
-        let modified_at = modified.and_then(|value| net::http_date(value.to_str().ok()?));
         let body = net::read_body(&mut response, BODY_BYTES_MAX, secrets).await;
         Ok(Answer {
             status: response.status(),
             body: body.map_err(failed)?,
-            modified_at,
         })
     }
 
@@ -127,24 +140,53 @@ impl Web {
         }
     }
 
-    /// The file at the address, and its `Last-Modified`.
+    /// The file at the address, of at most so many bytes, and its `Last-Modified`.
     ///
     /// # Errors
     /// No answer, or one that is not a file.
-    pub async fn file(&self) -> Result<(Vec<u8>, Option<Timestamp>), ReadError> {
-        let answer = self.get("", &[], &Secrets::default()).await?;
-        if answer.status != StatusCode::OK {
-            return Err(ReadError::Unreadable(format!(
-                "the address answers {}",
-                answer.status
-            )));
+    pub async fn file(&self, most: u64) -> Result<(Vec<u8>, Option<Timestamp>), ReadError> {
+        let unreadable = |what: String| Err(ReadError::Unreadable(what));
+        let failed =
+            |failure: Failure| ReadError::Unreadable(format!("could not be read: {failure}"));
+        let mut url = self.url.clone();
+        let mut redirects = 0;
+        let mut response = loop {
+            let response = self.client.get(&url).send().await;
+            let response = response.map_err(|error| failed(error.into()))?;
+            if !self.is_sheet || !response.status().is_redirection() {
+                break response;
+            }
+            let to = response.headers().get(LOCATION);
+            let to = to.and_then(|to| to.to_str().ok()).unwrap_or_default();
+            redirects += 1;
+            url = match google_sheet::redirect(&url, to) {
+                Ok(_) if redirects > google_sheet::REDIRECTS_MAX => {
+                    return unreadable("Google redirects without end".to_owned());
+                }
+                Ok(url) => url,
+                Err(what) => return unreadable(what),
+            };
+        };
+        let modified = response.headers().get(LAST_MODIFIED);
+        let modified_at = modified.and_then(|value| net::http_date(value.to_str().ok()?));
+        let status = response.status();
+        if self.is_sheet && matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+            return unreadable(google_sheet::NOT_SHARED.to_owned());
         }
-        let text = answer.body.trim_ascii_start();
+        if status != StatusCode::OK {
+            return unreadable(format!("the address answers {status}"));
+        }
+        let body = net::read_body(&mut response, most, &Secrets::default()).await;
+        let body = body.map_err(failed)?;
+        let text = body.trim_ascii_start();
         let page = text.get(..9).unwrap_or_default().to_ascii_lowercase();
         if page.starts_with(b"<!doctype") || page.starts_with(b"<html") {
-            let what = "the address answers with a web page, not with a file";
-            return Err(ReadError::Unreadable(what.to_owned()));
+            return unreadable(if self.is_sheet {
+                google_sheet::NOT_SHARED.to_owned()
+            } else {
+                "the address answers with a web page, not with a file".to_owned()
+            });
         }
-        Ok((answer.body, answer.modified_at))
+        Ok((body, modified_at))
     }
 }

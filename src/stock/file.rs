@@ -1,16 +1,17 @@
-//! Recognises a file's format by its content, reads it, and maps its warehouses to pickup points.
+//! Recognises a file's format by its content and reads it.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
-use super::csv_file;
-use super::findings::{Findings, SourceError};
-use crate::domain::stock::StockRow;
+use super::findings::SourceError;
+use super::reading::{How, Moments, Reading};
+use super::{csv_file, decode};
 
 /// File formats of stock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Format {
     /// `sku,on_hand[,warehouse][,as_of]`.
     Csv,
@@ -29,22 +30,10 @@ impl Format {
             Self::KaspiXml => "kaspi-xml",
         }
     }
-
-    /// The format that the content shows; CSV by default.
-    pub fn of(bytes: &[u8]) -> Self {
-        let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        if bytes.starts_with(b"PK\x03\x04") {
-            Self::Xlsx
-        } else if text.trim_ascii_start().starts_with(b"<") {
-            Self::KaspiXml
-        } else {
-            Self::Csv
-        }
-    }
 }
 
 /// The warehouses of a source, in the names that orders use (pickup points).
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Places {
     /// The warehouse of rows that name none; empty for the common pool.
     pub warehouse: String,
@@ -53,64 +42,157 @@ pub struct Places {
 }
 
 impl Places {
-    /// The rows with their warehouses mapped.
-    fn apply(&self, rows: Vec<StockRow>, file: &Path) -> Result<Vec<StockRow>, SourceError> {
-        if *self == Self::default() {
-            return Ok(rows);
+    /// The pickup point of one of the source's warehouses.
+    pub(super) fn of(&self, warehouse: &str) -> String {
+        match self.names.get(warehouse) {
+            Some(point) => point.clone(),
+            None if warehouse.is_empty() => self.warehouse.clone(),
+            None => warehouse.to_owned(),
         }
-        let mut seen = HashSet::with_capacity(rows.len());
-        let mut found = Findings::new(file);
-        let mut placed = Vec::with_capacity(rows.len());
-        for mut row in rows {
-            row.warehouse = match self.names.get(&row.warehouse) {
-                Some(point) => point.clone(),
-                None if row.warehouse.is_empty() => self.warehouse.clone(),
-                None => row.warehouse,
-            };
-            if seen.insert((row.sku.clone(), row.warehouse.clone())) {
-                placed.push(row);
-            } else {
-                let (sku, point) = (&row.sku, &row.warehouse);
-                found.add(
-                    1,
-                    format!(
-                        "two warehouses of {sku} are both '{point}': map one of them to another pickup point"
-                    ),
-                );
-            }
-        }
-        if found.total > 0 {
-            return Err(found.into_error());
-        }
-        Ok(placed)
     }
 }
 
-/// Reads a whole file. `moments` are the time of rows that have none, and now.
+/// Elements that a page begins with.
+const HTML: [&str; 9] = [
+    "!doctype html",
+    "html",
+    "table",
+    "head",
+    "meta",
+    "body",
+    "style",
+    "div",
+    "script",
+];
+
+/// What the content is.
+enum Content {
+    Workbook,
+    /// Text that begins with an element.
+    Xml,
+    Text,
+}
+
+/// Recognises the content.
 ///
 /// # Errors
-/// Every bad line with its number.
-pub fn read(
+/// What it is instead of stock, and what to do.
+fn content(bytes: &[u8], text: &str, file: &Path) -> Result<Content, &'static str> {
+    let has = |part: &[u8], within: usize| {
+        let head = bytes.get(..bytes.len().min(within)).unwrap_or_default();
+        head.windows(part.len()).any(|window| window == part)
+    };
+    if bytes.starts_with(b"PK\x03\x04") {
+        return match has(b"application/vnd.oasis.opendocument", 256) {
+            true => Err("an OpenDocument sheet: save as .xlsx"),
+            false => Ok(Content::Workbook),
+        };
+    }
+    if bytes.starts_with(b"\xd0\xcf\x11\xe0") {
+        let name: Vec<u8> = "EncryptedPackage"
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect();
+        return Err(if has(&name, bytes.len()) {
+            "a workbook with a password: save it without"
+        } else {
+            "a workbook in the old format (.xls): save it as .xlsx or CSV"
+        });
+    }
+    if bytes.starts_with(b"%PDF") {
+        return Err("a PDF, not a stock file: export it as .xlsx or CSV");
+    }
+    if bytes.starts_with(b"\x1f\x8b")
+        || bytes.starts_with(b"Rar!")
+        || bytes.starts_with(b"7z\xbc\xaf")
+    {
+        return Err("a compressed file: unpack it");
+    }
+    let Some(root) = root(text) else {
+        return Ok(Content::Text);
+    };
+    let is_called_xls = file
+        .extension()
+        .is_some_and(|ext| ext.eq_ignore_ascii_case("xls"));
+    if HTML.contains(&root.as_str()) {
+        return Err(if is_called_xls {
+            "an HTML table named .xls: save as .xlsx"
+        } else {
+            "a web page (HTML), not a stock file: save as .xlsx or CSV"
+        });
+    }
+    if root == "workbook" {
+        return Err("a sheet in XML of Excel 2003: save as .xlsx");
+    }
+    Ok(Content::Xml)
+}
+
+/// The name of the first element, in lower case, of text that begins with one.
+fn root(text: &str) -> Option<String> {
+    let mut rest = text.trim_start();
+    loop {
+        let end = match rest {
+            rest if rest.starts_with("<?") => rest.find("?>")? + 2,
+            rest if rest.starts_with("<!--") => rest.find("-->")? + 3,
+            _ => break,
+        };
+        rest = rest.get(end..)?.trim_start();
+    }
+    let name = rest.strip_prefix('<')?;
+    let is_doctype = name
+        .get(..8)
+        .is_some_and(|name| name.eq_ignore_ascii_case("!doctype"));
+    let end = if is_doctype {
+        name.find(['>', '[']).unwrap_or(name.len())
+    } else {
+        name.find(|c: char| c.is_whitespace() || matches!(c, '>' | '/'))
+            .unwrap_or(name.len())
+    };
+    let name = name.get(..end)?.to_lowercase();
+    Some(
+        name.split_whitespace()
+            .take(2)
+            .collect::<Vec<_>>()
+            .join(" "),
+    )
+}
+
+/// Reads a whole file in this process.
+///
+/// # Errors
+/// Why it is refused.
+pub fn parse(
     bytes: &[u8],
     file: &Path,
-    format: Option<Format>,
-    places: &Places,
-    moments: (Timestamp, Timestamp),
-) -> Result<Vec<StockRow>, SourceError> {
-    if bytes.starts_with(b"\xd0\xcf\x11\xe0") {
-        let what = "a workbook in the old format (.xls): save it as .xlsx or CSV";
-        return Err(SourceError::whole(file, what));
-    }
-    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
-        let what = "in UTF-16: save the file in UTF-8 (\"CSV UTF-8\")";
-        return Err(SourceError::whole(file, what));
-    }
-    let rows = match format.unwrap_or_else(|| Format::of(bytes)) {
-        Format::Csv => csv_file::read_as_of(bytes, file, moments)?,
-        Format::Xlsx => xlsx(bytes, file, moments)?,
-        Format::KaspiXml => price_list(bytes, file, moments)?,
+    how: &How,
+    moments: Moments,
+) -> Result<Reading, SourceError> {
+    let refuse = |what: &str| Err(SourceError::whole(file, what));
+    let is_text = !bytes.starts_with(b"PK\x03\x04") && !bytes.starts_with(b"\xd0\xcf\x11\xe0");
+    let text = if is_text {
+        decode::text(bytes)
+    } else {
+        "".into()
     };
-    places.apply(rows, file)
+    let content = match content(bytes, &text, file) {
+        Ok(content) => content,
+        Err(what) => return refuse(what),
+    };
+    match (content, how.format) {
+        (Content::Workbook, None | Some(Format::Xlsx)) => xlsx(bytes, file, how, moments),
+        (Content::Xml, None | Some(Format::KaspiXml)) => price_list(&text, file, how, moments),
+        (Content::Text, None | Some(Format::Csv)) => csv_file::read(&text, file, how, moments),
+        (Content::Workbook, Some(format)) => refuse(&format!(
+            "a workbook, but it is to be read as {}",
+            format.word()
+        )),
+        (Content::Xml, Some(format)) => {
+            refuse(&format!("XML, but it is to be read as {}", format.word()))
+        }
+        (Content::Text, Some(format)) => {
+            refuse(&format!("text, but it is to be read as {}", format.word()))
+        }
+    }
 }
 
 #[cfg(feature = "price-list")]
@@ -119,17 +201,13 @@ use super::price_list::read as price_list;
 use super::xlsx::read as xlsx;
 
 #[cfg(not(feature = "xlsx"))]
-fn xlsx(_: &[u8], file: &Path, _: (Timestamp, Timestamp)) -> Result<Vec<StockRow>, SourceError> {
+fn xlsx(_: &[u8], file: &Path, _: &How, _: Moments) -> Result<Reading, SourceError> {
     let what = "this qabyl was built without the feature `xlsx`: save the sheet as CSV";
     Err(SourceError::whole(file, what))
 }
 
 #[cfg(not(feature = "price-list"))]
-fn price_list(
-    _: &[u8],
-    file: &Path,
-    _: (Timestamp, Timestamp),
-) -> Result<Vec<StockRow>, SourceError> {
+fn price_list(_: &str, file: &Path, _: &How, _: Moments) -> Result<Reading, SourceError> {
     let what = "this qabyl was built without the feature `price-list`: save the stock as CSV";
     Err(SourceError::whole(file, what))
 }

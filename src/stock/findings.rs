@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use crate::text::shown;
 
 /// Longest text of one error, in characters.
@@ -16,7 +18,7 @@ pub(super) fn quoted(cell: &str) -> String {
 }
 
 /// One error in a source.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
     /// The line or row, from 1.
     pub line: u64,
@@ -25,7 +27,7 @@ pub struct Problem {
 }
 
 /// The errors of a source, which is refused as a whole.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceError {
     /// The file.
     pub file: PathBuf,
@@ -42,6 +44,11 @@ impl SourceError {
     /// An error of the file as a whole.
     pub(super) fn whole(file: &Path, what: impl Into<String>) -> Self {
         Findings::new(file).refuse(1, what)
+    }
+
+    /// An error at a line for which the file is refused.
+    pub(super) fn at(file: &Path, line: u64, what: impl Into<String>) -> Self {
+        Findings::new(file).refuse(line, what)
     }
 
     /// The first error on one line, for a log.
@@ -100,9 +107,31 @@ impl<'a> Findings<'a> {
         }
     }
 
+    /// Refuses the file for one reason alone.
+    pub(super) fn only(mut self, line: u64, what: impl Into<String>) -> SourceError {
+        self.problems.clear();
+        self.total = 0;
+        self.refuse(line, what)
+    }
+
     pub(super) fn refuse(mut self, line: u64, what: impl Into<String>) -> SourceError {
         self.add(line, what);
         self.into_error()
+    }
+
+    /// Refuses the file because of what was found, in the order of the file.
+    pub(super) fn into_error_as(mut self, what: &str) -> SourceError {
+        self.problems.sort_by_key(|problem| problem.line);
+        if let Some(first) = self.problems.first_mut() {
+            first.what = format!("{} ({what})", first.what);
+        }
+        self.into_error()
+    }
+
+    /// What was found, in the order of the file, and the number of all of it.
+    pub(super) fn into_problems(mut self) -> (Vec<Problem>, usize) {
+        self.problems.sort_by_key(|problem| problem.line);
+        (self.problems, self.total)
     }
 
     pub(super) fn into_error(self) -> SourceError {

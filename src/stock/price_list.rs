@@ -1,54 +1,48 @@
 //! Stock from Kaspi's price list (KASPI_API §8), read as a stream without expanding entities. The published
 //! schema is older than `stockCount`, so only the elements that concern stock are checked.
 
-use std::collections::HashMap;
 use std::path::Path;
 
-use jiff::Timestamp;
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
-use super::findings::{Findings, SourceError, quoted};
-use super::table::{AHEAD_MAX, instant};
-use crate::domain::ids::Sku;
-use crate::domain::stock::{OnHand, StockRow};
+use super::file::Format;
+use super::findings::{SourceError, quoted};
+use super::gather::Gather;
+use super::moment::{self, Moment};
+use super::reading::{AHEAD_MAX, How, Moments, Reading};
+use super::units;
+use crate::domain::stock::OnHand;
+use crate::mutant::mutant;
+
+/// Most elements inside each other; a price list has five.
+const DEPTH_MAX: usize = 16;
 
 /// The file as read so far.
 struct List<'a> {
-    found: Findings<'a>,
-    moments: (Timestamp, Timestamp),
+    gather: Gather<'a>,
     /// Names of the open elements.
     open: Vec<String>,
-    offer: Option<Sku>,
-    offers: u64,
-    seen: HashMap<(String, String), u64>,
-    rows: Vec<StockRow>,
+    /// The SKU of the open offer.
+    offer: Option<String>,
 }
 
 /// Reads a whole file. Levels are of the catalogue's own `date` where it has one.
 pub(super) fn read(
-    bytes: &[u8],
+    text: &str,
     file: &Path,
-    moments: (Timestamp, Timestamp),
-) -> Result<Vec<StockRow>, SourceError> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let Ok(text) = std::str::from_utf8(bytes) else {
-        return Err(SourceError::whole(
-            file,
-            "not in UTF-8: save the price list in UTF-8",
-        ));
-    };
+    how: &How,
+    moments: Moments,
+) -> Result<Reading, SourceError> {
     let mut list = List {
-        found: Findings::new(file),
-        moments,
+        gather: Gather::new(file, Format::KaspiXml, how, moments),
         open: Vec::new(),
         offer: None,
-        offers: 0,
-        seen: HashMap::new(),
-        rows: Vec::new(),
     };
     let mut reader = Reader::from_str(text);
-    let mut lines = Lines::new(bytes);
+    // A model such as `H&M` is not used; it must not cost the whole list.
+    reader.config_mut().allow_dangling_amp = true;
+    let mut lines = Lines::new(text.as_bytes());
     loop {
         let event = reader.read_event();
         let line = lines.at(reader.buffer_position());
@@ -57,27 +51,33 @@ pub(super) fn read(
             Ok(Event::Start(element)) => {
                 list.begin(&element, line)?;
                 list.open.push(name(&element));
+                if list.open.len() > DEPTH_MAX {
+                    let what = format!(
+                        "more than {DEPTH_MAX} elements inside each other: this is no price list"
+                    );
+                    return Err(list.gather.refuse(line, what));
+                }
             }
             Ok(Event::Empty(element)) => {
                 list.begin(&element, line)?;
-                list.end(&name(&element), line);
+                list.end(&name(&element));
             }
             Ok(Event::End(_)) => {
                 let closed = list.open.pop().unwrap_or_default();
-                list.end(&closed, line);
+                list.end(&closed);
             }
             Ok(Event::DocType(_)) => {
-                let what = "a price list has no document type (DOCTYPE)".to_owned();
-                return Err(list.found.refuse(line, what));
+                let what = "a price list has no document type (DOCTYPE)";
+                return Err(list.gather.refuse(line, what));
             }
             Ok(_) => {}
             Err(error) => {
                 let what = format!("not readable as XML: {error}");
-                return Err(list.found.refuse(line, what));
+                return Err(list.gather.refuse(line, what));
             }
         }
     }
-    list.finish(lines.at(u64::try_from(bytes.len()).unwrap_or(u64::MAX)))
+    list.finish(lines.at(u64::try_from(text.len()).unwrap_or(u64::MAX)))
 }
 
 /// An element's name without its prefix.
@@ -104,110 +104,119 @@ impl List<'_> {
     fn begin(&mut self, element: &BytesStart<'_>, line: u64) -> Result<(), SourceError> {
         let result = match (self.open.len(), name(element).as_str()) {
             (0, "kaspi_catalog") => self.catalogue(element),
-            (0, other) => Err(format!("expected kaspi_catalog, found {other}")),
-            (_, "offer") => self.offer(element),
-            (_, "availability") => self.availability(element, line),
-            _ => Ok(()),
-        };
-        match result {
-            Ok(()) => Ok(()),
-            // The wrong root element: everything below would be an error.
-            Err(what) if self.open.is_empty() => {
-                let empty = Findings::new(Path::new(""));
-                Err(std::mem::replace(&mut self.found, empty).refuse(line, what))
-            }
-            Err(what) => {
-                self.found.add(line, what);
+            (0, other) => Err(format!(
+                "expected kaspi_catalog, found {}: this is no price list of Kaspi",
+                quoted(other)
+            )),
+            (_, "offer") => {
+                self.offer(element, line);
                 Ok(())
             }
-        }
+            (_, "availability") => return self.availability(element, line),
+            _ => Ok(()),
+        };
+        result.map_err(|what| self.gather.refuse(line, what))
     }
 
     fn catalogue(&mut self, element: &BytesStart<'_>) -> Result<(), String> {
-        let Some(date) = attribute(element, "date")?.filter(|date| !date.is_empty()) else {
-            return Ok(());
-        };
-        let at = instant(&date).ok_or_else(|| {
+        let date = attribute(element, "date")?.unwrap_or_default();
+        let at = moment::read(&date).ok_or_else(|| {
             format!(
                 "date is {}; expected a time such as 2026-03-02T12:00:00 (Almaty's, without an offset)",
                 quoted(&date)
             )
         })?;
-        if at.duration_since(self.moments.1) > AHEAD_MAX {
+        let Moment::At(at) = at else {
+            return Ok(());
+        };
+        if at.duration_since(self.gather.moments.now) > AHEAD_MAX {
             return Err(format!("date is {at}, which is in the future"));
         }
-        self.moments.0 = at;
+        self.gather.moments.made_at = at;
         Ok(())
     }
 
-    fn offer(&mut self, element: &BytesStart<'_>) -> Result<(), String> {
-        self.offers += 1;
-        self.offer = None;
-        let sku = attribute(element, "sku")?.unwrap_or_default();
-        self.offer = Some(Sku::new(sku).map_err(|_| "the offer has no sku".to_owned())?);
-        Ok(())
+    fn offer(&mut self, element: &BytesStart<'_>, line: u64) {
+        self.offer = match attribute(element, "sku") {
+            Ok(sku) => sku.filter(|sku| !sku.is_empty()),
+            Err(what) => {
+                let what = format!(
+                    "the sku of the offer is not readable and the offer is skipped: {what}"
+                );
+                self.gather.doubt(line, what);
+                return self.offer = None;
+            }
+        };
+        if self.offer.is_none() {
+            self.gather.without_sku(line);
+        }
     }
 
-    fn availability(&mut self, element: &BytesStart<'_>, line: u64) -> Result<(), String> {
+    fn availability(&mut self, element: &BytesStart<'_>, line: u64) -> Result<(), SourceError> {
         // An offer without SKU is reported already.
         let Some(sku) = self.offer.clone() else {
             return Ok(());
         };
-        let count = attribute(element, "stockCount")?;
-        let is_there = attribute(element, "available")?.map(|text| text.to_lowercase());
-        let on_hand = match (is_there.as_deref(), count.as_deref()) {
-            (Some("no"), _) => OnHand::Exactly(0),
-            // Some units, but it is unknown how many.
-            (Some("yes"), None | Some("")) => OnHand::Unknown,
-            (Some("yes"), Some(text)) => OnHand::Exactly(text.parse::<u32>().map_err(|_| {
-                format!(
-                    "stockCount of {sku} is {}; expected whole units, 0 or more",
-                    quoted(text)
-                )
-            })?),
-            (other, _) => {
-                let found = other.unwrap_or_default();
-                let found = quoted(found);
-                return Err(format!("available of {sku} is {found}; expected yes or no"));
+        let values = ["storeId", "available", "stockCount"].map(|name| attribute(element, name));
+        let [warehouse, is_there, count] = match values {
+            [Ok(warehouse), Ok(is_there), Ok(count)] => {
+                [warehouse, is_there, count].map(Option::unwrap_or_default)
+            }
+            [Err(what), ..] | [_, Err(what), _] | [.., Err(what)] => {
+                let what = format!("{what}: SKU {} is unknown", quoted(&sku));
+                self.gather.not_understood(line, Some(&sku), what);
+                return Ok(());
             }
         };
-        let warehouse = attribute(element, "storeId")?.unwrap_or_default();
-        let key = (sku.as_str().to_owned(), warehouse.clone());
-        if let Some(before) = self.seen.insert(key, line) {
-            return Err(format!(
-                "SKU {sku} at {warehouse} is listed on line {before} already: keep one"
-            ));
-        }
-        self.rows.push(StockRow {
-            sku,
-            warehouse,
-            on_hand,
-            as_of: self.moments.0,
+        let units = units::read(&count).ok_or_else(|| {
+            format!(
+                "stockCount of {} is {}, not whole units",
+                quoted(&sku),
+                quoted(&count)
+            )
         });
-        Ok(())
+        let is_there = is_there.to_lowercase();
+        let units = match (is_there.as_str(), units) {
+            ("yes" | "no", Err(what)) => Err(what),
+            ("no", Ok(OnHand::Unknown | OnHand::Exactly(0))) => Ok(OnHand::Exactly(0)),
+            // Some units, but it is unknown how many.
+            ("yes", Ok(OnHand::Unknown)) => Ok(OnHand::Unknown),
+            ("yes", Ok(units)) if units != OnHand::Exactly(0) => Ok(units),
+            ("yes" | "no", Ok(_)) if mutant("r15_contradiction_is_zero") => Ok(OnHand::Exactly(0)),
+            ("yes" | "no", Ok(_)) => {
+                self.gather.doubt(
+                    line,
+                    format!(
+                        "{} is available=\"{is_there}\" with stockCount {}, which contradict each other: its stock \
+                         is unknown",
+                        quoted(&sku),
+                        quoted(&count)
+                    ),
+                );
+                Ok(OnHand::Unknown)
+            }
+            (other, _) => Err(format!(
+                "available of {} is {}; expected yes or no",
+                quoted(&sku),
+                quoted(other)
+            )),
+        };
+        let made_at = self.gather.moments.made_at;
+        self.gather.level(line, (&sku, &warehouse), units, made_at)
     }
 
-    fn end(&mut self, closed: &str, _line: u64) {
+    fn end(&mut self, closed: &str) {
         if closed == "offer" {
             self.offer = None;
         }
     }
 
-    fn finish(mut self, line: u64) -> Result<Vec<StockRow>, SourceError> {
+    fn finish(mut self, line: u64) -> Result<Reading, SourceError> {
         if let Some(open) = self.open.last() {
             let what = format!("the file ends inside <{open}>: it is incomplete");
-            return Err(self.found.refuse(line, what));
+            return Err(self.gather.refuse(line, what));
         }
-        if self.rows.is_empty() && self.found.total == 0 {
-            let what =
-                "the price list has no availabilities: an empty list is not taken for zero stock";
-            self.found.add(line, what.to_owned());
-        }
-        if self.found.total > 0 {
-            Err(self.found.into_error())
-        } else {
-            Ok(self.rows)
-        }
+        self.gather.finish(line)
     }
 }
 

@@ -1,294 +1,297 @@
-//! Rows under a header, from CSV or a workbook: `sku,on_hand[,warehouse][,as_of]`, or the columns of Kaspi's
-//! Excel form (KASPI_API §8).
+//! Rows of cells under a header: the same rules for CSV and workbooks.
 
-use std::collections::HashMap;
-use std::path::Path;
+use std::borrow::Cow;
 
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
+use super::findings::{SourceError, quoted};
+use super::gather::{Gather, listed_name};
+use super::header::{EXPECTED, Header, Miss, Quantities, plain};
+use super::moment::{self, Moment};
+use super::units;
+use crate::domain::stock::OnHand;
 
-use super::findings::{Findings, SourceError, quoted};
-use crate::diagnostics::nearest;
-use crate::domain::ids::Sku;
-use crate::domain::stock::{OnHand, StockRow};
+/// The header is among so many rows of the file.
+pub(super) const HEADER_ROWS_MAX: u64 = 20;
+/// First words of rows that sum up others.
+const TOTALS: [&str; 3] = ["итого", "всего", "барлығы"];
+/// The same, as the only word: an SKU may begin with it.
+const TOTALS_ALONE: [&str; 3] = ["total", "grand total", "жиыны"];
 
-const COLUMNS: [&str; 4] = ["sku", "on_hand", "warehouse", "as_of"];
-
-/// Russian names of the columns.
-const SYNONYMS: [(&str, &str); 5] = [
-    ("артикул", "sku"),
-    ("остаток", "on_hand"),
-    ("количество", "on_hand"),
-    ("склад", "warehouse"),
-    ("дата", "as_of"),
-];
-
-/// Columns of stock files that do not concern stock.
-const IGNORED: [&str; 10] = [
-    "model",
-    "brand",
-    "price",
-    "preorder",
-    "name",
-    "наименование",
-    "название",
-    "модель",
-    "бренд",
-    "цена",
-];
-
-/// Longest time that a level may be ahead of our clock: clocks differ a little.
-pub(super) const AHEAD_MAX: SignedDuration = SignedDuration::from_mins(5);
-
-/// The columns that a table may have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
-    /// `sku,on_hand[,warehouse][,as_of]`, and nothing else.
-    Strict,
-    /// The same, or `SKU, model, brand, price, PP1…` with a column for each pickup point.
-    Workbook,
+/// One cell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Cell<'a> {
+    /// Its text.
+    Text(Cow<'a, str>),
+    /// A formula without a saved value.
+    Unsaved,
 }
 
-/// The index of each column.
-#[derive(Debug)]
-enum Columns {
-    Plain {
-        sku: usize,
-        on_hand: usize,
-        warehouse: Option<usize>,
-        as_of: Option<usize>,
-    },
-    Points {
-        sku: usize,
-        /// Name and index.
-        points: Vec<(String, usize)>,
-    },
+impl Cell<'_> {
+    fn is_blank(&self) -> bool {
+        *self != Self::Unsaved && self.text().is_empty()
+    }
+
+    fn text(&self) -> &str {
+        match self {
+            Self::Text(text) => text.trim(),
+            Self::Unsaved => "",
+        }
+    }
 }
 
 /// A table while it is read.
 pub(super) struct Table<'a> {
-    pub(super) found: Findings<'a>,
-    now: Timestamp,
-    as_of: Timestamp,
-    columns: Columns,
-    width: usize,
-    header_line: u64,
-    seen: HashMap<(String, String), u64>,
-    rows: Vec<StockRow>,
+    pub(super) gather: Gather<'a>,
+    /// Whether cells are counted: in a line of CSV, one too many moves the others.
+    is_counted: bool,
+    header: Option<Header>,
+    miss: Option<(u64, Miss)>,
+    titles: u64,
+    totals: u64,
+    last_line: u64,
 }
 
 impl<'a> Table<'a> {
-    /// Reads the header. `as_of` is the time of rows that have none.
-    pub(super) fn begin(
-        file: &'a Path,
-        (line, header): (u64, &[&str]),
-        form: Form,
-        (as_of, now): (Timestamp, Timestamp),
-    ) -> Result<Self, SourceError> {
-        let mut found = Findings::new(file);
-        let Some(columns) = columns(header, line, form, &mut found) else {
-            return Err(found.into_error());
+    pub(super) fn new(gather: Gather<'a>, is_counted: bool) -> Self {
+        Self {
+            gather,
+            is_counted,
+            header: None,
+            miss: None,
+            titles: 0,
+            totals: 0,
+            last_line: 1,
+        }
+    }
+
+    /// Whether the header was found.
+    pub(super) fn has_header(&self) -> bool {
+        self.header.is_some()
+    }
+
+    /// How much of a header was found: 0 for nothing.
+    pub(super) fn rank(&self) -> u8 {
+        match (&self.header, &self.miss) {
+            (Some(_), _) => 3,
+            (None, Some((_, miss))) => rank(miss),
+            (None, None) => 0,
+        }
+    }
+
+    /// A last line that may be cut.
+    pub(super) fn cut(&mut self, line: u64, cells: &[Cell<'_>]) {
+        self.last_line = line;
+        let sku = self
+            .header
+            .as_ref()
+            .and_then(|header| cells.get(header.sku));
+        let sku = sku.map_or("", Cell::text);
+        let what = format!(
+            "the last line has no line end, which this file used to have: it may be cut, and SKU {} is unknown",
+            quoted(sku)
+        );
+        self.gather.not_understood(line, Some(sku), what);
+    }
+
+    /// Reads a row; the first one that can be is the header.
+    pub(super) fn row(&mut self, line: u64, cells: &[Cell<'_>]) -> Result<(), SourceError> {
+        if cells.iter().all(Cell::is_blank) {
+            return Ok(());
+        }
+        self.last_line = line;
+        let Some(header) = self.header.clone() else {
+            return self.title(line, cells);
         };
-        Ok(Self {
-            found,
-            now,
-            as_of,
-            columns,
-            width: header.len(),
-            header_line: line,
-            seen: HashMap::new(),
-            rows: Vec::new(),
-        })
+        self.stock(line, &header, cells)
     }
 
-    /// The number of fields of the header.
-    #[cfg(feature = "xlsx")]
-    pub(super) const fn width(&self) -> usize {
-        self.width
-    }
-
-    /// Reads a row, which must have as many fields as the header.
-    pub(super) fn row(&mut self, line: u64, fields: &[&str]) {
-        if fields.len() != self.width {
-            let what = format!("{} fields, but the header has {}", fields.len(), self.width);
-            self.found.add(line, what);
-            return;
+    /// A row above the header, or the header.
+    fn title(&mut self, line: u64, cells: &[Cell<'_>]) -> Result<(), SourceError> {
+        let names: Vec<&str> = cells.iter().map(Cell::text).collect();
+        let miss = match Header::read(&names, self.gather.how) {
+            Ok(header) => {
+                self.header = Some(header);
+                return Ok(());
+            }
+            Err(miss) => miss,
+        };
+        self.titles += 1;
+        let best = self.miss.as_ref().map(|(_, miss)| rank(miss));
+        if best.is_none_or(|best| rank(&miss) > best) {
+            self.miss = Some((line, miss));
         }
-        match self.levels(fields) {
-            Err(what) => self.found.add(line, what),
-            Ok(levels) => levels.into_iter().for_each(|row| self.level(line, row)),
+        if line >= HEADER_ROWS_MAX {
+            return Err(self.no_header());
         }
+        Ok(())
     }
 
-    /// Adds a level. An SKU may be listed once for each warehouse.
-    fn level(&mut self, line: u64, row: StockRow) {
-        let key = (row.sku.as_str().to_owned(), row.warehouse.clone());
-        match self.seen.insert(key, line) {
-            Some(before) => self.found.add(
+    /// Why there is no header.
+    fn no_header(&mut self) -> SourceError {
+        match self.miss.take() {
+            Some((line, Miss::Nearly(what) | Miss::Contradiction(what))) => {
+                self.gather.refuse(line, what)
+            }
+            Some((line, Miss::Nothing)) => self.gather.refuse(
                 line,
                 format!(
-                    "SKU {} is listed on line {before} already: keep one",
-                    row.sku
+                    "no header with an SKU and a quantity in the first {HEADER_ROWS_MAX} rows; expected {EXPECTED}, \
+                     or `columns` of the source"
                 ),
             ),
-            None => self.rows.push(row),
+            None => self
+                .gather
+                .refuse(1, format!("the file is empty; expected {EXPECTED}")),
         }
     }
 
-    fn levels(&self, fields: &[&str]) -> Result<Vec<StockRow>, String> {
-        let field = |index: usize| fields.get(index).map_or("", |text| text.trim());
-        match &self.columns {
-            Columns::Plain {
-                sku,
+    /// A row below the header.
+    fn stock(&mut self, line: u64, header: &Header, cells: &[Cell<'_>]) -> Result<(), SourceError> {
+        let text = |index: usize| cells.get(index).map_or("", Cell::text);
+        if is_total(cells, header) {
+            self.totals += 1;
+            return Ok(());
+        }
+        let sku = text(header.sku);
+        if cells.get(header.sku) == Some(&Cell::Unsaved) {
+            let what = "the SKU is a formula without a saved value, and the row is skipped: open the file in Excel \
+                        and save it";
+            self.gather.doubt(line, what);
+            return Ok(());
+        }
+        if sku.is_empty() {
+            self.gather.without_sku(line);
+            return Ok(());
+        }
+        if let Err(what) = listed_name("SKU", sku) {
+            self.gather
+                .doubt(line, format!("{what}: the row is skipped"));
+            return Ok(());
+        }
+        if let Some(what) = self.misshapen(header, cells) {
+            let what = format!("{what}: SKU {} is unknown", quoted(sku));
+            self.gather.not_understood(line, Some(sku), what);
+            return Ok(());
+        }
+        match &header.units {
+            Quantities::Plain {
                 on_hand,
                 warehouse,
                 as_of,
             } => {
-                let sku = sku_of(field(*sku))?;
-                let text = field(*on_hand);
-                let units = text.parse::<u32>().map_err(|_| {
-                    format!("on_hand of {sku} is {}; expected whole units, 0 or more (leave the row out if unknown)", quoted(text))
-                })?;
-                let as_of = match as_of.map_or("", field) {
-                    "" => self.as_of,
-                    text => moment(text, &sku)?,
+                let made_at = self.gather.moments.made_at;
+                let at = match as_of.map_or(Some(Moment::None), |index| moment::read(text(index))) {
+                    Some(Moment::At(at)) => Ok(at),
+                    Some(Moment::None) => Ok(made_at),
+                    None => Err(format!(
+                        "the time of {} is {}, not a time such as 2026-03-02T12:00:00+05:00 or 02.03.2026 12:00 \
+                         (without an offset it is Almaty's)",
+                        quoted(sku),
+                        quoted(as_of.map_or("", text))
+                    )),
                 };
-                if as_of.duration_since(self.now) > AHEAD_MAX {
-                    return Err(format!("as_of of {sku} is {as_of}, which is in the future"));
-                }
-                Ok(vec![StockRow {
-                    warehouse: warehouse.map_or("", field).to_owned(),
-                    on_hand: OnHand::Exactly(units),
-                    as_of,
-                    sku,
-                }])
+                let units = quantity("the quantity", sku, cells.get(*on_hand));
+                let (units, at) = match at {
+                    Ok(at) => (units, at),
+                    Err(what) => (Err(what), made_at),
+                };
+                let warehouse = warehouse.map_or("", text);
+                self.gather.level(line, (sku, warehouse), units, at)
             }
-            Columns::Points { sku, points } => {
-                let sku = sku_of(field(*sku))?;
-                let mut levels = Vec::new();
+            Quantities::Points(points) => {
+                let made_at = self.gather.moments.made_at;
                 for (point, index) in points {
-                    let on_hand = match field(*index).to_lowercase().as_str() {
-                        "" => continue,
-                        "yes" => OnHand::Unknown,
-                        "no" => OnHand::Exactly(0),
-                        text => OnHand::Exactly(text.parse::<u32>().map_err(|_| {
-                            format!(
-                                "{point} of {sku} is {}; expected whole units, yes or no",
-                                quoted(text)
-                            )
-                        })?),
+                    let units = match text(*index).to_lowercase().as_str() {
+                        "" if cells.get(*index) != Some(&Cell::Unsaved) => continue,
+                        "yes" => Ok(OnHand::Unknown),
+                        "no" => Ok(OnHand::Exactly(0)),
+                        _ => quantity(point, sku, cells.get(*index)),
                     };
-                    levels.push(StockRow {
-                        sku: sku.clone(),
-                        warehouse: point.clone(),
-                        on_hand,
-                        as_of: self.as_of,
-                    });
+                    self.gather.level(line, (sku, point), units, made_at)?;
                 }
-                Ok(levels)
+                Ok(())
             }
         }
     }
 
-    /// All rows, if none has an error.
-    pub(super) fn finish(mut self) -> Result<Vec<StockRow>, SourceError> {
-        if self.rows.is_empty() && self.found.total == 0 {
-            self.found.add(
-                self.header_line,
-                "the file has a header but no rows: an empty file is not taken for zero stock"
-                    .to_owned(),
-            );
+    /// What is wrong with the number of cells.
+    fn misshapen(&self, header: &Header, cells: &[Cell<'_>]) -> Option<String> {
+        if !self.is_counted {
+            return None;
         }
-        if self.found.total > 0 {
-            Err(self.found.into_error())
-        } else {
-            Ok(self.rows)
+        let more = cells.get(header.width..).unwrap_or_default();
+        let is_longer = more.iter().any(|cell| !cell.text().is_empty());
+        let is_shorter = header.used().iter().any(|index| *index >= cells.len());
+        (is_longer || is_shorter).then(|| {
+            format!(
+                "{} fields, but the header has {}",
+                cells.len(),
+                header.width
+            )
+        })
+    }
+
+    /// All levels, with notes on what was ignored.
+    pub(super) fn finish(mut self) -> Result<super::Reading, SourceError> {
+        let Some(header) = self.header.take() else {
+            return Err(self.no_header());
+        };
+        let notes = &mut self.gather.notes;
+        if !header.ignored.is_empty() {
+            notes.push(format!("ignored columns: {}", header.ignored.join(", ")));
         }
+        if self.titles > 0 {
+            notes.push(format!("skipped above the header: {} rows", self.titles));
+        }
+        if self.totals > 0 {
+            notes.push(format!("skipped as totals: {} rows", self.totals));
+        }
+        self.gather.finish(self.last_line)
     }
 }
 
-pub(super) fn expected() -> String {
-    "a header sku,on_hand[,warehouse][,as_of]".to_owned()
-}
-
-fn sku_of(text: &str) -> Result<Sku, String> {
-    Sku::new(text).map_err(|_| "the SKU is empty".to_owned())
-}
-
-/// Whether a column of Kaspi's form is a pickup point.
-fn is_point(name: &str) -> bool {
-    let digits = name.strip_prefix("pp").unwrap_or_default();
-    !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit())
-}
-
-fn columns(header: &[&str], line: u64, form: Form, found: &mut Findings<'_>) -> Option<Columns> {
-    let mut at: [Option<usize>; 4] = [None; 4];
-    let mut points: Vec<(String, usize)> = Vec::new();
-    for (index, name) in header.iter().enumerate() {
-        let name = name.trim().to_lowercase();
-        let synonym = SYNONYMS.iter().find(|(other, _)| *other == name);
-        let name = synonym.map_or(name, |(_, column)| (*column).to_owned());
-        let is_workbook = form == Form::Workbook;
-        match COLUMNS.iter().position(|column| *column == name) {
-            Some(column) if at[column].is_some() => {
-                found.add(line, format!("column {name} is listed twice"));
-            }
-            Some(column) => at[column] = Some(index),
-            None if is_workbook && is_point(&name) => points.push((name.to_uppercase(), index)),
-            None if is_workbook && (name.is_empty() || IGNORED.contains(&name.as_str())) => {}
-            None => found.add(line, unknown(&name)),
-        }
-    }
-    let [sku, on_hand, warehouse, as_of] = at;
-    match (sku, on_hand) {
-        (Some(sku), Some(on_hand)) if found.total == 0 => Some(Columns::Plain {
-            sku,
-            on_hand,
-            warehouse,
-            as_of,
-        }),
-        (Some(sku), None) if found.total == 0 && !points.is_empty() => {
-            Some(Columns::Points { sku, points })
-        }
-        _ => {
-            if found.total == 0 {
-                found.add(line, format!("expected {}", expected()));
-            }
-            None
-        }
+/// How near a row comes to a header.
+fn rank(miss: &Miss) -> u8 {
+    match miss {
+        Miss::Nothing => 0,
+        Miss::Nearly(_) => 1,
+        Miss::Contradiction(_) => 2,
     }
 }
 
-fn unknown(name: &str) -> String {
-    let near = nearest(name, COLUMNS).map_or_else(
-        || ".".to_owned(),
-        |column| format!("; did you mean {column}?"),
-    );
-    format!(
-        "unknown column {}{near} Expected {}",
-        quoted(name),
-        expected()
-    )
-}
-
-/// A row's `as_of`.
-fn moment(text: &str, sku: &Sku) -> Result<Timestamp, String> {
-    instant(text).ok_or_else(|| {
+/// What a cell of quantities says.
+fn quantity(what: &str, sku: &str, cell: Option<&Cell<'_>>) -> Result<OnHand, String> {
+    let text = match cell {
+        Some(Cell::Unsaved) => {
+            return Err(format!(
+                "{what} of {} is a formula without a saved value (open the file in Excel and save it)",
+                quoted(sku)
+            ));
+        }
+        Some(Cell::Text(text)) => text.trim(),
+        None => "",
+    };
+    units::read(text).ok_or_else(|| {
         format!(
-            "as_of of {sku} is {}; expected a time such as 2026-03-02T12:00:00+05:00 \
-             (without an offset it is Almaty's)",
+            "{what} of {} is {}, not whole units",
+            quoted(sku),
             quoted(text)
         )
     })
 }
 
-/// A time with its offset; without one it is Almaty's.
-pub(super) fn instant(text: &str) -> Option<Timestamp> {
-    if let Ok(at) = text.parse::<Timestamp>() {
-        return Some(at);
-    }
-    let almaty = TimeZone::get("Asia/Almaty").ok()?;
-    let civil = text.parse::<DateTime>().ok()?;
-    almaty.to_timestamp(civil).ok()
+/// Whether a row sums up others: its SKU, or its first text where it has no SKU, says so.
+fn is_total(cells: &[Cell<'_>], header: &Header) -> bool {
+    let sku = cells.get(header.sku).map_or("", Cell::text);
+    let first = if sku.is_empty() {
+        let mut texts = cells.iter().map(Cell::text);
+        texts.find(|text| !text.is_empty()).unwrap_or_default()
+    } else {
+        sku
+    };
+    let first = plain(first);
+    let starts = |word: &&str| {
+        let rest = first.strip_prefix(*word);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', ':']))
+    };
+    TOTALS.iter().any(starts) || TOTALS_ALONE.contains(&first.as_str())
 }

@@ -30,6 +30,7 @@ mod rules;
 mod state_machines;
 mod stock_available;
 mod stock_counts;
+mod stock_files;
 mod stock_life;
 mod surface;
 mod tidy;

@@ -8,7 +8,7 @@ const LINES_MAX: usize = 600;
 const LINES_P90: usize = 300;
 const LINES_MEDIAN: usize = 150;
 /// A ratchet: lower it when a dependency goes, think twice before raising it.
-const DEPENDENCIES_MAX: usize = 30;
+const DEPENDENCIES_MAX: usize = 31;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -203,8 +203,9 @@ fn imports_follow_the_flow() {
             "{name} uses the product catalogue: only `qabyl catalog` may"
         );
         // `net` sets up the client; these send requests with it, and `config` parses addresses.
-        let may_use_http =
-            name == "src/stock/fetch.rs" || ["net", "kaspi", "notify", "config"].contains(&part);
+        let may_use_http = ["src/stock/fetch.rs", "src/stock/google_sheet.rs"]
+            .contains(&name.as_str())
+            || ["net", "kaspi", "notify", "config"].contains(&part);
         assert!(
             !text.replace("\"reqwest::", "").contains("reqwest::") || may_use_http,
             "{name} sends HTTP requests"

@@ -18,8 +18,8 @@ pub(crate) fn workbook<'a>(rows: impl IntoIterator<Item = Vec<&'a str>>) -> Vec<
     let (mut sheet, mut strings, mut count) = (SHEET.to_owned(), STRINGS.to_owned(), 0);
     for (row, cells) in rows.into_iter().enumerate() {
         let _ = write!(sheet, "<row r=\"{}\">", row + 1);
-        for (cell, column) in cells.into_iter().zip('A'..='Z') {
-            let place = format!("{column}{}", row + 1);
+        for (index, cell) in cells.into_iter().enumerate() {
+            let place = format!("{}{}", column(index), row + 1);
             if cell.parse::<f64>().is_ok() {
                 let _ = write!(sheet, "<c r=\"{place}\"><v>{cell}</v></c>");
             } else {
@@ -34,6 +34,16 @@ pub(crate) fn workbook<'a>(rows: impl IntoIterator<Item = Vec<&'a str>>) -> Vec<
     sheet.push_str("</sheetData></worksheet>");
     strings.push_str("</sst>");
     zip(&sheet, &deflated(strings.as_bytes()))
+}
+
+/// The letters of a column, from 0.
+fn column(index: usize) -> String {
+    let letter = |index: usize| char::from(b'A' + u8::try_from(index % 26).unwrap());
+    let last = letter(index);
+    match (index / 26).checked_sub(1) {
+        None => last.to_string(),
+        Some(before) => format!("{}{last}", letter(before)),
+    }
 }
 
 /// A few bytes whose first sheet reaches to the last cell that Excel has.

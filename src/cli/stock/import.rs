@@ -4,59 +4,54 @@ use std::io::IsTerminal as _;
 use std::path::Path;
 use std::process::ExitCode;
 
+use jiff::Timestamp;
 use serde_json::json;
 
 use crate::cli::args::{Format, StockImport};
+use crate::cli::orders::local;
 use crate::cli::{Done, Failure, open, person, say};
 use crate::clock::Clock;
 use crate::config::Loaded;
 use crate::domain::stock::ImportReport;
-use crate::domain::stock::{Semantics, StockRow};
 use crate::domain::stock_import::Scope;
+use crate::files::read_regular;
 use crate::ledger::Import;
-use crate::runtime::{build, feeds};
-use crate::stock::{self, Places};
+use crate::runtime::feeds;
+use crate::stock::{self, How, Moments, Reading};
 
-/// How to read the file, from the arguments and the configured source.
-struct Reading {
-    format: Option<stock::Format>,
-    places: Places,
-    semantics: Semantics,
+/// How to read the file, and what it is taken for.
+struct Asked {
+    how: How,
     scope: Scope,
     source: Option<String>,
 }
 
 pub(in crate::cli) async fn import(loaded: &Loaded, args: &StockImport) -> Done {
     let now = Clock::System.now();
-    let reading = reading(loaded, args)?;
-    let bytes = std::fs::read(&args.file)
+    let asked = asked(loaded, args)?;
+    let file = read_regular(&args.file, asked.how.limits.bytes)
         .map_err(|error| anyhow::anyhow!("cannot read {}: {error}", args.file.display()))?;
-    let format = reading.format.unwrap_or_else(|| stock::Format::of(&bytes));
-    let bar = Bar::begin("reading", bytes.len());
-    let rows = stock::read(
-        &bytes,
-        &args.file,
-        Some(format),
-        &reading.places,
-        (now, now),
-    )?;
+    let made_at = Timestamp::try_from(file.modified).unwrap_or(now).min(now);
+    let bar = Bar::begin("reading", file.bytes.len());
+    let moments = Moments { made_at, now };
+    let reading = stock::read(&file.bytes, &args.file, &asked.how, moments)?;
     bar.end();
-    drop(bytes);
+    drop(file);
     let store = open(&loaded.config).await?;
-    let source = reading
+    let source = asked
         .source
-        .unwrap_or_else(|| format!("{}:{}", format.word(), name(&args.file)));
+        .unwrap_or_else(|| format!("{}:{}", reading.format.word(), name(&args.file)));
     let actor = person(args.actor.as_deref());
-    let bar = Bar::begin("writing", rows.len());
-    if matches!(reading.scope, Scope::Standing { .. }) {
+    let bar = Bar::begin("writing", reading.rows.len());
+    if matches!(asked.scope, Scope::Standing { .. }) {
         store
             .configure_sources(&feeds::standing(&loaded.config))
             .await?;
     }
     let import = Import {
         source: &source,
-        scope: reading.scope,
-        rows: &rows,
+        scope: asked.scope,
+        rows: &reading.rows,
         trusted: args.confirm_zeros,
         semantics: reading.semantics,
         read: None,
@@ -65,7 +60,7 @@ pub(in crate::cli) async fn import(loaded: &Loaded, args: &StockImport) -> Done 
     };
     let report = store.take_stock(&import, now).await?;
     bar.end();
-    print(args, report, &rows);
+    print(args, report, &reading, made_at);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -74,11 +69,9 @@ fn name(file: &Path) -> String {
     name.map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }
 
-fn reading(loaded: &Loaded, args: &StockImport) -> Result<Reading, Failure> {
-    let mut reading = Reading {
-        format: None,
-        places: Places::default(),
-        semantics: build::semantics(&loaded.config),
+fn asked(loaded: &Loaded, args: &StockImport) -> Result<Asked, Failure> {
+    let mut asked = Asked {
+        how: feeds::how(&loaded.config, None),
         scope: Scope::HandFile,
         source: None,
     };
@@ -96,37 +89,54 @@ fn reading(loaded: &Loaded, args: &StockImport) -> Result<Reading, Failure> {
             };
             return Err(Failure::usage(anyhow::anyhow!(what)));
         };
-        reading.format = feeds::format(source);
-        reading.places = feeds::places(source);
-        reading.semantics = feeds::semantics(&loaded.config, source);
-        reading.scope = Scope::Standing {
+        asked.how = feeds::how(&loaded.config, Some(source));
+        asked.scope = Scope::Standing {
             absent: source.absent,
         };
-        reading.source = Some(source.name.clone());
+        asked.source = Some(source.name.clone());
     }
     if let Some(kind) = args.kind {
-        reading.format = Some(kind.into());
+        asked.how.format = Some(kind.into());
     }
     if let Some(warehouse) = &args.warehouse {
-        warehouse.trim().clone_into(&mut reading.places.warehouse);
+        warehouse.trim().clone_into(&mut asked.how.places.warehouse);
     }
-    Ok(reading)
+    asked.how.is_strict = args.strict;
+    Ok(asked)
 }
 
-fn print(args: &StockImport, report: ImportReport, rows: &[StockRow]) {
-    let unknown = rows
-        .iter()
-        .filter(|row| row.on_hand.units().is_none())
-        .count();
+fn print(args: &StockImport, report: ImportReport, reading: &Reading, made_at: Timestamp) {
+    let unknown = reading.rows.iter();
+    let unknown = unknown.filter(|row| row.on_hand.units().is_none()).count();
     if args.shown.format == Format::Json {
         let counts = json!({
             "rows": report.rows, "older": report.older, "had": report.had, "fell": report.fell,
-            "absent": report.absent, "unknown": unknown,
+            "absent": report.absent, "unknown": unknown, "notes": reading.notes,
+            "doubtful": reading.doubts_total, "doubts": reading.doubts,
         });
         return say(&counts.to_string());
     }
     let file = args.file.display();
     say(&format!("imported {} levels from {file}", report.rows));
+    if reading.rows.iter().any(|row| row.as_of == made_at) {
+        let at = local(made_at);
+        say(&format!(
+            "as of {at}, the file's own time, where it names no other"
+        ));
+    }
+    for note in &reading.notes {
+        say(note);
+    }
+    if reading.doubts_total > 0 {
+        say(&format!("doubtful rows: {}", reading.doubts_total));
+        for doubt in &reading.doubts {
+            say(&format!("  line {}: {}", doubt.line, doubt.what));
+        }
+        let more = reading.doubts_total.saturating_sub(reading.doubts.len());
+        if more > 0 {
+            say(&format!("  … and {more} more"));
+        }
+    }
     if report.older > 0 {
         say(&format!(
             "{} rows are older than the levels already known and were skipped",
@@ -135,7 +145,7 @@ fn print(args: &StockImport, report: ImportReport, rows: &[StockRow]) {
     }
     if unknown > 0 {
         say(&format!(
-            "{unknown} rows give no number: their stock is unknown, and orders for them are held"
+            "{unknown} levels are unknown: orders for them are held"
         ));
     }
     if report.absent > 0 {

@@ -12,8 +12,9 @@ use super::{FileState, Outcome, Place, STABLE_FOR, Seen, Source};
 use crate::domain::stock::ImportReport;
 use crate::domain::stock::StockRow;
 use crate::domain::stock_import::Scope;
+use crate::files::read_regular;
 use crate::ledger::Import;
-use crate::stock::{self, ReadError};
+use crate::stock::{self, Moments, ReadError};
 use crate::store::{LastRead, SourceRead, SourceState};
 
 /// Result of a check.
@@ -23,6 +24,8 @@ pub(super) struct Check {
     pub(super) soon: bool,
     pub(super) failed: Option<ReadError>,
     pub(super) imported: Option<ImportReport>,
+    /// What is doubtful about what was imported.
+    pub(super) doubts: Option<String>,
 }
 
 impl Check {
@@ -32,6 +35,7 @@ impl Check {
             soon,
             failed: None,
             imported: None,
+            doubts: None,
         }
     }
 }
@@ -39,6 +43,7 @@ impl Check {
 /// A source's content.
 struct Content {
     rows: Vec<StockRow>,
+    doubts: Option<String>,
     hash: String,
     made_at: Timestamp,
 }
@@ -97,16 +102,28 @@ pub(super) async fn check(
     let report = feeds.store.take_stock(&import, feeds.clock.now()).await?;
     Ok(Check {
         imported: Some(report),
+        doubts: content.doubts,
         ..Check::of(Outcome::Taken(report.rows), false)
     })
 }
 
-fn state_of(file: &Path) -> io::Result<FileState> {
-    let meta = std::fs::metadata(file)?;
-    if !meta.is_file() {
+fn state_of(file: &Path, most: u64) -> io::Result<FileState> {
+    let found = std::fs::symlink_metadata(file)?;
+    if found.file_type().is_symlink() {
+        let what = "it is a symbolic link: name the file itself";
+        return Err(io::Error::other(what));
+    }
+    if !found.is_file() {
         return Err(io::Error::other("it is not a file"));
     }
-    Ok((meta.len(), meta.modified()?))
+    if found.len() > most {
+        let most = most / (1024 * 1024);
+        let what = format!(
+            "it has more than {most} MiB (`stock.file_max_bytes`): it is no stock file of a shop"
+        );
+        return Err(io::Error::other(what));
+    }
+    Ok((found.len(), found.modified()?))
 }
 
 /// Reads a watched file that has stopped changing.
@@ -119,7 +136,8 @@ async fn watched(
     let lost = |error: &io::Error| {
         ReadError::Unreadable(format!("{} cannot be read: {error}", file.display()))
     };
-    let state = state_of(file).map_err(|error| lost(&error))?;
+    let most = source.how.limits.bytes;
+    let state = state_of(file, most).map_err(|error| lost(&error))?;
     let now = feeds.clock.ticks();
     let seen = feeds.seen(&source.name, |seen| {
         let before = *seen;
@@ -144,12 +162,12 @@ async fn watched(
     if !is_stable(&seen) {
         return Err(Nothing::NotYet { soon: true });
     }
-    let bytes = std::fs::read(file).map_err(|error| lost(&error))?;
-    if state_of(file).map_err(|error| lost(&error))? != state {
+    let whole = read_regular(file, most).map_err(|error| lost(&error))?;
+    if state_of(file, most).map_err(|error| lost(&error))? != state {
         return Err(Nothing::NotYet { soon: true });
     }
     let modified = Timestamp::try_from(state.1).unwrap_or_else(|_| feeds.clock.now());
-    let read = take(feeds, source, (bytes, file, modified), known).await;
+    let read = take(feeds, source, (whole.bytes, file, modified), known).await;
     if !matches!(read, Err(Nothing::NotYet { .. })) {
         feeds.seen(&source.name, |seen| seen.done = Some(state));
     }
@@ -175,13 +193,16 @@ async fn take(
     if known.is_some_and(|known| known.read.as_ref().is_some_and(same) && !is_mistaken(known)) {
         return Err(Nothing::Unchanged);
     }
-    let (file, format, places) = (file.to_owned(), source.format, source.places.clone());
+    let (file, how) = (file.to_owned(), source.how.clone());
+    let moments = Moments { made_at, now };
     // Parsing a large file takes a while: it must not block the other stages.
-    let read = move || stock::read(&bytes, &file, format, &places, (made_at, now));
-    let rows = tokio::task::spawn_blocking(read).await;
-    let rows = rows.map_err(|_| ReadError::Unreadable("reading it failed".to_owned()))?;
+    let read = move || stock::read(&bytes, &file, &how, moments);
+    let reading = tokio::task::spawn_blocking(read).await;
+    let reading = reading.map_err(|_| ReadError::Unreadable("reading it failed".to_owned()))?;
+    let reading = reading.map_err(ReadError::from)?;
     Ok(Content {
-        rows: rows.map_err(ReadError::from)?,
+        doubts: reading.brief(),
+        rows: reading.rows,
         hash,
         made_at,
     })
@@ -195,7 +216,7 @@ async fn remote(
 ) -> Result<Content, Nothing> {
     match &source.place {
         Place::Web(web) => {
-            let (bytes, made) = web.file().await?;
+            let (bytes, made) = web.file(source.how.limits.bytes).await?;
             let moment = made.unwrap_or_else(|| feeds.clock.now());
             let name = Path::new(&source.name);
             let content = take(feeds, source, (bytes, name, moment), known).await;
@@ -209,12 +230,13 @@ async fn remote(
             let asked_at = feeds.clock.now();
             let mut rows = supplier.read(&token, &feeds.clock).await?;
             for row in &mut rows {
-                row.warehouse.clone_from(&source.places.warehouse);
+                row.warehouse.clone_from(&source.how.places.warehouse);
             }
             let levels = rows.iter().map(|row| (&row.sku, row.on_hand));
             let hash = hash(format!("{:?}", levels.collect::<Vec<_>>()).as_bytes());
             Ok(Content {
                 rows,
+                doubts: None,
                 hash,
                 made_at: asked_at,
             })

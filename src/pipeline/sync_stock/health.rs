@@ -1,5 +1,7 @@
 //! Reports a source's trouble once when it begins, and once when it has ended.
 
+use jiff::Timestamp;
+
 use super::feed::Check;
 use super::{Feeds, Outcome, Place, Source, StageError};
 use crate::events::log_event;
@@ -12,6 +14,9 @@ const SHRUNK: &str =
     "check the feed; levels that it no longer lists stay as they are and become out of date";
 const STALE: &str =
     "produce the feed again: levels this old are not used, and their orders are held";
+
+const DOUBTFUL: &str =
+    "fix the rows in the feed (docs/STOCK_FILES.md); until then orders for their SKUs are held";
 
 /// Trouble with its hint.
 type TroubleWithHint = (Trouble, &'static str);
@@ -32,11 +37,13 @@ pub(super) async fn note(
         (None, Outcome::NotYet) => match was {
             // Nothing was read that could end it.
             Some((_, trouble)) if is_of_reading(trouble) => return Ok(()),
-            _ => judge(feeds, before),
+            _ => judge(feeds, before).or_else(|| still_doubtful(was)),
         },
+        (None, Outcome::Unchanged) => judge(feeds, before).or_else(|| still_doubtful(was)),
         (None, _) => {
             let states = feeds.store.stock_sources().await?;
-            judge(feeds, states.iter().find(|state| state.name == source.name))
+            let state = states.iter().find(|state| state.name == source.name);
+            judge(feeds, state).or_else(|| doubtful(check.doubts.clone()?))
         }
     };
     let same = was.map(|(_, trouble)| &trouble.code) == now.as_ref().map(|(t, _)| &t.code);
@@ -59,6 +66,18 @@ pub(super) async fn note(
     let at = feeds.clock.now();
     feeds.store.source_tried(&source.name, trouble, at).await?;
     Ok(())
+}
+
+/// Rows that were imported as unknown.
+fn doubtful(problem: String) -> Option<TroubleWithHint> {
+    let code = "S006".to_owned();
+    Some((Trouble { code, problem }, DOUBTFUL))
+}
+
+/// The same content has the same doubts.
+fn still_doubtful(was: Option<&(Timestamp, Trouble)>) -> Option<TroubleWithHint> {
+    let (_, trouble) = was.filter(|(_, trouble)| trouble.code == "S006")?;
+    doubtful(trouble.problem.clone())
 }
 
 fn is_of_reading(trouble: &Trouble) -> bool {

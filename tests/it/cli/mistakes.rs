@@ -53,9 +53,9 @@ async fn wrong_rules_are_told_with_line_and_column() {
 #[rstest]
 #[case::header("article,count\nA,1\n", &["bad.csv", "sku,on_hand"])]
 #[case::number("sku,on_hand\nA,1\nB,many\n", &["bad.csv:3", "many"])]
-#[case::negative("sku,on_hand\nA,-1\n", &["bad.csv:2", "-1"])]
+#[case::negative("sku,on_hand\nA,-1\n", &["bad.csv:2", "below zero", "--strict"])]
 #[case::twice("sku,on_hand\nA,1\nB,2\nA,3\n", &["bad.csv:4", "A"])]
-#[case::no_sku("sku,on_hand\n,1\n", &["bad.csv:2", "SKU is empty"])]
+#[case::no_sku("sku,on_hand\n,1\n", &["bad.csv:2", "no row has an SKU"])]
 #[case::short_line("sku,on_hand\nA,1\nB\n", &["bad.csv:3"])]
 #[case::empty("", &["bad.csv"])]
 #[case::only_header("sku,on_hand\n", &["bad.csv"])]
@@ -69,7 +69,7 @@ async fn a_wrong_stock_file_changes_nothing(#[case] text: &str, #[case] naming: 
         .ok()
         .out;
     desk.write("bad.csv", text);
-    desk.qabyl(&["stock", "import", "bad.csv"])
+    desk.qabyl(&["stock", "import", "--strict", "bad.csv"])
         .await
         .fails(1, naming);
     let after = desk
@@ -83,10 +83,14 @@ async fn a_wrong_stock_file_changes_nothing(#[case] text: &str, #[case] naming: 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_is_not_text_or_not_there() {
     let desk = Desk::new(Settings::default());
-    std::fs::write(desk.path("bad.csv"), b"sku,on_hand\nA\xff,1\n").unwrap();
+    std::fs::write(
+        desk.path("bad.csv"),
+        b"sku,on_hand\n\xd0\xa7\xd0\xb0\xff,1\n",
+    )
+    .unwrap();
     desk.qabyl(&["stock", "import", "bad.csv"])
         .await
-        .fails(1, &["bad.csv", "2"]);
+        .fails(1, &["bad.csv:2", "could not be read", "UTF-8"]);
     desk.qabyl(&["stock", "import", "nowhere.csv"])
         .await
         .fails(1, &["nowhere.csv"]);

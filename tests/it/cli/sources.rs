@@ -84,7 +84,7 @@ async fn a_watched_file_is_taken_once_and_told_of_when_it_is_bad() {
     let imports = desk.qabyl(&["audit", "--format", "json"]).await.ok().out;
     assert_eq!(imports.matches("stock.imported").count(), 1, "{imports}");
 
-    desk.write("shelf.csv", "sku,on_hand\nA,5\nA,4\n");
+    desk.write("shelf.csv", "sku,on_hand\nA,some\n");
     let events = desk.pass().await;
     let bad = logged(&events, "stock.source_failed");
     assert_eq!(
@@ -92,7 +92,10 @@ async fn a_watched_file_is_taken_once_and_told_of_when_it_is_bad() {
         (&json!("S001"), &json!("shelf"))
     );
     assert!(
-        bad["message"].as_str().unwrap().contains("line 3: SKU A"),
+        bad["message"]
+            .as_str()
+            .unwrap()
+            .contains("line 2: the quantity of 'A' is 'some'"),
         "{bad}"
     );
     assert!(
@@ -156,13 +159,13 @@ async fn no_broken_feed_cancels_an_order() {
     let doubled = full.clone() + "S7,0\n";
     let cases = [
         ("900000011", "S20", &zeros, "S003", "fell to zero at once"),
-        ("900000012", "S21", &cut, "S001", "fields"),
+        ("900000012", "S21", &cut, "S003", "are no longer listed"),
         (
             "900000013",
             "S22",
             &doubled,
-            "S001",
-            "SKU S7 is listed on line",
+            "S006",
+            "'S7' is listed with another quantity",
         ),
         ("900000014", "S23", &day_old, "S004", "ago"),
         ("900000015", "S24", &short, "S003", "are no longer listed"),
