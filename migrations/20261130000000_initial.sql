@@ -57,15 +57,20 @@ CREATE TABLE orders (
   seen_at         INTEGER NOT NULL,
   -- its state or status is not known to this program (domain::unaccounted)
   unknown_status  INTEGER NOT NULL DEFAULT 0 CHECK (unknown_status IN (0, 1)),
+  -- fields of it came in a form that cannot be read: they are named in its body
+  unread_fields   INTEGER NOT NULL DEFAULT 0 CHECK (unread_fields IN (0, 1)),
   -- when a reading first showed it in its status; NULL: since it was first seen
   status_since    INTEGER,
   -- when the request that last listed it as NEW was sent, and the complete scan that did
   listed_at       INTEGER,
   listed_scan     INTEGER,
+  -- resolved: they could not be read, and a person said what the order holds;
   -- not_needed: its goods left before the shelf was counted, so its lines are never read
   lines_state     TEXT NOT NULL DEFAULT 'unread'
-                    CHECK (lines_state IN ('unread', 'known', 'unreadable', 'not_needed')),
+                    CHECK (lines_state IN ('unread', 'known', 'unreadable', 'resolved', 'not_needed')),
   lines_problem   TEXT,
+  -- the SKUs of unreadable lines, where they could be read: it may hold units of these alone
+  lines_skus      TEXT CHECK (lines_skus IS NULL OR json_valid(lines_skus)),
   -- when its lines are to be read, or read again; NULL: at once where they are unread, never where they are
   -- known. Not the present moment: a clock set back would delay them.
   lines_due_at    INTEGER,
@@ -87,7 +92,8 @@ CREATE TABLE orders (
   CHECK ((held_by IS NULL) = (held_cause IS NULL)),
   CHECK ((lines_state IN ('unreadable', 'not_needed')) = (lines_problem IS NOT NULL)),
   CHECK (lines_state <> 'unreadable' OR lines_due_at IS NOT NULL),
-  CHECK (lines_state <> 'not_needed' OR lines_due_at IS NULL),
+  CHECK (lines_state NOT IN ('resolved', 'not_needed') OR lines_due_at IS NULL),
+  CHECK (lines_skus IS NULL OR lines_state = 'unreadable'),
   CHECK ((shortage_since IS NULL) = (shortage_scans = 0)),
   CHECK ((shortage_since IS NULL) = (shortage_scan IS NULL))
 ) STRICT;
@@ -109,6 +115,8 @@ CREATE INDEX orders_out_of_stock ON orders (shop, first_seen_at)
   WHERE cancellation_reason = 'MERCHANT_OUT_OF_STOCK';
 -- How far back one page of the archive's list reaches.
 CREATE INDEX orders_archived ON orders (shop, created_at) WHERE state = 'ARCHIVE';
+-- Orders that could not be read in full: named to people while they are open.
+CREATE INDEX orders_unread_fields ON orders (shop, created_at) WHERE unread_fields = 1;
 -- Orders with an unknown state or status are read singly until they are understood. There are few, and
 -- finding them must not walk through all finished ones.
 CREATE INDEX orders_unknown_status ON orders (shop, seen_at) WHERE unknown_status = 1;

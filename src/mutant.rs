@@ -138,8 +138,12 @@ pub const MUTANTS: &[(&str, &str)] = &[
         "a count made in an outage is believed about an order without a departure",
     ),
     (
-        "r6_lines_asked_for_ever",
-        "lines that cannot be read are asked for without end",
+        "r6_unreadable_order_forgotten",
+        "an accepted order whose lines cannot be read holds nothing after five requests",
+    ),
+    (
+        "r15_unread_fields_ignored",
+        "a new order is decided although one of its fields could not be read",
     ),
     (
         "r6_unknown_status_holds_nothing",

@@ -5,14 +5,20 @@ use std::time::Duration;
 
 use jiff::fmt::rfc2822::DateTimePrinter;
 use jiff::{SignedDuration, Timestamp};
-use qabyl::domain::order::{Line, Lines, Order};
-use qabyl::kaspi::{Page, decode};
+use qabyl::domain::order::{Field, Line, Lines, Order};
+use qabyl::kaspi::{Asked, Page, decode};
 use serde_json::Value;
 
 /// A page of orders: every element is reported in its position, as understood or as unreadable.
 pub fn page(bytes: &[u8]) {
-    let read = decode::page(bytes);
-    assert_eq!(read, decode::page(bytes), "the same bytes, another page");
+    let asked = Asked {
+        state: None,
+        status: None,
+        placed_at: Timestamp::constant(1_772_449_200, 0),
+    };
+    let read = decode::page(bytes, &asked);
+    let again = decode::page(bytes, &asked);
+    assert_eq!(read, again, "the same bytes, another page");
     let page = match read {
         Ok(page) => page,
         Err(why) => return telling(&why),
@@ -42,22 +48,15 @@ pub fn page(bytes: &[u8]) {
 fn same_elements(page: &Page, json: &Value) {
     let elements = json["data"].as_array().expect("a page has a list");
     assert_eq!(page.orders.len() + page.unreadable.len(), elements.len());
-    let ids: Vec<&str> = elements.iter().filter_map(|e| e["id"].as_str()).collect();
-    let mut left = ids.iter();
+    let text = |value: &Value| match value {
+        Value::String(text) => Some(text.trim().to_owned()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    let mut left = elements.iter().filter_map(|element| text(&element["id"]));
     for read in &page.orders {
         let id = read.order.id.as_str();
-        assert!(
-            left.any(|listed| listed.trim() == id),
-            "{id} is out of order"
-        );
-    }
-    for bad in &page.unreadable {
-        let plain = |id: &&str| -> String {
-            let shown = id.chars().filter(|c| !c.is_control());
-            shown.take(200).collect()
-        };
-        let is_listed = |id: &str| ids.iter().any(|known| plain(known) == id);
-        assert!(bad.id.as_deref().is_none_or(is_listed));
+        assert!(left.any(|listed| listed == id), "{id} is out of order");
     }
     let counts = &json["meta"];
     // A count of an absurd size is treated as missing.
@@ -85,11 +84,16 @@ pub fn order(bytes: &[u8]) {
         Ok(order) => {
             whole_order(&order);
             if let Some(json) = whole_json(bytes) {
-                let trimmed = |value: &Value| value.as_str().map(|text| text.trim().to_owned());
                 let data = &json["data"];
-                assert_eq!(trimmed(&data["id"]).as_deref(), Some(order.id.as_str()));
+                let named = |value: &Value, name: &str| {
+                    value.as_str().map_or_else(
+                        || value.to_string() == name || value.is_null(),
+                        |text| text.trim() == name,
+                    )
+                };
+                assert!(named(&data["id"], order.id.as_str()));
                 let code = &data["attributes"]["code"];
-                assert_eq!(trimmed(code).as_deref(), Some(order.code.as_str()));
+                assert!(named(code, order.code.as_str()) || order.is_unread(Field::Code));
             }
         }
     }
@@ -104,12 +108,13 @@ pub fn entries(bytes: &[u8]) {
     let read = decode::entries(bytes);
     assert_eq!(read, decode::entries(bytes), "the same bytes, other lines");
     match read {
-        Err(why) | Ok(Lines::Unreadable(why)) => telling(&why),
+        Err(why) => telling(&why),
+        Ok(Lines::Unreadable(lines)) => telling(&lines.why),
         Ok(Lines::Known(lines)) => {
             whole_lines(&lines);
             if let Some(json) = whole_json(bytes) {
                 let entries = json["data"].as_array().expect("entries are a list");
-                assert_eq!(lines.len(), entries.len(), "every entry is a line");
+                assert!(lines.len() <= entries.len(), "an entry is one line at most");
             }
         }
     }
@@ -162,7 +167,11 @@ fn whole_order(order: &Order) -> usize {
     for id in [order.id.as_str(), order.code.as_str()] {
         assert!(!id.is_empty() && id == id.trim(), "{id:?}");
     }
-    assert!(order.total.to_string().ends_with(" ₸"));
+    assert!(
+        order
+            .total
+            .is_none_or(|total| total.to_string().ends_with(" ₸"))
+    );
     let stored = serde_json::to_string(order).expect("an order is stored");
     let back: Order = serde_json::from_str(&stored).expect("an order is read back");
     assert_eq!(*order, back);
@@ -171,7 +180,6 @@ fn whole_order(order: &Order) -> usize {
 
 /// Their size when stored.
 fn whole_lines(lines: &[Line]) -> usize {
-    assert!(!lines.is_empty(), "no lines are unreadable lines");
     let mut entries = HashSet::new();
     for line in lines {
         assert!(line.quantity > 0);

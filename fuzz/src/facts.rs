@@ -39,7 +39,7 @@ fn plain() -> Order {
         status: Status::ApprovedByBank,
         created_at: ago(15),
         approved_at: Some(ago(12)),
-        total: Money::from_tenge(25_980),
+        total: Some(Money::from_tenge(25_980)),
         payment_mode: Some(PaymentMode::Prepaid),
         credit_term_months: None,
         delivery_mode: Some(DeliveryMode::Local),
@@ -51,6 +51,7 @@ fn plain() -> Order {
         planned_delivery_at: None,
         handed_over_at: None,
         cancellation_reason: None,
+        unread: Vec::new(),
     }
 }
 
@@ -77,8 +78,8 @@ fn line(stock: LineStock) -> LineFacts {
             sku: Some(sku()),
             quantity: 2,
             unit: UnitType::Pieces,
-            unit_price: Money::from_tenge(12_990),
-            total: Money::from_tenge(25_980),
+            unit_price: Some(Money::from_tenge(12_990)),
+            total: Some(Money::from_tenge(25_980)),
             name: None,
             category: Some("Toys".to_owned()),
             master_product: None,

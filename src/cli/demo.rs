@@ -168,7 +168,7 @@ fn show(views: &[OrderView]) -> crate::cli::table::Table {
         let units: u32 = view.lines.iter().map(|line| line.quantity).sum();
         out.add_row(vec![
             view.order.code.to_string(),
-            view.order.total.to_string(),
+            view.order.total_words(),
             format!("{units} in {}", table::counted(view.lines.len(), "line")),
             kind(view),
             orders::standing(view),

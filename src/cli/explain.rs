@@ -46,9 +46,12 @@ fn page(view: &OrderView, policy: &Policy) -> String {
         "Order {} of shop {}, {}, placed {}\n\nLines",
         order.code,
         view.shop,
-        order.total,
+        order.total_words(),
         local(order.created_at)
     );
+    for unread in &order.unread {
+        let _ = writeln!(out, "  could not be read: {unread}");
+    }
     match &view.lines_problem {
         Some(problem) => _ = writeln!(out, "  the lines could not be read: {problem}"),
         None => _ = writeln!(out, "{}", lines_table(view)),

@@ -2,12 +2,13 @@
 
 use std::process::ExitCode;
 
-use super::args::{Cancel, Hold, OneOrder, Pause, Resume};
+use super::args::{Cancel, Hold, OneOrder, Pause, Resolve, Resume};
 use super::{Done, Failure, open, person, say};
 use crate::clock::Clock;
 use crate::config::{Config, Loaded};
 use crate::domain::ids::ShopName;
 use crate::domain::verdict::{COMMENT_CHARS_MAX, Verdict};
+use crate::ledger::Resolution;
 use crate::runtime::build;
 use crate::store::Store;
 
@@ -73,6 +74,36 @@ pub(super) async fn release(loaded: &Loaded, args: &OneOrder) -> Done {
     say(&format!(
         "order {} will be decided by the rules again",
         args.code
+    ));
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) async fn resolve(loaded: &Loaded, args: &Resolve) -> Done {
+    let store = open(&loaded.config).await?;
+    let of = &args.order;
+    let (shop, id) = store.find_order(&of.code, of.shop.as_deref()).await?;
+    let resolution = if args.holds_nothing {
+        Resolution::HoldsNothing
+    } else {
+        Resolution::Lines(args.lines.clone())
+    };
+    let actor = person(of.actor.as_deref());
+    store
+        .resolve_order(&shop, &id, &resolution, &actor, Clock::System.now())
+        .await?;
+    let held = match &resolution {
+        Resolution::HoldsNothing => "nothing".to_owned(),
+        Resolution::Lines(lines) => {
+            let lines: Vec<String> = lines
+                .iter()
+                .map(|(sku, units)| format!("{units} of {sku}"))
+                .collect();
+            lines.join(", ")
+        }
+    };
+    say(&format!(
+        "order {} holds {held}, until Kaspi shows its lines",
+        of.code
     ));
     Ok(ExitCode::SUCCESS)
 }

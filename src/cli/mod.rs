@@ -129,6 +129,9 @@ async fn dispatch(cli: Cli) -> Done {
         Command::Orders(OrdersCommand::Show(args)) => {
             orders::show(&partial(sources()?)?, &args).await
         }
+        Command::Orders(OrdersCommand::Resolve(args)) => {
+            manual_decisions::resolve(&partial(sources()?)?, &args).await
+        }
         Command::Explain(args) => explain::run(&partial(sources()?)?, &args).await,
         Command::Accept(args) => manual_decisions::accept(&partial(sources()?)?, &args).await,
         Command::Cancel(args) => manual_decisions::cancel(&partial(sources()?)?, &args).await,

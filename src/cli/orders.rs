@@ -199,7 +199,7 @@ fn as_table(orders: &[OrderView]) -> crate::cli::table::Table {
         out.add_row(vec![
             order.code.to_string(),
             local(order.created_at),
-            order.total.to_string(),
+            order.total_words(),
             delivery(order),
             format!("{} {}", order.state, order.status),
             standing(view),
@@ -218,7 +218,7 @@ fn as_held_table(orders: &[OrderView], deadline: &Deadline) -> crate::cli::table
         out.add_row(vec![
             order.code.to_string(),
             left.map_or_else(|| "-".to_owned(), |(_, left)| left_words(left)),
-            order.total.to_string(),
+            order.total_words(),
             delivery(order),
             standing(view),
             reason(view),
@@ -246,7 +246,8 @@ pub(super) fn lines_table(view: &OrderView) -> crate::cli::table::Table {
                 .map_or_else(|| "none".to_owned(), ToString::to_string),
             line.name.clone().unwrap_or_default(),
             format!("{} {}", line.quantity, line.unit.as_str().to_lowercase()),
-            line.unit_price.to_string(),
+            line.unit_price
+                .map_or_else(String::new, |price| price.to_string()),
         ]);
     }
     out

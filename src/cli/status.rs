@@ -40,7 +40,9 @@ pub(super) async fn run(loaded: &Loaded, args: &Status) -> Done {
             .map(|(since, why)| format!("{why} since {}", orders::local(since)))
             .or(state.paused.map(|why| format!("paused: {why}")))
             .or(listing_problem(&store, &name).await?);
+        let unread = store.unread_orders(&name).await?;
         needs_person |= totals.needs_person() || problem.is_some();
+        needs_person |= unread.iter().any(|order| order.needs_person);
         out.add_row(vec![
             shop.name.clone(),
             format!("{:?}", shop.mode).to_lowercase(),
@@ -58,12 +60,14 @@ pub(super) async fn run(loaded: &Loaded, args: &Status) -> Done {
         if let Some(problem) = &problem {
             problems.push(format!("{}: {problem}", shop.name));
         }
+        problems.extend(unread.iter().map(|order| format!("{}: {order}", shop.name)));
         rows.push(json!({
             "shop": shop.name, "mode": shop.mode, "orders": totals.orders, "accepted": totals.accepted,
             "cancelled": totals.cancelled, "held": totals.held, "waiting": totals.waiting,
             "undecided": totals.undecided, "open_actions": totals.open_actions, "unknown": totals.unknown,
             "stuck": totals.stuck,
             "last_complete_list": scan.map(|scan| scan.started_at), "trouble": problem,
+            "unread": unread,
         }));
     }
     if args.shown.format == Format::Json {

@@ -19,7 +19,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::calendar::stamp;
-use super::ids::{OrderCode, OrderId};
+use super::unaccounted::Wanted;
+pub use super::unaccounted::{Cause, Unaccounted};
 use crate::mutant::mutant;
 
 /// The period over which a reading was made.
@@ -41,30 +42,8 @@ impl Interval {
     }
 }
 
-/// Why an order may hold units that no reservation counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Cause {
-    /// It was accepted elsewhere, and its lines are still to be read.
-    LinesAwaited,
-    /// It left the list of new orders and was not read since.
-    MissingFromNewList {
-        /// When the first list without it was complete. It blocks accepts for as long as a sweep may be old:
-        /// one that is asked about in vain, again and again, must not stop the shop.
-        since: Timestamp,
-    },
-}
-
-/// An order that may hold units that no reservation counts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Unaccounted {
-    /// Its id.
-    pub order: OrderId,
-    /// Its number.
-    pub code: OrderCode,
-    /// Why.
-    pub cause: Cause,
-}
+/// Orders not accounted for that a decision stores at most.
+const UNACCOUNTED_MAX: usize = 100;
 
 /// What is known of a shop's orders, and since when.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -273,6 +252,12 @@ impl fmt::Display for Gap {
                         Cause::LinesAwaited => {
                             write!(f, "{comma}{} was accepted elsewhere", order.code)?;
                         }
+                        Cause::LinesUnreadable => write!(
+                            f,
+                            "{comma}the lines of {0} cannot be read; look at it in the cabinet, then `qabyl orders \
+                             resolve {0} --lines SKU=N` or `--holds-nothing`",
+                            order.code
+                        )?,
                         Cause::MissingFromNewList { since } => write!(
                             f,
                             "{comma}{} left the list of new orders by {}",
@@ -315,6 +300,20 @@ impl fmt::Display for Gap {
 }
 
 impl Evidence {
+    /// The same, with only those orders not accounted for that may hold one of these SKUs.
+    pub fn about<'a>(&self, wanted: impl Iterator<Item = Wanted<'a>> + Clone) -> Self {
+        let of_them = |order: &&Unaccounted| {
+            let mut wanted = wanted.clone();
+            wanted.any(|wanted| order.may_hold_now(wanted))
+        };
+        let unaccounted = self.unaccounted.iter().filter(of_them);
+        Self {
+            accepted: self.accepted,
+            archive: self.archive,
+            unaccounted: unaccounted.take(UNACCOUNTED_MAX).cloned().collect(),
+        }
+    }
+
     /// What this evidence lacks for a use of it; `None` where it is good enough.
     pub fn gap(&self, of: Use, freshness: &Freshness, now: Timestamp) -> Option<Gap> {
         let needs = of.requirement(freshness);
@@ -372,7 +371,7 @@ impl Evidence {
 impl Unaccounted {
     fn blocks(&self, which: Blocking, age_max: SignedDuration, now: Timestamp) -> bool {
         let found_at = match self.cause {
-            Cause::LinesAwaited => now,
+            Cause::LinesAwaited | Cause::LinesUnreadable => now,
             Cause::MissingFromNewList { since } => since,
         };
         let is_recent = now.duration_since(found_at) <= age_max;
@@ -389,6 +388,8 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
     use super::*;
+    use crate::domain::ids::{OrderCode, OrderId};
+    use crate::domain::unaccounted::MayHold;
 
     const MINUTE: i64 = 60;
 
@@ -416,6 +417,8 @@ mod tests {
             order: OrderId::new("opaque").unwrap(),
             code: OrderCode::new("900000012").unwrap(),
             cause,
+            may_hold: MayHold::Any,
+            left_by: None,
         }
     }
 

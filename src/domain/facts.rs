@@ -8,6 +8,7 @@ use super::evidence::Evidence;
 use super::ids::{ShopName, Sku};
 use super::order::{Line, Order, UnitType};
 use super::stock::{Level, LineStock, UnknownStock};
+use super::unaccounted::Wanted;
 
 /// A line with the stock seen for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +36,13 @@ pub struct Part {
     pub stock: LineStock,
     /// Units the whole order wants from that level.
     pub wanted: i64,
+}
+
+fn counted_at(stock: &LineStock) -> Option<Timestamp> {
+    match stock {
+        LineStock::Known(level) => Some(level.as_of),
+        LineStock::Unknown(_) => None,
+    }
 }
 
 impl LineFacts {
@@ -111,12 +119,8 @@ impl LineFacts {
 
     /// When its stock was counted, for a kit the part counted last; `None` while all of it is unknown.
     pub fn counted_at(&self) -> Option<Timestamp> {
-        let of = |stock: &LineStock| match stock {
-            LineStock::Known(level) => Some(level.as_of),
-            LineStock::Unknown(_) => None,
-        };
-        let parts = self.parts.iter().filter_map(|part| of(&part.stock));
-        parts.chain(of(&self.stock)).max()
+        let parts = self.parts.iter().filter_map(|part| counted_at(&part.stock));
+        parts.chain(counted_at(&self.stock)).max()
     }
 
     /// The SKU, or `?` where Kaspi gave none.
@@ -164,6 +168,24 @@ pub enum LinesFacts {
     Known(Vec<LineFacts>),
     /// They could not be read.
     Unreadable(String),
+}
+
+impl LinesFacts {
+    /// The SKUs that the lines take, and what those are in the warehouse; none while they are unreadable.
+    pub fn wanted(&self) -> impl Iterator<Item = Wanted<'_>> + Clone {
+        let lines = match self {
+            Self::Known(lines) => lines.as_slice(),
+            Self::Unreadable(_) => &[],
+        };
+        lines.iter().flat_map(|line| {
+            let whole = line.line.sku.iter().map(|sku| (sku, &line.stock));
+            let parts = line.parts.iter().map(|part| (&part.sku, &part.stock));
+            whole.chain(parts).map(|(sku, stock)| Wanted {
+                sku,
+                counted_at: counted_at(stock),
+            })
+        })
+    }
 }
 
 /// Counts over the shop's recent decisions, for the cancel budget.

@@ -1,5 +1,7 @@
 //! An order as Kaspi shows it, without personal data (KASPI_API §2–4).
 
+use std::fmt;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -182,8 +184,8 @@ pub struct Order {
     pub created_at: Timestamp,
     /// When the bank approved it; may be long after `created_at` (KASPI_API §2, late approval).
     pub approved_at: Option<Timestamp>,
-    /// Sum of the order.
-    pub total: Money,
+    /// Sum of the order; `None` where it could not be read.
+    pub total: Option<Money>,
     /// How it is paid.
     pub payment_mode: Option<PaymentMode>,
     /// Credit term in months.
@@ -206,6 +208,85 @@ pub struct Order {
     pub handed_over_at: Option<Timestamp>,
     /// Kaspi's reason for its cancellation; not all of them can be given by a merchant (KASPI_API §3).
     pub cancellation_reason: Option<String>,
+    /// Fields that came in another form than Kaspi documents: their values are unknown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<UnreadField>,
+}
+
+/// A field of an answer that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnreadField {
+    /// Its name in Kaspi's JSON.
+    pub field: Field,
+    /// What came in its place, as it may be shown: short, escaped, and only its kind where it may be personal.
+    pub raw: String,
+}
+
+impl fmt::Display for UnreadField {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is {}", self.field.as_str(), self.raw)
+    }
+}
+
+/// Declares the fields of an order that may come in a form that cannot be read.
+macro_rules! fields {
+    ($($(#[$doc:meta])* $variant:ident = $word:literal),+ $(,)?) => {
+        /// A field of an order that is read.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+        pub enum Field {
+            $($(#[$doc])* #[serde(rename = $word)] $variant,)+
+        }
+
+        impl Field {
+            /// Its name in Kaspi's JSON.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)+
+                }
+            }
+        }
+    };
+}
+
+fields! {
+    /// All of them.
+    Attributes = "attributes",
+    /// The number.
+    Code = "code",
+    /// The list.
+    State = "state",
+    /// How far it is.
+    Status = "status",
+    /// When it was placed.
+    CreationDate = "creationDate",
+    /// When the bank approved it.
+    ApprovedByBankDate = "approvedByBankDate",
+    /// The sum.
+    TotalPrice = "totalPrice",
+    /// How it is paid.
+    PaymentMode = "paymentMode",
+    /// The months of a credit.
+    CreditTerm = "creditTerm",
+    /// How the goods travel.
+    DeliveryMode = "deliveryMode",
+    /// Whether Kaspi delivers it.
+    IsKaspiDelivery = "isKaspiDelivery",
+    /// Whether the buyer must sign.
+    SignatureRequired = "signatureRequired",
+    /// Whether it is a pre-order.
+    PreOrder = "preOrder",
+    /// The point it is sent from.
+    PickupPointId = "pickupPointId",
+    /// When delivery is promised for.
+    PlannedDeliveryDate = "plannedDeliveryDate",
+    /// Why it was cancelled.
+    CancellationReason = "cancellationReason",
+    /// What the courier does.
+    KaspiDelivery = "kaspiDelivery",
+    /// Whether it must be packed at once.
+    Express = "kaspiDelivery.express",
+    /// When the courier took the goods.
+    CourierTransmissionDate = "kaspiDelivery.courierTransmissionDate",
 }
 
 impl Order {
@@ -217,6 +298,68 @@ impl Order {
     /// Whether it is in a state that only accepted orders have.
     pub fn is_in_accepted_state(&self) -> bool {
         self.state.is_accepted_state()
+    }
+
+    /// Its sum as people read it.
+    pub fn total_words(&self) -> String {
+        self.total
+            .map_or_else(|| "?".to_owned(), |total| total.to_string())
+    }
+
+    /// Whether this field could not be read.
+    pub fn is_unread(&self, field: Field) -> bool {
+        self.unread.iter().any(|unread| unread.field == field)
+    }
+
+    /// Which fields could not be read, in one text; `None` where all could.
+    pub fn unread_words(&self) -> Option<String> {
+        let words: Vec<String> = self.unread.iter().map(ToString::to_string).collect();
+        (!words.is_empty()).then(|| words.join(", "))
+    }
+
+    /// Keeps what an earlier reading showed of the fields that this one could not read.
+    pub fn keep_unread(&mut self, earlier: &Self) {
+        for unread in &self.unread {
+            match unread.field {
+                Field::Attributes => {
+                    let (state, status) = (self.state.clone(), self.status.clone());
+                    let unread = self.unread.clone();
+                    *self = Self {
+                        state,
+                        status,
+                        unread,
+                        ..earlier.clone()
+                    };
+                    return;
+                }
+                Field::Code => self.code = earlier.code.clone(),
+                Field::CreationDate => self.created_at = earlier.created_at,
+                Field::ApprovedByBankDate => self.approved_at = earlier.approved_at,
+                Field::TotalPrice => self.total = earlier.total,
+                Field::PaymentMode => self.payment_mode.clone_from(&earlier.payment_mode),
+                Field::CreditTerm => self.credit_term_months = earlier.credit_term_months,
+                Field::DeliveryMode => self.delivery_mode.clone_from(&earlier.delivery_mode),
+                Field::IsKaspiDelivery => self.kaspi_delivery = earlier.kaspi_delivery,
+                Field::SignatureRequired => self.signature_required = earlier.signature_required,
+                Field::PreOrder => self.pre_order = earlier.pre_order,
+                Field::PickupPointId => self.pickup_point.clone_from(&earlier.pickup_point),
+                Field::PlannedDeliveryDate => {
+                    self.planned_delivery_at = earlier.planned_delivery_at;
+                }
+                Field::CancellationReason => {
+                    self.cancellation_reason
+                        .clone_from(&earlier.cancellation_reason);
+                }
+                Field::Express => self.express = earlier.express,
+                Field::CourierTransmissionDate => self.handed_over_at = earlier.handed_over_at,
+                Field::KaspiDelivery => {
+                    self.express = earlier.express;
+                    self.handed_over_at = earlier.handed_over_at;
+                }
+                // The list that showed it says where it is.
+                Field::State | Field::Status => {}
+            }
+        }
     }
 
     /// Whether it waits for the merchant: `NEW` and `APPROVED_BY_BANK` (KASPI_API §2).
@@ -238,10 +381,10 @@ pub struct Line {
     pub quantity: u32,
     /// What a unit is.
     pub unit: UnitType,
-    /// Price of one unit.
-    pub unit_price: Money,
-    /// Total of the line.
-    pub total: Money,
+    /// Price of one unit; `None` where it was not given or could not be read.
+    pub unit_price: Option<Money>,
+    /// Total of the line; `None` where it was not given or could not be read.
+    pub total: Option<Money>,
     /// Product name as Kaspi shows it.
     pub name: Option<String>,
     /// Category code.
@@ -255,6 +398,25 @@ pub struct Line {
 pub enum Lines {
     /// All of them, at least one.
     Known(Vec<Line>),
-    /// They could not be read; the text says why.
-    Unreadable(String),
+    /// They could not be read.
+    Unreadable(UnreadableLines),
+}
+
+/// Lines that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnreadableLines {
+    /// Why.
+    pub why: String,
+    /// The SKUs they are of, where those of all lines were readable; `None`: of any.
+    pub skus: Option<Vec<Sku>>,
+}
+
+impl UnreadableLines {
+    /// Of which nothing is known.
+    pub fn of_any(why: impl Into<String>) -> Self {
+        Self {
+            why: why.into(),
+            skus: None,
+        }
+    }
 }

@@ -209,7 +209,7 @@ impl Ledger {
     /// The lines of an order with the stock seen for each.
     pub fn facts(&self, lines: &Lines, point: Option<&PickupPoint>) -> LinesFacts {
         let lines = match lines {
-            Lines::Unreadable(why) => return LinesFacts::Unreadable(why.clone()),
+            Lines::Unreadable(lines) => return LinesFacts::Unreadable(lines.why.clone()),
             Lines::Known(lines) => lines,
         };
         let mut wanted: HashMap<Sku, i64> = HashMap::new();

@@ -2,11 +2,94 @@
 //! ones that the newest list of new orders does not show.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
+use super::ids::{OrderCode, OrderId, Sku};
 use super::order::{State, Status};
+use crate::mutant::mutant;
 
-/// Number of failed requests for an order's lines after which verdicts no longer wait for them. That takes some sweeps:
-/// one order must not stop a shop for longer.
+/// SKUs of which an order may hold units.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MayHold {
+    /// Its lines are unknown: of any.
+    #[default]
+    Any,
+    /// Its lines name these, with what they are in the warehouse.
+    Of(Vec<Sku>),
+}
+
+impl MayHold {
+    /// Whether it may hold units of this SKU.
+    pub fn includes(&self, sku: &Sku) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Of(held) => held.contains(sku),
+        }
+    }
+}
+
+/// An SKU that an order wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted<'a> {
+    /// Which.
+    pub sku: &'a Sku,
+    /// When its stock was counted, where it is known.
+    pub counted_at: Option<Timestamp>,
+}
+
+/// Why an order may hold units that no reservation counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// It was accepted elsewhere, and its lines are still to be read.
+    LinesAwaited,
+    /// It is accepted, and its lines could not be read in several requests: until they are read, or a person says
+    /// what it holds.
+    LinesUnreadable,
+    /// It left the list of new orders and was not read since.
+    MissingFromNewList {
+        /// When the first list without it was complete. It blocks accepts for as long as a sweep may be old:
+        /// one that is asked about in vain, again and again, must not stop the shop.
+        since: Timestamp,
+    },
+}
+
+/// An order that may hold units that no reservation counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unaccounted {
+    /// Its id.
+    pub order: OrderId,
+    /// Its number.
+    pub code: OrderCode,
+    /// Why.
+    pub cause: Cause,
+    /// What it may hold.
+    #[serde(default)]
+    pub may_hold: MayHold,
+    /// When its goods had left the shelf at the latest: a count made after that lacks them. `None` while they may be
+    /// there.
+    #[serde(default)]
+    pub left_by: Option<Timestamp>,
+}
+
+impl Unaccounted {
+    /// Whether units of this SKU that its level counts as there may be this order's.
+    pub fn may_hold_now(&self, wanted: Wanted<'_>) -> bool {
+        let is_counted_since = self
+            .left_by
+            .is_some_and(|left| wanted.counted_at.is_some_and(|at| at > left));
+        self.may_hold.includes(wanted.sku) && !is_counted_since
+    }
+
+    /// Whether a person must say what it holds: waiting does not help.
+    pub const fn needs_person(&self) -> bool {
+        matches!(self.cause, Cause::LinesUnreadable)
+    }
+}
+
+/// Number of failed requests for an order's lines after which waiting for them is of no use: a person says what it
+/// holds, unless they can be read after all.
 pub const LINES_REQUESTS_MAX: u32 = 5;
 
 /// How far an order's lines are read.
@@ -18,13 +101,21 @@ pub enum LinesState {
     Known,
     /// They could not be read.
     Unreadable,
+    /// They could not be read, and a person said what it holds.
+    Resolved,
     /// Its goods left before the shelf was counted.
     NotNeeded,
 }
 
 impl LinesState {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Unread, Self::Known, Self::Unreadable, Self::NotNeeded];
+    pub const ALL: [Self; 5] = [
+        Self::Unread,
+        Self::Known,
+        Self::Unreadable,
+        Self::Resolved,
+        Self::NotNeeded,
+    ];
 
     /// The stored word.
     pub const fn as_str(self) -> &'static str {
@@ -32,6 +123,7 @@ impl LinesState {
             Self::Unread => "unread",
             Self::Known => "known",
             Self::Unreadable => "unreadable",
+            Self::Resolved => "resolved",
             Self::NotNeeded => "not_needed",
         }
     }
@@ -41,9 +133,14 @@ impl LinesState {
         Self::ALL.into_iter().find(|state| state.as_str() == word)
     }
 
-    /// Whether verdicts wait for the lines, after so many requests for them that failed.
-    pub const fn is_awaited(self, failures: u32) -> bool {
-        matches!(self, Self::Unread | Self::Unreadable) && failures < LINES_REQUESTS_MAX
+    /// Whether it is unknown what the order holds.
+    pub const fn are_unknown(self) -> bool {
+        matches!(self, Self::Unread | Self::Unreadable)
+    }
+
+    /// Whether another request for the lines may help, after so many that failed.
+    pub const fn are_awaited(self, failures: u32) -> bool {
+        self.are_unknown() && failures < LINES_REQUESTS_MAX
     }
 }
 
@@ -58,12 +155,42 @@ pub struct OrderWithoutLines {
     pub lines: LinesState,
     /// Requests for them that failed.
     pub failures: u32,
+    /// Since when it has been seen in its status.
+    pub status_since: Timestamp,
 }
 
 impl OrderWithoutLines {
-    /// Whether it is accepted, or may be by its unknown status, and its lines are awaited.
+    /// Whether it is accepted, or may be by its unknown status, or has left, and its lines are not known: until they
+    /// are read or a person says what it holds. Lines of orders that left are asked for by the sweep that finds them,
+    /// which is not complete before.
     pub fn is_unaccounted(&self) -> bool {
-        self.is_accepted() && self.lines.is_awaited(self.failures)
+        let is_lasting = !self.lines.are_awaited(self.failures);
+        let is_forgotten = is_lasting && mutant("r6_unreadable_order_forgotten");
+        self.lines.are_unknown()
+            && !is_forgotten
+            && (self.is_accepted() || is_lasting && self.has_departed())
+    }
+
+    /// Whether its goods have left, by its status.
+    fn has_departed(&self) -> bool {
+        matches!(
+            self.status,
+            Status::Completed | Status::ReturnRequested | Status::ReturnAccepted | Status::Returned
+        )
+    }
+
+    /// When its goods had left at the latest; `None` while they may be there.
+    pub fn left_by(&self) -> Option<Timestamp> {
+        self.has_departed().then_some(self.status_since)
+    }
+
+    /// Why it is not accounted for, where it is not.
+    pub fn cause(&self) -> Cause {
+        if self.failures < LINES_REQUESTS_MAX {
+            Cause::LinesAwaited
+        } else {
+            Cause::LinesUnreadable
+        }
     }
 
     /// Whether it is accepted by its status, or has an unknown status in a state of accepted orders.
@@ -125,6 +252,7 @@ mod tests {
             status: Status::from(status),
             lines: LinesState::Unread,
             failures: 0,
+            status_since: Timestamp::UNIX_EPOCH,
         }
     }
 
@@ -159,16 +287,50 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_awaited_until_five_requests_failed() {
-        for (state, awaited) in [
+    fn an_order_is_unaccounted_until_its_lines_are_read_or_a_person_resolves_it() {
+        for (lines, unaccounted) in [
             (LinesState::Unread, true),
             (LinesState::Unreadable, true),
             (LinesState::Known, false),
+            (LinesState::Resolved, false),
             (LinesState::NotNeeded, false),
         ] {
-            assert_eq!(state.is_awaited(4), awaited, "{state:?}");
-            assert!(!state.is_awaited(5), "{state:?}");
+            for (failures, cause) in [
+                (0, Cause::LinesAwaited),
+                (4, Cause::LinesAwaited),
+                (5, Cause::LinesUnreadable),
+                (1_000, Cause::LinesUnreadable),
+            ] {
+                let order = OrderWithoutLines {
+                    lines,
+                    failures,
+                    ..order("DELIVERY", "ACCEPTED_BY_MERCHANT")
+                };
+                assert_eq!(order.is_unaccounted(), unaccounted, "{lines:?} {failures}");
+                assert_eq!(order.cause(), cause);
+            }
         }
+    }
+
+    #[test]
+    fn an_order_that_left_is_unaccounted_once_its_lines_were_asked_for_in_vain() {
+        let left = |failures| OrderWithoutLines {
+            failures,
+            ..order("ARCHIVE", "COMPLETED")
+        };
+        assert!(!left(4).is_unaccounted());
+        assert!(left(5).is_unaccounted());
+        assert_eq!(left(5).left_by(), Some(Timestamp::UNIX_EPOCH));
+        assert_eq!(order("DELIVERY", "ACCEPTED_BY_MERCHANT").left_by(), None);
+    }
+
+    #[test]
+    fn an_order_may_hold_what_its_lines_name_or_anything() {
+        let sku = |text| Sku::new(text).unwrap();
+        let (a, b) = (sku("A"), sku("B"));
+        assert!(MayHold::Any.includes(&a));
+        let of_a = MayHold::Of(vec![a.clone()]);
+        assert!(of_a.includes(&a) && !of_a.includes(&b));
     }
 
     #[test]

@@ -1,30 +1,22 @@
-//! From Kaspi's JSON to the domain's values. A value that is missing or cannot be read is an error that names
-//! its field, never a guess.
+//! From Kaspi's JSON to the domain's values. A field that cannot be read is unknown and named, never a guess; lines
+//! that cannot be read are unreadable as a whole.
 
 use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::collections::{HashMap, HashSet};
 
-use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::bounded::Scalar;
+use super::fields::{Fields, flag, money, name, name_or_number, scalar, string, text, time, whole};
 use super::json::{is_json, parse};
-use super::page::{OrderRead, Page, UnreadableOrder};
+use super::page::{Asked, OrderRead, Page, UnreadableOrder};
 use super::wire;
 use crate::domain::ids::{EntryId, MasterProduct, OrderCode, OrderId, PickupPoint, Sku};
-use crate::domain::money::Money;
-use crate::domain::order::{Line, Lines, Order, State, Status, UnitType};
-use crate::text::shown;
+use crate::domain::order::{Field, Line, Lines, Order, State, Status, UnitType, UnreadableLines};
 
 /// Longest order or entry in bytes: twenty times what Kaspi sends. A longer one is not parsed.
 const RESOURCE_BYTES_MAX: usize = 64 * 1024;
-
-/// Longest id, code or SKU in bytes. Kaspi's have about 40 characters.
-const NAME_BYTES_MAX: usize = 200;
-
-/// Longest text for people that is kept, in characters.
-const TEXT_CHARS_MAX: usize = 200;
 
 /// Parses one resource of a list, unless it is too large to be one.
 fn resource<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, String> {
@@ -34,29 +26,6 @@ fn resource<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, String> {
     parse(raw.get().as_bytes())
 }
 
-/// A text that names something: short, and safe in a path, a terminal and a log.
-fn name(text: &str) -> Result<&str, String> {
-    if text.len() > NAME_BYTES_MAX {
-        return Err(format!("a name longer than {NAME_BYTES_MAX} bytes"));
-    }
-    if text.chars().any(char::is_control) {
-        return Err("a name with control characters".to_owned());
-    }
-    if text
-        .trim()
-        .split('/')
-        .any(|part| matches!(part, "." | ".."))
-    {
-        return Err("a name with . or .. as a part of a path".to_owned());
-    }
-    Ok(text)
-}
-
-/// A text that people read.
-fn text(text: &str) -> String {
-    shown(text, TEXT_CHARS_MAX)
-}
-
 /// Kaspi's message in an error answer; empty where there is none.
 pub(super) fn error_title(body: &[u8]) -> String {
     let errors: wire::Errors = serde_json::from_slice(body).unwrap_or_default();
@@ -64,17 +33,17 @@ pub(super) fn error_title(body: &[u8]) -> String {
     title.as_deref().map(text).unwrap_or_default()
 }
 
-pub(super) fn page(bytes: &[u8]) -> Result<Page, String> {
+pub(super) fn page(bytes: &[u8], asked: &Asked) -> Result<Page, String> {
     let list: wire::OrderList<'_> = parse(bytes)?;
     let mut entries = Included::new();
     for raw in list.included.map(|first| first.0).unwrap_or_default() {
-        // Included resources of other types do not parse as entries and are skipped.
-        if let Ok(entry) = resource::<wire::Entry>(raw) {
-            match entries.entry(entry.id.clone()) {
-                // It is unknown which of the two is right.
-                Occupied(mut twice) => drop(twice.insert(None)),
-                Vacant(place) => drop(place.insert(Some(entry))),
-            }
+        let Some((id, entry)) = included_entry(raw) else {
+            continue;
+        };
+        match entries.entry(id) {
+            // It is unknown which of the two is right.
+            Occupied(mut twice) => drop(twice.insert(None)),
+            Vacant(place) => drop(place.insert(Some(entry))),
         }
     }
     let meta = list
@@ -89,146 +58,279 @@ pub(super) fn page(bytes: &[u8]) -> Result<Page, String> {
         total_count: count(meta.total_count),
     };
     for raw in list.data.0 {
-        match order_read(raw, &mut entries) {
+        match order_read(raw, asked, &mut entries) {
             Ok(read) => page.orders.push(read),
-            Err(why) => {
-                let name: wire::OrderName = resource(raw).unwrap_or_default();
-                let code = name.attributes.and_then(|attributes| attributes.code);
-                page.unreadable.push(UnreadableOrder {
-                    id: name.id.as_deref().map(text),
-                    code: code.as_deref().map(text),
-                    why,
-                });
-            }
+            Err(unreadable) => page.unreadable.push(unreadable),
         }
     }
     Ok(page)
 }
 
-/// The one order of an answer.
-pub(super) fn single_order(bytes: &[u8]) -> Result<Order, String> {
+/// The one order of an answer. What is not said of its state stays as `asked`.
+pub(super) fn single_order(bytes: &[u8], asked: &Asked) -> Result<Order, String> {
     let single: wire::Single<'_> = parse(bytes)?;
-    order(&resource(single.data)?)
+    let wire: wire::Resource<'_> = resource(single.data)?;
+    let order = order(&wire, asked).map_err(|unreadable| unreadable.why)?;
+    // No list says where it is.
+    let needed = [Field::Attributes, Field::State, Field::Status];
+    let mut unread = order.unread.iter();
+    match unread.find(|unread| needed.contains(&unread.field)) {
+        Some(unread) => Err(unread.to_string()),
+        None => Ok(order),
+    }
 }
 
 /// Entries included in a page; `None` where one is used already, or came twice.
-type Included = HashMap<String, Option<wire::Entry>>;
+type Included<'a> = HashMap<String, Option<wire::Resource<'a>>>;
 
-fn order_read(raw: &RawValue, entries: &mut Included) -> Result<OrderRead, String> {
-    let wire: wire::Order = resource(raw)?;
-    let lines = included_lines(&wire, entries);
+/// An included entry and its id; resources of other types are skipped.
+fn included_entry(raw: &RawValue) -> Option<(String, wire::Resource<'_>)> {
+    let entry: wire::Resource<'_> = resource(raw).ok()?;
+    let is_entry = entry
+        .kind
+        .is_none_or(|kind| string(kind).as_deref() == Some("orderentries"));
+    let id = string(entry.id.filter(|_| is_entry)?)?;
+    Some((id, entry))
+}
+
+fn order_read(
+    raw: &RawValue,
+    asked: &Asked,
+    entries: &mut Included<'_>,
+) -> Result<OrderRead, UnreadableOrder> {
+    let wire: wire::Resource<'_> =
+        resource(raw).map_err(|why| UnreadableOrder { code: None, why })?;
+    let links = entry_links(&wire);
+    let lines = links
+        .as_ref()
+        .and_then(|links| included_lines(links, entries));
     Ok(OrderRead {
-        order: order(&wire)?,
+        order: order(&wire, asked)?,
         lines,
+        entries: links.and_then(|links| u32::try_from(links.len()).ok()),
     })
 }
 
-/// The order's lines, where every entry it names is included with its SKU; otherwise they are read singly. An
+/// The ids of the entries that an order names, if it names any.
+fn entry_links(order: &wire::Resource<'_>) -> Option<Vec<String>> {
+    let relationships: wire::OrderRelationships = resource(order.relationships?).ok()?;
+    let links = relationships.entries?.data?.0;
+    let ids: Vec<String> = links.into_iter().map(|link| link.id).collect();
+    (!ids.is_empty()).then_some(ids)
+}
+
+/// The lines of these entries, where every one is included with its SKU; otherwise they are read singly. An
 /// entry is one line of one order: it is removed from the map, so that naming it again adds nothing.
-fn included_lines(order: &wire::Order, entries: &mut Included) -> Option<Vec<Line>> {
-    let relationship = order.relationships.as_ref()?.entries.as_ref()?;
-    let links = &relationship.data.as_ref()?.0;
-    if links.is_empty() {
-        return None;
+fn included_lines(links: &[String], entries: &mut Included<'_>) -> Option<Vec<Line>> {
+    let mut lines = Vec::with_capacity(links.len());
+    for id in links {
+        let entry = entries.get_mut(id)?.take()?;
+        if let Some(line) = line(&entry).ok()? {
+            line.sku.as_ref()?;
+            lines.push(line);
+        }
     }
-    links
-        .iter()
-        .map(|link| {
-            line(&entries.get_mut(&link.id)?.take()?)
-                .ok()
-                .filter(|line| line.sku.is_some())
-        })
-        .collect()
+    Some(lines)
 }
 
-fn order(wire: &wire::Order) -> Result<Order, String> {
-    let a = &wire.attributes;
-    let empty = |error: crate::domain::ids::EmptyId| error.to_string();
-    let delivery = a.kaspi_delivery.as_ref();
+fn order(wire: &wire::Resource<'_>, asked: &Asked) -> Result<Order, UnreadableOrder> {
+    let mut fields = Fields::default();
+    let a: wire::OrderAttributes<'_> = match wire.attributes {
+        Some(raw) => fields.object(Field::Attributes, Some(raw)),
+        None => {
+            fields.note(Field::Attributes, None);
+            wire::OrderAttributes::default()
+        }
+    };
+    let code = a.code.and_then(name_or_number);
+    let id = wire.id.and_then(name_or_number);
+    let Some(id) = id.and_then(|id| OrderId::new(id).ok()) else {
+        return Err(UnreadableOrder {
+            code,
+            why: "its id is missing or no name".to_owned(),
+        });
+    };
+    // A number is understood, and is not what Kaspi documents.
+    let has_code_as_text = a.code.and_then(string).is_some() && code.is_some();
+    if !has_code_as_text {
+        fields.note(Field::Code, a.code);
+    }
+    let code = code.and_then(|code| OrderCode::new(code).ok());
+    let delivery: wire::KaspiDelivery<'_> = fields.object(Field::KaspiDelivery, a.kaspi_delivery);
+    let approved_at = fields.optional(Field::ApprovedByBankDate, a.approved_by_bank_date, time);
+    let created_at = fields.required(Field::CreationDate, a.creation_date, time);
+    let state: State = fields.word(Field::State, a.state, asked.state.as_ref());
+    let status: Status = fields.word(Field::Status, a.status, asked.status.as_ref());
+    let mut words = |field, raw| fields.words(field, raw);
+    let payment_mode = words(Field::PaymentMode, a.payment_mode);
+    let delivery_mode = words(Field::DeliveryMode, a.delivery_mode);
+    let cancellation_reason = words(Field::CancellationReason, a.cancellation_reason);
+    let pickup_point = fields.optional(Field::PickupPointId, a.pickup_point_id, |raw| {
+        let id = string(raw)?;
+        Some(PickupPoint::new(name(&id).ok()?).ok())
+    });
+    let mut is_set = |field, raw| fields.optional(field, raw, flag);
+    let kaspi_delivery = is_set(Field::IsKaspiDelivery, a.is_kaspi_delivery);
+    let express = is_set(Field::Express, delivery.express);
+    let signature_required = is_set(Field::SignatureRequired, a.signature_required);
+    let pre_order = is_set(Field::PreOrder, a.pre_order);
+    let order = Order {
+        code: match code {
+            Some(code) => code,
+            // People can name it by its id at least.
+            None => OrderCode::new(id.as_str()).map_err(|error| UnreadableOrder {
+                code: None,
+                why: error.to_string(),
+            })?,
+        },
+        id,
+        state,
+        status,
+        created_at: created_at.or(approved_at).unwrap_or(asked.placed_at),
+        approved_at,
+        total: fields.required(Field::TotalPrice, a.total_price, money),
+        payment_mode: payment_mode.map(Into::into),
+        credit_term_months: fields.optional(Field::CreditTerm, a.credit_term, whole),
+        delivery_mode: delivery_mode.map(Into::into),
+        kaspi_delivery,
+        express: express.unwrap_or(false),
+        signature_required: signature_required.unwrap_or(false),
+        pre_order: pre_order.unwrap_or(false),
+        pickup_point: pickup_point.flatten(),
+        planned_delivery_at: fields.optional(
+            Field::PlannedDeliveryDate,
+            a.planned_delivery_date,
+            time,
+        ),
+        handed_over_at: fields.optional(
+            Field::CourierTransmissionDate,
+            delivery.courier_transmission_date,
+            time,
+        ),
+        cancellation_reason,
+        unread: Vec::new(),
+    };
     Ok(Order {
-        id: OrderId::new(name(&wire.id)?).map_err(empty)?,
-        code: OrderCode::new(name(&a.code)?).map_err(empty)?,
-        state: State::from(text(&a.state)),
-        status: Status::from(text(&a.status)),
-        created_at: time(&a.creation_date).ok_or("attributes.creationDate is not a time")?,
-        approved_at: a.approved_by_bank_date.as_ref().and_then(time),
-        total: money(&a.total_price).ok_or("attributes.totalPrice is not an amount")?,
-        payment_mode: a.payment_mode.as_deref().map(|word| text(word).into()),
-        credit_term_months: a.credit_term.as_ref().and_then(Scalar::whole),
-        delivery_mode: a.delivery_mode.as_deref().map(|word| text(word).into()),
-        kaspi_delivery: a.is_kaspi_delivery,
-        express: delivery
-            .and_then(|delivery| delivery.express)
-            .unwrap_or(false),
-        signature_required: a.signature_required.unwrap_or(false),
-        pre_order: a.pre_order.unwrap_or(false),
-        pickup_point: a
-            .pickup_point_id
-            .as_deref()
-            .and_then(|id| PickupPoint::new(name(id).ok()?).ok()),
-        planned_delivery_at: a.planned_delivery_date.as_ref().and_then(time),
-        handed_over_at: delivery
-            .and_then(|delivery| delivery.courier_transmission_date.as_ref())
-            .and_then(time),
-        cancellation_reason: a.cancellation_reason.as_deref().map(text),
+        unread: fields.into_unread(),
+        ..order
     })
 }
 
-/// The lines of an entries answer; unreadable as a whole when one of them is.
+/// The lines of an entries answer; unreadable as a whole when one of them is. An entry of no units is no line.
 pub(super) fn lines(bytes: &[u8]) -> Result<Lines, String> {
+    let of_any = |why: String| Ok(Lines::Unreadable(UnreadableLines::of_any(why)));
     let list: wire::EntryList<'_> = match parse(bytes) {
         Ok(list) => list,
         // Valid JSON of another shape concerns this order only; it is not an outage.
-        Err(why) if is_json(bytes) => return Ok(Lines::Unreadable(why)),
+        Err(why) if is_json(bytes) => return of_any(why),
         Err(why) => return Err(why),
     };
     if list.data.0.is_empty() {
-        return Ok(Lines::Unreadable("Kaspi shows no entries".to_owned()));
+        return of_any("Kaspi shows no entries".to_owned());
     }
-    let lines = list.data.0.iter().map(|raw| line(&resource(raw)?));
-    let lines = match lines.collect::<Result<Vec<_>, _>>() {
-        Ok(lines) => lines,
-        Err(why) => return Ok(Lines::Unreadable(why)),
-    };
-    let mut ids = HashSet::new();
-    if !lines.iter().all(|line| ids.insert(&line.entry)) {
-        return Ok(Lines::Unreadable(
-            "the same entry is listed twice".to_owned(),
-        ));
+    let (mut lines, mut ids) = (Vec::new(), HashSet::new());
+    let (mut problem, mut skus) = (None, Some(Vec::new()));
+    for raw in &list.data.0 {
+        let read = match resource::<wire::Resource<'_>>(raw) {
+            Ok(entry) => line(&entry),
+            Err(why) => Err(UnreadLine { sku: None, why }),
+        };
+        let (sku, of_line) = match read {
+            Ok(None) => continue,
+            Ok(Some(line)) => (line.sku.clone(), Ok(line)),
+            Err(unread) => (unread.sku, Err(unread.why)),
+        };
+        match (sku, &mut skus) {
+            (Some(sku), Some(skus)) => skus.push(sku),
+            _ => skus = None,
+        }
+        match of_line {
+            Ok(line) if !ids.insert(line.entry.clone()) => {
+                problem = Some("the same entry is listed twice".to_owned());
+            }
+            Ok(line) => lines.push(line),
+            Err(why) => problem = problem.or(Some(why)),
+        }
     }
-    Ok(Lines::Known(lines))
+    Ok(match problem {
+        Some(why) => Lines::Unreadable(UnreadableLines { why, skus }),
+        None => Lines::Known(lines),
+    })
 }
 
-fn line(wire: &wire::Entry) -> Result<Line, String> {
-    let a = &wire.attributes;
-    let quantity = (a.quantity.whole())
-        .and_then(|quantity| u32::try_from(quantity).ok())
-        .filter(|quantity| *quantity > 0)
-        .ok_or("an entry's quantity is not a whole number of at least 1")?;
-    let product = wire.relationships.as_ref().and_then(|r| r.product.as_ref());
+/// An entry that could not be read.
+struct UnreadLine {
+    /// Its SKU, where that could be read.
+    sku: Option<Sku>,
+    why: String,
+}
+
+/// The line of an entry; `None` where it has no units.
+fn line(wire: &wire::Resource<'_>) -> Result<Option<Line>, UnreadLine> {
+    let unread = |sku: Option<Sku>, why: &str| UnreadLine {
+        sku,
+        why: why.to_owned(),
+    };
+    let raw = wire
+        .attributes
+        .ok_or_else(|| unread(None, "an entry has no attributes"))?;
+    let a: wire::EntryAttributes<'_> =
+        resource(raw).map_err(|why| unread(None, &format!("an entry: {why}")))?;
+    let offer: wire::Offer<'_> = match a.offer {
+        Some(raw) => {
+            resource(raw).map_err(|why| unread(None, &format!("an entry's offer: {why}")))?
+        }
+        None => wire::Offer::default(),
+    };
+    let sku = match offer.code {
+        None => None,
+        Some(raw) if string(raw).is_some_and(|code| code.trim().is_empty()) => None,
+        Some(raw) => {
+            let code = name_or_number(raw).and_then(|code| Sku::new(code).ok());
+            Some(code.ok_or_else(|| unread(None, "an entry's offer.code is no name"))?)
+        }
+    };
+    let Some(id) = wire.id.and_then(name_or_number) else {
+        return Err(unread(sku, "an entry's id is missing or no name"));
+    };
+    let entry = EntryId::new(id).map_err(|error| unread(sku.clone(), &error.to_string()))?;
+    let quantity = a.quantity.and_then(scalar).and_then(|value| value.whole());
+    let Some(quantity) = quantity.and_then(|quantity| u32::try_from(quantity).ok()) else {
+        return Err(unread(sku, "an entry's quantity is not a whole number"));
+    };
+    if quantity == 0 {
+        return Ok(None);
+    }
+    let relationships = wire.relationships.map(resource::<wire::EntryRelationships>);
+    let product = relationships.and_then(|r| r.ok()?.product);
     let master_product = product
-        .and_then(|product| product.data.as_ref())
-        .and_then(|links| links.0.first())
+        .and_then(|product| product.data)
+        .and_then(|links| links.0.into_iter().next())
         .and_then(|link| MasterProduct::new(name(&link.id).ok()?).ok());
-    let offer = a.offer.as_ref();
-    let sku = offer.and_then(|offer| offer.code.as_deref());
-    Ok(Line {
-        entry: EntryId::new(name(&wire.id)?).map_err(|error| error.to_string())?,
-        number: a.entry_number.as_ref().and_then(Scalar::whole).unwrap_or(0),
-        sku: sku
-            .map(name)
-            .transpose()?
-            .and_then(|code| Sku::new(code).ok()),
+    let category = a
+        .category
+        .and_then(|raw| resource::<wire::Category>(raw).ok());
+    let unit = match a.unit_type {
+        None => UnitType::Pieces,
+        Some(raw) => string(raw).map_or_else(
+            || UnitType::Other("unreadable".to_owned()),
+            |word| text(&word).into(),
+        ),
+    };
+    Ok(Some(Line {
+        entry,
+        number: a.entry_number.and_then(whole).unwrap_or(0),
+        sku,
         quantity,
-        unit: (a.unit_type.as_deref()).map_or(UnitType::Pieces, |word| text(word).into()),
-        unit_price: a.base_price.as_deref().and_then(money).unwrap_or_default(),
-        total: a.total_price.as_deref().and_then(money).unwrap_or_default(),
-        name: offer.and_then(|offer| offer.name.as_deref().map(text)),
-        category: (a.category.as_ref())
-            .and_then(|category| category.code.as_deref())
-            .map(text),
+        unit,
+        unit_price: a.base_price.and_then(money),
+        total: a.total_price.and_then(money),
+        name: offer.name.and_then(string).map(|name| text(&name)),
+        category: category
+            .and_then(|category| category.code)
+            .map(|code| text(&code)),
         master_product,
-    })
+    }))
 }
 
 /// The SKU of a master product; `None` when the merchant offers none.
@@ -250,13 +352,4 @@ pub(super) fn contradicts(bytes: &[u8], id: &OrderId) -> bool {
     };
     let answered = echo.data.and_then(|data| data.id);
     echo.errors.is_some() || answered.is_some_and(|raw| !is_ours(raw))
-}
-
-fn money(raw: &RawValue) -> Option<Money> {
-    Money::parse(raw.get().trim_matches('"')).ok()
-}
-
-/// Epoch milliseconds (KASPI_API §2).
-fn time(value: &Scalar) -> Option<Timestamp> {
-    (value.whole()).and_then(|ms| Timestamp::from_millisecond(ms).ok())
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Page, convert, gate};
+use super::{Asked, Page, convert, gate};
 use crate::domain::ids::Sku;
 use crate::domain::order::{Lines, Order};
 use crate::net;
@@ -13,9 +13,9 @@ use crate::net;
 /// A page of a list of orders.
 ///
 /// # Errors
-/// Which field was wrong, for the page as a whole; a single order that is wrong is listed in the page.
-pub fn page(bytes: &[u8]) -> Result<Page, String> {
-    convert::page(bytes)
+/// Which field was wrong, for the page as a whole; an order names its own fields that are.
+pub fn page(bytes: &[u8], asked: &Asked) -> Result<Page, String> {
+    convert::page(bytes, asked)
 }
 
 /// One order.
@@ -23,7 +23,12 @@ pub fn page(bytes: &[u8]) -> Result<Page, String> {
 /// # Errors
 /// Which field was wrong.
 pub fn order(bytes: &[u8]) -> Result<Order, String> {
-    convert::single_order(bytes)
+    let asked = Asked {
+        state: None,
+        status: None,
+        placed_at: Timestamp::UNIX_EPOCH,
+    };
+    convert::single_order(bytes, &asked)
 }
 
 /// The lines of one order; [`Lines::Unreadable`] where the entries cannot be read.

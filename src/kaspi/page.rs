@@ -1,6 +1,8 @@
 //! A page of a list of orders (KASPI_API §2).
 
-use crate::domain::order::{Line, Order};
+use jiff::Timestamp;
+
+use crate::domain::order::{Line, Order, State, Status};
 
 /// An order of a list, with its lines if they came along.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,17 +11,28 @@ pub struct OrderRead {
     pub order: Order,
     /// Its lines, where the list included all of them.
     pub lines: Option<Vec<Line>>,
+    /// How many entries the order names, where it names any.
+    pub entries: Option<u32>,
 }
 
-/// An order that could not be read. It is reported, never dropped.
+/// An order whose id could not be read. It is reported, never dropped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnreadableOrder {
-    /// Its id, if that could be read.
-    pub id: Option<String>,
     /// Its code, if that could be read.
     pub code: Option<String>,
-    /// Which field was wrong.
+    /// What was wrong.
     pub why: String,
+}
+
+/// What a list was asked for. It says of each of its orders what the order itself may fail to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// Only orders in this state.
+    pub state: Option<State>,
+    /// Only orders with this status.
+    pub status: Option<Status>,
+    /// When an order without a readable date counts as placed.
+    pub placed_at: Timestamp,
 }
 
 /// One page of a list of orders.

@@ -8,11 +8,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::gate::Blocked;
 use super::includes::Includes;
-use super::page::Page;
+use super::page::{Asked, Page};
 use super::transport::{Method, WireResponse};
 use super::{ApiError, Shared, convert, json};
 use crate::domain::ids::{MasterProduct, OrderId, Sku};
-use crate::domain::order::{Lines, Order, State, Status};
+use crate::domain::order::{Lines, Order, State, Status, UnreadableLines};
 use crate::net::Backoff;
 
 /// Pauses between the repeats of one read.
@@ -106,38 +106,51 @@ impl Reader {
             ));
         }
         let path = || "/v2/orders".to_owned();
+        let placed_at = match query.state {
+            // Its deadline then is at the latest what it would be for an order that is just seen.
+            Some(State::New) => self.shared.clock.now(),
+            // As long ago as the list reaches.
+            _ => query.from,
+        };
+        let asked = Asked {
+            state: query.state.clone(),
+            status: query.status.clone(),
+            placed_at,
+        };
+        let page = |bytes: &[u8]| convert::page(bytes, &asked);
         // A probe after an outage uses only what Kaspi is sure to know.
         let are_wanted = query.include_entries && self.shared.gate.is_closed();
         if are_wanted && self.includes.are_used(self.shared.clock.ticks()) {
             let mut with = pairs.clone();
             with.push(("include[orders]".to_owned(), "entries".to_owned()));
             let request = self.shared.request(Method::Get, path(), with, None);
-            let is_refused = match self.try_until_stopped(&request, &convert::page).await {
+            let is_refused = match self.try_until_stopped(&request, &page).await {
                 Ok(page) => {
                     self.includes.succeeded();
                     return Ok(page);
                 }
                 Err(error @ ApiError::Token) => return Err(error),
                 Err(ApiError::Snooze { .. } | ApiError::Breaker { .. }) => {
-                    return self.get(path(), pairs, convert::page).await;
+                    return self.get(path(), pairs, page).await;
                 }
                 Err(error) => matches!(error, ApiError::Parameters { .. }),
             };
-            let plain = self.get(path(), pairs, convert::page).await;
+            let plain = self.get(path(), pairs, page).await;
             if plain.is_ok() {
                 self.includes.failed(is_refused, self.shared.clock.ticks());
             }
             return plain;
         }
-        self.get(path(), pairs, convert::page).await
+        self.get(path(), pairs, page).await
     }
 
     /// One order as it is now; `None` when Kaspi knows none with this id.
     pub async fn order(&self, id: &OrderId) -> Result<Option<Order>, ApiError> {
         let path = format!("/v2/orders/{}", segment(id.as_str()));
+        let asked = self.asked_of_one();
         let answer = self
             .get(path, Vec::new(), |bytes| {
-                let order = convert::single_order(bytes)?;
+                let order = convert::single_order(bytes, &asked)?;
                 if order.id != *id {
                     return Err(format!("asked for order {id}, got {}", order.id));
                 }
@@ -150,12 +163,21 @@ impl Reader {
         }
     }
 
+    /// Nothing is known of an order beside what its own answer says.
+    fn asked_of_one(&self) -> Asked {
+        Asked {
+            state: None,
+            status: None,
+            placed_at: self.shared.clock.now(),
+        }
+    }
+
     /// The order with this code, as people say it.
     pub async fn by_code(&self, code: &str) -> Result<Option<Order>, ApiError> {
         let query = vec![("filter[orders][code]".to_owned(), code.to_owned())];
-        let page = self
-            .get("/v2/orders".to_owned(), query, convert::page)
-            .await?;
+        let asked = self.asked_of_one();
+        let page = |bytes: &[u8]| convert::page(bytes, &asked);
+        let page = self.get("/v2/orders".to_owned(), query, page).await?;
         Ok(page
             .orders
             .into_iter()
@@ -170,7 +192,8 @@ impl Reader {
         let read = self.get(path, Vec::new(), convert::lines).await;
         let mut lines = match read {
             Err(ApiError::NotFound) => {
-                return Ok(Lines::Unreadable("Kaspi shows no entries (404)".to_owned()));
+                let why = "Kaspi shows no entries (404)";
+                return Ok(Lines::Unreadable(UnreadableLines::of_any(why)));
             }
             Err(error) => return Err(error),
             Ok(Lines::Known(lines)) => lines,
@@ -181,7 +204,8 @@ impl Reader {
                 line.sku = match self.sku_of(product).await {
                     // Not the same as "there is no SKU": the lines are unreadable and read again.
                     Err(ApiError::Unreadable(why)) => {
-                        return Ok(Lines::Unreadable(format!("the SKU of a line: {why}")));
+                        let why = format!("the SKU of a line: {why}");
+                        return Ok(Lines::Unreadable(UnreadableLines::of_any(why)));
                     }
                     sku => sku?,
                 };

@@ -66,20 +66,20 @@ pub(super) struct Echoed<'a> {
     pub(super) id: Option<&'a RawValue>,
 }
 
-#[derive(Debug, Deserialize)]
-pub(super) struct Order {
-    pub(super) id: String,
-    pub(super) attributes: OrderAttributes,
-    #[serde(default)]
-    pub(super) relationships: Option<OrderRelationships>,
-}
+/// A value as it came; `None` where it is null or absent.
+pub(super) type Raw<'a> = Option<&'a RawValue>;
 
-/// Enough of an order to name one that cannot be read.
-#[derive(Debug, Deserialize, Default)]
-pub(super) struct OrderName {
-    pub(super) id: Option<String>,
-    #[serde(default)]
-    pub(super) attributes: Option<CodeOnly>,
+/// An order or an entry. Each part is read by itself, so that one that is wrong does not lose the others.
+#[derive(Debug, Deserialize)]
+pub(super) struct Resource<'a> {
+    #[serde(default, borrow, rename = "type")]
+    pub(super) kind: Raw<'a>,
+    #[serde(default, borrow)]
+    pub(super) id: Raw<'a>,
+    #[serde(default, borrow)]
+    pub(super) attributes: Raw<'a>,
+    #[serde(default, borrow)]
+    pub(super) relationships: Raw<'a>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -87,32 +87,50 @@ pub(super) struct CodeOnly {
     pub(super) code: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Default)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct OrderAttributes {
-    pub(super) code: String,
-    pub(super) total_price: Box<RawValue>,
-    pub(super) creation_date: Scalar,
-    pub(super) state: String,
-    pub(super) status: String,
-    pub(super) approved_by_bank_date: Option<Scalar>,
-    pub(super) planned_delivery_date: Option<Scalar>,
-    pub(super) payment_mode: Option<String>,
-    pub(super) credit_term: Option<Scalar>,
-    pub(super) delivery_mode: Option<String>,
-    pub(super) is_kaspi_delivery: Option<bool>,
-    pub(super) signature_required: Option<bool>,
-    pub(super) pre_order: Option<bool>,
-    pub(super) pickup_point_id: Option<String>,
-    pub(super) cancellation_reason: Option<String>,
-    pub(super) kaspi_delivery: Option<KaspiDelivery>,
+pub(super) struct OrderAttributes<'a> {
+    #[serde(default, borrow)]
+    pub(super) code: Raw<'a>,
+    #[serde(default, borrow)]
+    pub(super) total_price: Raw<'a>,
+    #[serde(default, borrow)]
+    pub(super) creation_date: Raw<'a>,
+    #[serde(default, borrow)]
+    pub(super) state: Raw<'a>,
+    #[serde(default, borrow)]
+    pub(super) status: Raw<'a>,
+    #[serde(default, borrow)]
+    pub(super) approved_by_bank_date: Raw<'a>,
+    #[serde(default, borrow)]
+    pub(super) planned_delivery_date: Raw<'a>,
+    #[serde(default, borrow)]
+    pub(super) payment_mode: Raw<'a>,
+    #[serde(default, borrow)]
+    pub(super) credit_term: Raw<'a>,
+    #[serde(default, borrow)]
+    pub(super) delivery_mode: Raw<'a>,
+    #[serde(default, borrow)]
+    pub(super) is_kaspi_delivery: Raw<'a>,
+    #[serde(default, borrow)]
+    pub(super) signature_required: Raw<'a>,
+    #[serde(default, borrow)]
+    pub(super) pre_order: Raw<'a>,
+    #[serde(default, borrow)]
+    pub(super) pickup_point_id: Raw<'a>,
+    #[serde(default, borrow)]
+    pub(super) cancellation_reason: Raw<'a>,
+    #[serde(default, borrow)]
+    pub(super) kaspi_delivery: Raw<'a>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Default)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct KaspiDelivery {
-    pub(super) courier_transmission_date: Option<Scalar>,
-    pub(super) express: Option<bool>,
+pub(super) struct KaspiDelivery<'a> {
+    #[serde(default, borrow)]
+    pub(super) courier_transmission_date: Raw<'a>,
+    #[serde(default, borrow)]
+    pub(super) express: Raw<'a>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -135,29 +153,28 @@ pub(super) struct EntryList<'a> {
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Entry {
-    pub(super) id: String,
-    pub(super) attributes: EntryAttributes,
-    #[serde(default)]
-    pub(super) relationships: Option<EntryRelationships>,
-}
-
-#[derive(Debug, Deserialize)]
 pub(super) struct EntryRelationships {
     #[serde(default)]
     pub(super) product: Option<Relationship>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Default)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct EntryAttributes {
-    pub(super) entry_number: Option<Scalar>,
-    pub(super) quantity: Scalar,
-    pub(super) base_price: Option<Box<RawValue>>,
-    pub(super) total_price: Option<Box<RawValue>>,
-    pub(super) unit_type: Option<String>,
-    pub(super) category: Option<Category>,
-    pub(super) offer: Option<Offer>,
+pub(super) struct EntryAttributes<'a> {
+    #[serde(default, borrow)]
+    pub(super) entry_number: Raw<'a>,
+    #[serde(default, borrow)]
+    pub(super) quantity: Raw<'a>,
+    #[serde(default, borrow)]
+    pub(super) base_price: Raw<'a>,
+    #[serde(default, borrow)]
+    pub(super) total_price: Raw<'a>,
+    #[serde(default, borrow)]
+    pub(super) unit_type: Raw<'a>,
+    #[serde(default, borrow)]
+    pub(super) category: Raw<'a>,
+    #[serde(default, borrow)]
+    pub(super) offer: Raw<'a>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -165,10 +182,12 @@ pub(super) struct Category {
     pub(super) code: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
-pub(super) struct Offer {
-    pub(super) code: Option<String>,
-    pub(super) name: Option<String>,
+#[derive(Debug, Deserialize, Default)]
+pub(super) struct Offer<'a> {
+    #[serde(default, borrow)]
+    pub(super) code: Raw<'a>,
+    #[serde(default, borrow)]
+    pub(super) name: Raw<'a>,
 }
 
 #[derive(Debug, Deserialize)]

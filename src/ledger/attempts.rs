@@ -4,11 +4,12 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::due_actions::Due;
+use super::facts::skus;
 use super::recheck::{Recheck, Rechecked, decide_again, withdraw};
 use super::transitions::{apply, close};
 use crate::crash_point::crash_point;
 use crate::domain::action::{End, Event, Kind, Outcome, OutcomeKind, RetryPolicy};
-use crate::domain::evidence::Use;
+use crate::domain::evidence::{Evidence, Gap, Unaccounted, Use};
 use crate::domain::hold::HoldCause;
 use crate::domain::ids::ShopName;
 use crate::domain::notice::{self, Notice};
@@ -63,6 +64,25 @@ fn evidence_needed(due: &Due) -> Option<Use> {
     } else {
         Some(Use::Repeat)
     }
+}
+
+/// What is known of the shop's orders, of those not accounted for only what may hold the order's units.
+async fn evidence_about(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    due: &Due,
+    evidence: &Evidence,
+) -> Result<Evidence, StoreError> {
+    if evidence.unaccounted.is_empty() {
+        return Ok(evidence.clone());
+    }
+    let Some((order, lines)) = tx.order_and_lines(shop, &due.order.id).await? else {
+        return Ok(evidence.clone());
+    };
+    let names: Vec<&str> = skus(&lines).collect();
+    let listed = tx.listings(&names).await?;
+    let lines = listed.facts(&lines, order.pickup_point.as_ref());
+    Ok(evidence.about(lines.wanted()))
 }
 
 async fn still_due(tx: &mut WriteTx<'_>, due: &Due, now: Timestamp) -> Result<bool, StoreError> {
@@ -211,7 +231,19 @@ impl Store {
                 continue;
             }
             // What it rests on is asked for again, as an order that was found since may have taken its units.
-            let gap = evidence_needed(due).and_then(|needed| evidence.gap(needed, freshness, now));
+            let needed = evidence_needed(due);
+            let evidence = match needed {
+                Some(_) => evidence_about(&mut tx, shop, due, &evidence).await?,
+                None => evidence.clone(),
+            };
+            let gap = needed.and_then(|needed| evidence.gap(needed, freshness, now));
+            if let Some(Gap::Unaccounted(orders)) = &gap
+                && orders.iter().any(Unaccounted::needs_person)
+            {
+                let why = gap.map_or_else(String::new, |gap| gap.to_string());
+                withdraw(&mut tx, shop, due, &why, now).await?;
+                continue;
+            }
             if gap.is_some() {
                 launch.wants_sweep = true;
                 let later = now.saturating_add(LOOK_AGAIN).unwrap_or(now);

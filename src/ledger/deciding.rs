@@ -10,7 +10,7 @@ use crate::crash_point::crash_point;
 use crate::domain::decision::{Decision, decide};
 use crate::domain::facts::{Facts, ShopFacts, ShortageSeen};
 use crate::domain::ids::ShopName;
-use crate::domain::order::{Line, Lines, Order};
+use crate::domain::order::{Line, Lines, Order, UnreadableLines};
 use crate::domain::policy::Policy;
 use crate::domain::stock_ledger::{Demand, Ledger};
 use crate::domain::verdict::Verdict;
@@ -164,6 +164,8 @@ impl Pass<'_, '_> {
             sent: candidate.sent.clone(),
             shop_facts: self.shop_facts.clone(),
         };
+        let evidence = self.shop_facts.evidence.about(facts.lines.wanted());
+        facts.shop_facts.evidence = evidence;
         facts.shortage = self.note_shortage(candidate, facts.is_short()).await?;
         let decision = decide(&facts, policy, self.now);
         let demands = match decision.verdict {
@@ -342,8 +344,11 @@ async fn lines_of(
 
 fn candidate(row: Row, lines: Vec<Line>) -> Result<Candidate, StoreError> {
     let lines = match row.lines_state.as_str() {
-        "known" => Lines::Known(lines),
-        _ => Lines::Unreadable(row.lines_problem.unwrap_or_default()),
+        "known" | "resolved" => Lines::Known(lines),
+        _ => {
+            let why = row.lines_problem.unwrap_or_default();
+            Lines::Unreadable(UnreadableLines::of_any(why))
+        }
     };
     let shortage = row
         .shortage_since

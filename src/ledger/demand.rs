@@ -6,16 +6,16 @@ use crate::domain::order::{Line, Lines, Order};
 use crate::domain::stock_ledger::Demand;
 use crate::store::{StoreError, WriteTx, orders};
 
-/// Units that an order needs by its stored lines; `None` while its lines are unknown.
+/// Units that an order needs by its stored lines, or by what a person said of it; `None` while they are unknown.
 pub(crate) async fn known_demands(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
     order: &Order,
 ) -> Result<Option<Vec<Demand>>, StoreError> {
-    let lines = orders::known_lines(tx, shop, &order.id).await?;
-    if lines.is_empty() {
+    if !orders::are_lines_known(tx, shop, &order.id).await? {
         return Ok(None);
     }
+    let lines = orders::known_lines(tx, shop, &order.id).await?;
     Ok(Some(demands(tx, order, lines).await?))
 }
 

@@ -9,10 +9,6 @@ use crate::domain::evidence::{Cause, Evidence, Interval, Unaccounted};
 use crate::domain::ids::ShopName;
 use crate::store::{StoreError, WriteTx, at, unaccounted};
 
-/// Orders not accounted for that a decision stores at most: those whose lines are awaited, then those that left
-/// the list of new orders last.
-const UNACCOUNTED_MAX: usize = 100;
-
 impl WriteTx<'_> {
     /// What the shop's verdicts rest on.
     pub(crate) async fn evidence(&mut self, shop: &ShopName) -> Result<Evidence, StoreError> {
@@ -26,8 +22,11 @@ impl WriteTx<'_> {
     async fn unaccounted(&mut self, shop: &ShopName) -> Result<Vec<Unaccounted>, StoreError> {
         let mut found = Vec::new();
         for stored in unaccounted::without_lines(self.conn()?, shop).await? {
-            if stored.order.is_unaccounted() {
-                found.push(stored.unaccounted(Cause::LinesAwaited));
+            let order = &stored.order.order;
+            if order.is_unaccounted() {
+                let (cause, left_by) = (order.cause(), order.left_by());
+                let order = stored.order;
+                found.push(order.unaccounted(cause, stored.may_hold, left_by));
             }
         }
         let mut missing = Vec::new();
@@ -42,12 +41,11 @@ impl WriteTx<'_> {
             missing.extend(since.map(|since| (since, stored)));
         }
         missing.sort_by_key(|(since, _)| Reverse(*since));
-        found.extend(
-            missing
-                .into_iter()
-                .map(|(since, stored)| stored.unaccounted(Cause::MissingFromNewList { since })),
-        );
-        found.truncate(UNACCOUNTED_MAX);
+        for (since, stored) in missing {
+            let may_hold = unaccounted::may_hold_by_lines(self.conn()?, shop, &stored.id).await?;
+            let cause = Cause::MissingFromNewList { since };
+            found.push(stored.unaccounted(cause, may_hold, None));
+        }
         Ok(found)
     }
 

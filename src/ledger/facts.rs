@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::availability::{StockSettings, Viewpoint};
 use crate::domain::facts::{ShopFacts, ShortageSeen};
 use crate::domain::ids::{OrderId, ShopName};
-use crate::domain::order::{Lines, Order};
+use crate::domain::order::{Lines, Order, UnreadableLines};
 use crate::mutant::mutant;
 use crate::store::orders::parse_order;
 use crate::store::{StoreError, WriteTx, at, counters};
@@ -107,8 +107,13 @@ impl WriteTx<'_> {
             return Ok(None);
         };
         let lines = match state.as_str() {
-            "known" => Lines::Known(crate::store::orders::known_lines(self, shop, id).await?),
-            _ => Lines::Unreadable(problem.unwrap_or_else(|| "not read yet".to_owned())),
+            "known" | "resolved" => {
+                Lines::Known(crate::store::orders::known_lines(self, shop, id).await?)
+            }
+            _ => {
+                let why = problem.unwrap_or_else(|| "not read yet".to_owned());
+                Lines::Unreadable(UnreadableLines::of_any(why))
+            }
         };
         Ok(Some((parse_order(&body)?, lines)))
     }

@@ -51,10 +51,10 @@ impl Known {
         !matches!(status, Status::Cancelling | Status::Other(_))
     }
 
-    /// Whether verdicts wait for its lines.
+    /// Whether its lines are unknown, and another request for them may help.
     pub(crate) fn are_lines_awaited(&self) -> Result<bool, StoreError> {
         let failures = u32::try_from(self.lines_failures).unwrap_or(u32::MAX);
-        Ok(lines_state(&self.lines_state)?.is_awaited(failures))
+        Ok(lines_state(&self.lines_state)?.are_awaited(failures))
     }
 
     /// Whether its goods lay on the shelf when it was last seen, by what was known then.

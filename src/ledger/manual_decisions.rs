@@ -33,7 +33,7 @@ struct Live {
 }
 
 impl Store {
-    /// The shop and id of the order with this code; `shop` narrows it where two shops share codes.
+    /// The shop and id of the order with this code or id; `shop` narrows it where two shops share codes.
     pub async fn find_order(
         &self,
         code: &str,
@@ -41,7 +41,7 @@ impl Store {
     ) -> Result<(ShopName, OrderId), StoreError> {
         let mut reader = self.read().await?;
         let found: Vec<(String, String)> = sqlx::query_as(
-            "SELECT shop, id FROM orders WHERE code = ?1 AND (?2 IS NULL OR shop = ?2)",
+            "SELECT shop, id FROM orders WHERE (code = ?1 OR id = ?1) AND (?2 IS NULL OR shop = ?2)",
         )
         .bind(code)
         .bind(shop)

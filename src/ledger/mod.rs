@@ -27,6 +27,7 @@ pub(crate) mod retention;
 pub(crate) mod stock_check;
 pub(crate) mod stock_import;
 pub(crate) mod transitions;
+pub(crate) mod unread_orders;
 
 pub use attempts::{Begun, Ended, Launch};
 pub use availability::{StockSettings, StockView};
@@ -40,3 +41,4 @@ pub use recheck::Recheck;
 pub use restore::{Restored, restore};
 pub use stock_check::{Difference, Promise, StockCheck};
 pub use stock_import::Import;
+pub use unread_orders::{Resolution, UnreadOrder};

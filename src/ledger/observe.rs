@@ -93,19 +93,26 @@ pub(crate) async fn observe(
     readings: &[Reading],
     now: Timestamp,
 ) -> Result<Observed, StoreError> {
-    let readings = newest(readings);
+    let mut readings: Vec<Reading> = newest(readings).into_iter().cloned().collect();
     let ids: Vec<&str> = readings
         .iter()
         .map(|reading| reading.order.id.as_str())
         .collect();
     let known = known(tx, shop, &ids).await?;
+    for reading in &mut readings {
+        let stored = known.get(reading.order.id.as_str());
+        if let (Some(row), false) = (stored, reading.order.unread.is_empty()) {
+            let stored = orders::parse_order(&row.body)?;
+            reading.order.keep_unread(&stored);
+        }
+    }
     let unknown = readings.iter().map(|reading| &reading.order);
     let unknown = unknown.filter(|order| !known.contains_key(order.id.as_str()));
     let deleted_orders = tx.deleted_orders(shop, unknown).await?;
     let mut observed = Observed::default();
     let mut unchanged = Vec::new();
     let mut batch = Batch::default();
-    for reading in readings {
+    for reading in &readings {
         let order = &reading.order;
         let asked_at = if mutant("r8_dated_by_its_answer") {
             ms(now)
@@ -139,6 +146,10 @@ pub(crate) async fn observe(
                 let is_withdrawn = is_edited && amended::forget_lines(tx, shop, order, now).await?;
                 let lines_wanted = is_edited || row.lines_state != "known";
                 if let (true, Some(lines)) = (lines_wanted, &reading.lines) {
+                    if row.lines_state == "resolved" {
+                        // What a person said of it is not needed any more.
+                        orders::forget_lines(tx, shop, &order.id).await?;
+                    }
                     orders::put_lines(tx, shop, &order.id, lines, now).await?;
                     amended::adjust_reservations(tx, shop, order, now).await?;
                 }

@@ -140,12 +140,12 @@ impl Store {
                             .await?;
                     }
                 }
-                Ok(Lines::Unreadable(why)) => {
+                Ok(Lines::Unreadable(lines)) => {
                     orders::lines_asked(&mut tx, shop, &order.id).await?;
-                    orders::lines_failed(&mut tx, shop, &order.id, Some(why), retry_at).await?;
+                    orders::lines_failed(&mut tx, shop, &order.id, Some(lines), retry_at).await?;
                 }
                 Err(why) => {
-                    if *why == NoLines::Failed && !mutant("r6_lines_asked_for_ever") {
+                    if *why == NoLines::Failed {
                         orders::lines_asked(&mut tx, shop, &order.id).await?;
                     }
                     orders::lines_failed(&mut tx, shop, &order.id, None, retry_at).await?;

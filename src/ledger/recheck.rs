@@ -95,7 +95,7 @@ pub(crate) async fn decide_again(
     };
     *all = all.saturating_sub(1);
     *hour = hour.saturating_sub(1);
-    let facts = Facts {
+    let mut facts = Facts {
         shop: Some(shop.clone()),
         lines,
         order,
@@ -105,6 +105,7 @@ pub(crate) async fn decide_again(
         sent: None,
         shop_facts,
     };
+    facts.shop_facts.evidence = facts.shop_facts.evidence.about(facts.lines.wanted());
     let decision = decide(&facts, &recheck.policy_for(&due.kind), now);
     let same_rule = decision.proposed.word() == due.kind.word();
     let waits_only_for_readings = decision.waits_only_for_readings();

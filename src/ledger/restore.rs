@@ -271,7 +271,7 @@ impl Store {
         let mut awaited = 0;
         for (state, failures) in orders {
             let failures = u32::try_from(failures).unwrap_or(u32::MAX);
-            awaited += u64::from(lines_state(&state)?.is_awaited(failures));
+            awaited += u64::from(lines_state(&state)?.are_awaited(failures));
         }
         Ok(awaited)
     }

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 use super::kaspi_clock::KaspiClock;
 use super::write_access::WriteAccess;
-use super::{StageError, meter, poll};
+use super::{StageError, meter, unreadable};
 use crate::clock::Clock;
 use crate::domain::action::RetryPolicy;
 use crate::domain::denial::Denial;
@@ -106,7 +106,7 @@ pub struct Ctx {
     pub meter: meter::Meter,
     policy: RwLock<Arc<Policy>>,
     random: Mutex<fastrand::Rng>,
-    pub(super) unreadable: poll::Unreadable,
+    pub(super) unreadable: unreadable::Unreadable,
 }
 
 /// How old another shop's last complete sweep may be for its promises to count as certain: one sweep may
@@ -135,7 +135,7 @@ impl Ctx {
             meter: meter::Meter::default(),
             policy: RwLock::new(parts.policy),
             random: Mutex::new(fastrand::Rng::with_seed(parts.seed)),
-            unreadable: poll::Unreadable::default(),
+            unreadable: unreadable::Unreadable::default(),
         }
     }
 

@@ -108,7 +108,7 @@ fn log(ctx: &Ctx, order: &Decided, id: i64, now: Timestamp) {
     log_event!(
         ORDER_DECIDED, shop = %ctx.shop, order.code = %facts.order.code, decision.id = id,
         verdict = decision.verdict.word(), rule = %decision.rule, acts = ctx.mode == Mode::Act,
-        age_s = age.as_secs(), left_s = left.as_secs(), total_kzt = facts.order.total.tiyn() / 100,
+        age_s = age.as_secs(), left_s = left.as_secs(), total_kzt = facts.order.total.map(|total| total.tiyn() / 100),
         lines = facts.lines().len(), express = facts.order.express, short = %short(facts),
         policy = policy.digest(), why = %why.join("; "), "order decided"
     );

@@ -5,7 +5,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Ctx, StageError};
 use crate::crash_point::crash_point;
-use crate::domain::order::Status;
+use crate::domain::order::{Lines, Order, Status};
+use crate::kaspi::ApiError;
 use crate::ledger::{LinesRead, NoLines};
 use crate::mutant::mutant;
 
@@ -51,6 +52,8 @@ pub(super) async fn read(
         .ready_chunks(64);
     while let Some(chunk) = answers.next().await {
         let mut denied = None;
+        let unreadable: Vec<(String, String)> = chunk.iter().filter_map(unreadable).collect();
+        ctx.log_unreadable(&unreadable);
         let mut read: Vec<LinesRead> = Vec::with_capacity(chunk.len());
         for (order, answer) in chunk {
             match &answer {
@@ -82,4 +85,12 @@ pub(super) async fn read(
         }
     }
     Ok(report)
+}
+
+/// The code of an order whose lines cannot be read, and why.
+fn unreadable((order, answer): &(Order, Result<Lines, ApiError>)) -> Option<(String, String)> {
+    match answer {
+        Ok(Lines::Unreadable(lines)) => Some((order.code.to_string(), lines.why.clone())),
+        _ => None,
+    }
 }

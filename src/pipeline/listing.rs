@@ -58,6 +58,13 @@ pub(super) struct Listed {
 }
 
 impl Listed {
+    fn report(&mut self, name: String, why: String) {
+        let is_reported = self.unreadable.iter().any(|(known, _)| *known == name);
+        if !is_reported && self.unreadable.len() < UNREADABLE_MAX {
+            self.unreadable.push((name, why));
+        }
+    }
+
     async fn store(&mut self, ctx: &Ctx, wanted: &Wanted) -> Result<(), StoreError> {
         let readings: Vec<_> = std::mem::take(&mut self.readings).into_values().collect();
         let (store, shop, now) = (&ctx.store, &ctx.shop, ctx.clock.now());
@@ -152,16 +159,19 @@ impl Round {
         self.is_full = page.is_full(PAGE_SIZE);
         for bad in page.unreadable {
             self.unreadable += 1;
-            let name = bad
-                .code
-                .or(bad.id)
-                .unwrap_or_else(|| "without a code".to_owned());
-            let is_reported = listed.unreadable.iter().any(|(known, _)| *known == name);
-            if !is_reported && listed.unreadable.len() < UNREADABLE_MAX {
-                listed.unreadable.push((name, bad.why));
+            let name = bad.code.unwrap_or_else(|| "without a code".to_owned());
+            if wanted.state != State::New {
+                // What it holds is unknown, and there is no id to find out by.
+                let why = || format!("order {name} cannot be read: {}", bad.why);
+                listed.problem.get_or_insert_with(why);
             }
+            listed.report(name, bad.why);
         }
         for read in page.orders {
+            if let (true, Some(words)) = (wanted.state != State::Archive, read.order.unread_words())
+            {
+                listed.report(read.order.code.to_string(), words);
+            }
             self.ids.insert(read.order.id.clone());
             let reading = Reading {
                 order: read.order,

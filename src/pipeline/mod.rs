@@ -21,6 +21,7 @@ mod present_state;
 pub mod stages;
 pub mod sweep;
 pub mod sync_stock;
+mod unreadable;
 mod window;
 mod write_access;
 

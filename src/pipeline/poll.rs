@@ -1,9 +1,5 @@
 //! poll: reads new orders and their lines from Kaspi into the database.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
-
 use jiff::Timestamp;
 
 use super::plan::{PollPlan, one_line};
@@ -14,33 +10,6 @@ use crate::events::log_event;
 use crate::kaspi::ApiError;
 use crate::ledger::Observed;
 use crate::store::{Scan, ScanKind};
-
-/// How often an unreadable order is logged while lists show it.
-const LOG_EVERY: Duration = Duration::from_mins(30);
-
-/// Orders that could not be read, by code, with the ticks at which each was last logged.
-#[derive(Default)]
-pub(super) struct Unreadable(Mutex<HashMap<String, Duration>>);
-
-impl Unreadable {
-    /// The unreadable orders that are to be logged now, with the reason of each.
-    fn to_log<'a>(
-        &self,
-        orders: &'a [(String, String)],
-        now: Duration,
-    ) -> Vec<&'a (String, String)> {
-        let mut logged = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        logged.retain(|_, at| now.saturating_sub(*at) < LOG_EVERY);
-        let mut news = Vec::new();
-        for order in orders {
-            logged.entry(order.0.clone()).or_insert_with(|| {
-                news.push(order);
-                now
-            });
-        }
-        news
-    }
-}
 
 /// What a poll did.
 #[derive(Debug, Clone, Default)]
@@ -113,12 +82,7 @@ async fn list_once(ctx: &Ctx, report: &mut Report) -> Result<Option<ApiError>, S
     let (listed, error) = listing::read(ctx, &wanted).await?;
     crash_point("poll.listed");
     report.listed = listed.orders;
-    for (code, why) in ctx.unreadable.to_log(&listed.unreadable, ctx.clock.ticks()) {
-        log_event!(
-            ORDER_UNREADABLE, shop = %ctx.shop, order.code = %code, code = "K006",
-            hint = "look at the order in the cabinet before its deadline", "an order could not be read: {why}"
-        );
-    }
+    ctx.log_unreadable(&listed.unreadable);
     let now = ctx.clock.now();
     let scan = Scan {
         kind: ScanKind::New,
@@ -142,28 +106,4 @@ async fn list_once(ctx: &Ctx, report: &mut Report) -> Result<Option<ApiError>, S
     report.observed.add(observed);
     ctx.log_action_ends(&report.observed);
     Ok(error)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_order_that_cannot_be_read_is_logged_every_half_hour() {
-        let unreadable = Unreadable::default();
-        let bad = |code: &str| (code.to_owned(), "totalPrice is missing".to_owned());
-        let (one, two) = ([bad("1")], [bad("1"), bad("2")]);
-        let logged = |orders: &[(String, String)], minutes| {
-            let logged = unreadable.to_log(orders, Duration::from_mins(minutes));
-            logged
-                .iter()
-                .map(|(code, _)| code.clone())
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(logged(&one, 0), ["1"]);
-        assert_eq!(logged(&one, 1), [""; 0]);
-        assert_eq!(logged(&two, 2), ["2"], "another one");
-        assert_eq!(logged(&two, 30), ["1"]);
-        assert_eq!(logged(&two, 33), ["2"]);
-    }
 }

@@ -188,6 +188,7 @@ async fn status_json(shared: &Shared) -> Result<Value, StoreError> {
             "breaker_open": view.breaker == BreakerState::Open,
             "paused_until": view.paused_until, "clock_skew_s": view.skew.map(|skew| skew.as_secs()),
             "requests": view.requests, "outages": view.outages,
+            "unread": shared.store.unread_orders(shop).await?,
         }));
     }
     let stages = shared.board.snapshot().into_iter();

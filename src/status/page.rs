@@ -69,6 +69,22 @@ fn bad(text: &str) -> String {
     }
 }
 
+/// Orders that could not be read in full.
+async fn unread(shared: &Shared) -> Result<Vec<Vec<String>>, StoreError> {
+    let mut rows = Vec::new();
+    for ctx in shared.shops.iter() {
+        let orders = shared.store.unread_orders(&ctx.shop).await?;
+        rows.extend(orders.into_iter().take(HELD_SHOWN).map(|order| {
+            vec![
+                escaped(ctx.shop.as_str()),
+                escaped(order.code.as_str()),
+                bad(&order.to_string()),
+            ]
+        }));
+    }
+    Ok(rows)
+}
+
 async fn html(shared: &Shared) -> Result<String, StoreError> {
     let now = shared.clock.now();
     let mut out = format!(
@@ -102,6 +118,11 @@ async fn html(shared: &Shared) -> Result<String, StoreError> {
             &["shop", "order", "time left", "why"],
             &held,
         );
+    }
+    let unread = unread(shared).await?;
+    if !unread.is_empty() {
+        let heads = ["shop", "order", "what could not be read"];
+        table(&mut out, "Orders that could not be read", &heads, &unread);
     }
     let stages = stages(shared);
     let heads = [

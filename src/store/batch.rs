@@ -35,6 +35,7 @@ impl Batch {
             shop.as_str(),
             asked_at,
             i32::from(has_unknown_status(&order.state, &order.status)),
+            i32::from(!order.unread.is_empty()),
         ]);
         self.updated.insert(order.id.to_string(), columns);
     }

@@ -2,14 +2,15 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
+use sqlx::SqliteConnection;
 
 use super::{Store, StoreError, WriteTx, at, ms};
 use crate::crash_point::crash_point;
 use crate::domain::facts::ShortageSeen;
 use crate::domain::hold::HoldCause;
 use crate::domain::ids::{OrderId, ShopName};
-use crate::domain::order::{Line, Order, Status};
-use crate::domain::unaccounted::has_unknown_status;
+use crate::domain::order::{Line, Order, Status, UnreadableLines};
+use crate::domain::unaccounted::{LinesState, has_unknown_status};
 
 /// An order whose lines are to be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +47,27 @@ pub(crate) async fn put_lines(
     lines: &[Line],
     now: Timestamp,
 ) -> Result<(), StoreError> {
+    insert_lines(tx, shop, order, lines).await?;
+    let is_unlinked = lines.iter().any(|line| line.sku.is_none());
+    let due_at = is_unlinked.then(|| now.saturating_add(LINK_RETRY).unwrap_or(now));
+    sqlx::query(
+        "UPDATE orders SET lines_state = 'known', lines_problem = NULL, lines_skus = NULL, lines_due_at = ?
+         WHERE shop = ? AND id = ?",
+    )
+    .bind(due_at.map(ms))
+    .bind(shop.as_str())
+    .bind(order.as_str())
+    .execute(tx.conn()?)
+    .await?;
+    Ok(())
+}
+
+async fn insert_lines(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    order: &OrderId,
+    lines: &[Line],
+) -> Result<(), StoreError> {
     for line in lines {
         let body = serde_json::to_string(line)
             .map_err(|_| StoreError::corrupt("a line", line.entry.as_str()))?;
@@ -64,22 +86,10 @@ pub(crate) async fn put_lines(
         .execute(tx.conn()?)
         .await?;
     }
-    let is_unlinked = lines.iter().any(|line| line.sku.is_none());
-    let due_at = is_unlinked.then(|| now.saturating_add(LINK_RETRY).unwrap_or(now));
-    sqlx::query(
-        "UPDATE orders SET lines_state = 'known', lines_problem = NULL, lines_due_at = ?
-         WHERE shop = ? AND id = ?",
-    )
-    .bind(due_at.map(ms))
-    .bind(shop.as_str())
-    .bind(order.as_str())
-    .execute(tx.conn()?)
-    .await?;
     Ok(())
 }
 
-/// Forgets the lines of an order, which are read again, and how long it has been short.
-pub(crate) async fn forget_lines(
+async fn delete_lines(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
     order: &OrderId,
@@ -89,8 +99,18 @@ pub(crate) async fn forget_lines(
         .bind(order.as_str())
         .execute(tx.conn()?)
         .await?;
+    Ok(())
+}
+
+/// Forgets the lines of an order, which are read again, and how long it has been short.
+pub(crate) async fn forget_lines(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    order: &OrderId,
+) -> Result<(), StoreError> {
+    delete_lines(tx, shop, order).await?;
     sqlx::query(
-        "UPDATE orders SET lines_state = 'unread', lines_problem = NULL, lines_due_at = NULL, lines_failures = 0,
+        "UPDATE orders SET lines_state = 'unread', lines_problem = NULL, lines_skus = NULL, lines_due_at = NULL, lines_failures = 0,
            shortage_since = NULL, shortage_scans = 0, shortage_scan = NULL
          WHERE shop = ? AND id = ?",
     )
@@ -107,19 +127,22 @@ pub(crate) async fn lines_failed(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
     order: &OrderId,
-    why: Option<&str>,
+    unreadable: Option<&UnreadableLines>,
     retry_at: Timestamp,
 ) -> Result<(), StoreError> {
+    let skus = unreadable.and_then(|lines| lines.skus.as_ref());
     sqlx::query(
         "UPDATE orders SET lines_due_at = IIF(state = 'ARCHIVE' AND lines_failures >= 5, ?1 + 3600000, ?1),
            lines_state = IIF(?2 IS NULL OR lines_state = 'known', lines_state, 'unreadable'),
-           lines_problem = IIF(lines_state = 'known', NULL, COALESCE(?2, lines_problem))
+           lines_problem = IIF(lines_state = 'known', NULL, COALESCE(?2, lines_problem)),
+           lines_skus = IIF(?2 IS NULL OR lines_state = 'known', lines_skus, ?5)
          WHERE shop = ?3 AND id = ?4 AND (lines_due_at IS NOT NULL OR lines_state IN ('unread', 'unreadable'))",
     )
     .bind(ms(retry_at))
-    .bind(why)
+    .bind(unreadable.map(|lines| lines.why.as_str()))
     .bind(shop.as_str())
     .bind(order.as_str())
+    .bind(skus.map(|skus| json!(skus).to_string()))
     .execute(tx.conn()?)
     .await?;
     Ok(())
@@ -177,6 +200,71 @@ pub(crate) async fn set_shortage(
     .execute(tx.conn()?)
     .await?;
     Ok(())
+}
+
+/// Open orders with fields that could not be read.
+pub(crate) const WITH_UNREAD_FIELDS: &str = "
+SELECT body FROM orders INDEXED BY orders_unread_fields
+WHERE shop = ? AND unread_fields = 1 AND state <> 'ARCHIVE' ORDER BY created_at";
+
+pub(crate) async fn with_unread_fields(
+    connection: &mut SqliteConnection,
+    shop: &ShopName,
+) -> Result<Vec<Order>, StoreError> {
+    let bodies: Vec<String> = sqlx::query_scalar(WITH_UNREAD_FIELDS)
+        .bind(shop.as_str())
+        .fetch_all(connection)
+        .await?;
+    bodies.iter().map(|body| parse_order(body)).collect()
+}
+
+/// Stores what a person said that an order holds in place of its lines.
+pub(crate) async fn resolve_lines(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    order: &OrderId,
+    lines: &[Line],
+) -> Result<(), StoreError> {
+    delete_lines(tx, shop, order).await?;
+    insert_lines(tx, shop, order, lines).await?;
+    sqlx::query(
+        "UPDATE orders SET lines_state = 'resolved', lines_problem = NULL, lines_skus = NULL, lines_due_at = NULL
+         WHERE shop = ? AND id = ?",
+    )
+    .bind(shop.as_str())
+    .bind(order.as_str())
+    .execute(tx.conn()?)
+    .await?;
+    Ok(())
+}
+
+/// Whether the order's lines are known, from Kaspi or from a person.
+pub(crate) async fn are_lines_known(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    order: &OrderId,
+) -> Result<bool, StoreError> {
+    let state = lines_state_of(tx, shop, order).await?;
+    Ok(matches!(
+        state,
+        Some(LinesState::Known | LinesState::Resolved)
+    ))
+}
+
+/// How far the order's lines are read; `None` where there is no such order.
+pub(crate) async fn lines_state_of(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    order: &OrderId,
+) -> Result<Option<LinesState>, StoreError> {
+    let state: Option<String> =
+        sqlx::query_scalar("SELECT lines_state FROM orders WHERE shop = ? AND id = ?")
+            .bind(shop.as_str())
+            .bind(order.as_str())
+            .fetch_optional(tx.conn()?)
+            .await?;
+    let state = state.as_deref().map(super::unaccounted::lines_state);
+    state.transpose()
 }
 
 pub(crate) async fn known_lines(
@@ -266,8 +354,8 @@ pub(crate) async fn insert(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO orders (shop, id, code, state, status, created_at, cancellation_reason, body,
-           first_seen_at, seen_at, unknown_status)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+           first_seen_at, seen_at, unknown_status, unread_fields)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
     )
     .bind(shop.as_str())
     .bind(order.id.as_str())
@@ -280,6 +368,7 @@ pub(crate) async fn insert(
     .bind(ms(now))
     .bind(ms(asked_at.min(now)))
     .bind(has_unknown_status(&order.state, &order.status))
+    .bind(!order.unread.is_empty())
     .execute(tx.conn()?)
     .await?;
     crash_point("order.inserted");
@@ -290,7 +379,7 @@ pub(crate) async fn insert(
 pub(crate) const UPDATE_ORDERS: &str = "
 UPDATE orders SET code = j.value ->> 1, state = j.value ->> 2, status = j.value ->> 3,
   created_at = j.value ->> 4, cancellation_reason = j.value ->> 5, body = j.value ->> 6,
-  seen_at = MAX(seen_at, j.value ->> 8), unknown_status = j.value ->> 9,
+  seen_at = MAX(seen_at, j.value ->> 8), unknown_status = j.value ->> 9, unread_fields = j.value ->> 10,
   status_since = IIF(status = j.value ->> 3, status_since, ?2)
 FROM json_each(?1) j WHERE shop = j.value ->> 7 AND orders.id = j.value ->> 0";
 

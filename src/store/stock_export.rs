@@ -16,8 +16,8 @@ use crate::domain::money::Money;
 pub struct Sold {
     /// Its name at Kaspi.
     pub name: Option<String>,
-    /// Its price.
-    pub price: Money,
+    /// Its price, where one was given.
+    pub price: Option<Money>,
 }
 
 impl Store {

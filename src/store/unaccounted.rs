@@ -4,19 +4,27 @@ use jiff::Timestamp;
 use sqlx::{FromRow, SqliteConnection};
 
 use super::orders::order_ids;
+use super::stock_parts::parts;
 use super::{Store, StoreError, at, ms};
 use crate::domain::evidence::{Cause, Unaccounted};
-use crate::domain::ids::{OrderCode, OrderId, ShopName};
+use crate::domain::ids::{OrderCode, OrderId, ShopName, Sku};
 use crate::domain::order::{State, Status};
-use crate::domain::unaccounted::{LinesState, NewList, OrderWithoutLines, WaitingOrder};
+use crate::domain::unaccounted::{LinesState, MayHold, NewList, OrderWithoutLines, WaitingOrder};
 
-/// Orders that are accepted, or have an unknown status, and whose lines are not stored.
+/// Orders that are accepted, have an unknown status or have left, and whose lines are not stored.
 pub(crate) const WITHOUT_LINES: &str = "
-SELECT id, code, state, status, lines_state, lines_failures FROM orders INDEXED BY orders_lines_wanted
+SELECT id, code, state, status, lines_state, lines_failures, lines_skus, lines_problem,
+  COALESCE(status_since, first_seen_at) AS status_since FROM orders INDEXED BY orders_lines_wanted
 WHERE shop = ?1 AND status = 'ACCEPTED_BY_MERCHANT' AND lines_state IN ('unread', 'unreadable')
 UNION ALL
-SELECT id, code, state, status, lines_state, lines_failures FROM orders INDEXED BY orders_unknown_status
-WHERE shop = ?1 AND unknown_status = 1 AND lines_state IN ('unread', 'unreadable')";
+SELECT id, code, state, status, lines_state, lines_failures, lines_skus, lines_problem,
+  COALESCE(status_since, first_seen_at) AS status_since FROM orders INDEXED BY orders_unknown_status
+WHERE shop = ?1 AND unknown_status = 1 AND lines_state IN ('unread', 'unreadable')
+UNION ALL
+SELECT id, code, state, status, lines_state, lines_failures, lines_skus, lines_problem,
+  COALESCE(status_since, first_seen_at) AS status_since FROM orders INDEXED BY orders_lines_wanted
+WHERE shop = ?1 AND lines_failures > 0 AND lines_state IN ('unread', 'unreadable')
+  AND status IN ('COMPLETED', 'KASPI_DELIVERY_RETURN_REQUESTED', 'RETURN_ACCEPTED_BY_MERCHANT', 'RETURNED')";
 
 #[derive(FromRow)]
 struct LinesRow {
@@ -26,6 +34,9 @@ struct LinesRow {
     status: String,
     lines_state: String,
     lines_failures: i64,
+    lines_skus: Option<String>,
+    status_since: i64,
+    lines_problem: Option<String>,
 }
 
 /// An order with its names.
@@ -48,11 +59,18 @@ impl<T> Named<T> {
     }
 
     /// The order as one that is not accounted for.
-    pub(crate) fn unaccounted(self, cause: Cause) -> Unaccounted {
+    pub(crate) fn unaccounted(
+        self,
+        cause: Cause,
+        may_hold: MayHold,
+        left_by: Option<Timestamp>,
+    ) -> Unaccounted {
         Unaccounted {
             order: self.id,
             code: self.code,
             cause,
+            may_hold,
+            left_by,
         }
     }
 }
@@ -62,24 +80,84 @@ pub(crate) fn lines_state(word: &str) -> Result<LinesState, StoreError> {
     LinesState::parse(word).ok_or_else(|| StoreError::corrupt("the state of lines", word))
 }
 
+/// SKUs as a JSON list.
+fn skus(list: &str) -> Result<Vec<Sku>, StoreError> {
+    serde_json::from_str(list).map_err(|_| StoreError::corrupt("a list of SKUs", list))
+}
+
+/// What an order may hold by the SKUs of its lines, each with its parts in the warehouse.
+async fn may_hold(
+    connection: &mut SqliteConnection,
+    mut named: Vec<Sku>,
+) -> Result<MayHold, StoreError> {
+    let names: Vec<&str> = named.iter().map(Sku::as_str).collect();
+    let parts = parts(connection, Some(&names)).await?;
+    named.extend(parts.into_iter().map(|row| row.part));
+    Ok(MayHold::Of(named))
+}
+
+/// What an order may hold by its stored lines: anything, where one of them has no SKU.
+pub(crate) async fn may_hold_by_lines(
+    connection: &mut SqliteConnection,
+    shop: &ShopName,
+    order: &OrderId,
+) -> Result<MayHold, StoreError> {
+    let stored: Vec<Option<String>> =
+        sqlx::query_scalar("SELECT sku FROM lines WHERE shop = ? AND order_id = ?")
+            .bind(shop.as_str())
+            .bind(order.as_str())
+            .fetch_all(&mut *connection)
+            .await?;
+    let sku = |text: String| Sku::new(&text).map_err(|_| StoreError::corrupt("a SKU", text));
+    let named: Option<Vec<String>> = stored.into_iter().collect();
+    match named {
+        Some(named) if !named.is_empty() => {
+            let named: Result<Vec<Sku>, _> = named.into_iter().map(sku).collect();
+            may_hold(connection, named?).await
+        }
+        _ => Ok(MayHold::Any),
+    }
+}
+
+/// An order whose lines are not stored, with what it may hold.
+pub(crate) struct WithoutLines {
+    /// The order.
+    pub(crate) order: Named<OrderWithoutLines>,
+    /// What it may hold.
+    pub(crate) may_hold: MayHold,
+    /// Why its lines could not be read, where an answer came.
+    pub(crate) problem: Option<String>,
+}
+
 pub(crate) async fn without_lines(
     connection: &mut SqliteConnection,
     shop: &ShopName,
-) -> Result<Vec<Named<OrderWithoutLines>>, StoreError> {
+) -> Result<Vec<WithoutLines>, StoreError> {
     let rows: Vec<LinesRow> = sqlx::query_as(WITHOUT_LINES)
         .bind(shop.as_str())
-        .fetch_all(connection)
+        .fetch_all(&mut *connection)
         .await?;
-    let order = |row: LinesRow| {
+    let mut orders = Vec::with_capacity(rows.len());
+    for row in rows {
+        let may_hold = match &row.lines_skus {
+            Some(list) => may_hold(&mut *connection, skus(list)?).await?,
+            None => MayHold::Any,
+        };
         let order = OrderWithoutLines {
             state: State::from(row.state),
             status: Status::from(row.status),
             lines: lines_state(&row.lines_state)?,
             failures: u32::try_from(row.lines_failures).unwrap_or(u32::MAX),
+            status_since: at(row.status_since)?,
         };
-        Named::new(&row.id, &row.code, order)
-    };
-    rows.into_iter().map(order).collect()
+        let order = Named::new(&row.id, &row.code, order)?;
+        orders.push(WithoutLines {
+            order,
+            may_hold,
+            problem: row.lines_problem,
+        });
+    }
+    Ok(orders)
 }
 
 /// The newest complete list of new orders.
@@ -208,7 +286,7 @@ impl Store {
         let mut reader = self.read().await?;
         let orders = without_lines(&mut reader, shop).await?;
         let mut unknown: Vec<Status> = Vec::new();
-        let orders = orders.into_iter().map(|named| named.order);
+        let orders = orders.into_iter().map(|stored| stored.order.order);
         for order in orders.filter(OrderWithoutLines::is_accepted) {
             let is_listed = order.status == Status::AcceptedByMerchant;
             if !is_listed && !unknown.contains(&order.status) {

@@ -35,6 +35,7 @@ mod stock_life;
 mod surface;
 mod tidy;
 mod unclear_statuses;
+mod unreadable_orders;
 mod wording;
 mod workbook;
 mod world;

@@ -107,11 +107,18 @@ async fn lines_of_orders_sold_in_an_outage_are_waited_for() {
     world.finish().await;
 }
 
-/// Lines that cannot be had at all do not stop a shop for ever.
+/// Of which goods they were is not known, however often they are asked for: the next count shows it.
 #[tokio::test]
-async fn lines_that_cannot_be_read_are_given_up() {
-    let world = sold_without_lines(Fault::Http500).await;
+async fn lines_that_cannot_be_read_hold_up_accepts_until_the_next_count() {
+    let mut world = sold_without_lines(Fault::Http500).await;
+    assert_eq!(world.posts("960000012"), [""; 0]);
+    let why = world.why("960000012").await;
+    assert!(why.starts_with("hold"), "{why}");
+    world.stock(&[("B", 1)]).await;
+    world.poll_and_decide().await;
+    world.act().await;
     assert_eq!(world.posts("960000012"), ["accept"]);
+    assert_eq!(world.posts("960000011"), [""; 0]);
 }
 
 /// Nor does an order that is on its way to being cancelled, whose lines nobody asks for.

@@ -297,7 +297,7 @@ fn order(seen: Seen, now: Timestamp) -> Order {
         status: status(seen),
         created_at: now - SignedDuration::from_mins(30),
         approved_at: None,
-        total: Money::from_tenge(1000),
+        total: Some(Money::from_tenge(1000)),
         payment_mode: None,
         credit_term_months: None,
         delivery_mode: None,
@@ -309,6 +309,7 @@ fn order(seen: Seen, now: Timestamp) -> Order {
         planned_delivery_at: None,
         handed_over_at: None,
         cancellation_reason: None,
+        unread: Vec::new(),
     }
 }
 
@@ -319,8 +320,8 @@ fn lines(wanted: u8) -> Lines {
         sku: Some(sku()),
         quantity: u32::from(wanted),
         unit: UnitType::Pieces,
-        unit_price: Money::from_tenge(1000),
-        total: Money::from_tenge(1000),
+        unit_price: Some(Money::from_tenge(1000)),
+        total: Some(Money::from_tenge(1000)),
         name: None,
         category: None,
         master_product: None,

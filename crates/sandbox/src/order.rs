@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::overrides::Override;
 use super::terms::{DeliveryMode, OfferForm, Payment, State, Status, UnitType};
 
 /// One line of an order.
@@ -163,6 +164,8 @@ pub struct Order {
     pub cancellation_comment: Option<String>,
     /// `kaspiDelivery.courierTransmissionDate`.
     pub handed_over_at: Option<Timestamp>,
+    /// Values shown in place of its own.
+    pub(super) overrides: Vec<Override>,
 }
 
 impl Order {
@@ -183,6 +186,7 @@ impl Order {
             cancellation_reason: None,
             cancellation_comment: None,
             handed_over_at: None,
+            overrides: Vec::new(),
             seed,
         }
     }

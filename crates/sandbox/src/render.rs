@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::{
     customer::Customer,
     order::{LineSeed, Order},
+    overrides::{self, Part},
     settings::{EntriesForm, Settings},
     terms::{OfferForm, Payment, Status, UnitType},
     wire::{base64, mix},
@@ -84,13 +85,15 @@ impl<'a> Fields<'a> {
 /// One order as a resource. `read` is the number of the request that reads it.
 pub(super) fn order(order: &Order, settings: &Settings, read: u64) -> Value {
     let id = &order.id;
-    json!({
+    let mut shown = json!({
         "type": "orders",
         "id": id,
         "attributes": attributes(order, settings, read),
         "relationships": relationships(order, settings),
         "links": {"self": format!("{BASE}/orders/{id}")},
-    })
+    });
+    overrides::apply(&order.overrides, Part::Order, &mut shown);
+    shown
 }
 
 /// The answer to `GET /orders/{id}`.
@@ -100,7 +103,9 @@ pub(super) fn order_document(one: &Order, settings: &Settings, read: u64) -> Val
 
 /// The answer to `GET /orders/{id}/entries`.
 pub(super) fn entries_document(order: &Order, settings: &Settings) -> Value {
-    json!({"data": entries(order, settings), "included": []})
+    let mut shown = entries(order, settings).into();
+    overrides::apply(&order.overrides, Part::Entries, &mut shown);
+    json!({"data": shown, "included": []})
 }
 
 fn attributes(order: &Order, settings: &Settings, read: u64) -> Value {
@@ -238,7 +243,7 @@ fn entry(order: &Order, number: usize, line: &LineSeed, settings: &Settings) -> 
     }
     fields.put_flag("isImeiRequired", false);
     let id = entry_id(order, number);
-    json!({
+    let mut shown = json!({
         "type": "orderentries",
         "id": id,
         "attributes": fields.map,
@@ -256,7 +261,9 @@ fn entry(order: &Order, number: usize, line: &LineSeed, settings: &Settings) -> 
             },
         },
         "links": {"self": format!("{BASE}/orderentries/{id}")},
-    })
+    });
+    overrides::apply(&order.overrides, Part::Entry(number), &mut shown);
+    shown
 }
 
 /// The answer to `GET /masterproducts/{id}/merchantProduct`; `data` is null without an offer.

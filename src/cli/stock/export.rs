@@ -137,7 +137,10 @@ fn kaspi_xml(
     };
     let offer = |(sku, places): (&Sku, &Vec<(String, u32)>)| Offer {
         name: sold.get(sku).and_then(|sold| sold.name.clone()),
-        price: sold.get(sku).map(|sold| sold.price.tiyn() / 100),
+        price: sold
+            .get(sku)
+            .and_then(|sold| sold.price)
+            .map(|price| price.tiyn() / 100),
         left: places
             .iter()
             .map(|(warehouse, units)| (store_id(warehouse), *units))

@@ -1,11 +1,12 @@
 //! Orders accepted elsewhere hold stock too (R6). They are all read before the first accept, and one that was
 //! just found is read before the next. Where few units are left, one of those orders may hold the very unit
-//! that is wanted: they are read again.
+//! that is wanted: they are read again. One whose lines cannot be read holds up what it may hold, for as long as
+//! it takes; other SKUs go on.
 
 use jiff::SignedDuration;
 
 use super::case::{Case, Finding, Remedy};
-use crate::domain::evidence::{Gap, Use};
+use crate::domain::evidence::{Gap, Unaccounted, Use};
 
 /// When the order is decided again.
 const DECIDE_AGAIN: SignedDuration = SignedDuration::from_secs(5);
@@ -22,6 +23,10 @@ pub(super) fn check(case: &Case<'_>) -> Option<Finding> {
     let gap = evidence.gap(accept, &case.limits.freshness, case.now)?;
     let why = gap.to_string();
     let remedy = match gap {
+        // Whoever looks at it in the cabinet knows; another request does not.
+        Gap::Unaccounted(orders) if orders.iter().any(Unaccounted::needs_person) => {
+            return Some(Finding::hold(Remedy::Person, why));
+        }
         Gap::Unaccounted(orders) => {
             Remedy::Orders(orders.into_iter().map(|order| order.order).collect())
         }

@@ -24,6 +24,7 @@ mod stock_age;
 mod stock_available;
 mod stock_collapse;
 mod unknown_stock;
+mod unread_fields;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -158,6 +159,8 @@ interlocks! {
     Status, status, Order, All, ["hold"], [];
     /// the other action was once sent for this order
     AlreadySent, already_sent, Order, All, ["hold"], [];
+    /// a field of the order came in a form that cannot be read
+    UnreadFields, unread_fields, Order, All, ["hold"], [];
     /// its lines cannot be read, there are none, or one is weighed or measured
     Lines, lines, Order, All, ["hold"], [];
     /// the stock of a line is unknown
@@ -174,8 +177,8 @@ interlocks! {
     StockCollapse, stock_collapse, Stock, CancelForStock, ["hold"], ["interlocks.stock_collapse_share"];
     /// more units of a line's SKU are promised for certain than are on hand
     Overdrawn, overdrawn, Stock, CancelForStock, ["hold"], [];
-    /// accepted orders were not all read within three sweep periods, or an order accepted elsewhere is not read yet; for the last units also where that sweep and the archive's are older than the limit or than the order's first sighting
-    AcceptedOrdersFresh, accepted_orders_fresh, Evidence, AcceptOnStock, ["wait"], ["confirm.sweep_every", "confirm.last_units", "confirm.accept_sweep_age_max"];
+    /// accepted orders were not all read within three sweep periods, or an order accepted elsewhere that may hold what is wanted is not read; for the last units also where that sweep and the archive's are older than the limit or than the order's first sighting
+    AcceptedOrdersFresh, accepted_orders_fresh, Evidence, AcceptOnStock, ["hold", "wait"], ["confirm.sweep_every", "confirm.last_units", "confirm.accept_sweep_age_max"];
     /// accepted orders were not all read within three sweep periods, or the sweep ended longer ago than the limit or began before the stock was counted
     CancelEvidence, cancel_evidence, Evidence, CancelForStock, ["wait"], ["confirm.sweep_every", "confirm.cancel_sweep_age_max"];
     /// this machine's clock differs from Kaspi's by more than five minutes

@@ -180,7 +180,10 @@ impl Asked<'_> {
                 let found = format!("{share:.4} ({} of {of})", counters.cancelled);
                 ranged("shop_cancelled_share", &found, range, |share| share)
             }
-            Criterion::Total(range) => ranged("total", &order.total, range, |money| money),
+            Criterion::Total(range) => match order.total {
+                Some(total) => ranged("total", &total, range, |money| money),
+                None => "total: it could not be read".to_owned(),
+            },
             Criterion::Quantity(range) => {
                 let units: i64 = (self.facts.lines().iter())
                     .map(|line| i64::from(line.line.quantity))

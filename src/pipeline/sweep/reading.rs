@@ -100,6 +100,7 @@ pub(super) async fn list_states(
     while let Some(list) = lists.next().await {
         let (listed, error) = list?;
         part.listed += listed.orders;
+        ctx.log_unreadable(&listed.unreadable);
         part.observed.add(listed.observed);
         readings.extend(listed.readings.into_values());
         part.problem = part.problem.take().or(listed.problem);

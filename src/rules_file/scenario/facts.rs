@@ -16,8 +16,11 @@ use crate::domain::facts::{
 };
 use crate::domain::ids::{EmptyId, EntryId, OrderCode, OrderId, PickupPoint, ShopName, Sku};
 use crate::domain::money::Money;
-use crate::domain::order::{DeliveryMode, Line, Order, PaymentMode, State, Status, UnitType};
+use crate::domain::order::{
+    DeliveryMode, Field, Line, Order, PaymentMode, State, Status, UnitType, UnreadField,
+};
 use crate::domain::stock::{Level, LineStock, UnknownStock};
+use crate::domain::unaccounted::MayHold;
 
 const HALF_AN_HOUR: SignedDuration = SignedDuration::from_mins(30);
 
@@ -71,7 +74,7 @@ fn order(input: &OrderInput, now: Timestamp) -> Result<Order, EmptyId> {
         status: known(input.status.as_ref(), Status::ApprovedByBank),
         created_at: created.min(approved),
         approved_at: Some(approved),
-        total,
+        total: Some(total),
         payment_mode: Some(known(input.payment_mode.as_ref(), PaymentMode::Prepaid)),
         credit_term_months: None,
         delivery_mode: Some(known(input.delivery_mode.as_ref(), DeliveryMode::Local)),
@@ -86,6 +89,14 @@ fn order(input: &OrderInput, now: Timestamp) -> Result<Order, EmptyId> {
         planned_delivery_at: None,
         handed_over_at: None,
         cancellation_reason: None,
+        unread: if input.unread {
+            vec![UnreadField {
+                field: Field::TotalPrice,
+                raw: "null or missing".to_owned(),
+            }]
+        } else {
+            Vec::new()
+        },
     })
 }
 
@@ -167,8 +178,8 @@ fn line(number: i64, input: &LineInput, now: Timestamp) -> Result<LineFacts, Emp
             } else {
                 UnitType::Pieces
             },
-            unit_price: Money::default(),
-            total: Money::default(),
+            unit_price: None,
+            total: None,
             name: None,
             category: input.category.as_ref().map(|Text(name)| name.clone()),
             master_product: None,
@@ -255,6 +266,9 @@ fn evidence(world: &WorldInput, now: Timestamp) -> Result<Evidence, EmptyId> {
     if world.unaccounted {
         unaccounted.push(elsewhere(Cause::LinesAwaited)?);
     }
+    if world.unreadable {
+        unaccounted.push(elsewhere(Cause::LinesUnreadable)?);
+    }
     if let Some(since) = world.missing {
         let since = since.before(now);
         unaccounted.push(elsewhere(Cause::MissingFromNewList { since })?);
@@ -272,6 +286,8 @@ fn elsewhere(cause: Cause) -> Result<Unaccounted, EmptyId> {
         order: OrderId::new("elsewhere")?,
         code: OrderCode::new("900000002")?,
         cause,
+        may_hold: MayHold::Any,
+        left_by: None,
     })
 }
 

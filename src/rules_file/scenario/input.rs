@@ -48,6 +48,9 @@ pub(super) struct OrderInput {
     pub(super) pickup_point: Option<Text>,
     pub(super) state: Option<Known<State>>,
     pub(super) status: Option<Known<Status>>,
+    /// Whether its sum came in a form that cannot be read.
+    #[serde(default)]
+    pub(super) unread: bool,
     /// The action that was once sent for it.
     pub(super) sent: Option<Sent>,
 }
@@ -124,6 +127,9 @@ pub(super) struct WorldInput {
     /// Whether an order was accepted elsewhere whose lines are not read.
     #[serde(default)]
     pub(super) unaccounted: bool,
+    /// Whether one was, whose lines cannot be read.
+    #[serde(default)]
+    pub(super) unreadable: bool,
     /// Since an order left the list of new ones and was not read.
     pub(super) missing: Option<Span>,
     pub(super) restored: Option<Span>,

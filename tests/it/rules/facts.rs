@@ -43,7 +43,7 @@ fn order() -> Order {
         status: Status::ApprovedByBank,
         created_at: ago(15),
         approved_at: Some(ago(12)),
-        total: Money::from_tenge(512_000),
+        total: Some(Money::from_tenge(512_000)),
         payment_mode: Some(PaymentMode::Prepaid),
         credit_term_months: None,
         delivery_mode: Some(DeliveryMode::Local),
@@ -55,6 +55,7 @@ fn order() -> Order {
         planned_delivery_at: None,
         handed_over_at: None,
         cancellation_reason: None,
+        unread: Vec::new(),
     }
 }
 
@@ -82,8 +83,8 @@ pub(crate) fn line(number: i64, quantity: u32, stock: LineStock) -> LineFacts {
             sku: Some(Sku::new(format!("SKU-{number}")).unwrap()),
             quantity,
             unit: UnitType::Pieces,
-            unit_price: Money::from_tenge(1000),
-            total: Money::from_tenge(1000),
+            unit_price: Some(Money::from_tenge(1000)),
+            total: Some(Money::from_tenge(1000)),
             name: None,
             category: Some("Toys".to_owned()),
             master_product: None,

@@ -88,7 +88,7 @@ prop_compose! {
         if second_shop {
             facts.shop = Some(ShopName::new("second").unwrap());
         }
-        facts.order.total = Money::from_tenge(total);
+        facts.order.total = Some(Money::from_tenge(total));
         facts.shortage = seen.map(|(since, scans)| ShortageSeen { since: ago(since), scans });
         facts.shop_facts.evidence.accepted = swept.map(|start| Interval { start: ago(start), end: now() });
         facts.shop_facts.counters.decided = decided;

@@ -1,0 +1,166 @@
+//! Orders that could not be read, or whose lines could not: which there are, and what a person says of them.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::json;
+
+use super::known_orders::known;
+use super::order_units::reconcile_units;
+use crate::domain::ids::{EntryId, OrderCode, OrderId, ShopName, Sku};
+use crate::domain::order::{Line, Order, UnitType};
+use crate::domain::unaccounted::{LinesState, MayHold};
+use crate::store::{Store, StoreError, WriteTx, orders, unaccounted};
+
+/// What an unreadable order holds, as a person saw it in the cabinet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resolution {
+    /// These units.
+    Lines(Vec<(Sku, u32)>),
+    /// Nothing that is counted.
+    HoldsNothing,
+}
+
+/// An open order that could not be read in full.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UnreadOrder {
+    /// Its id.
+    pub id: OrderId,
+    /// Its number.
+    pub code: OrderCode,
+    /// What could not be read.
+    pub problem: String,
+    /// What it may hold, where no reservation counts its units.
+    pub may_hold: Option<MayHold>,
+    /// Whether a person must say what it holds.
+    pub needs_person: bool,
+}
+
+impl fmt::Display for UnreadOrder {
+    /// Which order it is, what could not be read, what that holds up, and what a person can do.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "order {}: {}", self.code, self.problem)?;
+        match &self.may_hold {
+            None => {}
+            Some(MayHold::Any) => f.write_str("; accepts wait, as it may hold units of any SKU")?,
+            Some(MayHold::Of(skus)) => {
+                let skus: Vec<&str> = skus.iter().map(Sku::as_str).collect();
+                let skus = skus.join(", ");
+                write!(f, "; accepts of {skus} wait, as it may hold their units")?;
+            }
+        }
+        if self.needs_person {
+            write!(
+                f,
+                "; look at it in the cabinet, then `qabyl orders resolve {0} --lines SKU=N` or `--holds-nothing`",
+                self.code
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl Store {
+    /// Open orders with fields that could not be read, and those whose lines could not, the oldest first.
+    pub async fn unread_orders(&self, shop: &ShopName) -> Result<Vec<UnreadOrder>, StoreError> {
+        let mut reader = self.read().await?;
+        let mut found: Vec<UnreadOrder> = Vec::new();
+        for stored in unaccounted::without_lines(&mut reader, shop).await? {
+            let order = &stored.order.order;
+            if order.is_unaccounted() && order.failures > 0 {
+                let problem = stored.problem.unwrap_or_else(|| "no answer".to_owned());
+                found.push(UnreadOrder {
+                    needs_person: !order.lines.are_awaited(order.failures),
+                    id: stored.order.id,
+                    code: stored.order.code,
+                    problem: format!("its lines could not be read: {problem}"),
+                    may_hold: Some(stored.may_hold),
+                });
+            }
+        }
+        for order in orders::with_unread_fields(&mut reader, shop).await? {
+            let unread = order.unread_words().unwrap_or_default();
+            let problem = format!("fields could not be read: {unread}");
+            match found.iter_mut().find(|known| known.id == order.id) {
+                Some(known) => known.problem = format!("{}; {problem}", known.problem),
+                None => found.push(UnreadOrder {
+                    id: order.id,
+                    code: order.code,
+                    problem,
+                    may_hold: None,
+                    needs_person: false,
+                }),
+            }
+        }
+        Ok(found)
+    }
+
+    /// Takes a manual decision about what an unreadable order holds. Its units are reserved, or counted as departed, as
+    /// if its lines had been read; when they are read after all, they replace it.
+    pub async fn resolve_order(
+        &self,
+        shop: &ShopName,
+        id: &OrderId,
+        resolution: &Resolution,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        let Some((order, _)) = tx.order_and_lines(shop, id).await? else {
+            return Err(StoreError::NoOrder(id.as_str().to_owned()));
+        };
+        check_resolvable(&mut tx, shop, &order).await?;
+        let lines = match resolution {
+            Resolution::Lines(lines) => lines.as_slice(),
+            Resolution::HoldsNothing => &[],
+        };
+        let lines: Vec<Line> = (1..)
+            .zip(lines)
+            .map(|(number, (sku, quantity))| line_of_person(number, sku, *quantity))
+            .collect::<Result<_, _>>()?;
+        orders::resolve_lines(&mut tx, shop, id, &lines).await?;
+        let detail = lines.iter().map(|line| json!([line.sku, line.quantity]));
+        let detail = json!({ "lines": detail.collect::<Vec<_>>() });
+        tx.audit(now, actor, (shop, Some(id)), "order.resolved", detail);
+        let stored = known(&mut tx, shop, &[id.as_str()]).await?;
+        reconcile_units(&mut tx, shop, (&order, None), stored.get(id.as_str()), now).await?;
+        tx.commit_manual_decision().await
+    }
+}
+
+/// Refuses an order whose lines are known, and one that is decided instead.
+async fn check_resolvable(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    order: &Order,
+) -> Result<(), StoreError> {
+    let code = &order.code;
+    if order.awaits_merchant() {
+        return Err(StoreError::Refused(format!(
+            "order {code} awaits a decision and holds nothing yet: `qabyl accept {code}` or `qabyl cancel {code}`"
+        )));
+    }
+    match orders::lines_state_of(tx, shop, &order.id).await? {
+        Some(LinesState::Unread | LinesState::Unreadable | LinesState::Resolved) => Ok(()),
+        _ => Err(StoreError::Refused(format!(
+            "the lines of order {code} are known (`qabyl orders show {code}`): nothing is to be resolved"
+        ))),
+    }
+}
+
+fn line_of_person(number: i64, sku: &Sku, quantity: u32) -> Result<Line, StoreError> {
+    let entry = format!("person-{number}");
+    Ok(Line {
+        entry: EntryId::new(&entry).map_err(|_| StoreError::corrupt("an entry", entry))?,
+        number,
+        sku: Some(sku.clone()),
+        quantity,
+        unit: UnitType::Pieces,
+        unit_price: None,
+        total: None,
+        name: None,
+        category: None,
+        master_product: None,
+    })
+}
