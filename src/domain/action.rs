@@ -93,6 +93,32 @@ impl State {
     }
 }
 
+/// Who asked for an action; the words are those of the table's CHECK.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// Rules and interlocks.
+    Engine,
+    /// A person.
+    Person,
+}
+
+impl Origin {
+    /// The stored word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Engine => "engine",
+            Self::Person => "person",
+        }
+    }
+
+    /// Reads the stored word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Engine, Self::Person]
+            .into_iter()
+            .find(|origin| origin.as_str() == word)
+    }
+}
+
 /// When a live action is looked at next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
@@ -232,6 +258,11 @@ impl Action {
             | Self::Unknown { attempts, .. }
             | Self::Closed { attempts, .. } => *attempts,
         }
+    }
+
+    /// When it is looked at next by itself; never where it is closed or left to a person.
+    pub fn due_at(&self) -> Option<Timestamp> {
+        Fields::from(self).due_at
     }
 
     /// Whether it may be withdrawn: no POST of it left.

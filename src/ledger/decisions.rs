@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::crash_point::crash_point;
+use crate::domain::action::Origin as AskedBy;
 use crate::domain::decision::Decision;
 use crate::domain::facts::Facts;
 use crate::domain::ids::ShopName;
@@ -59,7 +60,11 @@ pub(crate) async fn record(
         if !mutant("r1_reservations_lost") {
             insert_reservations(tx, shop, order, new.demands, Origin::Decision, now).await?;
         }
-        let origin = if actor == "qabyl" { "engine" } else { "person" };
+        let origin = if actor == "qabyl" {
+            AskedBy::Engine
+        } else {
+            AskedBy::Person
+        };
         actions::insert(tx, shop, &order.id, id, &new.decision.verdict, origin, now).await?;
     }
     if new.act && new.decision.verdict == Verdict::Hold {

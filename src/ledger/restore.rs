@@ -4,16 +4,24 @@
 use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
+use sqlx::{ConnectOptions as _, Connection as _};
+use tokio::sync::Mutex;
 
+use super::transitions::{apply, close};
 use crate::crash_point::crash_point;
+use crate::domain::action::{End, Event, Origin};
+use crate::domain::hold::HoldCause;
 use crate::domain::ids::{OrderId, ShopName};
 use crate::domain::order::Status;
 use crate::store::backup::{FILES, beside, check_through, publish, remove, vacuum_into};
 use crate::store::orders::order_ids;
 use crate::store::unaccounted::lines_state;
-use crate::store::{Store, StoreError, WriteTx, at, lock, ms, open};
+use crate::store::{
+    ScanKind, Store, StoreError, WriteTx, actions, at, lease, lock, ms, open, orders, reservations,
+    scans, stock,
+};
 
 /// Added to the database's name while it is being prepared.
 const RESTORING: &str = ".restoring";
@@ -117,43 +125,6 @@ async fn is_ours(from: &Path, source: &SqliteConnectOptions) -> Result<(), Store
     })
 }
 
-/// What may have changed since the backup was made. `?1` is now, `?2` when a POST that was under way, and that the
-/// backup may not know, has had its effect.
-const STATEMENTS: [&str; 9] = [
-    // NULL where one of the lists was never read completely.
-    "INSERT INTO restores (shop, at, known_until)
-     SELECT name, ?1, MIN(
-       (SELECT MAX(started_at) FROM scans WHERE shop = name AND kind = 'new' AND complete = 1),
-       (SELECT MAX(started_at) FROM scans WHERE shop = name AND kind = 'sweep' AND complete = 1))
-     FROM shops WHERE ?2 > 0
-     ON CONFLICT (shop) DO UPDATE SET at = excluded.at, known_until = MIN(known_until, excluded.known_until)",
-    // A reading from before the backup is no evidence now, nor is a shortage seen then.
-    "DELETE FROM scans WHERE ?1 > 0 AND ?2 > 0",
-    "UPDATE orders SET listed_at = NULL, listed_scan = NULL, shortage_since = NULL, shortage_scans = 0,
-       shortage_scan = NULL, seen_at = MIN(seen_at, ?1 - 1), first_seen_at = MIN(first_seen_at, ?1 - 1)
-     WHERE ?2 > 0",
-    // A manual decision may have been followed by another one: the person is asked again.
-    "UPDATE orders SET held_by = 'qabyl', held_cause = 'restored_unsent', held_why = 'a manual decision had not been sent when the backup was made'
-     WHERE ?1 > 0 AND ?2 > 0 AND EXISTS (SELECT 1 FROM actions a WHERE a.shop = orders.shop
-       AND a.order_id = orders.id AND a.state = 'pending' AND a.attempts = 0 AND a.origin = 'person')",
-    // What had not been sent when the backup was made may have been sent, or withdrawn, since.
-    "UPDATE reservations SET state = 'released', closed_at = ?1, why = 'restored from a backup'
-     WHERE ?2 > 0 AND state = 'active' AND confirmed_at IS NULL AND EXISTS (SELECT 1 FROM actions a
-       WHERE a.shop = reservations.shop AND a.order_id = reservations.order_id AND a.state = 'pending'
-         AND a.attempts = 0)",
-    "UPDATE actions SET state = 'superseded', closed_at = ?1, due_at = NULL, needs_person = 0, why = 'restored from a backup'
-     WHERE ?2 > 0 AND state = 'pending' AND attempts = 0",
-    // From here on the audit log records every change of levels and reservations: this is what it begins with.
-    "INSERT INTO audit (at, actor, epoch, event, detail)
-     SELECT ?1, 'qabyl', (SELECT epoch FROM lease), 'ledger.baseline', json_object(
-       'levels', (SELECT json_group_array(json_array(sku, warehouse, on_hand, source)) FROM stock),
-       'reservations', (SELECT json_group_array(json_array(id, sku, warehouse, quantity, state)) FROM reservations))
-     WHERE ?2 > 0",
-    // A POST sent before the backup may have been repeated since.
-    "UPDATE actions SET due_at = MAX(due_at, ?2) WHERE ?1 > 0 AND closed_at IS NULL AND needs_person = 0",
-    "UPDATE lease SET epoch = epoch + 1, checked_at = NULL WHERE ?1 > 0 AND ?2 > 0",
-];
-
 async fn make_ready(
     from: &Path,
     ready: &Path,
@@ -167,42 +138,108 @@ async fn make_ready(
         .await?;
     open::MIGRATIONS.run(&mut connection).await?;
     open::refuse_foreign_schema(from, &mut connection).await?;
-    mark(&mut connection, from, settle, now).await?;
-    let counted: Option<i64> = sqlx::query_scalar("SELECT MAX(as_of) FROM stock")
-        .fetch_one(&mut connection)
-        .await?;
+    let slot = Mutex::new(None);
+    let mut tx = WriteTx::alone(&slot, connection).await?;
+    mark(&mut tx, from, settle, now).await?;
+    crash_point("restore.before_commit");
+    tx.commit().await?;
+    crash_point("restore.after_commit");
+    let Some(mut connection) = slot.into_inner() else {
+        return Err(StoreError::Closed);
+    };
+    let counted: Option<i64> = sqlx::query_scalar(
+        "SELECT as_of FROM stock WHERE as_of IS NOT NULL ORDER BY as_of DESC LIMIT 1",
+    )
+    .fetch_optional(&mut connection)
+    .await?;
     connection.close().await?;
     counted.map(at).transpose()
 }
 
+/// Why what had not been sent when the backup was made ends.
+const WHY: &str = "restored from a backup";
+
+/// Marks what may have changed since the backup was made.
 async fn mark(
-    connection: &mut SqliteConnection,
+    tx: &mut WriteTx<'_>,
     from: &Path,
     settle: SignedDuration,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let settled = now.saturating_add(settle).unwrap_or(Timestamp::MAX);
-    sqlx::query("BEGIN IMMEDIATE")
-        .execute(&mut *connection)
+    note_restore(tx, now).await?;
+    scans::delete_all(tx).await?;
+    orders::forget_readings(tx, now).await?;
+    reset_actions(tx, settle, now).await?;
+    // From here on the audit log records every change of levels and reservations: this is what it begins with.
+    let detail = json!({
+        "levels": stock::levels_listed(tx).await?,
+        "reservations": reservations::listed(tx).await?,
+    });
+    tx.audit_row(now, "qabyl", (None, None), "ledger.baseline", detail);
+    let detail = json!({ "from": from.display().to_string() });
+    tx.audit_row(now, "person", (None, None), "database.restored", detail);
+    lease::begin_epoch(tx).await
+}
+
+/// Notes for each shop until when the backup knew it: the end is unknown where one of its lists was never read
+/// completely, or where it had not caught up with a restore before.
+async fn note_restore(tx: &mut WriteTx<'_>, now: Timestamp) -> Result<(), StoreError> {
+    let shops: Vec<String> = sqlx::query_scalar("SELECT name FROM shops ORDER BY name")
+        .fetch_all(tx.conn()?)
         .await?;
-    for statement in STATEMENTS {
-        sqlx::query(statement)
-            .bind(ms(now))
-            .bind(ms(settled))
-            .execute(&mut *connection)
-            .await?;
+    for shop in shops {
+        let shop = ShopName::new(&shop).map_err(|_| StoreError::corrupt("a shop", shop))?;
+        let mut known = Vec::new();
+        for kind in [ScanKind::New, ScanKind::Sweep] {
+            known.push(scans::last_read_at(tx.conn()?, &shop, kind).await?);
+        }
+        let before: Option<Option<i64>> =
+            sqlx::query_scalar("SELECT known_until FROM restores WHERE shop = ?")
+                .bind(shop.as_str())
+                .fetch_optional(tx.conn()?)
+                .await?;
+        if let Some(before) = before {
+            known.push(before.map(at).transpose()?);
+        }
+        // All of them, or none.
+        let known: Option<Vec<Timestamp>> = known.into_iter().collect();
+        let known_until = known.and_then(|known| known.into_iter().min());
+        sqlx::query(
+            "INSERT INTO restores (shop, at, known_until) VALUES (?, ?, ?)
+             ON CONFLICT (shop) DO UPDATE SET at = excluded.at, known_until = excluded.known_until",
+        )
+        .bind(shop.as_str())
+        .bind(ms(now))
+        .bind(known_until.map(ms))
+        .execute(tx.conn()?)
+        .await?;
     }
-    sqlx::query(
-        "INSERT INTO audit (at, actor, epoch, event, detail)
-         SELECT ?, 'person', epoch, 'database.restored', json_object('from', ?) FROM lease",
-    )
-    .bind(ms(now))
-    .bind(from.display().to_string())
-    .execute(&mut *connection)
-    .await?;
-    crash_point("restore.before_commit");
-    sqlx::query("COMMIT").execute(connection).await?;
-    crash_point("restore.after_commit");
+    Ok(())
+}
+
+/// What had not been sent when the backup was made may have been sent, or withdrawn, since: it is decided again. A
+/// POST sent before may have been repeated since: its order is read once `settle` has passed.
+async fn reset_actions(
+    tx: &mut WriteTx<'_>,
+    settle: SignedDuration,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let settled = now.saturating_add(settle).unwrap_or(Timestamp::MAX);
+    for live in actions::live(tx).await? {
+        let order = (&live.shop, &live.order);
+        if live.action.is_unsent() {
+            close(tx, live.id, End::Superseded, WHY, now).await?;
+            reservations::release_unconfirmed(tx, order, WHY, now).await?;
+            if live.origin == Origin::Person {
+                // It may have been followed by another one: the person is asked again.
+                let why = "a manual decision had not been sent when the backup was made";
+                let cause = (why, HoldCause::RestoredUnsent);
+                orders::hold(tx, order, cause, "qabyl", now).await?;
+            }
+        } else if live.action.due_at().is_some_and(|due_at| due_at < settled) {
+            apply(tx, live.id, Event::PutOff(settled), now).await?;
+        }
+    }
     Ok(())
 }
 
@@ -238,16 +275,16 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let mut reader = self.read().await?;
         let span = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
-        let found: bool = sqlx::query_scalar(
-            "SELECT EXISTS (SELECT 1 FROM scans WHERE shop = ? AND kind = 'new' AND complete = 1
-               AND started_at >= ? AND window_to - window_from >= ?)",
+        let found: Option<i64> = sqlx::query_scalar(
+            "SELECT id FROM scans WHERE shop = ? AND kind = 'new' AND complete = 1
+               AND started_at >= ? AND window_to - window_from >= ? LIMIT 1",
         )
         .bind(shop.as_str())
         .bind(ms(since))
         .bind(span)
-        .fetch_one(&mut *reader)
+        .fetch_optional(&mut *reader)
         .await?;
-        Ok(found)
+        Ok(found.is_some())
     }
 
     /// How many orders in these statuses, first seen since `since`, still wait for their lines.
@@ -265,7 +302,7 @@ impl Store {
         )
         .bind(shop.as_str())
         .bind(ms(since))
-        .bind(serde_json::json!(statuses).to_string())
+        .bind(json!(statuses).to_string())
         .fetch_all(&mut *reader)
         .await?;
         let mut awaited = 0;
@@ -283,7 +320,7 @@ impl Store {
             .bind(shop.as_str())
             .execute(tx.conn()?)
             .await?;
-        let detail = serde_json::json!({});
+        let detail = json!({});
         tx.audit(now, "qabyl", (shop, None), "shop.caught_up", detail);
         tx.commit().await
     }

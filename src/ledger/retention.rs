@@ -8,7 +8,10 @@ use serde_json::json;
 
 use crate::domain::ids::{OrderId, ShopName};
 use crate::domain::order::{Order, State};
-use crate::store::{Store, StoreError, WriteTx, at, ms};
+use crate::store::{
+    Store, StoreError, WriteTx, actions, at, attempts, audit, decisions, ms, orders, reservations,
+    shops, stock,
+};
 
 /// Whether an order `o` may be deleted: it is finished, was not seen since `?2`, has no live action, and none of its
 /// reservations still counts against a level. One counts while it is active, and after it closed or was confirmed
@@ -40,17 +43,6 @@ const STILL: &str = concat!(
      WHERE ",
     may_be_deleted!()
 );
-
-/// Deletes the orders `?2` (JSON) of the shop `?1` with their rows in other tables; referring rows come first.
-const DELETES: [&str; 6] = [
-    "DELETE FROM attempts WHERE action_id IN (SELECT id FROM actions WHERE shop = ?1
-       AND order_id IN (SELECT value FROM json_each(?2)))",
-    "DELETE FROM actions WHERE shop = ?1 AND order_id IN (SELECT value FROM json_each(?2))",
-    "DELETE FROM reservations WHERE shop = ?1 AND order_id IN (SELECT value FROM json_each(?2))",
-    "DELETE FROM lines WHERE shop = ?1 AND order_id IN (SELECT value FROM json_each(?2))",
-    "DELETE FROM decisions WHERE shop = ?1 AND order_id IN (SELECT value FROM json_each(?2))",
-    "DELETE FROM orders WHERE shop = ?1 AND id IN (SELECT value FROM json_each(?2))",
-];
 
 /// When the newest orders were placed, by Kaspi's clock: ours may be wrong by years.
 const NEWEST: &str = "
@@ -104,13 +96,7 @@ impl Store {
             .fetch_all(tx.conn()?)
             .await?;
         delete_all(&mut tx, shop, &finished, now).await?;
-        sqlx::query(
-            "UPDATE shops SET orders_deleted_before = MAX(COALESCE(orders_deleted_before, 0), ?) WHERE name = ?",
-        )
-        .bind(ms(before))
-        .bind(shop.as_str())
-        .execute(tx.conn()?)
-        .await?;
+        shops::note_deleted(&mut tx, shop, before).await?;
         tx.commit().await?;
         Ok(finished.len())
     }
@@ -155,14 +141,7 @@ impl Store {
 
     async fn delete_rows(&self, ids: &[i64], before: Timestamp) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
-        sqlx::query("UPDATE audit_retention SET deleted_before = ?1 WHERE deleted_before IS NULL OR deleted_before < ?1")
-            .bind(ms(before))
-            .execute(tx.conn()?)
-            .await?;
-        sqlx::query("DELETE FROM audit WHERE id IN (SELECT value FROM json_each(?))")
-            .bind(json!(ids).to_string())
-            .execute(tx.conn()?)
-            .await?;
+        audit::delete(&mut tx, &json!(ids).to_string(), before).await?;
         tx.commit().await
     }
 
@@ -190,10 +169,7 @@ impl Store {
         }
         // A new level never refers to an existing import.
         let mut tx = self.write().await?;
-        sqlx::query("DELETE FROM stock_imports WHERE id IN (SELECT value FROM json_each(?))")
-            .bind(json!(ids).to_string())
-            .execute(tx.conn()?)
-            .await?;
+        stock::delete_imports(&mut tx, &json!(ids).to_string()).await?;
         tx.commit().await?;
         Ok(ids.len())
     }
@@ -228,13 +204,12 @@ async fn delete_all(
 ) -> Result<(), StoreError> {
     let ids: Vec<&str> = finished.iter().map(|(id, ..)| id.as_str()).collect();
     let ids = json!(ids).to_string();
-    for statement in DELETES {
-        sqlx::query(statement)
-            .bind(shop.as_str())
-            .bind(&ids)
-            .execute(tx.conn()?)
-            .await?;
-    }
+    // Rows that refer to others come first.
+    attempts::delete_of(tx, shop, &ids).await?;
+    actions::delete_of(tx, shop, &ids).await?;
+    reservations::delete_of(tx, shop, &ids).await?;
+    decisions::delete_of(tx, shop, &ids).await?;
+    orders::delete(tx, shop, &ids).await?;
     for (id, code, status) in finished {
         let id = OrderId::new(id).map_err(|_| StoreError::corrupt("an order id", id))?;
         let detail = json!({ "code": code, "status": status });

@@ -6,7 +6,7 @@ use serde_json::json;
 use sqlx::FromRow;
 
 use crate::crash_point::crash_point;
-use crate::domain::action::{Action, Event, Fields, InvalidTransition, State};
+use crate::domain::action::{Action, Event, Fields, InvalidTransition, Origin, State};
 use crate::domain::ids::{OrderId, ShopName};
 use crate::domain::order::Order;
 use crate::domain::verdict::Verdict;
@@ -19,7 +19,7 @@ pub(crate) async fn insert(
     order: &OrderId,
     decision: i64,
     verdict: &Verdict,
-    origin: &str,
+    origin: Origin,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let (reason, comment) = match verdict {
@@ -38,7 +38,7 @@ pub(crate) async fn insert(
     .bind(verdict.word())
     .bind(reason)
     .bind(comment)
-    .bind(origin)
+    .bind(origin.as_str())
     .bind(new.state.as_str())
     .bind(ms(now))
     .bind(new.due_at.map(ms))
@@ -172,4 +172,85 @@ impl Store {
         .await?;
         Ok(stuck > 0)
     }
+}
+
+/// Deletes the actions of these orders (JSON), whose attempts are deleted already.
+pub(crate) async fn delete_of(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    orders: &str,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "DELETE FROM actions WHERE shop = ? AND order_id IN (SELECT value FROM json_each(?))",
+    )
+    .bind(shop.as_str())
+    .bind(orders)
+    .execute(tx.conn()?)
+    .await?;
+    Ok(())
+}
+
+/// Corrects times of live actions ahead of a clock that was set back. `settled` is when an action is due whose request
+/// ended just now: no `settle` is shortened.
+pub(crate) async fn repair_times(
+    tx: &mut WriteTx<'_>,
+    settled: Timestamp,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    for (statement, at) in [
+        (
+            "UPDATE actions SET due_at = ?1 WHERE due_at > ?1 AND closed_at IS NULL",
+            settled.max(now),
+        ),
+        (
+            "UPDATE actions SET made_at = ?1 WHERE made_at > ?1 AND closed_at IS NULL",
+            now,
+        ),
+    ] {
+        sqlx::query(statement)
+            .bind(ms(at))
+            .execute(tx.conn()?)
+            .await?;
+    }
+    Ok(())
+}
+
+/// A live action of any shop.
+pub(crate) struct Live {
+    pub(crate) id: i64,
+    pub(crate) shop: ShopName,
+    pub(crate) order: OrderId,
+    pub(crate) origin: Origin,
+    pub(crate) action: Action,
+}
+
+/// All live actions.
+pub(crate) async fn live(tx: &mut WriteTx<'_>) -> Result<Vec<Live>, StoreError> {
+    #[derive(FromRow)]
+    struct Row {
+        id: i64,
+        shop: String,
+        order_id: String,
+        origin: String,
+        #[sqlx(flatten)]
+        fields: FieldsRow,
+    }
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT id, shop, order_id, origin, state, attempts, due_at, needs_person, closed_at, why FROM actions
+         WHERE state IN ('pending', 'sent', 'unknown') ORDER BY id",
+    )
+    .fetch_all(tx.conn()?)
+    .await?;
+    let live = |row: Row| {
+        Ok(Live {
+            id: row.id,
+            shop: ShopName::new(&row.shop).map_err(|_| StoreError::corrupt("a shop", row.shop))?,
+            order: OrderId::new(&row.order_id)
+                .map_err(|_| StoreError::corrupt("an order id", row.order_id))?,
+            origin: Origin::parse(&row.origin)
+                .ok_or_else(|| StoreError::corrupt("an action's origin", row.origin))?,
+            action: row.fields.action()?,
+        })
+    };
+    rows.into_iter().map(live).collect()
 }

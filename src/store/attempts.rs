@@ -63,3 +63,20 @@ pub(crate) async fn end_lost(
     .await?;
     Ok(())
 }
+
+/// Deletes the attempts of these orders (JSON).
+pub(crate) async fn delete_of(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    orders: &str,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "DELETE FROM attempts WHERE action_id IN (SELECT id FROM actions WHERE shop = ?
+           AND order_id IN (SELECT value FROM json_each(?)))",
+    )
+    .bind(shop.as_str())
+    .bind(orders)
+    .execute(tx.conn()?)
+    .await?;
+    Ok(())
+}

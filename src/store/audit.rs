@@ -153,3 +153,20 @@ impl Store {
             .collect()
     }
 }
+
+/// Deletes rows (JSON) that are older than `before`, which the table allows from then on.
+pub(crate) async fn delete(
+    tx: &mut WriteTx<'_>,
+    rows: &str,
+    before: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE audit_retention SET deleted_before = ?1 WHERE deleted_before IS NULL OR deleted_before < ?1")
+        .bind(ms(before))
+        .execute(tx.conn()?)
+        .await?;
+    sqlx::query("DELETE FROM audit WHERE id IN (SELECT value FROM json_each(?))")
+        .bind(rows)
+        .execute(tx.conn()?)
+        .await?;
+    Ok(())
+}

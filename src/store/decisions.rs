@@ -53,3 +53,19 @@ pub(crate) async fn insert(
     .await?;
     Ok(id)
 }
+
+/// Deletes the decisions of these orders (JSON), whose actions are deleted already.
+pub(crate) async fn delete_of(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    orders: &str,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "DELETE FROM decisions WHERE shop = ? AND order_id IN (SELECT value FROM json_each(?))",
+    )
+    .bind(shop.as_str())
+    .bind(orders)
+    .execute(tx.conn()?)
+    .await?;
+    Ok(())
+}

@@ -14,6 +14,7 @@ pub(crate) mod deadline;
 pub(crate) mod decisions;
 pub(crate) mod error;
 pub(crate) mod feeds;
+pub(crate) mod lease;
 pub(crate) mod lock;
 pub(crate) mod notice_views;
 pub(crate) mod notices;
@@ -156,6 +157,28 @@ pub(crate) struct WriteTx<'s> {
     audit: Vec<(serde_json::Value, serde_json::Value)>,
     /// Notices with their facts, written there too.
     notices: Vec<(serde_json::Value, serde_json::Value)>,
+}
+
+impl<'s> WriteTx<'s> {
+    /// A write on a connection of its own, to a file that no process works on yet. `slot` takes the connection back.
+    pub(crate) async fn alone(
+        slot: &'s Mutex<Option<SqliteConnection>>,
+        mut connection: SqliteConnection,
+    ) -> Result<Self, StoreError> {
+        sqlx::query("BEGIN IMMEDIATE")
+            .execute(&mut connection)
+            .await?;
+        let epoch = sqlx::query_scalar("SELECT epoch FROM lease WHERE one = 1")
+            .fetch_one(&mut connection)
+            .await?;
+        Ok(Self {
+            slot: slot.lock().await,
+            connection: Some(connection),
+            epoch,
+            audit: Vec::new(),
+            notices: Vec::new(),
+        })
+    }
 }
 
 impl WriteTx<'_> {

@@ -9,7 +9,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 use tokio::sync::Mutex;
 
-use super::{Access, Store, StoreError, lock};
+use super::{Access, Store, StoreError, lease, lock};
 use crate::crash_point::crash_point;
 use crate::files::open_private_linked;
 
@@ -112,7 +112,7 @@ impl Store {
         crash_point("migrate.after");
         let epoch = match access {
             Access::Tool => 0,
-            Access::Daemon => take_lease(&mut connection, checked, now).await?,
+            Access::Daemon => lease::take(&mut connection, checked, now).await?,
         };
         crash_point("lease.taken");
         let readers = SqlitePoolOptions::new()
@@ -254,26 +254,6 @@ async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     let mut all = connection.begin_with("BEGIN IMMEDIATE").await?;
     MIGRATIONS.run(&mut *all).await?;
     all.commit().await.map_err(StoreError::Commit)
-}
-
-/// Takes the next epoch. A row that comes back is no proof: only its COMMIT is.
-async fn take_lease(
-    connection: &mut SqliteConnection,
-    checked: bool,
-    now: Timestamp,
-) -> Result<i64, StoreError> {
-    let mut lease = connection.begin_with("BEGIN IMMEDIATE").await?;
-    let epoch = sqlx::query_scalar(
-        "UPDATE lease SET epoch = epoch + 1, pid = ?1, started_at = ?2,
-           checked_at = IIF(?3, ?2, checked_at) RETURNING epoch",
-    )
-    .bind(i64::from(std::process::id()))
-    .bind(now.as_millisecond())
-    .bind(checked)
-    .fetch_one(&mut *lease)
-    .await?;
-    lease.commit().await.map_err(StoreError::Commit)?;
-    Ok(epoch)
 }
 
 async fn check_version(path: &Path, connection: &mut SqliteConnection) -> Result<(), StoreError> {

@@ -470,6 +470,64 @@ pub(crate) fn order_ids(ids: &[String]) -> Result<Vec<OrderId>, StoreError> {
         .collect()
 }
 
+/// Deletes these orders (JSON) and their lines; what else refers to them is deleted already.
+pub(crate) async fn delete(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    orders: &str,
+) -> Result<(), StoreError> {
+    for statement in [
+        "DELETE FROM lines WHERE shop = ? AND order_id IN (SELECT value FROM json_each(?))",
+        "DELETE FROM orders WHERE shop = ? AND id IN (SELECT value FROM json_each(?))",
+    ] {
+        sqlx::query(statement)
+            .bind(shop.as_str())
+            .bind(orders)
+            .execute(tx.conn()?)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Corrects times of orders ahead of a clock that was set back. It is unknown whether a list of such a time is old
+/// or new, so it is no evidence, nor is a shortage first seen then.
+pub(crate) async fn repair_times(tx: &mut WriteTx<'_>, now: Timestamp) -> Result<(), StoreError> {
+    for statement in [
+        // The next scan may get the number of a deleted one.
+        "UPDATE orders SET listed_at = NULL, listed_scan = NULL WHERE listed_at > ?",
+        "UPDATE orders SET first_seen_at = ?1 WHERE first_seen_at > ?1",
+        "UPDATE orders SET seen_at = ?1 WHERE seen_at > ?1",
+        "UPDATE orders SET status_since = ?1 WHERE status_since > ?1",
+        "UPDATE orders SET lines_due_at = ?1 WHERE lines_due_at > ?1",
+        "UPDATE orders SET shortage_since = NULL, shortage_scans = 0, shortage_scan = NULL WHERE shortage_since > ?",
+    ] {
+        sqlx::query(statement)
+            .bind(ms(now))
+            .execute(tx.conn()?)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Forgets what was read of orders before a backup was made: it is no evidence now, nor is a shortage seen then.
+pub(crate) async fn forget_readings(
+    tx: &mut WriteTx<'_>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    for statement in [
+        "UPDATE orders SET listed_at = NULL, listed_scan = NULL, shortage_since = NULL, shortage_scans = 0,
+           shortage_scan = NULL",
+        "UPDATE orders SET seen_at = ?1 - 1 WHERE seen_at >= ?1",
+        "UPDATE orders SET first_seen_at = ?1 - 1 WHERE first_seen_at >= ?1",
+    ] {
+        sqlx::query(statement)
+            .bind(ms(now))
+            .execute(tx.conn()?)
+            .await?;
+    }
+    Ok(())
+}
+
 pub(crate) const OLDEST_FOLLOWED: &str = "
 SELECT MIN(at) FROM (
   SELECT MIN(created_at) AS at FROM orders INDEXED BY orders_on_their_way

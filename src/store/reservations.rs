@@ -5,7 +5,7 @@ use serde_json::json;
 use sqlx::FromRow;
 
 use crate::crash_point::crash_point;
-use crate::domain::ids::ShopName;
+use crate::domain::ids::{OrderId, ShopName};
 use crate::domain::order::Order;
 use crate::domain::reservation::{Departure, DepartureKind, Event, Fields, Reservation, State};
 use crate::domain::stock_ledger::Demand;
@@ -116,11 +116,11 @@ UPDATE reservations SET state = j.value ->> 1, confirmed_at = j.value ->> 2, clo
   departure = j.value ->> 4, left_after = j.value ->> 5, why = j.value ->> 6
 FROM json_each(?) j WHERE reservations.id = j.value ->> 0 AND state = 'active'";
 
-/// Applies an event to the active reservations of orders. Returns their ids.
+/// Applies an event to those active reservations of orders that are meant. Returns their ids.
 async fn write(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
-    orders: &[&str],
+    (orders, is_meant): (&[&str], impl Fn(&Row) -> bool),
     event: &Event,
     now: Timestamp,
 ) -> Result<Vec<i64>, StoreError> {
@@ -130,7 +130,7 @@ async fn write(
         .fetch_all(tx.conn()?)
         .await?;
     let (mut ids, mut rows) = (Vec::new(), Vec::new());
-    for row in active {
+    for row in active.into_iter().filter(is_meant) {
         let id = row.id;
         let to = Fields::from(&row.reservation()?.transition(event.clone(), now)?);
         ids.push(id);
@@ -161,7 +161,7 @@ pub(crate) async fn confirm(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     if !orders.is_empty() {
-        write(tx, shop, orders, &Event::Confirmed, now).await?;
+        write(tx, shop, (orders, |_: &Row| true), &Event::Confirmed, now).await?;
     }
     Ok(())
 }
@@ -179,7 +179,14 @@ pub(crate) async fn close_reservations(
         Event::Left(_, why) => (State::Consumed, why.clone()),
         Event::Released(why) => (State::Released, why.clone()),
     };
-    let closed = write(tx, shop, &[order.id.as_str()], &event, now).await?;
+    let closed = write(
+        tx,
+        shop,
+        (&[order.id.as_str()], |_: &Row| true),
+        &event,
+        now,
+    )
+    .await?;
     if !closed.is_empty() {
         match event {
             Event::Left(..) => crash_point("reservation.consumed"),
@@ -209,4 +216,58 @@ pub(crate) async fn set_warehouse(
         .execute(tx.conn()?)
         .await?;
     Ok(())
+}
+
+/// Deletes the reservations of these orders (JSON).
+pub(crate) async fn delete_of(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    orders: &str,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "DELETE FROM reservations WHERE shop = ? AND order_id IN (SELECT value FROM json_each(?))",
+    )
+    .bind(shop.as_str())
+    .bind(orders)
+    .execute(tx.conn()?)
+    .await?;
+    Ok(())
+}
+
+/// Corrects times of reservations ahead of a clock that was set back.
+pub(crate) async fn repair_times(tx: &mut WriteTx<'_>, now: Timestamp) -> Result<(), StoreError> {
+    for statement in [
+        "UPDATE reservations SET left_after = ?1 WHERE left_after > ?1",
+        "UPDATE reservations SET closed_at = ?1 WHERE closed_at > ?1",
+        "UPDATE reservations SET confirmed_at = ?1 WHERE confirmed_at > ?1",
+        "UPDATE reservations SET made_at = ?1 WHERE made_at > ?1",
+    ] {
+        sqlx::query(statement)
+            .bind(ms(now))
+            .execute(tx.conn()?)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Releases the active reservations of an order that Kaspi was never seen to accept.
+pub(crate) async fn release_unconfirmed(
+    tx: &mut WriteTx<'_>,
+    (shop, order): (&ShopName, &OrderId),
+    why: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let event = Event::Released(why.to_owned());
+    let is_unconfirmed = |row: &Row| row.confirmed_at.is_none();
+    write(tx, shop, (&[order.as_str()], is_unconfirmed), &event, now).await?;
+    Ok(())
+}
+
+/// Every reservation, as the first row of the audit log after a restore lists them.
+pub(crate) async fn listed(tx: &mut WriteTx<'_>) -> Result<serde_json::Value, StoreError> {
+    let all: Vec<(i64, String, String, i64, String)> =
+        sqlx::query_as("SELECT id, sku, warehouse, quantity, state FROM reservations ORDER BY id")
+            .fetch_all(tx.conn()?)
+            .await?;
+    Ok(json!(all))
 }

@@ -109,6 +109,38 @@ pub(crate) async fn delete_old(tx: &mut WriteTx<'_>, now: Timestamp) -> Result<(
     Ok(())
 }
 
+/// Deletes the scans begun ahead of a clock that was set back: it is unknown whether such a reading is old or new.
+pub(crate) async fn delete_ahead(tx: &mut WriteTx<'_>, now: Timestamp) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM scans WHERE started_at > ?")
+        .bind(ms(now))
+        .execute(tx.conn()?)
+        .await?;
+    Ok(())
+}
+
+/// Deletes all scans: a reading from before a backup is no evidence after it.
+pub(crate) async fn delete_all(tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM scans").execute(tx.conn()?).await?;
+    Ok(())
+}
+
+/// When the last complete list of a kind was asked for.
+pub(crate) async fn last_read_at(
+    connection: &mut SqliteConnection,
+    shop: &ShopName,
+    kind: ScanKind,
+) -> Result<Option<Timestamp>, StoreError> {
+    let started: Option<i64> = sqlx::query_scalar(
+        "SELECT started_at FROM scans WHERE shop = ? AND kind = ? AND complete = 1
+         ORDER BY started_at DESC LIMIT 1",
+    )
+    .bind(shop.as_str())
+    .bind(kind.word())
+    .fetch_optional(connection)
+    .await?;
+    started.map(at).transpose()
+}
+
 /// The last complete sweep of a shop.
 pub(crate) async fn last_sweep(
     connection: &mut SqliteConnection,

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use sqlx::FromRow;
 
-use super::{Store, StoreError, at, ms};
+use super::{Store, StoreError, WriteTx, at, ms};
 use crate::domain::denial::Denial;
 use crate::domain::ids::ShopName;
 use crate::domain::notice::{Kind, Notice};
@@ -125,4 +125,21 @@ impl Store {
         tx.commit().await?;
         Ok(true)
     }
+}
+
+/// Notes that finished orders placed before this moment were deleted.
+pub(crate) async fn note_deleted(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    before: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE shops SET orders_deleted_before = ?1
+         WHERE name = ?2 AND (orders_deleted_before IS NULL OR orders_deleted_before < ?1)",
+    )
+    .bind(ms(before))
+    .bind(shop.as_str())
+    .execute(tx.conn()?)
+    .await?;
+    Ok(())
 }

@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteSynchronous;
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::backup::{beside, check};
-use super::{Store, StoreError, ms, open};
+use super::{Store, StoreError, lease, ms, open};
 
 /// A file found undamaged within this time is not checked again.
 const CHECK_EVERY: SignedDuration = SignedDuration::from_hours(24);
@@ -70,10 +70,7 @@ impl Store {
 
     async fn note_check(&self, at: Option<Timestamp>) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
-        sqlx::query("UPDATE lease SET checked_at = ?")
-            .bind(at.map(ms))
-            .execute(tx.conn()?)
-            .await?;
+        lease::note_check(&mut tx, at).await?;
         tx.commit().await
     }
 }
