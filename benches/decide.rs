@@ -118,6 +118,8 @@ fn order(seed: u32, now: Timestamp) -> Facts {
             restored_at: None,
             clock_skew_s: Some(1),
             paused: None,
+            account: None,
+            mismatch: None,
         },
     }
 }

@@ -227,6 +227,8 @@ fn order(seed: u32, now: Timestamp) -> anyhow::Result<Facts> {
             restored_at: None,
             clock_skew_s: Some(1),
             paused: None,
+            account: None,
+            mismatch: None,
         },
     })
 }

@@ -17,6 +17,24 @@ CREATE TABLE shops (
   -- Finished orders placed before this were deleted after their retention period: a list that shows
   -- one of them shows nothing new.
   orders_deleted_before  INTEGER,
+  -- the merchant account whose orders it reads: configured, or learned from their pickup points
+  account        TEXT CHECK (account <> ''),
+  -- a keyed digest of its token, by which a shop is recognised under another name
+  token_digest   TEXT,
+  -- when it was first configured, and when it was no longer; NULL: it still is
+  added_at       INTEGER,
+  removed_at     INTEGER,
+  -- a person has ended what a removed shop had promised
+  forgotten_at   INTEGER,
+  -- what it reads is not its own: nothing is sent for it, nor for the other shop that is named
+  mismatch_at    INTEGER,
+  mismatch_why   TEXT,
+  mismatch_with  TEXT,
+  mismatch_by    TEXT CHECK (mismatch_by IN ('token', 'reading')),
+  CHECK ((mismatch_at IS NULL) = (mismatch_why IS NULL)),
+  CHECK ((mismatch_at IS NULL) = (mismatch_by IS NULL)),
+  CHECK (mismatch_with IS NULL OR mismatch_at IS NOT NULL),
+  CHECK (forgotten_at IS NULL OR removed_at IS NOT NULL),
   CHECK ((paused_at IS NULL) = (paused_why IS NULL)),
   CHECK ((denied_at IS NULL) = (denied_why IS NULL))
 ) STRICT;
@@ -130,7 +148,7 @@ CREATE TABLE lines (
   quantity  INTEGER NOT NULL CHECK (quantity > 0),
   body      TEXT NOT NULL CHECK (json_valid(body)),
   PRIMARY KEY (shop, order_id, entry),
-  FOREIGN KEY (shop, order_id) REFERENCES orders (shop, id)
+  FOREIGN KEY (shop, order_id) REFERENCES orders (shop, id) ON UPDATE CASCADE
 ) STRICT;
 
 -- One reading of a source, or a count by hand.
@@ -238,11 +256,15 @@ CREATE TABLE decisions (
   policy_digest  TEXT NOT NULL,
   body           TEXT NOT NULL CHECK (json_valid(body)),
   facts          TEXT NOT NULL CHECK (json_valid(facts)),
-  FOREIGN KEY (shop, order_id) REFERENCES orders (shop, id),
+  FOREIGN KEY (shop, order_id) REFERENCES orders (shop, id) ON UPDATE CASCADE,
   CHECK ((verdict = 'wait') = (wait_until IS NOT NULL))
 ) STRICT;
 CREATE INDEX decisions_of ON decisions (shop, order_id, id);
+-- Its order may move to the shop that it belongs to (ledger/identity.rs); nothing else changes.
 CREATE TRIGGER decisions_fixed BEFORE UPDATE ON decisions
+WHEN (NEW.id, NEW.order_id, NEW.at, NEW.verdict, NEW.rule, NEW.actor, NEW.policy_digest, NEW.body, NEW.facts)
+  <> (OLD.id, OLD.order_id, OLD.at, OLD.verdict, OLD.rule, OLD.actor, OLD.policy_digest, OLD.body, OLD.facts)
+  OR NEW.wait_until IS NOT OLD.wait_until
 BEGIN SELECT RAISE (ABORT, 'a decision is never changed: write a new one'); END;
 
 -- Units promised to an order. The states and their columns are those of domain::reservation.
@@ -264,7 +286,7 @@ CREATE TABLE reservations (
   departure     TEXT CHECK (departure IN ('interval', 'unknown')),
   left_after    INTEGER,
   why           TEXT,
-  FOREIGN KEY (shop, order_id) REFERENCES orders (shop, id),
+  FOREIGN KEY (shop, order_id) REFERENCES orders (shop, id) ON UPDATE CASCADE,
   CHECK ((state = 'active') = (closed_at IS NULL)),
   CHECK ((state = 'active') = (why IS NULL)),
   CHECK ((state = 'consumed') = (departure IS NOT NULL)),
@@ -308,7 +330,7 @@ CREATE TABLE actions (
   needs_person  INTEGER NOT NULL DEFAULT 0 CHECK (needs_person IN (0, 1)),
   closed_at     INTEGER,
   why           TEXT,
-  FOREIGN KEY (shop, order_id) REFERENCES orders (shop, id),
+  FOREIGN KEY (shop, order_id) REFERENCES orders (shop, id) ON UPDATE CASCADE,
   CHECK ((kind = 'cancel') = (reason IS NOT NULL)),
   CHECK ((kind = 'cancel') = (comment IS NOT NULL)),
   CHECK ((state IN ('pending', 'sent', 'unknown')) = (closed_at IS NULL)),
@@ -329,7 +351,7 @@ CREATE INDEX actions_by_decision ON actions (decision_id);
 -- What was decided is not changed on its way out; a closed action stays closed.
 CREATE TRIGGER actions_fixed BEFORE UPDATE ON actions
 WHEN NEW.kind <> OLD.kind OR NEW.reason IS NOT OLD.reason OR NEW.comment IS NOT OLD.comment
-  OR NEW.decision_id <> OLD.decision_id OR NEW.shop <> OLD.shop OR NEW.order_id <> OLD.order_id
+  OR NEW.decision_id <> OLD.decision_id OR NEW.order_id <> OLD.order_id
 BEGIN SELECT RAISE (ABORT, 'an action is never turned into another'); END;
 CREATE TRIGGER actions_closed_once BEFORE UPDATE OF state ON actions
 WHEN OLD.state IN ('confirmed', 'refused', 'superseded')
@@ -373,7 +395,11 @@ CREATE TABLE audit (
 ) STRICT;
 CREATE INDEX audit_of ON audit (shop, order_id, id);
 CREATE INDEX audit_rules ON audit (id) WHERE event = 'rules.in_force';
+-- Only the name that a shop goes by may change: `shop.renamed` records both.
 CREATE TRIGGER audit_append_only_update BEFORE UPDATE ON audit
+WHEN (NEW.id, NEW.at, NEW.actor, NEW.epoch, NEW.event, NEW.detail)
+  <> (OLD.id, OLD.at, OLD.actor, OLD.epoch, OLD.event, OLD.detail)
+  OR NEW.order_id IS NOT OLD.order_id OR NEW.shop IS NULL OR OLD.shop IS NULL
 BEGIN SELECT RAISE (ABORT, 'audit is append-only'); END;
 
 -- Rows of the audit log may be deleted before this moment only; NULL: none yet. It moves forward only,
@@ -480,3 +506,10 @@ CREATE TABLE lease (
   CHECK ((pid IS NULL) = (started_at IS NULL))
 ) STRICT;
 INSERT INTO lease (one, epoch) VALUES (1, 0);
+
+-- Keys the digests of tokens, so that they mean nothing outside this file.
+CREATE TABLE token_key (
+  one  INTEGER PRIMARY KEY CHECK (one = 1),
+  key  TEXT NOT NULL
+) STRICT;
+INSERT INTO token_key (one, key) VALUES (1, lower(hex(randomblob(32))));

@@ -254,6 +254,38 @@ pub const MUTANTS: &[(&str, &str)] = &[
         "an impossible step of one action stops all orders of its batch",
     ),
     ("r15_lines_never_read", "lines of new orders are not read"),
+    (
+        "r16_order_of_other_shop",
+        "an order that another shop has is stored for this one too",
+    ),
+    (
+        "r16_account_of_other_shop",
+        "orders of another shop's account are stored for this one",
+    ),
+    (
+        "r16_foreign_account",
+        "a token that shows only orders of another merchant is believed",
+    ),
+    (
+        "r16_foreign_order",
+        "an order of another merchant's pickup point is accepted",
+    ),
+    (
+        "r16_exchanged_token",
+        "a token that another shop had is believed",
+    ),
+    (
+        "r16_sent_to_other_shop",
+        "actions are sent with a token that may be another shop's",
+    ),
+    (
+        "r16_both_shops_act",
+        "an order known under two shops is acted on from both",
+    ),
+    (
+        "r16_renamed_shop_starts_again",
+        "a shop under a new name knows nothing of its orders, holds and pause",
+    ),
 ];
 
 /// Whether this rule is taken out. A test of `tests/it/tidy.rs` holds the names to [`MUTANTS`].

@@ -117,6 +117,8 @@ fn facts(lines: LinesFacts) -> Facts {
             },
             clock_skew_s: Some(0),
             paused: None,
+            account: None,
+            mismatch: None,
         },
     }
 }

@@ -73,6 +73,9 @@ pub(super) enum Command {
     Config(ConfigCommand),
     /// Show the state of every shop
     Status(Status),
+    /// List the shops of the database, and end what a removed one had promised
+    #[command(subcommand)]
+    Shops(ShopsCommand),
     /// Test notification channels and show their state
     #[command(subcommand)]
     Notify(NotifyCommand),
@@ -241,6 +244,23 @@ pub(super) struct Resume {
     /// Only this shop [default: all shops]
     #[arg(long)]
     pub(super) shop: Option<String>,
+    /// Your name, for the audit log
+    #[arg(long = "as", value_name = "NAME")]
+    pub(super) actor: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ShopsCommand {
+    /// List shops with their merchant account, removed ones too
+    List,
+    /// Release what a shop had promised that left the configuration for good
+    Forget(ForgetShop),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ForgetShop {
+    /// Name it had in the configuration
+    pub(super) name: String,
     /// Your name, for the audit log
     #[arg(long = "as", value_name = "NAME")]
     pub(super) actor: Option<String>,

@@ -9,9 +9,10 @@ use secrecy::SecretString;
 use serde_json::json;
 
 use super::args::{Format, Shown};
-use super::{DENIED, Done, FAILED, open, say, shops, table};
+use super::{DENIED, Done, FAILED, known_shops, open, say, shops, table};
 use crate::clock::Clock;
 use crate::config::{Config, Loaded, Shop};
+use crate::domain::ids::ShopName;
 use crate::domain::order::{State, Status};
 use crate::kaspi::{ApiError, ListQuery};
 use crate::runtime::build;
@@ -51,6 +52,7 @@ pub(super) async fn run(loaded: &Loaded, args: &Shown) -> Done {
     let config = &loaded.config;
     let mut findings = files(loaded);
     findings.push(rules(config));
+    findings.extend(shops::same_tokens(loaded).map(|why| failing("tokens", why, "")));
     let mut denied = false;
     match open(config).await {
         Err(error) => {
@@ -64,6 +66,9 @@ pub(super) async fn run(loaded: &Loaded, args: &Shown) -> Done {
             findings.push(ok("database", config.database.path.display().to_string()));
             findings.push(stock(config, &store).await?);
             findings.extend(sources(config, &store).await?);
+            let removed = known_shops::removed(&store).await?.into_iter();
+            findings.extend(removed.map(|found| failing("removed shop", found, "")));
+            findings.extend(identities(config, &store).await?);
             let store = Arc::new(store);
             for shop in &config.shops {
                 let (found, is_denied) = check_shop(loaded, shop, &store).await;
@@ -147,6 +152,17 @@ async fn sources(config: &Config, store: &Store) -> Result<Vec<Finding>, super::
         Some(failing(format!("stock source {}", state.name), found, hint))
     });
     Ok(found.collect())
+}
+
+/// Shops whose token shows what is not their own.
+async fn identities(config: &Config, store: &Store) -> Result<Vec<Finding>, super::Failure> {
+    let mut findings = Vec::new();
+    for shop in &config.shops {
+        let state = store.shop_state(&ShopName::new(&shop.name)?).await?;
+        let check = format!("{}: merchant account", shop.name);
+        findings.extend(state.mismatch.map(|why| failing(check, why, "")));
+    }
+    Ok(findings)
 }
 
 async fn check_shop(loaded: &Loaded, shop: &Shop, store: &Arc<Store>) -> (Vec<Finding>, bool) {

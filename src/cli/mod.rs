@@ -12,6 +12,7 @@ mod explain;
 mod explain_plan;
 mod generate;
 mod health;
+mod known_shops;
 mod manual_decisions;
 mod notify;
 mod once;
@@ -169,6 +170,7 @@ async fn dispatch(cli: Cli) -> Done {
         }
         Command::Config(ConfigCommand::Dump(args)) => config::dump(&partial(sources()?)?, &args),
         Command::Status(args) => status::run(&partial(sources()?)?, &args).await,
+        Command::Shops(command) => known_shops::run(&partial(sources()?)?, &command).await,
         Command::Notify(NotifyCommand::Test { channel }) => {
             notify::test(&partial(sources()?)?, channel.as_deref()).await
         }

@@ -10,10 +10,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Done, FAILED, Failure, complain, open_as_daemon, reload, shops};
 use crate::clock::Clock;
-use crate::config::{Loaded, TokenSource};
+use crate::config::{Config, Loaded, Token, TokenSource};
 use crate::events::log_event;
 use crate::kaspi::Credentials;
 use crate::runtime::{Board, build, channels, daemon, feeds, lifecycle, telemetry};
+use crate::store::Store;
 
 /// How often a token file is checked for changes.
 const TOKEN_CHECK_INTERVAL: Duration = Duration::from_secs(2);
@@ -54,7 +55,7 @@ pub(super) async fn run(loaded: &Loaded) -> Done {
             credentials: parts.credentials.clone(),
         })
         .collect();
-    let tokens = watch_tokens(watched, stop.clone());
+    let tokens = watch_tokens(config, watched, Arc::clone(&store), stop.clone());
     log_event!(
         DAEMON_STARTED, pid = std::process::id(), version = env!("CARGO_PKG_VERSION"),
         shops = shops.len(), database = %config.database.path.display(), epoch = store.epoch(), "started"
@@ -106,7 +107,12 @@ struct WatchedToken {
 }
 
 /// Replaces a token when its file changes.
-async fn watch_tokens(shops: Vec<WatchedToken>, stop: CancellationToken) {
+async fn watch_tokens(
+    config: &Config,
+    shops: Vec<WatchedToken>,
+    store: Arc<Store>,
+    stop: CancellationToken,
+) {
     let mut seen: Vec<_> = shops
         .iter()
         .map(|watched| watched.source.fingerprint())
@@ -123,6 +129,18 @@ async fn watch_tokens(shops: Vec<WatchedToken>, stop: CancellationToken) {
             }
             match source.load() {
                 Ok(token) => {
+                    if let Some(other) = shared(&shops, shop, &token) {
+                        *seen = source.fingerprint();
+                        log_event!(
+                            TOKEN_SHARED,
+                            shop,
+                            other,
+                            "the token file holds the token of another shop: the old token stays in use"
+                        );
+                        continue;
+                    }
+                    // Compared before it is used: an exchanged token stops both shops first.
+                    compare_tokens(config, &shops, &store).await;
                     watched
                         .credentials
                         .replace(SecretString::from(token.expose()));
@@ -136,6 +154,28 @@ async fn watch_tokens(shops: Vec<WatchedToken>, stop: CancellationToken) {
                 ),
             }
         }
+    }
+}
+
+/// The other shop whose token this is.
+fn shared<'a>(shops: &'a [WatchedToken], shop: &str, token: &Token) -> Option<&'a str> {
+    let others = shops.iter().filter(|watched| watched.shop != shop);
+    let mut same = others.filter(|watched| {
+        let loaded = watched.source.load();
+        loaded.is_ok_and(|loaded| loaded.expose() == token.expose())
+    });
+    same.next().map(|watched| watched.shop.as_str())
+}
+
+/// Compares the tokens with those that the shops had: exchanged ones stop both shops.
+async fn compare_tokens(config: &Config, shops: &[WatchedToken], store: &Store) {
+    let tokens: Result<Vec<Token>, _> = shops.iter().map(|watched| watched.source.load()).collect();
+    let Ok(tokens) = tokens else { return };
+    if let Err(failure) = shops::configure(config, &tokens, store).await {
+        complain(&format!(
+            "the shops' tokens could not be compared: {}",
+            failure.error
+        ));
     }
 }
 

@@ -8,9 +8,11 @@ use secrecy::SecretString;
 use super::Failure;
 use crate::clock::Clock;
 use crate::config::{Config, Loaded, Token};
+use crate::domain::ids::{Account, ShopName};
 use crate::domain::policy::Policy;
 use crate::domain::rules::Rules;
 use crate::events::log_event;
+use crate::ledger::Configured;
 use crate::rules_file;
 use crate::runtime::build::{self, ShopParts};
 use crate::store::Store;
@@ -96,8 +98,74 @@ pub(super) fn ready(loaded: &Loaded) -> Result<Ready, Failure> {
         .shops
         .iter()
         .map(token)
-        .collect::<Result<_, _>>()?;
+        .collect::<Result<Vec<Token>, _>>()?;
+    if let Some(why) = same_token(&loaded.config, &tokens) {
+        return Err(Failure::usage(anyhow::anyhow!(why)));
+    }
     Ok(Ready { policy, tokens })
+}
+
+/// Which two shops have the same token, in words with the remedy.
+fn same_token(config: &Config, tokens: &[Token]) -> Option<String> {
+    let earlier = |second: usize| {
+        (0..second).find(|first| tokens[*first].expose() == tokens[second].expose())
+    };
+    let (first, second) = (1..tokens.len()).find_map(|second| Some((earlier(second)?, second)))?;
+    Some(format!(
+        "shops {} and {} have the same token ({} and {}): a token belongs to one merchant account, and each account to \
+         one shop; put its own token in each place, or remove one of the shops",
+        config.shops[first].name,
+        config.shops[second].name,
+        tokens[first].place(),
+        tokens[second].place()
+    ))
+}
+
+/// The same, of the tokens that can be read now.
+pub(super) fn same_tokens(loaded: &Loaded) -> Option<String> {
+    let sources = loaded
+        .config
+        .shops
+        .iter()
+        .map(|shop| loaded.token_source(shop));
+    let tokens: Vec<Token> = sources
+        .map(|source| source.load().ok())
+        .collect::<Option<_>>()?;
+    same_token(&loaded.config, &tokens)
+}
+
+/// Compares the configured shops with those of the database, before anything is read or sent.
+pub(super) async fn configure(
+    config: &Config,
+    tokens: &[Token],
+    store: &Store,
+) -> Result<(), Failure> {
+    let mut configured = Vec::with_capacity(tokens.len());
+    for (shop, token) in config.shops.iter().zip(tokens) {
+        configured.push(Configured {
+            name: ShopName::new(&shop.name)?,
+            token: token.expose(),
+            merchant_uid: shop.merchant_uid.as_deref().map(Account::new).transpose()?,
+        });
+    }
+    for (shop, before) in store
+        .configure_shops(&configured, Clock::System.now())
+        .await?
+    {
+        log_event!(
+            SHOP_RENAMED, shop = %shop, before = %before,
+            "the shop was recognised under its new name: its orders, holds and pause go on"
+        );
+    }
+    for shop in &configured {
+        if let Some(why) = store.shop_state(&shop.name).await?.mismatch {
+            log_event!(
+                SHOP_MISMATCHED, shop = %shop.name, code = "K008",
+                hint = "check which token belongs to which shop: `qabyl status`", "nothing is sent for this shop: {why}"
+            );
+        }
+    }
+    Ok(())
 }
 
 /// The rules and tokens that shops are built from.
@@ -114,6 +182,7 @@ pub(super) async fn build(
     store: &Arc<Store>,
 ) -> Result<Vec<ShopParts>, Failure> {
     let config = &loaded.config;
+    configure(config, &tokens, store).await?;
     check_rules_in_force(config, store).await?;
     for name in config.relaxed() {
         log_event!(

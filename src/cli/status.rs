@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::args::{Format, Status};
-use super::{Done, NEEDS_PERSON, open, orders, say, table};
+use super::{Done, NEEDS_PERSON, known_shops, open, orders, say, table};
 use crate::clock::Clock;
 use crate::config::Loaded;
 use crate::domain::ids::ShopName;
@@ -38,6 +38,7 @@ pub(super) async fn run(loaded: &Loaded, args: &Status) -> Done {
         let problem = state
             .denied
             .map(|(since, why)| format!("{why} since {}", orders::local(since)))
+            .or(state.mismatch)
             .or(state.paused.map(|why| format!("paused: {why}")))
             .or(listing_problem(&store, &name).await?);
         let unread = store.unread_orders(&name).await?;
@@ -70,6 +71,9 @@ pub(super) async fn run(loaded: &Loaded, args: &Status) -> Done {
             "unread": unread,
         }));
     }
+    let removed = known_shops::removed(&store).await?;
+    needs_person |= !removed.is_empty();
+    problems.extend(removed);
     if args.shown.format == Format::Json {
         say(&json!(rows).to_string());
     } else {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::availability::{Bound, Coverage, Possible};
 use super::evidence::Evidence;
-use super::ids::{ShopName, Sku};
+use super::ids::{Account, ShopName, Sku};
 use super::order::{Line, Order, UnitType};
 use super::stock::{Level, LineStock, UnknownStock};
 use super::unaccounted::Wanted;
@@ -240,6 +240,12 @@ pub struct ShopFacts {
     pub clock_skew_s: Option<i64>,
     /// Why the shop is paused; `None` while it is not.
     pub paused: Option<String>,
+    /// The shop's merchant account, once it is known.
+    #[serde(default)]
+    pub account: Option<Account>,
+    /// Why it is in doubt whose orders the shop's token shows; `None` while it is not.
+    #[serde(default)]
+    pub mismatch: Option<String>,
 }
 
 /// All that a decision is made from; it is stored with the decision.

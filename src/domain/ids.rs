@@ -73,12 +73,24 @@ text_id!(
     "pickup point"
 );
 text_id!(
+    /// A merchant's account at Kaspi, `<merchantUid>` of its pickup points.
+    Account,
+    "account"
+);
+text_id!(
     /// Id of a master product, by which a missing SKU is looked up (KASPI_API §4.2).
     MasterProduct,
     "master product"
 );
 
 impl PickupPoint {
+    /// The account it belongs to: the digits before `_PP`. Other forms, such as `Merchant_00005678`, name none.
+    pub fn account(&self) -> Option<Account> {
+        let (digits, _) = self.0.split_once("_PP")?;
+        let is_account = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        is_account.then(|| Account(digits.to_owned()))
+    }
+
     /// The part after the merchant's number: `PP1` of `10000001_PP1`; the whole where there is none.
     pub fn short(&self) -> &str {
         self.0

@@ -15,6 +15,7 @@ pub mod evidence;
 pub mod explanation;
 pub mod facts;
 pub mod hold;
+pub mod identity;
 pub mod ids;
 pub mod interlocks;
 pub mod limits;

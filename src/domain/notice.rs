@@ -49,6 +49,8 @@ kinds! {
     KaspiDown = "kaspi.down",
     /// Kaspi answers again.
     KaspiUp = "kaspi.up",
+    /// What a shop reads belongs to another merchant or shop.
+    ShopMismatch = "shop.mismatch",
     /// All stock levels are too old to decide on.
     StockStale = "stock.stale",
     /// Many SKUs fell to zero at once.

@@ -48,6 +48,7 @@ pub const FIELDS: &[Field] = &[
     ),
     Field("policy", Text, "digest of rules and limits in force"),
     Field("action", Text, "`accept` or `cancel`"),
+    Field("other", Text, "the other shop"),
     Field("outcome", Text, "what is known of the result"),
     Field(
         "by_person",
@@ -105,7 +106,11 @@ pub const FIELDS: &[Field] = &[
     ),
     Field("failures", Number, "failures in a row"),
     Field("failed_for_s", Number, "seconds from the first failure"),
-    Field("before", Text, "digest before"),
+    Field(
+        "before",
+        Text,
+        "digest before; of a renamed shop: its earlier name",
+    ),
     Field("differs", YesOrNo, "whether the digests differ"),
     Field("bytes", Number, "size"),
     Field("removed", Number, "older backups deleted"),

@@ -62,6 +62,12 @@ events! {
             "Kaspi denies the shop access; the shop stops acting, other shops go on";
         SHOP_ADMITTED "shop.admitted" INFO [] ["shop"]
             "Kaspi grants the shop access again";
+        SHOP_MISMATCHED "shop.mismatched" ERROR ["K008"] ["code" "shop" "hint"]
+            "a token shows orders of another merchant or shop; nothing is sent for the shop, nor for the other one";
+        SHOP_IDENTIFIED "shop.identified" INFO [] ["shop"]
+            "the shop's token shows its own orders again; work goes on";
+        SHOP_RENAMED "shop.renamed" INFO [] ["shop" "before"]
+            "a shop was recognised under a new name: its orders, holds and pause go on under it";
         SHOP_CAUGHT_UP "shop.caught_up" INFO [] ["shop" "listed" "new" "changed"]
             "after a restore, everything that happened since the backup is read; work goes on";
         SHOP_HOUR "shop.hour" INFO [] ["shop" "new" "accepted" "cancelled" "held" "waiting" "stuck" "requests" "ok" "denied" "refused" "asked_to_wait" "server_error" "not_sent" "timeout" "broken" "cancel_share" "stock_age_s"]
@@ -70,6 +76,8 @@ events! {
             "the token file changed and the new token is in use";
         TOKEN_UNREADABLE "token.unreadable" WARN [] ["shop"]
             "the token file changed and cannot be read; the last token stays in use";
+        TOKEN_SHARED "token.shared" WARN [] ["shop" "other"]
+            "the token file changed to the token of another shop; the last token stays in use";
         CONFIG_TOKEN_READABLE "config.token_readable" WARN [] ["shop" "file"]
             "other users can read a token file";
         CLOCK_SKEW "clock.skew" WARN [] ["shop" "skew_s"]

@@ -5,16 +5,18 @@ use serde_json::json;
 
 use super::due_actions::Due;
 use super::facts::skus;
+use super::identity;
 use super::recheck::{Recheck, Rechecked, decide_again, withdraw};
 use super::transitions::{apply, close};
 use crate::crash_point::crash_point;
 use crate::domain::action::{End, Event, Kind, Outcome, OutcomeKind, RetryPolicy};
 use crate::domain::evidence::{Evidence, Gap, Unaccounted, Use};
 use crate::domain::hold::HoldCause;
-use crate::domain::ids::ShopName;
+use crate::domain::identity::foreign_order;
+use crate::domain::ids::{Account, ShopName};
 use crate::domain::notice::{self, Notice};
 use crate::mutant::mutant;
-use crate::store::{Store, StoreError, WriteTx, attempts, ms, orders};
+use crate::store::{Store, StoreError, WriteTx, attempts, ms, orders, shops};
 
 /// A POST that may now be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,6 +101,24 @@ async fn still_due(tx: &mut WriteTx<'_>, due: &Due, now: Timestamp) -> Result<bo
     .fetch_optional(tx.conn()?)
     .await?;
     Ok(found.is_some())
+}
+
+/// Why the order is not this shop's to act on: another shop acts on it, or, unless a person decided, it belongs to
+/// another merchant.
+async fn not_ours(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    due: &Due,
+    account: Option<&Account>,
+) -> Result<Option<String>, StoreError> {
+    let foreign = foreign_order(&due.order, account);
+    if !due.by_person && foreign.is_some() && !mutant("r16_foreign_order") {
+        return Ok(foreign);
+    }
+    if mutant("r16_both_shops_act") {
+        return Ok(None);
+    }
+    identity::action_of_other_shop(tx, shop, &due.order.code).await
 }
 
 async fn begin(
@@ -226,8 +246,21 @@ impl Store {
         let mut launch = Launch::default();
         let freshness = &recheck.policy.limits.freshness;
         let evidence = tx.evidence(shop).await?;
+        let (account, mismatch) = shops::identity(tx.conn()?, shop).await?;
         for due in wanted {
             if !still_due(&mut tx, due, now).await? {
+                continue;
+            }
+            if mismatch.is_some() {
+                let later = now.saturating_add(LOOK_AGAIN).unwrap_or(now);
+                apply(&mut tx, due.action, Event::PutOff(later), now).await?;
+                continue;
+            }
+            if let Some(why) = not_ours(&mut tx, shop, due, account.as_ref()).await? {
+                withdraw(&mut tx, shop, due, &why, now).await?;
+                let cause = (why.as_str(), HoldCause::Withdrawn);
+                orders::hold(&mut tx, (shop, &due.order.id), cause, "qabyl", now).await?;
+                tx.notice_hold(shop, &due.order, now).await?;
                 continue;
             }
             // What it rests on is asked for again, as an order that was found since may have taken its units.

@@ -304,8 +304,9 @@ struct Row {
 pub(crate) const CANDIDATES: &str = "
 SELECT o.id, o.body, o.first_seen_at, o.lines_state, o.lines_problem,
        o.shortage_since, o.shortage_scans, o.shortage_scan, d.body AS decision, d.policy_digest,
-       (SELECT IIF(COUNT(DISTINCT kind) > 1, 'accept and a cancel', MAX(kind)) FROM actions a
-        WHERE a.shop = o.shop AND a.order_id = o.id AND a.attempts > 0) AS sent
+       (SELECT IIF(COUNT(DISTINCT kind) > 1, 'accept and a cancel', MAX(kind))
+        FROM orders same INDEXED BY orders_code JOIN actions a ON a.shop = same.shop AND a.order_id = same.id
+        WHERE same.code = o.code AND a.attempts > 0) AS sent
 FROM orders o
 JOIN (SELECT id, window_from FROM scans WHERE shop = ?1 AND kind = 'new' AND complete = 1
       ORDER BY id DESC LIMIT 1) s

@@ -44,6 +44,12 @@ pub struct Observed {
     pub ended: Vec<(String, &'static str, End)>,
     /// Reservations released.
     pub released: u64,
+    /// Why the readings are not the shop's own, where that is news.
+    pub mismatch: Option<String>,
+    /// Whether the shop's readings are its own again.
+    pub identified: bool,
+    /// Earlier names of the shop, recognised by the readings.
+    pub earlier_names: Vec<ShopName>,
 }
 
 impl Observed {
@@ -58,6 +64,9 @@ impl Observed {
         self.changed += other.changed;
         self.ended.extend(other.ended);
         self.released += other.released;
+        self.mismatch = self.mismatch.take().or(other.mismatch);
+        self.identified |= other.identified;
+        self.earlier_names.extend(other.earlier_names);
     }
 }
 

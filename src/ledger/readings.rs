@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::identity;
 use super::observe::{self, Observed, Reading};
 use super::{amended, departures, known_orders, order_units};
 use crate::crash_point::crash_point;
@@ -33,8 +34,10 @@ impl Store {
         now: Timestamp,
     ) -> Result<Observed, StoreError> {
         let mut tx = self.write().await?;
-        let observed = observe::observe(&mut tx, shop, readings, now).await?;
-        mark_listed(&mut tx, shop, readings, None).await?;
+        let mut observed = Observed::default();
+        if store_own(&mut tx, shop, readings, (&mut observed, now)).await? {
+            mark_listed(&mut tx, shop, readings, None).await?;
+        }
         tx.commit().await?;
         Ok(observed)
     }
@@ -49,10 +52,15 @@ impl Store {
         now: Timestamp,
     ) -> Result<Observed, StoreError> {
         let mut tx = self.write().await?;
-        let observed = observe::observe(&mut tx, shop, readings, now).await?;
+        let mut observed = Observed::default();
+        let is_own = store_own(&mut tx, shop, readings, (&mut observed, now)).await?;
         let orders = readings.len() + earlier;
+        let mut scan = scan.clone();
+        let mismatch = identity::mismatch(&mut tx, shop).await?;
+        scan.problem = mismatch.or(scan.problem);
+        let scan = &scan;
         let id = scans::insert(&mut tx, shop, scan, orders).await?;
-        if scan.kind == ScanKind::New {
+        if scan.kind == ScanKind::New && is_own {
             let complete = scan.problem.is_none().then_some(id);
             mark_listed(&mut tx, shop, readings, complete).await?;
             if let (Some(id), 1..) = (complete, earlier) {
@@ -84,7 +92,8 @@ impl Store {
             return Ok(Observed::default());
         }
         let mut tx = self.write().await?;
-        let observed = observe::observe(&mut tx, shop, readings, now).await?;
+        let mut observed = Observed::default();
+        store_own(&mut tx, shop, readings, (&mut observed, now)).await?;
         let ends = !observed.ended.is_empty();
         if ends {
             crash_point("action_end.before_commit");
@@ -160,6 +169,20 @@ impl Store {
         crash_point("lines.after_commit");
         Ok(())
     }
+}
+
+/// Stores readings that are the shop's own. `false` where they are not: nothing of them is stored.
+async fn store_own(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    readings: &[Reading],
+    (observed, now): (&mut Observed, Timestamp),
+) -> Result<bool, StoreError> {
+    let is_own = identity::check(tx, shop, readings, (&mut *observed, now)).await?;
+    if is_own {
+        observed.add(observe::observe(tx, shop, readings, now).await?);
+    }
+    Ok(is_own)
 }
 
 /// Marks which orders a `NEW` list showed, and when its page was asked for.

@@ -359,6 +359,20 @@ impl Store {
 }
 
 impl WriteTx<'_> {
+    /// Gives a shop the catch-up of its earlier name.
+    pub(crate) async fn move_restore(
+        &mut self,
+        from: &ShopName,
+        to: &ShopName,
+    ) -> Result<(), StoreError> {
+        sqlx::query("UPDATE OR REPLACE restores SET shop = ? WHERE shop = ?")
+            .bind(to.as_str())
+            .bind(from.as_str())
+            .execute(self.conn()?)
+            .await?;
+        Ok(())
+    }
+
     /// When the shop was restored, while it has not caught up.
     pub(crate) async fn restored_at(
         &mut self,

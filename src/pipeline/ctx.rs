@@ -179,8 +179,23 @@ impl Ctx {
         Ok(())
     }
 
-    /// Logs actions that a reading showed to have ended.
+    /// Logs actions that a reading showed to have ended, and what it showed of the shop's identity.
     pub(super) fn log_action_ends(&self, observed: &Observed) {
+        if let Some(why) = &observed.mismatch {
+            log_event!(
+                SHOP_MISMATCHED, shop = %self.shop, code = "K008",
+                hint = "check which token belongs to which shop: `qabyl status`", "nothing is sent for this shop: {why}"
+            );
+        }
+        if observed.identified {
+            log_event!(SHOP_IDENTIFIED, shop = %self.shop, "the shop's token shows its own orders again");
+        }
+        for before in &observed.earlier_names {
+            log_event!(
+                SHOP_RENAMED, shop = %self.shop, before = %before,
+                "the shop was recognised under its new name: its orders, holds and pause go on"
+            );
+        }
         for (code, action, end) in &observed.ended {
             log_event!(
                 ACTION_ENDED, shop = %self.shop, order.code = %code, action,

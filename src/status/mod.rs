@@ -146,9 +146,13 @@ async fn unready(shared: &Shared) -> Result<Vec<String>, StoreError> {
             }
             Some(_) => {}
         }
-        if let Some((_, denied)) = shared.store.shop_state(shop).await?.denied {
-            why.push(format!("shop {shop}: {denied}"));
-        }
+        let state = shared.store.shop_state(shop).await?;
+        let denied = state.denied.map(|(_, denied)| denied);
+        why.extend(
+            denied
+                .or(state.mismatch)
+                .map(|why| format!("shop {shop}: {why}")),
+        );
         if ctx.reader.acts_elsewhere() {
             why.push(format!("shop {shop}: {}", StageError::Elsewhere));
         }
@@ -183,7 +187,7 @@ async fn status_json(shared: &Shared) -> Result<Value, StoreError> {
             "shop": shop, "orders": totals.orders, "accepted": totals.accepted,
             "cancelled": totals.cancelled, "held": totals.held, "waiting": totals.waiting,
             "undecided": totals.undecided, "open_actions": totals.open_actions, "stuck": totals.stuck,
-            "paused": state.paused, "denied": state.denied.map(|(_, why)| why),
+            "paused": state.paused, "denied": state.denied.map(|(_, why)| why), "mismatch": state.mismatch,
             "new_read_at": new, "accepted_read_at": accepted, "policy": ctx.policy().digest(),
             "breaker_open": view.breaker == BreakerState::Open,
             "paused_until": view.paused_until, "clock_skew_s": view.skew.map(|skew| skew.as_secs()),

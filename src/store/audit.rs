@@ -87,6 +87,20 @@ impl WriteTx<'_> {
         self.audit.push((head, detail));
     }
 
+    /// Puts the rows about a shop under the name that it goes by now.
+    pub(crate) async fn rename_in_audit(
+        &mut self,
+        from: &ShopName,
+        to: &ShopName,
+    ) -> Result<(), StoreError> {
+        sqlx::query("UPDATE audit SET shop = ? WHERE shop = ?")
+            .bind(to.as_str())
+            .bind(from.as_str())
+            .execute(self.conn()?)
+            .await?;
+        Ok(())
+    }
+
     /// Writes the rows added so far: the last thing before the commit, in the same transaction.
     pub(crate) async fn write_audit(&mut self) -> Result<(), StoreError> {
         if self.audit.is_empty() {

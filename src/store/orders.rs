@@ -8,7 +8,7 @@ use super::{Store, StoreError, WriteTx, at, ms};
 use crate::crash_point::crash_point;
 use crate::domain::facts::ShortageSeen;
 use crate::domain::hold::HoldCause;
-use crate::domain::ids::{OrderId, ShopName};
+use crate::domain::ids::{OrderCode, OrderId, ShopName};
 use crate::domain::order::{Line, Order, Status, UnreadableLines};
 use crate::domain::unaccounted::{LinesState, has_unknown_status};
 
@@ -440,6 +440,48 @@ pub(crate) async fn hold(
     let detail = json!({ "why": why, "cause": cause.as_str() });
     tx.audit(now, actor, (shop, Some(order)), "order.held", detail);
     Ok(())
+}
+
+/// Orders of other shops with these numbers: number and shop of each.
+pub(crate) const KNOWN_ELSEWHERE: &str = "
+SELECT o.code, o.shop FROM json_each(?2) j CROSS JOIN orders o INDEXED BY orders_code ON o.code = j.value
+WHERE o.shop <> ?1";
+
+/// The other shops that have orders with these numbers.
+pub(crate) async fn known_elsewhere(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    codes: &[&str],
+) -> Result<Vec<(String, String)>, StoreError> {
+    let found = sqlx::query_as(KNOWN_ELSEWHERE)
+        .bind(shop.as_str())
+        .bind(json!(codes).to_string());
+    Ok(found.fetch_all(tx.conn()?).await?)
+}
+
+/// Whether a shop has orders.
+pub(crate) async fn has_any(tx: &mut WriteTx<'_>, shop: &ShopName) -> Result<bool, StoreError> {
+    let found = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM orders WHERE shop = ?)");
+    Ok(found.bind(shop.as_str()).fetch_one(tx.conn()?).await?)
+}
+
+/// Moves orders to another shop, all or one: their lines, decisions, reservations and actions go with them. What a
+/// list of the first shop showed says nothing about the other's.
+pub(crate) async fn move_to_shop(
+    tx: &mut WriteTx<'_>,
+    (from, to): (&ShopName, &ShopName),
+    code: Option<&OrderCode>,
+) -> Result<u64, StoreError> {
+    let moved = sqlx::query(
+        "UPDATE OR IGNORE orders SET shop = ?2, listed_at = NULL, listed_scan = NULL
+         WHERE shop = ?1 AND (?3 IS NULL OR code = ?3)",
+    )
+    .bind(from.as_str())
+    .bind(to.as_str())
+    .bind(code.map(OrderCode::as_str))
+    .execute(tx.conn()?)
+    .await?;
+    Ok(moved.rows_affected())
 }
 
 /// Ends the hold of an order. `false` when it was not held.

@@ -64,6 +64,19 @@ struct Row {
     archive_read: bool,
 }
 
+/// Gives a shop the scans that were made under its earlier name.
+pub(crate) async fn move_to_shop(
+    tx: &mut WriteTx<'_>,
+    (from, to): (&ShopName, &ShopName),
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE scans SET shop = ? WHERE shop = ?")
+        .bind(to.as_str())
+        .bind(from.as_str())
+        .execute(tx.conn()?)
+        .await?;
+    Ok(())
+}
+
 /// Writes a scan's row and returns its number.
 pub(crate) async fn insert(
     tx: &mut WriteTx<'_>,

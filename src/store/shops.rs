@@ -2,11 +2,12 @@
 
 use jiff::Timestamp;
 use serde_json::json;
-use sqlx::FromRow;
+use sqlx::{FromRow, SqliteConnection};
 
 use super::{Store, StoreError, WriteTx, at, ms};
 use crate::domain::denial::Denial;
-use crate::domain::ids::ShopName;
+use crate::domain::identity::{KnownShop, ShownBy, StoredMismatch, why_stopped};
+use crate::domain::ids::{Account, ShopName};
 use crate::domain::notice::{Kind, Notice};
 
 /// What stops a shop, and its clock skew.
@@ -18,6 +19,247 @@ pub struct ShopState {
     pub denied: Option<(Timestamp, String)>,
     /// Kaspi's clock minus ours, in seconds.
     pub clock_skew_s: Option<i64>,
+    /// Why it is in doubt which merchant account it is, while that is so.
+    pub mismatch: Option<String>,
+}
+
+/// A shop's row, as far as it identifies the shop.
+#[derive(FromRow)]
+struct IdentityRow {
+    name: String,
+    account: Option<String>,
+    added_at: Option<i64>,
+    removed_at: Option<i64>,
+    forgotten_at: Option<i64>,
+    mismatch_why: Option<String>,
+    mismatch_with: Option<String>,
+    mismatch_by: Option<String>,
+}
+
+impl IdentityRow {
+    fn shop(self) -> Result<KnownShop, StoreError> {
+        let name =
+            |name: &str| ShopName::new(name).map_err(|_| StoreError::corrupt("a shop", name));
+        let account = self.account.map(|account| {
+            Account::new(&account).map_err(|_| StoreError::corrupt("an account", &account))
+        });
+        let with = self.mismatch_with.as_deref().map(name).transpose()?;
+        let by = |word: String| {
+            ShownBy::parse(&word).ok_or_else(|| StoreError::corrupt("what showed a mismatch", word))
+        };
+        let by = self.mismatch_by.map(by).transpose()?;
+        Ok(KnownShop {
+            name: name(&self.name)?,
+            account: account.transpose()?,
+            added_at: self.added_at.map(at).transpose()?,
+            removed_at: self.removed_at.map(at).transpose()?,
+            is_forgotten: self.forgotten_at.is_some(),
+            mismatch: self
+                .mismatch_why
+                .zip(by)
+                .map(|(why, by)| StoredMismatch { why, with, by }),
+        })
+    }
+}
+
+/// Every shop that was ever configured.
+pub(crate) async fn known_shops(
+    connection: &mut SqliteConnection,
+) -> Result<Vec<KnownShop>, StoreError> {
+    let rows: Vec<IdentityRow> = sqlx::query_as(
+        "SELECT name, account, added_at, removed_at, forgotten_at, mismatch_why, mismatch_with, mismatch_by
+         FROM shops ORDER BY name",
+    )
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter().map(IdentityRow::shop).collect()
+}
+
+pub(crate) const AT_STAKE: &str = "
+SELECT s.name FROM shops s WHERE s.removed_at IS NOT NULL AND s.forgotten_at IS NULL AND (
+  s.paused_at IS NOT NULL
+  OR EXISTS (SELECT 1 FROM reservations r INDEXED BY reservations_active WHERE r.shop = s.name AND r.state = 'active')
+  OR EXISTS (SELECT 1 FROM orders o INDEXED BY orders_open WHERE o.shop = s.name AND o.state = 'NEW'
+    AND o.status = 'APPROVED_BY_BANK'))";
+
+/// Removed shops with a pause, waiting orders or promises.
+pub(crate) async fn at_stake(
+    connection: &mut SqliteConnection,
+) -> Result<Vec<ShopName>, StoreError> {
+    let names: Vec<String> = sqlx::query_scalar(AT_STAKE).fetch_all(connection).await?;
+    let name = |name: &String| ShopName::new(name).map_err(|_| StoreError::corrupt("a shop", name));
+    names.iter().map(name).collect()
+}
+
+/// A shop's account, and why nothing may be sent for it where its identity is in doubt.
+pub(crate) async fn identity(
+    connection: &mut SqliteConnection,
+    shop: &ShopName,
+) -> Result<(Option<Account>, Option<String>), StoreError> {
+    let mut others = known_shops(connection).await?;
+    let Some(own) = others.iter().position(|known| known.name == *shop) else {
+        return Ok((None, None));
+    };
+    let own = others.swap_remove(own);
+    let has_removed = others.iter().any(|other| !other.is_configured());
+    let at_stake = if has_removed {
+        at_stake(connection).await?
+    } else {
+        Vec::new()
+    };
+    let stopped = why_stopped(&own, &others, &at_stake);
+    Ok((own.account, stopped))
+}
+
+/// Stores the account of a shop.
+pub(crate) async fn set_account(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    account: &Account,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE shops SET account = ? WHERE name = ?")
+        .bind(account.as_str())
+        .bind(shop.as_str())
+        .execute(tx.conn()?)
+        .await?;
+    let detail = json!({ "account": account });
+    tx.audit(now, "qabyl", (shop, None), "shop.account_learned", detail);
+    Ok(())
+}
+
+/// Stores why what a shop reads is not its own (`Some`), or that it is.
+pub(crate) async fn set_mismatch(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    mismatch: Option<&StoredMismatch>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let why = mismatch.map(|mismatch| mismatch.why.as_str());
+    let with = mismatch.and_then(|mismatch| mismatch.with.as_ref());
+    sqlx::query(
+        "UPDATE shops SET mismatch_at = ?, mismatch_why = ?, mismatch_with = ?, mismatch_by = ? WHERE name = ?",
+    )
+    .bind(why.map(|_| ms(now)))
+    .bind(why)
+    .bind(with.map(ShopName::as_str))
+    .bind(mismatch.map(|mismatch| mismatch.by.as_str()))
+    .bind(shop.as_str())
+    .execute(tx.conn()?)
+    .await?;
+    let event = if why.is_some() {
+        "shop.mismatched"
+    } else {
+        "shop.identified"
+    };
+    let detail = json!({ "why": why, "with": with });
+    tx.audit(now, "qabyl", (shop, None), event, detail);
+    if why.is_some() {
+        let notice = Notice::of_shop(Kind::ShopMismatch, shop, &ms(now).to_string(), json!({}));
+        tx.notice(now, notice);
+    }
+    Ok(())
+}
+
+/// Marks a shop as configured or not.
+pub(crate) async fn set_removed(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    removed_at: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE shops SET removed_at = ?2, added_at = IIF(?2 IS NULL, COALESCE(added_at, ?3), added_at),
+           forgotten_at = IIF(?2 IS NULL, NULL, forgotten_at) WHERE name = ?1",
+    )
+    .bind(shop.as_str())
+    .bind(removed_at.map(ms))
+    .bind(ms(now))
+    .execute(tx.conn()?)
+    .await?;
+    let event = if removed_at.is_some() {
+        "shop.removed"
+    } else {
+        "shop.configured"
+    };
+    tx.audit(now, "qabyl", (shop, None), event, json!({}));
+    Ok(())
+}
+
+/// Marks what a removed shop had promised as ended by a person.
+pub(crate) async fn set_forgotten(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE shops SET forgotten_at = ? WHERE name = ? AND removed_at IS NOT NULL")
+        .bind(ms(now))
+        .bind(shop.as_str())
+        .execute(tx.conn()?)
+        .await?;
+    Ok(())
+}
+
+/// The digest of the token that a shop had, where one is stored.
+pub(crate) async fn token_digests(
+    connection: &mut SqliteConnection,
+) -> Result<Vec<(String, Option<String>)>, StoreError> {
+    let digests = sqlx::query_as("SELECT name, token_digest FROM shops ORDER BY name");
+    Ok(digests.fetch_all(connection).await?)
+}
+
+pub(crate) async fn set_token_digest(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    digest: &str,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE shops SET token_digest = ? WHERE name = ?")
+        .bind(digest)
+        .bind(shop.as_str())
+        .execute(tx.conn()?)
+        .await?;
+    Ok(())
+}
+
+/// The key of the digests.
+pub(crate) async fn token_key(connection: &mut SqliteConnection) -> Result<String, StoreError> {
+    let key = sqlx::query_scalar("SELECT key FROM token_key WHERE one = 1");
+    Ok(key.fetch_one(connection).await?)
+}
+
+pub(crate) async fn add(tx: &mut WriteTx<'_>, shop: &ShopName) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO shops (name) VALUES (?) ON CONFLICT DO NOTHING")
+        .bind(shop.as_str())
+        .execute(tx.conn()?)
+        .await?;
+    Ok(())
+}
+
+/// Joins the row of a shop's earlier name into its row: a pause and a denial are kept, and its account.
+pub(crate) async fn join_earlier_name(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    earlier: &ShopName,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE shops AS s SET
+           paused_why = IIF(s.paused_at IS NULL, e.paused_why, s.paused_why),
+           paused_at = COALESCE(s.paused_at, e.paused_at),
+           account = COALESCE(s.account, e.account),
+           clock_skew_s = COALESCE(s.clock_skew_s, e.clock_skew_s),
+           orders_deleted_before = MAX(COALESCE(s.orders_deleted_before, e.orders_deleted_before),
+             COALESCE(e.orders_deleted_before, s.orders_deleted_before))
+         FROM shops e WHERE s.name = ? AND e.name = ?",
+    )
+    .bind(shop.as_str())
+    .bind(earlier.as_str())
+    .execute(tx.conn()?)
+    .await?;
+    sqlx::query("DELETE FROM shops WHERE name = ?")
+        .bind(earlier.as_str())
+        .execute(tx.conn()?)
+        .await?;
+    Ok(())
 }
 
 #[derive(FromRow)]
@@ -32,11 +274,16 @@ impl Store {
     /// Adds the shop. Idempotent.
     pub async fn add_shop(&self, shop: &ShopName) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
-        sqlx::query("INSERT INTO shops (name) VALUES (?) ON CONFLICT DO NOTHING")
-            .bind(shop.as_str())
-            .execute(tx.conn()?)
-            .await?;
+        add(&mut tx, shop).await?;
         tx.commit().await
+    }
+
+    /// Every shop that was ever configured, and of the removed ones those that a person must look at.
+    pub async fn known_shops(&self) -> Result<(Vec<KnownShop>, Vec<ShopName>), StoreError> {
+        let mut reader = self.read().await?;
+        let shops = known_shops(&mut reader).await?;
+        let at_stake = at_stake(&mut reader).await?;
+        Ok((shops, at_stake))
     }
 
     /// The shop's state.
@@ -59,6 +306,7 @@ impl Store {
             paused: row.paused_why,
             denied,
             clock_skew_s: row.clock_skew_s,
+            mismatch: identity(&mut reader, shop).await?.1,
         })
     }
 

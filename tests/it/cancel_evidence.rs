@@ -110,7 +110,8 @@ async fn promises_of_a_shop_that_is_not_read_cancel_nothing() {
     let mut world = world(Settings::default()).begin().await;
     let (kaspi, other) = world.neighbour().await;
     world.stock(&[("A", 1)]).await;
-    let order = OrderSeed::new("970000019", world.now()).line("A", 1);
+    let mut order = OrderSeed::new("970000019", world.now()).line("A", 1);
+    order.pickup_point = Some("20000002_PP1".to_owned());
     assert!(kaspi.world().place(order));
     assert!(kaspi.world().cabinet_accepts("970000019", world.now()));
     sweep::run_once(&other.ctx, true).await.unwrap();
@@ -132,7 +133,7 @@ async fn promises_of_a_shop_that_is_not_read_cancel_nothing() {
         "{}",
         world.why("970000020").await
     );
-    kaspi.world().set_tokens([crate::world::TOKEN]);
+    kaspi.world().set_tokens(["world-token-of-second"]);
     both().await;
     world.quiet().await;
     assert_eq!(world.posts("970000020"), ["accept"]);

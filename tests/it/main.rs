@@ -16,6 +16,7 @@ mod deadline;
 mod faults;
 mod fixtures;
 mod housekeep;
+mod identity;
 mod large_backlog;
 mod layers;
 mod lists;

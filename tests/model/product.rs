@@ -237,6 +237,8 @@ impl Product {
             },
             clock_skew_s: Some(0),
             paused: None,
+            account: None,
+            mismatch: None,
         }
     }
 }

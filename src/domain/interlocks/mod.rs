@@ -6,6 +6,7 @@
 //! `src/notify/messages.toml`, and a scenario in `tests/scenarios/interlocks/`.
 
 mod accepted_orders_fresh;
+mod account;
 mod already_sent;
 mod cancel_budget;
 mod cancel_evidence;
@@ -157,6 +158,8 @@ macro_rules! interlocks {
 interlocks! {
     /// Kaspi does not show the order as `NEW` + `APPROVED_BY_BANK`
     Status, status, Order, All, ["hold"], [];
+    /// its pickup point belongs to another merchant, or the shop's token shows another shop's orders
+    Account, account, Order, All, ["hold"], [];
     /// the other action was once sent for this order
     AlreadySent, already_sent, Order, All, ["hold"], [];
     /// a field of the order came in a form that cannot be read

@@ -144,6 +144,8 @@ impl<'a> Pass<'a> {
             Some("stopping".to_owned())
         } else if let Some(why) = state.paused {
             Some(format!("paused: {why}"))
+        } else if let Some(why) = state.mismatch {
+            Some(why)
         } else if self.ctx.write_access.write_probe_due() {
             None
         } else {

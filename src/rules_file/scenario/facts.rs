@@ -14,7 +14,9 @@ use crate::domain::evidence::{Cause, Evidence, Interval, Unaccounted};
 use crate::domain::facts::{
     Collapse, Counters, Facts, LineFacts, LinesFacts, ShopFacts, ShortageSeen,
 };
-use crate::domain::ids::{EmptyId, EntryId, OrderCode, OrderId, PickupPoint, ShopName, Sku};
+use crate::domain::ids::{
+    Account, EmptyId, EntryId, OrderCode, OrderId, PickupPoint, ShopName, Sku,
+};
 use crate::domain::money::Money;
 use crate::domain::order::{
     DeliveryMode, Field, Line, Order, PaymentMode, State, Status, UnitType, UnreadField,
@@ -251,6 +253,12 @@ fn shop_facts(world: &WorldInput, shop: &ShopInput, now: Timestamp) -> Result<Sh
         restored_at: world.restored.map(|since| since.before(now)),
         clock_skew_s: Some(world.clock_skew.map_or(0, |skew| skew.0.as_secs())),
         paused: shop.paused.as_ref().map(|Text(reason)| reason.clone()),
+        account: shop
+            .account
+            .as_ref()
+            .map(|Text(account)| Account::new(account))
+            .transpose()?,
+        mismatch: shop.mismatch.as_ref().map(|Text(why)| why.clone()),
     })
 }
 

@@ -101,6 +101,10 @@ pub(super) struct ShopInput {
     pub(super) accepted_last_hour: Option<Count>,
     pub(super) cancelled_last_hour: Option<Count>,
     pub(super) paused: Option<Text>,
+    /// Its merchant account.
+    pub(super) account: Option<Text>,
+    /// Why its token may be another shop's.
+    pub(super) mismatch: Option<Text>,
 }
 
 /// Not seen before.

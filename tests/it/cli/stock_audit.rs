@@ -173,7 +173,7 @@ async fn tampered_levels_and_reservations_do_not_balance() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_ran_out_goes_into_the_price_list() {
     let desk = Desk::new(Settings::default());
-    let more = "merchant_uid = \"30000001\"\n[stock]\ncompany = \"Ромашка & Co\"\n";
+    let more = "merchant_uid = \"10000001\"\n[stock]\ncompany = \"Ромашка & Co\"\n";
     desk.write("qabyl.toml", &desk.config("act", more));
     desk.stock("sku,on_hand,warehouse\nA,9,\n<B>,1,PP1\nC,0,PP1\nC,4,PP2\n")
         .await;
@@ -204,7 +204,7 @@ async fn what_ran_out_goes_into_the_price_list() {
     let xml = std::fs::read_to_string(desk.path("less.xml")).unwrap();
     for part in [
         "<company>Ромашка &amp; Co</company>",
-        "<merchantid>30000001</merchantid>",
+        "<merchantid>10000001</merchantid>",
         "<offer sku=\"&lt;B&gt;\">",
         "<availability available=\"no\" storeId=\"PP1\"/>",
         "<availability available=\"yes\" storeId=\"PP2\" stockCount=\"4\"/>",

@@ -114,6 +114,8 @@ pub(crate) fn facts(lines: Vec<LineFacts>) -> Facts {
             restored_at: None,
             clock_skew_s: Some(1),
             paused: None,
+            account: None,
+            mismatch: None,
         },
     }
 }

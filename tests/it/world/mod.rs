@@ -127,7 +127,7 @@ impl Described {
 async fn open(config: &Config, clock: &Clock, policy: Arc<Policy>) -> (Arc<Store>, ShopParts) {
     let store = Store::open(&config.database.path, Access::Daemon, clock.now()).await;
     let store = Arc::new(store.unwrap());
-    let shop = shop(config, clock, &store, policy).await;
+    let shop = shop(config, clock, (&store, TOKEN), policy).await;
     (store, shop)
 }
 
@@ -135,12 +135,12 @@ async fn open(config: &Config, clock: &Clock, policy: Arc<Policy>) -> (Arc<Store
 async fn shop(
     config: &Config,
     clock: &Clock,
-    store: &Arc<Store>,
+    (store, token): (&Arc<Store>, &str),
     policy: Arc<Policy>,
 ) -> ShopParts {
     let transport = build::http(config, &config.shops[0], clock).unwrap();
     let parts = (Arc::clone(store), clock.clone(), policy);
-    let token = SecretString::from(TOKEN);
+    let token = SecretString::from(token);
     let shop = build::shop(config, &config.shops[0], token, transport, parts, 7).await;
     shop.unwrap()
 }
@@ -215,11 +215,7 @@ impl TestWorld {
     /// Another shop on the same database, with a Kaspi of its own.
     pub(crate) async fn neighbour(&self) -> (Server, ShopParts) {
         let server = serve(Settings::default(), &self.clock());
-        let mut config = self.config.clone();
-        "second".clone_into(&mut config.shops[0].name);
-        config.kaspi.base_url = server.base_url().parse().unwrap();
-        let policy = self.shop.ctx.policy();
-        let shop = shop(&config, &self.clock(), &self.store, policy).await;
+        let shop = self.shop_at("second", &server).await;
         (server, shop)
     }
 
@@ -227,7 +223,22 @@ impl TestWorld {
     pub(crate) async fn restart_in(&mut self, mode: qabyl::config::Mode) {
         self.config.shops[0].mode = mode;
         let policy = self.shop.ctx.policy();
-        self.shop = shop(&self.config, &self.clock(), &self.store, policy).await;
+        self.shop = shop(&self.config, &self.clock(), (&self.store, TOKEN), policy).await;
+    }
+
+    /// A shop of that name on the same database, whose token is an account of that Kaspi.
+    pub(crate) async fn shop_at(&self, name: &str, kaspi: &Server) -> ShopParts {
+        let mut config = self.config.clone();
+        name.clone_into(&mut config.shops[0].name);
+        config.kaspi.base_url = kaspi.base_url().parse().unwrap();
+        let policy = self.shop.ctx.policy();
+        let token_of = |name: &str| format!("{TOKEN}-of-{name}");
+        let tokens = ["main", "second", "twin", "almaty"].map(token_of);
+        kaspi
+            .world()
+            .set_tokens(tokens.into_iter().chain([TOKEN.to_owned()]));
+        let token = token_of(name);
+        shop(&config, &self.clock(), (&self.store, &token), policy).await
     }
 
     /// Imports stock as a person vouches for it.

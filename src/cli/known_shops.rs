@@ -1,0 +1,61 @@
+//! `qabyl shops`: the shops of the database, among them those that left the configuration.
+
+use std::process::ExitCode;
+
+use super::args::ShopsCommand;
+use super::{Done, Failure, open, person, say, table};
+use crate::clock::Clock;
+use crate::config::Loaded;
+use crate::domain::ids::{Account, ShopName};
+use crate::store::Store;
+
+/// Removed shops that still matter, in words with the remedy.
+pub(super) async fn removed(store: &Store) -> Result<Vec<String>, Failure> {
+    let (_, at_stake) = store.known_shops().await?;
+    let words = at_stake.into_iter().map(|shop| {
+        format!(
+            "{shop}: no longer configured, and has a pause, waiting orders or promises, which still hold stock: configure it \
+             again, or `qabyl shops forget {shop}`"
+        )
+    });
+    Ok(words.collect())
+}
+
+/// `qabyl shops list|forget`
+pub(super) async fn run(loaded: &Loaded, command: &ShopsCommand) -> Done {
+    match command {
+        ShopsCommand::List => list(loaded).await,
+        ShopsCommand::Forget(forget) => {
+            let store = open(&loaded.config).await?;
+            let shop = ShopName::new(&forget.name)?;
+            let actor = person(forget.actor.as_deref());
+            let orders = store
+                .forget_shop(&shop, &actor, Clock::System.now())
+                .await?;
+            say(&format!(
+                "shop {shop} is forgotten: the promises of {} are released",
+                table::counted(usize::try_from(orders).unwrap_or(usize::MAX), "order")
+            ));
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+async fn list(loaded: &Loaded) -> Done {
+    let store = open(&loaded.config).await?;
+    let (shops, at_stake) = store.known_shops().await?;
+    let mut out = table::table(&["shop", "merchant account", "state"]);
+    for shop in shops {
+        let state = store.shop_state(&shop.name).await?;
+        let removed = || match (shop.is_configured(), at_stake.contains(&shop.name)) {
+            (true, _) => "configured",
+            (false, true) => "removed, still holds stock or waits",
+            (false, false) => "removed",
+        };
+        let account = shop.account.as_ref().map_or("unknown", Account::as_str);
+        let state = state.mismatch.unwrap_or_else(|| removed().to_owned());
+        out.add_row(vec![shop.name.as_str(), account, state.as_str()]);
+    }
+    say(&out.to_string());
+    Ok(ExitCode::SUCCESS)
+}
