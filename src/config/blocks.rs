@@ -110,7 +110,8 @@ impl FileReader<'_> {
                 Some("file"),
                 "al-style is asked, not read from a file; leave file out",
             ),
-            (None, None) if !is_supplier => (
+            // An address that cannot be used was reported already.
+            (None, None) if !is_supplier && !block.has("url") && !block.has("file") => (
                 None,
                 "neither file nor url is given; such as file = \"stock.csv\"",
             ),

@@ -25,6 +25,8 @@ pub(super) struct FileLayer {
 pub(super) struct Block<T> {
     pub(super) value: T,
     path: Vec<Segment>,
+    /// The keys as written, those of unusable values included.
+    keys: Vec<String>,
 }
 
 /// A file while it is read.
@@ -159,7 +161,8 @@ impl FileReader<'_> {
                     problems.push(problem(document, &path, mistake, defaults));
                 },
             );
-            read.extend(value.map(|value| Block { value, path }));
+            let keys = table.keys().cloned().collect();
+            read.extend(value.map(|value| Block { value, path, keys }));
         }
         read
     }
@@ -197,6 +200,11 @@ impl FileReader<'_> {
 }
 
 impl<T> Block<T> {
+    /// Whether the key is in the file, whatever its value.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.keys.iter().any(|written| written == key)
+    }
+
     fn at(&self, key: &str) -> Vec<Segment> {
         [self.path.as_slice(), &[Segment::Key(key.to_owned())]].concat()
     }

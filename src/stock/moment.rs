@@ -49,6 +49,8 @@ pub(super) fn read(text: &str) -> Option<Moment> {
         strtime::parse(form, &spaced)
             .and_then(|at| at.to_datetime())
             .ok()
+            // `%Y` takes two digits for a year of antiquity.
+            .filter(|at| at.year() >= 1970)
     };
     // First those, as `10-00` would be taken for an hour with its offset.
     let civil = LOCAL.iter().find_map(|form| local(&form));
