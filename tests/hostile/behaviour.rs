@@ -58,7 +58,7 @@ impl Call {
 pub(crate) enum Class {
     /// Exactly what an honest server would have answered.
     Right,
-    /// A list without an order in it, and nothing wrong with that.
+    /// A list without an order in it, or an order without lines, and nothing wrong with that.
     Empty,
     /// A list of another order, which is as good as any.
     Another,

@@ -117,6 +117,10 @@ fn classified<T: std::fmt::Debug>(
 }
 
 fn order_class(order: &Order) -> Class {
+    // It is held, and the field named.
+    if !order.unread.is_empty() {
+        return Class::Unreadable;
+    }
     let found = (
         order.id.as_str(),
         order.code.as_str(),
@@ -145,6 +149,7 @@ fn lines_class(lines: &Lines) -> Class {
     match lines {
         Lines::Unreadable(_) => Class::Unreadable,
         Lines::Known(lines) => match lines.as_slice() {
+            [] => Class::Empty,
             [line]
                 if line
                     .sku

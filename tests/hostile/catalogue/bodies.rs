@@ -185,7 +185,9 @@ fn values() -> Vec<Behaviour> {
         wrong(
             "nothing of anything",
             &[("/attributes/quantity", "0"), ("/attributes/code", "\"\"")],
-        ),
+        )
+        // A line of no units is none.
+        .entries(Class::Empty),
         wrong(
             "a part of a piece",
             &[
