@@ -220,6 +220,11 @@ CREATE TABLE stock_sources (
   made_at        INTEGER,
   as_of          INTEGER,
   hash           TEXT,
+  -- content whose reading was begun and has not ended, and how often
+  begun_hash     TEXT,
+  begun          INTEGER NOT NULL DEFAULT 0 CHECK (begun >= 0),
+  -- whether that reading ended with a line end; NULL for formats without lines
+  ends_lines     INTEGER CHECK (ends_lines IN (0, 1)),
   rows           INTEGER NOT NULL DEFAULT 0,
   had            INTEGER NOT NULL DEFAULT 0,
   fell           INTEGER NOT NULL DEFAULT 0,
@@ -228,6 +233,7 @@ CREATE TABLE stock_sources (
   failing_since  INTEGER,
   error_code     TEXT,
   problem        TEXT,
+  CHECK ((begun_hash IS NULL) = (begun = 0)),
   CHECK ((read_at IS NULL) = (hash IS NULL)),
   CHECK ((read_at IS NULL) = (as_of IS NULL)),
   CHECK ((read_at IS NULL) = (made_at IS NULL)),

@@ -89,6 +89,7 @@ pub fn main() -> ExitCode {
         return crate::stock::child();
     }
     crate::stock::read_in_child();
+    crate::runtime::process::hide_memory();
     let cli = Cli::parse();
     crate::net::install_crypto();
     // Nearly all time is spent waiting. Each thread keeps its own memory arena, so one thread for each

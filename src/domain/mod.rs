@@ -20,6 +20,7 @@ pub mod ids;
 pub mod interlocks;
 pub mod limits;
 pub mod money;
+pub mod near_sku;
 pub mod notice;
 pub mod order;
 pub mod policy;

@@ -186,6 +186,16 @@ pub enum UnknownStock {
     /// The SKU is in no stock source.
     #[error("SKU {0} is in no stock source")]
     NotListed(Sku),
+    /// The SKU is in no stock source, and one that looks like it is.
+    #[error(
+        "SKU {sku} is in no stock source, but {near} is: if it is the same goods, map it with `qabyl stock map` or write it alike"
+    )]
+    NearlyListed {
+        /// The SKU.
+        sku: Sku,
+        /// What is listed, with commas between.
+        near: String,
+    },
     /// The SKU is listed for other warehouses alone.
     #[error("SKU {sku} is listed for {listed} only, and the order leaves from {wanted}")]
     OtherWarehouse {

@@ -43,6 +43,8 @@ pub struct Ledger {
     levels: HashMap<Sku, Vec<(Listing, Promised)>>,
     /// What SKUs are in the warehouse that are something else there, and how many of it.
     parts: HashMap<Sku, Vec<(Sku, i64)>>,
+    /// SKUs that are not listed, and listed ones that look like them.
+    near: HashMap<Sku, Vec<String>>,
     safety_stock: i64,
 }
 
@@ -52,6 +54,7 @@ impl Ledger {
         Self {
             levels: HashMap::new(),
             parts: HashMap::new(),
+            near: HashMap::new(),
             safety_stock,
         }
     }
@@ -69,6 +72,30 @@ impl Ledger {
         self.parts.entry(sku).or_default().push((part, each));
     }
 
+    /// Those of these SKUs that are neither listed nor mapped.
+    pub fn not_listed<'a>(&self, skus: &[&'a str]) -> Vec<&'a str> {
+        let is_known = |sku: &Sku| self.levels.contains_key(sku) || self.parts.contains_key(sku);
+        let is_unknown = |name: &&&str| Sku::new(name).is_ok_and(|sku| !is_known(&sku));
+        skus.iter().filter(is_unknown).copied().collect()
+    }
+
+    /// Names listed SKUs that look like those that are not.
+    pub fn name_near(&mut self, near: HashMap<Sku, Vec<String>>) {
+        self.near = near;
+    }
+
+    /// Why an SKU without a level has none.
+    fn not_listed_because(&self, sku: &Sku) -> UnknownStock {
+        let sku = sku.clone();
+        match self.near.get(&sku) {
+            Some(near) => UnknownStock::NearlyListed {
+                near: near.join(", "),
+                sku,
+            },
+            None => UnknownStock::NotListed(sku),
+        }
+    }
+
     /// The parts of one unit of an SKU. A SKU that is listed in stock is its own only part, even if the map has it
     /// (KASPI_API §4: exact match first).
     fn parts_of(&self, sku: &Sku) -> Vec<(Sku, i64)> {
@@ -84,7 +111,7 @@ impl Ledger {
         let levels = self
             .levels
             .get(sku)
-            .ok_or_else(|| UnknownStock::NotListed(sku.clone()))?;
+            .ok_or_else(|| self.not_listed_because(sku))?;
         let named = |name: &str| {
             let mut names = levels.iter().map(|(listing, _)| listing.warehouse.as_str());
             names.find(|listed| *listed == name)

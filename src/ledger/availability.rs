@@ -7,11 +7,12 @@ use sqlx::SqliteConnection;
 
 use crate::domain::availability::{Count, OtherShops, Promise, Promised, Reading, contributions};
 use crate::domain::ids::{OrderId, ShopName, Sku};
+use crate::domain::near_sku::near;
 use crate::domain::stock::Semantics;
 use crate::domain::stock_ledger::{Ledger, Listing};
 use crate::domain::stock_sources::{BY_HAND, Origin, StockReading};
 use crate::store::promises::Wanted;
-use crate::store::stock::levels_in_force;
+use crate::store::stock::{levels_in_force, listed_skus};
 use crate::store::stock_history::{PastReading, readings};
 use crate::store::stock_parts::{PartRow, parts};
 use crate::store::{Store, StoreError, WriteTx, promises, scans};
@@ -229,6 +230,12 @@ impl WriteTx<'_> {
         }
         for PartRow { sku, part, each } in parts {
             ledger.map(sku, part, each);
+        }
+        let unlisted = ledger.not_listed(skus).into_iter().map(Sku::new);
+        let unlisted: Vec<Sku> = unlisted.filter_map(Result::ok).collect();
+        if !unlisted.is_empty() {
+            let listed = listed_skus(self.conn()?).await?;
+            ledger.name_near(near(&unlisted, listed.iter().map(String::as_str)));
         }
         Ok(ledger)
     }

@@ -7,6 +7,7 @@ pub mod daemon;
 pub mod feeds;
 pub mod lifecycle;
 pub mod once;
+pub mod process;
 pub mod telemetry;
 mod troubles;
 

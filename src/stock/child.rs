@@ -4,8 +4,8 @@
 use std::io::{BufRead as _, BufReader, BufWriter, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
-use std::sync::OnceLock;
 use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{LazyLock, OnceLock};
 use std::time::Duration;
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, setrlimit};
@@ -15,6 +15,7 @@ use super::file::parse;
 use super::findings::SourceError;
 use super::gather::listed_name;
 use super::reading::{AHEAD_MAX, How, Moments, Reading};
+use crate::domain::calendar::ALMATY;
 use crate::domain::stock::StockRow;
 
 /// The argument that makes this program the child process.
@@ -78,7 +79,12 @@ pub fn read(
         how: how.clone(),
         moments,
     };
-    ask(&question, bytes).unwrap_or_else(|what| Err(SourceError::whole(file, what)))
+    ask(&question, bytes).unwrap_or_else(|what| {
+        Err(SourceError {
+            has_ended_reader: true,
+            ..SourceError::whole(file, what)
+        })
+    })
 }
 
 /// A file above its limit, in words.
@@ -212,6 +218,8 @@ fn confined_answer() -> std::io::Result<()> {
         .take(QUESTION_BYTES_MAX)
         .read_line(&mut line)?;
     let question: Question = serde_json::from_str(&line)?;
+    // Read from the system's files while they can be opened.
+    LazyLock::force(&ALMATY);
     confine(memory(&question.how))?;
     let mut bytes = Vec::new();
     input
@@ -244,6 +252,8 @@ fn confine(memory: u64) -> std::io::Result<()> {
         (Resource::Core, 0),
         (Resource::Fsize, 0),
         (Resource::Nproc, 0),
+        // Neither files nor sockets beside the pipes.
+        (Resource::Nofile, 0),
     ] {
         let limit = Rlimit {
             current: Some(most),
@@ -251,5 +261,7 @@ fn confine(memory: u64) -> std::io::Result<()> {
         };
         setrlimit(resource, limit)?;
     }
+    #[cfg(target_os = "linux")]
+    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
     Ok(())
 }

@@ -35,6 +35,9 @@ pub struct SourceError {
     pub problems: Vec<Problem>,
     /// The number of all errors.
     pub total: usize,
+    /// Whether the process that read it was ended by its limits.
+    #[serde(default)]
+    pub has_ended_reader: bool,
 }
 
 impl SourceError {
@@ -139,6 +142,7 @@ impl<'a> Findings<'a> {
             file: self.file.to_owned(),
             problems: self.problems,
             total: self.total,
+            has_ended_reader: false,
         }
     }
 }

@@ -8,6 +8,7 @@ use csv::{ReaderBuilder, StringRecord};
 
 use super::csv_file::line;
 use super::findings::{Findings, SourceError, quoted};
+use super::gather::listed_name;
 use crate::domain::ids::Sku;
 
 /// SKU, part, units of the part in one unit of the SKU.
@@ -85,6 +86,8 @@ fn row(
     (sku, part, quantity): (usize, usize, Option<usize>),
 ) -> Result<PartLine, String> {
     let field = |index: usize| record.get(index).unwrap_or_default().trim();
+    listed_name("SKU", field(sku))?;
+    listed_name("part", field(part))?;
     let sku = Sku::new(field(sku)).map_err(|_| "the SKU is empty".to_owned())?;
     let part = Sku::new(field(part)).map_err(|_| format!("the part of {sku} is empty"))?;
     let each = match quantity.map_or("", field) {

@@ -23,6 +23,8 @@ pub struct SourceRead<'a> {
     pub made_at: Timestamp,
     /// The time of its newest count.
     pub as_of: Timestamp,
+    /// Whether it ended with a line end; `None` for formats without lines.
+    pub ends_lines: Option<bool>,
 }
 
 /// The last stored reading of a source.
@@ -36,6 +38,8 @@ pub struct LastRead {
     pub as_of: Timestamp,
     /// SHA-256 of its content, in hexadecimal.
     pub hash: String,
+    /// Whether it ended with a line end; `None` for formats without lines.
+    pub ends_lines: Option<bool>,
 }
 
 /// What is wrong with a source.
@@ -82,6 +86,7 @@ struct Row {
     made_at: Option<i64>,
     as_of: Option<i64>,
     hash: Option<String>,
+    ends_lines: Option<bool>,
     rows: i64,
     had: i64,
     fell: i64,
@@ -98,6 +103,7 @@ fn state(row: Row) -> Result<SourceState, StoreError> {
             made_at: at(made)?,
             as_of: at(as_of)?,
             hash,
+            ends_lines: row.ends_lines,
         }),
         _ => None,
     };
@@ -136,10 +142,10 @@ impl WriteTx<'_> {
     ) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO stock_sources
-               (name, tried_at, read_at, as_of, hash, rows, had, fell, absent, made_at)
-             VALUES (?1, ?2, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+               (name, tried_at, read_at, as_of, hash, rows, had, fell, absent, made_at, ends_lines)
+             VALUES (?1, ?2, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
              ON CONFLICT (name) DO UPDATE SET tried_at = ?2, read_at = ?2, as_of = ?3, hash = ?4,
-               rows = ?5, had = ?6, fell = ?7, absent = ?8, made_at = ?9",
+               rows = ?5, had = ?6, fell = ?7, absent = ?8, made_at = ?9, ends_lines = ?10",
         )
         .bind(read.name)
         .bind(ms(now))
@@ -150,6 +156,7 @@ impl WriteTx<'_> {
         .bind(report.fell)
         .bind(report.absent)
         .bind(ms(read.made_at))
+        .bind(read.ends_lines)
         .execute(self.conn()?)
         .await?;
         Ok(())
@@ -193,6 +200,43 @@ impl Store {
             .await?;
         }
         tx.commit().await
+    }
+
+    /// Stores that the content of a source is about to be read, and returns how often its reading was begun without
+    /// an end: a file may end the whole program, and is not read at each of its starts.
+    pub async fn source_begun(&self, name: &str, hash: &str) -> Result<i64, StoreError> {
+        let mut tx = self.write().await?;
+        let before: Option<(Option<String>, i64)> =
+            sqlx::query_as("SELECT begun_hash, begun FROM stock_sources WHERE name = ?")
+                .bind(name)
+                .fetch_optional(tx.conn()?)
+                .await?;
+        let begun = match before {
+            Some((Some(same), begun)) if same == hash => begun.saturating_add(1),
+            _ => 1,
+        };
+        sqlx::query(
+            "INSERT INTO stock_sources (name, begun_hash, begun) VALUES (?1, ?2, ?3)
+             ON CONFLICT (name) DO UPDATE SET begun_hash = ?2, begun = ?3",
+        )
+        .bind(name)
+        .bind(hash)
+        .bind(begun)
+        .execute(tx.conn()?)
+        .await?;
+        tx.commit().await?;
+        Ok(begun)
+    }
+
+    /// Stores that a reading has come to its end, with levels or with a refusal in words.
+    pub async fn source_ended(&self, name: &str) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        sqlx::query("UPDATE stock_sources SET begun_hash = NULL, begun = 0 WHERE name = ?")
+            .bind(name)
+            .execute(tx.conn()?)
+            .await?;
+        tx.commit().await?;
+        Ok(())
     }
 
     /// All sources that were ever configured.

@@ -189,6 +189,14 @@ pub(crate) async fn delete_levels(
     Ok(())
 }
 
+/// All SKUs that have a level.
+pub(crate) async fn listed_skus(
+    connection: &mut SqliteConnection,
+) -> Result<Vec<String>, StoreError> {
+    let listed = sqlx::query_scalar("SELECT DISTINCT sku FROM stock ORDER BY sku");
+    Ok(listed.fetch_all(connection).await?)
+}
+
 /// Which of these SKUs have a level.
 pub(crate) async fn listed(tx: &mut WriteTx<'_>, skus: &[&str]) -> Result<Vec<String>, StoreError> {
     Ok(sqlx::query_scalar(

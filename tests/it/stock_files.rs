@@ -300,6 +300,21 @@ fn a_last_line_without_its_end_is_suspected_where_there_used_to_be_one() {
     );
 }
 
+#[test]
+fn the_first_visible_sheet_is_read_and_a_formula_without_value_is_named() {
+    let hidden = read("a.xlsx", &crate::workbook::hidden_sheet(), &physical());
+    assert_eq!(hidden.as_ref().map(levels).unwrap(), ["A@=5"]);
+    assert!(
+        words(&hidden).contains("read sheet 'Now', not 'Notes'"),
+        "{}",
+        words(&hidden)
+    );
+    let formula = read("a.xlsx", &crate::workbook::unsaved_formula(), &physical());
+    assert_eq!(formula.as_ref().map(levels).unwrap(), ["A@=5", "B@=?"]);
+    let expected = "line 3: the quantity of 'B' is a formula without a saved value";
+    assert!(words(&formula).contains(expected), "{}", words(&formula));
+}
+
 /// What is only unclear must not cancel: not as shipped, and not with every brake on cancels off.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_price_list_that_contradicts_itself_cancels_nothing() {
@@ -503,4 +518,64 @@ async fn a_google_sheet_is_read_by_the_address_of_the_browser() {
     assert_eq!(desk.levels().await, ["A-01@=5"]);
     let export = "/spreadsheets/d/ID/export?format=csv&gid=7";
     assert_eq!(paths.join().unwrap(), [export, "/moved", export, export]);
+}
+
+const SHELF: &str = "[[stock.sources]]\nname = \"shelf\"\nfile = \"shelf.csv\"\n";
+
+/// A last line cut in the middle of its number sells nothing and cancels nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cut_last_line_makes_its_sku_unknown() {
+    let desk = Desk::new(Settings::default());
+    desk.write("qabyl.toml", &desk.config("act", SHELF));
+    let sync = ["stock", "sources", "--sync", "shelf", "--format", "json"];
+    desk.write("shelf.csv", "sku,on_hand\nB,7\nA,12\n");
+    desk.qabyl(&sync).await.ok();
+    desk.write("shelf.csv", "sku,on_hand\nB,7\nA,1");
+    desk.qabyl(&sync)
+        .await
+        .fails(0, &["S006", "the last line has no line end"]);
+    assert_eq!(desk.levels().await, ["A@=null", "B@=7"]);
+    desk.place("900000001", "A", 5);
+    for _ in 0..2 {
+        desk.qabyl(&["once", "--timeout", "20s"]).await;
+    }
+    assert_eq!(desk.posts("900000001"), 0);
+}
+
+/// An SKU that lost its zeros on the way is named in the reason of the hold.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hold_for_an_unknown_sku_names_what_looks_like_it() {
+    let desk = Desk::new(Settings::default());
+    std::fs::copy(fixture("leading_zeros_lost.csv"), desk.path("s.csv")).unwrap();
+    desk.qabyl(&["stock", "import", "s.csv"]).await.ok();
+    desk.place("900000001", "00049", 1);
+    desk.qabyl(&["once", "--timeout", "20s"]).await;
+    assert_eq!(desk.posts("900000001"), 0);
+    let held = ["orders", "list", "--held", "--format", "json"];
+    let held = desk.qabyl(&held).await.ok().out;
+    assert!(held.contains("\"near\":\"49\""), "{held}");
+    let explained = desk.qabyl(&["explain", "900000001"]).await.ok().out;
+    let explained = explained.split_whitespace().collect::<Vec<_>>().join(" ");
+    let words = "SKU 00049 is in no stock source, but 49 is";
+    assert!(explained.contains(words), "{explained}");
+}
+
+/// A file that ends its reader is read a few times, and then no more until it changes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_ends_its_reader_is_not_read_at_every_start() {
+    let desk = Desk::new(Settings::default());
+    let source = "[[stock.sources]]\nname = \"shelf\"\nfile = \"shelf.xlsx\"\n";
+    desk.write("qabyl.toml", &desk.config("act", source));
+    std::fs::write(desk.path("shelf.xlsx"), crate::workbook::bomb()).unwrap();
+    let sync = ["stock", "sources", "--sync", "shelf", "--format", "json"];
+    for _ in 0..3 {
+        desk.qabyl(&sync).await.fails(1, &["MiB of memory"]);
+    }
+    desk.qabyl(&sync)
+        .await
+        .fails(1, &["S002", "not read again until it changes"]);
+    let good = workbook([vec!["sku", "on_hand"], vec!["A", "5"]]);
+    std::fs::write(desk.path("shelf.xlsx"), good).unwrap();
+    desk.qabyl(&sync).await.ok();
+    assert_eq!(desk.levels().await, ["A@=5"]);
 }

@@ -87,18 +87,74 @@ fn deflated(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+/// A cell of text.
+fn inline(place: &str, text: &str) -> String {
+    format!("<c r=\"{place}\" t=\"inlineStr\"><is><t>{text}</t></is></c>")
+}
+
+/// A workbook whose second SKU has a formula that no program has calculated.
+pub(crate) fn unsaved_formula() -> Vec<u8> {
+    let rows = format!(
+        "<row r=\"1\">{}{}</row><row r=\"2\">{}<c r=\"B2\"><f>2+3</f><v>5</v></c></row>\
+         <row r=\"3\">{}<c r=\"B3\"><f>2+3</f></c></row>",
+        inline("A1", "sku"),
+        inline("B1", "on_hand"),
+        inline("A2", "A"),
+        inline("A3", "B")
+    );
+    let sheet = format!("{SHEET}{rows}</sheetData></worksheet>");
+    zip(&sheet, &deflated(format!("{STRINGS}</sst>").as_bytes()))
+}
+
+/// A workbook whose first sheet is hidden, with another level of A.
+pub(crate) fn hidden_sheet() -> Vec<u8> {
+    let sheet = |units: u32| {
+        let rows = format!(
+            "<row r=\"1\">{}{}</row><row r=\"2\">{}<c r=\"B2\"><v>{units}</v></c></row>",
+            inline("A1", "sku"),
+            inline("B1", "on_hand"),
+            inline("A2", "A")
+        );
+        format!("{SHEET}{rows}</sheetData></worksheet>")
+    };
+    let one = r#"<sheet name="Sheet1" sheetId="1" r:id="rId1"/>"#;
+    let hidden = r#"<sheet name="Old" sheetId="1" state="hidden" r:id="rId1"/><sheet name="Now" sheetId="2" r:id="rId3"/><sheet name="Notes" sheetId="3" r:id="rId3"/>"#;
+    let book = BOOK.replace(one, hidden);
+    assert_ne!(book, BOOK);
+    let second = r#"<Relationship Id="rId3" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet" Target="worksheets/sheet2.xml"/></Relationships>"#;
+    let relations = PARTS.replace("</Relationships>", second);
+    let (first, second) = (sheet(9), sheet(5));
+    zip_of(&[
+        ("[Content_Types].xml", sound(TYPES)),
+        ("_rels/.rels", sound(ROOT)),
+        ("xl/workbook.xml", sound(&book)),
+        ("xl/_rels/workbook.xml.rels", sound(&relations)),
+        ("xl/worksheets/sheet1.xml", sound(&first)),
+        ("xl/worksheets/sheet2.xml", sound(&second)),
+    ])
+}
+
+/// A part of a file: its bytes, their sum, and the length it says it has.
+type Part = (Vec<u8>, u32, usize);
+
+fn sound(text: &str) -> Part {
+    (deflated(text.as_bytes()), crc(text.as_bytes()), text.len())
+}
+
 fn zip(sheet: &str, strings: &[u8]) -> Vec<u8> {
-    let sound = |text: &str| (deflated(text.as_bytes()), crc(text.as_bytes()), text.len());
-    let parts = [
+    zip_of(&[
         ("[Content_Types].xml", sound(TYPES)),
         ("_rels/.rels", sound(ROOT)),
         ("xl/workbook.xml", sound(BOOK)),
         ("xl/_rels/workbook.xml.rels", sound(PARTS)),
         ("xl/worksheets/sheet1.xml", sound(sheet)),
         ("xl/sharedStrings.xml", strings_of(strings)),
-    ];
+    ])
+}
+
+fn zip_of(parts: &[(&str, Part)]) -> Vec<u8> {
     let (mut file, mut directory) = (Vec::new(), Vec::new());
-    for (name, (bytes, crc, length)) in &parts {
+    for (name, (bytes, crc, length)) in parts {
         let offset = u32::try_from(file.len()).unwrap();
         let mut common = Vec::new();
         for word in [20_u16, 0, 8, 0, 0x5821] {

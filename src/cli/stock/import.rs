@@ -117,49 +117,77 @@ fn print(args: &StockImport, report: ImportReport, reading: &Reading, made_at: T
         return say(&counts.to_string());
     }
     let file = args.file.display();
-    say(&format!("imported {} levels from {file}", report.rows));
+    say(&wrapped(&format!(
+        "imported {} levels from {file}",
+        report.rows
+    )));
     if reading.rows.iter().any(|row| row.as_of == made_at) {
         let at = local(made_at);
-        say(&format!(
+        say(&wrapped(&format!(
             "as of {at}, the file's own time, where it names no other"
-        ));
+        )));
     }
     for note in &reading.notes {
-        say(note);
+        say(&wrapped(note));
     }
     if reading.doubts_total > 0 {
-        say(&format!("doubtful rows: {}", reading.doubts_total));
+        say(&wrapped(&format!(
+            "doubtful rows: {}",
+            reading.doubts_total
+        )));
         for doubt in &reading.doubts {
-            say(&format!("  line {}: {}", doubt.line, doubt.what));
+            say(&wrapped(&format!("  line {}: {}", doubt.line, doubt.what)));
         }
         let more = reading.doubts_total.saturating_sub(reading.doubts.len());
         if more > 0 {
-            say(&format!("  … and {more} more"));
+            say(&wrapped(&format!("  … and {more} more")));
         }
     }
     if report.older > 0 {
-        say(&format!(
+        say(&wrapped(&format!(
             "{} rows are older than the levels already known and were skipped",
             report.older
-        ));
+        )));
     }
     if unknown > 0 {
-        say(&format!(
+        say(&wrapped(&format!(
             "{unknown} levels are unknown: orders for them are held"
-        ));
+        )));
     }
     if report.absent > 0 {
-        say(&format!(
+        say(&wrapped(&format!(
             "{} levels from earlier imports of this source are not in the file and stay unchanged",
             report.absent
-        ));
+        )));
     }
     if report.fell > 0 {
-        say(&format!(
+        say(&wrapped(&format!(
             "{} of {} SKUs with stock fell to zero; if that is right, confirm it with --confirm-zeros",
             report.fell, report.had
-        ));
+        )));
     }
+}
+
+/// Widest line of the report.
+const WIDTH: usize = 80;
+
+/// Text on lines of at most [`WIDTH`] characters, of which all but the first are indented.
+fn wrapped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut width = 0;
+    for (index, word) in text.split(' ').enumerate() {
+        let chars = word.chars().count();
+        if width > 0 && width + 1 + chars > WIDTH {
+            out.push_str("\n    ");
+            width = 4;
+        } else if index > 0 {
+            out.push(' ');
+            width += 1;
+        }
+        out.push_str(word);
+        width += chars;
+    }
+    out
 }
 
 /// The progress of a large import, on a terminal.

@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::args::{Format, StockSet, StockShow};
-use super::{Done, open, orders, person, say, table};
+use super::{Done, Failure, open, orders, person, say, table};
 use crate::clock::Clock;
 use crate::config::Loaded;
 use crate::domain::ids::Sku;
@@ -26,9 +26,13 @@ use crate::domain::stock_import::Scope;
 use crate::domain::stock_sources::BY_HAND;
 use crate::ledger::Import;
 use crate::runtime::build;
+use crate::stock::listed_name;
 
 pub(super) async fn set(loaded: &Loaded, args: &StockSet) -> Done {
     let now = Clock::System.now();
+    for (what, name) in [("SKU", &args.sku), ("warehouse", &args.warehouse)] {
+        listed_name(what, name).map_err(|what| Failure::usage(anyhow::anyhow!(what)))?;
+    }
     let row = StockRow {
         sku: Sku::new(&args.sku)?,
         warehouse: args.warehouse.trim().to_owned(),

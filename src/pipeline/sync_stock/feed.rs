@@ -15,7 +15,7 @@ use crate::domain::stock_import::Scope;
 use crate::files::read_regular;
 use crate::ledger::Import;
 use crate::stock::{self, Moments, ReadError};
-use crate::store::{LastRead, SourceRead, SourceState};
+use crate::store::{LastRead, SourceRead, SourceState, StoreError};
 
 /// Result of a check.
 pub(super) struct Check {
@@ -44,15 +44,29 @@ impl Check {
 struct Content {
     rows: Vec<StockRow>,
     doubts: Option<String>,
+    ends_lines: Option<bool>,
     hash: String,
     made_at: Timestamp,
 }
 
+/// Readings of one content that may be begun without an end: a kill or a power cut may fall into one by chance.
+const BEGUN_MAX: i64 = 3;
+
 /// Why there is nothing to import.
 enum Nothing {
-    NotYet { soon: bool },
+    NotYet {
+        soon: bool,
+    },
     Unchanged,
     Failed(ReadError),
+    /// The database failed.
+    Store(StoreError),
+}
+
+impl From<StoreError> for Nothing {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
 }
 
 impl From<ReadError> for Nothing {
@@ -74,6 +88,7 @@ pub(super) async fn check(
         Ok(content) => content,
         Err(Nothing::NotYet { soon }) => return Ok(Check::of(Outcome::NotYet, soon)),
         Err(Nothing::Unchanged) => return Ok(Check::of(Outcome::Unchanged, false)),
+        Err(Nothing::Store(error)) => return Err(error.into()),
         Err(Nothing::Failed(error)) => {
             return Ok(Check {
                 failed: Some(error),
@@ -95,6 +110,7 @@ pub(super) async fn check(
             hash: &content.hash,
             made_at: content.made_at,
             as_of: newest.unwrap_or(content.made_at),
+            ends_lines: content.ends_lines,
         }),
         actor: "qabyl",
         progress: &|_| {},
@@ -193,15 +209,27 @@ async fn take(
     if known.is_some_and(|known| known.read.as_ref().is_some_and(same) && !is_mistaken(known)) {
         return Err(Nothing::Unchanged);
     }
-    let (file, how) = (file.to_owned(), source.how.clone());
+    let (file, mut how) = (file.to_owned(), source.how.clone());
+    let last = known.and_then(|known| known.read.as_ref());
+    how.ends_lines = last.is_some_and(|read| read.ends_lines == Some(true));
     let moments = Moments { made_at, now };
     // Parsing a large file takes a while: it must not block the other stages.
     let read = move || stock::read(&bytes, &file, &how, moments);
+    let begun = feeds.store.source_begun(&source.name, &hash).await?;
+    if begun > BEGUN_MAX {
+        let what = "reading this content ended the program or its reader several times: it is not read again until it \
+                    changes";
+        return Err(ReadError::Unreadable(what.to_owned()).into());
+    }
     let reading = tokio::task::spawn_blocking(read).await;
     let reading = reading.map_err(|_| ReadError::Unreadable("reading it failed".to_owned()))?;
+    if !reading.as_ref().is_err_and(|error| error.has_ended_reader) {
+        feeds.store.source_ended(&source.name).await?;
+    }
     let reading = reading.map_err(ReadError::from)?;
     Ok(Content {
         doubts: reading.brief(),
+        ends_lines: reading.ends_lines,
         rows: reading.rows,
         hash,
         made_at,
@@ -237,6 +265,7 @@ async fn remote(
             Ok(Content {
                 rows,
                 doubts: None,
+                ends_lines: None,
                 hash,
                 made_at: asked_at,
             })
