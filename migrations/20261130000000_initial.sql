@@ -175,6 +175,8 @@ CREATE TABLE stock (
   warehouse     TEXT NOT NULL,
   source        TEXT NOT NULL CHECK (source <> ''),
   on_hand       INTEGER CHECK (on_hand >= 0),
+  -- 1: on_hand or more, as sources write ">50"
+  at_least      INTEGER NOT NULL DEFAULT 0 CHECK (at_least IN (0, 1) AND (at_least = 0 OR on_hand IS NOT NULL)),
   -- the moment it was counted at; NULL: the clock was wrong then, and the number says nothing
   as_of         INTEGER,
   -- the last import that listed it, and the first of those in a row that gave this number
@@ -226,8 +228,8 @@ CREATE TABLE stock_sources (
   -- whether that reading ended with a line end; NULL for formats without lines
   ends_lines     INTEGER CHECK (ends_lines IN (0, 1)),
   rows           INTEGER NOT NULL DEFAULT 0,
-  had            INTEGER NOT NULL DEFAULT 0,
-  fell           INTEGER NOT NULL DEFAULT 0,
+  -- rows that were older than what was known already
+  older          INTEGER NOT NULL DEFAULT 0,
   -- levels it had before and no longer lists
   absent         INTEGER NOT NULL DEFAULT 0,
   failing_since  INTEGER,

@@ -16,6 +16,14 @@ pub const MUTANTS: &[(&str, &str)] = &[
         "a price list that says both none and some is taken for none",
     ),
     (
+        "r8_falls_do_not_add_up",
+        "a source that loses its stock in two imports looks sound",
+    ),
+    (
+        "r15_unused_pool_is_made",
+        "a count that names no warehouse makes a level that no order uses",
+    ),
+    (
         "r15_last_source_wins",
         "of two sources that list an SKU, the one read last is believed",
     ),

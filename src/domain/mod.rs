@@ -9,6 +9,7 @@ pub mod action;
 pub mod availability;
 pub mod backoff;
 pub mod calendar;
+pub mod collapse;
 pub mod decision;
 pub mod denial;
 pub mod evidence;

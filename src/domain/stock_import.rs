@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 
-use super::stock::{ImportReport, StockRow};
-use super::stock_sources::Absent;
+use super::stock::{ImportReport, OnHand, StockRow};
+use super::stock_sources::{Absent, Negative};
 use crate::mutant::mutant;
 
 /// SKU and warehouse.
@@ -18,6 +18,8 @@ pub enum Scope {
     Standing {
         /// What the SKUs mean that it no longer lists.
         absent: Absent,
+        /// What a number below zero means.
+        negative: Negative,
     },
     /// A file imported by hand: what it does not list stays.
     HandFile,
@@ -30,6 +32,8 @@ pub enum Scope {
 pub struct Own {
     /// Units.
     pub on_hand: Option<i64>,
+    /// Whether there may be more.
+    pub is_at_least: bool,
     /// The moment it was counted at, in milliseconds; `None`: not datable.
     pub as_of: Option<i64>,
     /// The last import that listed it.
@@ -84,8 +88,6 @@ impl Known {
 pub struct Before {
     /// All places.
     pub known: HashMap<Place, Known>,
-    /// Nothing was ever imported under this name.
-    pub is_first: bool,
     /// The source's last import, and the newest moment it spoke of.
     pub last: Option<(i64, i64)>,
 }
@@ -114,6 +116,8 @@ pub struct Put {
     pub place: Place,
     /// Units.
     pub on_hand: Option<i64>,
+    /// Whether there may be more.
+    pub is_at_least: bool,
     /// The moment it was counted at, in milliseconds.
     pub as_of: i64,
     /// The first of the imports in a row that gave this number.
@@ -159,11 +163,17 @@ pub struct Plan {
 /// gone, and the other way round.
 pub fn plan(new: &New<'_>, before: &Before, rows: &[StockRow]) -> Plan {
     let mut plan = Plan::default();
-    let had = before.known.values().filter(|known| {
-        let is_counted = before.is_first || known.own.as_ref().is_some_and(|own| own.is_same_name);
-        is_counted && known.had_some()
-    });
-    plan.report.had = count(had.count());
+    let is_own = |known: &&Known| known.own.as_ref().is_some_and(|own| own.is_same_name);
+    let had = before.known.values().filter(|known| known.had_some());
+    let own = count(had.clone().filter(is_own).count());
+    // What a source may lose at once is not known before it gave anything, as a list of what is sold out never does:
+    // then it is measured by all stock.
+    let is_measured_by_all = own == 0;
+    plan.report.had = if is_measured_by_all {
+        count(had.count())
+    } else {
+        own
+    };
     let mut listed: HashMap<&str, Shape> = HashMap::new();
     let mut rows_at: HashSet<(&str, &str)> = HashSet::with_capacity(rows.len());
     for row in rows {
@@ -176,7 +186,7 @@ pub fn plan(new: &New<'_>, before: &Before, rows: &[StockRow]) -> Plan {
     for row in rows {
         let place = (row.sku.as_str().to_owned(), row.warehouse.clone());
         let known = before.known.get(&place).unwrap_or(&nothing);
-        plan.row(new, before, (place, known), row);
+        plan.row(new, before, (place, known), (row, is_measured_by_all));
     }
     let is_listed = |place: &Place| rows_at.contains(&(place.0.as_str(), place.1.as_str()));
     let mut left: Vec<(&Place, &Own)> = before
@@ -207,7 +217,7 @@ impl Plan {
         new: &New<'_>,
         before: &Before,
         (place, known): (Place, &Known),
-        row: &StockRow,
+        (row, is_measured_by_all): (&StockRow, bool),
     ) {
         // With a clock that runs ahead, everything that happens until then would seem counted already.
         let as_of = if mutant("r9_count_from_the_future") {
@@ -222,11 +232,11 @@ impl Plan {
             self.report.older += 1;
             return;
         }
-        let on_hand = row.on_hand.units().map(i64::from);
+        let on_hand = units(new, row.on_hand);
         let (had_some, own) = (known.had_some(), known.own.as_ref());
         let fell = had_some && on_hand == Some(0);
         // Given by another source, or counted by hand, since this one last did.
-        let is_counted = before.is_first || own.is_some_and(|own| own.is_same_name);
+        let is_counted = is_measured_by_all || own.is_some_and(|own| own.is_same_name);
         self.report.rows += 1;
         self.report.had += i64::from(had_some && !is_counted);
         self.report.fell += i64::from(fell);
@@ -239,7 +249,13 @@ impl Plan {
         if matches!(new.scope, Scope::Standing { .. }) {
             self.end_counts((&place, known), as_of);
         }
-        self.put(new, before, (place, own), (on_hand, as_of, fell));
+        let is_at_least = matches!(row.on_hand, OnHand::AtLeast(_));
+        self.put(
+            new,
+            before,
+            (place, own),
+            (on_hand, is_at_least, as_of, fell),
+        );
     }
 
     /// A count by hand ends where every source that lists its place was read since.
@@ -264,7 +280,7 @@ impl Plan {
         listed: Option<&Shape>,
     ) {
         let absent = match new.scope {
-            Scope::Standing { absent } => absent,
+            Scope::Standing { absent, .. } => absent,
             Scope::HandFile => Absent::Keep,
             Scope::Single => return,
         };
@@ -292,7 +308,10 @@ impl Plan {
             absent
         };
         match absent {
-            Absent::Keep => self.report.absent += 1,
+            // A source that lists a part each time loses nothing by it.
+            Absent::Keep => {
+                self.report.absent += i64::from(new.scope == Scope::HandFile);
+            }
             Absent::Unknown => {
                 self.report.absent += 1;
                 if own.on_hand.is_some() {
@@ -300,7 +319,7 @@ impl Plan {
                         new,
                         before,
                         (place.clone(), Some(own)),
-                        (None, new.as_of, false),
+                        (None, false, new.as_of, false),
                     );
                 }
             }
@@ -311,7 +330,7 @@ impl Plan {
                     new,
                     before,
                     (place.clone(), Some(own)),
-                    (Some(0), new.as_of, fell),
+                    (Some(0), false, new.as_of, fell),
                 );
             }
         }
@@ -322,10 +341,12 @@ impl Plan {
         new: &New<'_>,
         before: &Before,
         (place, own): (Place, Option<&Own>),
-        (on_hand, as_of, fell): (Option<i64>, i64, bool),
+        (on_hand, is_at_least, as_of, fell): (Option<i64>, bool, i64, bool),
     ) {
-        let continued =
-            own.filter(|own| own.on_hand == on_hand && is_continued(new, before, own, as_of));
+        let is_same = |own: &&Own| (own.on_hand, own.is_at_least) == (on_hand, is_at_least);
+        let continued = own
+            .filter(is_same)
+            .filter(|own| is_continued(new, before, own, as_of));
         let first_import = continued.map_or(new.import, |own| own.first_import);
         if let (Some(own), None) = (own, continued) {
             self.past.extend(span(new.source, &place, own));
@@ -339,10 +360,25 @@ impl Plan {
             is_changed: own.is_none_or(|own| own.on_hand != on_hand),
             place,
             on_hand,
+            is_at_least,
             as_of,
             first_import,
             fell_in,
         });
+    }
+}
+
+/// The units that a row gives for certain.
+fn units(new: &New<'_>, given: OnHand) -> Option<i64> {
+    match (given, new.scope) {
+        (
+            OnHand::Negative,
+            Scope::Standing {
+                negative: Negative::Zero,
+                ..
+            },
+        ) => Some(0),
+        _ => given.units().map(i64::from),
     }
 }
 
@@ -394,4 +430,50 @@ fn count(of: usize) -> i64 {
 pub fn newest(rows: &[StockRow], now: Timestamp) -> Timestamp {
     let newest = rows.iter().map(|row| row.as_of).max();
     newest.map_or(now, |newest| newest.min(now))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ids::Sku;
+
+    fn put(negative: Negative, on_hand: OnHand) -> Put {
+        let as_of = Timestamp::from_second(1_764_000_000).unwrap();
+        let row = StockRow {
+            sku: Sku::new("A").unwrap(),
+            warehouse: String::new(),
+            on_hand,
+            as_of,
+        };
+        let new = New {
+            import: 2,
+            source: "shelf",
+            scope: Scope::Standing {
+                absent: Absent::Unknown,
+                negative,
+            },
+            trusted: false,
+            as_of: as_of.as_millisecond(),
+            now: as_of.as_millisecond(),
+        };
+        let before = Before {
+            known: HashMap::new(),
+            last: None,
+        };
+        plan(&new, &before, &[row]).puts.remove(0)
+    }
+
+    #[test]
+    fn a_number_below_zero_is_what_its_source_means() {
+        assert_eq!(put(Negative::Unknown, OnHand::Negative).on_hand, None);
+        assert_eq!(put(Negative::Zero, OnHand::Negative).on_hand, Some(0));
+        assert_eq!(put(Negative::Zero, OnHand::Unknown).on_hand, None);
+    }
+
+    #[test]
+    fn so_many_or_more_is_kept_as_such() {
+        let more = put(Negative::Unknown, OnHand::AtLeast(50));
+        assert_eq!((more.on_hand, more.is_at_least), (Some(50), true));
+        assert!(!put(Negative::Unknown, OnHand::Exactly(50)).is_at_least);
+    }
 }

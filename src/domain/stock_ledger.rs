@@ -20,6 +20,8 @@ pub struct Listing {
     pub warehouse: String,
     /// Units; `None` when the source gave no usable number.
     pub on_hand: Option<i64>,
+    /// Whether there may be more than that.
+    pub is_at_least: bool,
     /// The moment it was counted; `None` when the clock was wrong then.
     pub as_of: Option<Timestamp>,
     /// Its source.
@@ -197,6 +199,7 @@ impl Ledger {
             let taken = least.reserved_confirmed - taken.unwrap_or_default();
             let besides = Possible::Bounded(besides.saturating_add(taken));
             may_hold(&mut merged, besides, Reason::OtherSource);
+            merged.is_unbounded |= levels.iter().any(|level| level.is_unbounded);
             merged.source = self.differing(sku, warehouse).unwrap_or(merged.source);
         }
         Some(merged)
@@ -209,7 +212,7 @@ impl Ledger {
             reserved_confirmed: promised.confirmed,
             reserved_pending: promised.in_doubt,
             returned: promised.returned,
-            is_unbounded: false,
+            is_unbounded: listing.is_at_least,
             safety_stock: self.safety_stock,
             as_of: listing.as_of?,
             source: listing.source.clone(),

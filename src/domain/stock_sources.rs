@@ -148,6 +148,7 @@ fn with_counts(readings: Vec<StockReading>) -> Vec<(Option<i64>, StockReading)> 
 fn agree(one: &StockReading, other: &StockReading) -> bool {
     one.listing.warehouse == other.listing.warehouse
         && one.listing.on_hand == other.listing.on_hand
+        && one.listing.is_at_least == other.listing.is_at_least
         && one.semantics == other.semantics
 }
 
@@ -165,6 +166,7 @@ mod tests {
                 sku: Sku::new("A").unwrap(),
                 warehouse: String::new(),
                 on_hand: Some(on_hand),
+                is_at_least: false,
                 as_of: Some(Timestamp::from_second(1_764_000_000 + 60 * minute).unwrap()),
                 source: source.to_owned(),
             },

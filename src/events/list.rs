@@ -90,7 +90,7 @@ events! {
     "Stock" {
         STOCK_IMPORTED "stock.imported" INFO [] ["source" "rows" "outdated" "fell_to_zero" "absent"]
             "a configured source was imported";
-        STOCK_SOURCE_FAILED "stock.source_failed" ERROR ["S001" "S002" "S003" "S004" "S005" "S006"] ["source" "code" "hint"]
+        STOCK_SOURCE_FAILED "stock.source_failed" ERROR ["S001" "S002" "S003" "S004" "S005" "S006" "S007" "S008"] ["source" "code" "hint"]
             "a source cannot be used as it is; logged once, until it is fixed or something else is wrong";
         STOCK_SOURCE_RECOVERED "stock.source_recovered" INFO [] ["source"]
             "the source can be used again";

@@ -8,6 +8,7 @@ use crate::crash_point::crash_point;
 use crate::domain::stock::{ImportReport, Semantics, StockRow};
 use crate::domain::stock_import::{self, New, Plan, Scope};
 use crate::domain::stock_sources::BY_HAND;
+use crate::mutant::mutant;
 use crate::store::audit::LEVELS_CHANGED;
 use crate::store::{SourceRead, Store, StoreError, WriteTx, ms, stock, stock_history};
 
@@ -35,6 +36,25 @@ pub struct Import<'a> {
 }
 
 impl Import<'_> {
+    /// A count by hand that names no warehouse, of an SKU that is listed for pickup points alone: no order would use
+    /// it.
+    async fn refuse_unused_pool(&self, tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
+        if matches!(self.scope, Scope::Standing { .. }) || mutant("r15_unused_pool_is_made") {
+            return Ok(());
+        }
+        let pool = self.rows.iter().filter(|row| row.warehouse.is_empty());
+        let skus: Vec<&str> = pool.map(|row| row.sku.as_str()).collect();
+        let points = stock::points_without_pool(tx, &skus, self.source).await?;
+        match points.into_iter().next() {
+            Some((sku, points)) => Err(StoreError::Refused(format!(
+                "{sku} is listed for {} alone, so that no order would use a level without a warehouse: name one, \
+                 by --warehouse or a column `warehouse`",
+                points.join(", ")
+            ))),
+            None => Ok(()),
+        }
+    }
+
     /// The source as its levels are stored: all counts by hand are one.
     const fn stored_as(&self) -> &str {
         match self.scope {
@@ -75,6 +95,7 @@ impl Store {
     ) -> Result<ImportReport, StoreError> {
         let mut tx = self.write().await?;
         let source = new.stored_as();
+        new.refuse_unused_pool(&mut tx).await?;
         let before = stock::before_import(&mut tx, source, new.source).await?;
         let as_of = stock_import::newest(new.rows, now);
         let listed = (new.rows.len(), as_of);

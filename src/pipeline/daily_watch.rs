@@ -121,8 +121,10 @@ async fn stock(store: &Store, shops: &[Arc<Ctx>], now: Timestamp) -> Result<(), 
             store.add_notice(notice, now).await?;
         }
     }
-    if let (Some(limit), Some(fall)) = (limits.stock_collapse_share, store.collapse_now().await?)
-        && share(fall.fell, fall.had) > limit
+    if let (Some(limit), Some(fall)) = (
+        limits.stock_collapse_share,
+        store.collapses_now().await?.into_iter().next(),
+    ) && share(fall.fell, fall.had) > limit
     {
         let facts = json!({ "fell": fall.fell, "had": fall.had, "source": fall.source });
         let what = fall.at.as_millisecond().to_string();

@@ -131,7 +131,7 @@ pub(super) async fn is_so(
             age.is_some_and(|(newest, _)| named(newest))
         }
         (Kind::StockCollapsed, _) => {
-            let fall = store.collapse_now().await?;
+            let fall = store.collapses_now().await?.into_iter().next();
             fall.is_some_and(|fall| named(fall.at))
         }
         (Kind::StockSourceFailed, _) => {

@@ -17,7 +17,7 @@ use secrecy::SecretString;
 use super::StageError;
 use crate::clock::Clock;
 use crate::domain::stock::Semantics;
-use crate::domain::stock_sources::{Absent, Standing};
+use crate::domain::stock_sources::{Absent, Negative, Standing};
 use crate::stock::{AlStyle, How, Web};
 use crate::store::{SourceState, Store};
 
@@ -53,6 +53,8 @@ pub struct Source {
     pub standing: Standing,
     /// What an SKU means that it no longer lists.
     pub absent: Absent,
+    /// What a number below zero means.
+    pub negative: Negative,
     /// Set by its cron schedule when it is to be read.
     pub is_scheduled_now: Arc<AtomicBool>,
 }
@@ -171,9 +173,10 @@ impl Feeds {
                 let Some(tried_at) = state.tried_at else {
                     return true;
                 };
+                let is_undated = state.read.is_none() && state.trouble.is_none();
                 let since = self.clock.now().duration_since(tried_at);
                 // A clock that was set back must not postpone it indefinitely.
-                since >= wait || since < SignedDuration::ZERO
+                is_undated || since >= wait || since < SignedDuration::ZERO
             }
         }
     }

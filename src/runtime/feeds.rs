@@ -131,6 +131,7 @@ fn made(config: &Config, source: &StockSource, place: Place) -> Source {
         semantics: semantics(config, source),
         standing: standing_of(source),
         absent: source.absent,
+        negative: source.negative,
         is_scheduled_now: Arc::default(),
     }
 }

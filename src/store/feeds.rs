@@ -64,10 +64,8 @@ pub struct SourceState {
     pub read: Option<LastRead>,
     /// Rows imported from that reading.
     pub rows: i64,
-    /// Levels that were above zero before that reading.
-    pub had: i64,
-    /// Of those, levels that fell to zero in it.
-    pub fell: i64,
+    /// Rows of that reading that were older than what was known already.
+    pub older: i64,
     /// Levels it had before that are missing from that reading.
     pub absent: i64,
     /// What is wrong with it, and since when.
@@ -88,8 +86,7 @@ struct Row {
     hash: Option<String>,
     ends_lines: Option<bool>,
     rows: i64,
-    had: i64,
-    fell: i64,
+    older: i64,
     absent: i64,
     failing_since: Option<i64>,
     error_code: Option<String>,
@@ -121,8 +118,7 @@ fn state(row: Row) -> Result<SourceState, StoreError> {
         tried_at: row.tried_at.map(at).transpose()?,
         read,
         rows: row.rows,
-        had: row.had,
-        fell: row.fell,
+        older: row.older,
         absent: row.absent,
         trouble,
     })
@@ -142,18 +138,17 @@ impl WriteTx<'_> {
     ) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO stock_sources
-               (name, tried_at, read_at, as_of, hash, rows, had, fell, absent, made_at, ends_lines)
-             VALUES (?1, ?2, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+               (name, tried_at, read_at, as_of, hash, rows, older, absent, made_at, ends_lines)
+             VALUES (?1, ?2, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
              ON CONFLICT (name) DO UPDATE SET tried_at = ?2, read_at = ?2, as_of = ?3, hash = ?4,
-               rows = ?5, had = ?6, fell = ?7, absent = ?8, made_at = ?9, ends_lines = ?10",
+               rows = ?5, older = ?6, absent = ?7, made_at = ?8, ends_lines = ?9",
         )
         .bind(read.name)
         .bind(ms(now))
         .bind(ms(read.as_of))
         .bind(read.hash)
         .bind(i64::try_from(report.rows).unwrap_or(i64::MAX))
-        .bind(report.had)
-        .bind(report.fell)
+        .bind(i64::try_from(report.older).unwrap_or(i64::MAX))
         .bind(report.absent)
         .bind(ms(read.made_at))
         .bind(read.ends_lines)

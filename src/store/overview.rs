@@ -5,10 +5,8 @@ use serde_json::Value;
 use sqlx::FromRow;
 
 use super::orders::parse_order;
-use super::stock::{COLLAPSE_SKUS_MIN, COLLAPSES, CollapseRow};
 use super::{Store, StoreError, at, ms};
 use crate::domain::decision::Decision;
-use crate::domain::facts::Collapse;
 use crate::domain::hold::HoldCause;
 use crate::domain::ids::{OrderCode, ShopName};
 
@@ -124,16 +122,6 @@ impl Store {
             .bind(ms(from) - READ_BACK_MAX_MS)
             .fetch_one(&mut *reader)
             .await?)
-    }
-
-    /// The sharpest fall of stock still in force.
-    pub async fn collapse_now(&self) -> Result<Option<Collapse>, StoreError> {
-        let mut reader = self.read().await?;
-        let row: Option<CollapseRow> = sqlx::query_as(COLLAPSES)
-            .bind(COLLAPSE_SKUS_MIN)
-            .fetch_optional(&mut *reader)
-            .await?;
-        row.map(CollapseRow::collapse).transpose()
     }
 
     /// Bytes of the database file, its log left out.

@@ -1,6 +1,6 @@
 //! The tables of stock levels and of their imports.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -8,6 +8,7 @@ use sqlx::{FromRow, SqliteConnection};
 
 use super::{Store, StoreError, WriteTx, at, ms};
 use crate::crash_point::crash_point;
+use crate::domain::collapse::{Fall, collapses};
 use crate::domain::facts::Collapse;
 use crate::domain::ids::Sku;
 use crate::domain::stock::{ImportReport, Semantics};
@@ -15,15 +16,13 @@ use crate::domain::stock_import::{Before, Known, Other, Own, Place, Put};
 use crate::domain::stock_ledger::Listing;
 use crate::domain::stock_sources::{BY_HAND, Origin, Standing, StockReading, in_force};
 
-/// Fewer SKUs than this falling to zero at once are no sign of a broken feed: small shops sell out.
-pub(crate) const COLLAPSE_SKUS_MIN: i64 = 3;
-
 #[derive(FromRow)]
 struct LevelRow {
     sku: String,
     warehouse: String,
     source: String,
     on_hand: Option<i64>,
+    at_least: bool,
     as_of: Option<i64>,
     import_source: String,
     semantics: String,
@@ -35,7 +34,7 @@ struct LevelRow {
 macro_rules! levels {
     ($which:literal) => {
         concat!(
-            "SELECT s.sku, s.warehouse, s.source, s.on_hand, s.as_of, i.source AS import_source, i.semantics,
+            "SELECT s.sku, s.warehouse, s.source, s.on_hand, s.at_least, s.as_of, i.source AS import_source, i.semantics,
   f.priority, f.posting_lag, f.order_lag_max
 FROM stock s JOIN stock_imports i ON i.id = s.import_id
 LEFT JOIN stock_sources f ON f.name = s.source AND f.standing = 1 ",
@@ -102,6 +101,7 @@ fn reading(row: LevelRow) -> Result<StockReading, StoreError> {
             sku: Sku::new(&row.sku).map_err(|_| StoreError::corrupt("a SKU", row.sku))?,
             warehouse: row.warehouse,
             on_hand: row.on_hand,
+            is_at_least: row.at_least,
             as_of: row.as_of.map(at).transpose()?,
             source,
         },
@@ -116,6 +116,7 @@ struct StoredRow {
     warehouse: String,
     source: String,
     on_hand: Option<i64>,
+    at_least: bool,
     as_of: Option<i64>,
     import_id: i64,
     first_import: i64,
@@ -131,7 +132,7 @@ pub(crate) async fn before_import(
     name: &str,
 ) -> Result<Before, StoreError> {
     let rows: Vec<StoredRow> = sqlx::query_as(
-        "SELECT s.sku, s.warehouse, s.source, s.on_hand, s.as_of, s.import_id, s.first_import, s.fell_in,
+        "SELECT s.sku, s.warehouse, s.source, s.on_hand, s.at_least, s.as_of, s.import_id, s.first_import, s.fell_in,
            i.source = ? AS is_same_name, COALESCE(f.standing, 0) = 0 AS is_hand
          FROM stock s JOIN stock_imports i ON i.id = s.import_id LEFT JOIN stock_sources f ON f.name = s.source",
     )
@@ -144,6 +145,7 @@ pub(crate) async fn before_import(
         if row.source == source {
             of_place.own = Some(Own {
                 on_hand: row.on_hand,
+                is_at_least: row.at_least,
                 as_of: row.as_of,
                 import: row.import_id,
                 first_import: row.first_import,
@@ -166,11 +168,32 @@ pub(crate) async fn before_import(
     .bind(name)
     .fetch_optional(tx.conn()?)
     .await?;
-    Ok(Before {
-        known,
-        is_first: last.is_none(),
-        last,
-    })
+    Ok(Before { known, last })
+}
+
+/// Which of these SKUs are listed for pickup points alone, with their points. Levels of an earlier import of this name
+/// do not count.
+pub(crate) async fn points_without_pool(
+    tx: &mut WriteTx<'_>,
+    skus: &[&str],
+    name: &str,
+) -> Result<BTreeMap<String, Vec<String>>, StoreError> {
+    let rows: Vec<(String, String, String)> = sqlx::query_as(
+        "SELECT DISTINCT s.sku, s.warehouse, i.source FROM stock s JOIN stock_imports i ON i.id = s.import_id
+         WHERE s.sku IN (SELECT value FROM json_each(?)) ORDER BY s.sku, s.warehouse",
+    )
+    .bind(json!(skus).to_string())
+    .fetch_all(tx.conn()?)
+    .await?;
+    let mut points: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (sku, warehouse, source) in rows {
+        let of_sku = points.entry(sku).or_default();
+        if source != name || name == BY_HAND {
+            of_sku.push(warehouse);
+        }
+    }
+    points.retain(|_, points| !points.is_empty() && !points.iter().any(String::is_empty));
+    Ok(points)
 }
 
 /// Deletes levels: SKU, warehouse and source.
@@ -231,11 +254,12 @@ pub(crate) async fn insert_import(
 
 // WHERE true, so that ON is not taken for a join's.
 const PUT: &str = "
-INSERT INTO stock (sku, warehouse, source, on_hand, as_of, import_id, first_import, fell_in)
-SELECT value ->> 0, value ->> 1, ?3, value ->> 2, value ->> 3, ?2, value ->> 4, value ->> 5
+INSERT INTO stock (sku, warehouse, source, on_hand, as_of, import_id, first_import, fell_in, at_least)
+SELECT value ->> 0, value ->> 1, ?3, value ->> 2, value ->> 3, ?2, value ->> 4, value ->> 5, value ->> 6
 FROM json_each(?1) WHERE true
 ON CONFLICT (sku, warehouse, source) DO UPDATE SET on_hand = excluded.on_hand, as_of = excluded.as_of,
-  import_id = excluded.import_id, first_import = excluded.first_import, fell_in = excluded.fell_in";
+  import_id = excluded.import_id, first_import = excluded.first_import, fell_in = excluded.fell_in,
+  at_least = excluded.at_least";
 
 /// Writes levels of a source.
 pub(crate) async fn put(
@@ -251,7 +275,8 @@ pub(crate) async fn put(
             put.on_hand,
             put.as_of,
             put.first_import,
-            put.fell_in
+            put.fell_in,
+            i64::from(put.is_at_least)
         ])
     });
     let rows: Vec<_> = rows.collect();
@@ -300,43 +325,46 @@ pub(crate) async fn end_falls(
     Ok(())
 }
 
-/// Imports whose fall is still in force: their zeroed SKUs are still at zero.
-pub(crate) const COLLAPSES: &str = "
+/// Falls to zero that are still in force: by import, the levels that are still at zero.
+pub(crate) const FALLS: &str = "
 SELECT i.source, i.at, i.had, COUNT(s.sku) AS fell FROM stock s JOIN stock_imports i ON i.id = s.fell_in
-WHERE s.fell_in IS NOT NULL GROUP BY i.id HAVING COUNT(s.sku) >= ? AND i.had > 0
-ORDER BY CAST(COUNT(s.sku) AS REAL) / i.had DESC LIMIT 1";
+WHERE s.fell_in IS NOT NULL GROUP BY i.id";
 
 #[derive(FromRow)]
-pub(crate) struct CollapseRow {
+struct FallRow {
     source: String,
     at: i64,
     had: i64,
     fell: i64,
 }
 
-impl CollapseRow {
-    pub(crate) fn collapse(self) -> Result<Collapse, StoreError> {
-        Ok(Collapse {
-            fell: self.fell.unsigned_abs(),
-            had: self.had.unsigned_abs(),
-            source: self.source,
-            at: at(self.at)?,
+async fn falls(connection: &mut SqliteConnection) -> Result<Vec<Fall>, StoreError> {
+    let rows: Vec<FallRow> = sqlx::query_as(FALLS).fetch_all(connection).await?;
+    let fall = |row: FallRow| {
+        Ok(Fall {
+            at: at(row.at)?,
+            source: row.source,
+            had: row.had.unsigned_abs(),
+            fell: row.fell.unsigned_abs(),
         })
-    }
+    };
+    rows.into_iter().map(fall).collect()
 }
 
 impl WriteTx<'_> {
     /// The sharpest fall still in force.
     pub(crate) async fn collapse(&mut self) -> Result<Option<Collapse>, StoreError> {
-        let row: Option<CollapseRow> = sqlx::query_as(COLLAPSES)
-            .bind(COLLAPSE_SKUS_MIN)
-            .fetch_optional(self.conn()?)
-            .await?;
-        row.map(CollapseRow::collapse).transpose()
+        Ok(collapses(falls(self.conn()?).await?).into_iter().next())
     }
 }
 
 impl Store {
+    /// The sharpest fall of each source that is still in force, the sharpest of all first.
+    pub async fn collapses_now(&self) -> Result<Vec<Collapse>, StoreError> {
+        let mut reader = self.read().await?;
+        Ok(collapses(falls(&mut reader).await?))
+    }
+
     /// When the newest level was imported, and the oldest moment at which any level was counted.
     pub async fn stock_age(&self) -> Result<Option<(Timestamp, Timestamp)>, StoreError> {
         let mut reader = self.read().await?;

@@ -14,6 +14,7 @@ mod cli;
 mod corpus;
 mod deadline;
 mod faults;
+mod feeds;
 mod fixtures;
 mod housekeep;
 mod identity;

@@ -161,6 +161,7 @@ impl Product {
             sku: sku(),
             warehouse: String::new(),
             on_hand: Some(i64::from(scene.on_hand)),
+            is_at_least: false,
             as_of: Some(as_of),
             source: "stock.csv".to_owned(),
         };

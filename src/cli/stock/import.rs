@@ -92,6 +92,7 @@ fn asked(loaded: &Loaded, args: &StockImport) -> Result<Asked, Failure> {
         asked.how = feeds::how(&loaded.config, Some(source));
         asked.scope = Scope::Standing {
             absent: source.absent,
+            negative: source.negative,
         };
         asked.source = Some(source.name.clone());
     }

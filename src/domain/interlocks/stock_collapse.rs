@@ -14,7 +14,8 @@ pub(super) fn check(case: &Case<'_>) -> Option<Finding> {
         return None;
     }
     let why = format!(
-        "{} of {} SKUs fell to zero at once in {}, {}: the source looks broken",
+        "{} of {} SKUs fell to zero within a day in {}, {}: the source looks broken; if they are really gone, confirm it \
+         with stock import --confirm-zeros",
         collapse.fell,
         collapse.had,
         collapse.source,

@@ -101,6 +101,7 @@ pub(super) async fn check(
         source: &source.name,
         scope: Scope::Standing {
             absent: source.absent,
+            negative: source.negative,
         },
         rows: &content.rows,
         trusted: false,
@@ -162,7 +163,9 @@ async fn watched(
         }
         before
     });
-    if seen.done == Some(state) {
+    // What a wrong clock dated is read again, changed or not.
+    let is_undated = known.is_some_and(|known| known.read.is_none() && !is_mistaken(known));
+    if seen.done == Some(state) && !is_undated {
         // Unchanged since it was read, and so are its errors.
         let is_bad = known.is_some_and(is_mistaken);
         return Err(if is_bad {

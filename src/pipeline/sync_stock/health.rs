@@ -4,14 +4,16 @@ use jiff::Timestamp;
 
 use super::feed::Check;
 use super::{Feeds, Outcome, Place, Source, StageError};
+use crate::domain::facts::Collapse;
 use crate::events::log_event;
 use crate::store::{SourceState, Trouble};
 
 /// What to do about levels that look wrong.
-const COLLAPSED: &str =
-    "check the feed; if the stock really is zero, import it by hand with --confirm-zeros";
+const COLLAPSED: &str = "check the feed; if the stock really is zero: qabyl stock import FILE --source NAME --confirm-zeros";
 const SHRUNK: &str =
-    "check the feed; levels that it no longer lists stay as they are and become out of date";
+    "check the feed; SKUs that it no longer lists count as unknown, and their orders are held";
+const OLDER: &str = "put the newest file back; what was read before stays in force";
+const UNDATED: &str = "nothing, if it is read again soon; otherwise: qabyl stock sources --sync";
 const STALE: &str =
     "produce the feed again: levels this old are not used, and their orders are held";
 
@@ -37,13 +39,14 @@ pub(super) async fn note(
         (None, Outcome::NotYet) => match was {
             // Nothing was read that could end it.
             Some((_, trouble)) if is_of_reading(trouble) => return Ok(()),
-            _ => judge(feeds, before).or_else(|| still_doubtful(was)),
+            _ => judge(feeds, before).await?.or_else(|| still_doubtful(was)),
         },
-        (None, Outcome::Unchanged) => judge(feeds, before).or_else(|| still_doubtful(was)),
+        (None, Outcome::Unchanged) => judge(feeds, before).await?.or_else(|| still_doubtful(was)),
         (None, _) => {
             let states = feeds.store.stock_sources().await?;
             let state = states.iter().find(|state| state.name == source.name);
-            judge(feeds, state).or_else(|| doubtful(check.doubts.clone()?))
+            let judged = judge(feeds, state).await?;
+            judged.or_else(|| doubtful(check.doubts.clone()?))
         }
     };
     let same = was.map(|(_, trouble)| &trouble.code) == now.as_ref().map(|(t, _)| &t.code);
@@ -85,36 +88,64 @@ fn is_of_reading(trouble: &Trouble) -> bool {
 }
 
 /// What is wrong with levels that were read successfully.
+async fn judge(
+    feeds: &Feeds,
+    state: Option<&SourceState>,
+) -> Result<Option<TroubleWithHint>, StageError> {
+    let Some(state) = state else { return Ok(None) };
+    let collapses = feeds.store.collapses_now().await?;
+    let collapse = collapses.into_iter().find(|fall| fall.source == state.name);
+    Ok(trouble_of(feeds, state, collapse))
+}
+
 #[expect(
     clippy::cast_precision_loss,
     reason = "counts of SKUs stay far below 2^52"
 )]
-fn judge(feeds: &Feeds, state: Option<&SourceState>) -> Option<TroubleWithHint> {
-    let state = state?;
-    let as_of = state.read.as_ref()?.as_of;
+fn trouble_of(
+    feeds: &Feeds,
+    state: &SourceState,
+    collapse: Option<Collapse>,
+) -> Option<TroubleWithHint> {
     let trouble = |code: &str, problem: String, hint| {
         let code = code.to_owned();
         Some((Trouble { code, problem }, hint))
     };
-    let over = |part: i64, whole: i64| {
-        let limit = feeds.collapse_share;
-        limit.is_some_and(|limit| part >= 3 && part as f64 > limit * whole as f64)
+    let Some(read) = &state.read else {
+        // It was read before, and the clock was wrong then.
+        let what = "its levels were read while the clock was wrong: they count as unknown";
+        return (state.rows > 0)
+            .then(|| trouble("S008", what.to_owned(), UNDATED))
+            .flatten();
     };
-    if over(state.fell, state.had) {
-        let (fell, had) = (state.fell, state.had);
-        let what = format!("{fell} of {had} SKUs that had stock fell to zero at once");
+    let as_of = read.as_of;
+    let over = |part: u64, whole: u64| {
+        let limit = feeds.collapse_share;
+        limit.is_some_and(|limit| part >= 2 && part as f64 > limit * whole as f64)
+    };
+    if let Some(fall) = collapse.filter(|fall| over(fall.fell, fall.had)) {
+        let what = format!(
+            "{} of {} SKUs that had stock fell to zero at once, within a day",
+            fall.fell, fall.had
+        );
         return trouble("S003", what, COLLAPSED);
     }
     let before = state.rows.saturating_add(state.absent);
-    if over(state.absent, before) {
+    if over(state.absent.unsigned_abs(), before.unsigned_abs()) {
         let what = format!("{} of {before} levels are no longer listed", state.absent);
         return trouble("S003", what, SHRUNK);
     }
     let age = feeds.clock.now().duration_since(as_of);
-    let limit = feeds.max_age?;
-    if age > limit {
+    if let Some(limit) = feeds.max_age.filter(|limit| age > *limit) {
         let what = format!("its levels are of {as_of}, more than {limit:#} ago");
         return trouble("S004", what, STALE);
+    }
+    if state.rows == 0 && state.older > 0 {
+        let older = state.older;
+        let what = format!(
+            "an older file is in its place, as of {as_of}: {older} levels stay as they were"
+        );
+        return trouble("S007", what, OLDER);
     }
     None
 }

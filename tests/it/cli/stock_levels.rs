@@ -193,3 +193,117 @@ async fn a_level_keeps_the_semantics_it_was_read_with() {
     desk.pass().await;
     assert_ne!(desk.status("900000002"), ACCEPTED, "7 of 5 are promised");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_small_source_that_falls_to_zero_cancels_nothing() {
+    let desk = Desk::with(&source("shelf", ""));
+    desk.write("shelf.csv", "sku,on_hand\nA,3\nB,5\n");
+    desk.pass().await;
+    desk.write("shelf.csv", "sku,on_hand\nA,0\nB,0\n");
+    desk.place("900000001", "A", 1);
+    desk.pass().await;
+    desk.pass().await;
+    desk.is("900000001", NEW);
+    // It is whole again.
+    desk.write("shelf.csv", "sku,on_hand\nA,3\nB,5\n");
+    desk.pass().await;
+    desk.is("900000001", ACCEPTED);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn falls_within_a_day_add_up_until_a_person_confirms() {
+    let list = |zeros: u32| {
+        let rows = (0..10).map(|n| format!("S{n},{}\n", if n < zeros { 0 } else { 5 }));
+        format!("sku,on_hand\n{}", rows.collect::<String>())
+    };
+    let desk = Desk::with(&source("shelf", ""));
+    for zeros in [0, 4, 7] {
+        desk.write("shelf.csv", &list(zeros));
+        desk.pass().await;
+    }
+    desk.place("900000001", "S1", 1);
+    desk.pass().await;
+    // The same again neither confirms nor refutes it.
+    desk.write("shelf.csv", &format!("{}S11,5\n", list(7)));
+    desk.pass().await;
+    desk.pass().await;
+    desk.is("900000001", NEW);
+    let shown = desk.sync().await.ok().json();
+    assert_eq!(shown[0]["code"], json!("S003"), "{shown}");
+    let why = desk.explained("900000001").await;
+    assert!(
+        why.contains("7 of 10 SKUs") && why.contains("--confirm-zeros"),
+        "{why}"
+    );
+    desk.qabyl(&[
+        "stock",
+        "import",
+        "shelf.csv",
+        "--source",
+        "shelf",
+        "--confirm-zeros",
+    ])
+    .await
+    .ok();
+    desk.pass().await;
+    desk.is("900000001", CANCELLED);
+    assert_eq!(desk.sync().await.ok().json()[0]["code"], json!(null));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_of_what_is_sold_out_are_no_collapse() {
+    let desk = Desk::with(&source("shelf", ""));
+    let full: String = (0..10).map(|n| format!("S{n},5\n")).collect();
+    desk.write("shelf.csv", &format!("sku,on_hand\n{full}"));
+    desk.pass().await;
+    for (first, second) in [(0, 1), (2, 3)] {
+        let list = format!("sku,on_hand\nS{first},0\nS{second},0\n");
+        desk.import("soldout.csv", list).await.ok();
+    }
+    desk.place("900000001", "S3", 1);
+    desk.pass().await;
+    desk.is("900000001", CANCELLED);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_file_changes_nothing_and_is_named() {
+    let desk = Desk::with(&source("shelf", ""));
+    desk.write("shelf.csv", "sku,on_hand\nA,1\nB,5\n");
+    desk.pass().await;
+    desk.write("old.csv", "sku,on_hand\nA,9\nB,5\n");
+    let hour_ago = std::time::SystemTime::now() - std::time::Duration::from_hours(1);
+    let old = std::fs::File::options()
+        .write(true)
+        .open(desk.path("old.csv"))
+        .unwrap();
+    old.set_modified(hour_ago).unwrap();
+    std::fs::rename(desk.path("old.csv"), desk.path("shelf.csv")).unwrap();
+    let shown = desk.sync().await.ok().json();
+    assert_eq!(shown[0]["code"], json!("S007"), "{shown}");
+    assert_eq!(desk.levels().await, ["A@=1", "B@=5"]);
+    desk.qabyl(&["doctor"])
+        .await
+        .fails(1, &["S007", "an older file"]);
+    desk.write("shelf.csv", "sku,on_hand\nA,1\nB,4\n");
+    assert_eq!(desk.sync().await.ok().json()[0]["code"], json!(null));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_count_of_an_sku_with_points_names_the_warehouse() {
+    let desk = Desk::with(&source("shelf", ""));
+    desk.write("shelf.csv", "sku,on_hand,warehouse\nA,0,PP1\n");
+    desk.pass().await;
+    desk.qabyl(&["stock", "set", "A", "5"])
+        .await
+        .fails(1, &["A is listed for PP1", "--warehouse"]);
+    desk.import("count.csv", "sku,on_hand\nA,5\n")
+        .await
+        .fails(1, &["A is listed for PP1"]);
+    desk.qabyl(&["stock", "set", "A", "5", "--warehouse", "PP1"])
+        .await
+        .ok();
+    desk.place("900000001", "A", 2);
+    desk.pass().await;
+    desk.is("900000001", ACCEPTED);
+    assert_eq!(desk.levels().await, ["A@PP1=5"]);
+}

@@ -34,6 +34,7 @@ fn ledger(shelf: &Shelf, each: [i64; 3]) -> Ledger {
             sku: sku(name),
             warehouse: String::new(),
             on_hand: Some(*on_hand),
+            is_at_least: false,
             as_of: Some(now()),
             source: "test".to_owned(),
         };
@@ -113,6 +114,7 @@ fn an_sku_that_is_listed_is_itself_whatever_the_map_says() {
         sku: sku("SET"),
         warehouse: String::new(),
         on_hand: Some(1),
+        is_at_least: false,
         as_of: Some(now()),
         source: "test".to_owned(),
     };
