@@ -3,8 +3,8 @@
 
 use super::{deciding, departures, due_actions, known_orders};
 use crate::store::{
-    Access, Store, actions, attempts, counters, deadline, orders, overview, promises, reservations,
-    stock, today, unaccounted, view,
+    Access, Store, actions, attempts, counters, deadline, order_lists, orders, overview, promises,
+    reservations, stock, today, unaccounted, view,
 };
 
 /// Tables that grow with every order, and how the statements call them.
@@ -42,11 +42,11 @@ const STATEMENTS: [(&str, &str); 29] = [
     ("counters", counters::COUNTERS),
     ("candidates", deciding::CANDIDATES),
     ("without lines", unaccounted::WITHOUT_LINES),
-    ("oldest followed", orders::OLDEST_FOLLOWED),
-    ("oldest waiting", orders::OLDEST_WAITING),
+    ("oldest followed", order_lists::OLDEST_FOLLOWED),
+    ("oldest waiting", order_lists::OLDEST_WAITING),
     ("not in accepted list", unaccounted::NOT_IN_ACCEPTED_LIST),
     ("not in new list", unaccounted::NOT_IN_LIST),
-    ("archived from", orders::ARCHIVED_FROM),
+    ("archived from", order_lists::ARCHIVED_FROM),
     ("due", due_actions::DUE),
     ("next due", due_actions::NEXT_DUE),
     ("unconfirmed", due_actions::UNCONFIRMED),
@@ -54,7 +54,7 @@ const STATEMENTS: [(&str, &str); 29] = [
     ("levels", stock::LEVELS_OF),
     ("promises", promises::PROMISES),
     ("lines", deciding::LINES),
-    ("lines wanted", orders::LINES_WANTED),
+    ("lines wanted", order_lists::LINES_WANTED),
     ("known", known_orders::KNOWN),
     ("update orders", orders::UPDATE_ORDERS),
     ("write actions", actions::WRITE),

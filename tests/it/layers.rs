@@ -141,10 +141,11 @@ const CHOICES: &[(&str, usize, &str)] = &[
         5,
         "rows that nothing refers to; the newest notice for a new channel",
     ),
+    ("src/store/order_lists.rs", 5, "the oldest order of a list"),
     (
         "src/store/orders.rs",
-        12,
-        "the newer of two reading times; the oldest order of a list; a rule still in a statement: when failed lines are due again",
+        7,
+        "the newer of two reading times; since when the status stands; a rule still in a statement: when failed lines are due again",
     ),
     (
         "src/store/overview.rs",
