@@ -136,6 +136,7 @@ fn line(seed: u32, number: i64, as_of: Timestamp) -> LineFacts {
             reserved_pending: 0,
             returned: 0,
             is_unbounded: false,
+            recent_demand: 0,
             safety_stock: 0,
             as_of,
             source: "stock.csv".to_owned(),

@@ -245,6 +245,7 @@ fn line(seed: u32, number: i64, as_of: Timestamp) -> anyhow::Result<LineFacts> {
             reserved_pending: 0,
             returned: 0,
             is_unbounded: false,
+            recent_demand: 0,
             safety_stock: 0,
             as_of,
             source: "stock.csv".to_owned(),

@@ -305,6 +305,8 @@ CREATE TABLE reservations (
 CREATE UNIQUE INDEX reservations_once ON reservations (shop, order_id, sku, warehouse)
   WHERE state <> 'released';
 CREATE INDEX reservations_of ON reservations (shop, order_id);
+-- How much of an SKU is ordered at once.
+CREATE INDEX reservations_made ON reservations (sku, made_at, quantity);
 CREATE INDEX reservations_active ON reservations (shop, order_id) WHERE state = 'active';
 -- What is reserved of a level: open, or closed since its count.
 CREATE INDEX reservations_of_level ON reservations (sku, warehouse, closed_at) WHERE state <> 'released';

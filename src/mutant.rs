@@ -214,6 +214,18 @@ pub const MUTANTS: &[(&str, &str)] = &[
         "a courier's date older than a reading that did not show it yet is not believed",
     ),
     (
+        "r9_pre_orders_take_the_shelf",
+        "a pre-order takes units of today's shelf, and cancels others",
+    ),
+    (
+        "r9_moved_order_stays",
+        "an order that moved to another pickup point still takes the goods of the first",
+    ),
+    (
+        "r6_large_orders_forgotten",
+        "an accept that leaves more than the last units rests on any sweep, however large the SKU's orders are",
+    ),
+    (
         "r9_falls_are_no_departures",
         "goods count as still there though the counts fell by as much",
     ),

@@ -66,6 +66,7 @@ fn level(on_hand: i64) -> LineStock {
         as_of: ago(30),
         source: "stock.csv".to_owned(),
         is_unbounded: false,
+        recent_demand: 0,
         doubts: Vec::new(),
     })
 }

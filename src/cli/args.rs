@@ -367,6 +367,8 @@ pub(super) enum StockCommand {
     Set(StockSet),
     /// Show stock levels and what is reserved of them
     Show(StockShow),
+    /// Show how many units are available, between what is certain and what is possible, and why
+    Why(StockWhy),
 }
 
 #[derive(Debug, Args)]
@@ -466,6 +468,14 @@ pub(super) struct StockSet {
     /// Your name, for the audit log
     #[arg(long = "as", value_name = "NAME")]
     pub(super) actor: Option<String>,
+    #[command(flatten)]
+    pub(super) shown: Shown,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StockWhy {
+    /// The SKU
+    pub(super) sku: String,
     #[command(flatten)]
     pub(super) shown: Shown,
 }

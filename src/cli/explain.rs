@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use super::args::{Explain, Format, OneOrder};
 use super::orders::{Deadline, as_json, find, lines_table, local, standing};
+use super::stock::doubt_lines;
 use super::{Done, explain_plan, say, shops};
 use crate::config::Loaded;
 use crate::domain::calendar::left_words;
@@ -88,6 +89,11 @@ fn write_decision(out: &mut String, view: &DecisionView, policy: &Policy) {
     let _ = writeln!(out, "\nStock when it was decided, {}", local(view.at));
     for line in view.facts.lines() {
         let _ = writeln!(out, "  {}", stock_text(line));
+        for (_, level, _) in line.levels() {
+            for doubt in doubt_lines(&level.doubts) {
+                let _ = writeln!(out, "  {doubt}");
+            }
+        }
         for part in &line.parts {
             let stock = level_text(part.sku.as_str(), part.wanted, &part.stock);
             let _ = writeln!(out, "    {} in each: {stock}", part.each);
@@ -123,8 +129,9 @@ fn level_text(sku: &str, wanted: i64, stock: &LineStock) -> String {
     match stock {
         LineStock::Unknown(why) => format!("{sku}: wants {wanted}, stock unknown: {why}"),
         LineStock::Known(level) => format!(
-            "{sku}: wants {wanted}, available {} = on hand {} − reserved {} − safety {} ({}, as of {})",
+            "{sku}: wants {wanted}, available {} ({} possible) = on hand {} − reserved {} − safety {} ({}, as of {})",
             level.available(),
+            level.interval().possible,
             level.on_hand,
             level.reserved(),
             level.safety_stock,

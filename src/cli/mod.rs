@@ -158,6 +158,7 @@ async fn dispatch(cli: Cli) -> Done {
             stock::export(&partial(sources()?)?, &args).await
         }
         Command::Stock(StockCommand::Set(args)) => stock::set(&partial(sources()?)?, &args).await,
+        Command::Stock(StockCommand::Why(args)) => stock::why(&partial(sources()?)?, &args).await,
         Command::Stock(StockCommand::Show(args)) => stock::show(&partial(sources()?)?, &args).await,
         Command::Rules(RulesCommand::Check(args)) => rules::check(&partial(sources()?)?, &args),
         Command::Rules(RulesCommand::List(args)) => rules::list(&partial(sources()?)?, &args),

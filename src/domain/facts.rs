@@ -4,11 +4,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::availability::{Bound, Coverage, Possible};
+pub use super::counters::Counters;
 use super::evidence::Evidence;
 use super::ids::{Account, ShopName, Sku};
 use super::order::{Line, Order, UnitType};
 use super::stock::{Level, LineStock, UnknownStock};
 use super::unaccounted::Wanted;
+use crate::mutant::mutant;
 
 /// A line with the stock seen for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,21 +102,19 @@ impl LineFacts {
             })
     }
 
-    /// Units left of it, or of its scarcest part, once the order has its own; the safety stock counts as left.
-    /// `None` while the stock is unknown.
-    pub fn left_after(&self) -> Option<i64> {
-        let left = |stock: &LineStock, wanted: i64| match stock {
-            LineStock::Known(level) => {
-                let there = level.available().saturating_add(level.safety_stock);
-                Some(there.saturating_sub(wanted))
-            }
-            LineStock::Unknown(_) => None,
+    /// Whether the order leaves fewer units of it, or of one of its parts, than this, or than may have been accepted
+    /// elsewhere unseen; the safety stock counts as left. Of unknown stock that is assumed.
+    fn takes_last_units(&self, last_units: i64) -> bool {
+        let takes_last = |(_, level, wanted): (&str, &Level, i64)| {
+            let there = level.available().saturating_add(level.safety_stock);
+            let unseen = if mutant("r6_large_orders_forgotten") {
+                0
+            } else {
+                level.recent_demand
+            };
+            there.saturating_sub(wanted) < last_units.max(unseen)
         };
-        if self.parts.is_empty() {
-            return left(&self.stock, self.wanted);
-        }
-        let parts = self.parts.iter();
-        parts.map(|part| left(&part.stock, part.wanted)).min()?
+        self.unknown().is_some() || self.levels().any(takes_last)
     }
 
     /// When its stock was counted, for a kit the part counted last; `None` while all of it is unknown.
@@ -188,19 +188,6 @@ impl LinesFacts {
     }
 }
 
-/// Counts over the shop's recent decisions, for the cancel budget.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Counters {
-    /// Orders accepted or cancelled within the budget's window.
-    pub decided: u64,
-    /// Of those, cancelled by the merchant, or by Kaspi at the deadline.
-    pub cancelled: u64,
-    /// Cancels within the last hour, pending ones included.
-    pub cancelled_last_hour: u64,
-    /// Accepts within the last hour.
-    pub accepted_last_hour: u64,
-}
-
 /// Since when a shortage of this order has been seen without a break.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShortageSeen {
@@ -271,25 +258,6 @@ pub struct Facts {
     pub shop_facts: ShopFacts,
 }
 
-impl Counters {
-    /// Orders decided and not cancelled.
-    pub const fn accepted(&self) -> u64 {
-        self.decided.saturating_sub(self.cancelled)
-    }
-
-    /// The share of cancelled among decided orders, from 0 to 1; 0 while none is decided.
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "counts of orders stay far below 2^52"
-    )]
-    pub fn cancelled_share(&self) -> f64 {
-        if self.decided == 0 {
-            return 0.0;
-        }
-        self.cancelled as f64 / self.decided as f64
-    }
-}
-
 impl Facts {
     /// The lines, none while they are unreadable.
     pub fn lines(&self) -> &[LineFacts] {
@@ -306,10 +274,10 @@ impl Facts {
             .any(|line| line.certain_shortage().is_some_and(|units| units > 0))
     }
 
-    /// Whether accepting the order leaves fewer than `last_units` of one of its lines (0: never). Of unknown
-    /// stock that is assumed.
+    /// Whether accepting the order leaves so few units of one of its lines that an order accepted elsewhere may have
+    /// taken them (`last_units` 0: never).
     pub fn takes_last_units(&self, last_units: i64) -> bool {
-        let takes_last = |line: &LineFacts| line.left_after() < Some(last_units);
+        let takes_last = |line: &LineFacts| line.takes_last_units(last_units);
         last_units > 0 && self.lines().iter().any(takes_last)
     }
 

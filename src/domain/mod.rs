@@ -10,6 +10,7 @@ pub mod availability;
 pub mod backoff;
 pub mod calendar;
 pub mod collapse;
+pub mod counters;
 pub mod decision;
 pub mod denial;
 pub mod evidence;

@@ -107,6 +107,9 @@ pub struct Level {
     /// Whether nothing bounds what may be there besides.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_unbounded: bool,
+    /// Units that may have been accepted elsewhere since the last sweep, as the orders of the last 30 days show.
+    #[serde(default)]
+    pub recent_demand: i64,
     /// Units never to be sold.
     pub safety_stock: i64,
     /// When it was counted.

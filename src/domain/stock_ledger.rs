@@ -48,6 +48,8 @@ pub struct Ledger {
     /// SKUs that are not listed, and listed ones that look like them.
     near: HashMap<Sku, Vec<String>>,
     safety_stock: i64,
+    /// What may be ordered of each SKU before a sweep sees it; `None` where that was not asked.
+    expected: Option<HashMap<String, i64>>,
 }
 
 impl Ledger {
@@ -58,7 +60,13 @@ impl Ledger {
             parts: HashMap::new(),
             near: HashMap::new(),
             safety_stock,
+            expected: None,
         }
+    }
+
+    /// Adds what may be ordered of each SKU before a sweep sees it.
+    pub fn expect(&mut self, demand: HashMap<String, i64>) {
+        self.expected = Some(demand);
     }
 
     /// Adds a listing with the units promised of it.
@@ -206,9 +214,16 @@ impl Ledger {
     }
 
     fn level_of(&self, listing: &Listing, promised: &Promised) -> Option<Level> {
+        let on_hand = listing.on_hand?;
+        // An SKU that was not ordered lately may be ordered as a whole.
+        let demand = self.expected.as_ref().map(|expected| {
+            let known = expected.get(listing.sku.as_str());
+            known.copied().unwrap_or(on_hand)
+        });
         Some(Level {
             warehouse: listing.warehouse.clone(),
-            on_hand: listing.on_hand?,
+            on_hand,
+            recent_demand: demand.unwrap_or_default(),
             reserved_confirmed: promised.confirmed,
             reserved_pending: promised.in_doubt,
             returned: promised.returned,
@@ -401,6 +416,7 @@ fn together(parts: &[Part]) -> LineStock {
         reserved_pending: at_most.saturating_sub(sets),
         returned: 0,
         is_unbounded: possible == Possible::Unbounded,
+        recent_demand: 0,
         safety_stock: 0,
         as_of: oldest.unwrap_or(level.as_of),
         source: level.source.clone(),

@@ -51,6 +51,8 @@ pub struct StockSettings {
     pub courier_lag_max: SignedDuration,
     /// Whether levels that did not fall prove that nothing left.
     pub counts_are_evidence: bool,
+    /// The time between two sweeps, in which orders may be accepted elsewhere unseen.
+    pub sweep_every: SignedDuration,
 }
 
 impl Default for StockSettings {
@@ -60,9 +62,13 @@ impl Default for StockSettings {
             safety_stock: 0,
             courier_lag_max: SignedDuration::from_hours(6),
             counts_are_evidence: true,
+            sweep_every: SignedDuration::from_mins(1),
         }
     }
 }
+
+/// How far back an SKU's orders say how large the next one may be.
+const ORDERS_LOOKED_BACK: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// Counts older than this before the last one say nothing of what left since.
 const EVIDENCE: SignedDuration = SignedDuration::from_hours(48);
@@ -80,8 +86,8 @@ pub(crate) async fn stock_views(
     let mut unproven = Vec::new();
     for (level, promises) in levels.iter().zip(&promises) {
         let promised = promised(level, promises, &[], (settings, viewpoint, others.as_ref()));
-        let is_unproven = settings.counts_are_evidence
-            && promised.doubts.iter().any(|doubt| doubt.why.is_departure());
+        let mut doubts = promised.doubts.iter();
+        let is_unproven = doubts.any(|doubt| doubt.why.is_shown_by_counts());
         if is_unproven {
             unproven.push((views.len(), level.clone()));
         }
@@ -127,6 +133,7 @@ fn promised(
         order_lag_max,
         courier_lag_max: settings.courier_lag_max,
         readings,
+        counts_are_evidence: settings.counts_are_evidence,
     };
     let is_own = |promise: &Promise| viewpoint.own == Some((&promise.shop, &promise.order));
     let promises = promises.iter().filter(|promise| !is_own(promise));
@@ -219,6 +226,7 @@ impl WriteTx<'_> {
         settings: StockSettings,
         skus: &[&str],
         viewpoint: Viewpoint<'_>,
+        now: Timestamp,
     ) -> Result<Ledger, StoreError> {
         let mut ledger = Ledger::new(settings.safety_stock);
         let mut names = skus.to_vec();
@@ -228,6 +236,9 @@ impl WriteTx<'_> {
         for view in views.await? {
             ledger.list(view.listing, view.promised);
         }
+        let since = now.saturating_sub(ORDERS_LOOKED_BACK).unwrap_or(now);
+        let demand = promises::recent_demand(self.conn()?, &names, since, settings.sweep_every);
+        ledger.expect(demand.await?);
         for PartRow { sku, part, each } in parts {
             ledger.map(sku, part, each);
         }

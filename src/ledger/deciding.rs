@@ -94,7 +94,7 @@ impl Store {
         let skus: Vec<&str> = candidates.iter().flat_map(|c| skus(&c.lines)).collect();
         let viewpoint = batch.input.viewpoint(batch.shop, now);
         let mut pass = Pass {
-            ledger: tx.stock(batch.input.stock, &skus, viewpoint).await?,
+            ledger: tx.stock(batch.input.stock, &skus, viewpoint, now).await?,
             shop_facts: tx.shop_facts(batch.shop, &batch.input, now).await?,
             tx,
             batch,

@@ -133,7 +133,9 @@ impl Store {
         }
         withdraw_unsent(&mut tx, shop, &order, now).await?;
         let names: Vec<&str> = skus(&lines).collect();
-        let ledger = tx.stock(input.stock, &names, Viewpoint::default()).await?;
+        let ledger = tx
+            .stock(input.stock, &names, Viewpoint::default(), now)
+            .await?;
         let facts = Facts {
             shop: Some(shop.clone()),
             lines: ledger.facts(&lines, order.pickup_point.as_ref()),

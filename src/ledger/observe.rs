@@ -10,6 +10,7 @@ use serde_json::json;
 use super::amended;
 use super::known_orders::{Known, known, live};
 use super::order_units::{reconcile_units, reserve_seen};
+use super::pickup_points;
 use super::transitions::leave_to_person;
 use crate::domain::action::{End, Event};
 use crate::domain::ids::ShopName;
@@ -150,8 +151,14 @@ pub(crate) async fn observe(
                     batch.update(shop, (order, asked_at), &body);
                     observed.changed += 1;
                 }
-                let is_edited =
-                    row.body != body && orders::parse_order(&row.body)?.total != order.total;
+                let before = (row.body != body)
+                    .then(|| orders::parse_order(&row.body))
+                    .transpose()?;
+                let is_edited = before.as_ref().is_some_and(|b| b.total != order.total);
+                let has_moved = |before: &Order| before.pickup_point != order.pickup_point;
+                if row.held_active > 0 && before.as_ref().is_some_and(has_moved) {
+                    pickup_points::follow_order(tx, shop, order, now).await?;
+                }
                 let is_withdrawn = is_edited && amended::forget_lines(tx, shop, order, now).await?;
                 let lines_wanted = is_edited || row.lines_state != "known";
                 if let (true, Some(lines)) = (lines_wanted, &reading.lines) {

@@ -6,7 +6,9 @@ use serde_json::json;
 use sqlx::FromRow;
 
 use super::parts;
-use crate::domain::ids::Sku;
+use crate::domain::ids::{ShopName, Sku};
+use crate::domain::order::Order;
+use crate::mutant::mutant;
 use crate::store::orders::parse_order;
 use crate::store::{StoreError, WriteTx, reservations};
 
@@ -19,6 +21,41 @@ struct Row {
     sku: String,
     warehouse: String,
     body: String,
+}
+
+/// Open promises of an order that moved to another pickup point are taken from there.
+pub(crate) async fn follow_order(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    order: &Order,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if mutant("r9_moved_order_stays") {
+        return Ok(());
+    }
+    let rows: Vec<(i64, String, String)> = sqlx::query_as(
+        "SELECT id, sku, warehouse FROM reservations WHERE shop = ? AND order_id = ? AND state = 'active'",
+    )
+    .bind(shop.as_str())
+    .bind(order.id.as_str())
+    .fetch_all(tx.conn()?)
+    .await?;
+    let skus: Vec<&str> = rows.iter().map(|(_, sku, _)| sku.as_str()).collect();
+    let ledger = tx.listings(&skus).await?;
+    let mut moves = Vec::new();
+    for (id, name, from) in &rows {
+        let sku = Sku::new(name).map_err(|_| StoreError::corrupt("a SKU", name))?;
+        let warehouse = ledger.warehouse(&sku, order.pickup_point.as_ref());
+        if warehouse != *from {
+            reservations::set_warehouse(tx, *id, &warehouse).await?;
+            moves.push(json!([id, warehouse]));
+        }
+    }
+    if !moves.is_empty() {
+        let order = (Some(shop), Some(&order.id));
+        tx.audit_row(now, "qabyl", order, MOVED, json!({ "moves": moves }));
+    }
+    Ok(())
 }
 
 /// Promises of these SKUs, listed somewhere for the first time, are taken from where their orders leave.

@@ -36,7 +36,7 @@ const READ_FROM_THE_END: (&str, &str) = ("archived from", "orders_archived");
 /// Scanned in full every five seconds: no smaller index has these counts.
 const COUNTED: [&str; 2] = ["SCAN orders USING COVERING INDEX", "SCAN actions"];
 
-const STATEMENTS: [(&str, &str); 29] = [
+const STATEMENTS: [(&str, &str); 30] = [
     ("totals", view::TOTALS),
     ("today", today::TODAY),
     ("counters", counters::COUNTERS),
@@ -53,6 +53,7 @@ const STATEMENTS: [(&str, &str); 29] = [
     ("open attempts", attempts::OPEN_ATTEMPTS),
     ("levels", stock::LEVELS_OF),
     ("promises", promises::PROMISES),
+    ("recent_demand", promises::RECENT_DEMAND),
     ("lines", deciding::LINES),
     ("lines wanted", order_lists::LINES_WANTED),
     ("known", known_orders::KNOWN),

@@ -68,7 +68,9 @@ pub(crate) async fn decide_again(
         own: Some((shop, &due.order.id)),
         ..recheck.input.viewpoint(shop, now)
     };
-    let ledger = tx.stock(recheck.input.stock, &names, viewpoint).await?;
+    let ledger = tx
+        .stock(recheck.input.stock, &names, viewpoint, now)
+        .await?;
     let lines = ledger.facts(&lines, order.pickup_point.as_ref());
     let fresh = now.duration_since(due.made_at) <= recheck.accept_fresh_for;
     // An accept that was sent not long ago, or decided just now, need not be decided again: unless its units

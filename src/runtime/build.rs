@@ -146,6 +146,7 @@ pub fn stock_settings(config: &Config) -> StockSettings {
     StockSettings {
         safety_stock: i64::from(config.stock.safety_stock),
         courier_lag_max: signed(config.ledger.courier_lag_max),
+        sweep_every: signed(config.confirm.sweep_every),
         counts_are_evidence: config.ledger.cancel_evidence == config::CancelEvidence::Counts,
     }
 }

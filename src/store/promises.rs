@@ -1,6 +1,8 @@
 //! Read model: what is promised of stock levels, with the orders it is promised to.
 
-use jiff::Timestamp;
+use std::collections::HashMap;
+
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use sqlx::{FromRow, SqliteConnection};
 
@@ -37,6 +39,7 @@ struct Row {
     seen_at: i64,
     kaspi_delivery: bool,
     is_departure_dated: bool,
+    pre_order: bool,
 }
 
 /// A level, and what promises to look for.
@@ -56,7 +59,8 @@ SELECT j.value ->> 3 AS level, j.value ->> 4 AS place, r.shop, r.order_id, o.cod
   r.confirmed_at, r.closed_at, r.departure, r.left_after, o.state AS order_state, o.status, o.seen_at,
   MAX(o.created_at, COALESCE(o.listed_at, 0)) AS there_at, o.body ->> '$.approved_at' AS approved_at,
   COALESCE(o.state = 'KASPI_DELIVERY' OR o.body ->> '$.kaspi_delivery', 0) AS kaspi_delivery,
-  r.state = 'consumed' AND o.body ->> '$.handed_over_at' IS NOT NULL AS is_departure_dated
+  r.state = 'consumed' AND o.body ->> '$.handed_over_at' IS NOT NULL AS is_departure_dated,
+  COALESCE(o.body ->> '$.pre_order', 0) AS pre_order
 FROM json_each(?1) j
 CROSS JOIN reservations r ON r.id IN (
   SELECT id FROM reservations INDEXED BY reservations_of_level
@@ -72,6 +76,34 @@ CROSS JOIN reservations r ON r.id IN (
   WHERE sku = j.value ->> 0 AND warehouse = j.value ->> 1 AND state = 'released' AND closed_at > j.value ->> 2)
 CROSS JOIN orders o ON o.shop = r.shop AND o.id = r.order_id
 WHERE j.value ->> 4 = 'here' OR o.body ->> '$.pickup_point' IS NULL";
+
+/// What one sweep may not have seen yet of the SKUs `?1` (JSON), by the orders accepted since `?2`: the largest of
+/// them, and the units of the busiest period `?3` (ms).
+pub(crate) const RECENT_DEMAND: &str = "
+WITH recent AS (
+  SELECT r.sku, r.quantity, r.made_at / ?3 AS period
+  FROM json_each(?1) j CROSS JOIN reservations r INDEXED BY reservations_made
+    ON r.sku = j.value AND r.made_at >= ?2),
+busiest AS (SELECT sku, SUM(quantity) AS units FROM recent GROUP BY sku, period)
+SELECT sku, (SELECT MAX(quantity) FROM recent l WHERE l.sku = b.sku) + MAX(units) FROM busiest b GROUP BY sku";
+
+/// What one sweep may not have seen yet: of each SKU with orders since then, the largest of them and the units of its
+/// busiest period.
+pub(crate) async fn recent_demand(
+    connection: &mut SqliteConnection,
+    skus: &[&str],
+    since: Timestamp,
+    period: SignedDuration,
+) -> Result<HashMap<String, i64>, StoreError> {
+    let period = i64::try_from(period.as_millis()).unwrap_or(i64::MAX).max(1);
+    let rows: Vec<(String, i64)> = sqlx::query_as(RECENT_DEMAND)
+        .bind(json!(skus).to_string())
+        .bind(ms(since))
+        .bind(period)
+        .fetch_all(connection)
+        .await?;
+    Ok(rows.into_iter().collect())
+}
 
 /// What is promised of each of these levels.
 pub(crate) async fn since(
@@ -120,6 +152,7 @@ fn promise(row: Row) -> Result<Promise, StoreError> {
         seen_at: at(row.seen_at)?,
         kaspi_delivery: row.kaspi_delivery,
         is_departure_dated: row.is_departure_dated,
+        pre_order: row.pre_order,
         place: if row.place == HERE {
             Place::Here
         } else {

@@ -75,3 +75,11 @@ impl Store {
         parts(&mut reader, None).await
     }
 }
+
+impl Store {
+    /// The parts of an SKU, none where it is only itself.
+    pub async fn parts_of(&self, sku: &str) -> Result<Vec<PartRow>, StoreError> {
+        let mut reader = self.read().await?;
+        parts(&mut reader, Some(&[sku])).await
+    }
+}

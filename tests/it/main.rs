@@ -11,6 +11,7 @@ mod availability;
 mod binary;
 mod cancel_evidence;
 mod cli;
+mod contributions;
 mod corpus;
 mod deadline;
 mod faults;

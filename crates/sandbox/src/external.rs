@@ -75,6 +75,15 @@ impl World {
         true
     }
 
+    /// The order is to be sent from another pickup point. Returns whether there is one of that code.
+    pub fn move_to(&mut self, code: &str, point: &str) -> bool {
+        let Some(index) = self.index(code) else {
+            return false;
+        };
+        self.orders[index].seed.pickup_point = Some(point.to_owned());
+        true
+    }
+
     /// The courier picks up an accepted order: `courierTransmissionDate` is set. Returns whether
     /// it had an effect.
     pub fn hand_over(&mut self, code: &str, now: Timestamp) -> bool {

@@ -5,12 +5,14 @@ mod export;
 mod import;
 mod map;
 mod sources;
+mod why;
 
 pub(super) use audit::{audit, reservations};
 pub(super) use export::export;
 pub(super) use import::import;
 pub(super) use map::map;
 pub(super) use sources::sources;
+pub(super) use why::{doubt_lines, why};
 
 use std::process::ExitCode;
 

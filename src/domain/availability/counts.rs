@@ -31,6 +31,17 @@ pub fn fell_since(counts: &[Reading], since: Timestamp) -> Option<i64> {
     Some(fell)
 }
 
+/// How many units came in since then, at least; `None` where the counts do not say, as they do not reach back so far.
+pub(super) fn rose_since(counts: &[Reading], since: Timestamp) -> Option<i64> {
+    let first = counts.iter().rposition(|count| count.at <= since)?;
+    let mut rose: i64 = 0;
+    for pair in counts[first..].windows(2) {
+        let [before, after] = pair else { continue };
+        rose = rose.saturating_add((after.on_hand? - before.on_hand?).max(0));
+    }
+    Some(rose)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

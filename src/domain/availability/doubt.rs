@@ -93,9 +93,12 @@ pub struct Doubt {
 }
 
 impl Reason {
-    /// Whether it is in doubt only whether the goods left before the count: past counts may show that.
-    pub const fn is_departure(self) -> bool {
-        matches!(self, Self::MayHaveLeft | Self::LeftNearCount)
+    /// Whether past counts may settle it: they show what left, and what came in.
+    pub const fn is_shown_by_counts(self) -> bool {
+        matches!(
+            self,
+            Self::MayHaveLeft | Self::LeftNearCount | Self::PreOrder
+        )
     }
 
     /// In words, after the number of units.

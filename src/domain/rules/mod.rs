@@ -3,6 +3,7 @@
 mod criterion;
 mod explain;
 mod range;
+mod words;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;

@@ -163,6 +163,7 @@ fn line(number: i64, input: &LineInput, now: Timestamp) -> Result<LineFacts, Emp
             reserved_pending: units(input.pending),
             returned: units(input.returned),
             is_unbounded: false,
+            recent_demand: 0,
             safety_stock: units(input.safety_stock),
             as_of: age.before(now),
             source: "stock.csv".to_owned(),

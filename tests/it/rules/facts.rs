@@ -67,6 +67,7 @@ pub(crate) fn level(on_hand: i64) -> Level {
         reserved_pending: 0,
         returned: 0,
         is_unbounded: false,
+        recent_demand: 0,
         safety_stock: 0,
         as_of: ago(30),
         source: "stock.csv".to_owned(),

@@ -1,8 +1,15 @@
+//! What promises contribute to a level: reserved, in doubt and why, or perhaps given back.
+
 use std::collections::HashMap;
 
-use super::*;
-use crate::domain::ids::{OrderCode, OrderId, ShopName};
-use crate::domain::order::{State, Status};
+use jiff::{SignedDuration, Timestamp};
+use qabyl::domain::availability::{
+    Count, OtherShops, Place, Promise, Promised, Reading, Reason, Sweep, Units, contributions,
+};
+use qabyl::domain::ids::{OrderCode, OrderId, ShopName};
+use qabyl::domain::order::{State, Status};
+use qabyl::domain::reservation::Departure;
+use qabyl::domain::stock::Semantics;
 
 /// A moment, in minutes after the count.
 fn at(minutes: i64) -> Timestamp {
@@ -19,6 +26,7 @@ fn count(semantics: Semantics) -> Count<'static> {
         order_lag_max: SignedDuration::ZERO,
         courier_lag_max: HOUR * 6,
         readings: &[],
+        counts_are_evidence: true,
     }
 }
 
@@ -39,6 +47,7 @@ fn promise() -> Promise {
         status: Status::AcceptedByMerchant,
         kaspi_delivery: true,
         is_departure_dated: true,
+        pre_order: false,
         place: Place::Here,
     }
 }
@@ -280,6 +289,38 @@ fn a_promise_without_a_point_may_lie_at_each() {
         ..promise()
     };
     assert_eq!(physical(&unplaced), [Some(Reason::PointUnknown)]);
+}
+
+/// A pre-order promises goods that are still to come.
+#[test]
+fn a_pre_order_takes_nothing_until_the_level_rose_by_its_units() {
+    let pre_order = Promise {
+        pre_order: true,
+        made_at: at(-90),
+        ..promise()
+    };
+    let of = |counts: &[(i64, i64)]| {
+        let found = evidence(counts, std::slice::from_ref(&pre_order));
+        (found.confirmed, found.in_doubt)
+    };
+    assert_eq!(of(&[(-120, 1), (-60, 1), (0, 1)]), (0, 0));
+    assert_eq!(of(&[(-120, 1), (-60, 3), (0, 2)]), (0, 0), "two came in");
+    assert_eq!(of(&[(-120, 1), (-60, 4), (0, 3)]), (0, 3));
+    assert_eq!(
+        of(&[(-60, 1), (0, 1)]),
+        (0, 3),
+        "it is unknown what came in"
+    );
+    let arrived = Promise {
+        status: Status::from("ARRIVED"),
+        ..pre_order.clone()
+    };
+    assert_eq!(physical(&arrived), RESERVED);
+    let made_since = Promise {
+        made_at: at(1),
+        ..pre_order
+    };
+    assert_eq!(physical(&made_since), []);
 }
 
 /// The counts of this level, by minutes before the last one.

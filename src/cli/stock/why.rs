@@ -1,0 +1,141 @@
+//! `qabyl stock why SKU`: what is certain and what is possible, with each contribution and what closes each doubt.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use crate::cli::args::{Format, StockWhy};
+use crate::cli::{Done, open, orders, say};
+use crate::config::Loaded;
+use crate::domain::availability::{Doubt, Reason};
+use crate::ledger::StockView;
+use crate::runtime::build;
+
+pub(in crate::cli) async fn why(loaded: &Loaded, args: &StockWhy) -> Done {
+    let store = open(&loaded.config).await?;
+    let settings = build::stock_settings(&loaded.config);
+    let parts = store.parts_of(&args.sku).await?;
+    let mut skus = vec![args.sku.as_str()];
+    skus.extend(parts.iter().map(|part| part.part.as_str()));
+    let views = store.stock_levels(&settings, Some(&skus)).await?;
+    if args.shown.format == Format::Json {
+        let rows: Vec<_> = views
+            .iter()
+            .map(|view| row(view, settings.safety_stock))
+            .collect();
+        say(&json!(rows).to_string());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut out = String::new();
+    for part in &parts {
+        let _ = writeln!(out, "{} takes {} of {}", part.sku, part.each, part.part);
+    }
+    if views.is_empty() {
+        let _ = writeln!(
+            out,
+            "{}: no stock source lists it: 0 are certain, and any number is possible;\nclosed by an import that lists it, or `qabyl stock set`",
+            args.sku
+        );
+    }
+    for view in &views {
+        page(&mut out, view, settings.safety_stock);
+    }
+    say(out.trim_end());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The bounds of one level by itself.
+fn bounds(view: &StockView, safety_stock: i64) -> Option<(i64, i64)> {
+    let (on_hand, promised) = (view.listing.on_hand?, &view.promised);
+    view.listing.as_of?;
+    let possible = on_hand - promised.confirmed + promised.returned;
+    let certain = on_hand - promised.confirmed - promised.in_doubt - safety_stock;
+    Some((certain, possible))
+}
+
+fn row(view: &StockView, safety_stock: i64) -> serde_json::Value {
+    let (listing, bounds) = (&view.listing, bounds(view, safety_stock));
+    json!({
+        "sku": listing.sku, "warehouse": listing.warehouse, "source": listing.source,
+        "as_of": listing.as_of, "on_hand": listing.on_hand, "safety_stock": safety_stock,
+        "certain": bounds.map_or(0, |(certain, _)| certain),
+        "possible": bounds.map(|(_, possible)| possible),
+        "promised": view.promised.confirmed, "doubts": view.promised.doubts,
+    })
+}
+
+fn page(out: &mut String, view: &StockView, safety_stock: i64) {
+    let (listing, promised) = (&view.listing, &view.promised);
+    let place = match listing.warehouse.as_str() {
+        "" => "the common pool",
+        warehouse => warehouse,
+    };
+    let _ = match bounds(view, safety_stock) {
+        Some((certain, possible)) => writeln!(
+            out,
+            "{} at {place}: {certain} certain, {possible} possible",
+            listing.sku
+        ),
+        None => writeln!(
+            out,
+            "{} at {place}: 0 certain, any number possible",
+            listing.sku
+        ),
+    };
+    let _ = writeln!(out, "  certain possible");
+    let at = listing
+        .as_of
+        .map_or_else(|| "an unknown time".to_owned(), orders::local);
+    let line = |out: &mut String, certain: i64, possible: i64, what: &str| {
+        let _ = writeln!(out, "  {certain:>+7} {possible:>+8}  {what}");
+    };
+    match listing.on_hand {
+        Some(units) => line(
+            out,
+            units,
+            units,
+            &format!("{}, as of {at}", listing.source),
+        ),
+        None => line(out, 0, 0, &format!("{}: no usable number", listing.source)),
+    }
+    if safety_stock > 0 {
+        line(out, -safety_stock, 0, "safety stock");
+    }
+    if promised.confirmed > 0 {
+        let what = "promised to accepted orders (`qabyl stock reservations`)";
+        line(out, -promised.confirmed, -promised.confirmed, what);
+    }
+    for doubt in &promised.doubts {
+        let (certain, possible) = match doubt.why {
+            Reason::GivenBack | Reason::PoolBeside | Reason::OtherSource => (0, doubt.units),
+            _ => (-doubt.units, 0),
+        };
+        let mut lines = doubt_lines(std::slice::from_ref(doubt)).into_iter();
+        line(
+            out,
+            certain,
+            possible,
+            lines.next().unwrap_or_default().trim(),
+        );
+        for more in lines {
+            let _ = writeln!(out, "                    {}", more.trim());
+        }
+    }
+}
+
+/// Doubts in lines of at most 80 columns: what, and what closes it.
+pub(in crate::cli) fn doubt_lines(doubts: &[Doubt]) -> Vec<String> {
+    let mut lines = Vec::with_capacity(doubts.len() * 2);
+    for doubt in doubts {
+        let text = doubt.to_string();
+        match text.split_once("; closed by ") {
+            Some((what, closed_by)) => {
+                lines.push(format!("  in doubt: {what};"));
+                lines.push(format!("    closed by {closed_by}"));
+            }
+            None => lines.push(text),
+        }
+    }
+    lines
+}
