@@ -82,8 +82,13 @@ const CHOICES: &[(&str, usize, &str)] = &[
     ),
     (
         "src/store/promises.rs",
-        1,
-        "the later of two times of a row",
+        3,
+        "the later of two times of a row; a rule still in a statement: the busiest day of a SKU",
+    ),
+    (
+        "src/store/shops.rs",
+        6,
+        "what a row that is joined to another keeps; a rule still in a statement: which shops hold stock",
     ),
     (
         "src/ledger/clock_repair.rs",
@@ -144,8 +149,8 @@ const CHOICES: &[(&str, usize, &str)] = &[
     ("src/store/order_lists.rs", 5, "the oldest order of a list"),
     (
         "src/store/orders.rs",
-        7,
-        "the newer of two reading times; since when the status stands; a rule still in a statement: when failed lines are due again",
+        8,
+        "whether a shop has orders; the newer of two reading times; since when the status stands; a rule still in a statement: when failed lines are due again",
     ),
     (
         "src/store/overview.rs",
