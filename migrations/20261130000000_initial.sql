@@ -513,6 +513,14 @@ CREATE TABLE lease (
   started_at  INTEGER,
   -- when the file was last found undamaged
   checked_at  INTEGER,
+  -- who last worked on it: the daemon notes it every half minute, `qabyl once` at its end
+  worked_at   INTEGER,
+  worker      TEXT CHECK (worker IN ('daemon', 'once')),
+  -- why no backup can be made, and since when
+  backup_failing_since  INTEGER,
+  backup_problem        TEXT,
+  CHECK ((worked_at IS NULL) = (worker IS NULL)),
+  CHECK ((backup_failing_since IS NULL) = (backup_problem IS NULL)),
   CHECK ((pid IS NULL) = (started_at IS NULL))
 ) STRICT;
 INSERT INTO lease (one, epoch) VALUES (1, 0);

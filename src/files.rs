@@ -26,6 +26,19 @@ pub(crate) fn open_private_linked(path: &Path) -> io::Result<File> {
     open_checked(path, |_| Ok(()))
 }
 
+/// Bytes free for this user on the file system of a folder; `None` where that is unknown.
+#[cfg(target_os = "linux")]
+pub(crate) fn free_bytes(folder: &Path) -> Option<u64> {
+    let found = rustix::fs::statvfs(folder).ok()?;
+    Some(found.f_bavail.saturating_mul(found.f_frsize))
+}
+
+/// Bytes free for this user; unknown on this system.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn free_bytes(_: &Path) -> Option<u64> {
+    None
+}
+
 fn open_checked(path: &Path, check: impl FnOnce(&Metadata) -> io::Result<()>) -> io::Result<File> {
     match create_private(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}

@@ -9,10 +9,9 @@ use secrecy::SecretString;
 use serde_json::json;
 
 use super::args::{Format, Shown};
-use super::{DENIED, Done, FAILED, known_shops, open, say, shops, table};
+use super::{DENIED, Done, FAILED, open, say, shops, table, troubles};
 use crate::clock::Clock;
 use crate::config::{Config, Loaded, Shop};
-use crate::domain::ids::ShopName;
 use crate::domain::order::{State, Status};
 use crate::kaspi::{ApiError, ListQuery};
 use crate::runtime::build;
@@ -56,19 +55,15 @@ pub(super) async fn run(loaded: &Loaded, args: &Shown) -> Done {
     let mut denied = false;
     match open(config).await {
         Err(error) => {
-            findings.push(failing(
-                "database",
-                error.to_string(),
-                "check that its directory exists and belongs to this user",
-            ));
+            findings.push(failing("database", error.words(), error.hint()));
         }
         Ok(store) => {
             findings.push(ok("database", config.database.path.display().to_string()));
             findings.push(stock(config, &store).await?);
-            findings.extend(sources(config, &store).await?);
-            let removed = known_shops::removed(&store).await?.into_iter();
-            findings.extend(removed.map(|found| failing("removed shop", found, "")));
-            findings.extend(identities(config, &store).await?);
+            let now = Clock::System.now();
+            for trouble in troubles::find(loaded, &store, now).await? {
+                findings.push(failing(trouble.of, trouble.what, trouble.hint));
+            }
             let store = Arc::new(store);
             for shop in &config.shops {
                 let (found, is_denied) = check_shop(loaded, shop, &store).await;
@@ -138,31 +133,6 @@ async fn stock(config: &Config, store: &Store) -> Result<Finding, super::Failure
             table::age(age)
         ),
     ))
-}
-
-/// Configured stock sources with a problem.
-async fn sources(config: &Config, store: &Store) -> Result<Vec<Finding>, super::Failure> {
-    let configured = |name: &str| config.stock.sources.iter().any(|s| s.name == name);
-    let states = store.stock_sources().await?;
-    let states = states.into_iter().filter(|state| configured(&state.name));
-    let found = states.filter_map(|state| {
-        let (_, trouble) = state.trouble?;
-        let found = format!("{}: {}", trouble.code, trouble.problem);
-        let hint = "see this code in docs/OPERATIONS.md, then: qabyl stock sources --sync";
-        Some(failing(format!("stock source {}", state.name), found, hint))
-    });
-    Ok(found.collect())
-}
-
-/// Shops whose token shows what is not their own.
-async fn identities(config: &Config, store: &Store) -> Result<Vec<Finding>, super::Failure> {
-    let mut findings = Vec::new();
-    for shop in &config.shops {
-        let state = store.shop_state(&ShopName::new(&shop.name)?).await?;
-        let check = format!("{}: merchant account", shop.name);
-        findings.extend(state.mismatch.map(|why| failing(check, why, "")));
-    }
-    Ok(findings)
 }
 
 async fn check_shop(loaded: &Loaded, shop: &Shop, store: &Arc<Store>) -> (Vec<Finding>, bool) {

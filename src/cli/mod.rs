@@ -27,6 +27,7 @@ mod shops;
 mod status;
 mod stock;
 mod table;
+mod troubles;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -108,9 +109,15 @@ pub fn main() -> ExitCode {
     match runtime.block_on(dispatch(cli)) {
         Ok(code) => code,
         Err(failure) => {
-            let code = failure.error.downcast_ref::<StoreError>();
-            let code = code.map_or_else(String::new, |error| format!(" ({})", error.code()));
-            complain(&format!("{:#}{code}", failure.error));
+            let stored = failure.error.downcast_ref::<StoreError>();
+            let code = stored.map_or_else(String::new, |error| format!(" ({})", error.code()));
+            let hint = stored.map(StoreError::hint).unwrap_or_default();
+            let hint = if hint.is_empty() {
+                String::new()
+            } else {
+                format!("\n{hint}")
+            };
+            complain(&format!("{:#}{code}{hint}", failure.error));
             ExitCode::from(failure.code)
         }
     }

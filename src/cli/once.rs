@@ -7,10 +7,13 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use super::args::{Format, Once};
-use super::{DENIED, Done, FAILED, Failure, NEEDS_PERSON, open_as_daemon, say, shops, table};
+use super::{
+    DENIED, Done, FAILED, Failure, NEEDS_PERSON, complain, open_as_daemon, say, shops, table,
+    troubles,
+};
 use crate::clock::Clock;
 use crate::config::Loaded;
-use crate::pipeline::{housekeep, notify, sync_stock};
+use crate::pipeline::{alert, housekeep, notify, sync_stock};
 use crate::runtime::{build, channels, feeds, once, telemetry};
 
 pub(super) async fn run(loaded: &Loaded, args: &Once) -> Done {
@@ -34,11 +37,15 @@ pub(super) async fn run(loaded: &Loaded, args: &Once) -> Done {
         .iter()
         .map(|shop| once::run(shop, args.timeout, &stop));
     let ends = join_all(passes).await;
+    for shop in &shops {
+        alert::run_once(&shop.ctx).await?;
+    }
     // There may be no daemon to do the housekeeping, only cron jobs that run this command.
     let keeper = build::keeper(&loaded.config, Arc::clone(&store), Clock::System);
     housekeep::run_once(&keeper, &stop).await?;
     // A channel that does not answer is tried again by the next run.
-    notify::run_once(&notifier).await?;
+    while notify::run_once(&notifier).await?.more {}
+    let troubles = troubles::find(loaded, &store, Clock::System.now()).await?;
     let mut rows = Vec::new();
     let mut code = 0;
     for (shop, end) in shops.iter().zip(ends) {
@@ -48,7 +55,7 @@ pub(super) async fn run(loaded: &Loaded, args: &Once) -> Done {
             DENIED
         } else if summary.failing.is_some() {
             FAILED
-        } else if args.check && totals.needs_person() {
+        } else if args.check && (totals.needs_person() || !troubles.is_empty()) {
             NEEDS_PERSON
         } else {
             0
@@ -56,6 +63,9 @@ pub(super) async fn run(loaded: &Loaded, args: &Once) -> Done {
         rows.push((shop.ctx.shop.to_string(), summary, totals));
     }
     print(&rows, args);
+    for trouble in &troubles {
+        complain(&trouble.words());
+    }
     // Ends the task that waits for signals.
     stop.cancel();
     Ok(ExitCode::from(code))

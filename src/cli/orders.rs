@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::args::{Format, OneOrder, OrdersList};
-use super::{Done, Failure, NEEDS_PERSON, open, say, table};
+use super::{Done, Failure, NEEDS_PERSON, complain, open, say, table, troubles};
 use crate::clock::Clock;
 use crate::config::{Config, Loaded};
 use crate::domain::calendar::{self, left_words};
@@ -54,7 +54,15 @@ pub(super) async fn list(loaded: &Loaded, args: &OrdersList) -> Done {
         };
         say(&table.to_string());
     }
-    let needs_person = args.check && !orders.is_empty();
+    let troubles = if args.check {
+        troubles::find(loaded, &store, Clock::System.now()).await?
+    } else {
+        Vec::new()
+    };
+    for trouble in &troubles {
+        complain(&trouble.words());
+    }
+    let needs_person = args.check && !(orders.is_empty() && troubles.is_empty());
     Ok(ExitCode::from(if needs_person { NEEDS_PERSON } else { 0 }))
 }
 

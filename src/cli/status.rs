@@ -5,12 +5,12 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::args::{Format, Status};
-use super::{Done, NEEDS_PERSON, known_shops, open, orders, say, table};
+use super::troubles::{self, Trouble};
+use super::{Done, NEEDS_PERSON, open, say, table};
 use crate::clock::Clock;
 use crate::config::Loaded;
 use crate::domain::ids::ShopName;
-use crate::status::LIST_AGE_MAX;
-use crate::store::{ScanKind, Store, StoreError};
+use crate::store::ScanKind;
 
 pub(super) async fn run(loaded: &Loaded, args: &Status) -> Done {
     let store = open(&loaded.config).await?;
@@ -27,23 +27,19 @@ pub(super) async fn run(loaded: &Loaded, args: &Status) -> Done {
         "listed",
     ]);
     let now = Clock::System.now();
-    let (mut needs_person, mut problems) = (false, Vec::new());
+    let troubles = troubles::find(loaded, &store, now).await?;
+    let (mut needs_person, mut unread_words) = (!troubles.is_empty(), Vec::new());
     for shop in &loaded.config.shops {
         let name = ShopName::new(&shop.name)?;
         let totals = store.totals(Some(&name)).await?;
-        let state = store.shop_state(&name).await?;
         let scan = store
             .last_complete_scan(&name, ScanKind::New, jiff::Timestamp::MAX)
             .await?;
-        let problem = state
-            .denied
-            .map(|(since, why)| format!("{why} since {}", orders::local(since)))
-            .or(state.mismatch)
-            .or(state.paused.map(|why| format!("paused: {why}")))
-            .or(listing_problem(&store, &name).await?);
         let unread = store.unread_orders(&name).await?;
-        needs_person |= totals.needs_person() || problem.is_some();
-        needs_person |= unread.iter().any(|order| order.needs_person);
+        needs_person |= totals.needs_person() || unread.iter().any(|order| order.needs_person);
+        let problems = troubles.iter().filter(|trouble| trouble.of == shop.name);
+        let problems: Vec<&str> = problems.map(|trouble| trouble.what.as_str()).collect();
+        let problem = (!problems.is_empty()).then(|| problems.join("; "));
         out.add_row(vec![
             shop.name.clone(),
             format!("{:?}", shop.mode).to_lowercase(),
@@ -58,10 +54,7 @@ pub(super) async fn run(loaded: &Loaded, args: &Status) -> Done {
                 |scan| format!("{} ago", table::age(now.duration_since(scan.started_at))),
             ),
         ]);
-        if let Some(problem) = &problem {
-            problems.push(format!("{}: {problem}", shop.name));
-        }
-        problems.extend(unread.iter().map(|order| format!("{}: {order}", shop.name)));
+        unread_words.extend(unread.iter().map(|order| format!("{}: {order}", shop.name)));
         rows.push(json!({
             "shop": shop.name, "mode": shop.mode, "orders": totals.orders, "accepted": totals.accepted,
             "cancelled": totals.cancelled, "held": totals.held, "waiting": totals.waiting,
@@ -69,33 +62,23 @@ pub(super) async fn run(loaded: &Loaded, args: &Status) -> Done {
             "stuck": totals.stuck,
             "last_complete_list": scan.map(|scan| scan.started_at), "trouble": problem,
             "unread": unread,
+            "troubles": troubles.iter().map(Trouble::as_json).collect::<Vec<_>>(),
         }));
     }
-    let removed = known_shops::removed(&store).await?;
-    needs_person |= !removed.is_empty();
-    problems.extend(removed);
     if args.shown.format == Format::Json {
         say(&json!(rows).to_string());
     } else {
         say(&out.to_string());
-        for problem in &problems {
-            say(problem);
+        for trouble in &troubles {
+            say(&trouble.words());
+        }
+        for words in &unread_words {
+            say(words);
         }
     }
     Ok(ExitCode::from(if args.check && needs_person {
         NEEDS_PERSON
     } else {
         0
-    }))
-}
-
-/// The problem that has kept new orders from being listed for so long that the shop is not ready.
-async fn listing_problem(store: &Store, shop: &ShopName) -> Result<Option<String>, StoreError> {
-    let now = Clock::System.now();
-    let problem = store.lists_failing(shop).await?;
-    let problem = problem.filter(|(since, _)| now.duration_since(*since) > LIST_AGE_MAX);
-    Ok(problem.map(|(since, why)| {
-        let since = orders::local(since);
-        format!("new orders not listed since {since}: {why}; `qabyl doctor` asks Kaspi now")
     }))
 }

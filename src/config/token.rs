@@ -80,6 +80,28 @@ pub enum TokenError {
         /// The place.
         place: String,
     },
+    /// A token with something around it.
+    #[error("shop {shop}: {place} {what}; leave only the token itself in it")]
+    Wrapped {
+        /// The shop.
+        shop: String,
+        /// The place.
+        place: String,
+        /// What is around it.
+        what: &'static str,
+    },
+    /// A file in another encoding.
+    #[error(
+        "shop {shop}: {} is not UTF-8 text, as where Windows saved it as \"Unicode\" (UTF-16); save it again as \
+         UTF-8 or ANSI, with only the token in it",
+        file.display()
+    )]
+    Encoding {
+        /// The shop.
+        shop: String,
+        /// The file.
+        file: PathBuf,
+    },
     /// A file that exists but cannot be read.
     #[error("shop {shop}: cannot read the token in {}; let the daemon's user read it", file.display())]
     Read {
@@ -226,6 +248,10 @@ impl TokenSource {
                     return self.accept(&text, || file.display().to_string());
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    let (shop, file) = (self.shop.clone(), file.clone());
+                    return Err(TokenError::Encoding { shop, file });
+                }
                 // The service may not read the file itself: that the credential is empty says more.
                 Err(_) if empty.is_some() => {}
                 Err(source) => {
@@ -241,6 +267,13 @@ impl TokenSource {
             shop: self.shop.clone(),
             looked: self.places(),
         }))
+    }
+
+    /// The file it is read from, where other users of the machine can read it too.
+    pub fn readable_by_others(&self) -> Option<&Path> {
+        let mut files = self.files.iter();
+        let file = files.find(|file| std::fs::metadata(file).is_ok())?;
+        (!self.is_credential(file) && others_can_read(file)).then_some(file)
     }
 
     /// The state of the file the token is read from now.
@@ -263,6 +296,19 @@ impl TokenSource {
             return Err(TokenError::Empty {
                 shop: shop(),
                 place: place(),
+            });
+        }
+        if let Some(what) = wrapping(token) {
+            return Err(TokenError::Wrapped {
+                shop: shop(),
+                place: place(),
+                what,
+            });
+        }
+        if token.contains('\0') {
+            return Err(TokenError::Encoding {
+                shop: shop(),
+                file: place().into(),
             });
         }
         if !token.chars().all(|c| c.is_ascii_graphic()) {
@@ -293,6 +339,19 @@ impl TokenSource {
             );
         }
     }
+}
+
+/// What stands around a token that was copied with more than itself.
+fn wrapping(token: &str) -> Option<&'static str> {
+    let quotes = ['"', '\'', '`', '«', '»', '“', '”'];
+    if token.starts_with(quotes) || token.ends_with(quotes) {
+        return Some("has quotes around the token");
+    }
+    let (name, value) = token.split_once('=')?;
+    let is_name = name.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+    let has_value = !value.trim_start_matches('=').is_empty();
+    (is_name && name.len() > 2 && has_value)
+        .then_some("begins with a name and an equals sign (NAME=…)")
 }
 
 fn secret(text: &str, place: &str) -> Result<SecretString, String> {

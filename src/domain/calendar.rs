@@ -4,14 +4,16 @@ use std::fmt;
 use std::sync::LazyLock;
 
 use jiff::civil::{self, DateTime};
-use jiff::tz::{Offset, TimeZone};
+use jiff::tz::{Offset, TimeZone, TimeZoneDatabase};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Serialize, Serializer};
 
 /// Kaspi's and the merchant's zone: UTC+5 since 2024-03-01.
 pub static ALMATY: LazyLock<TimeZone> = LazyLock::new(|| {
-    // The table of time zones is built in, so the fixed offset is never used.
-    TimeZone::get("Asia/Almaty").unwrap_or_else(|_| TimeZone::fixed(Offset::constant(5)))
+    // The table that is built in, never the machine's: one from before 2024 has another offset. The fixed offset is
+    // never used.
+    let bundled = TimeZoneDatabase::bundled().get("Asia/Almaty");
+    bundled.unwrap_or_else(|_| TimeZone::fixed(Offset::constant(5)))
 });
 
 /// Almaty's local time.

@@ -3,6 +3,7 @@
 
 use jiff::Timestamp;
 
+use crate::domain::calendar;
 use crate::domain::denial::Denial;
 
 /// Why a read failed.
@@ -29,7 +30,7 @@ pub enum ApiError {
     #[error("Kaspi does not know it (HTTP 404)")]
     NotFound,
     /// 429 or its pause: try again later; not a failure.
-    #[error("Kaspi asks to wait until {until}")]
+    #[error("Kaspi asks to wait until {}", stamp(*until))]
     Snooze {
         /// When the pause ends.
         until: Timestamp,
@@ -41,11 +42,66 @@ pub enum ApiError {
     #[error("Kaspi's answer cannot be read: {0}")]
     Unreadable(String),
     /// The circuit breaker is open after several outages in a row.
-    #[error("requests are held back until {until} after several outages in a row")]
+    #[error("requests are held back until {} after several outages in a row", stamp(*until))]
     Breaker {
         /// When the next request may be sent.
         until: Timestamp,
     },
+}
+
+/// A moment as people in Almaty read it.
+fn stamp(at: Timestamp) -> String {
+    format!("{} (Almaty)", calendar::local(at).strftime("%H:%M:%S"))
+}
+
+/// What to do about an outage, by what failed.
+fn outage_hint(why: &str) -> &'static str {
+    const HINTS: [(&str, &str); 9] = [
+        (
+            "407",
+            "the proxy asks for a login: give it in shops.proxy as http://NAME:PASSWORD@HOST:PORT",
+        ),
+        (
+            "the proxy makes",
+            "check the address in shops.proxy and that the proxy runs",
+        ),
+        (
+            "(DNS)",
+            "this machine cannot find the server's name: check its DNS and its connection, and kaspi.base_url",
+        ),
+        (
+            "TLS: ",
+            "the server's certificate is not trusted: check this machine's clock and ca-certificates, and whether \
+             something between it and Kaspi reads along",
+        ),
+        (
+            "refused",
+            "nothing listens at that address: check shops.proxy, kaspi.base_url and the firewall",
+        ),
+        (
+            "HTTP 404",
+            "kaspi.base_url is not the address of the shop API: leave it out to use Kaspi's own",
+        ),
+        (
+            "HTTP 3",
+            "something answers with a redirect, which is not followed as it would carry the token: check \
+             kaspi.base_url, and whether a login page of the network stands in between",
+        ),
+        (
+            "no answer in time",
+            "wait: work resumes by itself. If it lasts, check the network and shops.proxy, and kaspi.user_agent: \
+             some requests with an unknown one are left without an answer",
+        ),
+        (
+            "could not connect",
+            "check this machine's network, the firewall and shops.proxy",
+        ),
+    ];
+    let hint = HINTS.iter().find(|(words, _)| why.contains(words));
+    hint.map_or(
+        "wait: work resumes by itself. If it lasts, see whether the cabinet works, then check the network",
+        |(_, hint)| hint,
+    )
 }
 
 fn suffix(title: &str) -> String {
@@ -72,7 +128,7 @@ impl ApiError {
     }
 
     /// What the operator should do.
-    pub const fn hint(&self) -> &'static str {
+    pub fn hint(&self) -> &'static str {
         match self {
             Self::Parameters { .. } => {
                 "check that page number, page size and both creation dates are sent; report this as a bug"
@@ -83,10 +139,7 @@ impl ApiError {
             Self::Snooze { .. } => {
                 "nothing: work resumes by itself; lower kaspi.rate_per_second if this repeats"
             }
-            Self::Outage(_) => {
-                "wait: work resumes by itself. If it lasts, check the network and shops.proxy; then the API \
-                 may not be activated (call 2323), or Kaspi refuses this User-Agent (kaspi.user_agent)"
-            }
+            Self::Outage(why) => outage_hint(why),
             Self::Unreadable(_) => {
                 "check the order in the cabinet, and report the field named here"
             }

@@ -81,6 +81,14 @@ impl Reader {
 
     /// One page of orders.
     pub async fn list(&self, query: &ListQuery) -> Result<Page, ApiError> {
+        // A list is always there: where it is not found, the address is not that of the shop API.
+        self.list_once(query).await.map_err(|error| match error {
+            ApiError::NotFound => ApiError::Outage("HTTP 404 for a list of orders".to_owned()),
+            other => other,
+        })
+    }
+
+    async fn list_once(&self, query: &ListQuery) -> Result<Page, ApiError> {
         let mut pairs = vec![
             ("page[number]".to_owned(), query.page.to_string()),
             ("page[size]".to_owned(), query.size.to_string()),

@@ -325,6 +325,16 @@ impl Store {
         tx.commit().await
     }
 
+    /// Since when the shop has been catching up after a restore; `None` where it is not.
+    pub async fn restored_since(&self, shop: &ShopName) -> Result<Option<Timestamp>, StoreError> {
+        let mut reader = self.read().await?;
+        let since: Option<i64> = sqlx::query_scalar("SELECT at FROM restores WHERE shop = ?")
+            .bind(shop.as_str())
+            .fetch_optional(&mut *reader)
+            .await?;
+        since.map(at).transpose()
+    }
+
     /// When the shop was restored, while it has not caught up yet.
     pub async fn restored(
         &self,

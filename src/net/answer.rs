@@ -30,13 +30,40 @@ impl From<reqwest::Error> for Failure {
     fn from(error: reqwest::Error) -> Self {
         let error = error.without_url();
         if error.is_connect() {
-            Self::NotConnected(innermost(&error))
+            Self::NotConnected(connect_words(&error))
         } else if error.is_timeout() {
             Self::Timeout
         } else {
             Self::Broken(innermost(&error))
         }
     }
+}
+
+/// Why there is no connection, with the part that failed first: names (DNS), the proxy, TLS, or the address.
+fn connect_words(error: &dyn Error) -> String {
+    let mut chain = vec![error.to_string().to_lowercase()];
+    let mut cause = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+        chain.push(cause.to_string().to_lowercase());
+    }
+    let says = |words: &[&str]| {
+        chain
+            .iter()
+            .any(|text| words.iter().any(|word| text.contains(word)))
+    };
+    let what = if says(&["proxy auth", "407"]) {
+        "the proxy asks for a login (HTTP 407): "
+    } else if says(&["tunnel", "proxy"]) {
+        "the proxy makes no connection: "
+    } else if says(&["dns error", "lookup address", "name or service", "resolve"]) {
+        "the name of the server is not found (DNS): "
+    } else if says(&["certificate", "tls", "handshake"]) {
+        "TLS: "
+    } else {
+        ""
+    };
+    format!("{what}{}", innermost(error))
 }
 
 /// The innermost cause: the outer ones only name libraries.

@@ -28,7 +28,7 @@ pub async fn run_once(ctx: &Ctx) -> Result<usize, StageError> {
     let (mut reported, mut page) = (0, Some(Page::first(BATCH)));
     // All pages are read: an order that has waited long but through a night may be far from its deadline.
     while let Some(here) = page {
-        let (waiting, next) = ctx.store.waiting(&ctx.shop, since, &here).await?;
+        let (waiting, next) = ctx.store.waiting(&ctx.shop, since, &here, false).await?;
         reported += report(ctx, &waiting, now).await?;
         page = next;
     }

@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::notify::WatchSettings;
 use super::{Ctx, Mode};
+use crate::domain::calendar;
 use crate::domain::notice::{Kind, Notice};
 use crate::events::log_event;
 use crate::store::{Store, StoreError};
@@ -87,8 +87,7 @@ pub(super) type Class = (&'static str, &'static str);
 
 /// Almaty's day and how far into it `now` is.
 fn day_of(now: Timestamp) -> (String, SignedDuration) {
-    let zone = TimeZone::get("Asia/Almaty").unwrap_or(TimeZone::UTC);
-    let local = now.to_zoned_datetime(zone);
+    let local = calendar::local(now);
     let since_midnight = i64::from(local.hour()) * 3600 + i64::from(local.minute()) * 60;
     let day = local.strftime("%Y-%m-%d").to_string();
     (day, SignedDuration::from_secs(since_midnight))

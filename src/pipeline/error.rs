@@ -30,7 +30,7 @@ impl StageError {
     /// What to do about it.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Store(_) => "check the disk's free space and the database file's owner",
+            Self::Store(error) => error.hint(),
             Self::Api(error) => error.hint(),
             Self::Elsewhere => {
                 "stop the other qabyl of this shop: two processes do not know of each other's decisions"

@@ -116,6 +116,13 @@ pub async fn run_once(keeper: &Keeper, stop: &CancellationToken) -> Result<Repor
         checked = keeper.store.check_daily(keeper.clock.now()) => checked.map(drop)?,
     }
     back_up(keeper, stop, &mut report).await;
+    if report.trouble.is_some() || report.backup.is_some() {
+        let trouble = report.trouble.as_deref();
+        keeper
+            .store
+            .note_backup(trouble, keeper.clock.now())
+            .await?;
+    }
     if report.is_logged {
         let now = keeper.clock.now();
         let span = now.as_millisecond() / NOTICE_EVERY_MS;

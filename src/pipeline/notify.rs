@@ -19,7 +19,7 @@ use crate::domain::schedule::Schedule;
 use crate::events::log_event;
 use crate::net::Backoff;
 use crate::notify::{Channel, Item, Outgoing, SendError};
-use crate::store::{Bounds, Delivery, NotTaken, Store, StoreError, StoredNotice};
+use crate::store::{Bounds, Delivery, NotTaken, Store, StoreError, StoredNotice, Worker};
 
 /// Messages sent to one channel in one run; the next run follows at once while there are more.
 const SENT_AT_ONCE: u32 = 20;
@@ -206,7 +206,7 @@ impl Notifier {
 /// A database error; channels' errors are in the report.
 pub async fn run_once(notifier: &Notifier) -> Result<Report, StoreError> {
     if notifier.is_time_to_watch() {
-        watch(notifier).await?;
+        watch(notifier, Worker::Once).await?;
     }
     let ends = join_all(notifier.channels.iter().map(|c| deliver(notifier, c))).await;
     let mut report = Report::default();
@@ -221,12 +221,13 @@ pub async fn run_once(notifier: &Notifier) -> Result<Report, StoreError> {
     Ok(report)
 }
 
-/// Checks what develops over time, and deletes old notices. No channel delays it.
+/// Notes who works on the database, checks what develops over time, and deletes old notices. No channel delays it.
 ///
 /// # Errors
 /// A database error.
-pub async fn watch(notifier: &Notifier) -> Result<(), StoreError> {
+pub async fn watch(notifier: &Notifier, worker: Worker) -> Result<(), StoreError> {
     let (store, now) = (&notifier.store, notifier.clock.now());
+    store.note_worked(worker, now).await?;
     daily_watch::run_once(store, &notifier.shops, notifier.watch, now).await?;
     let before = now.saturating_sub(KEPT_FOR).unwrap_or(now);
     store.drop_notices(before).await?;

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Board;
 use crate::clock::Clock;
+use crate::domain::calendar::ALMATY;
 use crate::domain::ids::ShopName;
 use crate::events::log_event;
 use crate::store::{ScanKind, Store, StoreError};
@@ -95,7 +96,7 @@ async fn status_text(
 
 /// The merchant's.
 fn zone() -> TimeZone {
-    TimeZone::get("Asia/Almaty").unwrap_or(TimeZone::UTC)
+    ALMATY.clone()
 }
 
 fn midnight(now: Timestamp) -> Timestamp {

@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Shared;
 use super::held::left;
+use crate::domain::calendar;
 use crate::store::StoreError;
 use crate::text::html as escaped;
 
@@ -35,10 +35,7 @@ pub(super) async fn page(State(shared): State<Shared>) -> Response {
 }
 
 fn local(at: Timestamp) -> String {
-    let zone = TimeZone::get("Asia/Almaty").unwrap_or(TimeZone::UTC);
-    at.to_zoned_datetime(zone)
-        .strftime("%d.%m %H:%M:%S")
-        .to_string()
+    calendar::local(at).strftime("%d.%m %H:%M:%S").to_string()
 }
 
 fn row(out: &mut String, cells: &[String]) {

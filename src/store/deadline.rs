@@ -80,19 +80,20 @@ pub(crate) const WAITING: &str = concat!(
     columns!(),
     "
   AND (o.created_at, o.id) > (?3, ?4) AND (o.created_at <= ?2 OR o.body ->> '$.express')
-  AND NOT EXISTS (SELECT 1 FROM audit a WHERE a.shop = o.shop AND a.order_id = o.id
-                  AND a.event = 'order.deadline_past')
+  AND (?6 OR NOT EXISTS (SELECT 1 FROM audit a WHERE a.shop = o.shop AND a.order_id = o.id
+                         AND a.event = 'order.deadline_past'))
 ORDER BY o.created_at, o.id LIMIT ?5"
 );
 
 impl Store {
-    /// A page of the orders that wait since `since` or longer, and of express ones, whose deadline was not
-    /// reported as past, with the page behind it.
+    /// A page of the orders that wait since `since` or longer, and of express ones, with the page behind it. Those
+    /// whose deadline was reported as past are among them only where `all` are asked for.
     pub async fn waiting(
         &self,
         shop: &ShopName,
         since: Timestamp,
         page: &Page,
+        all: bool,
     ) -> Result<(Vec<Waiting>, Option<Page>), StoreError> {
         let mut reader = self.read().await?;
         let rows: Vec<Row> = sqlx::query_as(WAITING)
@@ -101,6 +102,7 @@ impl Store {
             .bind(page.created_at)
             .bind(&page.id)
             .bind(page.limit)
+            .bind(all)
             .fetch_all(&mut *reader)
             .await?;
         drop(reader);

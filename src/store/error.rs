@@ -116,4 +116,83 @@ impl StoreError {
                 | Self::Damaged { .. }
         )
     }
+
+    /// What to do about it, by the cause that SQLite names.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Damaged { .. } | Self::Corrupt { .. } => Cause::Damaged.hint(),
+            Self::Commit(error) | Self::Statement(error) => {
+                Cause::of(error).map_or(Cause::Other.hint(), Cause::hint)
+            }
+            Self::Migrate(_) => {
+                "the database is from a newer qabyl or from another build: use that one, or restore a backup with \
+                 `qabyl restore`"
+            }
+            _ => "",
+        }
+    }
+}
+
+/// Why SQLite could not do something, by its extended result code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    /// The file is damaged, or no database.
+    Damaged,
+    /// The disk is full.
+    Full,
+    /// Another program has it locked.
+    Locked,
+    /// This user may not write it.
+    NotWritable,
+    /// The disk answers with an error.
+    Disk,
+    /// The schema is another one.
+    Schema,
+    /// Anything else.
+    Other,
+}
+
+impl Cause {
+    fn of(error: &sqlx::Error) -> Option<Self> {
+        // SQLITE_IOERR_WRITE, SQLITE_IOERR_FSYNC and SQLITE_IOERR_TRUNCATE: a full disk more often than a bad one.
+        const WRITES: [i32; 3] = [778, 1034, 1546];
+        let error = error.as_database_error()?;
+        let code: i32 = error.code()?.parse().ok()?;
+        Some(match (code & 0xff, code) {
+            (11 | 26, _) => Self::Damaged,
+            (13, _) => Self::Full,
+            (10, code) if WRITES.contains(&code) => Self::Full,
+            (5 | 6, _) => Self::Locked,
+            (3 | 8 | 14 | 23, _) => Self::NotWritable,
+            (10, _) => Self::Disk,
+            (1, _) if error.message().starts_with("no such") => Self::Schema,
+            _ => Self::Other,
+        })
+    }
+
+    const fn hint(self) -> &'static str {
+        match self {
+            Self::Damaged => {
+                "the file is damaged: stop qabyl, keep the file, and put the newest backup in its place with \
+                 `qabyl restore`"
+            }
+            Self::Full => {
+                "the disk is full or cannot be written: make room; work goes on by itself"
+            }
+            Self::Locked => {
+                "another program keeps the database locked (a browser for SQLite, a copy job): close it"
+            }
+            Self::NotWritable => {
+                "the database, its -wal and -shm files and their folder must belong to the user that qabyl runs as"
+            }
+            Self::Disk => {
+                "the disk reports an error: see `dmesg`, and save the newest backup elsewhere"
+            }
+            Self::Schema => {
+                "the database is from another build of qabyl, or was changed by hand: use that build, or \
+                 `qabyl restore`"
+            }
+            Self::Other => "report this with the lines before it",
+        }
+    }
 }

@@ -1,9 +1,10 @@
-//! The table `lease`: which process works on the database, and when the file was last found undamaged.
+//! The table `lease`: which process works on the database, when the file was last found undamaged, and
+//! what troubles its upkeep.
 
 use jiff::Timestamp;
 use sqlx::{Connection as _, SqliteConnection};
 
-use super::{StoreError, WriteTx, ms};
+use super::{Store, StoreError, WriteTx, at, ms};
 
 /// Takes the next epoch. A row that comes back is no proof: only its COMMIT is. `checked`: the file was just found
 /// undamaged.
@@ -48,4 +49,81 @@ pub(crate) async fn note_check(
         .execute(tx.conn()?)
         .await?;
     Ok(())
+}
+
+/// What works on the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Worker {
+    /// `qabyl run`.
+    Daemon,
+    /// `qabyl once`.
+    Once,
+}
+
+impl Worker {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Daemon => "daemon",
+            Self::Once => "once",
+        }
+    }
+}
+
+impl Store {
+    /// Notes that the database is being worked on.
+    pub async fn note_worked(&self, worker: Worker, now: Timestamp) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        sqlx::query("UPDATE lease SET worked_at = ?, worker = ?")
+            .bind(ms(now))
+            .bind(worker.word())
+            .execute(tx.conn()?)
+            .await?;
+        tx.commit().await
+    }
+
+    /// What last worked on the database, and when.
+    pub async fn last_worked(&self) -> Result<Option<(Worker, Timestamp)>, StoreError> {
+        let mut reader = self.read().await?;
+        let (worker, when): (Option<String>, Option<i64>) =
+            sqlx::query_as("SELECT worker, worked_at FROM lease")
+                .fetch_one(&mut *reader)
+                .await?;
+        let (Some(worker), Some(when)) = (worker, when) else {
+            return Ok(None);
+        };
+        let known = [Worker::Daemon, Worker::Once];
+        let found = known.into_iter().find(|known| known.word() == worker);
+        let found = found.ok_or_else(|| StoreError::corrupt("a worker", worker))?;
+        Ok(Some((found, at(when)?)))
+    }
+
+    /// Notes why no backup can be made, or that one was made.
+    pub async fn note_backup(
+        &self,
+        problem: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let stored = self.backup_problem().await?;
+        if stored.as_ref().map(|(_, why)| why.as_str()) == problem {
+            return Ok(());
+        }
+        let since = problem.map(|_| stored.map_or(ms(now), |(since, _)| ms(since)));
+        let mut tx = self.write().await?;
+        sqlx::query("UPDATE lease SET backup_failing_since = ?, backup_problem = ?")
+            .bind(since)
+            .bind(problem)
+            .execute(tx.conn()?)
+            .await?;
+        tx.commit().await
+    }
+
+    /// Since when no backup can be made, and why.
+    pub async fn backup_problem(&self) -> Result<Option<(Timestamp, String)>, StoreError> {
+        let mut reader = self.read().await?;
+        let (since, why): (Option<i64>, Option<String>) =
+            sqlx::query_as("SELECT backup_failing_since, backup_problem FROM lease")
+                .fetch_one(&mut *reader)
+                .await?;
+        since.map(at).transpose().map(|since| since.zip(why))
+    }
 }

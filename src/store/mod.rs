@@ -51,6 +51,7 @@ pub use backup::PARTIAL;
 pub use deadline::{DeadlineEvent, Waiting};
 pub use error::StoreError;
 pub use feeds::{LastRead, SourceRead, SourceState, Trouble};
+pub use lease::Worker;
 pub use lock::Holder;
 pub use notice_views::{ChannelState, Delivery, StoredNotice};
 pub use notices::{Bounds, NotTaken};

@@ -124,6 +124,17 @@ impl Store {
             .await?)
     }
 
+    /// Whether there are levels, and not one of them has units.
+    pub async fn is_all_stock_zero(&self) -> Result<bool, StoreError> {
+        let mut reader = self.read().await?;
+        let (levels, stocked): (i64, i64) = sqlx::query_as(
+            "SELECT COUNT(*), COUNT(*) FILTER (WHERE on_hand IS NULL OR on_hand > 0) FROM stock",
+        )
+        .fetch_one(&mut *reader)
+        .await?;
+        Ok(levels > 0 && stocked == 0)
+    }
+
     /// Bytes of the database file, its log left out.
     pub fn file_bytes(&self) -> u64 {
         self.path.metadata().map_or(0, |file| file.len())

@@ -155,7 +155,7 @@ fn kaspi_xml(
         ));
     }
     complain("this lists only these SKUs: merge it into your price list, do not replace it");
-    let zone = jiff::tz::TimeZone::get("Asia/Almaty")?;
+    let zone = crate::domain::calendar::ALMATY.clone();
     let date = now
         .to_zoned_datetime(zone)
         .strftime("%Y-%m-%dT%H:%M:%S")

@@ -14,6 +14,7 @@ use crate::pipeline::housekeep::{self, Keeper};
 use crate::pipeline::notify::{self, Notifier};
 use crate::pipeline::stages::Stage;
 use crate::pipeline::sync_stock::{self, Feeds};
+use crate::store::Worker;
 
 /// A stage with more to do runs again after this long.
 const SOON: Duration = Duration::from_secs(1);
@@ -54,7 +55,7 @@ pub(super) fn spawn_notify(notifier: Notifier, spawner: &Spawner<'_>) {
     spawner.tracker.spawn(async move {
         stage
             .repeat(std::future::pending, async || {
-                notify::watch(&watching).await?;
+                notify::watch(&watching, Worker::Daemon).await?;
                 Ok(Completed::of(Stage::Watch, Value::Null))
             })
             .await;

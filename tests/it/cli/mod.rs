@@ -1,5 +1,6 @@
 //! The real binary, as a person or a script uses it.
 
+mod causes;
 mod copies;
 pub(crate) mod daemon;
 mod files_read;
@@ -14,6 +15,7 @@ mod sources;
 mod stock;
 mod stock_audit;
 mod stock_levels;
+mod troubles;
 mod walk;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -79,6 +81,7 @@ impl Desk {
             server,
         };
         desk.write("token", TOKEN);
+        desk.only_for_owner("token");
         desk.write("qabyl.toml", &desk.config("act", ""));
         desk
     }
@@ -105,6 +108,13 @@ impl Desk {
 
     pub(crate) fn write(&self, name: &str, text: &str) {
         std::fs::write(self.path(name), text).unwrap();
+    }
+
+    /// Nobody else on the machine can read it.
+    pub(crate) fn only_for_owner(&self, name: &str) {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(self.path(name), mode).unwrap();
     }
 
     pub(crate) fn command(&self, args: &[&str]) -> Command {

@@ -21,7 +21,7 @@ async fn doctor_says_what_is_missing_and_what_is_well() {
     let refused = desk.qabyl(&json).await;
     refused.fails(3, &["K401", "Settings, API token, Generate"]);
     desk.server.world().set_down(true);
-    desk.qabyl(&json).await.fails(1, &["K500", "2323"]);
+    desk.qabyl(&json).await.fails(1, &["K500", "connection"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

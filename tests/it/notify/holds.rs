@@ -10,6 +10,7 @@ use qabyl::domain::verdict::Verdict;
 use qabyl::notify::{Channel, Target};
 use qabyl::pipeline::notify::Notifier;
 use qabyl::pipeline::{alert, notify};
+use qabyl::store::Worker;
 use qabyl_sandbox::{Settings, State, Status};
 
 use super::queue::{BOUNDS, channel, hook, notifier, received, run_notify, until_told};
@@ -377,7 +378,7 @@ async fn a_channel_that_hangs_delays_neither_the_others_nor_the_watch() {
     unknown_goods(&world, 0..1).await;
     let hanging = run_channel(&notifier, "hook");
     let others = async {
-        notify::watch(&notifier).await.unwrap();
+        notify::watch(&notifier, Worker::Daemon).await.unwrap();
         run_channel(&notifier, "second").await;
         assert_eq!(held(&quick).len(), 1);
     };

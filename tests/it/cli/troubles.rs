@@ -1,0 +1,103 @@
+//! `--check` never lies: each trouble is named by `status` and `doctor`, with exit code 4 and 1.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use qabyl_sandbox::Settings;
+use rstest::rstest;
+
+use super::Desk;
+use super::daemon::{Daemon, until};
+use crate::migrations::look_into;
+
+/// A desk that is in order, with one order accepted.
+async fn desk() -> Desk {
+    let desk = Desk::new(Settings::default());
+    desk.stock("sku,on_hand\nA,5\n").await;
+    desk.place("900000001", "A", 1);
+    desk.qabyl(&["once", "--check"]).await.ok();
+    desk.qabyl(&["status", "--check"]).await.ok();
+    desk.qabyl(&["doctor"]).await.ok();
+    desk
+}
+
+async fn change(desk: &Desk, statement: &str) {
+    let mut database = look_into(&desk.path("qabyl.db")).await;
+    let done = sqlx::raw_sql(sqlx::AssertSqlSafe(statement.to_owned()));
+    done.execute(&mut database).await.unwrap();
+}
+
+async fn is_named(desk: &Desk, words: &[&str]) {
+    desk.qabyl(&["status", "--check"]).await.fails(4, words);
+    desk.qabyl(&["doctor"]).await.fails(1, &words[..1]);
+    desk.qabyl(&["orders", "list", "--held", "--check"])
+        .await
+        .fails(4, &words[..1]);
+    desk.qabyl(&["once", "--check"]).await;
+}
+
+#[rstest]
+#[case::daemon_dead(
+    "UPDATE lease SET worker = 'daemon', worked_at = worked_at - 600000",
+    &["the daemon is not running", "qabyl run"]
+)]
+#[case::cron_gone(
+    "UPDATE lease SET worked_at = worked_at - 7200000",
+    &["nothing works on this database", "cron"]
+)]
+#[case::restore(
+    "INSERT INTO restores (shop, at, known_until) VALUES ('main', 1774000000000, NULL)",
+    &["restored at", "still reading what happened since the backup"]
+)]
+#[case::backup(
+    "UPDATE lease SET backup_failing_since = 1774000000000, backup_problem = 'no room'",
+    &["B001", "no room", "backup.directory"]
+)]
+#[case::stock_zero("UPDATE stock SET on_hand = 0", &["not one SKU has units"])]
+#[case::past_deadline(
+    "UPDATE orders SET state = 'NEW', status = 'APPROVED_BY_BANK', created_at = created_at - 86400000,
+       body = json_set(body, '$.state', 'NEW', '$.status', 'APPROVED_BY_BANK',
+         '$.created_at', '2026-03-02T06:00:00Z', '$.approved_at', '2026-03-02T06:00:00Z')",
+    &["past the deadline", "900000001"]
+)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trouble_in_the_database_is_named(#[case] statement: &str, #[case] words: &[&str]) {
+    let desk = desk().await;
+    change(&desk, statement).await;
+    is_named(&desk, words).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_others_can_read_is_named() {
+    let desk = desk().await;
+    let open = std::fs::Permissions::from_mode(0o644);
+    std::fs::set_permissions(desk.path("token"), open).unwrap();
+    is_named(
+        &desk,
+        &["other users of this machine can read", "chmod 600"],
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_that_was_killed_is_named_once_it_has_been_silent() {
+    let desk = desk().await;
+    let daemon = Daemon::start(&desk);
+    let log = || std::fs::read_to_string(desk.path("log")).unwrap_or_default();
+    until("it runs", || log().contains("\"daemon.started\"")).await;
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    desk.qabyl(&["status", "--check"]).await.ok();
+    daemon.kill();
+    change(&desk, "UPDATE lease SET worked_at = worked_at - 200000").await;
+    is_named(&desk, &["the daemon is not running"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn once_reports_deadlines() {
+    let desk = Desk::new(Settings::default());
+    let now = qabyl::clock::Clock::System.now();
+    let placed = now - jiff::SignedDuration::from_mins(150);
+    let order = qabyl_sandbox::OrderSeed::new("900000002", placed).line("UNKNOWN", 1);
+    assert!(desk.server.world().place(order));
+    let said = desk.qabyl(&["once", "--check"]).await;
+    said.fails(4, &["order.deadline_near", "900000002"]);
+}
