@@ -368,7 +368,7 @@ pub(super) enum StockCommand {
     /// Show stock levels and what is reserved of them
     Show(StockShow),
     /// Show how many units are available, between what is certain and what is possible, and why
-    Why(StockWhy),
+    Why(super::stock::StockWhy),
 }
 
 #[derive(Debug, Args)]
@@ -468,14 +468,6 @@ pub(super) struct StockSet {
     /// Your name, for the audit log
     #[arg(long = "as", value_name = "NAME")]
     pub(super) actor: Option<String>,
-    #[command(flatten)]
-    pub(super) shown: Shown,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct StockWhy {
-    /// The SKU
-    pub(super) sku: String,
     #[command(flatten)]
     pub(super) shown: Shown,
 }

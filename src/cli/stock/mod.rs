@@ -12,7 +12,7 @@ pub(super) use export::export;
 pub(super) use import::import;
 pub(super) use map::map;
 pub(super) use sources::sources;
-pub(super) use why::{doubt_lines, why};
+pub(super) use why::{StockWhy, doubt_lines, why};
 
 use std::process::ExitCode;
 

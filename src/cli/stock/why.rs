@@ -5,12 +5,20 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use crate::cli::args::{Format, StockWhy};
+use crate::cli::args::{Format, Shown};
 use crate::cli::{Done, open, orders, say};
 use crate::config::Loaded;
 use crate::domain::availability::{Doubt, Reason};
 use crate::ledger::StockView;
 use crate::runtime::build;
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct StockWhy {
+    /// The SKU
+    sku: String,
+    #[command(flatten)]
+    shown: Shown,
+}
 
 pub(in crate::cli) async fn why(loaded: &Loaded, args: &StockWhy) -> Done {
     let store = open(&loaded.config).await?;
