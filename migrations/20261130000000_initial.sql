@@ -104,7 +104,7 @@ CREATE TABLE orders (
   held_why        TEXT,
   held_cause      TEXT CHECK (held_cause IN
                     ('person', 'refused', 'not_found', 'without_effect', 'withdrawn', 'contradiction',
-                     'restored_unsent')),
+                     'restored_unsent', 'changed', 'account')),
   PRIMARY KEY (shop, id),
   CHECK ((held_by IS NULL) = (held_why IS NULL)),
   CHECK ((held_by IS NULL) = (held_cause IS NULL)),

@@ -275,6 +275,10 @@ pub const MUTANTS: &[(&str, &str)] = &[
     ),
     ("r15_lines_never_read", "lines of new orders are not read"),
     (
+        "r2_changed_since_decided",
+        "a person's accept is sent for an order that changed since",
+    ),
+    (
         "r16_order_of_other_shop",
         "an order that another shop has is stored for this one too",
     ),

@@ -5,12 +5,12 @@ use std::process::ExitCode;
 use super::args::{Cancel, Hold, OneOrder, Pause, Resolve, Resume};
 use super::{Done, Failure, open, person, say};
 use crate::clock::Clock;
-use crate::config::{Config, Loaded};
+use crate::config::{Config, Loaded, Mode};
 use crate::domain::ids::ShopName;
 use crate::domain::verdict::{COMMENT_CHARS_MAX, Verdict};
 use crate::ledger::Resolution;
 use crate::runtime::build;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 pub(super) async fn accept(loaded: &Loaded, args: &OneOrder) -> Done {
     decide(&loaded.config, args, Verdict::Accept).await
@@ -32,13 +32,14 @@ pub(super) async fn cancel(loaded: &Loaded, args: &Cancel) -> Done {
 async fn decide(config: &Config, args: &OneOrder, verdict: Verdict) -> Done {
     let store = open(config).await?;
     let (shop, id) = store.find_order(&args.code, args.shop.as_deref()).await?;
+    check_mode(config, &shop)?;
     let actor = person(args.actor.as_deref());
     let input = build::deciding_input(config);
     store
         .order_by_person(&shop, &id, &verdict, &input, &actor, Clock::System.now())
         .await?;
     say(&format!(
-        "order {} will be {} by the daemon or the next `qabyl once` (shop {shop} must be in mode act)",
+        "order {} will be {} by the daemon or the next `qabyl once`",
         args.code,
         match verdict {
             Verdict::Accept => "accepted",
@@ -46,6 +47,26 @@ async fn decide(config: &Config, args: &OneOrder, verdict: Verdict) -> Done {
         }
     ));
     Ok(ExitCode::SUCCESS)
+}
+
+/// An accept or a cancel in a shop that sends nothing would be a promise that nobody keeps.
+fn check_mode(config: &Config, shop: &ShopName) -> Result<(), Failure> {
+    let mode = config
+        .shops
+        .iter()
+        .find(|known| known.name == shop.as_str());
+    let mode = mode.map(|known| known.mode);
+    if mode == Some(Mode::Act) {
+        return Ok(());
+    }
+    let state = mode.map_or_else(
+        || "not in the configuration".to_owned(),
+        |mode| format!("in mode {}", format!("{mode:?}").to_lowercase()),
+    );
+    Err(StoreError::Refused(format!(
+        "shop {shop} is {state}, and nothing is sent for it: set mode = \"act\" for it, or decide the order in the cabinet"
+    ))
+    .into())
 }
 
 pub(super) async fn hold(loaded: &Loaded, args: &Hold) -> Done {

@@ -17,11 +17,15 @@ pub enum HoldCause {
     Contradiction,
     /// A manual decision had not been sent when the restored backup was made.
     RestoredUnsent,
+    /// The order changed since a person decided about it.
+    Changed,
+    /// The order belongs to another merchant, or another shop acts on it.
+    Account,
 }
 
 impl HoldCause {
     /// Every cause.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Person,
         Self::Refused,
         Self::NotFound,
@@ -29,6 +33,8 @@ impl HoldCause {
         Self::Withdrawn,
         Self::Contradiction,
         Self::RestoredUnsent,
+        Self::Changed,
+        Self::Account,
     ];
 
     /// Its word, as stored and as messages translate it.
@@ -41,6 +47,8 @@ impl HoldCause {
             Self::Withdrawn => "withdrawn",
             Self::Contradiction => "contradiction",
             Self::RestoredUnsent => "restored_unsent",
+            Self::Changed => "changed",
+            Self::Account => "account",
         }
     }
 

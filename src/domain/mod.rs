@@ -25,6 +25,7 @@ pub mod money;
 pub mod near_sku;
 pub mod notice;
 pub mod order;
+pub mod order_version;
 pub mod policy;
 pub mod reconcile;
 pub mod replay;

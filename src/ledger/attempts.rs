@@ -11,10 +11,12 @@ use super::transitions::{apply, close};
 use crate::crash_point::crash_point;
 use crate::domain::action::{End, Event, Kind, Outcome, OutcomeKind, RetryPolicy};
 use crate::domain::evidence::{Evidence, Gap, Unaccounted, Use};
+use crate::domain::facts::Facts;
 use crate::domain::hold::HoldCause;
 use crate::domain::identity::foreign_order;
 use crate::domain::ids::{Account, ShopName};
 use crate::domain::notice::{self, Notice};
+use crate::domain::order_version::OrderVersion;
 use crate::mutant::mutant;
 use crate::store::{Store, StoreError, WriteTx, attempts, ms, orders, shops};
 
@@ -119,6 +121,27 @@ async fn not_ours(
         return Ok(None);
     }
     identity::action_of_other_shop(tx, shop, &due.order.code).await
+}
+
+/// How an order differs from the one that a person decided about. The engine's decisions are made again instead.
+async fn changed_since_decided(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    due: &Due,
+) -> Result<Option<String>, StoreError> {
+    if !due.by_person || mutant("r2_changed_since_decided") {
+        return Ok(None);
+    }
+    let facts_text: String = sqlx::query_scalar("SELECT facts FROM decisions WHERE id = ?")
+        .bind(due.decision)
+        .fetch_one(tx.conn()?)
+        .await?;
+    let facts: Facts = serde_json::from_str(&facts_text)
+        .map_err(|_| StoreError::corrupt("the facts of a decision", facts_text))?;
+    let Some((order, lines)) = tx.order_and_lines(shop, &due.order.id).await? else {
+        return Ok(None);
+    };
+    Ok(OrderVersion::when_decided(&facts).changed_to(&OrderVersion::of(&order, &lines)))
 }
 
 async fn begin(
@@ -256,10 +279,16 @@ impl Store {
                 apply(&mut tx, due.action, Event::PutOff(later), now).await?;
                 continue;
             }
-            if let Some(why) = not_ours(&mut tx, shop, due, account.as_ref()).await? {
+            let not_ours = not_ours(&mut tx, shop, due, account.as_ref()).await?;
+            let obstacle = match not_ours {
+                Some(why) => Some((why, HoldCause::Account)),
+                None => changed_since_decided(&mut tx, shop, due)
+                    .await?
+                    .map(|why| (why, HoldCause::Changed)),
+            };
+            if let Some((why, cause)) = obstacle {
                 withdraw(&mut tx, shop, due, &why, now).await?;
-                let cause = (why.as_str(), HoldCause::Withdrawn);
-                orders::hold(&mut tx, (shop, &due.order.id), cause, "qabyl", now).await?;
+                orders::hold(&mut tx, (shop, &due.order.id), (&why, cause), "qabyl", now).await?;
                 tx.notice_hold(shop, &due.order, now).await?;
                 continue;
             }

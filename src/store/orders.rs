@@ -441,8 +441,11 @@ pub(crate) async fn known_elsewhere(
 
 /// Whether a shop has orders.
 pub(crate) async fn has_any(tx: &mut WriteTx<'_>, shop: &ShopName) -> Result<bool, StoreError> {
-    let found = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM orders WHERE shop = ?)");
-    Ok(found.bind(shop.as_str()).fetch_one(tx.conn()?).await?)
+    let found: Option<i64> = sqlx::query_scalar("SELECT 1 FROM orders WHERE shop = ? LIMIT 1")
+        .bind(shop.as_str())
+        .fetch_optional(tx.conn()?)
+        .await?;
+    Ok(found.is_some())
 }
 
 /// Moves orders to another shop, all or one: their lines, decisions, reservations and actions go with them. What a

@@ -381,6 +381,53 @@ async fn a_removed_shop_still_holds_its_promises() {
     kaspi.shutdown().await;
 }
 
+/// A person accepts one unit; before it is sent the buyer's order becomes three. Nothing is sent: it is asked again.
+#[tokio::test]
+async fn a_manual_accept_of_an_order_that_changed_is_asked_again() {
+    const CODE: &str = "970000910";
+    let world = world(Settings::default()).begin().await;
+    world.place(seed(&world, CODE, None));
+    world.poll_and_decide().await;
+    let (shop, id) = world.store.find_order(CODE, None).await.unwrap();
+    let input = world.shop.ctx.deciding_input();
+    let (accept, now) = (qabyl::domain::verdict::Verdict::Accept, world.now());
+    let store = &world.store;
+    let decided = store.order_by_person(&shop, &id, &accept, &input, "person", now);
+    decided.await.unwrap();
+    // What a reading of the amended order stores.
+    let mut database = crate::migrations::look_into(store.path()).await;
+    sqlx::raw_sql(
+        "UPDATE lines SET quantity = 3, body = json_set(body, '$.quantity', 3);
+         UPDATE orders SET body = json_set(body, '$.total', json_extract(body, '$.total') * 3)",
+    )
+    .execute(&mut database)
+    .await
+    .unwrap();
+    world.act().await;
+    assert_eq!(world.posts(CODE), [""; 0]);
+    let held = world.view(CODE).await.held.expect("asked again");
+    assert!(
+        held.1.contains("A × 1") && held.1.contains("A × 3"),
+        "{held:?}"
+    );
+}
+
+/// Where nothing is sent, a manual accept or cancel is refused with what to do.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shop_that_sends_nothing_refuses_manual_decisions() {
+    let desk = Desk::new(Settings::default());
+    desk.write("qabyl.toml", &desk.config("propose", ""));
+    desk.place(ONE, "A", 1);
+    desk.qabyl(&["once"]).await.ok();
+    let cancel = ["cancel", ONE, "--reason", "BUYER_NOT_REACHABLE"];
+    for decision in [&["accept", ONE][..], &cancel] {
+        let said = desk.qabyl(decision).await;
+        said.fails(1, &["mode propose", "mode = \"act\""]);
+    }
+    let list = desk.qabyl(&["orders", "list", "--held"]).await.ok().out;
+    assert!(list.contains(ONE), "{list}");
+}
+
 const ONE: &str = "900000901";
 
 /// The same token under two names is refused before anything is asked of Kaspi.
