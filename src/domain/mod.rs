@@ -20,6 +20,7 @@ pub mod hold;
 pub mod identity;
 pub mod ids;
 pub mod interlocks;
+pub mod known_shop;
 pub mod limits;
 pub mod money;
 pub mod near_sku;

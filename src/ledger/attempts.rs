@@ -5,20 +5,17 @@ use serde_json::json;
 
 use super::due_actions::Due;
 use super::facts::skus;
-use super::identity;
+use super::obstacles::{changed_since_decided, not_ours};
 use super::recheck::{Recheck, Rechecked, decide_again, withdraw};
 use super::transitions::{apply, close};
 use crate::crash_point::crash_point;
 use crate::domain::action::{End, Event, Kind, Outcome, OutcomeKind, RetryPolicy};
 use crate::domain::evidence::{Evidence, Gap, Unaccounted, Use};
-use crate::domain::facts::Facts;
 use crate::domain::hold::HoldCause;
-use crate::domain::identity::foreign_order;
-use crate::domain::ids::{Account, ShopName};
+use crate::domain::ids::ShopName;
 use crate::domain::notice::{self, Notice};
-use crate::domain::order_version::OrderVersion;
 use crate::mutant::mutant;
-use crate::store::{Store, StoreError, WriteTx, attempts, ms, orders, shops};
+use crate::store::{Store, StoreError, WriteTx, attempts, ms, orders, shop_identity};
 
 /// A POST that may now be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,45 +100,6 @@ async fn still_due(tx: &mut WriteTx<'_>, due: &Due, now: Timestamp) -> Result<bo
     .fetch_optional(tx.conn()?)
     .await?;
     Ok(found.is_some())
-}
-
-/// Why the order is not this shop's to act on: another shop acts on it, or, unless a person decided, it belongs to
-/// another merchant.
-async fn not_ours(
-    tx: &mut WriteTx<'_>,
-    shop: &ShopName,
-    due: &Due,
-    account: Option<&Account>,
-) -> Result<Option<String>, StoreError> {
-    let foreign = foreign_order(&due.order, account);
-    if !due.by_person && foreign.is_some() && !mutant("r16_foreign_order") {
-        return Ok(foreign);
-    }
-    if mutant("r16_both_shops_act") {
-        return Ok(None);
-    }
-    identity::action_of_other_shop(tx, shop, &due.order.code).await
-}
-
-/// How an order differs from the one that a person decided about. The engine's decisions are made again instead.
-async fn changed_since_decided(
-    tx: &mut WriteTx<'_>,
-    shop: &ShopName,
-    due: &Due,
-) -> Result<Option<String>, StoreError> {
-    if !due.by_person || mutant("r2_changed_since_decided") {
-        return Ok(None);
-    }
-    let facts_text: String = sqlx::query_scalar("SELECT facts FROM decisions WHERE id = ?")
-        .bind(due.decision)
-        .fetch_one(tx.conn()?)
-        .await?;
-    let facts: Facts = serde_json::from_str(&facts_text)
-        .map_err(|_| StoreError::corrupt("the facts of a decision", facts_text))?;
-    let Some((order, lines)) = tx.order_and_lines(shop, &due.order.id).await? else {
-        return Ok(None);
-    };
-    Ok(OrderVersion::when_decided(&facts).changed_to(&OrderVersion::of(&order, &lines)))
 }
 
 async fn begin(
@@ -269,7 +227,7 @@ impl Store {
         let mut launch = Launch::default();
         let freshness = &recheck.policy.limits.freshness;
         let evidence = tx.evidence(shop).await?;
-        let (account, mismatch) = shops::identity(tx.conn()?, shop).await?;
+        let (account, mismatch) = shop_identity::identity(tx.conn()?, shop).await?;
         for due in wanted {
             if !still_due(&mut tx, due, now).await? {
                 continue;
@@ -279,8 +237,8 @@ impl Store {
                 apply(&mut tx, due.action, Event::PutOff(later), now).await?;
                 continue;
             }
-            let not_ours = not_ours(&mut tx, shop, due, account.as_ref()).await?;
-            let obstacle = match not_ours {
+            let foreign = not_ours(&mut tx, shop, due, account.as_ref()).await?;
+            let obstacle = match foreign {
                 Some(why) => Some((why, HoldCause::Account)),
                 None => changed_since_decided(&mut tx, shop, due)
                     .await?

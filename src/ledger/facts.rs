@@ -8,7 +8,7 @@ use crate::domain::ids::{OrderId, ShopName};
 use crate::domain::order::{Lines, Order, UnreadableLines};
 use crate::mutant::mutant;
 use crate::store::orders::parse_order;
-use crate::store::{StoreError, WriteTx, at, counters, shops};
+use crate::store::{StoreError, WriteTx, at, counters, shop_identity};
 
 /// What the pass needs to know beside the database.
 #[derive(Debug, Clone, Copy)]
@@ -58,7 +58,7 @@ impl WriteTx<'_> {
                 .bind(shop.as_str())
                 .fetch_optional(self.conn()?)
                 .await?;
-        let (account, mismatch) = shops::identity(self.conn()?, shop).await?;
+        let (account, mismatch) = shop_identity::identity(self.conn()?, shop).await?;
         Ok(ShopFacts {
             account,
             mismatch,

@@ -8,14 +8,13 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::observe::{Observed, Reading};
-use crate::domain::identity::{KnownShop, Shown, ShownBy, StoredMismatch, identify};
-use crate::domain::ids::{Account, OrderCode, ShopName};
+use crate::domain::identity::{Shown, identify};
+use crate::domain::ids::{Account, ShopName};
+use crate::domain::known_shop::{KnownShop, ShownBy, StoredMismatch};
 use crate::domain::order::Order;
-use crate::domain::reservation::Event;
 use crate::mutant::mutant;
-use crate::store::orders::{self, parse_order};
-use crate::store::reservations::close_reservations;
-use crate::store::{Store, StoreError, WriteTx, scans, shops};
+use crate::store::orders;
+use crate::store::{Store, StoreError, WriteTx, scans, shop_identity, shops};
 
 /// A shop of the configuration.
 pub struct Configured<'a> {
@@ -89,11 +88,11 @@ pub(crate) async fn mismatch(
         .map(|mismatch| mismatch.why))
 }
 
-async fn known(
+pub(crate) async fn known(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
 ) -> Result<(KnownShop, Vec<KnownShop>), StoreError> {
-    let mut others = shops::known_shops(tx.conn()?).await?;
+    let mut others = shop_identity::known_shops(tx.conn()?).await?;
     let own = others.iter().position(|known| known.name == *shop);
     let own = own.map_or_else(
         || KnownShop::new(shop.clone()),
@@ -154,26 +153,6 @@ async fn take_over(
     Ok(())
 }
 
-/// An action for an order with this number that another shop has: it is live, or was sent.
-pub(crate) async fn action_of_other_shop(
-    tx: &mut WriteTx<'_>,
-    shop: &ShopName,
-    code: &OrderCode,
-) -> Result<Option<String>, StoreError> {
-    let found: Option<(String, String)> = sqlx::query_as(
-        "SELECT a.kind, a.shop FROM orders o INDEXED BY orders_code
-         JOIN actions a ON a.shop = o.shop AND a.order_id = o.id
-         WHERE o.code = ? AND o.shop <> ? AND (a.attempts > 0 OR a.state IN ('pending', 'sent', 'unknown')) LIMIT 1",
-    )
-    .bind(code.as_str())
-    .bind(shop.as_str())
-    .fetch_optional(tx.conn()?)
-    .await?;
-    Ok(found.map(|(kind, other)| {
-        format!("shop {other} has the same order, and its {kind} was decided there: look at the order in the cabinet")
-    }))
-}
-
 fn digest(key: &str, token: &str) -> String {
     use std::fmt::Write as _;
     let digest = Sha256::new()
@@ -196,9 +175,9 @@ impl Store {
         now: Timestamp,
     ) -> Result<Vec<(ShopName, ShopName)>, StoreError> {
         let mut tx = self.write().await?;
-        let key = shops::token_key(tx.conn()?).await?;
+        let key = shop_identity::token_key(tx.conn()?).await?;
         let is_configured = |name: &ShopName| configured.iter().any(|shop| shop.name == *name);
-        for known in shops::known_shops(tx.conn()?).await? {
+        for known in shop_identity::known_shops(tx.conn()?).await? {
             if known.is_configured() && !is_configured(&known.name) {
                 shops::set_removed(&mut tx, &known.name, Some(now), now).await?;
             }
@@ -225,39 +204,6 @@ impl Store {
         tx.commit().await?;
         Ok(renamed)
     }
-
-    /// Ends what a removed shop had promised: its units are free for other shops.
-    pub async fn forget_shop(
-        &self,
-        shop: &ShopName,
-        actor: &str,
-        now: Timestamp,
-    ) -> Result<u64, StoreError> {
-        let mut tx = self.write().await?;
-        let (known, _) = known(&mut tx, shop).await?;
-        if known.is_configured() {
-            return Err(StoreError::Refused(format!(
-                "shop {shop} is configured, or was never: only what left the configuration can be forgotten, once the \
-                 daemon or `qabyl once` has run without it"
-            )));
-        }
-        let promised: Vec<String> = sqlx::query_scalar(
-            "SELECT DISTINCT o.body FROM reservations r INDEXED BY reservations_active
-             JOIN orders o ON o.shop = r.shop AND o.id = r.order_id WHERE r.shop = ? AND r.state = 'active'",
-        )
-        .bind(shop.as_str())
-        .fetch_all(tx.conn()?)
-        .await?;
-        for body in &promised {
-            let why = Event::Released("its shop was removed and forgotten".to_owned());
-            close_reservations(&mut tx, shop, &parse_order(body)?, why, now).await?;
-        }
-        shops::set_forgotten(&mut tx, shop, now).await?;
-        let detail = json!({ "orders": promised.len() });
-        tx.audit(now, actor, (shop, None), "shop.forgotten", detail);
-        tx.commit().await?;
-        Ok(promised.len() as u64)
-    }
 }
 
 /// Compares a shop's token with those that it and others had. Returns the shop's earlier name where it was renamed.
@@ -268,7 +214,7 @@ async fn compare_token(
     now: Timestamp,
 ) -> Result<Option<ShopName>, StoreError> {
     let (own, others) = known(tx, &shop.name).await?;
-    let digests = shops::token_digests(tx.conn()?).await?;
+    let digests = shop_identity::token_digests(tx.conn()?).await?;
     let of = |name: &ShopName| {
         let mut digests = digests.iter().filter(|(other, _)| other == name.as_str());
         digests.next().and_then(|(_, digest)| digest.as_deref())

@@ -282,11 +282,8 @@ fn orders<'a>(items: impl Iterator<Item = &'a Item>) -> String {
     if codes.is_empty() {
         return String::new();
     }
-    let more = if codes.len() > ORDERS_MAX {
-        ", …"
-    } else {
-        ""
-    };
+    let has_more = codes.len() > ORDERS_MAX;
+    let more = if has_more { ", …" } else { "" };
     let named = &codes[..codes.len().min(ORDERS_MAX)];
     format!(" ({}{more})", named.join(", "))
 }

@@ -27,6 +27,7 @@ pub(crate) mod promises;
 pub(crate) mod replay;
 pub(crate) mod reservations;
 pub(crate) mod scans;
+pub(crate) mod shop_identity;
 pub(crate) mod shops;
 pub(crate) mod stock;
 pub(crate) mod stock_export;

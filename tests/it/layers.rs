@@ -86,9 +86,14 @@ const CHOICES: &[(&str, usize, &str)] = &[
         "the later of two times of a row; a rule still in a statement: the busiest day of a SKU",
     ),
     (
+        "src/store/shop_identity.rs",
+        2,
+        "a rule still in a statement: which removed shops still matter",
+    ),
+    (
         "src/store/shops.rs",
-        6,
-        "what a row that is joined to another keeps; a rule still in a statement: which shops hold stock",
+        4,
+        "what a row that is joined to another keeps",
     ),
     (
         "src/ledger/clock_repair.rs",
