@@ -87,7 +87,7 @@ pub fn order(bytes: &[u8]) {
                 let data = &json["data"];
                 let named = |value: &Value, name: &str| {
                     value.as_str().map_or_else(
-                        || value.to_string() == name || value.is_null(),
+                        || format!("{value}") == name || value.is_null(),
                         |text| text.trim() == name,
                     )
                 };

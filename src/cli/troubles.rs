@@ -112,7 +112,7 @@ async fn worker(store: &Store, now: Timestamp) -> Result<Option<Trouble>, Failur
 
 fn disk(database: &Path) -> Option<Trouble> {
     let folder = folder_of(database);
-    let free = free_bytes(&folder).filter(|free| *free < FREE_MIN)?;
+    let free = free_bytes(folder).filter(|free| *free < FREE_MIN)?;
     Some(Trouble::new(
         "disk",
         format!(

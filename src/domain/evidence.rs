@@ -301,7 +301,8 @@ impl fmt::Display for Gap {
 
 impl Evidence {
     /// The same, with only those orders not accounted for that may hold one of these SKUs.
-    pub fn about<'a>(&self, wanted: impl Iterator<Item = Wanted<'a>> + Clone) -> Self {
+    #[must_use]
+    pub fn about<'a>(&self, wanted: &(impl Iterator<Item = Wanted<'a>> + Clone)) -> Self {
         let of_them = |order: &&Unaccounted| {
             let mut wanted = wanted.clone();
             wanted.any(|wanted| order.may_hold_now(wanted))

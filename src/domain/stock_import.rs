@@ -73,13 +73,11 @@ pub struct Known {
 impl Known {
     /// Whether the place had units, as its own source says, or else the newest of the others.
     fn had_some(&self) -> bool {
-        match &self.own {
-            Some(own) => own.on_hand > Some(0),
-            None => {
-                let newest = self.others.iter().max_by_key(|other| other.as_of);
-                newest.is_some_and(|other| other.has_some)
-            }
+        if let Some(own) = &self.own {
+            return own.on_hand > Some(0);
         }
+        let newest = self.others.iter().max_by_key(|other| other.as_of);
+        newest.is_some_and(|other| other.has_some)
     }
 }
 

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
+use tokio::task::JoinSet;
 
 /// The right to write for one shop.
 #[derive(Debug)]
@@ -36,11 +37,8 @@ enum State {
     /// The system has no abstract sockets, or forbids them: the lock on the database still protects it.
     Unavailable,
     /// A process has the name; whether it has the token is being asked.
-    #[cfg_attr(
-        not(target_os = "linux"),
-        allow(dead_code, reason = "no abstract sockets")
-    )]
-    Asked,
+    #[allow(dead_code, reason = "dropping it ends the question")]
+    Asked(JoinSet<()>),
     /// Another process for this shop has it.
     Elsewhere,
     /// A process that has no right to it has the name.
@@ -82,7 +80,7 @@ impl Claim {
         let mut state = lock(&self.state);
         match &*state {
             State::Held(_) | State::Unavailable => return true,
-            State::Asked => return false,
+            State::Asked(_) => return false,
             State::Free | State::Elsewhere | State::Usurped => {}
         }
         match bind(&self.secret) {
@@ -93,8 +91,7 @@ impl Claim {
                 State::Elsewhere => return false,
                 State::Usurped => {}
                 _ => {
-                    *state = State::Asked;
-                    ask(&self.secret, &self.state);
+                    *state = State::Asked(ask(&self.secret, &self.state));
                     return false;
                 }
             },
@@ -143,6 +140,7 @@ mod linux {
 
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::UnixStream;
+    use tokio::task::JoinSet;
 
     use super::{Bound, Secret, State, lock};
     use crate::events::log_event;
@@ -152,13 +150,7 @@ mod linux {
 
     /// The name, and the task that proves to others that it is rightly held.
     #[derive(Debug)]
-    pub(super) struct Held(tokio::task::JoinHandle<()>);
-
-    impl Drop for Held {
-        fn drop(&mut self) {
-            self.0.abort();
-        }
-    }
+    pub(super) struct Held(#[expect(dead_code, reason = "dropping it ends the task")] JoinSet<()>);
 
     pub(super) fn bind(secret: &Arc<Secret>) -> Bound {
         let bound = SocketAddr::from_abstract_name(&secret.name)
@@ -174,7 +166,8 @@ mod linux {
             return Bound::Unavailable;
         };
         let secret = Arc::clone(secret);
-        Bound::Held(Held(tokio::spawn(async move {
+        let mut proving = JoinSet::new();
+        proving.spawn(async move {
             loop {
                 match listener.accept().await {
                     Ok((stream, _)) => {
@@ -185,7 +178,8 @@ mod linux {
                     Err(_) => tokio::time::sleep(PROOF_MAX).await,
                 }
             }
-        })))
+        });
+        Bound::Held(Held(proving))
     }
 
     async fn prove(mut stream: UnixStream, secret: &Secret) -> std::io::Result<()> {
@@ -195,9 +189,10 @@ mod linux {
     }
 
     /// Asks the holder of the name for its right to it, and writes the answer into `state`.
-    pub(super) fn ask(secret: &Arc<Secret>, state: &Arc<Mutex<State>>) {
+    pub(super) fn ask(secret: &Arc<Secret>, state: &Arc<Mutex<State>>) -> JoinSet<()> {
         let (secret, state) = (Arc::clone(secret), Arc::clone(state));
-        tokio::spawn(async move {
+        let mut asking = JoinSet::new();
+        asking.spawn(async move {
             let found = match tokio::time::timeout(PROOF_MAX, connect(&secret)).await {
                 Ok(Ok(stream)) => judge(stream, &secret).await,
                 // It ended in the meantime.
@@ -209,6 +204,7 @@ mod linux {
             };
             *lock(&state) = found;
         });
+        asking
     }
 
     async fn connect(secret: &Secret) -> std::io::Result<UnixStream> {
@@ -261,7 +257,9 @@ mod others {
         Bound::Unavailable
     }
 
-    pub(super) fn ask(_: &Arc<Secret>, _: &Arc<Mutex<State>>) {}
+    pub(super) fn ask(_: &Arc<Secret>, _: &Arc<Mutex<State>>) -> super::JoinSet<()> {
+        super::JoinSet::new()
+    }
 }
 
 #[cfg(all(test, target_os = "linux"))]
@@ -272,7 +270,7 @@ mod tests {
     async fn acquire(claim: &Claim) -> bool {
         for _ in 0..500 {
             let acquired = claim.acquire();
-            if !matches!(*lock(&claim.state), State::Asked | State::Free) {
+            if !matches!(*lock(&claim.state), State::Asked(_) | State::Free) {
                 return acquired;
             }
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;

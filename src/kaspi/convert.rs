@@ -135,12 +135,11 @@ fn included_lines(links: &[String], entries: &mut Included<'_>) -> Option<Vec<Li
 
 fn order(wire: &wire::Resource<'_>, asked: &Asked) -> Result<Order, UnreadableOrder> {
     let mut fields = Fields::default();
-    let a: wire::OrderAttributes<'_> = match wire.attributes {
-        Some(raw) => fields.object(Field::Attributes, Some(raw)),
-        None => {
-            fields.note(Field::Attributes, None);
-            wire::OrderAttributes::default()
-        }
+    let a: wire::OrderAttributes<'_> = if let Some(raw) = wire.attributes {
+        fields.object(Field::Attributes, Some(raw))
+    } else {
+        fields.note(Field::Attributes, None);
+        wire::OrderAttributes::default()
     };
     let code = a.code.and_then(name_or_number);
     let id = wire.id.and_then(name_or_number);

@@ -83,7 +83,7 @@ async fn evidence_about(
     let names: Vec<&str> = skus(&lines).collect();
     let listed = tx.listings(&names).await?;
     let lines = listed.facts(&lines, order.pickup_point.as_ref());
-    Ok(evidence.about(lines.wanted()))
+    Ok(evidence.about(&lines.wanted()))
 }
 
 async fn still_due(tx: &mut WriteTx<'_>, due: &Due, now: Timestamp) -> Result<bool, StoreError> {

@@ -164,7 +164,7 @@ impl Pass<'_, '_> {
             sent: candidate.sent.clone(),
             shop_facts: self.shop_facts.clone(),
         };
-        let evidence = self.shop_facts.evidence.about(facts.lines.wanted());
+        let evidence = self.shop_facts.evidence.about(&facts.lines.wanted());
         facts.shop_facts.evidence = evidence;
         facts.shortage = self.note_shortage(candidate, facts.is_short()).await?;
         let decision = decide(&facts, policy, self.now);

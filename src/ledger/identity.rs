@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::observe::{Observed, Reading};
 use crate::domain::identity::{Shown, identify};
-use crate::domain::ids::{Account, ShopName};
+use crate::domain::ids::{Account, PickupPoint, ShopName};
 use crate::domain::known_shop::{KnownShop, ShownBy, StoredMismatch};
 use crate::domain::order::Order;
 use crate::mutant::mutant;
@@ -127,10 +127,7 @@ async fn shown(
 }
 
 fn account_of(order: &Order) -> Option<Account> {
-    order
-        .pickup_point
-        .as_ref()
-        .and_then(|point| point.account())
+    order.pickup_point.as_ref().and_then(PickupPoint::account)
 }
 
 /// Joins a removed shop into the one that it is under a new name.

@@ -107,7 +107,7 @@ pub(crate) async fn decide_again(
         sent: None,
         shop_facts,
     };
-    facts.shop_facts.evidence = facts.shop_facts.evidence.about(facts.lines.wanted());
+    facts.shop_facts.evidence = facts.shop_facts.evidence.about(&facts.lines.wanted());
     let decision = decide(&facts, &recheck.policy_for(&due.kind), now);
     let same_rule = decision.proposed.word() == due.kind.word();
     let waits_only_for_readings = decision.waits_only_for_readings();

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::extract::connect_info::Connected;
 use axum::extract::{ConnectInfo, Request, State};
@@ -21,6 +21,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
 
+use crate::clock::Clock;
 use crate::events::log_event;
 
 /// Most connections at once: a scraper, a health check, a few people.
@@ -58,41 +59,46 @@ const PUBLIC: [&str; 2] = ["/healthz", "/readyz"];
 #[derive(Clone)]
 pub(super) struct Guard {
     token: Option<Arc<SecretString>>,
+    clock: Clock,
     refusals: Arc<Mutex<Refusals>>,
 }
 
 /// Wrong tokens, counted over a short time.
 struct Refusals {
-    since: Instant,
+    /// By the monotonic clock.
+    since: Duration,
     count: u32,
 }
 
 impl Guard {
     /// Requests must carry the token, if one is configured.
-    pub(super) fn new(token: Option<SecretString>) -> Self {
+    pub(super) fn new(token: Option<SecretString>, clock: Clock) -> Self {
         let refusals = Refusals {
-            since: Instant::now(),
+            since: clock.ticks(),
             count: 0,
         };
         Self {
             token: token.map(Arc::new),
+            clock,
             refusals: Arc::new(Mutex::new(refusals)),
         }
     }
 
     /// Why a request is not answered, or whether it is to get yes or no only.
-    fn admit(&self, request: &Request) -> Result<Admitted, Response> {
+    fn admit(&self, request: &Request) -> Result<Admitted, Box<Response>> {
         let headers = request.headers();
         if headers.get_all(header::HOST).iter().count() > 1 {
             let why = "send one Host header\n";
-            return Err((StatusCode::BAD_REQUEST, why).into_response());
+            return Err(Box::new((StatusCode::BAD_REQUEST, why).into_response()));
         }
         let Some(token) = &self.token else {
             if is_for_loopback(headers) {
                 return Ok(Admitted::Fully);
             }
             let why = "ask for 127.0.0.1 or localhost\n";
-            return Err((StatusCode::MISDIRECTED_REQUEST, why).into_response());
+            return Err(Box::new(
+                (StatusCode::MISDIRECTED_REQUEST, why).into_response(),
+            ));
         };
         if carries(headers, token) {
             return Ok(Admitted::Fully);
@@ -103,20 +109,25 @@ impl Guard {
         if headers.contains_key(header::AUTHORIZATION) && self.refuse(request) > REFUSALS_MAX {
             let later = [(header::RETRY_AFTER, REFUSALS_WITHIN.as_secs().to_string())];
             let why = "too many wrong tokens\n";
-            return Err((StatusCode::TOO_MANY_REQUESTS, later, why).into_response());
+            return Err(Box::new(
+                (StatusCode::TOO_MANY_REQUESTS, later, why).into_response(),
+            ));
         }
         let ask = [(header::WWW_AUTHENTICATE, "Bearer")];
         let why = "send the token: Authorization: Bearer …\n";
-        Err((StatusCode::UNAUTHORIZED, ask, why).into_response())
+        Err(Box::new(
+            (StatusCode::UNAUTHORIZED, ask, why).into_response(),
+        ))
     }
 
     /// Counts a wrong token, and logs the first of a while and the one from which they are turned away.
     fn refuse(&self, request: &Request) -> u32 {
         let count = {
             let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
-            if refusals.since.elapsed() > REFUSALS_WITHIN {
+            let ticks = self.clock.ticks();
+            if ticks.saturating_sub(refusals.since) > REFUSALS_WITHIN {
                 *refusals = Refusals {
-                    since: Instant::now(),
+                    since: ticks,
                     count: 0,
                 };
             }
@@ -162,7 +173,7 @@ pub(super) async fn check(
             request.extensions_mut().insert(Unauthenticated);
             next.run(request).await
         }
-        Err(refusal) => refusal,
+        Err(refusal) => *refusal,
     };
     let headers = answer.headers_mut();
     for (name, value) in HEADERS {
@@ -292,8 +303,7 @@ impl AsyncWrite for Connection {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         if self.peer.is_answered.swap(false, Ordering::Relaxed) {
-            let next = tokio::time::Instant::now() + HEAD_MAX;
-            self.head_deadline.as_mut().reset(next);
+            self.head_deadline = Box::pin(tokio::time::sleep(HEAD_MAX));
         }
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }

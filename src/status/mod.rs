@@ -82,7 +82,7 @@ pub async fn serve(
     let listener = tokio::net::TcpListener::bind(address)
         .await
         .map_err(|error| ServeError::Bind(address, error))?;
-    let guard = Guard::new(token);
+    let guard = Guard::new(token, shared.clock.clone());
     let router = Router::new()
         .route("/", get(page::page))
         .route("/healthz", get(healthz))

@@ -83,9 +83,10 @@ fn content(bytes: &[u8], text: &str, file: &Path) -> Result<Content, &'static st
         head.windows(part.len()).any(|window| window == part)
     };
     if bytes.starts_with(b"PK\x03\x04") {
-        return match has(b"application/vnd.oasis.opendocument", 256) {
-            true => Err("an OpenDocument sheet: save as .xlsx"),
-            false => Ok(Content::Workbook),
+        return if has(b"application/vnd.oasis.opendocument", 256) {
+            Err("an OpenDocument sheet: save as .xlsx")
+        } else {
+            Ok(Content::Workbook)
         };
     }
     if bytes.starts_with(b"\xd0\xcf\x11\xe0") {

@@ -41,7 +41,7 @@ pub(super) fn read(text: &str) -> Option<Moment> {
             .is_ok()
     };
     let is_iso_day = !text.contains([':', 'T', ' ']) && text.parse::<Date>().is_ok();
-    if is_iso_day || DAYS.iter().any(|form| is_day(&form)) {
+    if is_iso_day || DAYS.iter().any(is_day) {
         return Some(Moment::None);
     }
     let spaced = text.replace(", ", " ");
@@ -53,7 +53,7 @@ pub(super) fn read(text: &str) -> Option<Moment> {
             .filter(|at| at.year() >= 1970)
     };
     // First those, as `10-00` would be taken for an hour with its offset.
-    let civil = LOCAL.iter().find_map(|form| local(&form));
+    let civil = LOCAL.iter().find_map(local);
     if let (None, Ok(at)) = (civil, text.parse::<Timestamp>()) {
         return Some(Moment::At(at));
     }

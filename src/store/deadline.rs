@@ -106,7 +106,7 @@ impl Store {
             .fetch_all(&mut *reader)
             .await?;
         drop(reader);
-        let waiting: Vec<Waiting> = rows.into_iter().map(waiting).collect::<Result<_, _>>()?;
+        let waiting: Vec<Waiting> = rows.iter().map(waiting).collect::<Result<_, _>>()?;
         let next = page.next(waiting.len(), waiting.last().map(|last| &last.order));
         Ok((waiting, next))
     }
@@ -123,7 +123,7 @@ impl Store {
             .bind(code)
             .fetch_optional(&mut *reader)
             .await?;
-        row.map(waiting).transpose()
+        row.as_ref().map(waiting).transpose()
     }
 
     /// Records that people are notified of these orders, with their notices.
@@ -160,7 +160,7 @@ impl Store {
     }
 }
 
-fn waiting(row: Row) -> Result<Waiting, StoreError> {
+fn waiting(row: &Row) -> Result<Waiting, StoreError> {
     let held = row.held_cause.is_some() || row.verdict.as_deref() == Some("hold");
     let decision = row.decision.as_deref();
     let decision: Option<Decision> = decision.and_then(|body| serde_json::from_str(body).ok());

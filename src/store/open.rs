@@ -149,7 +149,7 @@ fn refuse_network_file_system(path: &Path) -> Result<(), StoreError> {
         // Opening the file says why.
         return Ok(());
     };
-    match network_file_system(i64::from(found.f_type)) {
+    match network_file_system(found.f_type) {
         None => Ok(()),
         Some(name) => Err(StoreError::Open {
             path: path.to_owned(),

@@ -112,9 +112,12 @@ fn a_file_of_the_world_gives_its_level_or_its_message(
 fn saved(rows: &str) -> Vec<(&'static str, Vec<u8>)> {
     let rows: Vec<Vec<&str>> = rows.lines().map(|row| row.split('|').collect()).collect();
     let text = |delimiter: &str| {
-        let cell = |cell: &&str| match cell.contains([';', ',', '\t']) {
-            true => format!("\"{cell}\""),
-            false => (*cell).to_owned(),
+        let cell = |cell: &&str| {
+            if cell.contains([';', ',', '\t']) {
+                format!("\"{cell}\"")
+            } else {
+                (*cell).to_owned()
+            }
         };
         let line = |row: &Vec<&str>| row.iter().map(cell).collect::<Vec<_>>().join(delimiter);
         rows.iter()

@@ -56,7 +56,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ("[[stock.sources]]\nname = \"a\"\nurl = \"http://example.kz/a.csv\"", "3:7: stock.sources.url: http:// lets anybody on the way change the stock: only on this machine itself; use https://, or fetch the file and name it with file"),
     ("[[stock.sources]]\nname = \"a\"\nkind = \"moysklad\"\nurl = \"https://example.kz\"", "3:8: stock.sources.kind: moysklad is reserved and cannot be read yet; export its stock to a file (Остатки, Экспорт) and name it with file"),
     ("[[stock.sources]]\nname = \"a\"\nkind = \"google-sheet\"\nfile = \"a.csv\"", "4:8: stock.sources: a google-sheet has an address; give url, as in the browser, instead of file"),
-    ("[[stock.sources]]\nname = \"a\"\nfile = \"a.csv\"\ncolumns = { on_hand = 5 }", "4:23: stock.sources.columns.on_hand: expected the name of a column in quotes, found 5; such as \"Остаток\""),
+    ("[[stock.sources]]\nname = \"a\"\nfile = \"a.csv\"\ncolumns = { on_hand = 5 }", "4:11: stock.sources.columns: expected the name of a column in quotes, found 5; such as \"Остаток\""),
     ("[[stock.sources]]\nname = \"a\"\nfile = \"a\"\nwarehouses = { \"Main\" = 1 }", "4:25: stock.sources.warehouses.Main: expected a pickup point in quotes, found 1; such as \"PP1\""),
     ("[[stock.sources]]\nname = \"a\"\nkind = \"al-style\"\nurl = \"http://api.al-style.kz/api\"", "4:7: stock.sources.url: http:// lets anybody on the way change the stock: only on this machine itself; use https://, or fetch the file and name it with file"),
     ("[[shops]]\nname = \"a\"\nmerchant_uid = 30000001", "3:16: shops.merchant_uid: expected text in quotes, found 30000001"),

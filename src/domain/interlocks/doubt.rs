@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::case::{Case, Finding, Remedy};
 use crate::domain::availability::{ClosedBy, Coverage, Doubt};
+use crate::domain::facts::LineFacts;
 use crate::domain::stock::Level;
 
 /// When an order is decided again that waits for a reading.
@@ -18,7 +19,7 @@ const NAMED_MAX: usize = 3;
 /// What the lines in doubt make of the proposal; `None` where there are none.
 pub(super) fn check(case: &Case<'_>) -> Option<Finding> {
     let lines = case.facts.lines().iter();
-    let levels = lines.flat_map(|line| line.levels());
+    let levels = lines.flat_map(LineFacts::levels);
     let in_doubt =
         levels.filter(|(_, level, wanted)| level.interval().coverage(*wanted) == Coverage::InDoubt);
     let in_doubt: Vec<(&str, &Level, i64)> = in_doubt.collect();

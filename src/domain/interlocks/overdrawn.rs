@@ -2,11 +2,12 @@
 //! cancelled on it.
 
 use super::case::{Case, Finding, Remedy};
+use crate::domain::facts::LineFacts;
 use crate::domain::stock::Level;
 
 pub(super) fn check(case: &Case<'_>) -> Option<Finding> {
     let lines = case.facts.lines().iter();
-    let mut levels = lines.flat_map(|line| line.levels());
+    let mut levels = lines.flat_map(LineFacts::levels);
     let (sku, level, _) =
         levels.find(|(_, level, _): &(&str, &Level, i64)| level.is_overdrawn())?;
     let why = format!(

@@ -46,7 +46,7 @@ pub(super) async fn note(
             let states = feeds.store.stock_sources().await?;
             let state = states.iter().find(|state| state.name == source.name);
             let judged = judge(feeds, state).await?;
-            judged.or_else(|| doubtful(check.doubts.clone()?))
+            judged.or_else(|| check.doubts.clone().map(doubtful))
         }
     };
     let same = was.map(|(_, trouble)| &trouble.code) == now.as_ref().map(|(t, _)| &t.code);
@@ -72,15 +72,15 @@ pub(super) async fn note(
 }
 
 /// Rows that were imported as unknown.
-fn doubtful(problem: String) -> Option<TroubleWithHint> {
+fn doubtful(problem: String) -> TroubleWithHint {
     let code = "S006".to_owned();
-    Some((Trouble { code, problem }, DOUBTFUL))
+    (Trouble { code, problem }, DOUBTFUL)
 }
 
 /// The same content has the same doubts.
 fn still_doubtful(was: Option<&(Timestamp, Trouble)>) -> Option<TroubleWithHint> {
     let (_, trouble) = was.filter(|(_, trouble)| trouble.code == "S006")?;
-    doubtful(trouble.problem.clone())
+    Some(doubtful(trouble.problem.clone()))
 }
 
 fn is_of_reading(trouble: &Trouble) -> bool {

@@ -30,6 +30,7 @@ pub(super) struct Input {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the file")]
 pub(super) struct OrderInput {
     /// Since the approval.
     pub(super) age: Option<Span>,

@@ -116,7 +116,7 @@ async fn root_by_sudo_reads_the_files_of_the_user_who_called_it() {
         return;
     }
     set_mode(&desk.path(".env"), 0o600);
-    chown(&desk.path(".env"), Some(ANOTHER_USER), None).unwrap();
+    chown(desk.path(".env"), Some(ANOTHER_USER), None).unwrap();
     for (user, is_theirs) in [(ANOTHER_USER, true), (54_322, false)] {
         let mut command = desk.command(&["config", "check"]);
         command.env("SUDO_UID", user.to_string());

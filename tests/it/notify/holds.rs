@@ -341,7 +341,7 @@ async fn each_action_is_in_exactly_one_digest() {
     let notifier = notifier(&world, vec![hook(&receiver)], BOUNDS).await;
     world.once().await;
     // 19:59 in Almaty: sent before the digest's hour, confirmed after it.
-    world.time.advance(Duration::from_secs(9 * 3600 - 60));
+    world.time.advance(Duration::from_mins(9 * 60 - 1));
     world.place_plain(&[("900000801", "A", 1)]);
     world.poll_and_decide().await;
     world.act().await;
