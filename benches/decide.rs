@@ -93,6 +93,8 @@ fn order(seed: u32, now: Timestamp) -> Facts {
             planned_delivery_at: None,
             handed_over_at: None,
             cancellation_reason: None,
+            delivery_cost: None,
+            entries: None,
             unread: Vec::new(),
         },
         first_seen_at: None,

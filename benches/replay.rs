@@ -202,6 +202,8 @@ fn order(seed: u32, now: Timestamp) -> anyhow::Result<Facts> {
             planned_delivery_at: Some(now + SignedDuration::from_hours(48)),
             handed_over_at: None,
             cancellation_reason: None,
+            delivery_cost: None,
+            entries: None,
             unread: Vec::new(),
         },
         first_seen_at: None,

@@ -17,6 +17,8 @@ CREATE TABLE shops (
   -- Finished orders placed before this were deleted after their retention period: a list that shows
   -- one of them shows nothing new.
   orders_deleted_before  INTEGER,
+  -- when the lines of an order first added up to its total: from then on those that do not are not believed
+  sums_agree_at  INTEGER,
   -- the merchant account whose orders it reads: configured, or learned from their pickup points
   account        TEXT CHECK (account <> ''),
   -- a keyed digest of its token, by which a shop is recognised under another name
@@ -89,6 +91,11 @@ CREATE TABLE orders (
   lines_problem   TEXT,
   -- the SKUs of unreadable lines, where they could be read: it may hold units of these alone
   lines_skus      TEXT CHECK (lines_skus IS NULL OR json_valid(lines_skus)),
+  -- the lines in one text, to be compared with what lists show
+  lines_digest    TEXT,
+  -- lines that contradict the order's total, and when they were first seen: another reading that agrees may be believed
+  doubted_lines   TEXT,
+  doubted_at      INTEGER,
   -- when its lines are to be read, or read again; NULL: at once where they are unread, never where they are
   -- known. Not the present moment: a clock set back would delay them.
   lines_due_at    INTEGER,
@@ -111,6 +118,7 @@ CREATE TABLE orders (
   CHECK ((lines_state IN ('unreadable', 'not_needed')) = (lines_problem IS NOT NULL)),
   CHECK (lines_state <> 'unreadable' OR lines_due_at IS NOT NULL),
   CHECK (lines_state NOT IN ('resolved', 'not_needed') OR lines_due_at IS NULL),
+  CHECK ((doubted_lines IS NULL) = (doubted_at IS NULL)),
   CHECK (lines_skus IS NULL OR lines_state = 'unreadable'),
   CHECK ((shortage_since IS NULL) = (shortage_scans = 0)),
   CHECK ((shortage_since IS NULL) = (shortage_scan IS NULL))

@@ -150,6 +150,18 @@ pub const MUTANTS: &[(&str, &str)] = &[
         "an accepted order whose lines cannot be read holds nothing after five requests",
     ),
     (
+        "r15_line_sums_ignored",
+        "lines are believed although they contradict the order's total",
+    ),
+    (
+        "r8_other_lines_ignored",
+        "a list that shows other lines with the same total changes nothing",
+    ),
+    (
+        "r9_unread_order_is_certain",
+        "units of an order whose new lines are unread count as sold, and cancel others",
+    ),
+    (
         "r15_unread_fields_ignored",
         "a new order is decided although one of its fields could not be read",
     ),

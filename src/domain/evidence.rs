@@ -6,7 +6,7 @@
 //! | use | sweep begun at most … ago | and ended at most … ago | and not begun before | archive | unaccounted orders |
 //! |---|---|---|---|---|---|
 //! | accept | `sweep_age_max` | | | | none |
-//! | accept of the last units | `sweep_age_max` | `last_units_age_max` | the order was first seen | ended as recently, and after the order was seen | none |
+//! | accept of the last units | `sweep_age_max` | `last_units_age_max` | the order was first seen | ended as recently, and not begun before the order was seen | none |
 //! | cancel | `sweep_age_max` | `cancel_age_max` | stock was counted | | may be |
 //! | first POST of an accept | `sweep_age_max` | | | | none found since the decision |
 //! | repeated POST of an accept | `sweep_age_max` | | | | may be |
@@ -358,7 +358,7 @@ impl Evidence {
         }
         let is_fresh = |archive: Interval| {
             let event = needs.not_begun_before.map(NotBefore::at);
-            !is_older(archive.end, limit) && event.is_none_or(|event| archive.end >= event)
+            !is_older(archive.end, limit) && event.is_none_or(|event| archive.start >= event)
         };
         if self.archive.is_some_and(is_fresh) {
             return None;

@@ -22,6 +22,7 @@ pub mod ids;
 pub mod interlocks;
 pub mod known_shop;
 pub mod limits;
+pub mod line_sums;
 pub mod money;
 pub mod near_sku;
 pub mod notice;

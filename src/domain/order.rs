@@ -208,6 +208,12 @@ pub struct Order {
     pub handed_over_at: Option<Timestamp>,
     /// Kaspi's reason for its cancellation; not all of them can be given by a merchant (KASPI_API §3).
     pub cancellation_reason: Option<String>,
+    /// What the delivery costs the buyer, where it is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery_cost: Option<Money>,
+    /// How many entries it names, where it names any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entries: Option<u32>,
     /// Fields that came in another form than Kaspi documents: their values are unknown.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unread: Vec<UnreadField>,

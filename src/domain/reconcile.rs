@@ -113,7 +113,8 @@ pub fn reservation_effect(order: &Order) -> ReservationEffect {
         }
         // Units of an order with an unknown status are not available.
         Status::Other(_) if order.state == State::Archive => ReservationEffect::Doubt,
-        Status::Other(_)
+        // So are those of one in a state of accepted orders whose status has not followed.
+        Status::Other(_) | Status::ApprovedByBank
             if order.is_in_accepted_state() && !mutant("r6_unknown_status_holds_nothing") =>
         {
             if order.handed_over_at.is_some() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Asked, Page, convert, gate};
+use super::{Asked, Page, convert, entries, gate};
 use crate::domain::ids::Sku;
 use crate::domain::order::{Lines, Order};
 use crate::net;
@@ -36,7 +36,7 @@ pub fn order(bytes: &[u8]) -> Result<Order, String> {
 /// # Errors
 /// The answer is not JSON.
 pub fn entries(bytes: &[u8]) -> Result<Lines, String> {
-    convert::lines(bytes)
+    entries::lines(bytes)
 }
 
 /// The merchant's SKU of a master product; `None` where it has none.

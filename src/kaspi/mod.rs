@@ -6,6 +6,7 @@ mod breaker;
 mod claim;
 mod convert;
 pub mod decode;
+mod entries;
 mod error;
 mod fields;
 mod gate;

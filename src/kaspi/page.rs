@@ -11,8 +11,6 @@ pub struct OrderRead {
     pub order: Order,
     /// Its lines, where the list included all of them.
     pub lines: Option<Vec<Line>>,
-    /// How many entries the order names, where it names any.
-    pub entries: Option<u32>,
 }
 
 /// An order whose id could not be read. It is reported, never dropped.

@@ -10,7 +10,7 @@ use super::gate::Blocked;
 use super::includes::Includes;
 use super::page::{Asked, Page};
 use super::transport::{Method, WireResponse};
-use super::{ApiError, Shared, convert, json};
+use super::{ApiError, Shared, convert, entries, json};
 use crate::domain::ids::{MasterProduct, OrderId, Sku};
 use crate::domain::order::{Lines, Order, State, Status, UnreadableLines};
 use crate::net::Backoff;
@@ -197,7 +197,7 @@ impl Reader {
     /// (KASPI_API §4).
     pub async fn lines(&self, id: &OrderId) -> Result<Lines, ApiError> {
         let path = format!("/v2/orders/{}/entries", segment(id.as_str()));
-        let read = self.get(path, Vec::new(), convert::lines).await;
+        let read = self.get(path, Vec::new(), entries::lines).await;
         let mut lines = match read {
             Err(ApiError::NotFound) => {
                 let why = "Kaspi shows no entries (404)";

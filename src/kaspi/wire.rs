@@ -95,6 +95,8 @@ pub(super) struct OrderAttributes<'a> {
     #[serde(default, borrow)]
     pub(super) total_price: Raw<'a>,
     #[serde(default, borrow)]
+    pub(super) delivery_cost: Raw<'a>,
+    #[serde(default, borrow)]
     pub(super) creation_date: Raw<'a>,
     #[serde(default, borrow)]
     pub(super) state: Raw<'a>,

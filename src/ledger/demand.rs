@@ -4,6 +4,7 @@ use super::facts::skus;
 use crate::domain::ids::ShopName;
 use crate::domain::order::{Line, Lines, Order};
 use crate::domain::stock_ledger::Demand;
+use crate::domain::unaccounted::LinesState;
 use crate::store::{StoreError, WriteTx, orders};
 
 /// Units that an order needs by its stored lines, or by what a person said of it; `None` while they are unknown.
@@ -12,7 +13,8 @@ pub(crate) async fn known_demands(
     shop: &ShopName,
     order: &Order,
 ) -> Result<Option<Vec<Demand>>, StoreError> {
-    if !orders::are_lines_known(tx, shop, &order.id).await? {
+    let state = orders::lines_state_of(tx, shop, &order.id).await?;
+    if !matches!(state, Some(LinesState::Known | LinesState::Resolved)) {
         return Ok(None);
     }
     let lines = orders::known_lines(tx, shop, &order.id).await?;

@@ -35,6 +35,7 @@ pub(crate) struct Known {
     origin: Option<String>,
     decided_status: Option<String>,
     lines_failures: i64,
+    pub(crate) lines_digest: Option<String>,
 }
 
 impl Known {
@@ -70,7 +71,7 @@ impl Known {
 // A cross join, as it keeps its order: the readings drive, and each order is searched. The other way
 // round every order the shop ever had would be compared with every reading.
 pub(crate) const KNOWN: &str = "
-SELECT o.id, o.status, o.body, o.lines_state, o.seen_at, o.lines_failures,
+SELECT o.id, o.status, o.body, o.lines_state, o.seen_at, o.lines_failures, o.lines_digest,
   (SELECT COUNT(*) FROM reservations r WHERE r.shop = o.shop AND r.order_id = o.id AND r.state <> 'released')
     AS held_total,
   (SELECT COUNT(*) FROM reservations r WHERE r.shop = o.shop AND r.order_id = o.id AND r.state = 'active')

@@ -15,6 +15,7 @@ pub(crate) mod forgotten_shops;
 pub(crate) mod holds;
 pub(crate) mod identity;
 pub(crate) mod known_orders;
+pub(crate) mod lines;
 pub(crate) mod manual_decisions;
 pub(crate) mod observe;
 pub(crate) mod obstacles;

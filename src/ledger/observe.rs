@@ -9,11 +9,13 @@ use serde_json::json;
 
 use super::amended;
 use super::known_orders::{Known, known, live};
+use super::lines;
 use super::order_units::{reconcile_units, reserve_seen};
 use super::pickup_points;
 use super::transitions::leave_to_person;
 use crate::domain::action::{End, Event};
 use crate::domain::ids::ShopName;
+use crate::domain::line_sums;
 use crate::domain::order::{Line, Order};
 use crate::domain::reconcile::{self, ActionEnd, ReservationEffect};
 use crate::mutant::mutant;
@@ -135,7 +137,7 @@ pub(crate) async fn observe(
                 orders::insert(tx, shop, order, reading.asked_at, now).await?;
                 observed.new += 1;
                 if let Some(lines) = &reading.lines {
-                    orders::put_lines(tx, shop, &order.id, lines, now).await?;
+                    lines::take(tx, shop, order, lines, now).await?;
                 }
                 observed.released +=
                     reconcile_units(tx, shop, (order, reading.skew), None, now).await?;
@@ -154,7 +156,7 @@ pub(crate) async fn observe(
                 let before = (row.body != body)
                     .then(|| orders::parse_order(&row.body))
                     .transpose()?;
-                let is_edited = before.as_ref().is_some_and(|b| b.total != order.total);
+                let is_edited = is_amended(row, reading, before.as_ref());
                 let has_moved = |before: &Order| before.pickup_point != order.pickup_point;
                 if row.held_active > 0 && before.as_ref().is_some_and(has_moved) {
                     pickup_points::follow_order(tx, shop, order, now).await?;
@@ -166,7 +168,7 @@ pub(crate) async fn observe(
                         // What a person said of it is not needed any more.
                         orders::forget_lines(tx, shop, &order.id).await?;
                     }
-                    orders::put_lines(tx, shop, &order.id, lines, now).await?;
+                    lines::take(tx, shop, order, lines, now).await?;
                     amended::adjust_reservations(tx, shop, order, now).await?;
                 }
                 if is_withdrawn {
@@ -191,6 +193,23 @@ pub(crate) async fn observe(
     batch.write(tx, shop, now).await?;
     orders::touch(tx, &unchanged).await?;
     Ok(observed)
+}
+
+/// Whether the order is another one than was read before: its total changed, it names another number of entries, or
+/// the list shows other lines.
+fn is_amended(row: &Known, reading: &Reading, before: Option<&Order>) -> bool {
+    let order = &reading.order;
+    let differs = |before: &Order| {
+        let named = before.entries.zip(order.entries);
+        before.total != order.total || named.is_some_and(|(before, now)| before != now)
+    };
+    if before.is_some_and(differs) {
+        return true;
+    }
+    let (Some(stored), Some(lines)) = (&row.lines_digest, &reading.lines) else {
+        return false;
+    };
+    *stored != line_sums::digest(lines) && !mutant("r8_other_lines_ignored")
 }
 
 /// Whether an order departed before its lines were read. It keeps its last state and blocks accepts until its lines

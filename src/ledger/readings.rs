@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::identity;
 use super::observe::{self, Observed, Reading};
-use super::{amended, departures, known_orders, order_units};
+use super::{amended, departures, known_orders, lines, order_units};
 use crate::crash_point::crash_point;
 use crate::domain::ids::ShopName;
 use crate::domain::order::{Lines, Order};
@@ -125,7 +125,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
-        for (asked, lines) in read {
+        for (asked, answer) in read {
             // It may have moved on since it was asked about: what is stored says what its lines mean.
             let Some((stored, _)) = tx.order_and_lines(shop, &asked.id).await? else {
                 continue;
@@ -139,19 +139,21 @@ impl Store {
             } else {
                 &stored
             };
-            match lines {
+            match answer {
                 Ok(Lines::Known(lines)) => {
                     let linked = orders::newly_linked(&mut tx, shop, &order.id, lines).await?;
-                    orders::put_lines(&mut tx, shop, &order.id, lines, now).await?;
+                    if !lines::take(&mut tx, shop, order, lines, now).await? {
+                        continue;
+                    }
                     amended::adjust_reservations(&mut tx, shop, order, now).await?;
                     if !mutant("r9_linked_after_departure_ignored") {
                         departures::add_late_linked_goods(&mut tx, shop, order, linked, now)
                             .await?;
                     }
                 }
-                Ok(Lines::Unreadable(lines)) => {
+                Ok(Lines::Unreadable(unread)) => {
                     orders::lines_asked(&mut tx, shop, &order.id).await?;
-                    orders::lines_failed(&mut tx, shop, &order.id, Some(lines), retry_at).await?;
+                    orders::lines_failed(&mut tx, shop, &order.id, Some(unread), retry_at).await?;
                 }
                 Err(why) => {
                     if *why == NoLines::Failed {

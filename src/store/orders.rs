@@ -9,6 +9,7 @@ use crate::crash_point::crash_point;
 use crate::domain::facts::ShortageSeen;
 use crate::domain::hold::HoldCause;
 use crate::domain::ids::{OrderCode, OrderId, ShopName};
+use crate::domain::line_sums::digest;
 use crate::domain::order::{Line, Order, UnreadableLines};
 use crate::domain::unaccounted::{LinesState, has_unknown_status};
 
@@ -31,10 +32,13 @@ pub(crate) async fn put_lines(
     let is_unlinked = lines.iter().any(|line| line.sku.is_none());
     let due_at = is_unlinked.then(|| now.saturating_add(LINK_RETRY).unwrap_or(now));
     sqlx::query(
-        "UPDATE orders SET lines_state = 'known', lines_problem = NULL, lines_skus = NULL, lines_due_at = ?
+        "UPDATE orders SET lines_state = 'known', lines_problem = NULL, lines_skus = NULL, lines_due_at = ?,
+           lines_digest = ?, doubted_lines = NULL, doubted_at = NULL
          WHERE shop = ? AND id = ?",
     )
     .bind(due_at.map(ms))
+    // What has no SKU yet is not compared with lists: somebody may link it.
+    .bind((!is_unlinked).then(|| digest(lines)))
     .bind(shop.as_str())
     .bind(order.as_str())
     .execute(tx.conn()?)
@@ -90,7 +94,8 @@ pub(crate) async fn forget_lines(
 ) -> Result<(), StoreError> {
     delete_lines(tx, shop, order).await?;
     sqlx::query(
-        "UPDATE orders SET lines_state = 'unread', lines_problem = NULL, lines_skus = NULL, lines_due_at = NULL, lines_failures = 0,
+        "UPDATE orders SET lines_state = 'unread', lines_problem = NULL, lines_skus = NULL, lines_digest = NULL, lines_due_at = NULL,
+           lines_failures = 0, doubted_lines = NULL, doubted_at = NULL,
            shortage_since = NULL, shortage_scans = 0, shortage_scan = NULL
          WHERE shop = ? AND id = ?",
     )
@@ -144,6 +149,42 @@ pub(crate) async fn lines_not_needed(
     .bind(order.as_str())
     .execute(tx.conn()?)
     .await?;
+    Ok(())
+}
+
+/// The lines that contradicted the order's total, as a digest, and when they were first seen.
+pub(crate) async fn doubted_lines(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    order: &OrderId,
+) -> Result<Option<(String, Timestamp)>, StoreError> {
+    let row: Option<(Option<String>, Option<i64>)> =
+        sqlx::query_as("SELECT doubted_lines, doubted_at FROM orders WHERE shop = ? AND id = ?")
+            .bind(shop.as_str())
+            .bind(order.as_str())
+            .fetch_optional(tx.conn()?)
+            .await?;
+    match row {
+        Some((Some(lines), Some(seen_at))) => Ok(Some((lines, super::at(seen_at)?))),
+        _ => Ok(None),
+    }
+}
+
+/// Stores lines that contradict the order's total, as a digest.
+pub(crate) async fn doubt_lines(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    order: &OrderId,
+    lines: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE orders SET doubted_lines = ?, doubted_at = ? WHERE shop = ? AND id = ?")
+        .bind(lines)
+        .bind(ms(now))
+        .bind(shop.as_str())
+        .bind(order.as_str())
+        .execute(tx.conn()?)
+        .await?;
     Ok(())
 }
 
@@ -216,19 +257,6 @@ pub(crate) async fn resolve_lines(
     .execute(tx.conn()?)
     .await?;
     Ok(())
-}
-
-/// Whether the order's lines are known, from Kaspi or from a person.
-pub(crate) async fn are_lines_known(
-    tx: &mut WriteTx<'_>,
-    shop: &ShopName,
-    order: &OrderId,
-) -> Result<bool, StoreError> {
-    let state = lines_state_of(tx, shop, order).await?;
-    Ok(matches!(
-        state,
-        Some(LinesState::Known | LinesState::Resolved)
-    ))
 }
 
 /// How far the order's lines are read; `None` where there is no such order.

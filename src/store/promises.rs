@@ -40,6 +40,7 @@ struct Row {
     kaspi_delivery: bool,
     is_departure_dated: bool,
     pre_order: bool,
+    is_unread: bool,
 }
 
 /// A level, and what promises to look for.
@@ -60,7 +61,8 @@ SELECT j.value ->> 3 AS level, j.value ->> 4 AS place, r.shop, r.order_id, o.cod
   MAX(o.created_at, COALESCE(o.listed_at, 0)) AS there_at, o.body ->> '$.approved_at' AS approved_at,
   COALESCE(o.state = 'KASPI_DELIVERY' OR o.body ->> '$.kaspi_delivery', 0) AS kaspi_delivery,
   r.state = 'consumed' AND o.body ->> '$.handed_over_at' IS NOT NULL AS is_departure_dated,
-  COALESCE(o.body ->> '$.pre_order', 0) AS pre_order
+  COALESCE(o.body ->> '$.pre_order', 0) AS pre_order,
+  (o.unread_fields = 1 OR o.lines_state IN ('unread', 'unreadable')) AS is_unread
 FROM json_each(?1) j
 CROSS JOIN reservations r ON r.id IN (
   SELECT id FROM reservations INDEXED BY reservations_of_level
@@ -160,6 +162,7 @@ fn promise(row: Row) -> Result<Promise, StoreError> {
         },
         state: order::State::from(row.order_state),
         status: Status::from(row.status),
+        is_unread: row.is_unread,
     })
 }
 

@@ -282,3 +282,30 @@ pub(crate) async fn note_deleted(
     .await?;
     Ok(())
 }
+
+/// Notes that the lines of an order of the shop add up to its total.
+pub(crate) async fn note_sums_agree(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE shops SET sums_agree_at = ? WHERE name = ? AND sums_agree_at IS NULL")
+        .bind(ms(now))
+        .bind(shop.as_str())
+        .execute(tx.conn()?)
+        .await?;
+    Ok(())
+}
+
+/// Whether the lines of an order of the shop were ever seen to add up to its total.
+pub(crate) async fn do_sums_agree(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+) -> Result<bool, StoreError> {
+    let agree: Option<bool> =
+        sqlx::query_scalar("SELECT sums_agree_at IS NOT NULL FROM shops WHERE name = ?")
+            .bind(shop.as_str())
+            .fetch_optional(tx.conn()?)
+            .await?;
+    Ok(agree.unwrap_or(false))
+}

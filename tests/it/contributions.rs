@@ -45,6 +45,7 @@ fn promise() -> Promise {
         seen_at: at(7 * 60),
         state: State::KaspiDelivery,
         status: Status::AcceptedByMerchant,
+        is_unread: false,
         kaspi_delivery: true,
         is_departure_dated: true,
         pre_order: false,

@@ -154,6 +154,8 @@ async fn the_sample_order_whole() {
         planned_delivery_at: Some(ms(1_772_650_799_000)),
         handed_over_at: None,
         cancellation_reason: None,
+        delivery_cost: Some(Money::from_tenge(500)),
+        entries: Some(1),
         unread: Vec::new(),
     };
     assert_eq!(read.order, expected);

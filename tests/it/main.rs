@@ -21,6 +21,7 @@ mod housekeep;
 mod identity;
 mod large_backlog;
 mod layers;
+mod line_sums;
 mod lists;
 mod log;
 mod long_queue;

@@ -362,7 +362,8 @@ async fn a_failing_archive_does_not_stop_the_sweep() {
     let order = world.view("960000035").await.order;
     assert_eq!(order.status.as_str(), "CANCELLED");
     assert_eq!(world.posts("960000036"), [""; 0]);
-    assert_eq!(world.posts("960000037"), ["accept"]);
+    let why = world.why("960000037").await;
+    assert_eq!(world.posts("960000037"), ["accept"], "{why}");
     world.kaspi().forget_scripts();
     world.quiet().await;
     assert_eq!(world.posts("960000036"), ["accept"]);

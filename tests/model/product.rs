@@ -312,6 +312,8 @@ fn order(seen: Seen, now: Timestamp) -> Order {
         planned_delivery_at: None,
         handed_over_at: None,
         cancellation_reason: None,
+        delivery_cost: None,
+        entries: None,
         unread: Vec::new(),
     }
 }

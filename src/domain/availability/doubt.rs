@@ -18,6 +18,8 @@ pub enum Reason {
     OtherShopNotRead,
     /// The order is being cancelled, or its status is unknown: the units may be back.
     OrderUnsettled,
+    /// The order, or what it holds now, could not be read in full.
+    OrderUnread,
     /// It is unknown whether the units left.
     DepartureUnknown,
     /// The order was accepted before the count, and its units may have left before it: Kaspi may show that
@@ -107,6 +109,7 @@ impl Reason {
             Self::NotConfirmed => "its accept is not seen at Kaspi yet",
             Self::OtherShopNotRead => "its shop was not read since the count, or not lately",
             Self::OrderUnsettled => "it is being cancelled, or its status is unknown",
+            Self::OrderUnread => "the order could not be read in full since",
             Self::DepartureUnknown => "it is unknown whether the goods left",
             Self::MayHaveLeft => "the goods may have left before the count",
             Self::LeftNearCount => "the goods left near the count, before or after it",

@@ -52,6 +52,8 @@ pub struct Promise {
     pub state: State,
     /// The order's status, as last read.
     pub status: Status,
+    /// Whether the order, or what it holds now, could not be read in full.
+    pub is_unread: bool,
     /// Whether Kaspi's couriers take the goods: it then shows when they do.
     pub kaspi_delivery: bool,
     /// Whether Kaspi showed a date of the hand-over.
@@ -156,6 +158,9 @@ impl Promise {
             self.status,
             Status::ApprovedByBank | Status::AcceptedByMerchant
         ) || self.pre_order && self.has_arrived();
+        if self.is_unread && !mutant("r9_unread_order_is_certain") {
+            return Kind::in_doubt(Reason::OrderUnread, ClosedBy::Sweep);
+        }
         if !is_settled && !mutant("r9_being_cancelled_is_certain") {
             return Kind::in_doubt(Reason::OrderUnsettled, ClosedBy::Sweep);
         }

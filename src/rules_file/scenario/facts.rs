@@ -91,6 +91,8 @@ fn order(input: &OrderInput, now: Timestamp) -> Result<Order, EmptyId> {
         planned_delivery_at: None,
         handed_over_at: None,
         cancellation_reason: None,
+        delivery_cost: None,
+        entries: None,
         unread: if input.unread {
             vec![UnreadField {
                 field: Field::TotalPrice,

@@ -55,6 +55,8 @@ fn order() -> Order {
         planned_delivery_at: None,
         handed_over_at: None,
         cancellation_reason: None,
+        delivery_cost: None,
+        entries: None,
         unread: Vec::new(),
     }
 }
