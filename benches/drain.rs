@@ -52,7 +52,7 @@ async fn drain() -> anyhow::Result<()> {
     std::fs::write(
         &file,
         format!(
-            "[database]\npath = \"bench.db\"\n[kaspi]\nbase_url = \"{}\"\nrate_per_second = 100000\n\
+            "[database]\npath = \"bench.db\"\n[kaspi]\nbase_url = \"{}\"\nrate_start = 100000\nrate_per_second = 100000\n\
              max_in_flight = {IN_FLIGHT}\n[[shops]]\nname = \"bench\"\ntoken_env = \"UNUSED\"\nmode = \"act\"\n",
             server.base_url()
         ),

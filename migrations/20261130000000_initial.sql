@@ -123,6 +123,24 @@ CREATE TABLE orders (
   CHECK ((shortage_since IS NULL) = (shortage_scans = 0)),
   CHECK ((shortage_since IS NULL) = (shortage_scan IS NULL))
 ) STRICT;
+-- The last good pace of a shop's requests: the next start begins with half of it.
+CREATE TABLE paces (
+  shop        TEXT PRIMARY KEY,
+  per_second  REAL NOT NULL CHECK (per_second > 0)
+) STRICT;
+-- Orders that Kaspi answers 404 for since they were last seen, asked about ever more rarely.
+CREATE TABLE orders_not_found (
+  shop      TEXT NOT NULL,
+  order_id  TEXT NOT NULL,
+  -- the first and the last such answer, and their number
+  since     INTEGER NOT NULL,
+  last_at   INTEGER NOT NULL,
+  times     INTEGER NOT NULL CHECK (times > 0),
+  -- when it is asked about again
+  ask_at    INTEGER NOT NULL,
+  PRIMARY KEY (shop, order_id),
+  FOREIGN KEY (shop, order_id) REFERENCES orders (shop, id) ON DELETE CASCADE
+) STRICT;
 CREATE INDEX orders_code ON orders (code);
 CREATE INDEX orders_open ON orders (shop, state, status, created_at);
 CREATE INDEX orders_seen ON orders (shop, first_seen_at);

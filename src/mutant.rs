@@ -98,6 +98,10 @@ pub const MUTANTS: &[(&str, &str)] = &[
         "an accept does not wait for an order found missing since it was decided",
     ),
     (
+        "r6_sent_is_accounted_for",
+        "an order whose accept had no answer counts as accounted for once it left the list of new orders",
+    ),
+    (
         "r6_old_sweep_suffices",
         "a POST is repeated on a sweep of any age",
     ),

@@ -126,7 +126,7 @@ fn configure(
 ) -> Result<(Config, crate::config::Shop), super::Failure> {
     let file = folder.0.join("qabyl.toml");
     let text = format!(
-        "[database]\npath = \"demo.db\"\n[kaspi]\nbase_url = \"{}\"\nrate_per_second = 100\nmax_in_flight = 8\n\
+        "[database]\npath = \"demo.db\"\n[kaspi]\nbase_url = \"{}\"\nrate_start = 100\nrate_per_second = 100\nmax_in_flight = 8\n\
          [log]\nformat = \"text\"\nfilter = \"error\"\n[http]\nlisten = \"\"\n\
          [interlocks]\ncancel_confirm_after = \"2s\"\ncancels_per_hour_max = 200\n\
          [[shops]]\nname = \"demo\"\ntoken_env = \"QABYL_DEMO_TOKEN\"\nmode = \"act\"\n",

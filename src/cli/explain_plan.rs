@@ -88,6 +88,7 @@ async fn act_steps(
         sighting_age_max: settings.sighting_age_max,
         cancel_sweep_age_max,
         swept_at: None,
+        newest_list_at: store.newest_list_at(shop).await?,
         free_slots: settings.max_in_flight,
         is_idle: true,
     };

@@ -97,7 +97,10 @@ pub struct Kaspi {
         deserialize_with = "duration::within::<_, MS_100, MINUTES_5>"
     )]
     pub request_timeout: Duration,
-    /// Requests per second and shop; above 0.
+    /// Requests per second and shop at the first start; above 0.
+    #[serde(deserialize_with = "number::rate")]
+    pub rate_start: f64,
+    /// Most requests per second and shop; above 0. The pace adapts below it.
     #[serde(deserialize_with = "number::rate")]
     pub rate_per_second: f64,
     /// Requests at the same time, per shop; at least 1.

@@ -25,6 +25,7 @@ pub mod limits;
 pub mod line_sums;
 pub mod money;
 pub mod near_sku;
+pub mod not_found;
 pub mod notice;
 pub mod order;
 pub mod order_version;

@@ -51,6 +51,8 @@ kinds! {
     KaspiUp = "kaspi.up",
     /// What a shop reads belongs to another merchant or shop.
     ShopMismatch = "shop.mismatch",
+    /// Kaspi knows none of several orders that it showed before.
+    OrdersNotFound = "orders.not_found",
     /// All stock levels are too old to decide on.
     StockStale = "stock.stale",
     /// Many SKUs fell to zero at once.

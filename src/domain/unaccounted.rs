@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{OrderCode, OrderId, Sku};
+use super::not_found::NotFound;
 use super::order::{State, Status};
 use crate::mutant::mutant;
 
@@ -231,6 +232,14 @@ pub struct WaitingOrder {
     pub created_at: Timestamp,
     /// When the newest request that showed it was sent.
     pub seen_at: Timestamp,
+    /// Whether an accept of ours is to be carried out or under way: its units are reserved.
+    pub is_accepting: bool,
+    /// Whether Kaspi answered that accept with success: then it explains why the order left the list.
+    pub is_accepted_by_us: bool,
+    /// Kaspi's answers that it does not know the order, since it was last seen.
+    pub not_found: Option<NotFound>,
+    /// When it is asked about again after such an answer.
+    pub ask_at: Option<Timestamp>,
 }
 
 impl WaitingOrder {
@@ -239,6 +248,16 @@ impl WaitingOrder {
         self.listed_scan.is_none_or(|scan| scan < list.scan)
             && self.created_at >= list.from
             && self.seen_at < list.started_at
+    }
+
+    /// Whether it may hold units that no reservation counts, once it is missing from a list. An accept of ours
+    /// was decided with its reservation: accepted or not, its units are counted. An order that Kaspi does not know
+    /// holds nothing that is not counted either, once that is certain.
+    pub fn is_unaccounted(&self) -> bool {
+        let not_found = self
+            .not_found
+            .is_some_and(|not_found| self.is_accepting || not_found.is_believed());
+        !self.is_accepted_by_us && !not_found
     }
 }
 
@@ -342,6 +361,10 @@ mod tests {
             from: at(10),
         };
         let order = WaitingOrder {
+            is_accepting: false,
+            is_accepted_by_us: false,
+            not_found: None,
+            ask_at: None,
             listed_scan: Some(6),
             created_at: at(10),
             seen_at: at(99),

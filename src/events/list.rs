@@ -68,6 +68,8 @@ events! {
             "the shop's token shows its own orders again; work goes on";
         SHOP_RENAMED "shop.renamed" INFO [] ["shop" "before"]
             "a shop was recognised under a new name: its orders, holds and pause go on under it";
+        ORDERS_NOT_FOUND "orders.not_found" ERROR ["K405"] ["code" "shop" "orders" "hint"]
+            "Kaspi answers 404 for several orders that it showed before: they are asked about ever more rarely, other orders go on";
         SHOP_CAUGHT_UP "shop.caught_up" INFO [] ["shop" "listed" "new" "changed"]
             "after a restore, everything that happened since the backup is read; work goes on";
         SHOP_HOUR "shop.hour" INFO [] ["shop" "new" "accepted" "cancelled" "held" "waiting" "stuck" "requests" "ok" "denied" "refused" "asked_to_wait" "server_error" "not_sent" "timeout" "broken" "cancel_share" "stock_age_s"]

@@ -1,15 +1,18 @@
-//! Admission of a shop's requests: rate limit, concurrency, pauses that Kaspi asks for, circuit breaker.
-//! Every result updates them, and Kaspi's clock with them.
+//! Admission of a shop's requests: pace, concurrency, pauses that Kaspi asks for, circuit breaker. All requests come
+//! out of one budget, the most urgent class first. Every result updates the pace, and Kaspi's clock with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::Notify;
 
+use super::blocked::Blocked;
 use super::breaker::{Breaker, Permission};
+use super::pace::Pace;
 use super::rate_limit::RateLimit;
+use super::request_class::RequestClass;
 use super::transport::{Method, TransportError, WireResponse};
 use super::view::{BreakerState, GateView, class};
 use crate::clock::Clock;
@@ -18,7 +21,9 @@ use crate::net;
 /// A shop's limits (KASPI_API §6).
 #[derive(Debug, Clone, Copy)]
 pub struct GateSettings {
-    /// Requests per second.
+    /// Requests per second at the first start.
+    pub rate_start: f64,
+    /// Most requests per second.
     pub rate_per_second: f64,
     /// Requests in flight at once.
     pub max_in_flight: usize,
@@ -27,7 +32,15 @@ pub struct GateSettings {
 #[derive(Debug)]
 struct State {
     breaker: Breaker,
+    pace: Pace,
     rate_limit: RateLimit,
+    /// Requests that wait for their turn: the most urgent first, then the oldest.
+    waiting: BTreeSet<Place>,
+    /// Requests that asked for a turn so far.
+    asked: u64,
+    /// Turns taken so far.
+    turns: u64,
+    in_flight: usize,
     paused_until: Option<Duration>,
     skew: Option<SignedDuration>,
     requests: u64,
@@ -38,25 +51,87 @@ struct State {
     retry_tenths: u32,
 }
 
+/// A request's place among those that wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    class: RequestClass,
+    /// Its number: older requests have lower ones.
+    number: u64,
+}
+
+/// Every so many turns, the request that has waited longest goes first, whatever it is for: no class waits for ever.
+const TURNS_BY_CLASS: u64 = 8;
+
 /// Admits one shop's requests.
 #[derive(Debug)]
 pub(super) struct Gate {
     clock: Clock,
-    slots: Semaphore,
+    slots: usize,
     state: Mutex<State>,
+    /// A turn was taken or ended, or a pause began.
+    changed: Notify,
 }
 
-/// Why a request is not admitted now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Blocked {
-    /// Kaspi asked for a pause.
-    Paused { until: Timestamp },
-    /// The circuit breaker is open.
-    Breaker { until: Timestamp },
+/// The right to send one request. Without [`Turn::sent`] it is given back when dropped.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    gate: &'a Gate,
+    sent_at: Option<Duration>,
+}
+
+impl Turn<'_> {
+    /// Notes that the request is sent now.
+    pub(super) fn sent(&mut self) {
+        self.sent_at = Some(self.gate.clock.ticks());
+        self.gate.state().requests += 1;
+    }
+
+    /// Records the request's result.
+    pub(super) fn record(self, method: Method, answer: &Result<WireResponse, TransportError>) {
+        let took = self
+            .sent_at
+            .map(|at| self.gate.clock.ticks().saturating_sub(at));
+        self.gate.record(method, answer, took.unwrap_or_default());
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut state = self.gate.state();
+        state.in_flight = state.in_flight.saturating_sub(1);
+        if self.sent_at.is_none() {
+            state.rate_limit.give_back();
+        }
+        drop(state);
+        self.gate.changed.notify_waiters();
+    }
+}
+
+/// A request that waits. It leaves its place when dropped.
+struct Waiting<'a> {
+    gate: &'a Gate,
+    place: Place,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.gate.state().waiting.remove(&self.place);
+        self.gate.changed.notify_waiters();
+    }
+}
+
+/// What a waiting request does next.
+enum Next {
+    /// It is sent.
+    Go,
+    /// It is the next one, and the pace allows it after this long.
+    In(Duration),
+    /// It waits for a change.
+    Later,
 }
 
 /// The pause after a 429 without a usable `Retry-After`.
-const PAUSE_DEFAULT: Duration = Duration::from_secs(5);
+const PAUSE_DEFAULT: Duration = Duration::from_secs(2);
 /// The shortest pause after a 429.
 const PAUSE_SHORTEST: Duration = Duration::from_secs(1);
 /// The longest pause after a 429: a server's mistake must not stop a shop for a day.
@@ -78,10 +153,16 @@ impl Gate {
     pub(super) fn new(settings: &GateSettings, clock: Clock) -> Self {
         Self {
             clock,
-            slots: Semaphore::new(settings.max_in_flight.max(1)),
+            slots: settings.max_in_flight.max(1),
+            changed: Notify::new(),
             state: Mutex::new(State {
                 breaker: Breaker::new(),
-                rate_limit: RateLimit::new(settings.rate_per_second),
+                pace: Pace::new(settings.rate_start, settings.rate_per_second),
+                rate_limit: RateLimit::default(),
+                waiting: BTreeSet::new(),
+                asked: 0,
+                turns: 0,
+                in_flight: 0,
                 paused_until: None,
                 skew: None,
                 requests: 0,
@@ -105,32 +186,40 @@ impl Gate {
             .unwrap_or(Timestamp::MAX)
     }
 
-    /// Waits for the rate limit and a free slot. Pauses are not waited for: the error says when they end.
-    pub(super) async fn acquire(&self, method: Method) -> Result<SemaphorePermit<'_>, Blocked> {
+    /// Waits for this request's turn. Pauses are not waited for: the error says when they end.
+    pub(super) async fn acquire(
+        &self,
+        method: Method,
+        class: RequestClass,
+    ) -> Result<Turn<'_>, Blocked> {
         self.check_pause()?;
         let asked_at = self.clock.ticks();
-        let Ok(permit) = self.slots.acquire().await else {
-            return Err(Blocked::Paused {
-                until: self.clock.now(),
-            });
-        };
-        // The shop's own clock, so that a test's time counts for the rate limit too.
-        while let Err(wait) = self.take_turn() {
-            self.clock.sleep(wait).await;
+        let waiting = self.wait_in_line(class);
+        loop {
+            let mut changed = std::pin::pin!(self.changed.notified());
+            changed.as_mut().enable();
+            match self.next(waiting.place) {
+                Next::Go => break,
+                // The shop's own clock, so that a test's time counts for the pace too.
+                Next::In(wait) => self.clock.sleep(wait).await,
+                Next::Later => changed.await,
+            }
+            self.check_pause()?;
         }
-        self.check_pause()?;
+        let turn = Turn {
+            gate: self,
+            sent_at: None,
+        };
+        drop(waiting);
         let mut state = self.state();
-        state.waited += self.clock.ticks().saturating_sub(asked_at);
-        match state
-            .breaker
-            .request(method == Method::Get, self.clock.ticks())
-        {
+        let now = self.clock.ticks();
+        state.waited += now.saturating_sub(asked_at);
+        match state.breaker.request(method == Method::Get, now) {
             Permission::Granted => {
-                state.requests += 1;
                 state.retry_tenths =
                     (state.retry_tenths + RETRY_TENTHS_EARNED).min(RETRY_TENTHS_MAX);
                 drop(state);
-                Ok(permit)
+                Ok(turn)
             }
             Permission::NotBefore(ticks) => {
                 drop(state);
@@ -141,9 +230,39 @@ impl Gate {
         }
     }
 
-    fn take_turn(&self) -> Result<(), Duration> {
-        let now = self.clock.ticks();
-        self.state().rate_limit.take(now)
+    fn wait_in_line(&self, class: RequestClass) -> Waiting<'_> {
+        let mut state = self.state();
+        state.asked += 1;
+        let place = Place {
+            class,
+            number: state.asked,
+        };
+        state.waiting.insert(place);
+        Waiting { gate: self, place }
+    }
+
+    fn next(&self, place: Place) -> Next {
+        let mut state = self.state();
+        let first = if state.turns % TURNS_BY_CLASS == TURNS_BY_CLASS - 1 {
+            state.waiting.iter().min_by_key(|place| place.number)
+        } else {
+            state.waiting.first()
+        };
+        if first != Some(&place) || state.in_flight >= self.slots {
+            return Next::Later;
+        }
+        let (now, rate) = (self.clock.ticks(), state.pace.rate());
+        match state.rate_limit.take(now, rate) {
+            Ok(()) => {
+                state.turns += 1;
+                state.in_flight += 1;
+                Next::Go
+            }
+            Err(wait) => {
+                state.pace.waited(now);
+                Next::In(wait)
+            }
+        }
     }
 
     fn check_pause(&self) -> Result<(), Blocked> {
@@ -166,8 +285,18 @@ impl Gate {
         is_available
     }
 
-    /// Records a request's result: Kaspi's clock, a pause it asks for, an outage.
-    pub(super) fn record(&self, method: Method, answer: &Result<WireResponse, TransportError>) {
+    /// Starts from a pace that was good before. Only before the first request.
+    pub(super) fn start_from(&self, rate: f64) {
+        self.state().pace.start_from(rate);
+    }
+
+    /// Records a request's result: Kaspi's clock, the pace, a pause Kaspi asks for, an outage.
+    fn record(
+        &self,
+        method: Method,
+        answer: &Result<WireResponse, TransportError>,
+        took: Duration,
+    ) {
         let now = self.clock.now();
         let ticks = self.clock.ticks();
         let mut state = self.state();
@@ -186,6 +315,10 @@ impl Gate {
                     .unwrap_or(now);
                 let pause = pause_after_429(answer.retry_after.as_deref(), kaspi_now);
                 state.paused_until = Some(ticks + pause);
+                state.pace.refused(ticks);
+                self.changed.notify_waiters();
+            } else if answer.status < 500 && answer.status != 408 {
+                state.pace.answered(ticks, took);
             }
             if answer.status >= 500 || answer.status == 408 {
                 state.outages += 1;
@@ -194,6 +327,9 @@ impl Gate {
                 state.breaker.succeeded();
             }
         } else {
+            if matches!(answer, Err(TransportError::Timeout)) {
+                state.pace.timed_out(ticks);
+            }
             state.outages += 1;
             state.breaker.failed(ticks);
         }
@@ -235,6 +371,7 @@ impl Gate {
             breaker,
             paused_until,
             skew,
+            pace: state.pace.rate(),
             requests: state.requests,
             outages: state.outages,
             classes: state.classes.clone(),
@@ -251,8 +388,8 @@ mod tests {
     fn a_pause_is_as_long_as_asked_within_limits() {
         let now: Timestamp = "2026-11-24T01:00:00Z".parse().unwrap();
         for (header, seconds) in [
-            (None, 5),
-            (Some("soon"), 5),
+            (None, 2),
+            (Some("soon"), 2),
             (Some("7"), 7),
             (Some("0"), 1),
             (Some("86400"), 900),

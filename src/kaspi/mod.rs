@@ -1,6 +1,7 @@
 //! The only module that knows Kaspi's HTTP and JSON (KASPI_API). Reading and writing are separate: a
 //! [`Reader`] cannot change anything, and a [`Writer`] exists only for a shop in mode `act`.
 
+mod blocked;
 mod bounded;
 mod breaker;
 mod claim;
@@ -10,14 +11,19 @@ mod entries;
 mod error;
 mod fields;
 mod gate;
+#[cfg(test)]
+mod hidden_limit;
 mod http;
 mod includes;
 mod json;
+mod pace;
 mod page;
 mod plain;
 mod rate_limit;
 mod reader;
 mod release;
+mod request_class;
+mod slowness;
 mod transport;
 mod view;
 mod wire;
@@ -28,12 +34,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
+pub use blocked::Blocked;
 pub use error::ApiError;
-pub use gate::GateSettings;
+pub use gate::{GateSettings, Turn};
 pub use http::{HttpSettings, HttpTransport};
 pub use page::{Asked, OrderRead, Page, UnreadableOrder};
 pub use plain::{PlainApi, PostError, parse_plain};
 pub use reader::{ListQuery, Reader};
+pub use request_class::RequestClass;
 pub use transport::{Method, Transport, TransportError, WireRequest, WireResponse};
 pub use view::{BreakerState, CLASSES, GateView};
 pub use writer::Writer;
@@ -168,6 +176,11 @@ impl Client {
     /// for a silent server. Writes continue to their end.
     pub fn end_reads(&self) {
         self.shared.reads_ended.cancel();
+    }
+
+    /// Starts from half of a pace that was good before a restart. Only before the first request.
+    pub fn resume_pace(&self, pace: f64) {
+        self.shared.gate.start_from(pace / 2.0);
     }
 
     /// Counters and state, for the status page.

@@ -6,9 +6,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 
-use super::gate::Blocked;
 use super::transport::{Method, TransportError, WireRequest, WireResponse};
-use super::{ApiError, Reader, Shared, json};
+use super::{ApiError, Reader, RequestClass, Shared, json};
 
 /// Why a POST has no answer to go on with, by what is known of its effect.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -66,13 +65,15 @@ impl PlainApi {
         set_header(&mut request, "Content-Type", content_type);
         let held_back =
             |until: Timestamp| PostError::NotSent(format!("requests are held back until {until}"));
-        let permit = self.shared.gate.acquire(Method::Post).await;
-        let permit = permit.map_err(|why| match why {
-            Blocked::Paused { until } | Blocked::Breaker { until } => held_back(until),
-        })?;
+        let turn = self
+            .shared
+            .gate
+            .acquire(Method::Post, RequestClass::Other)
+            .await;
+        let mut turn = turn.map_err(|blocked| held_back(blocked.until()))?;
+        turn.sent();
         let answer = self.shared.transport.send(&request).await;
-        drop(permit);
-        self.shared.gate.record(Method::Post, &answer);
+        turn.record(Method::Post, &answer);
         let answer = answer.map_err(|error| match error {
             TransportError::NotSent(why) => PostError::NotSent(why),
             error => PostError::Unknown(error.to_string()),

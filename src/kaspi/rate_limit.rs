@@ -11,42 +11,39 @@ const BURST_MAX: u32 = 4;
 const WINDOW_MARGIN: f64 = 1.02;
 
 /// A sliding window: no span of its length has more requests than the rate allows.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct RateLimit {
-    burst: u32,
-    window: Duration,
     /// Ticks at which the last requests were sent, oldest first.
     sent: VecDeque<Duration>,
 }
 
 impl RateLimit {
-    pub(super) fn new(rate_per_second: f64) -> Self {
+    /// Takes the right to send a request now at this many requests a second, or says how long to wait. Counted when
+    /// it is sent: a process that was stopped for a while does not send all at once what had queued up.
+    pub(super) fn take(&mut self, now: Duration, rate_per_second: f64) -> Result<(), Duration> {
         let rate = rate_per_second.max(0.001);
         let fitting = (1..=BURST_MAX)
             .rev()
             .find(|burst| f64::from(*burst) <= rate);
         let burst = fitting.unwrap_or(1);
-        Self {
-            burst,
-            window: Duration::from_secs_f64(f64::from(burst) / rate * WINDOW_MARGIN),
-            sent: VecDeque::new(),
-        }
-    }
-
-    /// Takes the right to send a request now, or says how long to wait. Counted when it is sent: a process
-    /// that was stopped for a while does not send all at once what had queued up.
-    pub(super) fn take(&mut self, now: Duration) -> Result<(), Duration> {
-        if self.sent.len() >= self.burst as usize
-            && let Some(oldest) = self.sent.front()
-        {
-            let left = (*oldest + self.window).saturating_sub(now);
+        let window = Duration::from_secs_f64(f64::from(burst) / rate * WINDOW_MARGIN);
+        let within = self.sent.len().checked_sub(burst as usize);
+        if let Some(oldest) = within.and_then(|index| self.sent.get(index)) {
+            let left = (*oldest + window).saturating_sub(now);
             if !left.is_zero() {
                 return Err(left);
             }
+        }
+        if self.sent.len() >= BURST_MAX as usize {
             self.sent.pop_front();
         }
         self.sent.push_back(now);
         Ok(())
+    }
+
+    /// Gives back the right taken last: nothing was sent with it.
+    pub(super) fn give_back(&mut self) {
+        self.sent.pop_back();
     }
 }
 
@@ -56,11 +53,11 @@ mod tests {
 
     /// Ticks at which requests are sent that wait no longer than they must.
     fn sent_at(rate: f64, requests: usize) -> Vec<Duration> {
-        let mut limit = RateLimit::new(rate);
+        let mut limit = RateLimit::default();
         let mut now = Duration::from_secs(100);
         let mut times = Vec::new();
         while times.len() < requests {
-            match limit.take(now) {
+            match limit.take(now, rate) {
                 Ok(()) => times.push(now),
                 Err(wait) => now += wait,
             }

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::gate::Blocked;
+use super::blocked::Blocked;
 use super::includes::Includes;
 use super::page::{Asked, Page};
 use super::transport::{Method, WireResponse};
-use super::{ApiError, Shared, convert, entries, json};
+use super::{ApiError, RequestClass, Shared, convert, entries, json};
 use crate::domain::ids::{MasterProduct, OrderId, Sku};
 use crate::domain::order::{Lines, Order, State, Status, UnreadableLines};
 use crate::net::Backoff;
@@ -45,6 +45,7 @@ pub struct ListQuery {
 #[derive(Clone)]
 pub struct Reader {
     shared: Arc<Shared>,
+    class: RequestClass,
     products: Arc<Mutex<HashMap<MasterProduct, Sku>>>,
     includes: Arc<Includes>,
 }
@@ -53,8 +54,18 @@ impl Reader {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         Self {
             shared,
+            class: RequestClass::Other,
             products: Arc::default(),
             includes: Arc::default(),
+        }
+    }
+
+    /// The same reader, for requests of this class.
+    #[must_use]
+    pub fn of_class(&self, class: RequestClass) -> Self {
+        Self {
+            class,
+            ..self.clone()
         }
     }
 
@@ -314,18 +325,18 @@ impl Reader {
         request: &super::WireRequest,
         parse: &impl Fn(&[u8]) -> Result<T, String>,
     ) -> Result<T, ApiError> {
-        let permit =
-            self.shared
-                .gate
-                .acquire(Method::Get)
-                .await
-                .map_err(|denied| match denied {
-                    Blocked::Paused { until } => ApiError::Snooze { until },
-                    Blocked::Breaker { until } => ApiError::Breaker { until },
-                })?;
+        let mut turn = self
+            .shared
+            .gate
+            .acquire(Method::Get, self.class)
+            .await
+            .map_err(|blocked| match blocked {
+                Blocked::Paused { until } => ApiError::Snooze { until },
+                Blocked::Breaker { until } => ApiError::Breaker { until },
+            })?;
+        turn.sent();
         let answer = self.shared.transport.send(request).await;
-        drop(permit);
-        self.shared.gate.record(Method::Get, &answer);
+        turn.record(Method::Get, &answer);
         let answer = answer.map_err(|error| ApiError::Outage(error.to_string()))?;
         self.judge(&answer)?;
         parse(&answer.body).map_err(|why| {

@@ -17,7 +17,7 @@ pub enum BreakerState {
 }
 
 /// Counters and state of a shop's requests.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct GateView {
     /// State of the circuit breaker.
     pub breaker: BreakerState,
@@ -25,6 +25,8 @@ pub struct GateView {
     pub paused_until: Option<Timestamp>,
     /// Kaspi's clock minus ours.
     pub skew: Option<SignedDuration>,
+    /// Requests a second that are sent at most now.
+    pub pace: f64,
     /// Requests sent since the start.
     pub requests: u64,
     /// Requests without a usable answer.

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
-use super::gate::Blocked;
+use super::blocked::Blocked;
+use super::gate::Turn;
 use super::transport::{Method, TransportError, WireResponse};
-use super::{Shared, convert, json, reader, wire};
+use super::{RequestClass, Shared, convert, json, reader, wire};
 use crate::domain::action::Outcome;
 use crate::domain::denial::Denial;
 use crate::domain::ids::{OrderCode, OrderId};
@@ -34,9 +35,22 @@ impl Writer {
         claim.is_none_or(super::claim::Claim::acquire)
     }
 
+    /// Waits for the turn of one POST. It is asked for before the attempt is written: what may not be sent now is no
+    /// attempt.
+    ///
+    /// # Errors
+    /// Kaspi asked for a pause, or is out of order.
+    pub async fn turn(&self) -> Result<Turn<'_>, Blocked> {
+        self.shared
+            .gate
+            .acquire(Method::Post, RequestClass::Act)
+            .await
+    }
+
     /// Accepts an order. Not sent once the clock has passed `send_by` ticks.
     pub async fn accept(
         &self,
+        turn: Turn<'_>,
         id: &OrderId,
         code: &OrderCode,
         send_by: Option<Duration>,
@@ -47,14 +61,14 @@ impl Writer {
             cancellation_reason: None,
             cancellation_comment: None,
         };
-        self.post(id, attributes, send_by).await
+        self.post(turn, id, attributes, send_by).await
     }
 
     /// Cancels an order. Not sent once the clock has passed `send_by` ticks.
     pub async fn cancel(
         &self,
-        id: &OrderId,
-        code: &OrderCode,
+        turn: Turn<'_>,
+        (id, code): (&OrderId, &OrderCode),
         reason: CancelReason,
         comment: &str,
         send_by: Option<Duration>,
@@ -65,11 +79,12 @@ impl Writer {
             cancellation_reason: Some(reason.as_str()),
             cancellation_comment: Some(comment),
         };
-        self.post(id, attributes, send_by).await
+        self.post(turn, id, attributes, send_by).await
     }
 
     async fn post(
         &self,
+        mut turn: Turn<'_>,
         id: &OrderId,
         attributes: wire::WriteAttributes<'_>,
         send_by: Option<Duration>,
@@ -94,24 +109,9 @@ impl Writer {
             Some(body),
         );
         request.send_by = send_by;
-        let permit = match self.shared.gate.acquire(Method::Post).await {
-            Ok(permit) => permit,
-            Err(Blocked::Paused { until }) => {
-                return Outcome::NotSent {
-                    until,
-                    why: "Kaspi asked to wait".to_owned(),
-                };
-            }
-            Err(Blocked::Breaker { until }) => {
-                return Outcome::NotSent {
-                    until,
-                    why: "the circuit breaker is open after several outages".to_owned(),
-                };
-            }
-        };
+        turn.sent();
         let answer = self.shared.transport.send(&request).await;
-        drop(permit);
-        self.shared.gate.record(Method::Post, &answer);
+        turn.record(Method::Post, &answer);
         match answer {
             Ok(answer) => self.judge(&answer, id),
             Err(TransportError::NotSent(why)) => self.not_sent(why),

@@ -7,7 +7,8 @@ use serde_json::json;
 use crate::crash_point::crash_point;
 use crate::mutant::mutant;
 use crate::store::{
-    Store, StoreError, actions, feeds, ms, orders, reservations, scans, stock, stock_history,
+    Store, StoreError, actions, feeds, ms, not_found, orders, reservations, scans, stock,
+    stock_history,
 };
 
 /// A clock that steps back by less than this is only being adjusted.
@@ -54,6 +55,7 @@ impl Store {
         let mut tx = self.write().await?;
         scans::delete_ahead(&mut tx, now).await?;
         orders::repair_times(&mut tx, now).await?;
+        not_found::repair_times(&mut tx, now).await?;
         actions::repair_times(&mut tx, settled, now).await?;
         stock::repair_times(&mut tx, now).await?;
         stock_history::delete_ahead(&mut tx, now).await?;

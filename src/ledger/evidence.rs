@@ -32,6 +32,9 @@ impl WriteTx<'_> {
         let mut missing = Vec::new();
         let mut read_at: HashMap<Option<i64>, Option<Timestamp>> = HashMap::new();
         for stored in unaccounted::missing_from_new_list(self.conn()?, shop).await? {
+            if !stored.order.is_unaccounted() {
+                continue;
+            }
             let list = stored.order.listed_scan;
             let since = match read_at.get(&list) {
                 Some(known) => *known,

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::kaspi_clock::KaspiClock;
 use super::write_access::WriteAccess;
@@ -10,7 +10,7 @@ use super::{StageError, meter, unreadable};
 use crate::clock::Clock;
 use crate::domain::action::RetryPolicy;
 use crate::domain::denial::Denial;
-use crate::domain::ids::ShopName;
+use crate::domain::ids::{OrderId, ShopName};
 use crate::domain::policy::Policy;
 use crate::events::log_event;
 use crate::kaspi::{ApiError, Reader};
@@ -106,6 +106,8 @@ pub struct Ctx {
     pub meter: meter::Meter,
     policy: RwLock<Arc<Policy>>,
     random: Mutex<fastrand::Rng>,
+    /// The pace that was stored last.
+    stored_pace: Mutex<Option<f64>>,
     pub(super) unreadable: unreadable::Unreadable,
 }
 
@@ -114,6 +116,12 @@ pub struct Ctx {
 pub fn other_shops_max_age(sweep_every: SignedDuration) -> SignedDuration {
     (sweep_every * 2).max(SignedDuration::from_secs(10))
 }
+
+/// Orders that Kaspi does not know are reported from this many on: single ones may be deleted.
+const NOT_FOUND_FROM: u64 = 3;
+
+/// A pace that differs by this factor is stored.
+const PACE_DIFFERS: f64 = 1.1;
 
 impl Ctx {
     /// Joins a shop's parts.
@@ -135,6 +143,7 @@ impl Ctx {
             meter: meter::Meter::default(),
             policy: RwLock::new(parts.policy),
             random: Mutex::new(fastrand::Rng::with_seed(parts.seed)),
+            stored_pace: Mutex::default(),
             unreadable: unreadable::Unreadable::default(),
         }
     }
@@ -177,6 +186,47 @@ impl Ctx {
             );
         }
         Ok(())
+    }
+
+    /// Records that Kaspi does not know an order that it showed before. Returns when it is asked about again.
+    pub(super) async fn not_found(&self, order: &OrderId) -> Result<Timestamp, StoreError> {
+        let (jitter, now) = (self.jitter(), self.clock.now());
+        let store = &self.store;
+        store.note_not_found(&self.shop, order, jitter, now).await
+    }
+
+    /// Reports, once while it lasts, that Kaspi knows none of several orders that it showed before.
+    pub(super) async fn note_not_found_orders(&self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let missing = self.store.not_found_orders(&self.shop).await?;
+        let Some(missing) = missing.filter(|missing| missing.count >= NOT_FOUND_FROM) else {
+            return Ok(());
+        };
+        let store = &self.store;
+        if store.report_not_found(&self.shop, missing, now).await? {
+            log_event!(
+                ORDERS_NOT_FOUND, shop = %self.shop, code = "K405", orders = missing.count,
+                hint = "check that the token is this shop's; wait where Kaspi may lag behind",
+                "Kaspi knows none of {} orders that it showed before: is this the right shop's token?", missing.count
+            );
+        }
+        Ok(())
+    }
+
+    /// Stores the pace of the shop's requests, where it differs from what was stored last.
+    pub(super) async fn remember_pace(&self) -> Result<(), StoreError> {
+        let pace = self.reader.view().pace;
+        {
+            let mut stored = self
+                .stored_pace
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            if stored.is_some_and(|stored| (stored / pace).max(pace / stored) < PACE_DIFFERS) {
+                return Ok(());
+            }
+            *stored = Some(pace);
+        }
+        self.store.set_pace(&self.shop, pace).await
     }
 
     /// Logs actions that a reading showed to have ended, and what it showed of the shop's identity.

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Ctx, StageError};
 use crate::crash_point::crash_point;
 use crate::domain::order::{Lines, Order, Status};
-use crate::kaspi::ApiError;
+use crate::kaspi::{ApiError, RequestClass};
 use crate::ledger::{LinesRead, NoLines};
 use crate::mutant::mutant;
 
@@ -32,8 +32,8 @@ pub(super) struct Report {
 /// A database error, or Kaspi denied access; other failures are counted and tried again later.
 pub(super) async fn read(
     ctx: &Ctx,
-    status: &Status,
-    from: Timestamp,
+    class: RequestClass,
+    (status, from): (&Status, Timestamp),
 ) -> Result<Report, StageError> {
     let mut report = Report::default();
     if mutant("r15_lines_never_read") && *status == Status::ApprovedByBank {
@@ -43,9 +43,10 @@ pub(super) async fn read(
         .store
         .lines_wanted(&ctx.shop, (status, from), ctx.clock.now(), BATCH)
         .await?;
+    let reader = ctx.reader.of_class(class);
     let mut answers = stream::iter(wanted)
         .map(async |wanted| {
-            let answer = ctx.reader.lines(&wanted.order.id).await;
+            let answer = reader.lines(&wanted.order.id).await;
             (wanted.order, answer)
         })
         .buffer_unordered(ctx.settings.max_in_flight.max(1))

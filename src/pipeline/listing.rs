@@ -11,7 +11,7 @@ use super::{Ctx, StageError, Window};
 use crate::crash_point::crash_point;
 use crate::domain::ids::OrderId;
 use crate::domain::order::{State, Status};
-use crate::kaspi::{ApiError, ListQuery, Page};
+use crate::kaspi::{ApiError, ListQuery, Page, RequestClass};
 use crate::ledger::{Observed, Reading};
 use crate::store::StoreError;
 
@@ -28,6 +28,7 @@ pub(super) const CLOCK_MOVES: SignedDuration = SignedDuration::from_secs(60);
 /// What to list.
 #[derive(Debug, Clone)]
 pub(super) struct Wanted {
+    pub(super) class: RequestClass,
     pub(super) state: State,
     pub(super) status: Option<Status>,
     pub(super) window: Window,
@@ -203,9 +204,10 @@ async fn read_round(
         size: PAGE_SIZE,
         include_entries: wanted.include_entries,
     };
+    let reader = ctx.reader.of_class(wanted.class);
     let fetch = async |page: u32| {
         let asked_at = ctx.clock.now();
-        let page = ctx.reader.list(&query(page)).await?;
+        let page = reader.list(&query(page)).await?;
         crash_point("list.page_read");
         Ok((asked_at, page))
     };

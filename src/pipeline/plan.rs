@@ -1,8 +1,7 @@
 //! Plans a stage's requests before the first is sent: a pure function of the stored state and both clocks.
 //! A stage loads the state, plans, and carries the plan out; `qabyl explain --plan` prints it.
 //!
-//! Every step of a plan names its [`RequestClass`]. A budget of requests for each class belongs here;
-//! today the only bound is [`singles_max`].
+//! Every step of a plan names its [`RequestClass`], by which the gate (`src/kaspi/gate.rs`) orders the requests.
 
 use std::fmt;
 
@@ -10,38 +9,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Clocks, DEEP, Settings, Window};
 use crate::domain::ids::ShopName;
+pub use crate::kaspi::RequestClass;
 use crate::mutant::mutant;
 use crate::store::{Scan, ScanKind, Store, StoreError};
 
 /// Most orders of each kind read singly in one pass: some are missing from every list permanently.
 const SINGLES_MAX: u32 = 200;
-
-/// What requests are for, the most urgent first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum RequestClass {
-    /// The list of new orders and their lines.
-    NewOrders,
-    /// Accepts and cancels, and the reads just before them.
-    Act,
-    /// A sweep that an accept or a cancel waits for.
-    Evidence,
-    /// A sweep that is due.
-    Sweep,
-    /// Single reads of orders that no list shows.
-    Singles,
-}
-
-impl fmt::Display for RequestClass {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::NewOrders => "new orders",
-            Self::Act => "act",
-            Self::Evidence => "evidence",
-            Self::Sweep => "sweep",
-            Self::Singles => "single reads",
-        })
-    }
-}
 
 /// Most orders of each kind that one pass reads singly; `None` after an outage, when all are read.
 pub const fn singles_max(is_after_outage: bool) -> Option<u32> {

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::plan::{PollPlan, one_line};
+use super::plan::{PollPlan, RequestClass, one_line};
 use super::{Ctx, StageError, lines, listing};
 use crate::crash_point::crash_point;
 use crate::domain::order::{State, Status};
@@ -41,9 +41,11 @@ pub async fn run_once(ctx: &Ctx) -> Result<Report, StageError> {
     let mut report = Report::default();
     ctx.repair_clock().await?;
     list(ctx, &mut report).await?;
-    let lines = lines::read(ctx, &Status::ApprovedByBank, Timestamp::MIN).await?;
+    let wanted = (&Status::ApprovedByBank, Timestamp::MIN);
+    let lines = lines::read(ctx, RequestClass::NewOrders, wanted).await?;
     report.lines_read = lines.read;
     report.lines_failed = lines.failed;
+    ctx.remember_pace().await?;
     Ok(report)
 }
 
@@ -74,6 +76,7 @@ async fn list_once(ctx: &Ctx, report: &mut Report) -> Result<Option<ApiError>, S
     );
     let window = plan.list.window;
     let wanted = listing::Wanted {
+        class: RequestClass::NewOrders,
         state: State::New,
         status: Some(Status::ApprovedByBank),
         window,

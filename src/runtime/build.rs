@@ -235,6 +235,7 @@ pub fn client(
 ) -> (Client, Credentials) {
     let credentials = Credentials::new(token);
     let gate = GateSettings {
+        rate_start: config.kaspi.rate_start,
         rate_per_second: config.kaspi.rate_per_second,
         max_in_flight: config.kaspi.max_in_flight,
     };
@@ -266,6 +267,9 @@ pub async fn shop(
     };
     let (client, credentials) = client(config, shop, token, transport, clock.clone(), seed);
     store.add_shop(&name).await?;
+    if let Some(pace) = store.pace(&name).await? {
+        client.resume_pace(pace);
+    }
     let writer = (mode == Mode::Act).then(|| client.writer());
     let ctx = Ctx::new(CtxParts {
         shop: name,

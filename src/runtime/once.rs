@@ -157,6 +157,7 @@ async fn round(
     let now = ctx.clock.now();
     let due = match &shop.writer {
         Some(_) if acted.stopped.is_none() => ctx.store.next_due(&ctx.shop).await?,
+        Some(_) => acted.blocked_until,
         _ => None,
     };
     let lines = (polled.lines_failed > 0).then_some(now + SignedDuration::from_secs(15));

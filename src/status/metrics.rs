@@ -175,6 +175,12 @@ fn requests(registry: &mut Registry, ctx: &Ctx) {
             "Time that requests waited for the rate limit and a free slot",
         )
         .add(&[shop], view.waited.as_secs_f64());
+    registry
+        .gauge(
+            "qabyl_pace_requests_per_second",
+            "Requests a second that are sent at most now: the pace adapts to what Kaspi takes",
+        )
+        .add(&[shop], view.pace);
     let is_open = u8::from(view.breaker == BreakerState::Open);
     registry
         .gauge(

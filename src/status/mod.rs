@@ -191,7 +191,7 @@ async fn status_json(shared: &Shared) -> Result<Value, StoreError> {
             "new_read_at": new, "accepted_read_at": accepted, "policy": ctx.policy().digest(),
             "breaker_open": view.breaker == BreakerState::Open,
             "paused_until": view.paused_until, "clock_skew_s": view.skew.map(|skew| skew.as_secs()),
-            "requests": view.requests, "outages": view.outages,
+            "requests": view.requests, "requests_per_second_max": view.pace, "outages": view.outages,
             "unread": shared.store.unread_orders(shop).await?,
         }));
     }

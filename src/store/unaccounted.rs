@@ -3,13 +3,16 @@
 use jiff::Timestamp;
 use sqlx::{FromRow, SqliteConnection};
 
+use super::not_found::not_found;
 use super::orders::order_ids;
 use super::stock_parts::parts;
 use super::{Store, StoreError, at, ms};
+use crate::domain::action::OutcomeKind;
 use crate::domain::evidence::{Cause, Unaccounted};
 use crate::domain::ids::{OrderCode, OrderId, ShopName, Sku};
 use crate::domain::order::{State, Status};
 use crate::domain::unaccounted::{LinesState, MayHold, NewList, OrderWithoutLines, WaitingOrder};
+use crate::mutant::mutant;
 
 /// Orders that are accepted, have an unknown status or have left, and whose lines are not stored.
 pub(crate) const WITHOUT_LINES: &str = "
@@ -184,10 +187,55 @@ pub(crate) async fn newest_list(
 
 /// Waiting orders that the list `?2` did not show, the longest unseen first.
 pub(crate) const NOT_IN_LIST: &str = "
-SELECT id, code, listed_scan, created_at, seen_at FROM orders
-WHERE shop = ?1 AND state = 'NEW' AND status = 'APPROVED_BY_BANK'
-  AND (listed_scan IS NULL OR listed_scan < ?2)
-ORDER BY seen_at";
+SELECT o.id, o.code, o.listed_scan, o.created_at, o.seen_at, a.id IS NOT NULL AS accepting,
+  (SELECT t.outcome FROM attempts t WHERE t.action_id = a.id ORDER BY t.n DESC LIMIT 1) AS accept_outcome,
+  n.since AS not_found_since, n.last_at AS not_found_last, n.times AS not_found_times, n.ask_at
+FROM orders o
+LEFT JOIN actions a ON a.shop = o.shop AND a.order_id = o.id AND a.kind = 'accept'
+  AND a.state IN ('pending', 'sent', 'unknown')
+LEFT JOIN orders_not_found n ON n.shop = o.shop AND n.order_id = o.id AND n.last_at >= o.seen_at
+WHERE o.shop = ?1 AND o.state = 'NEW' AND o.status = 'APPROVED_BY_BANK'
+  AND (o.listed_scan IS NULL OR o.listed_scan < ?2)
+ORDER BY o.seen_at";
+
+#[derive(FromRow)]
+struct WaitingRow {
+    id: String,
+    code: String,
+    listed_scan: Option<i64>,
+    created_at: i64,
+    seen_at: i64,
+    accepting: bool,
+    accept_outcome: Option<String>,
+    not_found_since: Option<i64>,
+    not_found_last: Option<i64>,
+    not_found_times: Option<i64>,
+    ask_at: Option<i64>,
+}
+
+impl WaitingRow {
+    fn order(&self) -> Result<WaitingOrder, StoreError> {
+        let outcome = self.accept_outcome.as_deref().and_then(OutcomeKind::parse);
+        let not_found = match (
+            self.not_found_since,
+            self.not_found_last,
+            self.not_found_times,
+        ) {
+            (Some(since), Some(last_at), Some(times)) => Some(not_found(since, last_at, times)?),
+            _ => None,
+        };
+        Ok(WaitingOrder {
+            listed_scan: self.listed_scan,
+            created_at: at(self.created_at)?,
+            seen_at: at(self.seen_at)?,
+            is_accepting: self.accepting,
+            is_accepted_by_us: outcome == Some(OutcomeKind::Applied)
+                || (outcome.is_some() && mutant("r6_sent_is_accounted_for")),
+            not_found,
+            ask_at: self.ask_at.map(at).transpose()?,
+        })
+    }
+}
 
 /// Waiting orders that the newest complete list should show and does not.
 pub(crate) async fn missing_from_new_list(
@@ -197,20 +245,16 @@ pub(crate) async fn missing_from_new_list(
     let Some(list) = newest_list(connection, shop).await? else {
         return Ok(Vec::new());
     };
-    let rows: Vec<(String, String, Option<i64>, i64, i64)> = sqlx::query_as(NOT_IN_LIST)
+    let rows: Vec<WaitingRow> = sqlx::query_as(NOT_IN_LIST)
         .bind(shop.as_str())
         .bind(list.scan)
         .fetch_all(connection)
         .await?;
     let mut missing = Vec::new();
-    for (id, code, listed_scan, created_at, seen_at) in rows {
-        let order = WaitingOrder {
-            listed_scan,
-            created_at: at(created_at)?,
-            seen_at: at(seen_at)?,
-        };
+    for row in rows {
+        let order = row.order()?;
         if order.is_missing_from(&list) {
-            missing.push(Named::new(&id, &code, order)?);
+            missing.push(Named::new(&row.id, &row.code, order)?);
         }
     }
     Ok(missing)
@@ -248,15 +292,17 @@ WITH followed AS (
   SELECT order_id FROM actions INDEXED BY actions_due
   WHERE shop = ?1 AND kind = 'cancel' AND state IN ('pending', 'sent', 'unknown') AND state <> 'pending')
 SELECT o.id FROM followed f CROSS JOIN orders o ON o.shop = ?1 AND o.id = f.id
-WHERE o.seen_at < ?2 ORDER BY o.seen_at, o.id LIMIT ?3";
+LEFT JOIN orders_not_found n ON n.shop = ?1 AND n.order_id = o.id AND n.last_at >= o.seen_at AND n.ask_at > ?4
+WHERE o.seen_at < ?2 AND n.order_id IS NULL
+ORDER BY o.seen_at, o.id LIMIT ?3";
 
 impl Store {
     /// Orders on their way, with a cancel under way or of unknown status that no list of the accepted states
-    /// has shown since then.
+    /// has shown since then, and that are to be asked about now.
     pub async fn missing_from_accepted_lists(
         &self,
         shop: &ShopName,
-        since: Timestamp,
+        (since, now): (Timestamp, Timestamp),
         limit: u32,
     ) -> Result<Vec<OrderId>, StoreError> {
         let mut reader = self.read().await?;
@@ -264,21 +310,34 @@ impl Store {
             .bind(shop.as_str())
             .bind(ms(since))
             .bind(limit)
+            .bind(ms(now))
             .fetch_all(&mut *reader)
             .await?;
         order_ids(&ids)
     }
 
-    /// Waiting orders that the newest complete list of new orders should show and does not.
+    /// Waiting orders that the newest complete list of new orders should show and does not, and that are to be
+    /// asked about now.
     pub async fn missing_from_new_list(
         &self,
         shop: &ShopName,
+        now: Timestamp,
         limit: u32,
     ) -> Result<Vec<OrderId>, StoreError> {
         let mut reader = self.read().await?;
         let missing = missing_from_new_list(&mut reader, shop).await?;
-        let missing = missing.into_iter().take(limit as usize);
+        let missing = missing
+            .into_iter()
+            .filter(|named| named.order.ask_at.is_none_or(|at| at <= now))
+            .take(limit as usize);
         Ok(missing.map(|order| order.id).collect())
+    }
+
+    /// When the newest complete list of new orders was asked for.
+    pub async fn newest_list_at(&self, shop: &ShopName) -> Result<Option<Timestamp>, StoreError> {
+        let mut reader = self.read().await?;
+        let list = newest_list(&mut reader, shop).await?;
+        Ok(list.map(|list| list.started_at))
     }
 
     /// Unknown statuses of orders that count as accepted and whose lines are not stored.

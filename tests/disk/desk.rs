@@ -68,15 +68,15 @@ impl Desk {
 
     fn config(&self, limits: &Limits) -> String {
         format!(
-            "[database]\npath = \"{}\"\n[kaspi]\nbase_url = \"{}\"\nrate_per_second = {}\n\
+            "[database]\npath = \"{}\"\n[kaspi]\nbase_url = \"{}\"\nrate_start = {rate}\nrate_per_second = {rate}\n\
              connect_timeout = \"8s\"\nrequest_timeout = \"8s\"\n[poll]\nschedule = \"* * * * * *\"\n\
              [http]\nlisten = \"\"\n[log]\nfilter = \"trace\"\n[interlocks]\ncancel_confirm_after = \"0s\"\n\
              cancel_budget_share = \"off\"\ncancels_per_hour_max = \"off\"\n[actions]\n{}\
              [[shops]]\nname = \"main\"\ntoken_file = \"token\"\nmode = \"act\"\n",
             self.database.display(),
             self.server.base_url(),
-            limits.rate_per_second,
             limits.actions,
+            rate = limits.rate_per_second,
         )
     }
 

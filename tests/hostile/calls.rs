@@ -39,6 +39,7 @@ pub(crate) fn client(base_url: String, limits: Limits, body_max_bytes: u64) -> C
     let transport = HttpTransport::new(&http, Clock::System).unwrap();
     let settings = ClientSettings {
         gate: GateSettings {
+            rate_start: 1000.0,
             rate_per_second: 1000.0,
             max_in_flight: 2,
         },
@@ -71,7 +72,14 @@ pub(crate) async fn perform(client: &Client, call: Call) -> Answer {
         Call::Entries => classified(&client.reader().lines(&id).await, lines_class),
         Call::Post => {
             let code = OrderCode::new(honest::CODE).unwrap();
-            posted(&client.writer().accept(&id, &code, None).await)
+            let writer = client.writer();
+            match writer.turn().await {
+                Ok(turn) => posted(&writer.accept(turn, &id, &code, None).await),
+                Err(blocked) => posted(&Outcome::NotSent {
+                    until: blocked.until(),
+                    why: blocked.why().to_owned(),
+                }),
+            }
         }
     }
 }

@@ -23,7 +23,7 @@ impl Daemon {
     pub(crate) fn folder(base_url: &str) -> TempDir {
         let folder = tempfile::tempdir().unwrap();
         let config = format!(
-            "[database]\npath = \"qabyl.db\"\n[kaspi]\nbase_url = \"{base_url}\"\nrate_per_second = 1000\n\
+            "[database]\npath = \"qabyl.db\"\n[kaspi]\nbase_url = \"{base_url}\"\nrate_start = 1000\nrate_per_second = 1000\n\
              connect_timeout = \"1s\"\nrequest_timeout = \"2s\"\nretries_max = 1\n[poll]\nschedule = \"* * * * * *\"\n\
              [confirm]\nsweep_every = \"2s\"\n[http]\nlisten = \"\"\n[log]\nfilter = \"trace\"\n\
              [interlocks]\ncancel_confirm_after = \"0s\"\ncancel_budget_share = \"off\"\n\

@@ -75,6 +75,7 @@ fn client(answers: &[(u16, &str)]) -> (Client, Arc<Canned>) {
     }
     let settings = ClientSettings {
         gate: GateSettings {
+            rate_start: 1000.0,
             rate_per_second: 1000.0,
             max_in_flight: 1,
         },
@@ -499,25 +500,21 @@ async fn writes_say_exactly_what_the_page_says() {
         OrderCode::new("900000001").unwrap(),
     );
     let reason = CancelReason::MerchantOutOfStock;
-    assert_eq!(writer.accept(&id, &code, None).await, Outcome::Applied);
+    let accept = async || {
+        let turn = writer.turn().await.unwrap();
+        writer.accept(turn, &id, &code, None).await
+    };
+    assert_eq!(accept().await, Outcome::Applied);
+    let turn = writer.turn().await.unwrap();
     assert_eq!(
         writer
-            .cancel(&id, &code, reason, "Нет в наличии", None)
+            .cancel(turn, (&id, &code), reason, "Нет в наличии", None)
             .await,
         Outcome::Applied
     );
-    assert!(matches!(
-        writer.accept(&id, &code, None).await,
-        Outcome::Unknown(_)
-    ));
-    assert!(matches!(
-        writer.accept(&id, &code, None).await,
-        Outcome::Rejected(_)
-    ));
-    assert!(matches!(
-        writer.accept(&id, &code, None).await,
-        Outcome::Unknown(_)
-    ));
+    assert!(matches!(accept().await, Outcome::Unknown(_)));
+    assert!(matches!(accept().await, Outcome::Rejected(_)));
+    assert!(matches!(accept().await, Outcome::Unknown(_)));
     let asked = canned.asked.lock().unwrap();
     let body =
         |n: usize| -> Value { serde_json::from_slice(asked[n].body.as_ref().unwrap()).unwrap() };

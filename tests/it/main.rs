@@ -14,6 +14,7 @@ mod cli;
 mod contributions;
 mod corpus;
 mod deadline;
+mod drain;
 mod faults;
 mod feeds;
 mod fixtures;

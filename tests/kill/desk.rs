@@ -32,7 +32,7 @@ const TROUBLES: &str = "post:drop_after=0.06,post:drop_before=0.04,post:no_effec
 const LATE_BY: Duration = Duration::from_millis(500);
 
 const CONFIG: &str = "[database]\npath = \"qabyl.db\"\n[kaspi]\nbase_url = \"BASE\"\n\
-    rate_per_second = 1000\nmax_in_flight = 2\nconnect_timeout = \"1s\"\nrequest_timeout = \"2s\"\n\
+    rate_start = 1000\nrate_per_second = 1000\nmax_in_flight = 2\nconnect_timeout = \"1s\"\nrequest_timeout = \"2s\"\n\
     [poll]\nschedule = \"* * * * * *\"\n[confirm]\nsweep_every = \"2s\"\n[http]\nlisten = \"\"\n\
     [log]\nfilter = \"trace\"\n[interlocks]\ncancel_confirm_after = \"0s\"\ncancel_budget_share = \"off\"\n\
     cancels_per_hour_max = \"off\"\n[actions]\nsettle = \"1s\"\nretry_base = \"100ms\"\n[[shops]]\nname = \"main\"\n\

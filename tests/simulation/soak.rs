@@ -48,7 +48,7 @@ const FAULTS: &str = "http_500=0.003,http_502_html=0.001,http_429=0.002,drop_bef
 
 fn config(folder: &Path) -> Config {
     let text = "[database]\npath = \"soak.db\"\n[kaspi]\nbase_url = \"http://127.0.0.1:1/shop/api\"\n\
-         rate_per_second = 1000\nmax_in_flight = 4\n[confirm]\nsweep_every = \"2m\"\n[interlocks]\ncancel_budget_window = \"2d\"\n\
+         rate_start = 1000\nrate_per_second = 1000\nmax_in_flight = 4\n[confirm]\nsweep_every = \"2m\"\n[interlocks]\ncancel_budget_window = \"2d\"\n\
          cancels_per_hour_max = 40\nstock_max_age = \"36h\"\n[backup]\ndirectory = \"copies\"\n\
          keep_hourly = 3\nkeep_daily = 2\n[[shops]]\nname = \"sim\"\ntoken_env = \"UNUSED\"\nmode = \"act\"\n";
     let file = folder.join("qabyl.toml");

@@ -56,6 +56,27 @@ impl World {
         self.settings.tokens = tokens.into_iter().map(Into::into).collect();
     }
 
+    /// Kaspi does not know this order any more, or not yet, as a reader that lags behind: no list shows it, and a
+    /// request about it is answered with 404. `false` when there is no such order.
+    pub fn lose(&mut self, code: &str) -> bool {
+        let index = self.by_code.get(code).copied();
+        let order = index.and_then(|index| self.orders.get_mut(index));
+        order.is_some_and(|order| {
+            order.visible_at = Timestamp::MAX;
+            true
+        })
+    }
+
+    /// Shows an order again that was lost.
+    pub fn find(&mut self, code: &str, now: Timestamp) -> bool {
+        let index = self.by_code.get(code).copied();
+        let order = index.and_then(|index| self.orders.get_mut(index));
+        order.is_some_and(|order| {
+            order.visible_at = now;
+            true
+        })
+    }
+
     /// While down, every request is dropped before any effect.
     pub fn set_down(&mut self, down: bool) {
         self.down = down;

@@ -85,10 +85,11 @@ fn defaults_are_the_documented_ones() {
     assert_eq!(config.kaspi.base_url, "https://kaspi.kz/shop/api");
     assert_eq!(config.kaspi.connect_timeout, 5 * SECOND);
     assert_eq!(config.kaspi.request_timeout, 20 * SECOND);
-    assert!((config.kaspi.rate_per_second - 4.0).abs() < f64::EPSILON);
+    assert!((config.kaspi.rate_start - 8.0).abs() < f64::EPSILON);
+    assert!((config.kaspi.rate_per_second - 50.0).abs() < f64::EPSILON);
     assert_eq!(
         (config.kaspi.max_in_flight, config.kaspi.body_max_bytes),
-        (2, 4 << 20)
+        (4, 4 << 20)
     );
     assert!(config.kaspi.include_entries && !config.kaspi.allow_plain_http);
     assert_eq!(config.poll.schedule, "*/15 * * * * *");

@@ -1,37 +1,55 @@
 //! Sends attempts: the attempt's row is written first, then the POST is sent, then its outcome is written.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use jiff::SignedDuration;
 
 use super::plan::is_fresh;
-use super::{Completed, InFlight, Pass};
+use super::{Admission, Admitted, Completed, InFlight, Pass};
 use crate::crash_point::crash_point;
 use crate::domain::action::{Kind, Outcome};
 use crate::domain::denial::Denial;
 use crate::events::log_event;
+use crate::kaspi::Turn;
 use crate::ledger::{Begun, Ended, Recheck};
 use crate::pipeline::StageError;
 
 impl<'a> Pass<'a> {
-    /// Writes the attempts of actions that are ready, then sends them.
-    pub(super) async fn launch(
-        &mut self,
-        in_flight: &mut InFlight<'a>,
-        slots: usize,
-    ) -> Result<(), StageError> {
+    /// Asks the gate for the turns of actions that are ready. Their attempts are written only then: what may not be
+    /// sent now is no attempt.
+    pub(super) fn ask_for_turns(&mut self, in_flight: &mut InFlight<'a>, slots: usize) {
         let room = slots.saturating_sub(in_flight.len()).min(self.ready.len());
-        if room == 0 {
+        let writer = self.writer;
+        for (due, sighted) in self.ready.drain(..room) {
+            in_flight.push(Box::pin(async move {
+                let turn = writer.turn().await;
+                Completed::Admitted(Box::new(Admission { due, sighted, turn }))
+            }));
+        }
+    }
+
+    pub(super) fn note_admission(&mut self, admission: Admission<'a>) {
+        let Admission { due, sighted, turn } = admission;
+        match turn {
+            Ok(turn) => self.admitted.push(Admitted { due, sighted, turn }),
+            Err(blocked) => self.block(blocked.until(), blocked.why()),
+        }
+    }
+
+    /// Writes the attempts of actions whose turn it is, then sends them.
+    pub(super) async fn launch(&mut self, in_flight: &mut InFlight<'a>) -> Result<(), StageError> {
+        if self.admitted.is_empty() {
             return Ok(());
         }
         let now = self.ctx.clock.now();
         let ticks = self.ctx.clock.ticks();
         let limit = self.ctx.settings.sighting_age_max;
-        let mut wanted = Vec::with_capacity(room);
-        let mut send_by = Vec::with_capacity(room);
+        let mut wanted = Vec::with_capacity(self.admitted.len());
+        let mut turns = HashMap::with_capacity(self.admitted.len());
         let mut oldest_reading_age = SignedDuration::ZERO;
-        for (due, sighted) in self.ready.drain(..room) {
+        for Admitted { due, sighted, turn } in self.admitted.drain(..) {
             if !is_fresh(Some(sighted), limit, now) {
                 self.report.wants_poll = true;
                 continue;
@@ -41,10 +59,8 @@ impl<'a> Pass<'a> {
                 oldest_reading_age = oldest_reading_age.max(age);
             }
             let left = limit - age;
-            send_by.push((
-                due.action,
-                ticks + Duration::try_from(left).unwrap_or_default(),
-            ));
+            let send_by = ticks + Duration::try_from(left).unwrap_or_default();
+            turns.insert(due.action, (turn, send_by));
             wanted.push(due);
         }
         let policy = self.ctx.policy();
@@ -61,26 +77,39 @@ impl<'a> Pass<'a> {
             .await?;
         self.report.wants_sweep |= launch.wants_sweep;
         for begun in launch.begun {
-            let until = send_by
-                .iter()
-                .find(|(action, _)| *action == begun.due.action);
-            let until = until.map_or(ticks, |(_, until)| *until);
+            let Some((turn, send_by)) = turns.remove(&begun.due.action) else {
+                continue;
+            };
             self.report.sent += 1;
-            in_flight.push(self.post(begun, until));
+            in_flight.push(self.post(begun, turn, send_by));
         }
         Ok(())
     }
 
-    fn post(&self, begun: Begun, send_by: Duration) -> BoxFuture<'a, Completed> {
+    fn post(
+        &self,
+        begun: Begun,
+        turn: Turn<'a>,
+        send_by: Duration,
+    ) -> BoxFuture<'a, Completed<'a>> {
         let (ctx, writer) = (self.ctx, self.writer);
         Box::pin(async move {
             let order = &begun.due.order;
             let sent_at = ctx.clock.ticks();
             let outcome = match &begun.due.kind {
-                Kind::Accept => writer.accept(&order.id, &order.code, Some(send_by)).await,
+                Kind::Accept => {
+                    let send_by = Some(send_by);
+                    writer.accept(turn, &order.id, &order.code, send_by).await
+                }
                 Kind::Cancel { reason, comment } => {
                     writer
-                        .cancel(&order.id, &order.code, *reason, comment, Some(send_by))
+                        .cancel(
+                            turn,
+                            (&order.id, &order.code),
+                            *reason,
+                            comment,
+                            Some(send_by),
+                        )
                         .await
                 }
             };

@@ -19,7 +19,7 @@ use super::{Ctx, Mode, StageError, sweep};
 use crate::domain::action::OutcomeKind;
 use crate::domain::order::Order;
 use crate::events::log_event;
-use crate::kaspi::{ApiError, Writer};
+use crate::kaspi::{ApiError, Blocked, RequestClass, Turn, Writer};
 use crate::ledger::{Due, Ended};
 use crate::mutant::mutant;
 use crate::pipeline::plan::one_line;
@@ -42,14 +42,33 @@ pub struct Report {
     pub wants_sweep: bool,
     /// Why it stopped early, if it did.
     pub stopped: Option<String>,
+    /// When requests may be sent again, where it stopped because none may be now.
+    pub blocked_until: Option<Timestamp>,
 }
 
 /// A completed request.
-enum Completed {
+enum Completed<'a> {
     /// An order was read.
     Read(Box<OrderRead>),
+    /// A POST may leave, or none may now.
+    Admitted(Box<Admission<'a>>),
     /// A POST ended, sent or not.
     Posted(Box<Ended>),
+}
+
+/// The gate's answer for the POST of an action.
+struct Admission<'a> {
+    due: Due,
+    /// When the reading was requested that the POST rests on.
+    sighted: Timestamp,
+    turn: Result<Turn<'a>, Blocked>,
+}
+
+/// An action whose POST may leave.
+struct Admitted<'a> {
+    due: Due,
+    sighted: Timestamp,
+    turn: Turn<'a>,
 }
 
 /// The reading of an order for its action.
@@ -60,7 +79,7 @@ struct OrderRead {
 }
 
 /// Requests in flight.
-type InFlight<'a> = FuturesUnordered<BoxFuture<'a, Completed>>;
+type InFlight<'a> = FuturesUnordered<BoxFuture<'a, Completed<'a>>>;
 
 /// Carries due actions out, until none is due or `stop` is cancelled. Requests in flight end before this
 /// returns.
@@ -93,14 +112,18 @@ pub async fn run_once(
         handled: HashSet::new(),
         swept_at: None,
         ready: Vec::new(),
+        admitted: Vec::new(),
         ended: Vec::new(),
     };
     let mut in_flight = InFlight::new();
     let slots = ctx.settings.max_in_flight.max(1);
     loop {
         if pass.may_send(stop).await? {
+            pass.launch(&mut in_flight).await?;
             pass.start_due(&mut in_flight, slots).await?;
-            pass.launch(&mut in_flight, slots).await?;
+            pass.ask_for_turns(&mut in_flight, slots);
+        } else {
+            pass.admitted.clear();
         }
         // The last outcomes are written while the next requests are in flight.
         let (written, first) = join(pass.write_ends(), in_flight.next()).await;
@@ -127,11 +150,20 @@ struct Pass<'a> {
     swept_at: Option<Timestamp>,
     /// Actions with a fresh sighting, and when that was requested.
     ready: Vec<(Due, Timestamp)>,
+    /// Actions whose POST may leave.
+    admitted: Vec<Admitted<'a>>,
     /// POSTs that ended and are not written yet.
     ended: Vec<Ended>,
 }
 
 impl<'a> Pass<'a> {
+    /// Stops the pass: no request may leave now.
+    fn block(&mut self, until: Timestamp, why: &str) {
+        let later = self.report.blocked_until.map_or(until, |at| at.max(until));
+        self.report.blocked_until = Some(later);
+        self.report.stopped = Some(why.to_owned());
+    }
+
     /// Whether new requests may be sent: the shop is not paused, and Kaspi does not deny it access.
     async fn may_send(&mut self, stop: &CancellationToken) -> Result<bool, StageError> {
         if self.report.stopped.is_some() {
@@ -173,6 +205,7 @@ impl<'a> Pass<'a> {
             sighting_age_max: self.ctx.settings.sighting_age_max,
             cancel_sweep_age_max: self.ctx.policy().limits.freshness.cancel_age_max,
             swept_at: self.swept_at,
+            newest_list_at: self.ctx.store.newest_list_at(&self.ctx.shop).await?,
             free_slots: slots - in_flight.len(),
             is_idle: in_flight.is_empty(),
         };
@@ -196,7 +229,13 @@ impl<'a> Pass<'a> {
         self.handled.extend(taken.map(|due| due.action));
         self.ready.extend(plan.ready);
         for due in plan.read {
-            in_flight.push(self.read_order(due));
+            let is_listed = plan::is_in_newest_list(&due, &situation);
+            let class = if is_listed {
+                RequestClass::Act
+            } else {
+                RequestClass::Singles
+            };
+            in_flight.push(self.read_order(class, due));
         }
         Ok(())
     }
@@ -238,10 +277,11 @@ impl<'a> Pass<'a> {
         Ok(())
     }
 
-    async fn handle_completed(&mut self, completed: Vec<Completed>) -> Result<(), StageError> {
+    async fn handle_completed(&mut self, completed: Vec<Completed<'a>>) -> Result<(), StageError> {
         for completed in completed {
             match completed {
                 Completed::Posted(ended) => self.ended.push(*ended),
+                Completed::Admitted(admission) => self.note_admission(*admission),
                 Completed::Read(read) => self.order_read(*read).await?,
             }
         }

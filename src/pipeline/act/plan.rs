@@ -24,6 +24,8 @@ pub struct Situation {
     pub cancel_sweep_age_max: SignedDuration,
     /// When this pass last swept.
     pub swept_at: Option<Timestamp>,
+    /// When the newest complete list of new orders was asked for.
+    pub newest_list_at: Option<Timestamp>,
     /// Requests that may be sent now.
     pub free_slots: usize,
     /// Whether no request of this pass is in flight.
@@ -104,9 +106,12 @@ pub fn plan(due: Vec<Due>, situation: &Situation) -> ActPlan {
         .into_iter()
         .partition(|due| is_swept || !needs_sweep(due));
     plan.wait = cancels;
-    let stale = due.iter().filter(|due| is_stale(due, situation)).count();
+    let stale = due
+        .iter()
+        .filter(|due| is_stale(due, situation) && is_in_newest_list(due, situation))
+        .count();
     for due in due {
-        if stale > SINGLES_MAX && is_stale(&due, situation) {
+        if stale > SINGLES_MAX && is_stale(&due, situation) && is_in_newest_list(&due, situation) {
             plan.wait_for_poll.push(due);
             continue;
         }
@@ -127,6 +132,14 @@ pub fn plan(due: Vec<Due>, situation: &Situation) -> ActPlan {
 /// A cancel decided by rules rests on accepted orders read just before it: one may have freed the units.
 fn needs_sweep(due: &Due) -> bool {
     !due.by_person && matches!(due.kind, Kind::Cancel { .. })
+}
+
+/// Whether the newest complete list of new orders showed the order. Another list will not show one that it did not:
+/// such an order is read singly, after everything else.
+pub(super) fn is_in_newest_list(due: &Due, situation: &Situation) -> bool {
+    let newest = situation.newest_list_at;
+    due.listed_at
+        .is_some_and(|listed| newest.is_none_or(|newest| listed >= newest))
 }
 
 fn is_stale(due: &Due, situation: &Situation) -> bool {
@@ -195,6 +208,7 @@ mod tests {
             sighting_age_max: SignedDuration::from_secs(30),
             cancel_sweep_age_max: SignedDuration::from_secs(30),
             swept_at: None,
+            newest_list_at: None,
             free_slots: 4,
             is_idle: true,
         }

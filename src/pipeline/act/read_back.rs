@@ -9,15 +9,13 @@ use crate::domain::action::{Kind, OutcomeKind};
 use crate::domain::hold::HoldCause;
 use crate::domain::order::Status;
 use crate::events::log_event;
+use crate::kaspi::{ApiError, RequestClass};
 use crate::ledger::{Due, Reading};
 use crate::mutant::mutant;
 use crate::pipeline::StageError;
 
 /// When an order that could not be read is read again.
 const READ_AGAIN: SignedDuration = SignedDuration::from_secs(5);
-/// When an order that Kaspi does not know is read again: a lagging reader may not know it yet, while
-/// lists go on showing it.
-const UNKNOWN_AGAIN: SignedDuration = SignedDuration::from_secs(20);
 /// When an order that neither awaits the merchant nor ends its action is read again.
 const UNDECIDED_AGAIN: SignedDuration = SignedDuration::from_secs(60);
 
@@ -26,11 +24,12 @@ const UNKNOWN_MAX: SignedDuration = SignedDuration::from_mins(30);
 
 impl<'a> Pass<'a> {
     /// Reads the order of an action.
-    pub(super) fn read_order(&self, due: Due) -> BoxFuture<'a, Completed> {
+    pub(super) fn read_order(&self, class: RequestClass, due: Due) -> BoxFuture<'a, Completed<'a>> {
         let ctx = self.ctx;
         Box::pin(async move {
             let asked_at = ctx.clock.now();
-            let answer = ctx.reader.order(&due.order.id).await;
+            let reader = ctx.reader.of_class(class);
+            let answer = reader.order(&due.order.id).await;
             Completed::Read(Box::new(OrderRead {
                 due,
                 asked_at,
@@ -46,7 +45,6 @@ impl<'a> Pass<'a> {
             asked_at,
             answer,
         } = read;
-        self.report.orders_read += 1;
         let now = self.ctx.clock.now();
         let order = match answer {
             Ok(Some(order)) => order,
@@ -54,12 +52,22 @@ impl<'a> Pass<'a> {
                 let why = ("Kaspi knows no such order", HoldCause::NotFound);
                 return self.refuse(&due, why).await;
             }
-            Ok(None) => return self.put_off(&due, UNKNOWN_AGAIN).await,
+            // A lagging reader may not know it yet, while lists go on showing it.
+            Ok(None) => {
+                let again = self.ctx.not_found(&due.order.id).await?;
+                self.ctx.store.put_off(due.action, again, now).await?;
+                return Ok(());
+            }
+            Err(ref error @ (ApiError::Snooze { until } | ApiError::Breaker { until })) => {
+                self.block(until, &error.to_string());
+                return Ok(());
+            }
             Err(error) => {
                 self.ctx.note_access(Some(&error)).await?;
                 return self.put_off(&due, READ_AGAIN).await;
             }
         };
+        self.report.orders_read += 1;
         crash_point("order.looked_at");
         let reading = Reading {
             order: order.clone(),

@@ -10,6 +10,10 @@ use super::reading::{
 use super::{CatchUp, Report, Start};
 use crate::domain::ids::OrderId;
 use crate::events::log_event;
+use crate::kaspi::RequestClass;
+
+/// Everything waits for it.
+const CLASS: RequestClass = RequestClass::Evidence;
 
 /// Orders read singly in one batch.
 const BATCH: u32 = 200;
@@ -33,11 +37,11 @@ pub(super) async fn run(ctx: &Ctx, plan: &CatchUp, start: Start) -> Result<Repor
 }
 
 async fn read_all(ctx: &Ctx, plan: &CatchUp, part: &mut Part) -> Result<(), StageError> {
-    list_states(ctx, &ACCEPTED, plan.window, part).await?;
+    list_states((ctx, CLASS), &ACCEPTED, plan.window, part).await?;
     if part.error.is_some() {
         return Ok(());
     }
-    list_archive(ctx, plan.window, part).await?;
+    list_archive((ctx, CLASS), plan.window, part).await?;
     // Unfinished orders that no list showed are read singly, each once.
     let mut last: Option<OrderId> = None;
     while part.error.is_none() {
@@ -47,10 +51,10 @@ async fn read_all(ctx: &Ctx, plan: &CatchUp, part: &mut Part) -> Result<(), Stag
             .await?;
         let Some(end) = ids.last() else {
             let since = (plan.restored_at, plan.window.from);
-            return read_lines_of_accepted_elsewhere(ctx, since, part).await;
+            return read_lines_of_accepted_elsewhere((ctx, CLASS), since, part).await;
         };
         last = Some(end.clone());
-        read_singly(ctx, ids, part).await?;
+        read_singly((ctx, CLASS), ids, part).await?;
     }
     Ok(())
 }

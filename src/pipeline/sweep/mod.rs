@@ -20,6 +20,7 @@ use super::{Ctx, StageError, listing};
 use crate::crash_point::crash_point;
 use crate::domain::order::State;
 use crate::events::log_event;
+use crate::kaspi::RequestClass;
 use crate::ledger::Observed;
 use crate::mutant::mutant;
 use crate::pipeline::plan::one_line;
@@ -78,14 +79,26 @@ pub async fn run_once(ctx: &Ctx, force: bool) -> Result<Report, StageError> {
 async fn run(ctx: &Ctx, plan: &Sweep, start: Start) -> Result<Report, StageError> {
     let (mut accepted, mut archive) = (Part::default(), Part::default());
     if !mutant("r6_no_sweep") {
-        list_states(ctx, &ACCEPTED, plan.accepted.window, &mut accepted).await?;
+        list_states(
+            (ctx, plan.class),
+            &ACCEPTED,
+            plan.accepted.window,
+            &mut accepted,
+        )
+        .await?;
     }
     let archive_plan = plan.archive.filter(|_| accepted.is_complete());
     if let Some(wanted) = archive_plan {
         if wanted.is_after_outage {
-            list_archive(ctx, wanted.window, &mut archive).await?;
+            list_archive((ctx, plan.class), wanted.window, &mut archive).await?;
         } else if !mutant("r6_archive_not_read_between_sweeps") {
-            list_states(ctx, &[State::Archive], wanted.window, &mut archive).await?;
+            list_states(
+                (ctx, plan.class),
+                &[State::Archive],
+                wanted.window,
+                &mut archive,
+            )
+            .await?;
         }
     }
     if accepted.is_complete() && archive.is_complete() {
@@ -95,7 +108,7 @@ async fn run(ctx: &Ctx, plan: &Sweep, start: Start) -> Result<Report, StageError
         read_missing(ctx, plan, start, &mut accepted).await?;
     }
     if accepted.error.is_none() {
-        read_lines(ctx, plan.lines, &mut archive).await?;
+        read_lines((ctx, plan.class), plan.lines, &mut archive).await?;
     }
     crash_point("sweep.read");
     let incomplete = || listing::window_incomplete(ctx, plan.accepted.window);
@@ -122,12 +135,12 @@ async fn list_missing(
     let (store, shop) = (&ctx.store, &ctx.shop);
     let max = plan.singles_max.unwrap_or(u32::MAX);
     let missing = store
-        .missing_from_accepted_lists(shop, start.at, max)
+        .missing_from_accepted_lists(shop, (start.at, ctx.clock.now()), max)
         .await?
         .len() as u64;
     let finished = store.archived(shop, plan.accepted.window.from).await?;
     if let Some(window) = plan.archive_for_missing(missing, finished) {
-        list_states(ctx, &[State::Archive], window, accepted).await?;
+        list_states((ctx, plan.class), &[State::Archive], window, accepted).await?;
     }
     Ok(())
 }
@@ -141,22 +154,30 @@ async fn read_missing(
     accepted: &mut Part,
 ) -> Result<(), StageError> {
     let max = plan.singles_max.unwrap_or(u32::MAX);
-    let mut missing = Vec::new();
-    if !mutant("r6_not_in_accepted_list_ignored") {
-        missing.extend(
-            ctx.store
-                .missing_from_accepted_lists(&ctx.shop, start.at, max)
-                .await?,
-        );
-    }
     if !mutant("r6_not_in_new_list_ignored") {
-        missing.extend(ctx.store.missing_from_new_list(&ctx.shop, max).await?);
+        // They may hold units that no reservation counts: accepts wait for them.
+        let missing = ctx
+            .store
+            .missing_from_new_list(&ctx.shop, ctx.clock.now(), max)
+            .await?;
+        read_singly((ctx, plan.class), missing, accepted).await?;
     }
-    read_singly(ctx, missing, accepted).await
+    if !mutant("r6_not_in_accepted_list_ignored") {
+        let missing = ctx
+            .store
+            .missing_from_accepted_lists(&ctx.shop, (start.at, ctx.clock.now()), max)
+            .await?;
+        read_singly((ctx, RequestClass::Singles), missing, accepted).await?;
+    }
+    Ok(())
 }
 
 /// Reads the lines of accepted and finished orders.
-async fn read_lines(ctx: &Ctx, plan: LinesPlan, archive: &mut Part) -> Result<(), StageError> {
+async fn read_lines(
+    (ctx, class): (&Ctx, RequestClass),
+    plan: LinesPlan,
+    archive: &mut Part,
+) -> Result<(), StageError> {
     match plan {
         LinesPlan::AcceptedElsewhere {
             seen_since,
@@ -166,15 +187,15 @@ async fn read_lines(ctx: &Ctx, plan: LinesPlan, archive: &mut Part) -> Result<()
                 return Ok(());
             }
             let since = (seen_since, sku_missing_since);
-            read_lines_of_accepted_elsewhere(ctx, since, archive).await
+            read_lines_of_accepted_elsewhere((ctx, class), since, archive).await
         }
-        LinesPlan::Accepted => read_lines_of_accepted(ctx, Timestamp::MIN).await,
+        LinesPlan::Accepted => read_lines_of_accepted((ctx, class), Timestamp::MIN).await,
         LinesPlan::AcceptedAndDeparted { seen_since } => {
-            read_lines_of_accepted(ctx, Timestamp::MIN).await?;
+            read_lines_of_accepted((ctx, class), Timestamp::MIN).await?;
             if mutant("r6_departed_lines_not_read") {
                 return Ok(());
             }
-            read_lines_of_departed(ctx, seen_since, archive).await
+            read_lines_of_departed((ctx, class), seen_since, archive).await
         }
     }
 }
@@ -203,6 +224,7 @@ async fn conclude(
     )
     .await?;
     ctx.log_action_ends(&accepted.observed);
+    ctx.note_not_found_orders().await?;
     let error = accepted.error.as_ref().or(archive.error.as_ref());
     ctx.note_access(error).await?;
     accepted.problem = accepted.problem.or(archive.problem);

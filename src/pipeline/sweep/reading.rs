@@ -9,7 +9,7 @@ use super::super::{Ctx, StageError, Window, lines};
 use super::{Report, Start};
 use crate::domain::ids::OrderId;
 use crate::domain::order::{State, Status};
-use crate::kaspi::ApiError;
+use crate::kaspi::{ApiError, RequestClass};
 use crate::ledger::{Observed, Reading};
 use crate::store::{Scan, ScanKind};
 
@@ -80,7 +80,7 @@ impl Part {
 
 /// Lists these states over a window. What was read is stored even if the rest fails.
 pub(super) async fn list_states(
-    ctx: &Ctx,
+    (ctx, class): (&Ctx, RequestClass),
     states: &[State],
     window: Window,
     part: &mut Part,
@@ -88,6 +88,7 @@ pub(super) async fn list_states(
     let mut lists = stream::iter(states.to_vec())
         .map(async |state: State| {
             let wanted = Wanted {
+                class,
                 state,
                 status: None,
                 window,
@@ -116,13 +117,13 @@ pub(super) async fn list_states(
 
 /// Lists archived orders, one day of creation dates at a time.
 pub(super) async fn list_archive(
-    ctx: &Ctx,
+    (ctx, class): (&Ctx, RequestClass),
     window: Window,
     part: &mut Part,
 ) -> Result<(), StageError> {
     for day in window.split(DAY, SignedDuration::ZERO) {
         let begun = ctx.clock.now();
-        list_states(ctx, &[State::Archive], day, part).await?;
+        list_states((ctx, class), &[State::Archive], day, part).await?;
         if part.error.is_some() {
             return Ok(());
         }
@@ -138,30 +139,33 @@ pub(super) async fn list_archive(
 /// Reads the missing lines of accepted and departed orders, and again those without a SKU of orders seen
 /// since `from`. The part is incomplete while lines of orders first seen `since` are missing.
 pub(super) async fn read_lines_of_accepted_elsewhere(
-    ctx: &Ctx,
+    (ctx, class): (&Ctx, RequestClass),
     (since, from): (Timestamp, Timestamp),
     part: &mut Part,
 ) -> Result<(), StageError> {
-    read_lines_of_accepted(ctx, from).await?;
+    read_lines_of_accepted((ctx, class), from).await?;
     for status in &DEPARTED {
-        lines::read(ctx, status, from).await?;
+        lines::read(ctx, class, (status, from)).await?;
     }
     let taken = [&[Status::AcceptedByMerchant], DEPARTED.as_slice()].concat();
     report_missing_lines(ctx, (&taken, since), part).await
 }
 
 /// Reads the lines of accepted orders, and of orders with an unknown status in an accepted state.
-pub(super) async fn read_lines_of_accepted(ctx: &Ctx, from: Timestamp) -> Result<(), StageError> {
-    lines::read(ctx, &Status::AcceptedByMerchant, from).await?;
+pub(super) async fn read_lines_of_accepted(
+    (ctx, class): (&Ctx, RequestClass),
+    from: Timestamp,
+) -> Result<(), StageError> {
+    lines::read(ctx, class, (&Status::AcceptedByMerchant, from)).await?;
     for status in ctx.store.unknown_statuses(&ctx.shop).await? {
-        lines::read(ctx, &status, from).await?;
+        lines::read(ctx, class, (&status, from)).await?;
     }
     Ok(())
 }
 
 /// Reads the missing lines of orders first seen finished `since` then. Makes no request if none are missing.
 pub(super) async fn read_lines_of_departed(
-    ctx: &Ctx,
+    (ctx, class): (&Ctx, RequestClass),
     since: Timestamp,
     part: &mut Part,
 ) -> Result<(), StageError> {
@@ -169,7 +173,7 @@ pub(super) async fn read_lines_of_departed(
         return Ok(());
     }
     for status in &DEPARTED {
-        lines::read(ctx, status, Timestamp::MAX).await?;
+        lines::read(ctx, class, (status, Timestamp::MAX)).await?;
     }
     report_missing_lines(ctx, (&DEPARTED, since), part).await
 }
@@ -192,18 +196,19 @@ async fn report_missing_lines(
 
 /// Reads orders one by one, and stores each when it is read.
 pub(super) async fn read_singly(
-    ctx: &Ctx,
+    (ctx, class): (&Ctx, RequestClass),
     ids: Vec<OrderId>,
     part: &mut Part,
 ) -> Result<(), StageError> {
+    let reader = ctx.reader.of_class(class);
     let mut answers = stream::iter(ids)
         .map(async |id: OrderId| {
             let asked_at = ctx.clock.now();
-            let answer = ctx.reader.order(&id).await;
-            (asked_at, answer)
+            let answer = reader.order(&id).await;
+            (id, asked_at, answer)
         })
         .buffer_unordered(ctx.settings.max_in_flight.max(1));
-    while let Some((asked_at, answer)) = answers.next().await {
+    while let Some((id, asked_at, answer)) = answers.next().await {
         match answer {
             Ok(Some(order)) => {
                 part.singles += 1;
@@ -219,7 +224,10 @@ pub(super) async fn read_singly(
                     .await?;
                 part.observed.add(observed);
             }
-            Ok(None) => part.singles += 1,
+            Ok(None) => {
+                part.singles += 1;
+                ctx.not_found(&id).await?;
+            }
             Err(error) => part.error = Some(error),
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::Spawner;
-use super::stage_loop::{Run, StageLoop};
+use super::stage_loop::{Run, SNOOZE_MIN, StageLoop};
 use super::wakes::{Completed, Rerun, Wakes};
 use crate::events::log_event;
 use crate::pipeline::stages::{self, Stage};
@@ -53,7 +53,7 @@ async fn run(of: &StageLoop, shop: &ShopParts, wakes: &Wakes) -> Run {
             Completed::of(Stage::Alert, json!({ "reported": reported }))
         }
         Stage::Act => match &shop.writer {
-            Some(writer) => after_act(&act::run_once(ctx, writer, &of.stop).await?),
+            Some(writer) => after_act(ctx, &act::run_once(ctx, writer, &of.stop).await?),
             None => Completed::of(Stage::Act, Value::Null),
         },
         // These are no shop's.
@@ -112,21 +112,19 @@ async fn sweep_once(ctx: &Ctx, wakes: &Wakes) -> Result<Completed, StageError> {
             return Err(error);
         }
     };
-    Ok(after_sweep(&report, force))
+    Ok(after_sweep(&report))
 }
 
-fn after_sweep(report: &sweep::Report, force: bool) -> Completed {
+fn after_sweep(report: &sweep::Report) -> Completed {
     let did = json!({
         "listed": report.listed, "singles": report.singles, "new": report.observed.new,
         "changed": report.observed.changed, "problem": report.problem,
     });
     let did = if report.swept { did } else { Value::Null };
     let mut completed = Completed::of(Stage::Sweep, did);
-    // The stage that forced it waits for it.
-    if report.observed.is_news() || force && report.swept {
-        completed.wakes.extend([Stage::Decide, Stage::Act]);
-    }
     if report.swept {
+        // Orders may wait for no more than this sweep, the first one above all.
+        completed.wakes.extend([Stage::Decide, Stage::Act]);
         // Orders accepted elsewhere hold stock once their lines are read.
         if report.observed.new > 0 {
             completed.wakes.push(Stage::Poll);
@@ -136,7 +134,7 @@ fn after_sweep(report: &sweep::Report, force: bool) -> Completed {
     completed
 }
 
-fn after_act(report: &act::Report) -> Completed {
+fn after_act(ctx: &Ctx, report: &act::Report) -> Completed {
     let did = json!({
         "sent": report.sent, "applied": report.applied, "looked": report.orders_read,
         "stopped": report.stopped,
@@ -148,6 +146,10 @@ fn after_act(report: &act::Report) -> Completed {
     if report.sent > 0 || report.orders_read > 0 || report.wants_sweep {
         completed.force_sweep = true;
         completed.wakes.push(Stage::Decide);
+    }
+    if let Some(until) = report.blocked_until {
+        let wait = Duration::try_from(until.duration_since(ctx.clock.now())).unwrap_or_default();
+        completed.rerun = Rerun::After(wait.max(SNOOZE_MIN));
     }
     completed
 }

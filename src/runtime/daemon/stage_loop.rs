@@ -24,7 +24,7 @@ const DENIED_EVERY: Duration = Duration::from_secs(30);
 /// Pauses after failures in a row.
 const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(15));
 /// Shortest wait for a pause that Kaspi asked for.
-const SNOOZE_MIN: Duration = Duration::from_millis(200);
+pub(super) const SNOOZE_MIN: Duration = Duration::from_millis(200);
 /// How late a stage may begin its next run before it counts as hung.
 const LATE_MAX: Duration = Duration::from_mins(1);
 

@@ -89,7 +89,7 @@ impl Desk {
     /// The contract's configuration, quick enough for tests; `more` goes at its end.
     pub(crate) fn config(&self, mode: &str, more: &str) -> String {
         format!(
-            "[database]\npath = \"qabyl.db\"\n[kaspi]\nbase_url = \"{}\"\nrate_per_second = 1000\n\
+            "[database]\npath = \"qabyl.db\"\n[kaspi]\nbase_url = \"{}\"\nrate_start = 1000\nrate_per_second = 1000\n\
              connect_timeout = \"1s\"\nrequest_timeout = \"2s\"\n[poll]\nschedule = \"* * * * * *\"\n\
              [http]\nlisten = \"\"\n[interlocks]\ncancel_confirm_after = \"0s\"\n\
              cancel_budget_share = \"off\"\ncancels_per_hour_max = \"off\"\n[actions]\nsettle = \"1s\"\n[[shops]]\nname = \"main\"\n\

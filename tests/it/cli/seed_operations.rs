@@ -15,7 +15,7 @@ const CATEGORY: &str = "Master - Kettles";
 fn desk(settings: Settings) -> Desk {
     let desk = Desk::new(settings);
     let config = desk.config("act", "");
-    let config = config.replace("rate_per_second", "retries_max = 0\nrate_per_second");
+    let config = config.replace("rate_start", "retries_max = 0\nrate_start");
     desk.write("qabyl.toml", &config);
     desk
 }

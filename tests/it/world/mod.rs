@@ -34,6 +34,7 @@ const CONFIG: &str = r#"
 [database]
 path = "qabyl.db"
 [kaspi]
+rate_start = 100000
 rate_per_second = 100000
 max_in_flight = 8
 connect_timeout = "2s"
