@@ -8,11 +8,12 @@ use super::orders::{Deadline, as_json, find, lines_table, local, standing};
 use super::stock::doubt_lines;
 use super::{Done, explain_plan, say, shops};
 use crate::config::Loaded;
+use crate::domain::availability::Possible;
 use crate::domain::calendar::left_words;
 use crate::domain::explanation;
 use crate::domain::facts::LineFacts;
 use crate::domain::policy::Policy;
-use crate::domain::stock::LineStock;
+use crate::domain::stock::{Level, LineStock};
 use crate::store::{ActionView, DecisionView, OrderView};
 
 pub(super) async fn run(loaded: &Loaded, args: &Explain) -> Done {
@@ -129,9 +130,9 @@ fn level_text(sku: &str, wanted: i64, stock: &LineStock) -> String {
     match stock {
         LineStock::Unknown(why) => format!("{sku}: wants {wanted}, stock unknown: {why}"),
         LineStock::Known(level) => format!(
-            "{sku}: wants {wanted}, available {} ({} possible) = on hand {} − reserved {} − safety {} ({}, as of {})",
+            "{sku}: wants {wanted}, available {}{} = on hand {} − reserved {} − safety {} ({}, as of {})",
             level.available(),
-            level.interval().possible,
+            possible_text(level),
             level.on_hand,
             level.reserved(),
             level.safety_stock,
@@ -139,6 +140,16 @@ fn level_text(sku: &str, wanted: i64, stock: &LineStock) -> String {
             local(level.as_of)
         ),
     }
+}
+
+/// What may be available, where that is not what is for certain and no safety stock alone.
+fn possible_text(level: &Level) -> String {
+    let possible = level.interval().possible;
+    let certain = level.available().saturating_add(level.safety_stock);
+    if possible == Possible::Bounded(certain) {
+        return String::new();
+    }
+    format!(" ({possible} possible)")
 }
 
 fn write_action(out: &mut String, action: &ActionView) {

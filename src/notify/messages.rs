@@ -214,7 +214,9 @@ impl MessageWriter {
         }
         let named = facts["orders"].as_array().into_iter().flatten();
         let named: Vec<&str> = named.filter_map(Value::as_str).collect();
-        values.push(("orders", shown(&named.join(", "), FACT_CHARS_MAX)));
+        let count = facts["orders"].as_u64().map(|count| count.to_string());
+        let named = shown(&named.join(", "), FACT_CHARS_MAX);
+        values.push(("orders", count.unwrap_or(named)));
         values.push(("denied", self.text("denied", &fact("code"), &[])));
         for name in ["since", "from", "until"] {
             let at = facts[name].as_str();

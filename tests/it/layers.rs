@@ -153,6 +153,11 @@ const CHOICES: &[(&str, usize, &str)] = &[
     ),
     ("src/store/order_lists.rs", 5, "the oldest order of a list"),
     (
+        "src/store/not_found.rs",
+        4,
+        "no second row for what is there; the first moment stays",
+    ),
+    (
         "src/store/orders.rs",
         8,
         "whether a shop has orders; the newer of two reading times; since when the status stands; a rule still in a statement: when failed lines are due again",
@@ -176,6 +181,11 @@ const CHOICES: &[(&str, usize, &str)] = &[
         "src/store/stock_export.rs",
         2,
         "orders without a live action; the newest line of a SKU",
+    ),
+    (
+        "src/store/unaccounted.rs",
+        1,
+        "orders that nobody knows as asked about lately",
     ),
     (
         "src/store/view.rs",

@@ -347,7 +347,8 @@ async fn a_scheduled_sweep_finds_orders_that_came_and_went() {
 async fn a_failing_archive_does_not_stop_the_sweep() {
     let mut world = world(Settings::default()).begin().await;
     world.stock(&[("A", 2), ("B", 100)]).await;
-    world.place_plain(&[("960000035", "A", 1)]);
+    // B was ordered lately, by ones: nobody takes a hundred at once.
+    world.place_plain(&[("960000034", "B", 1), ("960000035", "A", 1)]);
     world.once().await;
     assert_eq!(world.posts("960000035"), ["accept"]);
     the_archive_fails(&world);

@@ -136,8 +136,8 @@ async fn each_error_has_its_code_and_its_advice(
 #[rstest]
 #[case("get:http_403=1", 3, &["K403", "2323"])]
 #[case("get:http_429=1", 1, &["K429", "by itself"])]
-#[case("get:http_500=1", 1, &["K500", "2323"])]
-#[case("get:hang=1", 1, &["K500", "no answer in time", "2323"])]
+#[case("get:http_500=1", 1, &["K500", "cabinet"])]
+#[case("get:hang=1", 1, &["K500", "no answer in time", "kaspi.user_agent"])]
 #[tokio::test(flavor = "multi_thread")]
 async fn doctor_tells_what_kaspi_says_of_orders(
     #[case] faults: &str,
