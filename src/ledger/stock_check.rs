@@ -1,16 +1,14 @@
 //! Checks stock levels and reservations against the audit log, and recomputes availability independently.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::Value;
 use sqlx::FromRow;
 
-use super::availability::{StockSettings, StockView, Viewpoint, stock_views};
 use super::pickup_points::MOVED;
-use crate::domain::stock::Semantics;
 use crate::store::audit::LEVELS_CHANGED;
-use crate::store::{Store, StoreError, at, ms};
+use crate::store::{Store, StoreError, at};
 
 /// Audit rows read at once.
 const PAGE: i64 = 5_000;
@@ -81,8 +79,6 @@ struct Row {
     quantity: i64,
     state: String,
     made_at: i64,
-    confirmed_at: Option<i64>,
-    closed_at: Option<i64>,
 }
 
 #[derive(FromRow)]
@@ -192,7 +188,7 @@ impl Store {
         rows.into_iter().map(promise).collect()
     }
 
-    /// Compares the tables with the audit log, and the units that count as promised with a second computation.
+    /// Compares the tables with the audit log. What promises do to a level is judged by `domain::availability`.
     pub async fn check_stock(&self) -> Result<StockCheck, StoreError> {
         let mut reader = self.read().await?;
         // One transaction, so that all is read as of one moment.
@@ -201,22 +197,14 @@ impl Store {
         let since: Option<i64> = sqlx::query_scalar("SELECT deleted_before FROM audit_retention")
             .fetch_one(&mut *reader)
             .await?;
-        let rows: Vec<Row> = sqlx::query_as(
-            "SELECT id, sku, warehouse, quantity, state, made_at, confirmed_at, closed_at FROM reservations",
-        )
-        .fetch_all(&mut *reader)
-        .await?;
+        let rows: Vec<Row> =
+            sqlx::query_as("SELECT id, sku, warehouse, quantity, state, made_at FROM reservations")
+                .fetch_all(&mut *reader)
+                .await?;
         let known: Vec<LevelRow> = sqlx::query_as(
             "SELECT sku, warehouse, source, on_hand FROM stock ORDER BY sku, warehouse, source",
         )
         .fetch_all(&mut *reader)
-        .await?;
-        let shown = stock_views(
-            &mut reader,
-            StockSettings::default(),
-            None,
-            Viewpoint::default(),
-        )
         .await?;
         sqlx::query("COMMIT").execute(&mut *reader).await?;
         let mut check = StockCheck {
@@ -226,46 +214,7 @@ impl Store {
         };
         compare_levels(&mut check, &audited, &known, since.is_some());
         compare_promises(&mut check, &audited, &rows, since);
-        let mut by_place: HashMap<(&str, &str), Vec<&Row>> = HashMap::new();
-        for row in &rows {
-            let place = (row.sku.as_str(), row.warehouse.as_str());
-            by_place.entry(place).or_default().push(row);
-        }
-        for view in &shown {
-            let level = &view.listing;
-            let Some(as_of) = level.as_of else { continue };
-            let is_physical = view.semantics == Semantics::Physical;
-            let place = (level.sku.as_str(), level.warehouse.as_str());
-            let of_level = by_place.get(&place).into_iter().flatten();
-            let counted = of_level.filter(|row| counts(row, ms(as_of), view, is_physical));
-            let reserved: i64 = counted.map(|row| row.quantity).sum();
-            let counted_units = view.promised.confirmed + view.promised.in_doubt;
-            if counted_units != reserved {
-                let what = format!(
-                    "{counted_units} units count as promised, but the reservations add up to {reserved}"
-                );
-                check.differ(level.sku.as_str(), &level.warehouse, what);
-            }
-        }
         Ok(check)
-    }
-}
-
-/// Whether a promise reduces a level counted at this moment.
-fn counts(row: &Row, as_of: i64, view: &StockView, is_physical: bool) -> bool {
-    let before = |lag: SignedDuration| {
-        let lag = i64::try_from(lag.as_millis()).unwrap_or(i64::MAX);
-        as_of.saturating_sub(lag)
-    };
-    let booked = before(view.posting_lag);
-    let left_since = row.closed_at.is_none_or(|closed| closed > booked);
-    let taken_off = before(view.order_lag_max);
-    let seen_since = row.confirmed_at.is_none_or(|seen| seen > taken_off);
-    match row.state.as_str() {
-        "active" if is_physical => true,
-        "consumed" if is_physical => left_since,
-        "active" | "consumed" => seen_since,
-        _ => false,
     }
 }
 

@@ -110,7 +110,12 @@ fn refusals() -> Vec<Behaviour> {
     .flatten()
     .collect();
     let missing = status("404 Not Found", &Class::NotFound, &Class::Rejected);
-    all.extend(missing.into_iter().map(entries_404));
+    all.extend(
+        missing
+            .into_iter()
+            .map(entries_404)
+            .map(|behaviour| behaviour.page(Class::Outage)),
+    );
     all.push(
         Behaviour::by_call("401 that asks for a password", |_, elsewhere| {
             let challenge = format!(
