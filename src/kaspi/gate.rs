@@ -72,7 +72,7 @@ pub(super) struct Gate {
     changed: Notify,
 }
 
-/// The right to send one request. Without [`Turn::sent`] it is given back when dropped.
+/// The right to send one request. Unless it is marked as sent, it is given back when dropped.
 #[derive(Debug)]
 pub struct Turn<'a> {
     gate: &'a Gate,

@@ -79,7 +79,7 @@ impl Hidden {
                 let ticks = Duration::from_micros(at);
                 match kind {
                     Answer::Good => {
-                        pace.answered(ticks, ticks.saturating_sub(Duration::from_micros(sent)))
+                        pace.answered(ticks, ticks.saturating_sub(Duration::from_micros(sent)));
                     }
                     Answer::Refused => {
                         pace.refused(ticks);

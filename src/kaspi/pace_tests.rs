@@ -14,7 +14,7 @@ proptest! {
     fn a_hidden_limit_is_used_and_kept(
         limit in limit(), seed in any::<u64>(), latency in 0.02..0.15_f64, pause in 1.0..2.5_f64,
     ) {
-        let hidden = Hidden { seed, latency, pause, ..Hidden::of(limit) };
+        let hidden = Hidden { latency, pause, seed, ..Hidden::of(limit) };
         let run = hidden.run(300.0);
         let within = (60.0, 300.0);
         prop_assert!(run.refused_share(within) < 0.02, "{}", run.refused_share(within));

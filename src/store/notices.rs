@@ -106,7 +106,7 @@ impl Store {
         tx.commit().await
     }
 
-    /// Registers the channels; a new one gets the notices written from now on, and what [`Store::catch_up`]
+    /// Registers the channels; a new one gets the notices written from now on, and what a catch-up
     /// packs. Messages that wait for a channel that is no longer configured are dropped.
     pub async fn set_channels(&self, names: &[&str], now: Timestamp) -> Result<(), StoreError> {
         let mut tx = self.write().await?;

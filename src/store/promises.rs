@@ -19,6 +19,7 @@ const HERE: &str = "here";
 const UNPLACED: &str = "unplaced";
 
 #[derive(FromRow)]
+#[expect(clippy::struct_excessive_bools, reason = "a row of the statement")]
 struct Row {
     level: i64,
     place: String,

@@ -139,7 +139,7 @@ async fn an_order_that_a_list_shows_with_other_lines_holds_those() {
         .lines
         .iter()
         .filter_map(|line| line.sku.as_ref())
-        .map(|sku| sku.as_str())
+        .map(qabyl::domain::ids::Sku::as_str)
         .collect();
     assert_eq!(skus, ["B"]);
     world.place_plain(&[("971000042", "B", 8)]);

@@ -29,6 +29,7 @@ pub enum Units {
 
 /// Units of one level promised to an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Promise {
     /// The order's shop.
     pub shop: ShopName,
