@@ -185,7 +185,7 @@ const CHOICES: &[(&str, usize, &str)] = &[
     (
         "src/store/unaccounted.rs",
         1,
-        "orders that nobody knows as asked about lately",
+        "orders that were asked about lately",
     ),
     (
         "src/store/view.rs",
