@@ -49,7 +49,7 @@ async fn decide(config: &Config, args: &OneOrder, verdict: Verdict) -> Done {
     Ok(ExitCode::SUCCESS)
 }
 
-/// An accept or a cancel in a shop that sends nothing would be a promise that nobody keeps.
+/// An accept or a cancel in a shop that sends nothing would be recorded and never carried out.
 fn check_mode(config: &Config, shop: &ShopName) -> Result<(), Failure> {
     let mode = config
         .shops

@@ -121,7 +121,7 @@ pub struct Level {
     pub doubts: Vec<Doubt>,
 }
 
-/// Doubts that a level names: more help nobody, and each decision stores them.
+/// Doubts that a level names: each decision stores them, and more would not be read.
 pub const DOUBTS_MAX: usize = 20;
 
 impl Level {

@@ -127,11 +127,8 @@ impl Fields {
         raw: Raw<'_>,
         read: impl Fn(&RawValue) -> Option<T>,
     ) -> Option<T> {
-        let value = raw.and_then(read);
-        if raw.is_some() && value.is_none() {
-            self.note(field, raw);
-        }
-        value
+        raw?;
+        self.required(field, raw, read)
     }
 
     /// A field that is always there.

@@ -20,7 +20,7 @@ const NEAR: f64 = 0.8;
 /// A digest later than this is not sent.
 const DIGEST_LATE_MAX: SignedDuration = SignedDuration::from_hours(3);
 
-/// A digest ends this long ago: what is written with an earlier time is written by then.
+/// A digest ends so long before it is made that no row with an earlier time is still being written.
 const SETTLED: SignedDuration = SignedDuration::from_mins(1);
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);

@@ -65,11 +65,11 @@ pub(super) async fn standing(
     };
     let since = |span| now.saturating_sub(span).unwrap_or(now);
     let store = &notifier.store;
-    let told = store
+    let delivered = store
         .delivered_kinds(channel, shop, &pair, since(LOOK_BACK))
         .await?;
-    // The end of what the channel never heard of is no news.
-    let known = told.first().copied().unwrap_or(pair[1]);
+    // A channel that was not sent the trouble need not be sent its end.
+    let known = delivered.first().copied().unwrap_or(pair[1]);
     if known == notice.kind {
         return Ok(Standing::Outdated);
     }
@@ -103,8 +103,10 @@ pub(super) async fn is_so(
         }
         (Kind::ActionStuck, _) => {
             let action = notice.key.rsplit(':').next();
-            let action = action.and_then(|id| id.parse().ok()).unwrap_or_default();
-            store.is_stuck(action).await?
+            match action.and_then(|id| id.parse().ok()) {
+                Some(action) => store.is_stuck(action).await?,
+                None => false,
+            }
         }
         (kind @ (Kind::DeadlineNear | Kind::DeadlinePast), Some(shop)) => {
             let code = notice.facts["order"].as_str().unwrap_or_default();

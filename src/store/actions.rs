@@ -180,14 +180,9 @@ pub(crate) async fn delete_of(
     shop: &ShopName,
     orders: &str,
 ) -> Result<(), StoreError> {
-    sqlx::query(
-        "DELETE FROM actions WHERE shop = ? AND order_id IN (SELECT value FROM json_each(?))",
-    )
-    .bind(shop.as_str())
-    .bind(orders)
-    .execute(tx.conn()?)
-    .await?;
-    Ok(())
+    let statement =
+        "DELETE FROM actions WHERE shop = ? AND order_id IN (SELECT value FROM json_each(?))";
+    tx.execute_for(statement, shop, orders).await
 }
 
 /// Corrects times of live actions ahead of a clock that was set back. `settled` is when an action is due whose request
@@ -197,22 +192,10 @@ pub(crate) async fn repair_times(
     settled: Timestamp,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    for (statement, at) in [
-        (
-            "UPDATE actions SET due_at = ?1 WHERE due_at > ?1 AND closed_at IS NULL",
-            settled.max(now),
-        ),
-        (
-            "UPDATE actions SET made_at = ?1 WHERE made_at > ?1 AND closed_at IS NULL",
-            now,
-        ),
-    ] {
-        sqlx::query(statement)
-            .bind(ms(at))
-            .execute(tx.conn()?)
-            .await?;
-    }
-    Ok(())
+    let due = "UPDATE actions SET due_at = ?1 WHERE due_at > ?1 AND closed_at IS NULL";
+    tx.execute_at(&[due], settled.max(now)).await?;
+    let made = "UPDATE actions SET made_at = ?1 WHERE made_at > ?1 AND closed_at IS NULL";
+    tx.execute_at(&[made], now).await
 }
 
 /// A live action of any shop.

@@ -70,13 +70,7 @@ pub(crate) async fn delete_of(
     shop: &ShopName,
     orders: &str,
 ) -> Result<(), StoreError> {
-    sqlx::query(
-        "DELETE FROM attempts WHERE action_id IN (SELECT id FROM actions WHERE shop = ?
-           AND order_id IN (SELECT value FROM json_each(?)))",
-    )
-    .bind(shop.as_str())
-    .bind(orders)
-    .execute(tx.conn()?)
-    .await?;
-    Ok(())
+    let statement = "DELETE FROM attempts WHERE action_id IN (SELECT id FROM actions WHERE shop = ?
+           AND order_id IN (SELECT value FROM json_each(?)))";
+    tx.execute_for(statement, shop, orders).await
 }

@@ -60,12 +60,7 @@ pub(crate) async fn delete_of(
     shop: &ShopName,
     orders: &str,
 ) -> Result<(), StoreError> {
-    sqlx::query(
-        "DELETE FROM decisions WHERE shop = ? AND order_id IN (SELECT value FROM json_each(?))",
-    )
-    .bind(shop.as_str())
-    .bind(orders)
-    .execute(tx.conn()?)
-    .await?;
-    Ok(())
+    let statement =
+        "DELETE FROM decisions WHERE shop = ? AND order_id IN (SELECT value FROM json_each(?))";
+    tx.execute_for(statement, shop, orders).await
 }

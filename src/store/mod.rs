@@ -43,6 +43,7 @@ pub(crate) mod view;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
+use crate::domain::ids::ShopName;
 use crate::mutant::mutant;
 use jiff::Timestamp;
 use sqlx::pool::PoolConnection;
@@ -187,6 +188,36 @@ impl<'s> WriteTx<'s> {
 }
 
 impl WriteTx<'_> {
+    /// Executes statements that have one moment as their only parameter.
+    pub(crate) async fn execute_at(
+        &mut self,
+        statements: &[&'static str],
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        for statement in statements {
+            sqlx::query(*statement)
+                .bind(ms(at))
+                .execute(self.conn()?)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Executes a statement about some orders (JSON) of a shop.
+    pub(crate) async fn execute_for(
+        &mut self,
+        statement: &'static str,
+        shop: &ShopName,
+        orders: &str,
+    ) -> Result<(), StoreError> {
+        sqlx::query(statement)
+            .bind(shop.as_str())
+            .bind(orders)
+            .execute(self.conn()?)
+            .await?;
+        Ok(())
+    }
+
     pub(crate) fn conn(&mut self) -> Result<&mut SqliteConnection, StoreError> {
         self.connection.as_mut().ok_or(StoreError::Closed)
     }

@@ -529,23 +529,16 @@ pub(crate) async fn delete(
     shop: &ShopName,
     orders: &str,
 ) -> Result<(), StoreError> {
-    for statement in [
-        "DELETE FROM lines WHERE shop = ? AND order_id IN (SELECT value FROM json_each(?))",
-        "DELETE FROM orders WHERE shop = ? AND id IN (SELECT value FROM json_each(?))",
-    ] {
-        sqlx::query(statement)
-            .bind(shop.as_str())
-            .bind(orders)
-            .execute(tx.conn()?)
-            .await?;
-    }
-    Ok(())
+    let lines = "DELETE FROM lines WHERE shop = ? AND order_id IN (SELECT value FROM json_each(?))";
+    tx.execute_for(lines, shop, orders).await?;
+    let themselves = "DELETE FROM orders WHERE shop = ? AND id IN (SELECT value FROM json_each(?))";
+    tx.execute_for(themselves, shop, orders).await
 }
 
 /// Corrects times of orders ahead of a clock that was set back. It is unknown whether a list of such a time is old
 /// or new, so it is no evidence, nor is a shortage first seen then.
 pub(crate) async fn repair_times(tx: &mut WriteTx<'_>, now: Timestamp) -> Result<(), StoreError> {
-    for statement in [
+    let statements = [
         // The next scan may get the number of a deleted one.
         "UPDATE orders SET listed_at = NULL, listed_scan = NULL WHERE listed_at > ?",
         "UPDATE orders SET first_seen_at = ?1 WHERE first_seen_at > ?1",
@@ -553,13 +546,8 @@ pub(crate) async fn repair_times(tx: &mut WriteTx<'_>, now: Timestamp) -> Result
         "UPDATE orders SET status_since = ?1 WHERE status_since > ?1",
         "UPDATE orders SET lines_due_at = ?1 WHERE lines_due_at > ?1",
         "UPDATE orders SET shortage_since = NULL, shortage_scans = 0, shortage_scan = NULL WHERE shortage_since > ?",
-    ] {
-        sqlx::query(statement)
-            .bind(ms(now))
-            .execute(tx.conn()?)
-            .await?;
-    }
-    Ok(())
+    ];
+    tx.execute_at(&statements, now).await
 }
 
 /// Forgets what was read of orders before a backup was made: it is no evidence now, nor is a shortage seen then.
@@ -567,16 +555,11 @@ pub(crate) async fn forget_readings(
     tx: &mut WriteTx<'_>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    for statement in [
+    let statements = [
         "UPDATE orders SET listed_at = NULL, listed_scan = NULL, shortage_since = NULL, shortage_scans = 0,
            shortage_scan = NULL",
         "UPDATE orders SET seen_at = ?1 - 1 WHERE seen_at >= ?1",
         "UPDATE orders SET first_seen_at = ?1 - 1 WHERE first_seen_at >= ?1",
-    ] {
-        sqlx::query(statement)
-            .bind(ms(now))
-            .execute(tx.conn()?)
-            .await?;
-    }
-    Ok(())
+    ];
+    tx.execute_at(&statements, now).await
 }

@@ -224,30 +224,20 @@ pub(crate) async fn delete_of(
     shop: &ShopName,
     orders: &str,
 ) -> Result<(), StoreError> {
-    sqlx::query(
-        "DELETE FROM reservations WHERE shop = ? AND order_id IN (SELECT value FROM json_each(?))",
-    )
-    .bind(shop.as_str())
-    .bind(orders)
-    .execute(tx.conn()?)
-    .await?;
-    Ok(())
+    let statement =
+        "DELETE FROM reservations WHERE shop = ? AND order_id IN (SELECT value FROM json_each(?))";
+    tx.execute_for(statement, shop, orders).await
 }
 
 /// Corrects times of reservations ahead of a clock that was set back.
 pub(crate) async fn repair_times(tx: &mut WriteTx<'_>, now: Timestamp) -> Result<(), StoreError> {
-    for statement in [
+    let statements = [
         "UPDATE reservations SET left_after = ?1 WHERE left_after > ?1",
         "UPDATE reservations SET closed_at = ?1 WHERE closed_at > ?1",
         "UPDATE reservations SET confirmed_at = ?1 WHERE confirmed_at > ?1",
         "UPDATE reservations SET made_at = ?1 WHERE made_at > ?1",
-    ] {
-        sqlx::query(statement)
-            .bind(ms(now))
-            .execute(tx.conn()?)
-            .await?;
-    }
-    Ok(())
+    ];
+    tx.execute_at(&statements, now).await
 }
 
 /// Releases the active reservations of an order that Kaspi was never seen to accept.

@@ -201,8 +201,17 @@ pub(crate) async fn delete_levels(
     tx: &mut WriteTx<'_>,
     levels: &[(String, String, String)],
 ) -> Result<(), StoreError> {
+    let statement = "DELETE FROM stock WHERE sku = ? AND warehouse = ? AND source = ?";
+    for_each_level(tx, statement, levels).await
+}
+
+async fn for_each_level(
+    tx: &mut WriteTx<'_>,
+    statement: &'static str,
+    levels: &[(String, String, String)],
+) -> Result<(), StoreError> {
     for (sku, warehouse, source) in levels {
-        sqlx::query("DELETE FROM stock WHERE sku = ? AND warehouse = ? AND source = ?")
+        sqlx::query(statement)
             .bind(sku)
             .bind(warehouse)
             .bind(source)
@@ -312,17 +321,9 @@ pub(crate) async fn end_falls(
     tx: &mut WriteTx<'_>,
     levels: &[(String, String, String)],
 ) -> Result<(), StoreError> {
-    for (sku, warehouse, source) in levels {
-        sqlx::query(
-            "UPDATE stock SET fell_in = NULL WHERE sku = ? AND warehouse = ? AND source = ?",
-        )
-        .bind(sku)
-        .bind(warehouse)
-        .bind(source)
-        .execute(tx.conn()?)
-        .await?;
-    }
-    Ok(())
+    let statement =
+        "UPDATE stock SET fell_in = NULL WHERE sku = ? AND warehouse = ? AND source = ?";
+    for_each_level(tx, statement, levels).await
 }
 
 /// Falls to zero that are still in force: by import, the levels that are still at zero.

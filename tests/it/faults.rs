@@ -195,13 +195,13 @@ async fn an_impossible_step_of_one_action_stops_no_other_order() {
     assert!(why.contains("contradicts what happened"), "{why}");
     world.later(Duration::from_mins(10)).await;
     assert_eq!(world.posts("910000101"), ["accept"], "it is not repeated");
-    let told: Vec<String> =
+    let facts_sent: Vec<String> =
         sqlx::query_scalar("SELECT facts FROM notices WHERE kind = 'order.held'")
             .fetch_all(&mut inside)
             .await
             .unwrap();
     assert!(
-        told.iter().any(|facts| facts.contains("910000101")),
-        "{told:?}"
+        facts_sent.iter().any(|facts| facts.contains("910000101")),
+        "{facts_sent:?}"
     );
 }

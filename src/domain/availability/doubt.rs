@@ -33,16 +33,12 @@ pub enum Reason {
     GivenBack,
     /// The order's pickup point is unknown: its units may lie here.
     PointUnknown,
-    /// The order moved to another pickup point, or away from it, by one reading alone.
-    PointMoved,
     /// The common pool holds units too.
     PoolBeside,
     /// Another source of the same priority lists the SKU: the stocks may be two.
     OtherSource,
     /// The pre-order's goods may have come.
     PreOrder,
-    /// The order was made with other parts than the map has now.
-    MapChanged,
 }
 
 /// What settles a doubt.
@@ -51,7 +47,7 @@ pub enum Reason {
 pub enum ClosedBy {
     /// A sweep that shows what became of the order.
     Sweep,
-    /// Kaspi showing that the units left, a count after that, or `qabyl orders handed-over`.
+    /// Kaspi showing that the units left, or a count after that.
     Departure,
     /// The next count.
     NextCount,
@@ -66,7 +62,7 @@ impl ClosedBy {
     pub const fn words(self) -> &'static str {
         match self {
             Self::Sweep => "the next reading of accepted orders",
-            Self::Departure => "Kaspi showing its departure, a later count or `orders handed-over`",
+            Self::Departure => "Kaspi showing its departure, or a later count",
             Self::NextCount => "the next count",
             Self::Arrival => "Kaspi showing the pre-order as arrived",
             Self::Person => "a person",
@@ -116,11 +112,9 @@ impl Reason {
             Self::MayBeTakenOff => "the source may have taken it off already",
             Self::GivenBack => "given back since, and the source may lack them still",
             Self::PointUnknown => "its pickup point is unknown: the goods may lie here",
-            Self::PointMoved => "its pickup point changed, by one reading alone",
             Self::PoolBeside => "the common pool holds them",
             Self::OtherSource => "another source lists them, perhaps of another stock",
             Self::PreOrder => "a pre-order whose goods may have come",
-            Self::MapChanged => "it was made with other parts than the map has now",
         }
     }
 }

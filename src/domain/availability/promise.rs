@@ -72,8 +72,6 @@ pub enum Place {
     Here,
     /// The order's pickup point is unknown: its goods may lie at any.
     Unknown,
-    /// A reading moved the order to another point, or here, and no other confirmed that yet.
-    Moving,
 }
 
 /// The last complete reading of a shop's accepted orders.
@@ -132,7 +130,6 @@ impl Promise {
             (Kind::Reserved, Place::Unknown) => {
                 Kind::in_doubt(Reason::PointUnknown, ClosedBy::Person)
             }
-            (Kind::Reserved, Place::Moving) => Kind::in_doubt(Reason::PointMoved, ClosedBy::Sweep),
             (kind, _) => kind,
         })
     }

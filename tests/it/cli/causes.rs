@@ -26,8 +26,8 @@ fn answers(status: u16) -> String {
     format!("http://{address}")
 }
 
-/// An address where nobody listens.
-fn nobody() -> String {
+/// An address at which nothing listens.
+fn unused_address() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     format!("http://{}", listener.local_addr().unwrap())
 }
@@ -45,7 +45,7 @@ async fn doctor_at(address: &str) -> String {
 
 #[rstest]
 #[case::dns("https://no-such-host.invalid".to_owned(), &["(DNS)", "cannot find the server's name"])]
-#[case::refused(nobody(), &["refused", "nothing listens"])]
+#[case::refused(unused_address(), &["refused", "nothing listens"])]
 #[case::redirect(answers(302), &["HTTP 302", "redirect"])]
 #[case::proxy_login(answers(407), &["HTTP 407", "login"])]
 #[case::not_found(answers(404), &["HTTP 404", "base_url"])]
