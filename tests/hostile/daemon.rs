@@ -22,10 +22,6 @@ const PEAK_KB_MAX: u64 = 64 * 1024;
 /// What may be resident when there is nothing to do.
 const IDLE_KB_MAX: u64 = 25 * 1024;
 
-/// Pages of code and other files that an idle release has in memory: without optimisation they are more
-/// than twice as many.
-const CODE_KB: u64 = 12 * 1024;
-
 /// Work resumes by itself in this time after the last trouble.
 const RESUMES_IN: Duration = Duration::from_mins(1);
 
@@ -122,7 +118,7 @@ async fn the_daemon_stays_small_and_comes_back() {
         passed > long() && cycle.met().len() > MET_MIN && posts() > 0
     })
     .await;
-    let peak = daemon.memory("VmHWM");
+    let peak = daemon.peak();
     let (folder, stopped_in, log) = daemon.stop().await;
     keep_evidence(&folder, "hostile");
     judge(&sandbox, &log);
@@ -141,7 +137,7 @@ async fn the_daemon_stays_small_and_comes_back() {
     })
     .await;
     let resumed_in = Clock::System.ticks().saturating_sub(turned);
-    let peak_after = daemon.memory("VmHWM");
+    let peak_after = daemon.peak();
     let (folder, _, log) = daemon.stop().await;
     keep_evidence(&folder, "hostile");
     figures::peak(peak.max(peak_after));
@@ -192,26 +188,14 @@ async fn an_idle_daemon_is_small() {
         sandbox.world().ledger().requests_total() > polls
     })
     .await;
-    let (resident, kept) = (daemon.memory("VmRSS"), daemon.memory("RssAnon"));
+    let resident = daemon.resident();
     let (folder, _, log) = daemon.stop().await;
     keep_evidence(&folder, "hostile-idle");
     figures::idle(resident);
-    println!(
-        "hostile idle: {:.1} MB, of them {:.1} MB its own and the rest files",
-        mb(resident),
-        mb(kept)
-    );
+    println!("hostile idle: {:.1} MB", mb(resident));
     assert!(handled, "{}", tail(&log));
     judge(&sandbox, &log);
-    let counted = if cfg!(debug_assertions) {
-        kept + CODE_KB
-    } else {
-        resident
-    };
-    assert!(
-        counted <= IDLE_KB_MAX,
-        "{resident} kB, {kept} kB of it its own"
-    );
+    assert!(resident <= IDLE_KB_MAX, "{resident} kB");
 }
 
 /// Full pages of orders nobody has seen, for ever: lists are cut at `kaspi.pages_max`, reported as
@@ -227,7 +211,7 @@ async fn lists_without_end_are_cut() {
     };
     until(long(), || false).await;
     let cut = until(Duration::from_mins(5), || logged(&daemon)).await;
-    let peak = daemon.memory("VmHWM");
+    let peak = daemon.peak();
     let (folder, stopped_in, log) = daemon.stop().await;
     keep_evidence(&folder, "hostile-endless");
     let (pages, posts) = endless.counted();

@@ -12,6 +12,9 @@ use crate::binary;
 use crate::calls::TOKEN;
 use crate::wire::Elsewhere;
 
+/// Pages of code and other files that an idle release has in memory.
+const CODE_KB: u64 = 12 * 1024;
+
 /// A daemon, its folder, and the host that its environment would lead it to.
 pub(crate) struct Daemon {
     child: Child,
@@ -54,8 +57,28 @@ impl Daemon {
         }
     }
 
+    /// What is resident now, in kB.
+    pub(crate) fn resident(&self) -> u64 {
+        self.as_released(self.memory("VmRSS"))
+    }
+
+    /// The most that was resident at once, in kB.
+    pub(crate) fn peak(&self) -> u64 {
+        self.as_released(self.memory("VmHWM"))
+    }
+
+    /// Pages of code grow with the size of a binary built without optimisation, which nobody runs: a
+    /// release's pages stand in for them.
+    fn as_released(&self, kb: u64) -> u64 {
+        if cfg!(debug_assertions) {
+            kb.saturating_sub(self.memory("RssFile")) + CODE_KB
+        } else {
+            kb
+        }
+    }
+
     /// A figure of `/proc/PID/status`, in kB.
-    pub(crate) fn memory(&self, name: &str) -> u64 {
+    fn memory(&self, name: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix(name));
         let figure = line.unwrap().trim_start_matches(':').trim();
