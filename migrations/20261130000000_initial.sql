@@ -320,7 +320,14 @@ CREATE TABLE reservations (
   departure     TEXT CHECK (departure IN ('interval', 'unknown')),
   left_after    INTEGER,
   why           TEXT,
+  -- units of quantity that may be another level's: what changed about the order since they were promised
+  -- (domain::availability), and when the reading or command that changed it was made
+  doubted       INTEGER NOT NULL DEFAULT 0 CHECK (doubted BETWEEN 0 AND quantity),
+  changed       TEXT CHECK (changed IN ('point', 'map')),
+  changed_at    INTEGER,
   FOREIGN KEY (shop, order_id) REFERENCES orders (shop, id) ON UPDATE CASCADE,
+  CHECK ((doubted = 0) = (changed IS NULL)),
+  CHECK ((changed IS NULL) = (changed_at IS NULL)),
   CHECK ((state = 'active') = (closed_at IS NULL)),
   CHECK ((state = 'active') = (why IS NULL)),
   CHECK ((state = 'consumed') = (departure IS NOT NULL)),

@@ -238,6 +238,18 @@ pub const MUTANTS: &[(&str, &str)] = &[
         "an order that moved to another pickup point still takes the goods of the first",
     ),
     (
+        "r9_moved_point_is_believed",
+        "goods of an order that moved are free at its first point as soon as one reading shows the other",
+    ),
+    (
+        "r9_new_map_ignores_promises",
+        "units promised before an SKU was mapped, unmapped or listed count by the old map alone",
+    ),
+    (
+        "r9_changed_promise_is_certain",
+        "units promised before a map changed count as taken by both maps, and cancel others",
+    ),
+    (
         "r6_large_orders_forgotten",
         "an accept that leaves more than the last units rests on any sweep, however large the SKU's orders are",
     ),

@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::changed_promises;
 use super::demand::known_demands;
 use super::transitions::close;
 use crate::domain::action::End;
@@ -70,6 +71,9 @@ pub(crate) async fn adjust_reservations(
     let Some(mut demands) = known_demands(tx, shop, order).await? else {
         return Ok(());
     };
+    if changed_promises::keeps_doubt(tx, shop, order, &demands, now).await? {
+        return Ok(());
+    }
     demands.sort();
     let same = |(demand, (sku, _, quantity)): (&Demand, &(String, String, i64))| {
         demand.sku.as_str() == sku && demand.quantity == *quantity

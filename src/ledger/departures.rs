@@ -12,7 +12,7 @@ use crate::store::reservations::{Origin, insert_reservations};
 use crate::store::{StoreError, WriteTx, at, ms};
 
 /// What a reading shows may be so much older than the moment it is stored: a replica lags.
-const READING_LAG: SignedDuration = SignedDuration::from_mins(1);
+pub(crate) const READING_LAG: SignedDuration = SignedDuration::from_mins(1);
 
 /// How exactly Kaspi's clock is known: its `Date` has seconds, and small differences count as none.
 const CLOCK_GRAIN: SignedDuration = SignedDuration::from_secs(5);
@@ -121,6 +121,13 @@ pub(crate) async fn add_late_linked_goods(
     insert_reservations(tx, shop, order, &demands, Origin::Observed { left }, now).await
 }
 
+/// When the level counted longest ago was counted.
+pub(crate) async fn oldest_count(tx: &mut WriteTx<'_>) -> Result<Option<i64>, StoreError> {
+    Ok(sqlx::query_scalar("SELECT MIN(as_of) FROM stock")
+        .fetch_one(tx.conn()?)
+        .await?)
+}
+
 impl WriteTx<'_> {
     /// Returns the interval in which the goods of an order left that was never seen as accepted; `None` where no count
     /// can include them. `before`: whether they were on the shelf when the order was last seen, and when that was.
@@ -134,9 +141,7 @@ impl WriteTx<'_> {
         if order.handed_over_at.is_some() {
             let seen_at = before.map_or(Ok(order.created_at), |(_, seen_at)| at(seen_at))?;
             let left = left_within(order, skew, (seen_at.min(now), now));
-            let counted: Option<i64> = sqlx::query_scalar("SELECT MIN(as_of) FROM stock")
-                .fetch_one(self.conn()?)
-                .await?;
+            let counted = oldest_count(self).await?;
             // Goods that left before the oldest count are missing from every count already.
             let is_counted = before.is_none() && counted.is_some_and(|at| ms(left.1) < at);
             return Ok((!is_counted).then_some(left));

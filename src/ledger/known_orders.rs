@@ -23,6 +23,7 @@ pub(crate) struct Known {
     pub(crate) held_total: i64,
     pub(crate) held_active: i64,
     pub(crate) held_unconfirmed: i64,
+    pub(crate) held_moved: i64,
     action: Option<i64>,
     kind: Option<String>,
     reason: Option<String>,
@@ -78,6 +79,8 @@ SELECT o.id, o.status, o.body, o.lines_state, o.seen_at, o.lines_failures, o.lin
     AS held_active,
   (SELECT COUNT(*) FROM reservations r WHERE r.shop = o.shop AND r.order_id = o.id AND r.state = 'active'
     AND r.confirmed_at IS NULL) AS held_unconfirmed,
+  (SELECT COUNT(*) FROM reservations r WHERE r.shop = o.shop AND r.order_id = o.id AND r.state = 'active'
+    AND r.changed = 'point') AS held_moved,
   a.id AS action, a.kind, a.reason, a.comment, a.state, a.attempts, a.due_at, a.needs_person, a.origin,
   d.facts ->> '$.order.status' AS decided_status
 FROM json_each(?2) j CROSS JOIN orders o ON o.shop = ?1 AND o.id = j.value

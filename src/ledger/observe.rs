@@ -8,10 +8,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::amended;
+use super::changed_promises;
 use super::known_orders::{Known, known, live};
 use super::lines;
 use super::order_units::{reconcile_units, reserve_seen};
-use super::pickup_points;
 use super::transitions::leave_to_person;
 use crate::domain::action::{End, Event};
 use crate::domain::ids::ShopName;
@@ -158,8 +158,11 @@ pub(crate) async fn observe(
                     .transpose()?;
                 let is_edited = is_amended(row, reading, before.as_ref());
                 let has_moved = |before: &Order| before.pickup_point != order.pickup_point;
+                let asked = reading.asked_at.min(now);
                 if row.held_active > 0 && before.as_ref().is_some_and(has_moved) {
-                    pickup_points::follow_order(tx, shop, order, now).await?;
+                    changed_promises::follow_order(tx, shop, order, asked, now).await?;
+                } else if row.held_moved > 0 {
+                    changed_promises::settle_point(tx, shop, order, asked, now).await?;
                 }
                 let is_withdrawn = is_edited && amended::forget_lines(tx, shop, order, now).await?;
                 let lines_wanted = is_edited || row.lines_state != "known";

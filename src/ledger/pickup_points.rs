@@ -5,10 +5,8 @@ use jiff::Timestamp;
 use serde_json::json;
 use sqlx::FromRow;
 
-use super::parts;
+use super::changed_promises;
 use crate::domain::ids::{ShopName, Sku};
-use crate::domain::order::Order;
-use crate::mutant::mutant;
 use crate::store::orders::parse_order;
 use crate::store::{StoreError, WriteTx, reservations};
 
@@ -20,42 +18,9 @@ struct Row {
     id: i64,
     sku: String,
     warehouse: String,
+    shop: String,
     body: String,
-}
-
-/// Open promises of an order that moved to another pickup point are taken from there.
-pub(crate) async fn follow_order(
-    tx: &mut WriteTx<'_>,
-    shop: &ShopName,
-    order: &Order,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    if mutant("r9_moved_order_stays") {
-        return Ok(());
-    }
-    let rows: Vec<(i64, String, String)> = sqlx::query_as(
-        "SELECT id, sku, warehouse FROM reservations WHERE shop = ? AND order_id = ? AND state = 'active'",
-    )
-    .bind(shop.as_str())
-    .bind(order.id.as_str())
-    .fetch_all(tx.conn()?)
-    .await?;
-    let skus: Vec<&str> = rows.iter().map(|(_, sku, _)| sku.as_str()).collect();
-    let ledger = tx.listings(&skus).await?;
-    let mut moves = Vec::new();
-    for (id, name, from) in &rows {
-        let sku = Sku::new(name).map_err(|_| StoreError::corrupt("a SKU", name))?;
-        let warehouse = ledger.warehouse(&sku, order.pickup_point.as_ref());
-        if warehouse != *from {
-            reservations::set_warehouse(tx, *id, &warehouse).await?;
-            moves.push(json!([id, warehouse]));
-        }
-    }
-    if !moves.is_empty() {
-        let order = (Some(shop), Some(&order.id));
-        tx.audit_row(now, "qabyl", order, MOVED, json!({ "moves": moves }));
-    }
-    Ok(())
+    is_changed: bool,
 }
 
 /// Promises of these SKUs, listed somewhere for the first time, are taken from where their orders leave.
@@ -68,10 +33,8 @@ pub(crate) async fn move_to_pickup_point(
     if skus.is_empty() {
         return Ok(());
     }
-    // One that is listed now is itself, and no longer what the map says.
-    parts::rebuild_reservations(tx, skus, now).await?;
     let rows: Vec<Row> = sqlx::query_as(
-        "SELECT r.id, r.sku, r.warehouse, o.body FROM (
+        "SELECT r.id, r.sku, r.warehouse, o.shop, o.body, r.changed IS NOT NULL AS is_changed FROM (
            SELECT * FROM reservations WHERE state <> 'released' AND sku IN (SELECT value FROM json_each(?1))
            UNION ALL
            SELECT * FROM reservations WHERE state = 'released' AND sku IN (SELECT value FROM json_each(?1))) r
@@ -92,6 +55,12 @@ pub(crate) async fn move_to_pickup_point(
         let sku = Sku::new(&row.sku).map_err(|_| StoreError::corrupt("a SKU", &row.sku))?;
         let warehouse = ledger.warehouse(&sku, order.pickup_point.as_ref());
         if warehouse == row.warehouse {
+            continue;
+        }
+        if row.is_changed {
+            let shop =
+                ShopName::new(&row.shop).map_err(|_| StoreError::corrupt("a shop", row.shop))?;
+            changed_promises::follow_order(tx, &shop, &order, now, now).await?;
             continue;
         }
         reservations::set_warehouse(tx, row.id, &warehouse).await?;

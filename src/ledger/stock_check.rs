@@ -8,6 +8,7 @@ use sqlx::FromRow;
 
 use super::pickup_points::MOVED;
 use crate::store::audit::LEVELS_CHANGED;
+use crate::store::reservations::CHANGED;
 use crate::store::{Store, StoreError, at};
 
 /// Audit rows read at once.
@@ -134,6 +135,14 @@ impl AuditedState {
                     }
                 }
             }
+            CHANGED => {
+                for row in rows("rows") {
+                    let place = (text(&row[1]), text(&row[2]));
+                    let units = row[3].as_i64().unwrap_or_default();
+                    let id = row[0].as_i64().unwrap_or_default();
+                    self.promises.insert(id, (place, units, text(&row[4])));
+                }
+            }
             "reservation.closed" => {
                 for id in rows("ids") {
                     let known = self.promises.get_mut(&id.as_i64().unwrap_or_default());
@@ -224,7 +233,7 @@ async fn replay_audit(connection: &mut sqlx::SqliteConnection) -> Result<Audited
         let rows: Vec<(i64, String, String)> = sqlx::query_as(
             "SELECT id, event, detail FROM audit WHERE id > ? AND event IN
                ('ledger.baseline', 'stock.levels', 'reservation.made', 'reservation.moved',
-                'reservation.closed')
+                'reservation.changed', 'reservation.closed')
              ORDER BY id LIMIT ?",
         )
         .bind(after)

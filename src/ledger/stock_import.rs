@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::changed_promises;
 use super::pickup_points;
 use crate::crash_point::crash_point;
 use crate::domain::stock::{ImportReport, Semantics, StockRow};
@@ -148,7 +149,10 @@ async fn write(
         stock_history::keep(tx, batch).await?;
     }
     let moved: Vec<&str> = plan.moved.iter().map(String::as_str).collect();
-    pickup_points::move_to_pickup_point(tx, &moved, now).await
+    pickup_points::move_to_pickup_point(tx, &moved, now).await?;
+    let gone = plan.gone.iter().map(|(sku, ..)| sku.as_str());
+    let changed: Vec<&str> = moved.iter().copied().chain(gone).collect();
+    changed_promises::follow_listed(tx, &changed, now).await
 }
 
 /// What the import did as a whole.

@@ -7,7 +7,7 @@ use serde_json::json;
 use sqlx::{FromRow, SqliteConnection};
 
 use super::{StoreError, at, ms};
-use crate::domain::availability::{Place, Promise, Units};
+use crate::domain::availability::{Changed, Overlap, Place, Promise, Units};
 use crate::domain::ids::{OrderCode, OrderId, ShopName};
 use crate::domain::order::{self, Status};
 use crate::domain::reservation::{Departure, DepartureKind, State};
@@ -42,6 +42,8 @@ struct Row {
     is_departure_dated: bool,
     pre_order: bool,
     is_unread: bool,
+    doubted: i64,
+    changed: Option<String>,
 }
 
 /// A level, and what promises to look for.
@@ -58,7 +60,7 @@ pub(crate) struct Wanted<'a> {
 /// confirmed since that moment: no older one can change what the level's number means.
 pub(crate) const PROMISES: &str = "
 SELECT j.value ->> 3 AS level, j.value ->> 4 AS place, r.shop, r.order_id, o.code, r.quantity, r.made_at, r.state,
-  r.confirmed_at, r.closed_at, r.departure, r.left_after, o.state AS order_state, o.status, o.seen_at,
+  r.confirmed_at, r.closed_at, r.departure, r.left_after, r.doubted, r.changed, o.state AS order_state, o.status, o.seen_at,
   MAX(o.created_at, COALESCE(o.listed_at, 0)) AS there_at, o.body ->> '$.approved_at' AS approved_at,
   COALESCE(o.state = 'KASPI_DELIVERY' OR o.body ->> '$.kaspi_delivery', 0) AS kaspi_delivery,
   r.state = 'consumed' AND o.body ->> '$.handed_over_at' IS NOT NULL AS is_departure_dated,
@@ -141,8 +143,16 @@ fn promise(row: Row) -> Result<Promise, StoreError> {
         .transpose()
         .map_err(|_| StoreError::corrupt("an order", &row.order_id))?;
     let listed_at = at(row.there_at)?;
+    let changed = row.changed.as_deref().map(|word| {
+        Changed::parse(word).ok_or_else(|| StoreError::corrupt("a reservation's change", word))
+    });
+    let changed = changed.transpose()?;
     Ok(Promise {
         units: units(&row)?,
+        overlap: changed.map(|changed| Overlap {
+            units: row.doubted,
+            changed,
+        }),
         shop: ShopName::new(&row.shop).map_err(|_| StoreError::corrupt("a shop", row.shop))?,
         order: OrderId::new(&row.order_id)
             .map_err(|_| StoreError::corrupt("an order id", row.order_id))?,

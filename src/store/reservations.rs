@@ -5,7 +5,8 @@ use serde_json::json;
 use sqlx::FromRow;
 
 use crate::crash_point::crash_point;
-use crate::domain::ids::{OrderId, ShopName};
+use crate::domain::availability::{Changed, Held};
+use crate::domain::ids::{OrderId, ShopName, Sku};
 use crate::domain::order::Order;
 use crate::domain::reservation::{Departure, DepartureKind, Event, Fields, Reservation, State};
 use crate::domain::stock_ledger::Demand;
@@ -204,6 +205,182 @@ pub(crate) async fn close_reservations(
     Ok(u64::try_from(closed.len()).unwrap_or(u64::MAX))
 }
 
+/// The audit event of reservations that came to take another number of units, or that are in doubt since.
+pub(crate) const CHANGED: &str = "reservation.changed";
+
+/// A reservation, with what it takes by all readings of its order.
+pub(crate) struct Kept {
+    pub(crate) id: i64,
+    pub(crate) held: Held,
+    /// What changed since it was made, and when.
+    pub(crate) changed: Option<Changed>,
+    pub(crate) changed_at: Option<Timestamp>,
+}
+
+#[derive(FromRow)]
+struct KeptRow {
+    id: i64,
+    sku: String,
+    warehouse: String,
+    quantity: i64,
+    doubted: i64,
+    changed: Option<String>,
+    changed_at: Option<i64>,
+}
+
+/// The reservations of an order that are not released, active ones first.
+pub(crate) async fn kept_of(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    order: &OrderId,
+) -> Result<Vec<Kept>, StoreError> {
+    let rows: Vec<KeptRow> = sqlx::query_as(
+        "SELECT id, sku, warehouse, quantity, doubted, changed, changed_at FROM reservations
+         WHERE shop = ? AND order_id = ? AND state <> 'released' ORDER BY state, id",
+    )
+    .bind(shop.as_str())
+    .bind(order.as_str())
+    .fetch_all(tx.conn()?)
+    .await?;
+    rows.into_iter().map(kept).collect()
+}
+
+/// The reservations of an order that were released since then.
+pub(crate) async fn released_of(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    order: &OrderId,
+    since: i64,
+) -> Result<Vec<Kept>, StoreError> {
+    let rows: Vec<KeptRow> = sqlx::query_as(
+        "SELECT id, sku, warehouse, quantity, doubted, changed, changed_at FROM reservations
+         WHERE shop = ? AND order_id = ? AND state = 'released' AND closed_at > ? ORDER BY closed_at DESC, id",
+    )
+    .bind(shop.as_str())
+    .bind(order.as_str())
+    .bind(since)
+    .fetch_all(tx.conn()?)
+    .await?;
+    rows.into_iter().map(kept).collect()
+}
+
+fn kept(row: KeptRow) -> Result<Kept, StoreError> {
+    let word = row.changed.as_deref();
+    let corrupt = |word: &str| StoreError::corrupt("a reservation's change", word);
+    let changed = word.map(|word| Changed::parse(word).ok_or_else(|| corrupt(word)));
+    let demand = Demand {
+        sku: Sku::new(&row.sku).map_err(|_| StoreError::corrupt("a SKU", row.sku))?,
+        warehouse: row.warehouse,
+        quantity: row.quantity,
+    };
+    Ok(Kept {
+        id: row.id,
+        held: Held {
+            demand,
+            doubted: row.doubted,
+        },
+        changed: changed.transpose()?,
+        changed_at: row.changed_at.map(at).transpose()?,
+    })
+}
+
+/// Changes what reservations take; `change` says why units of them are in doubt.
+pub(crate) async fn change(
+    tx: &mut WriteTx<'_>,
+    (shop, order): (&ShopName, &Order),
+    rows: &[(i64, Held)],
+    change: Option<(Changed, Timestamp)>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    for (id, held) in rows {
+        let change = change.filter(|_| held.doubted > 0);
+        sqlx::query(
+            "UPDATE reservations SET quantity = ?, doubted = ?, changed = ?, changed_at = ? WHERE id = ?",
+        )
+        .bind(held.demand.quantity)
+        .bind(held.doubted)
+        .bind(change.map(|(changed, _)| changed.as_str()))
+        .bind(change.map(|(_, at)| ms(at)))
+        .bind(id)
+        .execute(tx.conn()?)
+        .await?;
+    }
+    let ids: Vec<i64> = rows.iter().map(|(id, _)| *id).collect();
+    audit_changed(tx, (shop, order), &ids, now).await
+}
+
+/// Adds reservations like another one of the order, in doubt as a whole.
+pub(crate) async fn copy(
+    tx: &mut WriteTx<'_>,
+    (shop, order): (&ShopName, &Order),
+    (sibling, held): (i64, &[Held]),
+    (changed, at): (Changed, Timestamp),
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let mut ids = Vec::with_capacity(held.len());
+    for held in held {
+        let id: i64 = sqlx::query_scalar(
+            "INSERT INTO reservations (shop, order_id, sku, warehouse, quantity, doubted, changed, changed_at,
+               origin, made_at, state, confirmed_at, closed_at, departure, left_after, why)
+             SELECT shop, order_id, ?2, ?3, ?4, ?5, ?6, ?7,
+               origin, made_at, state, confirmed_at, closed_at, departure, left_after, why
+             FROM reservations WHERE id = ?1 RETURNING id",
+        )
+        .bind(sibling)
+        .bind(held.demand.sku.as_str())
+        .bind(&held.demand.warehouse)
+        .bind(held.demand.quantity)
+        .bind(held.doubted)
+        .bind(changed.as_str())
+        .bind(ms(at))
+        .fetch_one(tx.conn()?)
+        .await?;
+        ids.push(id);
+    }
+    audit_changed(tx, (shop, order), &ids, now).await
+}
+
+async fn audit_changed(
+    tx: &mut WriteTx<'_>,
+    (shop, order): (&ShopName, &Order),
+    ids: &[i64],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<(i64, String, String, i64, String, i64)> = sqlx::query_as(
+        "SELECT id, sku, warehouse, quantity, state, doubted FROM reservations
+         WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id",
+    )
+    .bind(json!(ids).to_string())
+    .fetch_all(tx.conn()?)
+    .await?;
+    let detail = json!({ "rows": rows });
+    tx.audit(now, "qabyl", (shop, Some(&order.id)), CHANGED, detail);
+    Ok(())
+}
+
+/// Releases single active reservations of an order.
+pub(crate) async fn release_rows(
+    tx: &mut WriteTx<'_>,
+    (shop, order): (&ShopName, &Order),
+    ids: &[i64],
+    why: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let event = Event::Released(why.to_owned());
+    let is_meant = |row: &Row| ids.contains(&row.id);
+    let orders: &[&str] = &[order.id.as_str()];
+    let closed = write(tx, shop, (orders, is_meant), &event, now).await?;
+    if !closed.is_empty() {
+        let detail = json!({ "state": State::Released.as_str(), "why": why, "ids": closed });
+        let order = (shop, Some(&order.id));
+        tx.audit(now, "qabyl", order, "reservation.closed", detail);
+    }
+    Ok(())
+}
+
 /// Takes the units from another warehouse.
 pub(crate) async fn set_warehouse(
     tx: &mut WriteTx<'_>,
@@ -236,6 +413,7 @@ pub(crate) async fn repair_times(tx: &mut WriteTx<'_>, now: Timestamp) -> Result
         "UPDATE reservations SET closed_at = ?1 WHERE closed_at > ?1",
         "UPDATE reservations SET confirmed_at = ?1 WHERE confirmed_at > ?1",
         "UPDATE reservations SET made_at = ?1 WHERE made_at > ?1",
+        "UPDATE reservations SET changed_at = ?1 WHERE changed_at > ?1",
     ];
     tx.execute_at(&statements, now).await
 }

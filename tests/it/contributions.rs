@@ -50,6 +50,7 @@ fn promise() -> Promise {
         is_departure_dated: true,
         pre_order: false,
         place: Place::Here,
+        overlap: None,
     }
 }
 

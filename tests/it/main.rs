@@ -10,6 +10,7 @@ mod availability;
 #[path = "../binary/mod.rs"]
 mod binary;
 mod cancel_evidence;
+mod changed_promises;
 mod cli;
 mod contributions;
 mod corpus;

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{
     ledger::Cause,
-    order::OrderSeed,
+    order::{LineSeed, OrderSeed},
     terms::{State, Status},
     world::{Event, World},
 };
@@ -81,6 +81,18 @@ impl World {
             return false;
         };
         self.orders[index].seed.pickup_point = Some(point.to_owned());
+        true
+    }
+
+    /// The order is changed in the cabinet to plain lines of these SKUs and units. Returns whether there is one of that
+    /// code.
+    pub fn amend(&mut self, code: &str, lines: &[(&str, u32)]) -> bool {
+        let Some(index) = self.index(code) else {
+            return false;
+        };
+        let lines = lines.iter();
+        let lines = lines.map(|(sku, quantity)| LineSeed::new(sku, *quantity));
+        self.orders[index].seed.lines = lines.collect();
         true
     }
 

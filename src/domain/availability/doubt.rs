@@ -39,6 +39,10 @@ pub enum Reason {
     OtherSource,
     /// The pre-order's goods may have come.
     PreOrder,
+    /// The order's pickup point moved: its units lie here or there.
+    PointMoved,
+    /// They were promised before an SKU was mapped, unmapped or listed itself: they are of this level or of another.
+    MapChanged,
 }
 
 /// What settles a doubt.
@@ -115,6 +119,8 @@ impl Reason {
             Self::PoolBeside => "the common pool holds them",
             Self::OtherSource => "another source lists them, perhaps of another stock",
             Self::PreOrder => "a pre-order whose goods may have come",
+            Self::PointMoved => "its pickup point moved, and the goods lie here or there",
+            Self::MapChanged => "promised before the map of SKUs changed, perhaps of another level",
         }
     }
 }

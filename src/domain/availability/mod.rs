@@ -7,6 +7,7 @@
 mod counts;
 mod doubt;
 mod interval;
+mod overlap;
 mod promise;
 
 use jiff::{SignedDuration, Timestamp};
@@ -14,6 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 pub use self::counts::{Reading, fell_since};
 pub use self::doubt::{ClosedBy, Doubt, Reason};
 pub use self::interval::{Bound, Coverage, Interval, Possible};
+pub use self::overlap::{Changed, Held, Overlap, widen};
 pub use self::promise::{OtherShops, Place, Promise, Sweep, Units};
 use super::reservation::Departure;
 use super::stock::Semantics;
@@ -152,11 +154,21 @@ pub fn contributions<'a>(
         let returned = promise
             .may_be_returned(count)
             .then_some(Kind::MaybeReturned);
-        let kinds = [taken, returned].into_iter().flatten();
-        found.extend(kinds.map(|kind| Contribution {
-            promise,
-            units: promise.quantity,
-            kind,
+        let overlap = promise.overlap.map(|overlap| overlap.units);
+        let overlap = overlap.unwrap_or_default().clamp(0, promise.quantity);
+        let doubted = taken.and_then(|_| promise.doubted());
+        let kinds = [
+            (taken, promise.quantity - overlap),
+            (doubted, overlap),
+            (returned, promise.quantity),
+        ];
+        let kinds = kinds.into_iter().filter(|(_, units)| *units > 0);
+        found.extend(kinds.filter_map(|(kind, units)| {
+            kind.map(|kind| Contribution {
+                promise,
+                units,
+                kind,
+            })
         }));
     }
     apply_counts(count, &mut found, &departed);
@@ -167,7 +179,10 @@ pub fn contributions<'a>(
 fn left_before(count: &Count<'_>, promise: &Promise) -> Option<(Timestamp, i64)> {
     match promise.units {
         Units::Left(Departure::Between { after, .. }) => {
-            Some((promise.left_after(count, after), promise.quantity))
+            // Of units that may have been another level's it is not known that they left this one.
+            let elsewhere = promise.overlap.map_or(0, |overlap| overlap.units);
+            let units = promise.quantity.saturating_sub(elsewhere);
+            Some((promise.left_after(count, after), units))
         }
         _ => None,
     }

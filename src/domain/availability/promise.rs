@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::counts::rose_since;
 use super::doubt::{ClosedBy, Reason};
+use super::overlap::{Changed, Overlap};
 use super::{Count, Kind};
 use crate::domain::ids::{OrderCode, OrderId, ShopName};
 use crate::domain::order::{State, Status};
@@ -63,6 +64,8 @@ pub struct Promise {
     pub pre_order: bool,
     /// Whether the promise is certainly one of this level.
     pub place: Place,
+    /// Units of it that may be another level's instead, since its order changed.
+    pub overlap: Option<Overlap>,
 }
 
 /// Whether a promise is certainly one of the level it is looked at for.
@@ -131,6 +134,23 @@ impl Promise {
                 Kind::in_doubt(Reason::PointUnknown, ClosedBy::Person)
             }
             (kind, _) => kind,
+        })
+    }
+
+    /// What the units are to the level that may be another level's: whatever else is in doubt of them, counts of this
+    /// level do not settle it.
+    pub(super) fn doubted(&self) -> Option<Kind> {
+        let closed_by = match self.units {
+            Units::Left(_) => ClosedBy::NextCount,
+            Units::Reserved | Units::Released { .. } => ClosedBy::Departure,
+        };
+        self.overlap.map(|overlap| match overlap.changed {
+            _ if mutant("r9_changed_promise_is_certain") => Kind::Reserved,
+            Changed::Point if self.units == Units::Reserved => {
+                Kind::in_doubt(Reason::PointMoved, ClosedBy::Sweep)
+            }
+            Changed::Point => Kind::in_doubt(Reason::PointMoved, closed_by),
+            Changed::Map => Kind::in_doubt(Reason::MapChanged, closed_by),
         })
     }
 
