@@ -1,6 +1,11 @@
 //! What a shop did lately, for the cancel budget and the hourly limits.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
+
+use super::action::State;
+use super::ids::OrderId;
 
 /// Counts over the shop's recent decisions, for the cancel budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -13,6 +18,54 @@ pub struct Counters {
     pub cancelled_last_hour: u64,
     /// Accepts within the last hour.
     pub accepted_last_hour: u64,
+}
+
+/// What is stored of a shop's orders and actions of late, as far as it is counted.
+#[derive(Debug, Clone, Default)]
+pub struct Stored {
+    /// Number of orders first seen within the budget's window.
+    pub orders: u64,
+    /// Of those, the ones that wait for the merchant: their number, by the state of their live action.
+    pub waiting: Vec<(Option<State>, u64)>,
+    /// Of those, the ones that Kaspi shows as cancelled because goods were missing, by whomever.
+    pub out_of_stock: Vec<OrderId>,
+    /// Of those, the ones with a cancel, and its state.
+    pub cancels: Vec<(OrderId, State)>,
+    /// Number of accepts decided within the last hour, by state.
+    pub accepts_last_hour: Vec<(State, u64)>,
+    /// Number of cancels decided within the last hour, by state.
+    pub cancels_last_hour: Vec<(State, u64)>,
+}
+
+impl Stored {
+    /// All orders of the window count as decided, except those that wait without a live action. A cancel counts until
+    /// it is refused or superseded, and for the hourly limits until it is superseded: it may have been sent.
+    pub fn counters(&self) -> Counters {
+        let waiting = self.waiting.iter();
+        let undecided = waiting.filter(|(live, _)| live.is_none());
+        let undecided: u64 = undecided.map(|(_, orders)| orders).sum();
+        let ours = self
+            .cancels
+            .iter()
+            .filter(|(_, state)| !matches!(state, State::Refused | State::Superseded));
+        let cancelled: BTreeSet<&str> = ours
+            .map(|(order, _)| order)
+            .chain(&self.out_of_stock)
+            .map(OrderId::as_str)
+            .collect();
+        let not_superseded = |actions: &[(State, u64)]| -> u64 {
+            let counted = actions
+                .iter()
+                .filter(|(state, _)| *state != State::Superseded);
+            counted.map(|(_, actions)| actions).sum()
+        };
+        Counters {
+            decided: self.orders.saturating_sub(undecided),
+            cancelled: cancelled.len() as u64,
+            cancelled_last_hour: not_superseded(&self.cancels_last_hour),
+            accepted_last_hour: not_superseded(&self.accepts_last_hour),
+        }
+    }
 }
 
 impl Counters {
@@ -31,5 +84,56 @@ impl Counters {
             return 0.0;
         }
         self.cancelled as f64 / self.decided as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(id: &str) -> OrderId {
+        OrderId::new(id).unwrap()
+    }
+
+    #[test]
+    fn orders_that_wait_without_a_live_action_are_not_decided() {
+        let stored = Stored {
+            orders: 10,
+            waiting: vec![
+                (None, 4),
+                (Some(State::Pending), 2),
+                (Some(State::Unknown), 1),
+            ],
+            ..Stored::default()
+        };
+        assert_eq!(stored.counters().decided, 6);
+    }
+
+    #[test]
+    fn an_order_is_cancelled_once_whoever_cancelled_it() {
+        let cancels = State::ALL.map(|state| (order(state.as_str()), state));
+        let stored = Stored {
+            orders: 10,
+            out_of_stock: vec![order("confirmed"), order("elsewhere")],
+            cancels: cancels.to_vec(),
+            ..Stored::default()
+        };
+        // Pending, sent, unknown, confirmed; and the one cancelled elsewhere.
+        assert_eq!(stored.counters().cancelled, 5);
+    }
+
+    #[test]
+    fn a_refused_action_counts_for_its_hour_and_a_superseded_one_does_not() {
+        let all = State::ALL.map(|state| (state, 1)).to_vec();
+        let stored = Stored {
+            accepts_last_hour: all.clone(),
+            cancels_last_hour: all[..5].to_vec(),
+            ..Stored::default()
+        };
+        let counters = stored.counters();
+        assert_eq!(
+            (counters.accepted_last_hour, counters.cancelled_last_hour),
+            (5, 5)
+        );
     }
 }

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::availability::{Bound, Coverage, Possible};
+use super::candidate::Sent;
 pub use super::counters::Counters;
 use super::evidence::Evidence;
 use super::ids::{Account, ShopName, Sku};
@@ -250,9 +251,9 @@ pub struct Facts {
     pub lines: LinesFacts,
     /// Since when it has been short.
     pub shortage: Option<ShortageSeen>,
-    /// The action that was once sent for it, `accept` or `cancel`: it is never followed by the other.
+    /// What was once sent for it: an accept is never followed by a cancel, nor the other way round.
     #[serde(default)]
-    pub sent: Option<String>,
+    pub sent: Option<Sent>,
     /// The state of the shop.
     #[serde(rename = "around")]
     pub shop_facts: ShopFacts,

@@ -59,6 +59,17 @@ impl ShownBy {
     }
 }
 
+/// What is stored of a shop that left the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Left {
+    /// A person paused it.
+    pub is_paused: bool,
+    /// Units are promised to its orders.
+    pub has_promises: bool,
+    /// Orders of it wait for the merchant.
+    pub has_waiting_orders: bool,
+}
+
 impl KnownShop {
     /// A configured shop of which nothing else is known.
     pub const fn new(name: ShopName) -> Self {
@@ -75,6 +86,13 @@ impl KnownShop {
     /// Whether the configuration has it.
     pub const fn is_configured(&self) -> bool {
         self.removed_at.is_none()
+    }
+
+    /// Whether a pause, promises or waiting orders of it would be lost: it left the configuration with them, and no
+    /// person has ended them.
+    pub const fn is_at_stake(&self, left: Left) -> bool {
+        let is_anything = left.is_paused || left.has_promises || left.has_waiting_orders;
+        !self.is_configured() && !self.is_forgotten && is_anything
     }
 
     /// Whether it may be a shop that left the configuration, under another name: only then was it added, and the
@@ -104,16 +122,56 @@ pub fn why_stopped(own: &KnownShop, others: &[KnownShop], at_stake: &[ShopName])
     if let Some((other, why)) = of_other {
         return Some(format!("shop {other} may have its orders: {why}"));
     }
-    let may_be_own = |other: &&KnownShop| {
-        !other.is_configured()
-            && !other.is_forgotten
-            && at_stake.contains(&other.name)
-            && own.may_have_been(other)
-    };
+    let may_be_own =
+        |other: &&KnownShop| at_stake.contains(&other.name) && own.may_have_been(other);
     let removed = others.iter().find(may_be_own)?;
     Some(format!(
         "it may be shop {0} under a new name, which has a pause, holds or promises: nothing is sent until an order shows \
          its merchant account; if it is another shop, `qabyl shops forget {0}`",
         removed.name
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_removed_shop_is_at_stake_until_a_person_ends_what_it_promised() {
+        let removed = KnownShop {
+            removed_at: Some(Timestamp::UNIX_EPOCH),
+            ..KnownShop::new(ShopName::new("old").unwrap())
+        };
+        let nothing = Left {
+            is_paused: false,
+            has_promises: false,
+            has_waiting_orders: false,
+        };
+        let promises = Left {
+            has_promises: true,
+            ..nothing
+        };
+        let paused = Left {
+            is_paused: true,
+            ..nothing
+        };
+        let waiting = Left {
+            has_waiting_orders: true,
+            ..nothing
+        };
+        for left in [promises, paused, waiting] {
+            assert!(removed.is_at_stake(left), "{left:?}");
+            let configured = KnownShop {
+                removed_at: None,
+                ..removed.clone()
+            };
+            assert!(!configured.is_at_stake(left), "{left:?}");
+            let forgotten = KnownShop {
+                is_forgotten: true,
+                ..removed.clone()
+            };
+            assert!(!forgotten.is_at_stake(left), "{left:?}");
+        }
+        assert!(!removed.is_at_stake(nothing));
+    }
 }

@@ -39,6 +39,23 @@ pub struct Demand {
     pub quantity: i64,
 }
 
+/// How an SKU was ordered lately.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecentDemand {
+    /// Units of the largest order.
+    pub largest: i64,
+    /// Units of all orders in the busiest period between two sweeps.
+    pub busiest: i64,
+}
+
+impl RecentDemand {
+    /// Units that may have been ordered since the last sweep: as many as in the busiest period, and then the largest
+    /// order.
+    pub const fn unseen(self) -> i64 {
+        self.largest.saturating_add(self.busiest)
+    }
+}
+
 /// Levels and promises.
 #[derive(Debug, Clone, Default)]
 pub struct Ledger {
@@ -49,7 +66,7 @@ pub struct Ledger {
     near: HashMap<Sku, Vec<String>>,
     safety_stock: i64,
     /// What may be ordered of each SKU before a sweep sees it; `None` where that was not asked.
-    expected: Option<HashMap<String, i64>>,
+    expected: Option<HashMap<String, RecentDemand>>,
 }
 
 impl Ledger {
@@ -65,7 +82,7 @@ impl Ledger {
     }
 
     /// Adds what may be ordered of each SKU before a sweep sees it.
-    pub fn expect(&mut self, demand: HashMap<String, i64>) {
+    pub fn expect(&mut self, demand: HashMap<String, RecentDemand>) {
         self.expected = Some(demand);
     }
 
@@ -218,7 +235,7 @@ impl Ledger {
         // An SKU that was not ordered lately may be ordered as a whole.
         let demand = self.expected.as_ref().map(|expected| {
             let known = expected.get(listing.sku.as_str());
-            known.copied().unwrap_or(on_hand)
+            known.map_or(on_hand, |demand| demand.unseen())
         });
         Some(Level {
             warehouse: listing.warehouse.clone(),

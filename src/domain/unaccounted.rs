@@ -139,6 +139,11 @@ impl LinesState {
         matches!(self, Self::Unread | Self::Unreadable)
     }
 
+    /// Whether it is known what the order holds.
+    pub const fn are_known(self) -> bool {
+        matches!(self, Self::Known | Self::Resolved)
+    }
+
     /// Whether another request for the lines may help, after so many that failed.
     pub const fn are_awaited(self, failures: u32) -> bool {
         self.are_unknown() && failures < LINES_REQUESTS_MAX

@@ -1,39 +1,20 @@
 //! A batch of waiting orders decided in one transaction: what it reads, the decisions, and what they write (R1).
 
 use jiff::Timestamp;
-use serde_json::json;
-use sqlx::FromRow;
 
+use super::candidates::{Candidate, candidates};
 use super::decisions::{NewDecision, record};
 use super::facts::{DecidingInput, skus};
 use crate::crash_point::crash_point;
 use crate::domain::decision::{Decision, decide};
 use crate::domain::facts::{Facts, ShopFacts, ShortageSeen};
 use crate::domain::ids::ShopName;
-use crate::domain::order::{Line, Lines, Order, UnreadableLines};
 use crate::domain::policy::Policy;
 use crate::domain::stock_ledger::{Demand, Ledger};
 use crate::domain::verdict::Verdict;
 use crate::mutant::mutant;
-use crate::store::orders::{self, parse_line, parse_order};
 use crate::store::page::Page;
-use crate::store::{Store, StoreError, WriteTx, at};
-
-/// An order to be decided.
-#[derive(Debug, Clone)]
-struct Candidate {
-    order: Order,
-    first_seen_at: Timestamp,
-    lines: Lines,
-    shortage: Option<ShortageSeen>,
-    /// The newest decision, whoever made it, with its policy's digest: after a manual decision the engine's own
-    /// is news again.
-    previous: Option<(Decision, String)>,
-    /// The action once sent for it.
-    sent: Option<String>,
-    /// The scan in which its shortage was last counted.
-    shortage_scan: Option<i64>,
-}
+use crate::store::{Store, StoreError, WriteTx, orders};
 
 /// How a shop's waiting orders are decided.
 pub struct DecidingBatch<'a> {
@@ -161,7 +142,7 @@ impl Pass<'_, '_> {
             first_seen_at: Some(candidate.first_seen_at),
             lines: self.ledger.facts(&candidate.lines, point),
             shortage: candidate.shortage,
-            sent: candidate.sent.clone(),
+            sent: candidate.sent,
             shop_facts: self.shop_facts.clone(),
         };
         let evidence = self.shop_facts.evidence.about(&facts.lines.wanted());
@@ -253,126 +234,4 @@ impl Pass<'_, '_> {
         orders::set_shortage(&mut self.tx, order, seen, self.scan).await?;
         Ok(seen)
     }
-}
-
-/// The newest complete scan, and a page of the orders to be decided from it. `None` where one of them is
-/// missing.
-async fn candidates(
-    tx: &mut WriteTx<'_>,
-    shop: &ShopName,
-    page: &Page,
-) -> Result<Option<(i64, Vec<Candidate>)>, StoreError> {
-    let scan: Option<i64> = sqlx::query_scalar(
-        "SELECT MAX(id) FROM scans WHERE shop = ? AND kind = 'new' AND complete = 1",
-    )
-    .bind(shop.as_str())
-    .fetch_one(tx.conn()?)
-    .await?;
-    let rows: Vec<Row> = sqlx::query_as(CANDIDATES)
-        .bind(shop.as_str())
-        .bind(page.limit)
-        .bind(page.created_at)
-        .bind(&page.id)
-        .fetch_all(tx.conn()?)
-        .await?;
-    let (Some(scan), false) = (scan, rows.is_empty()) else {
-        return Ok(None);
-    };
-    let mut lines = lines_of(tx, shop, &rows).await?;
-    let candidates = rows.into_iter().map(|row| {
-        let lines = lines.remove(&row.id).unwrap_or_default();
-        candidate(row, lines)
-    });
-    Ok(Some((scan, candidates.collect::<Result<_, _>>()?)))
-}
-
-#[derive(FromRow)]
-struct Row {
-    body: String,
-    first_seen_at: i64,
-    lines_state: String,
-    lines_problem: Option<String>,
-    shortage_since: Option<i64>,
-    shortage_scans: i64,
-    shortage_scan: Option<i64>,
-    decision: Option<String>,
-    policy_digest: Option<String>,
-    sent: Option<String>,
-    id: String,
-}
-
-pub(crate) const CANDIDATES: &str = "
-SELECT o.id, o.body, o.first_seen_at, o.lines_state, o.lines_problem,
-       o.shortage_since, o.shortage_scans, o.shortage_scan, d.body AS decision, d.policy_digest,
-       (SELECT IIF(COUNT(DISTINCT kind) > 1, 'accept and a cancel', MAX(kind))
-        FROM orders same INDEXED BY orders_code JOIN actions a ON a.shop = same.shop AND a.order_id = same.id
-        WHERE same.code = o.code AND a.attempts > 0) AS sent
-FROM orders o
-JOIN (SELECT id, window_from FROM scans WHERE shop = ?1 AND kind = 'new' AND complete = 1
-      ORDER BY id DESC LIMIT 1) s
-LEFT JOIN decisions d ON d.id =
-  (SELECT MAX(id) FROM decisions WHERE shop = o.shop AND order_id = o.id)
-WHERE o.shop = ?1 AND o.state = 'NEW' AND o.status = 'APPROVED_BY_BANK' AND o.held_by IS NULL
-  AND (o.created_at, o.id) > (?3, ?4) AND o.lines_state <> 'unread'
-  AND (o.listed_scan = s.id OR (o.listed_scan IS NOT NULL AND o.created_at < s.window_from))
-  AND NOT EXISTS (SELECT 1 FROM actions a WHERE a.shop = o.shop AND a.order_id = o.id
-                  AND a.state IN ('pending', 'sent', 'unknown'))
-ORDER BY o.created_at, o.id LIMIT ?2";
-
-type LinesById = std::collections::HashMap<String, Vec<Line>>;
-
-pub(crate) const LINES: &str = "
-SELECT order_id, body FROM lines WHERE shop = ? AND order_id IN (SELECT value FROM json_each(?))
-ORDER BY order_id, number, entry";
-
-async fn lines_of(
-    tx: &mut WriteTx<'_>,
-    shop: &ShopName,
-    rows: &[Row],
-) -> Result<LinesById, StoreError> {
-    let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
-    let found: Vec<(String, String)> = sqlx::query_as(LINES)
-        .bind(shop.as_str())
-        .bind(json!(ids).to_string())
-        .fetch_all(tx.conn()?)
-        .await?;
-    let mut lines = LinesById::new();
-    for (order, body) in found {
-        lines.entry(order).or_default().push(parse_line(&body)?);
-    }
-    Ok(lines)
-}
-
-fn candidate(row: Row, lines: Vec<Line>) -> Result<Candidate, StoreError> {
-    let lines = match row.lines_state.as_str() {
-        "known" | "resolved" => Lines::Known(lines),
-        _ => {
-            let why = row.lines_problem.unwrap_or_default();
-            Lines::Unreadable(UnreadableLines::of_any(why))
-        }
-    };
-    let shortage = row
-        .shortage_since
-        .map(|since| -> Result<ShortageSeen, StoreError> {
-            let scans = u32::try_from(row.shortage_scans).unwrap_or(u32::MAX);
-            Ok(ShortageSeen {
-                since: at(since)?,
-                scans,
-            })
-        })
-        .transpose()?;
-    let previous = match (row.decision, row.policy_digest) {
-        (Some(body), Some(digest)) => serde_json::from_str(&body).ok().map(|d| (d, digest)),
-        _ => None,
-    };
-    let order = parse_order(&row.body)?;
-    Ok(Candidate {
-        order,
-        first_seen_at: at(row.first_seen_at)?,
-        lines,
-        shortage,
-        previous,
-        sent: row.sent,
-        shortage_scan: row.shortage_scan,
-    })
 }

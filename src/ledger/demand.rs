@@ -4,7 +4,6 @@ use super::facts::skus;
 use crate::domain::ids::ShopName;
 use crate::domain::order::{Line, Lines, Order};
 use crate::domain::stock_ledger::Demand;
-use crate::domain::unaccounted::LinesState;
 use crate::store::{StoreError, WriteTx, orders};
 
 /// Units that an order needs by its stored lines, or by what a person said of it; `None` while they are unknown.
@@ -13,8 +12,8 @@ pub(crate) async fn known_demands(
     shop: &ShopName,
     order: &Order,
 ) -> Result<Option<Vec<Demand>>, StoreError> {
-    let state = orders::lines_state_of(tx, shop, &order.id).await?;
-    if !matches!(state, Some(LinesState::Known | LinesState::Resolved)) {
+    let reading = orders::lines_reading(tx, shop, &order.id).await?;
+    if !reading.is_some_and(|reading| reading.lines.are_known()) {
         return Ok(None);
     }
     let lines = orders::known_lines(tx, shop, &order.id).await?;

@@ -2,6 +2,7 @@
 //! made after that interval no longer includes them; one made before it does.
 
 use jiff::{SignedDuration, Timestamp};
+use sqlx::FromRow;
 
 use super::demand::demands;
 use crate::domain::ids::ShopName;
@@ -17,24 +18,49 @@ pub(crate) const READING_LAG: SignedDuration = SignedDuration::from_mins(1);
 /// How exactly Kaspi's clock is known: its `Date` has seconds, and small differences count as none.
 const CLOCK_GRAIN: SignedDuration = SignedDuration::from_secs(5);
 
-/// An order `?2` of the shop `?1` that was approved before the first column left no goods that a count still includes.
-/// That is the earliest of the moments of restored copies, the last complete lists before the order was first seen, and
-/// the oldest count; lists lag like readings, by [`READING_LAG`]. The second column is true after a restore of unknown
-/// moment.
-pub(crate) const KNOWN_SINCE: &str = "
-WITH seen AS (SELECT first_seen_at AS at FROM orders WHERE shop = ?1 AND id = ?2)
-SELECT MIN(at), EXISTS (SELECT 1 FROM restores WHERE shop = ?1 AND known_until IS NULL) FROM (
-  SELECT known_until AS at FROM restores WHERE shop = ?1
-  UNION ALL
-  SELECT at FROM (SELECT kaspi_at - 60000 AS at FROM scans
-    WHERE shop = ?1 AND kind = 'sweep' AND complete = 1 AND archive_read = 1 AND finished_at <= (SELECT at FROM seen)
-    ORDER BY id DESC LIMIT 1)
-  UNION ALL
-  SELECT at FROM (SELECT kaspi_at - 60000 AS at FROM scans
-    WHERE shop = ?1 AND kind = 'new' AND complete = 1 AND finished_at <= (SELECT at FROM seen)
-    ORDER BY id DESC LIMIT 1)
-  UNION ALL
-  SELECT MIN(as_of) FROM stock)";
+/// What is known of the time before an order `?2` of the shop `?1` was first seen.
+pub(crate) const KNOWN_BEFORE: &str = "
+SELECT r.at AS restored_at, r.known_until, (SELECT MIN(as_of) FROM stock) AS counted_at,
+  (SELECT kaspi_at FROM scans
+    WHERE shop = ?1 AND kind = 'sweep' AND complete = 1 AND archive_read = 1 AND finished_at <= o.first_seen_at
+    ORDER BY id DESC LIMIT 1) AS swept_at,
+  (SELECT kaspi_at FROM scans
+    WHERE shop = ?1 AND kind = 'new' AND complete = 1 AND finished_at <= o.first_seen_at
+    ORDER BY id DESC LIMIT 1) AS listed_at
+FROM shops s LEFT JOIN orders o ON o.shop = s.name AND o.id = ?2 LEFT JOIN restores r ON r.shop = s.name
+WHERE s.name = ?1";
+
+#[derive(FromRow)]
+struct KnownBefore {
+    restored_at: Option<i64>,
+    known_until: Option<i64>,
+    counted_at: Option<i64>,
+    swept_at: Option<i64>,
+    listed_at: Option<i64>,
+}
+
+impl KnownBefore {
+    /// Whether an order approved then, and first seen when it had left already, left goods that a count may still
+    /// include: it was approved since the moment of a restored copy, since the last complete lists before it was first
+    /// seen, or since the oldest count. Lists lag like readings.
+    fn may_be_counted(&self, approved: Timestamp) -> bool {
+        if self.restored_at.is_some() && self.known_until.is_none() {
+            return true;
+        }
+        let lag = ms_of(READING_LAG);
+        let listed = [self.swept_at, self.listed_at].map(|at| at.map(|at| at - lag));
+        let since = [self.known_until, self.counted_at]
+            .into_iter()
+            .chain(listed)
+            .flatten()
+            .min();
+        since.is_some_and(|since| ms(approved) >= since)
+    }
+}
+
+fn ms_of(span: SignedDuration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
+}
 
 /// Returns the interval, by our clock, in which the goods of an order left the shelf: from the last reading that showed
 /// them there until now. Kaspi's hand-over time narrows it where the skew of Kaspi's clock is known.
@@ -155,7 +181,7 @@ impl WriteTx<'_> {
         }
         // Approved since the copy was made, since the last lists before it was first seen, or since the
         // oldest count in force, it left since too.
-        let (since, is_unknown): (Option<i64>, bool) = sqlx::query_as(KNOWN_SINCE)
+        let before: KnownBefore = sqlx::query_as(KNOWN_BEFORE)
             .bind(shop.as_str())
             .bind(if mutant("r6_count_during_outage_believed") {
                 ""
@@ -165,7 +191,61 @@ impl WriteTx<'_> {
             .fetch_one(self.conn()?)
             .await?;
         let approved = order.approved_at.unwrap_or(order.created_at);
-        let came_since = is_unknown || since.is_some_and(|since| ms(approved) >= since);
+        let came_since = before.may_be_counted(approved);
         Ok(came_since.then_some((approved.min(now), now)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EMPTY: KnownBefore = KnownBefore {
+        restored_at: None,
+        known_until: None,
+        counted_at: None,
+        swept_at: None,
+        listed_at: None,
+    };
+
+    fn counted(before: &KnownBefore, approved: i64) -> bool {
+        before.may_be_counted(Timestamp::from_millisecond(approved).unwrap())
+    }
+
+    #[test]
+    fn goods_of_an_order_approved_before_all_that_is_known_are_in_no_count() {
+        assert!(!counted(&EMPTY, 0));
+        let count = KnownBefore {
+            counted_at: Some(1000),
+            ..EMPTY
+        };
+        assert!(!counted(&count, 999) && counted(&count, 1000));
+    }
+
+    #[test]
+    fn the_earliest_moment_counts_and_lists_lag() {
+        let lists = KnownBefore {
+            counted_at: Some(900_000),
+            swept_at: Some(500_000),
+            listed_at: Some(600_000),
+            ..EMPTY
+        };
+        assert!(counted(&lists, 440_000) && !counted(&lists, 439_999));
+        let copy = KnownBefore {
+            restored_at: Some(950_000),
+            known_until: Some(100_000),
+            ..lists
+        };
+        assert!(counted(&copy, 100_000) && !counted(&copy, 99_999));
+    }
+
+    #[test]
+    fn after_a_restore_of_a_copy_of_unknown_moment_every_order_may_be_counted() {
+        let copy = KnownBefore {
+            restored_at: Some(950_000),
+            counted_at: Some(900_000),
+            ..EMPTY
+        };
+        assert!(counted(&copy, 0));
     }
 }

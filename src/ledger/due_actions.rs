@@ -7,6 +7,7 @@ use crate::domain::action::{Kind, OutcomeKind, State as ActionState};
 use crate::domain::ids::ShopName;
 use crate::domain::order::{Order, Status};
 use crate::domain::verdict::CancelReason;
+use crate::store::actions::parse_state;
 use crate::store::orders::parse_order;
 use crate::store::{Store, StoreError, at, ms};
 
@@ -74,7 +75,7 @@ pub(crate) const UNCONFIRMED: &str = "
 SELECT COUNT(*) FROM actions INDEXED BY actions_due
 WHERE shop = ? AND state IN ('pending', 'sent', 'unknown') AND state <> 'pending'";
 
-fn due(row: Row) -> Result<Due, StoreError> {
+fn due(row: &Row) -> Result<Due, StoreError> {
     let outcomes = outcomes(&row.outcomes)?;
     let counted = outcomes.iter().flatten().filter(|outcome| outcome.counts());
     Ok(Due {
@@ -82,8 +83,7 @@ fn due(row: Row) -> Result<Due, StoreError> {
         decision: row.decision_id,
         order: parse_order(&row.body)?,
         kind: kind_of(&row.kind, row.reason.as_deref(), row.comment.as_deref())?,
-        state: ActionState::parse(&row.state)
-            .ok_or_else(|| StoreError::corrupt("an action's state", row.state))?,
+        state: parse_state(&row.state)?,
         attempts: u32::try_from(row.attempts).unwrap_or(u32::MAX),
         by_person: row.origin == "person",
         cancels_accepted_order: cancels_accepted_order(
@@ -146,7 +146,7 @@ impl Store {
             .bind(limit)
             .fetch_all(&mut *reader)
             .await?;
-        rows.into_iter().map(due).collect()
+        rows.iter().map(due).collect()
     }
 
     /// When the next live action is due; `None` when there is none.

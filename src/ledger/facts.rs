@@ -5,9 +5,11 @@ use jiff::{SignedDuration, Timestamp};
 use super::availability::{StockSettings, Viewpoint};
 use crate::domain::facts::{ShopFacts, ShortageSeen};
 use crate::domain::ids::{OrderId, ShopName};
-use crate::domain::order::{Lines, Order, UnreadableLines};
+use crate::domain::order::{Line, Lines, Order, UnreadableLines};
+use crate::domain::unaccounted::LinesState;
 use crate::mutant::mutant;
 use crate::store::orders::parse_order;
+use crate::store::unaccounted::lines_state;
 use crate::store::{StoreError, WriteTx, at, counters, shop_identity};
 
 /// What the pass needs to know beside the database.
@@ -43,6 +45,15 @@ pub(crate) fn skus(lines: &Lines) -> impl Iterator<Item = &str> {
         .iter()
         .filter_map(|line| line.sku.as_ref())
         .map(crate::domain::ids::Sku::as_str)
+}
+
+/// What an order holds, by how far its lines are read.
+pub(crate) fn stored_lines(state: LinesState, lines: Vec<Line>, problem: Option<String>) -> Lines {
+    if state.are_known() {
+        return Lines::Known(lines);
+    }
+    let why = problem.unwrap_or_else(|| "not read yet".to_owned());
+    Lines::Unreadable(UnreadableLines::of_any(why))
 }
 
 impl WriteTx<'_> {
@@ -109,15 +120,8 @@ impl WriteTx<'_> {
         let Some((body, state, problem)) = row else {
             return Ok(None);
         };
-        let lines = match state.as_str() {
-            "known" | "resolved" => {
-                Lines::Known(crate::store::orders::known_lines(self, shop, id).await?)
-            }
-            _ => {
-                let why = problem.unwrap_or_else(|| "not read yet".to_owned());
-                Lines::Unreadable(UnreadableLines::of_any(why))
-            }
-        };
+        let lines = crate::store::orders::known_lines(self, shop, id).await?;
+        let lines = stored_lines(lines_state(&state)?, lines, problem);
         Ok(Some((parse_order(&body)?, lines)))
     }
 }

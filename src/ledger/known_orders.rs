@@ -7,9 +7,12 @@ use sqlx::FromRow;
 
 use super::due_actions::{cancels_accepted_order, kind_of};
 use crate::domain::action::Action;
+use crate::domain::availability::Changed;
 use crate::domain::ids::ShopName;
 use crate::domain::order::Status;
 use crate::domain::reconcile::{self, LiveAction};
+use crate::domain::reservation::{self, Counts};
+use crate::domain::unaccounted::LinesState;
 use crate::store::actions::FieldsRow;
 use crate::store::unaccounted::lines_state;
 use crate::store::{StoreError, WriteTx, orders};
@@ -19,11 +22,8 @@ pub(crate) struct Known {
     id: String,
     pub(crate) status: String,
     pub(crate) body: String,
-    pub(crate) lines_state: String,
-    pub(crate) held_total: i64,
-    pub(crate) held_active: i64,
-    pub(crate) held_unconfirmed: i64,
-    pub(crate) held_moved: i64,
+    lines_state: String,
+    reservations: String,
     action: Option<i64>,
     kind: Option<String>,
     reason: Option<String>,
@@ -56,7 +56,30 @@ impl Known {
     /// Whether its lines are unknown, and another request for them may help.
     pub(crate) fn are_lines_awaited(&self) -> Result<bool, StoreError> {
         let failures = u32::try_from(self.lines_failures).unwrap_or(u32::MAX);
-        Ok(lines_state(&self.lines_state)?.are_awaited(failures))
+        Ok(self.lines()?.are_awaited(failures))
+    }
+
+    /// How far its lines are read.
+    pub(crate) fn lines(&self) -> Result<LinesState, StoreError> {
+        lines_state(&self.lines_state)
+    }
+
+    /// Its reservations.
+    pub(crate) fn held(&self) -> Result<Counts, StoreError> {
+        type Row = (String, Option<i64>, Option<String>);
+        let corrupt = || StoreError::corrupt("the reservations of an order", &self.reservations);
+        let rows: Vec<Row> = serde_json::from_str(&self.reservations).map_err(|_| corrupt())?;
+        let with = |counts: Counts, (state, confirmed_at, changed): &Row| {
+            let state = reservation::State::parse(state)?;
+            let has_moved = match changed {
+                Some(word) => Changed::parse(word)? == Changed::Point,
+                None => false,
+            };
+            Some(counts.with(state, confirmed_at.is_some(), has_moved))
+        };
+        rows.iter()
+            .try_fold(Counts::default(), with)
+            .ok_or_else(corrupt)
     }
 
     /// Whether its goods lay on the shelf when it was last seen, by what was known then.
@@ -73,14 +96,8 @@ impl Known {
 // round every order the shop ever had would be compared with every reading.
 pub(crate) const KNOWN: &str = "
 SELECT o.id, o.status, o.body, o.lines_state, o.seen_at, o.lines_failures, o.lines_digest,
-  (SELECT COUNT(*) FROM reservations r WHERE r.shop = o.shop AND r.order_id = o.id AND r.state <> 'released')
-    AS held_total,
-  (SELECT COUNT(*) FROM reservations r WHERE r.shop = o.shop AND r.order_id = o.id AND r.state = 'active')
-    AS held_active,
-  (SELECT COUNT(*) FROM reservations r WHERE r.shop = o.shop AND r.order_id = o.id AND r.state = 'active'
-    AND r.confirmed_at IS NULL) AS held_unconfirmed,
-  (SELECT COUNT(*) FROM reservations r WHERE r.shop = o.shop AND r.order_id = o.id AND r.state = 'active'
-    AND r.changed = 'point') AS held_moved,
+  (SELECT json_group_array(json_array(r.state, r.confirmed_at, r.changed))
+   FROM reservations r WHERE r.shop = o.shop AND r.order_id = o.id) AS reservations,
   a.id AS action, a.kind, a.reason, a.comment, a.state, a.attempts, a.due_at, a.needs_person, a.origin,
   d.facts ->> '$.order.status' AS decided_status
 FROM json_each(?2) j CROSS JOIN orders o ON o.shop = ?1 AND o.id = j.value

@@ -2,8 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::domain::ids::ShopName;
+use crate::domain::ids::{OrderId, ShopName};
 use crate::domain::line_sums::{self, Sums};
+use crate::domain::lines_reading::Failure;
 use crate::domain::order::{Line, Order, UnreadableLines};
 use crate::store::{StoreError, WriteTx, orders, shops};
 
@@ -50,8 +51,25 @@ pub(crate) async fn take(
     }
     // One reading may be of the wrong moment; a second one is not.
     let unreadable = is_seen_twice.then(|| UnreadableLines::of_any(why));
+    let failure = unreadable
+        .as_ref()
+        .map_or(Failure::NoAnswer, Failure::Unreadable);
     let retry_at = now.saturating_add(APART).unwrap_or(now);
-    orders::lines_asked(tx, shop, &order.id).await?;
-    orders::lines_failed(tx, shop, &order.id, unreadable.as_ref(), retry_at).await?;
+    request_failed(tx, shop, &order.id, failure, retry_at).await?;
     Ok(false)
+}
+
+/// Stores that a request for the lines of an order had no result, and when they are asked for again.
+pub(crate) async fn request_failed(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    order: &OrderId,
+    failure: Failure<'_>,
+    retry_at: Timestamp,
+) -> Result<(), StoreError> {
+    let Some(reading) = orders::lines_reading(tx, shop, order).await? else {
+        return Ok(());
+    };
+    let reading = reading.failed(failure, retry_at);
+    orders::set_lines_reading(tx, shop, order, &reading).await
 }

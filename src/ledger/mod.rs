@@ -3,6 +3,7 @@
 pub(crate) mod amended;
 pub(crate) mod attempts;
 pub(crate) mod availability;
+mod candidates;
 mod changed_promises;
 pub(crate) mod clock_repair;
 pub(crate) mod deciding;

@@ -18,6 +18,7 @@ use crate::domain::ids::ShopName;
 use crate::domain::line_sums;
 use crate::domain::order::{Line, Order};
 use crate::domain::reconcile::{self, ActionEnd, ReservationEffect};
+use crate::domain::unaccounted::LinesState;
 use crate::mutant::mutant;
 use crate::store::actions::Change;
 use crate::store::batch::Batch;
@@ -150,7 +151,8 @@ pub(crate) async fn observe(
                 if row.body == body {
                     unchanged.push(json!([order.id.as_str(), asked_at, shop.as_str()]));
                 } else {
-                    batch.update(shop, (order, asked_at), &body);
+                    let status_since = (row.status != order.status.as_str()).then_some(now);
+                    batch.update(shop, (order, asked_at), &body, status_since);
                     observed.changed += 1;
                 }
                 let before = (row.body != body)
@@ -159,15 +161,16 @@ pub(crate) async fn observe(
                 let is_edited = is_amended(row, reading, before.as_ref());
                 let has_moved = |before: &Order| before.pickup_point != order.pickup_point;
                 let asked = reading.asked_at.min(now);
-                if row.held_active > 0 && before.as_ref().is_some_and(has_moved) {
+                let held = row.held()?;
+                if held.active > 0 && before.as_ref().is_some_and(has_moved) {
                     changed_promises::follow_order(tx, shop, order, asked, now).await?;
-                } else if row.held_moved > 0 {
+                } else if held.moved > 0 {
                     changed_promises::settle_point(tx, shop, order, asked, now).await?;
                 }
                 let is_withdrawn = is_edited && amended::forget_lines(tx, shop, order, now).await?;
-                let lines_wanted = is_edited || row.lines_state != "known";
+                let lines_wanted = is_edited || row.lines()? != LinesState::Known;
                 if let (true, Some(lines)) = (lines_wanted, &reading.lines) {
-                    if row.lines_state == "resolved" {
+                    if row.lines()? == LinesState::Resolved {
                         // What a person said of it is not needed any more.
                         orders::forget_lines(tx, shop, &order.id).await?;
                     }
@@ -182,7 +185,7 @@ pub(crate) async fn observe(
                     continue;
                 }
                 end_action(tx, shop, order, row, now, (&mut batch, &mut observed)).await?;
-                if row.held_unconfirmed > 0
+                if held.unconfirmed > 0
                     && reconcile::reservation_effect(order) == ReservationEffect::Reserve
                 {
                     batch.confirmed.push(order.id.to_string());
@@ -222,7 +225,7 @@ fn waits_for_lines(row: &Known, reading: &Reading) -> Result<bool, StoreError> {
     let is_unheld = !mutant("r6_departed_without_lines")
         && row.are_lines_awaited()?
         && reading.lines.is_none()
-        && row.held_total == 0;
+        && row.held()?.kept == 0;
     Ok(was_there
         && is_unheld
         && reconcile::reservation_effect(&reading.order) == ReservationEffect::Consume)

@@ -8,7 +8,7 @@ use super::known_orders::Known;
 use crate::domain::ids::ShopName;
 use crate::domain::order::Order;
 use crate::domain::reconcile::{self, ReservationEffect};
-use crate::domain::reservation::{Departure, Event};
+use crate::domain::reservation::{Counts, Departure, Event};
 use crate::mutant::mutant;
 use crate::store::reservations::{Origin, close_reservations, confirm, insert_reservations};
 use crate::store::{StoreError, WriteTx, orders};
@@ -21,9 +21,13 @@ pub(crate) async fn reconcile_units(
     row: Option<&Known>,
     now: Timestamp,
 ) -> Result<u64, StoreError> {
-    let (total, active, unconfirmed) = row.map_or((0, 0, 0), |row| {
-        (row.held_total, row.held_active, row.held_unconfirmed)
-    });
+    let held = row.map(Known::held).transpose()?.unwrap_or_default();
+    let Counts {
+        kept,
+        active,
+        unconfirmed,
+        ..
+    } = held;
     match reconcile::reservation_effect(order) {
         // It was on its way, or had an unknown status: until the next count its units are neither on the shelf
         // nor missing.
@@ -46,10 +50,10 @@ pub(crate) async fn reconcile_units(
         ReservationEffect::Reserve if unconfirmed > 0 => {
             confirm(tx, shop, &[order.id.as_str()], now).await?;
         }
-        ReservationEffect::Reserve if total == 0 => {
+        ReservationEffect::Reserve if kept == 0 => {
             reserve_seen(tx, shop, order, None, now).await?;
         }
-        ReservationEffect::Consume if total == 0 => {
+        ReservationEffect::Consume if kept == 0 => {
             // The stored reading already showed that they had left, as when lines are read late: it is no evidence
             // that they were on the shelf.
             let had_left = row.map(|row| orders::parse_order(&row.body)).transpose()?;

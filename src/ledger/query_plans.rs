@@ -1,7 +1,7 @@
 //! Speed: how SQLite finds the rows of the statements that run every second. None walks through everything
 //! a shop ever sold.
 
-use super::{deciding, departures, due_actions, known_orders};
+use super::{candidates, departures, due_actions, known_orders};
 use crate::store::{
     Access, Store, actions, attempts, counters, deadline, order_lists, orders, overview, promises,
     reservations, stock, today, unaccounted, view,
@@ -36,11 +36,17 @@ const READ_FROM_THE_END: (&str, &str) = ("archived from", "orders_archived");
 /// Scanned in full every five seconds: no smaller index has these counts.
 const COUNTED: [&str; 2] = ["SCAN orders USING COVERING INDEX", "SCAN actions"];
 
-const STATEMENTS: [(&str, &str); 30] = [
+const STATEMENTS: [(&str, &str); 36] = [
     ("totals", view::TOTALS),
     ("today", today::TODAY),
-    ("counters", counters::COUNTERS),
-    ("candidates", deciding::CANDIDATES),
+    ("orders counted", counters::ORDERS),
+    ("waiting counted", counters::WAITING),
+    ("out of stock", counters::OUT_OF_STOCK),
+    ("cancels", counters::CANCELS),
+    ("last hour", counters::LAST_HOUR),
+    ("waiting orders", candidates::WAITING),
+    ("candidates", candidates::CANDIDATES),
+    ("sent", candidates::SENT),
     ("without lines", unaccounted::WITHOUT_LINES),
     ("oldest followed", order_lists::OLDEST_FOLLOWED),
     ("oldest waiting", order_lists::OLDEST_WAITING),
@@ -54,7 +60,7 @@ const STATEMENTS: [(&str, &str); 30] = [
     ("levels", stock::LEVELS_OF),
     ("promises", promises::PROMISES),
     ("recent_demand", promises::RECENT_DEMAND),
-    ("lines", deciding::LINES),
+    ("lines", candidates::LINES),
     ("lines wanted", order_lists::LINES_WANTED),
     ("known", known_orders::KNOWN),
     ("update orders", orders::UPDATE_ORDERS),
@@ -66,7 +72,7 @@ const STATEMENTS: [(&str, &str); 30] = [
     ("waiting", deadline::WAITING),
     ("held", overview::HELD),
     ("day", overview::DAY),
-    ("known since", departures::KNOWN_SINCE),
+    ("known before", departures::KNOWN_BEFORE),
 ];
 
 #[tokio::test]

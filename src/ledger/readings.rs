@@ -9,6 +9,7 @@ use super::observe::{self, Observed, Reading};
 use super::{amended, departures, known_orders, lines, order_units};
 use crate::crash_point::crash_point;
 use crate::domain::ids::ShopName;
+use crate::domain::lines_reading::Failure;
 use crate::domain::order::{Lines, Order};
 use crate::mutant::mutant;
 use crate::store::{Scan, ScanKind, Store, StoreError, WriteTx, ms, orders, scans};
@@ -152,14 +153,15 @@ impl Store {
                     }
                 }
                 Ok(Lines::Unreadable(unread)) => {
-                    orders::lines_asked(&mut tx, shop, &order.id).await?;
-                    orders::lines_failed(&mut tx, shop, &order.id, Some(unread), retry_at).await?;
+                    let failure = Failure::Unreadable(unread);
+                    lines::request_failed(&mut tx, shop, &order.id, failure, retry_at).await?;
                 }
                 Err(why) => {
-                    if *why == NoLines::Failed {
-                        orders::lines_asked(&mut tx, shop, &order.id).await?;
-                    }
-                    orders::lines_failed(&mut tx, shop, &order.id, None, retry_at).await?;
+                    let failure = match why {
+                        NoLines::Failed => Failure::NoAnswer,
+                        NoLines::PutOff => Failure::PutOff,
+                    };
+                    lines::request_failed(&mut tx, shop, &order.id, failure, retry_at).await?;
                 }
             }
             let known = known_orders::known(&mut tx, shop, &[order.id.as_str()]).await?;

@@ -141,7 +141,8 @@ async fn check_resolvable(
             "order {code} awaits a decision and holds nothing yet: `qabyl accept {code}` or `qabyl cancel {code}`"
         )));
     }
-    match orders::lines_state_of(tx, shop, &order.id).await? {
+    let reading = orders::lines_reading(tx, shop, &order.id).await?;
+    match reading.map(|reading| reading.lines) {
         Some(LinesState::Unread | LinesState::Unreadable | LinesState::Resolved) => Ok(()),
         _ => Err(StoreError::Refused(format!(
             "the lines of order {code} are known (`qabyl orders show {code}`): nothing is to be resolved"

@@ -118,11 +118,16 @@ pub(crate) struct FieldsRow {
     pub(crate) why: Option<String>,
 }
 
+/// The state of an action, from its word.
+pub(crate) fn parse_state(word: &str) -> Result<State, StoreError> {
+    State::parse(word).ok_or_else(|| StoreError::corrupt("an action's state", word))
+}
+
 impl FieldsRow {
     pub(crate) fn action(self) -> Result<Action, StoreError> {
         let corrupt = |state: &str| StoreError::corrupt("an action's state", state);
         let fields = Fields {
-            state: State::parse(&self.state).ok_or_else(|| corrupt(&self.state))?,
+            state: parse_state(&self.state)?,
             attempts: u32::try_from(self.attempts).map_err(|_| corrupt(&self.state))?,
             due_at: self.due_at.map(at).transpose()?,
             needs_person: self.needs_person,

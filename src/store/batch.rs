@@ -22,8 +22,15 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    /// An order as it was when its reading was requested; when the answer came does not matter.
-    pub(crate) fn update(&mut self, shop: &ShopName, (order, asked_at): (&Order, i64), body: &str) {
+    /// An order as it was when its reading was requested; when the answer came does not matter. `status_since` is given
+    /// where its status is another one than before.
+    pub(crate) fn update(
+        &mut self,
+        shop: &ShopName,
+        (order, asked_at): (&Order, i64),
+        body: &str,
+        status_since: Option<Timestamp>,
+    ) {
         let columns = json!([
             order.id.as_str(),
             order.code.as_str(),
@@ -36,6 +43,7 @@ impl Batch {
             asked_at,
             i32::from(has_unknown_status(&order.state, &order.status)),
             i32::from(!order.unread.is_empty()),
+            status_since.map(ms),
         ]);
         self.updated.insert(order.id.to_string(), columns);
     }
@@ -47,7 +55,7 @@ impl Batch {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let updated: Vec<_> = self.updated.into_values().collect();
-        orders::update(tx, &updated, now).await?;
+        orders::update(tx, &updated).await?;
         actions::write(tx, &self.closed).await?;
         let confirmed: Vec<&str> = self.confirmed.iter().map(String::as_str).collect();
         reservations::confirm(tx, shop, &confirmed, now).await?;

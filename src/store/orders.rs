@@ -2,16 +2,18 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use sqlx::SqliteConnection;
+use sqlx::{FromRow, SqliteConnection};
 
+use super::unaccounted::{lines_state, skus};
 use super::{StoreError, WriteTx, ms};
 use crate::crash_point::crash_point;
 use crate::domain::facts::ShortageSeen;
 use crate::domain::hold::HoldCause;
 use crate::domain::ids::{OrderCode, OrderId, ShopName};
 use crate::domain::line_sums::digest;
-use crate::domain::order::{Line, Order, UnreadableLines};
-use crate::domain::unaccounted::{LinesState, has_unknown_status};
+use crate::domain::lines_reading::LinesReading;
+use crate::domain::order::{Line, Order, State};
+use crate::domain::unaccounted::has_unknown_status;
 
 /// Goods on sale without an offer of ours get one when a person links them. Their lines are requested again at this
 /// interval while their order waits or holds stock.
@@ -106,28 +108,60 @@ pub(crate) async fn forget_lines(
     Ok(())
 }
 
-/// Marks lines as unreadable with a reason, or to be requested again later: after an hour for a finished order whose
-/// lines nothing waits for.
-pub(crate) async fn lines_failed(
+/// How far the lines of an order are read; `None` where there is no such order.
+pub(crate) async fn lines_reading(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
     order: &OrderId,
-    unreadable: Option<&UnreadableLines>,
-    retry_at: Timestamp,
-) -> Result<(), StoreError> {
-    let skus = unreadable.and_then(|lines| lines.skus.as_ref());
-    sqlx::query(
-        "UPDATE orders SET lines_due_at = IIF(state = 'ARCHIVE' AND lines_failures >= 5, ?1 + 3600000, ?1),
-           lines_state = IIF(?2 IS NULL OR lines_state = 'known', lines_state, 'unreadable'),
-           lines_problem = IIF(lines_state = 'known', NULL, COALESCE(?2, lines_problem)),
-           lines_skus = IIF(?2 IS NULL OR lines_state = 'known', lines_skus, ?5)
-         WHERE shop = ?3 AND id = ?4 AND (lines_due_at IS NOT NULL OR lines_state IN ('unread', 'unreadable'))",
+) -> Result<Option<LinesReading>, StoreError> {
+    #[derive(FromRow)]
+    struct Row {
+        state: String,
+        lines_state: String,
+        lines_problem: Option<String>,
+        lines_skus: Option<String>,
+        lines_due_at: Option<i64>,
+        lines_failures: i64,
+    }
+    let row: Option<Row> = sqlx::query_as(
+        "SELECT state, lines_state, lines_problem, lines_skus, lines_due_at, lines_failures FROM orders
+         WHERE shop = ? AND id = ?",
     )
-    .bind(ms(retry_at))
-    .bind(unreadable.map(|lines| lines.why.as_str()))
     .bind(shop.as_str())
     .bind(order.as_str())
-    .bind(skus.map(|skus| json!(skus).to_string()))
+    .fetch_optional(tx.conn()?)
+    .await?;
+    let reading = |row: Row| {
+        Ok(LinesReading {
+            order: State::from(row.state),
+            lines: lines_state(&row.lines_state)?,
+            problem: row.lines_problem,
+            skus: row.lines_skus.as_deref().map(skus).transpose()?,
+            due_at: row.lines_due_at.map(super::at).transpose()?,
+            failures: u32::try_from(row.lines_failures).unwrap_or(u32::MAX),
+        })
+    };
+    row.map(reading).transpose()
+}
+
+/// Stores how far the lines of an order are read.
+pub(crate) async fn set_lines_reading(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    order: &OrderId,
+    reading: &LinesReading,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE orders SET lines_state = ?, lines_problem = ?, lines_skus = ?, lines_due_at = ?, lines_failures = ?
+         WHERE shop = ? AND id = ?",
+    )
+    .bind(reading.lines.as_str())
+    .bind(reading.problem.as_deref())
+    .bind(reading.skus.as_ref().map(|skus| json!(skus).to_string()))
+    .bind(reading.due_at.map(ms))
+    .bind(reading.failures)
+    .bind(shop.as_str())
+    .bind(order.as_str())
     .execute(tx.conn()?)
     .await?;
     Ok(())
@@ -181,20 +215,6 @@ pub(crate) async fn doubt_lines(
     sqlx::query("UPDATE orders SET doubted_lines = ?, doubted_at = ? WHERE shop = ? AND id = ?")
         .bind(lines)
         .bind(ms(now))
-        .bind(shop.as_str())
-        .bind(order.as_str())
-        .execute(tx.conn()?)
-        .await?;
-    Ok(())
-}
-
-/// Counts a failed request for lines.
-pub(crate) async fn lines_asked(
-    tx: &mut WriteTx<'_>,
-    shop: &ShopName,
-    order: &OrderId,
-) -> Result<(), StoreError> {
-    sqlx::query("UPDATE orders SET lines_failures = lines_failures + 1 WHERE shop = ? AND id = ?")
         .bind(shop.as_str())
         .bind(order.as_str())
         .execute(tx.conn()?)
@@ -257,22 +277,6 @@ pub(crate) async fn resolve_lines(
     .execute(tx.conn()?)
     .await?;
     Ok(())
-}
-
-/// How far the order's lines are read; `None` where there is no such order.
-pub(crate) async fn lines_state_of(
-    tx: &mut WriteTx<'_>,
-    shop: &ShopName,
-    order: &OrderId,
-) -> Result<Option<LinesState>, StoreError> {
-    let state: Option<String> =
-        sqlx::query_scalar("SELECT lines_state FROM orders WHERE shop = ? AND id = ?")
-            .bind(shop.as_str())
-            .bind(order.as_str())
-            .fetch_optional(tx.conn()?)
-            .await?;
-    let state = state.as_deref().map(super::unaccounted::lines_state);
-    state.transpose()
 }
 
 pub(crate) async fn known_lines(
@@ -388,7 +392,7 @@ pub(crate) const UPDATE_ORDERS: &str = "
 UPDATE orders SET code = j.value ->> 1, state = j.value ->> 2, status = j.value ->> 3,
   created_at = j.value ->> 4, cancellation_reason = j.value ->> 5, body = j.value ->> 6,
   seen_at = MAX(seen_at, j.value ->> 8), unknown_status = j.value ->> 9, unread_fields = j.value ->> 10,
-  status_since = IIF(status = j.value ->> 3, status_since, ?2)
+  status_since = COALESCE(j.value ->> 11, status_since)
 FROM json_each(?1) j WHERE shop = j.value ->> 7 AND orders.id = j.value ->> 0";
 
 pub(crate) const TOUCH: &str = "
@@ -399,14 +403,12 @@ FROM json_each(?1) j WHERE shop = j.value ->> 2 AND orders.id = j.value ->> 0";
 pub(crate) async fn update(
     tx: &mut WriteTx<'_>,
     orders: &[serde_json::Value],
-    now: Timestamp,
 ) -> Result<(), StoreError> {
     if orders.is_empty() {
         return Ok(());
     }
     sqlx::query(UPDATE_ORDERS)
         .bind(json!(orders).to_string())
-        .bind(ms(now))
         .execute(tx.conn()?)
         .await?;
     Ok(())
@@ -518,9 +520,12 @@ pub(crate) fn parse_line(body: &str) -> Result<Line, StoreError> {
 
 /// From stored order ids.
 pub(crate) fn order_ids(ids: &[String]) -> Result<Vec<OrderId>, StoreError> {
-    ids.iter()
-        .map(|id| OrderId::new(id).map_err(|_| StoreError::corrupt("an order id", id)))
-        .collect()
+    ids.iter().map(|id| order_id(id)).collect()
+}
+
+/// From a stored order id.
+pub(crate) fn order_id(id: &str) -> Result<OrderId, StoreError> {
+    OrderId::new(id).map_err(|_| StoreError::corrupt("an order id", id))
 }
 
 /// Deletes these orders (JSON) and their lines; what else refers to them is deleted already.

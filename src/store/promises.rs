@@ -6,12 +6,13 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use sqlx::{FromRow, SqliteConnection};
 
+use super::unaccounted::lines_state;
 use super::{StoreError, at, ms};
 use crate::domain::availability::{Changed, Overlap, Place, Promise, Units};
 use crate::domain::ids::{OrderCode, OrderId, ShopName};
 use crate::domain::order::{self, Status};
 use crate::domain::reservation::{Departure, DepartureKind, State};
-use crate::domain::stock_ledger::Listing;
+use crate::domain::stock_ledger::{Listing, RecentDemand};
 
 /// The level that a promise names.
 const HERE: &str = "here";
@@ -19,7 +20,6 @@ const HERE: &str = "here";
 const UNPLACED: &str = "unplaced";
 
 #[derive(FromRow)]
-#[expect(clippy::struct_excessive_bools, reason = "a row of the statement")]
 struct Row {
     level: i64,
     place: String,
@@ -35,13 +35,15 @@ struct Row {
     left_after: Option<i64>,
     order_state: String,
     status: String,
-    there_at: i64,
+    created_at: i64,
+    listed_at: Option<i64>,
     approved_at: Option<String>,
     seen_at: i64,
-    kaspi_delivery: bool,
-    is_departure_dated: bool,
-    pre_order: bool,
-    is_unread: bool,
+    kaspi_delivery: Option<bool>,
+    handed_over_at: Option<String>,
+    pre_order: Option<bool>,
+    unread_fields: bool,
+    lines_state: String,
     doubted: i64,
     changed: Option<String>,
 }
@@ -61,11 +63,9 @@ pub(crate) struct Wanted<'a> {
 pub(crate) const PROMISES: &str = "
 SELECT j.value ->> 3 AS level, j.value ->> 4 AS place, r.shop, r.order_id, o.code, r.quantity, r.made_at, r.state,
   r.confirmed_at, r.closed_at, r.departure, r.left_after, r.doubted, r.changed, o.state AS order_state, o.status, o.seen_at,
-  MAX(o.created_at, COALESCE(o.listed_at, 0)) AS there_at, o.body ->> '$.approved_at' AS approved_at,
-  COALESCE(o.state = 'KASPI_DELIVERY' OR o.body ->> '$.kaspi_delivery', 0) AS kaspi_delivery,
-  r.state = 'consumed' AND o.body ->> '$.handed_over_at' IS NOT NULL AS is_departure_dated,
-  COALESCE(o.body ->> '$.pre_order', 0) AS pre_order,
-  (o.unread_fields = 1 OR o.lines_state IN ('unread', 'unreadable')) AS is_unread
+  o.created_at, o.listed_at, o.body ->> '$.approved_at' AS approved_at,
+  o.body ->> '$.kaspi_delivery' AS kaspi_delivery, o.body ->> '$.handed_over_at' AS handed_over_at,
+  o.body ->> '$.pre_order' AS pre_order, o.unread_fields, o.lines_state
 FROM json_each(?1) j
 CROSS JOIN reservations r ON r.id IN (
   SELECT id FROM reservations INDEXED BY reservations_of_level
@@ -82,32 +82,31 @@ CROSS JOIN reservations r ON r.id IN (
 CROSS JOIN orders o ON o.shop = r.shop AND o.id = r.order_id
 WHERE j.value ->> 4 = 'here' OR o.body ->> '$.pickup_point' IS NULL";
 
-/// What one sweep may not have seen yet of the SKUs `?1` (JSON), by the orders accepted since `?2`: the largest of
-/// them, and the units of the busiest period `?3` (ms).
+/// Of the SKUs `?1` (JSON), the largest of the orders accepted since `?2`, and the units of the busiest period `?3` (ms).
 pub(crate) const RECENT_DEMAND: &str = "
 WITH recent AS (
   SELECT r.sku, r.quantity, r.made_at / ?3 AS period
   FROM json_each(?1) j CROSS JOIN reservations r INDEXED BY reservations_made
     ON r.sku = j.value AND r.made_at >= ?2),
-busiest AS (SELECT sku, SUM(quantity) AS units FROM recent GROUP BY sku, period)
-SELECT sku, (SELECT MAX(quantity) FROM recent l WHERE l.sku = b.sku) + MAX(units) FROM busiest b GROUP BY sku";
+busiest AS (SELECT sku, SUM(quantity) AS units, MAX(quantity) AS largest FROM recent GROUP BY sku, period)
+SELECT sku, MAX(largest), MAX(units) FROM busiest GROUP BY sku";
 
-/// What one sweep may not have seen yet: of each SKU with orders since then, the largest of them and the units of its
-/// busiest period.
+/// Of each SKU with orders since then, the largest of them and the units of its busiest period.
 pub(crate) async fn recent_demand(
     connection: &mut SqliteConnection,
     skus: &[&str],
     since: Timestamp,
     period: SignedDuration,
-) -> Result<HashMap<String, i64>, StoreError> {
+) -> Result<HashMap<String, RecentDemand>, StoreError> {
     let period = i64::try_from(period.as_millis()).unwrap_or(i64::MAX).max(1);
-    let rows: Vec<(String, i64)> = sqlx::query_as(RECENT_DEMAND)
+    let rows: Vec<(String, i64, i64)> = sqlx::query_as(RECENT_DEMAND)
         .bind(json!(skus).to_string())
         .bind(ms(since))
         .bind(period)
         .fetch_all(connection)
         .await?;
-    Ok(rows.into_iter().collect())
+    let demand = |(sku, largest, busiest)| (sku, RecentDemand { largest, busiest });
+    Ok(rows.into_iter().map(demand).collect())
 }
 
 /// What is promised of each of these levels.
@@ -142,13 +141,16 @@ fn promise(row: Row) -> Result<Promise, StoreError> {
     let approved_at = approved_at
         .transpose()
         .map_err(|_| StoreError::corrupt("an order", &row.order_id))?;
-    let listed_at = at(row.there_at)?;
     let changed = row.changed.as_deref().map(|word| {
         Changed::parse(word).ok_or_else(|| StoreError::corrupt("a reservation's change", word))
     });
     let changed = changed.transpose()?;
+    let there = [row.listed_at.map(at).transpose()?, approved_at];
+    let created_at = at(row.created_at)?;
+    let order_state = order::State::from(row.order_state.as_str());
+    let is_by_kaspi = order_state == order::State::KaspiDelivery;
+    let units = units(&row)?;
     Ok(Promise {
-        units: units(&row)?,
         overlap: changed.map(|changed| Overlap {
             units: row.doubted,
             changed,
@@ -161,19 +163,20 @@ fn promise(row: Row) -> Result<Promise, StoreError> {
         quantity: row.quantity,
         made_at: at(row.made_at)?,
         confirmed_at: row.confirmed_at.map(at).transpose()?,
-        there_at: approved_at.map_or(listed_at, |at| at.max(listed_at)),
+        there_at: there.into_iter().flatten().fold(created_at, Timestamp::max),
         seen_at: at(row.seen_at)?,
-        kaspi_delivery: row.kaspi_delivery,
-        is_departure_dated: row.is_departure_dated,
-        pre_order: row.pre_order,
+        kaspi_delivery: is_by_kaspi || row.kaspi_delivery == Some(true),
+        is_departure_dated: matches!(units, Units::Left(_)) && row.handed_over_at.is_some(),
+        pre_order: row.pre_order == Some(true),
+        units,
         place: if row.place == HERE {
             Place::Here
         } else {
             Place::Unknown
         },
-        state: order::State::from(row.order_state),
+        state: order_state,
         status: Status::from(row.status),
-        is_unread: row.is_unread,
+        is_unread: row.unread_fields || lines_state(&row.lines_state)?.are_unknown(),
     })
 }
 

@@ -4,7 +4,7 @@ use sqlx::{FromRow, SqliteConnection};
 
 use super::{Store, StoreError, at};
 use crate::domain::ids::{Account, ShopName};
-use crate::domain::known_shop::{KnownShop, ShownBy, StoredMismatch, why_stopped};
+use crate::domain::known_shop::{KnownShop, Left, ShownBy, StoredMismatch, why_stopped};
 
 /// A shop's row, as far as it identifies the shop.
 #[derive(FromRow)]
@@ -58,20 +58,39 @@ pub(crate) async fn known_shops(
     rows.into_iter().map(IdentityRow::shop).collect()
 }
 
-pub(crate) const AT_STAKE: &str = "
-SELECT s.name FROM shops s WHERE s.removed_at IS NOT NULL AND s.forgotten_at IS NULL AND (
-  s.paused_at IS NOT NULL
-  OR EXISTS (SELECT 1 FROM reservations r INDEXED BY reservations_active WHERE r.shop = s.name AND r.state = 'active')
-  OR EXISTS (SELECT 1 FROM orders o INDEXED BY orders_open WHERE o.shop = s.name AND o.state = 'NEW'
-    AND o.status = 'APPROVED_BY_BANK'))";
+/// What is left of removed shops.
+pub(crate) const LEFT: &str = "
+SELECT s.name, s.paused_at IS NOT NULL AS is_paused,
+  EXISTS (SELECT 1 FROM reservations r INDEXED BY reservations_active WHERE r.shop = s.name AND r.state = 'active')
+    AS has_promises,
+  EXISTS (SELECT 1 FROM orders o INDEXED BY orders_open WHERE o.shop = s.name AND o.state = 'NEW'
+    AND o.status = 'APPROVED_BY_BANK') AS has_waiting_orders
+FROM shops s WHERE s.removed_at IS NOT NULL";
 
-/// Removed shops with a pause, waiting orders or promises.
-pub(crate) async fn at_stake(
+/// Those of these shops that left the configuration with something that would be lost.
+async fn at_stake(
     connection: &mut SqliteConnection,
+    shops: &[KnownShop],
 ) -> Result<Vec<ShopName>, StoreError> {
-    let names: Vec<String> = sqlx::query_scalar(AT_STAKE).fetch_all(connection).await?;
-    let name = |name: &String| ShopName::new(name).map_err(|_| StoreError::corrupt("a shop", name));
-    names.iter().map(name).collect()
+    if shops.iter().all(KnownShop::is_configured) {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<(String, bool, bool, bool)> = sqlx::query_as(LEFT).fetch_all(connection).await?;
+    let left = |shop: &&KnownShop| {
+        let row = rows.iter().find(|(name, ..)| name == shop.name.as_str());
+        row.is_some_and(|(_, is_paused, has_promises, has_waiting_orders)| {
+            shop.is_at_stake(Left {
+                is_paused: *is_paused,
+                has_promises: *has_promises,
+                has_waiting_orders: *has_waiting_orders,
+            })
+        })
+    };
+    Ok(shops
+        .iter()
+        .filter(left)
+        .map(|shop| shop.name.clone())
+        .collect())
 }
 
 /// A shop's account, and why nothing may be sent for it where its identity is in doubt.
@@ -84,12 +103,7 @@ pub(crate) async fn identity(
         return Ok((None, None));
     };
     let own = others.swap_remove(own);
-    let has_removed = others.iter().any(|other| !other.is_configured());
-    let at_stake = if has_removed {
-        at_stake(connection).await?
-    } else {
-        Vec::new()
-    };
+    let at_stake = at_stake(connection, &others).await?;
     let stopped = why_stopped(&own, &others, &at_stake);
     Ok((own.account, stopped))
 }
@@ -113,7 +127,7 @@ impl Store {
     pub async fn known_shops(&self) -> Result<(Vec<KnownShop>, Vec<ShopName>), StoreError> {
         let mut reader = self.read().await?;
         let shops = known_shops(&mut reader).await?;
-        let at_stake = at_stake(&mut reader).await?;
+        let at_stake = at_stake(&mut reader, &shops).await?;
         Ok((shops, at_stake))
     }
 }

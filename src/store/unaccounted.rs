@@ -84,7 +84,7 @@ pub(crate) fn lines_state(word: &str) -> Result<LinesState, StoreError> {
 }
 
 /// SKUs as a JSON list.
-fn skus(list: &str) -> Result<Vec<Sku>, StoreError> {
+pub(crate) fn skus(list: &str) -> Result<Vec<Sku>, StoreError> {
     serde_json::from_str(list).map_err(|_| StoreError::corrupt("a list of SKUs", list))
 }
 

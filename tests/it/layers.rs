@@ -83,12 +83,12 @@ const CHOICES: &[(&str, usize, &str)] = &[
     (
         "src/store/promises.rs",
         3,
-        "the later of two times of a row; a rule still in a statement: the busiest day of a SKU",
+        "the largest order and the busiest period of a SKU",
     ),
     (
         "src/store/shop_identity.rs",
         2,
-        "a rule still in a statement: which removed shops still matter",
+        "whether a removed shop has promises, and waiting orders",
     ),
     (
         "src/store/shops.rs",
@@ -100,16 +100,8 @@ const CHOICES: &[(&str, usize, &str)] = &[
         5,
         "the newest stored time of four tables; the function compares it with the clock",
     ),
-    (
-        "src/ledger/deciding.rs",
-        5,
-        "rules still in a statement: which orders are candidates, and what was sent for one",
-    ),
-    (
-        "src/ledger/departures.rs",
-        4,
-        "a rule still in a statement: since when departures are known; the oldest count",
-    ),
+    ("src/ledger/candidates.rs", 1, "the newest decision"),
+    ("src/ledger/departures.rs", 2, "the oldest count"),
     (
         "src/ledger/due_actions.rs",
         1,
@@ -132,11 +124,6 @@ const CHOICES: &[(&str, usize, &str)] = &[
         "whether a source was ever imported",
     ),
     (
-        "src/store/counters.rs",
-        1,
-        "a rule still in a statement: which orders count as undecided",
-    ),
-    (
         "src/store/deadline.rs",
         4,
         "the newest decisions; what was not reported yet",
@@ -157,11 +144,7 @@ const CHOICES: &[(&str, usize, &str)] = &[
         4,
         "no second row for what is there; the first moment stays",
     ),
-    (
-        "src/store/orders.rs",
-        8,
-        "whether a shop has orders; the newer of two reading times; since when the status stands; a rule still in a statement: when failed lines are due again",
-    ),
+    ("src/store/orders.rs", 2, "the newer of two reading times"),
     (
         "src/store/overview.rs",
         2,

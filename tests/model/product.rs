@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use qabyl::domain::action::{Kind, RetryPolicy, State as ActionState};
 use qabyl::domain::availability::Promised;
 use qabyl::domain::backoff::Backoff;
+use qabyl::domain::candidate::Sent;
 use qabyl::domain::decision::decide;
 use qabyl::domain::evidence::{Evidence, Interval};
 use qabyl::domain::facts::{Counters, Facts, ShopFacts, ShortageSeen};
@@ -188,7 +189,7 @@ impl Product {
             first_seen_at: None,
             lines: ledger.facts(&lines, None),
             shortage: self.shortage(scene.shortage),
-            sent: scene.sent.map(|ask| kind(ask).word().to_owned()),
+            sent: scene.sent.map(|ask| Sent::by(&kind(ask))),
             shop_facts: self.shop_facts(scene.swept),
         };
         let decision = decide(&facts, &self.policy, self.now);

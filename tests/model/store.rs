@@ -113,7 +113,7 @@ impl<const N: usize> Shop<N> {
         }
     }
 
-    /// `CANDIDATES` in `ledger/deciding.rs`.
+    /// `NewestList::lets_decide` in `domain/candidate.rs`.
     fn is_candidate(&self, order: &Sold) -> bool {
         let again = self.off == Some(Off::Sticky);
         let is_free = match order.live() {
@@ -137,7 +137,7 @@ impl<const N: usize> Shop<N> {
             shortage: order.shortage,
             swept: state.swept,
             counted_since: state.counted_since,
-            // `MAX(kind)`: a cancel counts before an accept.
+            // Where both were sent, neither is sent again: the model takes the cancel.
             sent: match self.off {
                 Some(Off::Sticky) => None,
                 _ => sent(Ask::Cancel).or(sent(Ask::Accept)),

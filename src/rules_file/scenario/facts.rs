@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 use toml::{Table, Value};
 
 use super::input::{
-    Input, LineInput, New, OrderInput, Sent, ShopInput, ShortageInput, Unreadable, WorldInput,
+    Input, LineInput, New, OrderInput, ShopInput, ShortageInput, Unreadable, WorldInput,
 };
 use super::value::{Count, Known, SinceOrNever, Span, Text, WordOr};
 use crate::diagnostics::{Mistake, Segment, nearest};
@@ -42,13 +42,7 @@ pub(super) fn of(input: &Input, now: Timestamp) -> Result<Facts, EmptyId> {
             now,
         ),
         shortage: None,
-        sent: input.order.sent.map(|sent| {
-            let word = match sent {
-                Sent::Accept => "accept",
-                Sent::Cancel => "cancel",
-            };
-            word.to_owned()
-        }),
+        sent: input.order.sent,
         shop_facts: shop_facts(&input.world, &input.shop, now)?,
     };
     if facts.is_short() {

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use toml::Table;
 
 use super::value::{Count, Known, Moment, SinceOrNever, Span, Tenge, Text, WordOr};
+use crate::domain::candidate::Sent;
 use crate::domain::interlocks;
 use crate::domain::order::{DeliveryMode, PaymentMode, State, Status};
 use crate::domain::verdict::CancelReason;
@@ -54,13 +55,6 @@ pub(super) struct OrderInput {
     pub(super) unread: bool,
     /// The action that was once sent for it.
     pub(super) sent: Option<Sent>,
-}
-
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Sent {
-    Accept,
-    Cancel,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]

@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use qabyl::domain::availability::{ClosedBy, Doubt, Reason};
+use qabyl::domain::candidate::Sent;
 use qabyl::domain::decision::{Decision, decide};
 use qabyl::domain::evidence::Evidence;
 use qabyl::domain::facts::{Collapse, Facts, LinesFacts, ShortageSeen};
@@ -65,7 +66,7 @@ fn an_accept_is_stopped_by_each_alone() {
         facts.order.status = Status::Other("APPROVED_TWICE".to_owned());
     });
     accept(Name::AlreadySent, |facts, _| {
-        facts.sent = Some("cancel".to_owned());
+        facts.sent = Some(Sent::Cancel);
     });
     accept(Name::Lines, |facts, _| {
         facts.lines = LinesFacts::Unreadable("500".to_owned());
@@ -100,7 +101,7 @@ fn an_accept_is_stopped_by_each_alone() {
 fn a_cancel_is_held_by_each_alone() {
     let hold = |name, bend| stops(CANCEL_ALL, 0, name, &Verdict::Hold, bend);
     hold(Name::AlreadySent, |facts, _| {
-        facts.sent = Some("accept".to_owned());
+        facts.sent = Some(Sent::Accept);
     });
     hold(Name::ShortageCertain, |facts, _| {
         first(facts).stock = LineStock::Known(level(2));
@@ -198,7 +199,7 @@ fn a_cancel_waits_for_each_alone() {
 /// Everything that may be wrong with a cancel at once.
 fn ruin(facts: &mut Facts, _: &mut Limits) {
     facts.order.status = Status::Cancelled;
-    facts.sent = Some("accept".to_owned());
+    facts.sent = Some(Sent::Accept);
     let mut promised = level(0);
     promised.reserved_confirmed = 2;
     promised.as_of = ago(24 * 60);
