@@ -128,15 +128,47 @@ pub(crate) fn read_regular(path: &Path, most: u64) -> io::Result<Whole> {
         let found = std::fs::symlink_metadata(path);
         found.is_ok_and(|found| found.file_type().is_symlink())
     };
+    match open_to_read(path, Links::Refused) {
+        Err(_) if is_link(path) => Err(refused("it is a symbolic link: name the file itself")),
+        opened => read_opened(opened?, most),
+    }
+}
+
+/// Reads a whole text file of at most so many bytes. Links are followed: a secret or a configuration may be mounted
+/// as one. Nothing is read that may never end.
+///
+/// # Errors
+/// What it is instead, or those of the file system; [`io::ErrorKind::InvalidData`] where it is not UTF-8.
+pub(crate) fn read_text(path: &Path) -> io::Result<String> {
+    String::from_utf8(read_given(path, TEXT_BYTES_MAX)?)
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
+}
+
+/// Reads a whole file of at most so many bytes that a person named, or a link to one.
+///
+/// # Errors
+/// What it is instead, or those of the file system.
+pub(crate) fn read_given(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    Ok(read_opened(open_to_read(path, Links::Followed)?, most)?.bytes)
+}
+
+/// No configuration, rules or secret comes near this. Bytes.
+const TEXT_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Links {
+    Followed,
+    Refused,
+}
+
+fn open_to_read(path: &Path, links: Links) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true);
-    without_waiting(&mut options);
-    let file = match options.open(path) {
-        Err(_) if is_link(path) => {
-            return Err(refused("it is a symbolic link: name the file itself"));
-        }
-        opened => opened?,
-    };
+    without_waiting(&mut options, links);
+    options.open(path)
+}
+
+fn read_opened(file: File, most: u64) -> io::Result<Whole> {
     let found = file.metadata()?;
     if !found.is_file() {
         return Err(refused("it is not a file"));
@@ -158,15 +190,16 @@ pub(crate) fn read_regular(path: &Path, most: u64) -> io::Result<Whole> {
 }
 
 #[cfg(target_os = "linux")]
-fn without_waiting(options: &mut OpenOptions) {
+fn without_waiting(options: &mut OpenOptions, links: Links) {
     use rustix::fs::OFlags;
     use std::os::unix::fs::OpenOptionsExt as _;
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let mut flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    flags.set(OFlags::NOFOLLOW, links == Links::Refused);
     options.custom_flags(flags.bits().cast_signed());
 }
 
 #[cfg(not(target_os = "linux"))]
-fn without_waiting(_: &mut OpenOptions) {}
+fn without_waiting(_: &mut OpenOptions, _: Links) {}
 
 /// The folder a file is in.
 pub(crate) fn folder_of(path: &Path) -> &Path {

@@ -579,8 +579,11 @@ pub(super) struct Audit {
 }
 
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text)
-        .map_err(|error| format!("{error}; expected a time such as 90s or 10m"))
+    use crate::diagnostics::{MONTH_HINT, NoDuration};
+    crate::diagnostics::duration(text).map_err(|why| match why {
+        NoDuration::Unreadable => "expected a time such as 90s or 10m".to_owned(),
+        NoDuration::Months => format!("a month has no fixed length; {MONTH_HINT}"),
+    })
 }
 
 fn reason(text: &str) -> Result<crate::domain::verdict::CancelReason, String> {

@@ -245,7 +245,7 @@ fn summary(views: &[OrderView], server: &Server) -> bool {
 
 /// Keeps processing new orders until Ctrl-C.
 async fn stay(shop: &ShopParts, server: &Server, seed: u64) -> Result<(), super::Failure> {
-    let stop = super::run::stop_on_signal()?;
+    let stop = super::signals::Signals::listen(false)?.stop;
     let mut random = fastrand::Rng::with_seed(seed);
     let skus: Vec<String> = server.world().units_promised_by_sku().into_keys().collect();
     say("\nNew orders keep coming in; stop with Ctrl-C.");

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use super::args::{Explain, Format, OneOrder};
-use super::orders::{Deadline, as_json, find, lines_table, local, standing};
+use super::orders::{as_json, find, lines_table, local, standing};
 use super::stock::doubt_lines;
 use super::{Done, explain_plan, say, shops};
 use crate::config::Loaded;
@@ -26,14 +26,14 @@ pub(super) async fn run(loaded: &Loaded, args: &Explain) -> Done {
         actor: args.actor.clone(),
         shown: args.shown.clone(),
     };
-    let view = find(loaded, &order).await?;
+    let (view, deadline) = find(loaded, &order).await?;
     if args.shown.format == Format::Json {
-        say(&as_json(&view, &Deadline::of(&loaded.config)).to_string());
+        say(&as_json(&view, &deadline).to_string());
         return Ok(ExitCode::SUCCESS);
     }
     let policy = shops::policy(&loaded.config)?;
     let mut text = page(&view, &policy);
-    if let Some((at, left)) = Deadline::of(&loaded.config).left(&view.order) {
+    if let Some((at, left)) = deadline.left(&view) {
         let _ = write!(text, "\n  deadline {}: {}", local(at), left_words(left));
     }
     say(&text);

@@ -24,18 +24,21 @@ mod run;
 mod sandbox;
 mod scenarios;
 mod shops;
+mod signals;
 mod status;
 mod stock;
 mod table;
 mod troubles;
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser as _;
 
 use args::{Cli, Command, ConfigCommand, NotifyCommand, OrdersCommand, RulesCommand, StockCommand};
+
+use signals::Signals;
 
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Loaded, Sources};
@@ -89,6 +92,10 @@ pub fn main() -> ExitCode {
     {
         return crate::stock::child();
     }
+    // First of all: a SIGHUP that comes while the daemon starts must not end it.
+    let signals = std::env::args_os()
+        .any(|word| word == "run")
+        .then(|| Signals::listen(true));
     crate::stock::read_in_child();
     crate::runtime::process::hide_memory();
     let cli = Cli::parse();
@@ -106,7 +113,9 @@ pub fn main() -> ExitCode {
             return ExitCode::from(FAILED);
         }
     };
-    match runtime.block_on(dispatch(cli)) {
+    let done = runtime.block_on(dispatch(cli, signals));
+    crate::runtime::telemetry::flush();
+    match done {
         Ok(code) => code,
         Err(failure) => {
             let stored = failure.error.downcast_ref::<StoreError>();
@@ -123,12 +132,15 @@ pub fn main() -> ExitCode {
     }
 }
 
-async fn dispatch(cli: Cli) -> Done {
+async fn dispatch(cli: Cli, signals: Option<io::Result<Signals>>) -> Done {
     let sources = || -> Result<Sources, Failure> {
         Ok(Sources::from_process(cli.config.clone(), Vec::new())?)
     };
     match cli.command {
-        Command::Run => run::run(&Config::load(sources()?)?).await,
+        Command::Run => {
+            let signals = signals.unwrap_or_else(|| Signals::listen(true))?;
+            run::run(&Config::load(sources()?)?, signals).await
+        }
         Command::Once(args) => once::run(&Config::load(sources()?)?, &args).await,
         Command::Demo(args) => demo::run(&args).await,
         Command::Sandbox(args) => sandbox::run(&args).await,

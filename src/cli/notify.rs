@@ -48,6 +48,7 @@ pub(super) async fn test(loaded: &Loaded, name: Option<&str>) -> Done {
                 kind: notice.kind,
                 shop: None,
                 facts: notice.facts,
+                skew: jiff::SignedDuration::ZERO,
             }],
         };
         match channels::channel(loaded, channel)?

@@ -25,7 +25,7 @@ pub(super) async fn run(loaded: &Loaded, args: &Once) -> Done {
     let contexts = shops.iter().map(|shop| Arc::clone(&shop.ctx)).collect();
     let of_notifier = (Arc::clone(&store), Clock::System);
     let notifier = channels::notifier(loaded, of_notifier, contexts).await?;
-    let stop = super::run::stop_on_signal()?;
+    let stop = super::signals::Signals::listen(false)?.stop;
     store
         .configure_sources(&feeds::standing(&loaded.config))
         .await?;
@@ -66,8 +66,6 @@ pub(super) async fn run(loaded: &Loaded, args: &Once) -> Done {
     for trouble in &troubles {
         complain(&trouble.words());
     }
-    // Ends the task that waits for signals.
-    stop.cancel();
     Ok(ExitCode::from(code))
 }
 

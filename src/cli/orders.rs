@@ -1,5 +1,6 @@
 //! `qabyl orders list|show`
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use jiff::{SignedDuration, Timestamp};
@@ -16,7 +17,7 @@ use crate::domain::schedule::Schedule;
 use crate::domain::stock::LineStock;
 use crate::domain::verdict::Verdict;
 use crate::runtime::build;
-use crate::store::{OrderFilter, OrderView, StoreError};
+use crate::store::{OrderFilter, OrderView, Store, StoreError};
 
 /// Most held orders to load: all of them are sorted by deadline, as the oldest need not be the most urgent.
 const HELD_MAX: u32 = 10_000;
@@ -37,7 +38,7 @@ pub(super) async fn list(loaded: &Loaded, args: &OrdersList) -> Done {
         held: args.held,
         limit: if args.held { HELD_MAX } else { args.limit },
     };
-    let deadline = Deadline::of(&loaded.config);
+    let deadline = Deadline::of(&loaded.config, &store).await?;
     let mut orders = store.orders(&filter).await?;
     if args.held {
         orders.sort_by_key(|view| deadline.schedule.deadline_of(&view.order));
@@ -67,8 +68,7 @@ pub(super) async fn list(loaded: &Loaded, args: &OrdersList) -> Done {
 }
 
 pub(super) async fn show(loaded: &Loaded, args: &OneOrder) -> Done {
-    let order = find(loaded, args).await?;
-    let deadline = Deadline::of(&loaded.config);
+    let (order, deadline) = find(loaded, args).await?;
     if args.shown.format == Format::Json {
         say(&as_json(&order, &deadline).to_string());
         return Ok(ExitCode::SUCCESS);
@@ -78,8 +78,11 @@ pub(super) async fn show(loaded: &Loaded, args: &OneOrder) -> Done {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The one order with this code.
-pub(super) async fn find(loaded: &Loaded, args: &OneOrder) -> Result<OrderView, Failure> {
+/// The one order with this code, and what its deadline is reckoned with.
+pub(super) async fn find(
+    loaded: &Loaded,
+    args: &OneOrder,
+) -> Result<(OrderView, Deadline), Failure> {
     let store = open(&loaded.config).await?;
     let filter = OrderFilter {
         shop: args.shop.clone(),
@@ -90,7 +93,7 @@ pub(super) async fn find(loaded: &Loaded, args: &OneOrder) -> Result<OrderView, 
     let mut found = store.orders(&filter).await?;
     match (found.pop(), found.is_empty()) {
         (None, _) => Err(StoreError::NoOrder(args.code.clone()).into()),
-        (Some(order), true) => Ok(order),
+        (Some(order), true) => Ok((order, Deadline::of(&loaded.config, &store).await?)),
         (Some(_), false) => Err(anyhow::anyhow!(
             "several shops have an order {}: name one with --shop",
             args.code
@@ -103,23 +106,35 @@ pub(super) async fn find(loaded: &Loaded, args: &OneOrder) -> Result<OrderView, 
 pub(super) struct Deadline {
     schedule: Schedule,
     now: Timestamp,
+    /// Kaspi's clock minus ours, as each shop's answers showed it last: deadlines are by Kaspi's.
+    skews: BTreeMap<String, SignedDuration>,
 }
 
 impl Deadline {
-    pub(super) fn of(config: &Config) -> Self {
-        Self {
+    pub(super) async fn of(config: &Config, store: &Store) -> Result<Self, Failure> {
+        let mut skews = BTreeMap::new();
+        for shop in store.shops().await? {
+            let skew = store.shop_state(&shop).await?.clock_skew_s;
+            let skew = SignedDuration::from_secs(skew.unwrap_or_default());
+            skews.insert(shop.to_string(), skew);
+        }
+        Ok(Self {
             schedule: build::schedule(config),
             now: Clock::System.now(),
-        }
+            skews,
+        })
     }
 
     /// When Kaspi will cancel the order at the merchant's cost, and the time until then; `None` once it no
     /// longer awaits the merchant.
-    pub(super) fn left(&self, order: &Order) -> Option<(Timestamp, SignedDuration)> {
+    pub(super) fn left(&self, view: &OrderView) -> Option<(Timestamp, SignedDuration)> {
+        let order = &view.order;
+        let skew = self.skews.get(&view.shop).copied().unwrap_or_default();
+        let by_kaspi = self.now.saturating_add(skew).unwrap_or(self.now);
         order.awaits_merchant().then(|| {
             (
                 self.schedule.deadline_of(order),
-                self.schedule.left(order, self.now),
+                self.schedule.left(order, by_kaspi),
             )
         })
     }
@@ -222,7 +237,7 @@ fn as_held_table(orders: &[OrderView], deadline: &Deadline) -> crate::cli::table
     let mut out = table::table(&["code", "deadline", "total", "delivery", "Qabyl", "why"]);
     for view in orders {
         let order = &view.order;
-        let left = deadline.left(order);
+        let left = deadline.left(view);
         out.add_row(vec![
             order.code.to_string(),
             left.map_or_else(|| "-".to_owned(), |(_, left)| left_words(left)),
@@ -268,7 +283,7 @@ pub(super) fn local(at: Timestamp) -> String {
 
 /// Everything known about an order.
 pub(super) fn as_json(view: &OrderView, deadline: &Deadline) -> Value {
-    let left = deadline.left(&view.order);
+    let left = deadline.left(view);
     let actions: Vec<Value> = view
         .actions
         .iter()

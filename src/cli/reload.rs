@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
-
+use super::signals::Signals;
 use super::{Failure, shops};
 use crate::config::{Config, Loaded};
 use crate::domain::policy::Policy;
@@ -12,17 +10,12 @@ use crate::events::log_event;
 use crate::pipeline::Ctx;
 use crate::rules_file::default_rules;
 
-/// Reloads at every SIGHUP until `stop`.
-pub(super) async fn watch(
-    loaded: &Loaded,
-    shops: Vec<Arc<Ctx>>,
-    stop: CancellationToken,
-) -> anyhow::Result<()> {
-    let mut hangup = signal(SignalKind::hangup())?;
+/// Reloads at every SIGHUP until the stop; one that came during the start counts.
+pub(super) async fn watch(loaded: &Loaded, shops: Vec<Arc<Ctx>>, signals: &Signals) {
     loop {
         tokio::select! {
-            () = stop.cancelled() => return Ok(()),
-            _ = hangup.recv() => {}
+            () = signals.stop.cancelled() => return,
+            () = signals.reload.notified() => {}
         }
         let in_force = shops.first().map(|ctx| ctx.policy());
         match reread(loaded, in_force.as_deref()) {

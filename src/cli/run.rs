@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::{Done, FAILED, Failure, complain, open_as_daemon, reload, shops};
+use super::signals::Signals;
+use super::{Done, Failure, complain, open_as_daemon, reload, shops};
 use crate::clock::Clock;
 use crate::config::{Config, Loaded, Token, TokenSource};
 use crate::events::log_event;
@@ -19,14 +19,14 @@ use crate::store::Store;
 /// How often a token file is checked for changes.
 const TOKEN_CHECK_INTERVAL: Duration = Duration::from_secs(2);
 
-pub(super) async fn run(loaded: &Loaded) -> Done {
+pub(super) async fn run(loaded: &Loaded, signals: Signals) -> Done {
     let config = &loaded.config;
     let color = std::io::IsTerminal::is_terminal(&std::io::stdout());
     telemetry::init(&config.log, color, telemetry::Target::Stdout)?;
     let ready = shops::ready(loaded)?;
     let store = open_as_daemon(config).await?;
     let shops = shops::build(loaded, ready, &store).await?;
-    let stop = stop_on_signal()?;
+    let stop = signals.stop.clone();
     let board = Arc::new(Board::default());
     let names: Vec<_> = shops.iter().map(|shop| shop.ctx.shop.clone()).collect();
     let contexts: Vec<_> = shops.iter().map(|shop| Arc::clone(&shop.ctx)).collect();
@@ -83,10 +83,10 @@ pub(super) async fn run(loaded: &Loaded) -> Done {
             stages,
             stop.clone(),
         );
-        let reloads = reload::watch(loaded, contexts, stop.clone());
+        let reloads = reload::watch(loaded, contexts, &signals);
         let work = daemon::run(work, board, stop.clone());
-        let (ended, (), (), reloads) = tokio::join!(work, tokens, manager, reloads);
-        ended.and(reloads)
+        let (ended, (), (), ()) = tokio::join!(work, tokens, manager, reloads);
+        ended
     };
     if let Some(server) = server {
         server.await;
@@ -177,27 +177,4 @@ async fn compare_tokens(config: &Config, shops: &[WatchedToken], store: &Store) 
             failure.error
         ));
     }
-}
-
-/// Cancels the token at SIGTERM or SIGINT, so that requests under way can end. A second signal ends the
-/// process at once.
-pub(super) fn stop_on_signal() -> Result<CancellationToken, Failure> {
-    let stop = CancellationToken::new();
-    let mut term = signal(SignalKind::terminate())?;
-    let mut int = signal(SignalKind::interrupt())?;
-    let cancelled = stop.clone();
-    let tracker = tokio_util::task::TaskTracker::new();
-    tracker.spawn(async move {
-        let mut is_stopping = false;
-        loop {
-            tokio::select! { _ = term.recv() => {} _ = int.recv() => {} }
-            if is_stopping {
-                complain("stopped at once: orders with a request in flight are read back at the next start");
-                std::process::exit(i32::from(FAILED));
-            }
-            is_stopping = true;
-            cancelled.cancel();
-        }
-    });
-    Ok(stop)
 }

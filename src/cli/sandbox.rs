@@ -44,7 +44,10 @@ pub(super) async fn run(args: &Sandbox) -> Done {
         args.token,
         server.addr()
     ));
-    super::run::stop_on_signal()?.cancelled().await;
+    super::signals::Signals::listen(false)?
+        .stop
+        .cancelled()
+        .await;
     say(&totals(&server));
     server.shutdown().await;
     Ok(ExitCode::SUCCESS)

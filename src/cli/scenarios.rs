@@ -72,7 +72,7 @@ fn check_all(loaded: &Loaded, args: &RulesTest) -> Result<Vec<Row>, Failure> {
 }
 
 fn check_file(loaded: &Loaded, args: &RulesTest, file: &Path) -> Result<Vec<Row>, Failure> {
-    let text = std::fs::read_to_string(file)
+    let text = crate::files::read_text(file)
         .map_err(|error| anyhow::anyhow!("cannot read {}: {error}", file.display()))?;
     // A directory of scenarios may also hold rules files, which are skipped unless they are named.
     let has = |head: &str| text.lines().any(|line| line.trim_start().starts_with(head));

@@ -70,7 +70,7 @@ pub(super) async fn record_rules_in_force(config: &Config, store: &Store) -> Res
 
 /// The rules of a file, for the configured shops.
 pub(super) fn rules_of(config: &Config, file: &Path) -> Result<Rules, Failure> {
-    let text = std::fs::read_to_string(file).map_err(|error| {
+    let text = crate::files::read_text(file).map_err(|error| {
         Failure::usage(anyhow::anyhow!(
             "cannot read the rules file {}: {error}",
             file.display()

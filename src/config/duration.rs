@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use toml::Value;
 
-use crate::diagnostics::{Mistake, expected, shown};
+use crate::diagnostics::{self, MONTH_HINT, Mistake, NoDuration, expected, shown};
 
 const DAY_S: u64 = 24 * 60 * 60;
 
@@ -22,12 +22,7 @@ pub(super) const DAYS_61: u64 = 61 * DAY;
 pub(super) const YEAR: u64 = 365 * DAY;
 pub(super) const CENTURY: u64 = 100 * YEAR;
 
-/// Reads a duration; `None` when it is none or lacks a unit.
-pub(super) fn parse(text: &str) -> Option<Duration> {
-    humantime::parse_duration(text.trim()).ok()
-}
-
-/// Writes a duration the way [`parse`] reads it, in days, hours and smaller units.
+/// Writes a duration as it is read, in days, hours and smaller units.
 pub(super) fn format(value: Duration) -> String {
     let (days, rest) = (value.as_secs() / DAY_S, value.as_secs() % DAY_S);
     let rest = Duration::new(rest, value.subsec_nanos());
@@ -82,11 +77,21 @@ pub(super) fn checked(
         Value::Integer(number) => return lacks_unit(*number),
         _ => return Err(expected(wanted, found)),
     };
-    let Some(value) = parse(text) else {
-        return match text.trim().parse() {
-            Ok(number) => lacks_unit(number),
-            Err(_) => Err(expected(wanted, found)),
-        };
+    let value = match diagnostics::duration(text) {
+        Ok(value) => value,
+        Err(NoDuration::Months) => {
+            let mistake = Mistake::new(format!(
+                "a month has no fixed length, found {}",
+                shown(found)
+            ));
+            return Err(mistake.hint(MONTH_HINT));
+        }
+        Err(NoDuration::Unreadable) => {
+            return match text.trim().parse() {
+                Ok(number) => lacks_unit(number),
+                Err(_) => Err(expected(wanted, found)),
+            };
+        }
     };
     let (min, max) = (Duration::from_millis(min), Duration::from_millis(max));
     if (min..=max).contains(&value) {

@@ -227,7 +227,7 @@ fn find(sources: &Sources) -> Result<Option<(PathBuf, String)>, ConfigError> {
         source,
     };
     if let Some(file) = &sources.file {
-        let text = std::fs::read_to_string(file).map_err(|error| failed(file, error))?;
+        let text = crate::files::read_text(file).map_err(|error| failed(file, error))?;
         return Ok(Some((tidy(file), text)));
     }
     for file in &sources.search {
@@ -245,7 +245,7 @@ fn find(sources: &Sources) -> Result<Option<(PathBuf, String)>, ConfigError> {
 }
 
 fn read_if_there(file: &Path) -> io::Result<Option<String>> {
-    match std::fs::read_to_string(file) {
+    match crate::files::read_text(file) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),

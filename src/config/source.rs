@@ -302,7 +302,7 @@ impl SupplierToken {
     pub fn load(&self) -> Result<SecretString, String> {
         match self {
             Self::File(file) => {
-                let text = std::fs::read_to_string(file)
+                let text = crate::files::read_text(file)
                     .map_err(|error| format!("no token in {}: {error}", file.display()))?;
                 let token = SecretString::from(text.trim());
                 if is_token(&token) {

@@ -103,15 +103,23 @@ pub enum TokenError {
         file: PathBuf,
     },
     /// A file that exists but cannot be read.
-    #[error("shop {shop}: cannot read the token in {}; let the daemon's user read it", file.display())]
+    #[error("shop {shop}: cannot read the token in {}: {why}{}", file.display(), read_hint(why))]
     Read {
         /// The shop.
         shop: String,
         /// The file.
         file: PathBuf,
         /// What the system said.
-        source: io::Error,
+        why: io::Error,
     },
+}
+
+fn read_hint(why: &io::Error) -> &'static str {
+    if why.kind() == io::ErrorKind::PermissionDenied {
+        "; let the daemon's user read it"
+    } else {
+        ""
+    }
 }
 
 /// The state of a token's file: a different one means that the token should be read again.
@@ -201,7 +209,7 @@ impl TokenSource {
     /// Nothing there, or nothing usable; in words that do not show it.
     pub fn load_secret(&self) -> Result<SecretString, String> {
         for file in &self.files {
-            match std::fs::read_to_string(file) {
+            match crate::files::read_text(file) {
                 Ok(text) => return secret(&text, &file.display().to_string()),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(format!("cannot read {}: {error}", file.display())),
@@ -237,7 +245,7 @@ impl TokenSource {
     pub fn load(&self) -> Result<Token, TokenError> {
         let mut empty = None;
         for file in &self.files {
-            match std::fs::read_to_string(file) {
+            match crate::files::read_text(file) {
                 Ok(text) if text.trim().is_empty() && self.is_credential(file) => {
                     let name = file.file_name().unwrap_or_default().display().to_string();
                     let shop = self.shop.clone();
@@ -254,9 +262,9 @@ impl TokenSource {
                 }
                 // The service may not read the file itself: that the credential is empty says more.
                 Err(_) if empty.is_some() => {}
-                Err(source) => {
+                Err(why) => {
                     let (shop, file) = (self.shop.clone(), file.clone());
-                    return Err(TokenError::Read { shop, file, source });
+                    return Err(TokenError::Read { shop, file, why });
                 }
             }
         }

@@ -4,6 +4,7 @@
 //! same wherever it is made.
 
 mod document;
+mod duration;
 mod mistake;
 mod node;
 
@@ -12,6 +13,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 pub use document::{Document, Segment};
+pub use duration::{MONTH_HINT, NoDuration, duration};
 pub use mistake::{Mistake, expected, one_of, shown};
 pub use node::{fields_of, read};
 

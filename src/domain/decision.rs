@@ -73,7 +73,8 @@ impl Decision {
 pub fn decide(facts: &Facts, policy: &Policy, now: Timestamp) -> Decision {
     let schedule = &policy.limits.schedule;
     let (rule, of_rule) = policy.rules.propose(facts, schedule, now);
-    let (proposed, overruled) = match schedule.overrule(&facts.order, &of_rule, now) {
+    let (proposed, overruled) = match schedule.overrule(&facts.order, &of_rule, facts.by_kaspi(now))
+    {
         Some(other) => (other, Some(of_rule)),
         None => (of_rule, None),
     };

@@ -56,7 +56,7 @@ pub fn of_decision(
         let schedule = &policy.limits.schedule;
         let (at, left) = (
             schedule.deadline_of(&facts.order),
-            schedule.left(&facts.order, now),
+            schedule.left(&facts.order, facts.by_kaspi(now)),
         );
         lines.push(format!("deadline {}, {}", stamp(at), left_words(left)));
     }

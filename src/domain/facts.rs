@@ -1,6 +1,6 @@
 //! Everything that a decision is made from, gathered at one moment and stored with the decision.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::availability::{Bound, Coverage, Possible};
@@ -282,8 +282,15 @@ impl Facts {
         last_units > 0 && self.lines().iter().any(takes_last)
     }
 
+    /// Kaspi's time at `now` by this machine's clock: ages, deadlines and the hours of rules are by Kaspi's.
+    pub fn by_kaspi(&self, now: Timestamp) -> Timestamp {
+        let skew = self.shop_facts.clock_skew_s.unwrap_or_default();
+        now.saturating_add(SignedDuration::from_secs(skew))
+            .unwrap_or(now)
+    }
+
     /// Time since the order could first be handled: its approval, or its creation.
-    pub fn age(&self, now: Timestamp) -> jiff::SignedDuration {
+    pub fn age(&self, now: Timestamp) -> SignedDuration {
         now.duration_since(self.order.waiting_since())
     }
 }

@@ -116,6 +116,8 @@ events! {
             "the configuration changed in places that need a restart";
         RELOAD_REFUSED "reload.refused" ERROR ["C001"] ["code" "hint"]
             "SIGHUP: the files have mistakes; the last good ones stay in force";
+        LOG_DROPPED "log.dropped" WARN [] ["lines"]
+            "nobody read the output for a while and more waited than is kept: so many lines are missing";
         SERVICE_MANAGER_UNREACHABLE "service_manager.unreachable" DEBUG [] []
             "the service manager could not be notified";
         BACKUP_MADE "backup.made" INFO [] ["file" "bytes" "took_ms" "removed"]

@@ -6,15 +6,12 @@ use serde_json::json;
 
 use crate::crash_point::crash_point;
 use crate::mutant::mutant;
-use crate::store::{
-    Store, StoreError, actions, feeds, ms, not_found, orders, reservations, scans, stock,
-    stock_history,
-};
+use crate::store::{Store, StoreError, ms, stored_times};
 
 /// A clock that steps back by less than this is only being adjusted.
 const STEP: SignedDuration = SignedDuration::from_secs(60);
 
-/// No action is put off for longer than this: a later due time shows that the clock was set back.
+/// No action is put off, and no channel paused, for longer than this: a later time shows that the clock was set back.
 const PUT_OFF_MAX: SignedDuration = SignedDuration::from_hours(1);
 
 impl Store {
@@ -37,7 +34,11 @@ impl Store {
                SELECT MAX(at) FROM log
                WHERE id >= COALESCE((SELECT MAX(id) FROM log WHERE event = 'clock.repaired'), 0)
                UNION ALL
-               SELECT MAX(due_at) - (?2 - ?1) FROM actions WHERE state IN ('pending', 'sent', 'unknown'))",
+               SELECT MAX(due_at) - (?2 - ?1) FROM actions WHERE state IN ('pending', 'sent', 'unknown')
+               UNION ALL SELECT retry_at - (?2 - ?1) FROM channels
+               UNION ALL SELECT failing_since FROM channels
+               UNION ALL SELECT tried_at FROM stock_sources
+               UNION ALL SELECT worked_at FROM lease)",
         )
         .bind(ms(now))
         .bind(ms(latest))
@@ -53,14 +54,7 @@ impl Store {
         }
         let settled = now.saturating_add(settle).unwrap_or(now);
         let mut tx = self.write().await?;
-        scans::delete_ahead(&mut tx, now).await?;
-        orders::repair_times(&mut tx, now).await?;
-        not_found::repair_times(&mut tx, now).await?;
-        actions::repair_times(&mut tx, settled, now).await?;
-        stock::repair_times(&mut tx, now).await?;
-        stock_history::delete_ahead(&mut tx, now).await?;
-        feeds::repair_times(&mut tx, now).await?;
-        reservations::repair_times(&mut tx, now).await?;
+        stored_times::repair(&mut tx, settled.max(now), now).await?;
         let detail = json!({ "back_s": back.as_secs() });
         tx.audit_row(now, "qabyl", (None, None), "clock.repaired", detail);
         crash_point("repair.before_commit");

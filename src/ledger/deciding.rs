@@ -193,7 +193,7 @@ impl Pass<'_, '_> {
         let Some((previous, digest)) = &candidate.previous else {
             return false;
         };
-        let (acts, now) = (self.batch.acts, self.now);
+        let acts = self.batch.acts;
         let is_same_policy = digest == self.batch.policy.digest();
         // A proposal stands while it merely waits for the next sweep.
         let is_proposed =
@@ -201,11 +201,9 @@ impl Pass<'_, '_> {
         if !acts && decision.waits_only_for_readings() && is_proposed && is_same_policy {
             return true;
         }
-        let lapsed = matches!(previous.verdict, Verdict::Wait { until } if until <= now)
-            && decision.objections.is_empty();
         let carried_out =
             acts && matches!(decision.verdict, Verdict::Accept | Verdict::Cancel { .. });
-        previous.same_as(decision) && is_same_policy && !lapsed && !carried_out
+        previous.same_as(decision) && is_same_policy && !carried_out
     }
 
     /// How long the order has been short once this pass has seen it: counted once for each complete scan,

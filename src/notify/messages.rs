@@ -226,7 +226,8 @@ impl MessageWriter {
         values.push(("action", self.text("word", &fact("action"), &[])));
         values.push(("why", self.why(&facts["because"])));
         values.push(("trouble", self.text("trouble", &fact("code"), &[])));
-        values.push(("left", self.left(facts, now)));
+        let by_kaspi = now.saturating_add(item.skew).unwrap_or(now);
+        values.push(("left", self.left(facts, by_kaspi)));
         for name in ["age", "limit"] {
             if let Some(seconds) = facts[format!("{name}_s")].as_i64() {
                 values.push((name, self.span(SignedDuration::from_secs(seconds))));

@@ -9,7 +9,7 @@ mod webhook;
 use std::fmt;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use serde_json::Value;
 
@@ -30,6 +30,8 @@ pub struct Item {
     pub shop: Option<String>,
     /// Its facts, as stored with the notice.
     pub facts: Value,
+    /// Kaspi's clock minus ours: deadlines are by Kaspi's.
+    pub skew: SignedDuration,
 }
 
 /// A message to send.

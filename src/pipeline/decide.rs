@@ -102,9 +102,10 @@ fn log(ctx: &Ctx, order: &Decided, id: i64, now: Timestamp) {
         .map(|objection| objection.why.as_str())
         .chain(deadline.then_some("its deadline is near"))
         .collect();
-    let age = Duration::try_from(facts.age(now)).unwrap_or_default();
+    let by_kaspi = facts.by_kaspi(now);
+    let age = Duration::try_from(facts.age(by_kaspi)).unwrap_or_default();
     // Time left until Kaspi's deadline; negative after it.
-    let left = policy.limits.schedule.left(&facts.order, now);
+    let left = policy.limits.schedule.left(&facts.order, by_kaspi);
     log_event!(
         ORDER_DECIDED, shop = %ctx.shop, order.code = %facts.order.code, decision.id = id,
         verdict = decision.verdict.word(), rule = %decision.rule, acts = ctx.mode == Mode::Act,

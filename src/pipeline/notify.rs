@@ -139,7 +139,7 @@ impl Notifier {
             let mut unsent = store.unsent_notices(&channel.name, &kinds, since).await?;
             let mut so = Vec::with_capacity(unsent.len());
             for notice in &unsent {
-                so.push(present_state::is_so(self, notice, now).await?);
+                so.push(present_state::is_so(self, notice).await?);
             }
             let mut so = so.into_iter();
             unsent.retain(|_| so.next().unwrap_or(false));
@@ -153,10 +153,20 @@ impl Notifier {
         self.channels.iter().map(|c| c.name.clone()).collect()
     }
 
-    /// The deadlines of a shop's orders; `None` for a shop that is not configured.
-    pub(super) fn schedule(&self, shop: &ShopName) -> Option<Schedule> {
+    /// The deadlines of a shop's orders, and Kaspi's time, by which they are; `None` for a shop that is not configured.
+    pub(super) fn deadlines(&self, shop: &ShopName) -> Option<(Schedule, Timestamp)> {
         let ctx = self.shops.iter().find(|ctx| ctx.shop == *shop)?;
-        Some(ctx.policy().limits.schedule.clone())
+        Some((ctx.policy().limits.schedule.clone(), ctx.kaspi_clock.now()))
+    }
+
+    /// Kaspi's clock minus ours, as this shop's answers show it.
+    fn skew(&self, shop: Option<&str>) -> SignedDuration {
+        let ctx = self
+            .shops
+            .iter()
+            .find(|ctx| Some(ctx.shop.as_str()) == shop);
+        ctx.and_then(|ctx| ctx.kaspi_clock.skew())
+            .unwrap_or_default()
     }
 
     async fn log_hourly_summaries(&self) -> Result<(), StoreError> {
@@ -286,7 +296,7 @@ async fn deliver(notifier: &Notifier, channel: &Channel) -> Result<Report, Store
             continue;
         }
         delivery.notices = current;
-        let message = outgoing(&delivery);
+        let message = outgoing(notifier, &delivery);
         if many && !channel.fits(&message, clock.now()) {
             store.split_delivery(name, &delivery, clock.now()).await?;
             report.more = true;
@@ -319,12 +329,13 @@ async fn deliver(notifier: &Notifier, channel: &Channel) -> Result<Report, Store
     Ok(report)
 }
 
-fn outgoing(delivery: &Delivery) -> Outgoing {
+fn outgoing(notifier: &Notifier, delivery: &Delivery) -> Outgoing {
     let items = delivery.notices.iter().map(|notice| Item {
         at: notice.at,
         kind: notice.kind,
         shop: notice.shop.clone(),
         facts: notice.facts.clone(),
+        skew: notifier.skew(notice.shop.as_deref()),
     });
     Outgoing {
         token: delivery.token.clone(),

@@ -56,7 +56,7 @@ pub(super) async fn standing(
     if mutant("i4_messages_unchecked") {
         return Ok(Standing::Current);
     }
-    if !is_so(notifier, notice, now).await? {
+    if !is_so(notifier, notice).await? {
         return Ok(Standing::Outdated);
     }
     let pair = PAIRS.into_iter().find(|pair| pair.contains(&notice.kind));
@@ -84,11 +84,7 @@ pub(super) async fn standing(
 }
 
 /// Whether what the notice reports is so now.
-pub(super) async fn is_so(
-    notifier: &Notifier,
-    notice: &StoredNotice,
-    now: Timestamp,
-) -> Result<bool, StoreError> {
+pub(super) async fn is_so(notifier: &Notifier, notice: &StoredNotice) -> Result<bool, StoreError> {
     let store = &notifier.store;
     let shop = notice
         .shop
@@ -113,8 +109,8 @@ pub(super) async fn is_so(
             match store.waiting_order(&shop, code).await? {
                 None => false,
                 Some(waiting) if kind == Kind::DeadlineNear => {
-                    let schedule = notifier.schedule(&shop);
-                    let left = schedule.map(|schedule| schedule.left(&waiting.order, now));
+                    let deadlines = notifier.deadlines(&shop);
+                    let left = deadlines.map(|(schedule, now)| schedule.left(&waiting.order, now));
                     !waiting.on_its_way && left.is_none_or(|left| !left.is_negative())
                 }
                 Some(_) => true,

@@ -1,5 +1,6 @@
 //! `then`: what a rule says.
 
+use jiff::SignedDuration;
 use toml::de::{DeTable, DeValue};
 
 use super::reader::{Place, Reader, Value, entries};
@@ -11,6 +12,8 @@ use crate::domain::verdict::{COMMENT_CHARS_MAX, CancelReason};
 const OUT_OF_STOCK_COMMENT: &str = "Нет в наличии";
 const WORDS: [&str; 4] = ["accept", "hold", "cancel", "wait"];
 const WRITE_CANCEL: &str = "write then = { cancel = \"MERCHANT_OUT_OF_STOCK\" }";
+/// A shorter wait is a mistyped unit, and says nothing: every pass decides a waiting order again.
+const WAIT_MIN: SignedDuration = SignedDuration::from_secs(10);
 const WRITE_WAIT: &str = "write then = { wait = \"5m\" }";
 
 pub(super) fn outcome(reader: &mut Reader<'_>, value: &Value<'_>) -> Option<Outcome> {
@@ -140,9 +143,13 @@ fn comment_text(reader: &mut Reader<'_>, value: &Value<'_>) -> Option<String> {
 
 fn waiting(reader: &mut Reader<'_>, value: &Value<'_>) -> Option<Outcome> {
     let time = duration(reader, "wait", value)?;
-    if !time.is_positive() {
-        let hint = "write one such as \"5m\"".to_owned();
-        reader.refuse(&value.span(), "wait: the time is zero", Some(hint));
+    if time < WAIT_MIN {
+        let what = format!(
+            "wait: {} is too short: orders are looked at every few seconds anyway",
+            value.get_ref().as_str().unwrap_or_default()
+        );
+        let hint = "write \"10s\" or more, such as \"5m\"".to_owned();
+        reader.refuse(&value.span(), &what, Some(hint));
         return None;
     }
     Some(Outcome::Wait(time))

@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 use toml::de::DeValue;
 
 use super::reader::{Reader, Value, entries};
+use crate::diagnostics::{self, MONTH_HINT, NoDuration};
 use crate::domain::money::Money;
 use crate::domain::rules::Range;
 
@@ -80,15 +81,20 @@ pub(super) fn duration(
         reader.expected(key, "a duration in quotes such as \"20m\"", value);
         return None;
     };
-    let read = humantime::parse_duration(text.trim())
-        .ok()
-        .and_then(|time| SignedDuration::try_from(time).ok());
-    if read.is_none() {
-        let what = format!("{key}: '{text}' is not a duration");
-        let hint = "write one such as 30s, 20m, 1h 30m or 2d".to_owned();
-        reader.refuse(&value.span(), &what, Some(hint));
-    }
-    read
+    let read = diagnostics::duration(text);
+    let (what, hint) = match read.map(SignedDuration::try_from) {
+        Ok(Ok(time)) => return Some(time),
+        Err(NoDuration::Months) => (
+            format!("{key}: '{text}' counts in months, which have no fixed length"),
+            MONTH_HINT,
+        ),
+        Err(NoDuration::Unreadable) | Ok(Err(_)) => (
+            format!("{key}: '{text}' is not a duration"),
+            "write one such as 30s, 20m, 1h 30m or 2d",
+        ),
+    };
+    reader.refuse(&value.span(), &what, Some(hint.to_owned()));
+    None
 }
 
 /// A kind of value that ranges are made of.

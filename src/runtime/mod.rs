@@ -6,6 +6,7 @@ pub mod channels;
 pub mod daemon;
 pub mod feeds;
 pub mod lifecycle;
+mod log_writer;
 pub mod once;
 pub mod process;
 pub mod telemetry;

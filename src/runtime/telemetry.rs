@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::io;
+use std::sync::OnceLock;
 
 use tracing::Subscriber;
 use tracing::field::Field;
@@ -10,13 +11,14 @@ use tracing_subscriber::field::MakeExt as _;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::{Writer, debug_fn};
-use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, fmt};
 
+use super::log_writer::LogWriter;
 use crate::config::{Log, LogFormat};
+use crate::events::log_event;
 use crate::text::shown;
 
 /// The output stream of log lines; the journal ignores it.
@@ -37,9 +39,30 @@ pub enum TelemetryError {
     /// No journal to write to.
     #[error("the journal cannot be reached; set log.format to \"json\" or \"text\"")]
     Journal(#[source] io::Error),
+    /// The thread that writes could not be started.
+    #[error("the thread that writes the log could not be started")]
+    Thread(#[source] io::Error),
     /// Logs were set up before.
     #[error("logs are set up already")]
     Twice(#[source] tracing_subscriber::util::TryInitError),
+}
+
+/// Where the lines of this process leave.
+static WRITER: OnceLock<LogWriter> = OnceLock::new();
+
+/// Waits, for a second at most, until what was logged has left.
+pub fn flush() {
+    if let Some(writer) = WRITER.get() {
+        writer.wait_until_left();
+    }
+}
+
+fn lines_dropped(lines: u64) {
+    log_event!(
+        LOG_DROPPED,
+        lines,
+        "nobody read the log for a while: lines are missing before this one"
+    );
 }
 
 type Boxed<S> = Box<dyn Layer<S> + Send + Sync>;
@@ -50,9 +73,11 @@ type Boxed<S> = Box<dyn Layer<S> + Send + Sync>;
 /// A filter that cannot be read, no journal, or a second call.
 pub fn init(log: &Log, color: bool, target: Target) -> Result<(), TelemetryError> {
     let writer = match target {
-        Target::Stdout => BoxMakeWriter::new(io::stdout),
-        Target::Stderr => BoxMakeWriter::new(io::stderr),
+        Target::Stdout => LogWriter::to(io::stdout(), lines_dropped),
+        Target::Stderr => LogWriter::to(io::stderr(), lines_dropped),
     };
+    let writer = writer.map_err(TelemetryError::Thread)?;
+    let _ = WRITER.set(writer.clone());
     let filter = EnvFilter::builder()
         .parse(&log.filter)
         .map_err(TelemetryError::Filter)?;

@@ -115,7 +115,7 @@ async fn orders(
     let policy = ctx.policy();
     let mut reasons: BTreeMap<String, (u64, f64)> = BTreeMap::new();
     for held in shared.store.held_now(&ctx.shop).await? {
-        let left = left(&held, &policy.limits.schedule, now).as_secs_f64();
+        let left = left(&held, &policy.limits.schedule, ctx.kaspi_clock.now()).as_secs_f64();
         for reason in &held.because {
             let (count, least) = reasons.entry(reason.clone()).or_insert((0, f64::INFINITY));
             (*count, *least) = (*count + 1, least.min(left));

@@ -105,7 +105,7 @@ async fn html(shared: &Shared) -> Result<String, StoreError> {
         "trouble",
     ];
     table(&mut out, "The last 24 hours", &heads, &shops);
-    let held = held(shared, now).await?;
+    let held = held(shared).await?;
     if held.is_empty() {
         out.push_str("<h2>Held for a person</h2>\n<p>Nothing.</p>\n");
     } else {
@@ -164,12 +164,12 @@ async fn shops(shared: &Shared, now: Timestamp) -> Result<Vec<Vec<String>>, Stor
     Ok(rows)
 }
 
-async fn held(shared: &Shared, now: Timestamp) -> Result<Vec<Vec<String>>, StoreError> {
+async fn held(shared: &Shared) -> Result<Vec<Vec<String>>, StoreError> {
     let mut rows = Vec::new();
     for ctx in shared.shops.iter() {
         let policy = ctx.policy();
         for held in shared.store.held_now(&ctx.shop).await? {
-            let left = left(&held, &policy.limits.schedule, now);
+            let left = left(&held, &policy.limits.schedule, ctx.kaspi_clock.now());
             let words = if left.is_positive() {
                 format!("{} h {:02} min", left.as_hours(), left.as_mins() % 60)
             } else {

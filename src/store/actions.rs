@@ -190,19 +190,6 @@ pub(crate) async fn delete_of(
     tx.execute_for(statement, shop, orders).await
 }
 
-/// Corrects times of live actions ahead of a clock that was set back. `settled` is when an action is due whose request
-/// ended just now: no `settle` is shortened.
-pub(crate) async fn repair_times(
-    tx: &mut WriteTx<'_>,
-    settled: Timestamp,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let due = "UPDATE actions SET due_at = ?1 WHERE due_at > ?1 AND closed_at IS NULL";
-    tx.execute_at(&[due], settled.max(now)).await?;
-    let made = "UPDATE actions SET made_at = ?1 WHERE made_at > ?1 AND closed_at IS NULL";
-    tx.execute_at(&[made], now).await
-}
-
 /// A live action of any shop.
 pub(crate) struct Live {
     pub(crate) id: i64,

@@ -285,14 +285,3 @@ impl Store {
         Ok(())
     }
 }
-
-/// Corrects times of sources ahead of a clock that was set back: what was read then is read again, even if it has not
-/// changed since.
-pub(crate) async fn repair_times(tx: &mut WriteTx<'_>, now: Timestamp) -> Result<(), StoreError> {
-    let statements = [
-        "UPDATE stock_sources SET read_at = NULL, made_at = NULL, as_of = NULL, hash = NULL
-         WHERE read_at > ?1 OR made_at > ?1 OR as_of > ?1",
-        "UPDATE stock_sources SET tried_at = ?1 WHERE tried_at > ?1",
-    ];
-    tx.execute_at(&statements, now).await
-}

@@ -35,6 +35,7 @@ pub(crate) mod stock;
 pub(crate) mod stock_export;
 pub(crate) mod stock_history;
 pub(crate) mod stock_parts;
+pub(crate) mod stored_times;
 pub(crate) mod today;
 pub(crate) mod unaccounted;
 pub(crate) mod upkeep;
@@ -68,6 +69,7 @@ pub use shops::ShopState;
 pub use stock_export::Sold;
 pub use stock_history::PastReading;
 pub use stock_parts::PartRow;
+pub use stored_times::{Repair, STORED_TIMES};
 pub use today::Today;
 pub use view::{ActionView, AttemptView, DecisionView, OrderFilter, OrderView, Totals};
 

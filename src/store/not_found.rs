@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use sqlx::FromRow;
 
-use super::{Store, StoreError, WriteTx, at, ms};
+use super::{Store, StoreError, at, ms};
 use crate::domain::ids::{OrderId, ShopName};
 use crate::domain::not_found::NotFound;
 use crate::domain::notice::{Kind, Notice};
@@ -24,15 +24,6 @@ pub(crate) fn not_found(since: i64, last_at: i64, times: i64) -> Result<NotFound
         last_at: at(last_at)?,
         times: u32::try_from(times).unwrap_or(u32::MAX),
     })
-}
-
-/// After the clock was set back, what was to be asked about later is asked about again.
-pub(crate) async fn repair_times(tx: &mut WriteTx<'_>, now: Timestamp) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM orders_not_found WHERE ask_at > ?")
-        .bind(ms(now))
-        .execute(tx.conn()?)
-        .await?;
-    Ok(())
 }
 
 /// Orders that are not found now, of which the oldest was first not found at that time.
@@ -101,11 +92,12 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let mut tx = self.write().await?;
         let noted: Option<i64> = sqlx::query_scalar(
-            "SELECT id FROM audit WHERE shop = ? AND order_id IS NULL AND event = 'orders.not_found' AND at >= ?
-             LIMIT 1",
+            "SELECT id FROM audit WHERE shop = ? AND order_id IS NULL AND event = 'orders.not_found'
+             AND at BETWEEN ? AND ? LIMIT 1",
         )
         .bind(shop.as_str())
         .bind(ms(missing.since))
+        .bind(ms(now))
         .fetch_optional(tx.conn()?)
         .await?;
         if noted.is_none() {

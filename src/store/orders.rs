@@ -540,21 +540,6 @@ pub(crate) async fn delete(
     tx.execute_for(themselves, shop, orders).await
 }
 
-/// Corrects times of orders ahead of a clock that was set back. It is unknown whether a list of such a time is old
-/// or new, so it is no evidence, nor is a shortage first seen then.
-pub(crate) async fn repair_times(tx: &mut WriteTx<'_>, now: Timestamp) -> Result<(), StoreError> {
-    let statements = [
-        // The next scan may get the number of a deleted one.
-        "UPDATE orders SET listed_at = NULL, listed_scan = NULL WHERE listed_at > ?",
-        "UPDATE orders SET first_seen_at = ?1 WHERE first_seen_at > ?1",
-        "UPDATE orders SET seen_at = ?1 WHERE seen_at > ?1",
-        "UPDATE orders SET status_since = ?1 WHERE status_since > ?1",
-        "UPDATE orders SET lines_due_at = ?1 WHERE lines_due_at > ?1",
-        "UPDATE orders SET shortage_since = NULL, shortage_scans = 0, shortage_scan = NULL WHERE shortage_since > ?",
-    ];
-    tx.execute_at(&statements, now).await
-}
-
 /// Forgets what was read of orders before a backup was made: it is no evidence now, nor is a shortage seen then.
 pub(crate) async fn forget_readings(
     tx: &mut WriteTx<'_>,

@@ -406,18 +406,6 @@ pub(crate) async fn delete_of(
     tx.execute_for(statement, shop, orders).await
 }
 
-/// Corrects times of reservations ahead of a clock that was set back.
-pub(crate) async fn repair_times(tx: &mut WriteTx<'_>, now: Timestamp) -> Result<(), StoreError> {
-    let statements = [
-        "UPDATE reservations SET left_after = ?1 WHERE left_after > ?1",
-        "UPDATE reservations SET closed_at = ?1 WHERE closed_at > ?1",
-        "UPDATE reservations SET confirmed_at = ?1 WHERE confirmed_at > ?1",
-        "UPDATE reservations SET made_at = ?1 WHERE made_at > ?1",
-        "UPDATE reservations SET changed_at = ?1 WHERE changed_at > ?1",
-    ];
-    tx.execute_at(&statements, now).await
-}
-
 /// Releases the active reservations of an order that Kaspi was never seen to accept.
 pub(crate) async fn release_unconfirmed(
     tx: &mut WriteTx<'_>,

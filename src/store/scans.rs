@@ -122,15 +122,6 @@ pub(crate) async fn delete_old(tx: &mut WriteTx<'_>, now: Timestamp) -> Result<(
     Ok(())
 }
 
-/// Deletes the scans begun ahead of a clock that was set back: it is unknown whether such a reading is old or new.
-pub(crate) async fn delete_ahead(tx: &mut WriteTx<'_>, now: Timestamp) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM scans WHERE started_at > ?")
-        .bind(ms(now))
-        .execute(tx.conn()?)
-        .await?;
-    Ok(())
-}
-
 /// Deletes all scans: a reading from before a backup is no evidence after it.
 pub(crate) async fn delete_all(tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
     sqlx::query("DELETE FROM scans").execute(tx.conn()?).await?;

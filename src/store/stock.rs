@@ -380,16 +380,6 @@ impl Store {
     }
 }
 
-/// Marks levels counted ahead of a clock that was set back: it is unknown whether goods left before or after such a
-/// count, and its number says nothing until the next one.
-pub(crate) async fn repair_times(tx: &mut WriteTx<'_>, now: Timestamp) -> Result<(), StoreError> {
-    sqlx::query("UPDATE stock SET as_of = NULL WHERE as_of > ?")
-        .bind(ms(now))
-        .execute(tx.conn()?)
-        .await?;
-    Ok(())
-}
-
 /// Deletes imports (JSON) that no level comes from.
 pub(crate) async fn delete_imports(tx: &mut WriteTx<'_>, imports: &str) -> Result<(), StoreError> {
     sqlx::query("DELETE FROM stock_imports WHERE id IN (SELECT value FROM json_each(?))")

@@ -151,12 +151,3 @@ impl Store {
         Ok(found.len())
     }
 }
-
-/// Deletes what was counted ahead of a clock that was set back.
-pub(crate) async fn delete_ahead(tx: &mut WriteTx<'_>, now: Timestamp) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM stock_past WHERE as_of > ?")
-        .bind(ms(now))
-        .execute(tx.conn()?)
-        .await?;
-    Ok(())
-}

@@ -171,3 +171,48 @@ async fn counts_of_the_shop_bring_a_decision_only_when_the_answer_changes() {
     assert_eq!(decisions(&world, codes[2]).await, 2);
     world.finish().await;
 }
+
+/// A machine whose clock is wrong by hours: decisions, alerts and messages agree on the deadline, which is Kaspi's.
+#[rstest::rstest]
+#[case::ahead(2 * 3600)]
+#[case::behind(-2 * 3600)]
+#[tokio::test]
+async fn the_deadline_is_by_kaspis_clock_everywhere(#[case] wrong_by: i64) {
+    let world = world(Settings::default())
+        .config("schedule", "at_deadline", "\"hold\"")
+        .rules(LATER)
+        .begin()
+        .await;
+    world.feed(&[("A", 5)]).await;
+    world.set_clock(wrong_by);
+    let at_kaspi = world.now() - jiff::SignedDuration::from_secs(wrong_by);
+    world.place(OrderSeed::new(CODE, at_kaspi).line("A", 1));
+    world.brief().await;
+    // An hour before the deadline nobody has decided and nobody is alarmed; ten minutes before it both are.
+    world.time.advance(HOUR + 55 * MINUTE);
+    world.poll_and_decide().await;
+    let why = world.why(CODE).await;
+    assert!(why.starts_with("wait"), "{why}");
+    assert_eq!(reported(&world).await, 0, "more than an hour is left");
+    world.time.advance(10 * MINUTE);
+    assert_eq!(reported(&world).await, 1, "less than an hour is left");
+    world.time.advance(46 * MINUTE);
+    world.poll_and_decide().await;
+    let why = world.why(CODE).await;
+    assert!(why.starts_with("hold"), "{why}");
+}
+
+#[tokio::test]
+async fn a_wait_that_goes_on_is_one_decision() {
+    let world = world(Settings::default())
+        .rules(&LATER.replace("5m", "10s"))
+        .begin()
+        .await;
+    world.feed(&[("A", 5)]).await;
+    world.place_plain(&[(CODE, "A", 1)]);
+    for _ in 0..30 {
+        world.poll_and_decide().await;
+        world.time.advance(MINUTE / 4);
+    }
+    assert_eq!(decisions(&world, CODE).await, 1);
+}

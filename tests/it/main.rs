@@ -12,6 +12,7 @@ mod binary;
 mod cancel_evidence;
 mod changed_promises;
 mod cli;
+mod clock_ahead;
 mod contributions;
 mod corpus;
 mod deadline;

@@ -13,6 +13,7 @@ use crate::cli::args::Format;
 use crate::cli::{Done, FAILED, Failure, complain, say, table};
 use crate::clock::Clock;
 use crate::config::Loaded;
+use crate::files::read_given;
 use crate::kaspi::{ApiError, PostError};
 
 /// First pause between two reads of an import's progress; it grows by half each time. An import of a few
@@ -20,8 +21,11 @@ use crate::kaspi::{ApiError, PostError};
 const PAUSE: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(15);
 
+/// Ten thousand products with long descriptions have some tens of MB.
+const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
 pub(super) async fn import(loaded: &Loaded, args: &Import) -> Done {
-    let bytes = std::fs::read(&args.file)
+    let bytes = read_given(&args.file, FILE_BYTES_MAX)
         .map_err(|error| anyhow::anyhow!("cannot read {}: {error}", args.file.display()))?;
     let products = match products::check(&bytes) {
         Ok(products) => products,

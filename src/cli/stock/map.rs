@@ -8,14 +8,18 @@ use crate::cli::args::{Format, StockMap};
 use crate::cli::{Done, open, person, say, table};
 use crate::clock::Clock;
 use crate::config::Loaded;
+use crate::files::read_given;
 use crate::stock::read_parts;
 use crate::store::PartRow;
+
+/// A line has some tens of bytes.
+const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 pub(in crate::cli) async fn map(loaded: &Loaded, args: &StockMap) -> Done {
     let Some(file) = &args.file else {
         return show(loaded, args.shown.format).await;
     };
-    let bytes = std::fs::read(file)
+    let bytes = read_given(file, FILE_BYTES_MAX)
         .map_err(|error| anyhow::anyhow!("cannot read {}: {error}", file.display()))?;
     let lines = read_parts(&bytes, file)?;
     let rows: Vec<PartRow> = lines

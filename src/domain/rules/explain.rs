@@ -41,7 +41,7 @@ pub fn explain(
         facts,
         bound: rule.bound(),
         schedule,
-        now,
+        now: facts.by_kaspi(now),
     };
     asked.condition(&rule.when, &mut page);
     page.answers

@@ -163,7 +163,8 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// The first matching rule's name and what it proposes; a hold when none matches.
+    /// The first matching rule's name and what it proposes; a hold when none matches. Its conditions are asked by
+    /// Kaspi's clock.
     pub fn propose<'a>(
         &'a self,
         facts: &Facts,
@@ -174,7 +175,8 @@ impl Rules {
             .list
             .iter()
             .filter(|rule| rule.is_for(facts.shop.as_ref()));
-        let holds = |rule: &&Rule, bound| rule.holds(bound, facts, schedule, now);
+        let by_kaspi = facts.by_kaspi(now);
+        let holds = |rule: &&Rule, bound| rule.holds(bound, facts, schedule, by_kaspi);
         let matched = rules.clone().find(|rule| holds(rule, rule.bound()));
         // A cancel that a doubt alone stands against is proposed all the same where nothing else is: the
         // interlocks make it wait for what closes the doubt, and name it.

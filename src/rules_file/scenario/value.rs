@@ -40,7 +40,7 @@ impl Span {
     }
 
     pub(super) fn parse(text: &str) -> Option<Self> {
-        let time = humantime::parse_duration(text.trim()).ok()?;
+        let time = crate::diagnostics::duration(text).ok()?;
         SignedDuration::try_from(time).ok().map(Self)
     }
 

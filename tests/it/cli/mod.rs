@@ -7,6 +7,7 @@ mod files_read;
 mod leaks;
 mod links;
 mod mistakes;
+mod output;
 mod people;
 mod rules;
 mod seed_operations;

@@ -3,5 +3,5 @@
 
 mod daemon;
 mod holds;
-mod queue;
+pub(crate) mod queue;
 pub(crate) mod receiver;

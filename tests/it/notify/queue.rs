@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::receiver::{Mode, Receiver, SECRET};
 use crate::world::{TestWorld, world};
 
-pub(super) const BOUNDS: Bounds = Bounds {
+pub(crate) const BOUNDS: Bounds = Bounds {
     queue_max: 200,
     summarise_after: SignedDuration::from_hours(6),
 };
@@ -40,14 +40,14 @@ pub(super) fn channel(
     .unwrap()
 }
 
-pub(super) fn hook(receiver: &Receiver) -> Channel {
+pub(crate) fn hook(receiver: &Receiver) -> Channel {
     let target = Target::Webhook {
         url: receiver.url(),
     };
     channel("hook", Vec::new(), target, SECRET)
 }
 
-pub(super) async fn notifier(
+pub(crate) async fn notifier(
     world: &TestWorld,
     channels: Vec<Channel>,
     bounds: Bounds,
@@ -64,7 +64,7 @@ pub(super) async fn notifier(
     notifier
 }
 
-pub(super) async fn run_notify(notifier: &Notifier) -> Report {
+pub(crate) async fn run_notify(notifier: &Notifier) -> Report {
     notify::run_once(notifier).await.unwrap()
 }
 

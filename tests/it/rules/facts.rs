@@ -115,7 +115,7 @@ pub(crate) fn facts(lines: Vec<LineFacts>) -> Facts {
             collapse: None,
             evidence: swept(ago(1), now()),
             restored_at: None,
-            clock_skew_s: Some(1),
+            clock_skew_s: Some(0),
             paused: None,
             account: None,
             mismatch: None,

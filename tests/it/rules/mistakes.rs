@@ -269,8 +269,23 @@ fn outcomes() {
     );
     then(
         "{ wait = \"0s\" }",
-        "17: rule 'r': wait: the time is zero; write one such as \"5m\"",
+        "17: rule 'r': wait: 0s is too short: orders are looked at every few seconds anyway; \
+         write \"10s\" or more, such as \"5m\"",
     );
+    then(
+        "{ wait = \"1ms\" }",
+        "17: rule 'r': wait: 1ms is too short: orders are looked at every few seconds anyway; \
+         write \"10s\" or more, such as \"5m\"",
+    );
+    for months in ["1M", "1mo", "2 months", "1d 1M"] {
+        then(
+            &format!("{{ wait = \"{months}\" }}"),
+            &format!(
+                "17: rule 'r': wait: '{months}' counts in months, which have no fixed length; write \"1m\" \
+                 for a minute, and days for a longer time: \"30d\""
+            ),
+        );
+    }
     then(
         "{ wait = \"5m\", cancel = \"MERCHANT_OUT_OF_STOCK\" }",
         "8: rule 'r': a rule says either 'cancel' or 'wait', not both",
