@@ -116,6 +116,7 @@ fn order(seed: u32, now: Timestamp) -> Facts {
                 accepted: Some(sweep),
                 archive: Some(sweep),
                 unaccounted: Vec::new(),
+                unread_shops: Vec::new(),
             },
             restored_at: None,
             clock_skew_s: Some(1),

@@ -225,6 +225,7 @@ fn order(seed: u32, now: Timestamp) -> anyhow::Result<Facts> {
                 accepted: Some(sweep),
                 archive: Some(sweep),
                 unaccounted: Vec::new(),
+                unread_shops: Vec::new(),
             },
             restored_at: None,
             clock_skew_s: Some(1),

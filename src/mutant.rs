@@ -250,6 +250,10 @@ pub const MUTANTS: &[(&str, &str)] = &[
         "units promised before a map changed count as taken by both maps, and cancel others",
     ),
     (
+        "r6_unread_shop_ignored",
+        "units are promised although another shop that sells them was never read",
+    ),
+    (
         "r6_large_orders_forgotten",
         "an accept that leaves more than the last units rests on any sweep, however large the SKU's orders are",
     ),

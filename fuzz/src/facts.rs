@@ -117,6 +117,7 @@ fn facts(lines: LinesFacts) -> Facts {
                 accepted: Some(sweep),
                 archive: Some(sweep),
                 unaccounted: Vec::new(),
+                unread_shops: Vec::new(),
             },
             clock_skew_s: Some(0),
             paused: None,

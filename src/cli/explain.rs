@@ -100,6 +100,13 @@ fn write_decision(out: &mut String, view: &DecisionView, policy: &Policy) {
             let _ = writeln!(out, "    {} in each: {stock}", part.each);
         }
     }
+    for order in &view.facts.shop_facts.evidence.unaccounted {
+        let _ = writeln!(
+            out,
+            "    in doubt: unaccounted order: {order};\n      closed by {}",
+            order.closed_by()
+        );
+    }
     let decision = &view.decision;
     let _ = writeln!(
         out,

@@ -1,10 +1,13 @@
 //! Orders that may hold units which no reservation counts: accepted ones whose lines are unread, and waiting
 //! ones that the newest list of new orders does not show.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::ids::{OrderCode, OrderId, Sku};
+use super::calendar::stamp;
+use super::ids::{OrderCode, OrderId, ShopName, Sku};
 use super::not_found::NotFound;
 use super::order::{State, Status};
 use crate::mutant::mutant;
@@ -59,6 +62,9 @@ pub enum Cause {
 /// An order that may hold units that no reservation counts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unaccounted {
+    /// The other shop that it is an order of; `None`: the shop's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shop: Option<ShopName>,
     /// Its id.
     pub order: OrderId,
     /// Its number.
@@ -86,6 +92,37 @@ impl Unaccounted {
     /// Whether a person must say what it holds: waiting does not help.
     pub const fn needs_person(&self) -> bool {
         matches!(self.cause, Cause::LinesUnreadable)
+    }
+}
+
+impl Unaccounted {
+    /// What settles it, after "closed by".
+    pub const fn closed_by(&self) -> &'static str {
+        match self.cause {
+            Cause::LinesAwaited => "reading its lines",
+            Cause::LinesUnreadable => "`qabyl orders resolve`, or reading its lines after all",
+            Cause::MissingFromNewList { .. } => "reading it",
+        }
+    }
+}
+
+impl fmt::Display for Unaccounted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let code = &self.code;
+        if let Some(shop) = &self.shop {
+            write!(f, "shop {shop}: ")?;
+        }
+        match self.cause {
+            Cause::LinesAwaited => write!(f, "{code} was accepted elsewhere"),
+            Cause::LinesUnreadable => write!(
+                f,
+                "the lines of {code} cannot be read; look at it in the cabinet, then `qabyl orders resolve {code} \
+                 --lines SKU=N` or `--holds-nothing`"
+            ),
+            Cause::MissingFromNewList { since } => {
+                write!(f, "{code} left the list of new orders by {}", stamp(since))
+            }
+        }
     }
 }
 

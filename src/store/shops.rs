@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use serde_json::json;
-use sqlx::FromRow;
+use sqlx::{FromRow, SqliteConnection};
 
 use super::shop_identity::identity;
 use super::{Store, StoreError, WriteTx, at, ms};
@@ -167,6 +167,18 @@ struct Row {
     denied_at: Option<i64>,
     denied_why: Option<String>,
     clock_skew_s: Option<i64>,
+}
+
+/// The shops that are configured.
+pub(crate) async fn configured(
+    connection: &mut SqliteConnection,
+) -> Result<Vec<ShopName>, StoreError> {
+    let names: Vec<String> =
+        sqlx::query_scalar("SELECT name FROM shops WHERE removed_at IS NULL ORDER BY name")
+            .fetch_all(connection)
+            .await?;
+    let shop = |name: String| ShopName::new(&name).map_err(|_| StoreError::corrupt("a shop", name));
+    names.into_iter().map(shop).collect()
 }
 
 impl Store {

@@ -69,6 +69,7 @@ impl<T> Named<T> {
         left_by: Option<Timestamp>,
     ) -> Unaccounted {
         Unaccounted {
+            shop: None,
             order: self.id,
             code: self.code,
             cause,

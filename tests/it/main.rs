@@ -34,6 +34,7 @@ mod outages;
 mod replay;
 mod restore;
 mod rules;
+mod shared_stock;
 mod state_machines;
 mod stock_available;
 mod stock_counts;

@@ -236,6 +236,7 @@ impl Product {
                 accepted: at.map(Interval::at),
                 archive: at.map(Interval::at),
                 unaccounted: Vec::new(),
+                unread_shops: Vec::new(),
             },
             clock_skew_s: Some(0),
             paused: None,

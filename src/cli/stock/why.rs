@@ -7,8 +7,12 @@ use serde_json::json;
 
 use crate::cli::args::{Format, Shown};
 use crate::cli::{Done, open, orders, say};
+use crate::clock::Clock;
 use crate::config::Loaded;
 use crate::domain::availability::{Doubt, Reason};
+use crate::domain::evidence::Unaccounted;
+use crate::domain::ids::ShopName;
+use crate::domain::unaccounted::Wanted;
 use crate::ledger::StockView;
 use crate::runtime::build;
 
@@ -27,10 +31,26 @@ pub(in crate::cli) async fn why(loaded: &Loaded, args: &StockWhy) -> Done {
     let mut skus = vec![args.sku.as_str()];
     skus.extend(parts.iter().map(|part| part.part.as_str()));
     let views = store.stock_levels(&settings, Some(&skus)).await?;
+    let evidence = store.unaccounted().await?;
+    let freshness = build::limits(&loaded.config).freshness;
+    let unaccounted = |view: &StockView| {
+        let wanted = Wanted {
+            sku: &view.listing.sku,
+            counted_at: view.listing.as_of,
+        };
+        let orders = evidence
+            .blocking(&freshness, Clock::System.now())
+            .into_iter();
+        let orders = orders.filter(|order| order.may_hold_now(wanted));
+        NotCounted {
+            orders: orders.cloned().collect(),
+            shops: evidence.unread_shops.clone(),
+        }
+    };
     if args.shown.format == Format::Json {
         let rows: Vec<_> = views
             .iter()
-            .map(|view| row(view, settings.safety_stock))
+            .map(|view| row(view, settings.safety_stock, &unaccounted(view)))
             .collect();
         say(&json!(rows).to_string());
         return Ok(ExitCode::SUCCESS);
@@ -47,39 +67,69 @@ pub(in crate::cli) async fn why(loaded: &Loaded, args: &StockWhy) -> Done {
         );
     }
     for view in &views {
-        page(&mut out, view, settings.safety_stock);
+        page(&mut out, view, settings.safety_stock, &unaccounted(view));
     }
     say(out.trim_end());
     Ok(ExitCode::SUCCESS)
 }
 
+/// What may hold units of a level that no promise counts: while there is any, none of them is certain.
+struct NotCounted {
+    orders: Vec<Unaccounted>,
+    /// Shops never read completely.
+    shops: Vec<ShopName>,
+}
+
+impl NotCounted {
+    const fn is_empty(&self) -> bool {
+        self.orders.is_empty() && self.shops.is_empty()
+    }
+
+    /// Each with what closes it.
+    fn lines(&self) -> Vec<(String, &'static str)> {
+        let orders = self.orders.iter();
+        let orders = orders.map(|order| (format!("unaccounted order: {order}"), order.closed_by()));
+        let shops = self.shops.iter().map(|shop| {
+            let what = format!("shop {shop}: its accepted orders were never read completely");
+            (what, "its first complete sweep")
+        });
+        orders.chain(shops).collect()
+    }
+}
+
 /// The bounds of one level by itself.
-fn bounds(view: &StockView, safety_stock: i64) -> Option<(i64, i64)> {
+fn bounds(view: &StockView, safety_stock: i64, unaccounted: &NotCounted) -> Option<(i64, i64)> {
     let (on_hand, promised) = (view.listing.on_hand?, &view.promised);
     view.listing.as_of?;
     let possible = on_hand - promised.confirmed + promised.returned;
     let certain = on_hand - promised.confirmed - promised.in_doubt - safety_stock;
+    let certain = if unaccounted.is_empty() {
+        certain
+    } else {
+        certain.min(0)
+    };
     Some((certain, possible))
 }
 
-fn row(view: &StockView, safety_stock: i64) -> serde_json::Value {
-    let (listing, bounds) = (&view.listing, bounds(view, safety_stock));
+fn row(view: &StockView, safety_stock: i64, unaccounted: &NotCounted) -> serde_json::Value {
+    let (listing, bounds) = (&view.listing, bounds(view, safety_stock, unaccounted));
     json!({
         "sku": listing.sku, "warehouse": listing.warehouse, "source": listing.source,
         "as_of": listing.as_of, "on_hand": listing.on_hand, "safety_stock": safety_stock,
         "certain": bounds.map_or(0, |(certain, _)| certain),
         "possible": bounds.map(|(_, possible)| possible),
         "promised": view.promised.confirmed, "doubts": view.promised.doubts,
+        "unaccounted": unaccounted.orders, "unread_shops": unaccounted.shops,
     })
 }
 
-fn page(out: &mut String, view: &StockView, safety_stock: i64) {
+fn page(out: &mut String, view: &StockView, safety_stock: i64, unaccounted: &NotCounted) {
     let (listing, promised) = (&view.listing, &view.promised);
     let place = match listing.warehouse.as_str() {
         "" => "the common pool",
         warehouse => warehouse,
     };
-    let _ = match bounds(view, safety_stock) {
+    let _ = match bounds(view, safety_stock, unaccounted) {
         Some((certain, possible)) => writeln!(
             out,
             "{} at {place}: {certain} certain, {possible} possible",
@@ -129,6 +179,15 @@ fn page(out: &mut String, view: &StockView, safety_stock: i64) {
         for more in lines {
             let _ = writeln!(out, "                    {}", more.trim());
         }
+    }
+    not_counted(out, unaccounted);
+}
+
+/// The orders that no promise counts: of unknown units, so that they take all that is certain.
+fn not_counted(out: &mut String, unaccounted: &NotCounted) {
+    for (what, closed_by) in unaccounted.lines() {
+        let _ = writeln!(out, "  {:>7} {:>+8}  in doubt: {what};", "all", 0);
+        let _ = writeln!(out, "                    closed by {closed_by}");
     }
 }
 

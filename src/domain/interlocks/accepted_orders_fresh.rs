@@ -27,6 +27,10 @@ pub(super) fn check(case: &Case<'_>) -> Option<Finding> {
         Gap::Unaccounted(orders) if orders.iter().any(Unaccounted::needs_person) => {
             return Some(Finding::hold(Remedy::Person, why));
         }
+        Gap::ShopsNeverRead(_) => Remedy::OtherShops,
+        Gap::Unaccounted(orders) if orders.iter().all(|order| order.shop.is_some()) => {
+            Remedy::OtherShops
+        }
         Gap::Unaccounted(orders) => {
             Remedy::Orders(orders.into_iter().map(|order| order.order).collect())
         }

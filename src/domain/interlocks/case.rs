@@ -47,6 +47,8 @@ pub enum Remedy {
     Sweep,
     /// A reading of these orders, which may hold units and are not read yet.
     Orders(Vec<OrderId>),
+    /// A reading of other shops that share the stock: their sweeps bring it.
+    OtherShops,
     /// The outcome of accepts that are under way, as a sweep shows it.
     Outcomes,
     /// The reading of everything that happened since the backup that was restored; a sweep does it.
@@ -62,7 +64,7 @@ pub enum Remedy {
 impl Remedy {
     /// Whether any reading of Kaspi answers the objection.
     pub const fn is_reading(&self) -> bool {
-        matches!(self, Self::Sweep | Self::Orders(_))
+        matches!(self, Self::Sweep | Self::Orders(_) | Self::OtherShops)
     }
 
     /// Whether a sweep brings it about.
@@ -78,6 +80,7 @@ impl Remedy {
         match self {
             Self::Sweep => "a sweep",
             Self::Orders(_) => "orders to be read",
+            Self::OtherShops => "other shops to be read",
             Self::Outcomes => "accepts to be confirmed",
             Self::CatchUp => "the catch-up with Kaspi",
             Self::Stock => "new stock figures",

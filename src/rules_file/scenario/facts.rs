@@ -282,12 +282,14 @@ fn evidence(world: &WorldInput, now: Timestamp) -> Result<Evidence, EmptyId> {
         accepted,
         archive: world.swept_archive.map_or(accepted, at),
         unaccounted,
+        unread_shops: Vec::new(),
     })
 }
 
 /// Another order, which may hold units that no reservation counts.
 fn elsewhere(cause: Cause) -> Result<Unaccounted, EmptyId> {
     Ok(Unaccounted {
+        shop: None,
         order: OrderId::new("elsewhere")?,
         code: OrderCode::new("900000002")?,
         cause,

@@ -130,6 +130,7 @@ pub(crate) fn swept(start: Timestamp, end: Timestamp) -> Evidence {
         accepted: sweep,
         archive: sweep,
         unaccounted: Vec::new(),
+        unread_shops: Vec::new(),
     }
 }
 

@@ -215,7 +215,12 @@ impl TestWorld {
 
     /// Another shop on the same database, with a Kaspi of its own.
     pub(crate) async fn neighbour(&self) -> (Server, ShopParts) {
-        let server = serve(Settings::default(), &self.clock());
+        self.neighbour_at(Settings::default()).await
+    }
+
+    /// The same, with a Kaspi that behaves like this.
+    pub(crate) async fn neighbour_at(&self, settings: Settings) -> (Server, ShopParts) {
+        let server = serve(settings, &self.clock());
         let shop = self.shop_at("second", &server).await;
         (server, shop)
     }

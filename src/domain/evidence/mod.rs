@@ -11,14 +11,17 @@
 //! | first POST of an accept | `sweep_age_max` | | | | none found since the decision |
 //! | repeated POST of an accept | `sweep_age_max` | | | | may be |
 //!
+//! Where unaccounted orders count, so does every other shop of the same stock that was never read completely.
+//!
 //! The interlocks ask when an order is decided, and the ledger asks again before a POST leaves.
 
-use std::fmt;
+mod gap;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::calendar::stamp;
+pub use self::gap::Gap;
+use super::ids::ShopName;
 use super::unaccounted::Wanted;
 pub use super::unaccounted::{Cause, Unaccounted};
 use crate::mutant::mutant;
@@ -58,6 +61,9 @@ pub struct Evidence {
     /// Orders that may hold units that no reservation counts.
     #[serde(default)]
     pub unaccounted: Vec<Unaccounted>,
+    /// Other shops of the same stock of which no sweep was complete yet: any of their orders may hold units.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread_shops: Vec<ShopName>,
 }
 
 /// The maximum ages of a sweep.
@@ -192,113 +198,6 @@ impl Use {
     }
 }
 
-/// What the evidence lacks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Gap {
-    /// No sweep was complete yet.
-    NeverRead,
-    /// The last sweep began too long ago.
-    TooOld {
-        /// When it began.
-        start: Timestamp,
-        /// Its maximum age.
-        limit: SignedDuration,
-    },
-    /// Orders that may hold the units are not read.
-    Unaccounted(Vec<Unaccounted>),
-    /// The last sweep began before the order was seen.
-    BeforeOrder {
-        /// When it began.
-        start: Timestamp,
-    },
-    /// The last sweep began before the stock was counted.
-    BeforeCount {
-        /// When it began.
-        start: Timestamp,
-        /// When the stock was counted.
-        counted_at: Timestamp,
-    },
-    /// The last sweep ended too long ago.
-    EndedTooLongAgo {
-        /// When it ended.
-        end: Timestamp,
-        /// How long ago it may have ended.
-        limit: SignedDuration,
-    },
-    /// The archive was not read, or too long ago.
-    ArchiveNotRead {
-        /// When it was last read.
-        end: Option<Timestamp>,
-    },
-}
-
-/// Orders that a text names.
-const NAMED_MAX: usize = 3;
-
-impl fmt::Display for Gap {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NeverRead => f.write_str("accepted orders were not read completely yet"),
-            Self::TooOld { start, limit } => write!(
-                f,
-                "accepted orders were last read {}, more than {limit:#} ago",
-                stamp(*start)
-            ),
-            Self::Unaccounted(orders) => {
-                f.write_str("orders that may hold these units are not read yet: ")?;
-                for (index, order) in orders.iter().take(NAMED_MAX).enumerate() {
-                    let comma = if index > 0 { "; " } else { "" };
-                    match order.cause {
-                        Cause::LinesAwaited => {
-                            write!(f, "{comma}{} was accepted elsewhere", order.code)?;
-                        }
-                        Cause::LinesUnreadable => write!(
-                            f,
-                            "{comma}the lines of {0} cannot be read; look at it in the cabinet, then `qabyl orders \
-                             resolve {0} --lines SKU=N` or `--holds-nothing`",
-                            order.code
-                        )?,
-                        Cause::MissingFromNewList { since } => write!(
-                            f,
-                            "{comma}{} left the list of new orders by {}",
-                            order.code,
-                            stamp(since)
-                        )?,
-                    }
-                }
-                match orders.len().saturating_sub(NAMED_MAX) {
-                    0 => Ok(()),
-                    more => write!(f, "; and {more} more"),
-                }
-            }
-            Self::BeforeOrder { start } => write!(
-                f,
-                "it takes the last units, and accepted orders were last read {}, before the order was first seen",
-                stamp(*start)
-            ),
-            Self::BeforeCount { start, counted_at } => write!(
-                f,
-                "stock was counted {}, after accepted orders were last read, {}",
-                stamp(*counted_at),
-                stamp(*start)
-            ),
-            Self::EndedTooLongAgo { end, limit } => write!(
-                f,
-                "accepted orders were last read {}, and this needs them read within {limit:#}",
-                stamp(*end)
-            ),
-            Self::ArchiveNotRead { end: Some(end) } => write!(
-                f,
-                "it takes the last units, and the archive was last read {}",
-                stamp(*end)
-            ),
-            Self::ArchiveNotRead { end: None } => {
-                f.write_str("it takes the last units, and the archive was not read completely yet")
-            }
-        }
-    }
-}
-
 impl Evidence {
     /// The same, with only those orders not accounted for that may hold one of these SKUs.
     #[must_use]
@@ -312,7 +211,17 @@ impl Evidence {
             accepted: self.accepted,
             archive: self.archive,
             unaccounted: unaccounted.take(UNACCOUNTED_MAX).cloned().collect(),
+            unread_shops: self.unread_shops.clone(),
         }
+    }
+
+    /// The orders that keep an accept back for as long as a sweep may be old, as they may hold what it takes.
+    pub fn blocking(&self, freshness: &Freshness, now: Timestamp) -> Vec<&Unaccounted> {
+        let age_max = freshness.sweep_age_max;
+        let orders = self.unaccounted.iter();
+        orders
+            .filter(|order| order.blocks(Blocking::All, age_max, now))
+            .collect()
     }
 
     /// What this evidence lacks for a use of it; `None` where it is good enough.
@@ -336,6 +245,10 @@ impl Evidence {
             .collect();
         if !blocking.is_empty() {
             return Some(Gap::Unaccounted(blocking));
+        }
+        let asks_others = needs.unaccounted != Blocking::None && !mutant("r6_unread_shop_ignored");
+        if asks_others && !self.unread_shops.is_empty() {
+            return Some(Gap::ShopsNeverRead(self.unread_shops.clone()));
         }
         if let Some(event) = needs.not_begun_before
             && sweep.start < event.at()
@@ -410,11 +323,13 @@ mod tests {
             accepted: Some(read(start, end)),
             archive: Some(read(start, end)),
             unaccounted: Vec::new(),
+            unread_shops: Vec::new(),
         }
     }
 
     fn unaccounted(cause: Cause) -> Unaccounted {
         Unaccounted {
+            shop: None,
             order: OrderId::new("opaque").unwrap(),
             code: OrderCode::new("900000012").unwrap(),
             cause,
@@ -552,6 +467,22 @@ mod tests {
         assert!(!with(missing(30), attempt), "it was known to the decision");
         for of in [uses()[2], Use::Repeat] {
             assert!(!with(Cause::LinesAwaited, of), "{of:?}");
+        }
+    }
+
+    #[test]
+    fn accepts_wait_until_every_shop_of_the_stock_was_read() {
+        let second = ShopName::new("second").unwrap();
+        let with = Evidence {
+            unread_shops: vec![second.clone()],
+            ..evidence(5, 1)
+        };
+        let unread = Some(Gap::ShopsNeverRead(vec![second]));
+        for of in [Use::Accept, last_units(20), uses()[3]] {
+            assert_eq!(gap(&with, of), unread, "{of:?}");
+        }
+        for of in [uses()[2], Use::Repeat] {
+            assert_eq!(gap(&with, of), None, "{of:?}");
         }
     }
 

@@ -1,0 +1,87 @@
+//! Several shops that sell from one stock: orders of the one that are not read, or cannot be, hold what they may hold
+//! for the others too.
+
+use std::time::Duration;
+
+use qabyl::pipeline::sweep;
+use qabyl_sandbox::{IncludeSupport, OrderSeed, Part, Server, Settings};
+use serde_json::json;
+
+use crate::world::{TestWorld, world};
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+/// An order of the second shop that somebody accepts in its cabinet.
+fn accepted_there(world: &TestWorld, kaspi: &Server, code: &str, sku: &str) {
+    let mut order = OrderSeed::new(code, world.now()).line(sku, 1);
+    order.pickup_point = Some("20000002_PP1".to_owned());
+    assert!(kaspi.world().place(order));
+    assert!(kaspi.world().cabinet_accepts(code, world.now()));
+}
+
+#[tokio::test]
+async fn a_shop_that_was_never_read_keeps_accepts_of_its_stock_back() {
+    let mut world = world(Settings::default()).begin().await;
+    let (kaspi, second) = world.neighbour().await;
+    world.stock(&[("A", 1), ("B", 0)]).await;
+    accepted_there(&world, &kaspi, "982000001", "A");
+    world.place_plain(&[("982000002", "A", 1), ("982000003", "B", 1)]);
+    for _ in 0..4 {
+        world.time.advance(MINUTE);
+        world.brief().await;
+    }
+    assert_eq!(world.posts("982000002"), [""; 0]);
+    let why = world.why("982000002").await;
+    assert!(
+        why.contains("accepted orders of second were never read completely"),
+        "{why}"
+    );
+    assert_eq!(
+        world.posts("982000003"),
+        ["cancel"],
+        "what no order can be given is not in doubt"
+    );
+    for _ in 0..4 {
+        world.time.advance(MINUTE);
+        sweep::run_once(&second.ctx, true).await.unwrap();
+        world.brief().await;
+    }
+    assert_eq!(
+        world.posts("982000002"),
+        ["cancel"],
+        "the other shop has promised the unit"
+    );
+}
+
+#[tokio::test]
+async fn an_order_of_another_shop_that_cannot_be_read_keeps_accepts_back() {
+    let mut world = world(Settings::default()).begin().await;
+    let bare = Settings {
+        include_support: IncludeSupport::Ignored,
+        ..Settings::default()
+    };
+    let (kaspi, second) = world.neighbour_at(bare).await;
+    world.stock(&[("A", 1), ("B", 1)]).await;
+    sweep::run_once(&second.ctx, true).await.unwrap();
+    accepted_there(&world, &kaspi, "982000011", "A");
+    let quantity = (Part::Entries, "/0/attributes/quantity");
+    assert!(
+        kaspi
+            .world()
+            .put_value("982000011", quantity.0, quantity.1, Some(json!(null)))
+    );
+    for _ in 0..7 {
+        world.time.advance(MINUTE);
+        sweep::run_once(&second.ctx, true).await.unwrap();
+    }
+    world.place_plain(&[("982000012", "A", 1), ("982000013", "B", 1)]);
+    for _ in 0..3 {
+        world.time.advance(MINUTE);
+        sweep::run_once(&second.ctx, true).await.unwrap();
+        world.brief().await;
+    }
+    assert_eq!(world.posts("982000012"), [""; 0]);
+    let why = world.why("982000012").await;
+    assert!(why.contains("shop second: the lines of 982000011"), "{why}");
+    assert_eq!(world.posts("982000013"), ["accept"]);
+}
