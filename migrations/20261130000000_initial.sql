@@ -105,6 +105,8 @@ CREATE TABLE orders (
   shortage_since  INTEGER,
   shortage_scans  INTEGER NOT NULL DEFAULT 0 CHECK (shortage_scans >= 0),
   shortage_scan   INTEGER,
+  -- when a person said that its goods left the shelf
+  handed_over_at  INTEGER,
   -- held by a person, or by Qabyl after an action that had no effect: not decided again until released.
   -- The causes are those of domain::hold
   held_by         TEXT,
@@ -139,7 +141,26 @@ CREATE TABLE orders_not_found (
   -- when it is asked about again
   ask_at    INTEGER NOT NULL,
   PRIMARY KEY (shop, order_id),
-  FOREIGN KEY (shop, order_id) REFERENCES orders (shop, id) ON DELETE CASCADE
+  FOREIGN KEY (shop, order_id) REFERENCES orders (shop, id) ON DELETE CASCADE ON UPDATE CASCADE
+) STRICT;
+-- Statuses that readings show after a later one of the same order, until complete lists settle which is right
+-- (domain::reverted).
+CREATE TABLE reverted_statuses (
+  shop           TEXT NOT NULL,
+  order_id       TEXT NOT NULL,
+  -- the order as those readings show it
+  body           TEXT NOT NULL CHECK (json_valid(body)),
+  since          INTEGER NOT NULL,
+  -- when the newest request that showed it was sent
+  shown_at       INTEGER NOT NULL,
+  -- complete lists in a row that showed it alone, or the stored status alone, and when the last one began
+  lists          INTEGER NOT NULL CHECK (lists >= 0),
+  lists_against  INTEGER NOT NULL CHECK (lists_against >= 0),
+  counted_at     INTEGER,
+  PRIMARY KEY (shop, order_id),
+  FOREIGN KEY (shop, order_id) REFERENCES orders (shop, id) ON DELETE CASCADE ON UPDATE CASCADE,
+  CHECK (lists = 0 OR lists_against = 0),
+  CHECK (lists + lists_against = 0 OR counted_at IS NOT NULL)
 ) STRICT;
 CREATE INDEX orders_code ON orders (code);
 CREATE INDEX orders_open ON orders (shop, state, status, created_at);
@@ -347,8 +368,9 @@ CREATE INDEX reservations_of_level ON reservations (sku, warehouse, closed_at) W
 -- from when it was placed until it was seen as accepted, and until its units were released.
 CREATE INDEX reservations_confirmed ON reservations (sku, warehouse, confirmed_at) WHERE state = 'consumed';
 CREATE INDEX reservations_released ON reservations (sku, warehouse, closed_at) WHERE state = 'released';
+-- Closed once, unless its order went back to an earlier status: goods that had left are there after all.
 CREATE TRIGGER reservations_closed_once BEFORE UPDATE OF state ON reservations
-WHEN OLD.state <> 'active'
+WHEN OLD.state = 'released' OR (OLD.state = 'consumed' AND NEW.state <> 'active')
 BEGIN SELECT RAISE (ABORT, 'a reservation is closed once'); END;
 
 -- An accept or cancel to be carried out. The states, their columns and the steps between them are those

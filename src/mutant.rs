@@ -307,6 +307,22 @@ pub const MUTANTS: &[(&str, &str)] = &[
     ),
     ("r15_lines_never_read", "lines of new orders are not read"),
     (
+        "r11_reverted_status_ignored",
+        "a status that goes back and stays is never believed",
+    ),
+    (
+        "r9_reverted_status_is_certain",
+        "goods of a completed order that Kaspi shows as accepted again are free until lists settle it",
+    ),
+    (
+        "r9_handed_over_unknown",
+        "goods that a person said were handed over may have left or not",
+    ),
+    (
+        "r2_new_again_for_ever",
+        "an order that is new again after each answer is answered for ever",
+    ),
+    (
         "r2_changed_since_decided",
         "a person's accept is sent for an order that changed since",
     ),

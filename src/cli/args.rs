@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::domain::ids::Sku;
-
 const AFTER_HELP: &str = "\
 Exit codes:
   0  done
@@ -273,34 +271,9 @@ pub(super) enum OrdersCommand {
     /// Show one order with its lines
     Show(OneOrder),
     /// Say what an accepted order holds whose lines cannot be read
-    Resolve(Resolve),
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Resolve {
-    #[command(flatten)]
-    pub(super) order: OneOrder,
-    /// The units it holds, as the cabinet shows them, such as SKU-1=2,SKU-2=1
-    #[arg(long, value_name = "SKU=N,…", value_parser = sku_and_units, value_delimiter = ',', required_unless_present = "holds_nothing", conflicts_with = "holds_nothing")]
-    pub(super) lines: Vec<(Sku, u32)>,
-    /// It holds nothing that is counted
-    #[arg(long)]
-    pub(super) holds_nothing: bool,
-}
-
-fn sku_and_units(text: &str) -> Result<(Sku, u32), String> {
-    let (sku, units) = text
-        .rsplit_once('=')
-        .ok_or("write SKU=N, such as SKU-1=2")?;
-    let units: u32 = units
-        .trim()
-        .parse()
-        .map_err(|_| format!("'{units}' is not a whole number of units"))?;
-    if units == 0 {
-        return Err(format!("{sku}: leave out what it holds no units of"));
-    }
-    let sku = Sku::new(sku).map_err(|error| error.to_string())?;
-    Ok((sku, units))
+    Resolve(super::manual_decisions::Resolve),
+    /// Say that the goods of an accepted order left the shelf, before Kaspi shows it
+    HandedOver(super::manual_decisions::HandedOver),
 }
 
 #[derive(Debug, Args)]

@@ -150,6 +150,9 @@ async fn dispatch(cli: Cli, signals: Option<io::Result<Signals>>) -> Done {
         Command::Orders(OrdersCommand::Show(args)) => {
             orders::show(&partial(sources()?)?, &args).await
         }
+        Command::Orders(OrdersCommand::HandedOver(args)) => {
+            manual_decisions::hand_over(&partial(sources()?)?, &args).await
+        }
         Command::Orders(OrdersCommand::Resolve(args)) => {
             manual_decisions::resolve(&partial(sources()?)?, &args).await
         }

@@ -262,6 +262,9 @@ pub struct Ledger {
     pub courier_lag_max: Duration,
     /// Whether levels that did not fall prove that nothing left.
     pub cancel_evidence: CancelEvidence,
+    /// Complete lists in a row that must agree before an earlier status of an order is believed.
+    #[serde(deserialize_with = "number::count::<_, _, 2, 1000>")]
+    pub reverted_lists: u32,
 }
 
 /// What counts as evidence that goods did not leave.

@@ -72,6 +72,8 @@ pub enum Event {
     Left(Departure, String),
     /// They may be promised again, and why.
     Released(String),
+    /// Its order went back to an earlier status: goods that had left are there after all.
+    Reopened,
 }
 
 /// The name of a reservation's state; the words are those of the table's CHECK.
@@ -203,30 +205,32 @@ impl Reservation {
     /// The state after an event.
     ///
     /// # Errors
-    /// It was closed before: a reservation is closed once.
+    /// It was closed before: a reservation is closed once, unless its order goes back.
     pub fn transition(self, event: Event, now: Timestamp) -> Result<Self, InvalidTransition> {
-        let state = self.state();
-        let Self::Active { confirmed_at } = self else {
-            return Err(InvalidTransition {
-                what: "a reservation",
-                state: state.as_str(),
-                event: format!("{event:?}"),
-            });
-        };
-        Ok(match event {
-            Event::Confirmed => Self::Active {
+        Ok(match (self, event) {
+            (Self::Active { confirmed_at }, Event::Confirmed) => Self::Active {
                 confirmed_at: confirmed_at.or(Some(now)),
             },
-            Event::Left(departure, why) => Self::Consumed {
+            (Self::Active { confirmed_at }, Event::Left(departure, why)) => Self::Consumed {
                 confirmed_at: confirmed_at.unwrap_or(now),
                 departure,
                 why,
             },
-            Event::Released(why) => Self::Released {
+            (Self::Active { confirmed_at }, Event::Released(why)) => Self::Released {
                 confirmed_at,
                 at: now,
                 why,
             },
+            (Self::Consumed { confirmed_at, .. }, Event::Reopened) => Self::Active {
+                confirmed_at: Some(confirmed_at),
+            },
+            (closed, event) => {
+                return Err(InvalidTransition {
+                    what: "a reservation",
+                    state: closed.state().as_str(),
+                    event: format!("{event:?}"),
+                });
+            }
         })
     }
 }

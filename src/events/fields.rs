@@ -14,6 +14,7 @@ pub const FIELDS: &[Field] = &[
         "the shop, as configured; `*` for work that serves all shops, `*NAME` for a source of stock",
     ),
     Field("order.code", Text, "the order's number, as people use it"),
+    Field("shown", Text, "the state and status that Kaspi shows now"),
     Field("decision.id", Number, "the decision, as in `qabyl explain`"),
     Field("attempt.n", Number, "the number of the try, from 1"),
     Field("rule", Text, "the merchant's rule that chose"),
@@ -109,7 +110,7 @@ pub const FIELDS: &[Field] = &[
     Field(
         "before",
         Text,
-        "digest before; of a renamed shop: its earlier name",
+        "digest before; of a renamed shop: its earlier name; of an order: the state and status that Kaspi showed before",
     ),
     Field("differs", YesOrNo, "whether the digests differ"),
     Field("bytes", Number, "size"),

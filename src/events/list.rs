@@ -38,6 +38,10 @@ events! {
             "a list was cut off, shifted or too long; nothing is decided from it";
         ORDER_UNREADABLE "order.unreadable" ERROR ["K006"] ["order.code" "code" "shop" "hint"]
             "one order of a list could not be understood; logged again each half hour while it waits";
+        ORDER_STATUS_REVERTED "order.status_reverted" WARN [] ["order.code" "shop" "before" "shown"]
+            "Kaspi shows an order in an earlier status than before; its units are in doubt until `ledger.reverted_lists` complete lists agree";
+        ORDER_STATUS_BELIEVED "order.status_believed" WARN [] ["order.code" "shop" "before" "shown"]
+            "so many complete lists showed the earlier status: the order goes on from there";
         ORDER_DECIDED "order.decided" INFO [] ["order.code" "decision.id" "rule" "verdict" "shop" "acts" "age_s" "left_s" "total_kzt" "lines" "express" "short" "policy" "why"]
             "a decision was stored, one wide line for each; `acts` is false in mode propose";
         ATTEMPT_ENDED "attempt.ended" INFO [] ["order.code" "decision.id" "action" "attempt.n" "outcome" "shop" "by_person" "took_ms" "age_s" "detail"]

@@ -11,7 +11,8 @@ use super::amended;
 use super::changed_promises;
 use super::known_orders::{Known, known, live};
 use super::lines;
-use super::order_units::{reconcile_units, reserve_seen};
+use super::order_units::{self, reconcile_units, reserve_seen};
+use super::reverted;
 use super::transitions::leave_to_person;
 use crate::domain::action::{End, Event};
 use crate::domain::ids::ShopName;
@@ -35,6 +36,15 @@ pub struct Reading {
     pub asked_at: Timestamp,
     /// Kaspi's clock minus ours at that time, where it is known.
     pub skew: Option<SignedDuration>,
+}
+
+/// How far readings are trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trust {
+    /// An earlier status than the stored one changes nothing at first (R11).
+    Single,
+    /// Complete lists agreed on them: an earlier status is the present one.
+    Settled,
 }
 
 /// What readings changed.
@@ -99,11 +109,11 @@ fn newest(readings: &[Reading]) -> Vec<&Reading> {
     newest
 }
 
-/// Stores readings. Stale ones (an older rank, R11) change nothing.
+/// Stores readings. Those in an earlier status than the stored one (R11) are noted until lists settle which is right.
 pub(crate) async fn observe(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
-    readings: &[Reading],
+    (readings, trust): (&[Reading], Trust),
     now: Timestamp,
 ) -> Result<Observed, StoreError> {
     let mut readings: Vec<Reading> = newest(readings).into_iter().cloned().collect();
@@ -144,9 +154,16 @@ pub(crate) async fn observe(
                     reconcile_units(tx, shop, (order, reading.skew), None, now).await?;
             }
             Some(row)
-                if !reconcile::overtakes(row.rank()?, reconcile::rank(order))
-                    || waits_for_lines(row, reading)? => {}
+                if trust == Trust::Single
+                    && !reconcile::overtakes(row.rank()?, reconcile::rank(order)) =>
+            {
+                reverted::note(tx, shop, row, reading, now).await?;
+            }
+            Some(row) if waits_for_lines(row, reading)? => {}
             Some(row) => {
+                if trust == Trust::Settled {
+                    order_units::reopen_units(tx, shop, order, now).await?;
+                }
                 let body = orders::body(order)?;
                 if row.body == body {
                     unchanged.push(json!([order.id.as_str(), asked_at, shop.as_str()]));

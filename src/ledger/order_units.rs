@@ -10,7 +10,9 @@ use crate::domain::order::Order;
 use crate::domain::reconcile::{self, ReservationEffect};
 use crate::domain::reservation::{Counts, Departure, Event};
 use crate::mutant::mutant;
-use crate::store::reservations::{Origin, close_reservations, confirm, insert_reservations};
+use crate::store::reservations::{
+    Origin, close_reservations, confirm, insert_reservations, reopen,
+};
 use crate::store::{StoreError, WriteTx, orders};
 
 /// Applies the order's status to its reservations. Returns how many were released.
@@ -94,6 +96,30 @@ async fn in_doubt(
     let event = Event::Left(left, order.status.to_string());
     close_reservations(tx, shop, order, event, now).await?;
     Ok(())
+}
+
+/// Opens the reservations of an order again whose units had left: it went back to an earlier status. Where it is new
+/// again, all of them are released: it is decided again.
+pub(crate) async fn reopen_units(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    order: &Order,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    match reconcile::reservation_effect(order) {
+        ReservationEffect::Reserve => {
+            orders::set_handed_over(tx, (shop, &order.id), None).await?;
+            reopen(tx, shop, order, now).await
+        }
+        ReservationEffect::Keep if order.awaits_merchant() => {
+            orders::set_handed_over(tx, (shop, &order.id), None).await?;
+            reopen(tx, shop, order, now).await?;
+            let why = "Kaspi shows the order as new again".to_owned();
+            close_reservations(tx, shop, order, Event::Released(why), now).await?;
+            Ok(())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Reserves the units of an order accepted elsewhere (R6), as consumed where they have left. Does nothing while its

@@ -4,7 +4,7 @@
 use super::{candidates, departures, due_actions, known_orders};
 use crate::store::{
     Access, Store, actions, attempts, counters, deadline, order_lists, orders, overview, promises,
-    reservations, stock, today, unaccounted, view,
+    reservations, reverted, stock, today, unaccounted, view,
 };
 
 /// Tables that grow with every order, and how the statements call them.
@@ -21,7 +21,8 @@ const GROWING: [&str; 9] = [
 ];
 
 /// Indexes of unfinished work only, which stay small.
-const FEW: [&str; 6] = [
+const FEW: [&str; 7] = [
+    "sqlite_autoindex_reverted_statuses_1",
     "orders_on_their_way",
     "orders_unknown_status",
     "actions_due",
@@ -36,7 +37,8 @@ const READ_FROM_THE_END: (&str, &str) = ("archived from", "orders_archived");
 /// Scanned in full every five seconds: no smaller index has these counts.
 const COUNTED: [&str; 2] = ["SCAN orders USING COVERING INDEX", "SCAN actions"];
 
-const STATEMENTS: [(&str, &str); 36] = [
+const STATEMENTS: [(&str, &str); 37] = [
+    ("reverted", reverted::OF_SHOP),
     ("totals", view::TOTALS),
     ("today", today::TODAY),
     ("orders counted", counters::ORDERS),
@@ -65,7 +67,7 @@ const STATEMENTS: [(&str, &str); 36] = [
     ("known", known_orders::KNOWN),
     ("update orders", orders::UPDATE_ORDERS),
     ("write actions", actions::WRITE),
-    ("active reservations", reservations::ACTIVE),
+    ("reservations in a state", reservations::IN_STATE),
     ("write reservations", reservations::WRITE),
     ("touch", orders::TOUCH),
     ("mark listed", orders::MARK_LISTED),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::identity;
-use super::observe::{self, Observed, Reading};
+use super::observe::{self, Observed, Reading, Trust};
 use super::{amended, departures, known_orders, lines, order_units};
 use crate::crash_point::crash_point;
 use crate::domain::ids::ShopName;
@@ -184,7 +184,7 @@ async fn store_own(
 ) -> Result<bool, StoreError> {
     let is_own = identity::check(tx, shop, readings, (&mut *observed, now)).await?;
     if is_own {
-        observed.add(observe::observe(tx, shop, readings, now).await?);
+        observed.add(observe::observe(tx, shop, (readings, Trust::Single), now).await?);
     }
     Ok(is_own)
 }

@@ -20,7 +20,7 @@ use crate::store::orders::order_ids;
 use crate::store::unaccounted::lines_state;
 use crate::store::{
     ScanKind, Store, StoreError, WriteTx, actions, at, lease, lock, ms, open, orders, reservations,
-    scans, stock,
+    reverted, scans, stock,
 };
 
 /// Added to the database's name while it is being prepared.
@@ -169,6 +169,7 @@ async fn mark(
     note_restore(tx, now).await?;
     scans::delete_all(tx).await?;
     orders::forget_readings(tx, now).await?;
+    reverted::delete_all(tx).await?;
     reset_actions(tx, settle, now).await?;
     // From here on the audit log records every change of levels and reservations: this is what it begins with.
     let detail = json!({

@@ -8,7 +8,7 @@ use sqlx::FromRow;
 
 use super::pickup_points::MOVED;
 use crate::store::audit::LEVELS_CHANGED;
-use crate::store::reservations::CHANGED;
+use crate::store::reservations::{CHANGED, REOPENED};
 use crate::store::{Store, StoreError, at};
 
 /// Audit rows read at once.
@@ -143,7 +143,7 @@ impl AuditedState {
                     self.promises.insert(id, (place, units, text(&row[4])));
                 }
             }
-            "reservation.closed" => {
+            "reservation.closed" | REOPENED => {
                 for id in rows("ids") {
                     let known = self.promises.get_mut(&id.as_i64().unwrap_or_default());
                     if let Some((_, _, state)) = known {
@@ -233,7 +233,7 @@ async fn replay_audit(connection: &mut sqlx::SqliteConnection) -> Result<Audited
         let rows: Vec<(i64, String, String)> = sqlx::query_as(
             "SELECT id, event, detail FROM audit WHERE id > ? AND event IN
                ('ledger.baseline', 'stock.levels', 'reservation.made', 'reservation.moved',
-                'reservation.changed', 'reservation.closed')
+                'reservation.changed', 'reservation.closed', 'reservation.reopened')
              ORDER BY id LIMIT ?",
         )
         .bind(after)

@@ -62,7 +62,8 @@ impl fmt::Display for UnreadOrder {
 }
 
 impl Store {
-    /// Open orders with fields that could not be read, and those whose lines could not, the oldest first.
+    /// Open orders with fields that could not be read, those whose lines could not, and those that readings show in an
+    /// earlier status, the oldest first.
     pub async fn unread_orders(&self, shop: &ShopName) -> Result<Vec<UnreadOrder>, StoreError> {
         let mut reader = self.read().await?;
         let mut found: Vec<UnreadOrder> = Vec::new();
@@ -91,6 +92,13 @@ impl Store {
                     may_hold: None,
                     needs_person: false,
                 }),
+            }
+        }
+        drop(reader);
+        for order in self.reverted_orders(shop).await? {
+            match found.iter_mut().find(|known| known.id == order.id) {
+                Some(known) => known.problem = format!("{}; {}", known.problem, order.problem),
+                None => found.push(order),
             }
         }
         Ok(found)

@@ -15,7 +15,7 @@ use crate::domain::policy::Policy;
 use crate::events::log_event;
 use crate::kaspi::{ApiError, Reader};
 use crate::ledger::{DecidingInput, Observed, StockSettings};
-use crate::store::{Store, StoreError};
+use crate::store::{Scan, Store, StoreError};
 
 /// What a stage may do in a shop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +51,8 @@ pub struct Settings {
     pub retry_policy: RetryPolicy,
     /// How stock numbers are read.
     pub stock: StockSettings,
+    /// Complete lists in a row that must agree before an earlier status of an order is believed.
+    pub reverted_lists: u32,
     /// Window of the cancel budget.
     pub budget_window: SignedDuration,
     /// How long before its deadline an order that still waits is reported to a person.
@@ -193,6 +195,13 @@ impl Ctx {
         let (jitter, now) = (self.jitter(), self.clock.now());
         let store = &self.store;
         store.note_not_found(&self.shop, order, jitter, now).await
+    }
+
+    /// Counts a list for orders that readings show in an earlier status, and settles those that lists agree on.
+    pub(super) async fn settle_reverted(&self, scan: &Scan) -> Result<Observed, StoreError> {
+        let (needed, now) = (self.settings.reverted_lists, self.clock.now());
+        let store = &self.store;
+        store.settle_reverted(&self.shop, scan, needed, now).await
     }
 
     /// Reports, once while it lasts, that Kaspi knows none of several orders that it showed before.

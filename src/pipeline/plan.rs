@@ -225,6 +225,7 @@ pub(super) mod tests {
                 backoff: Backoff::new(Duration::from_secs(10), Duration::from_mins(2)),
             },
             stock: StockSettings::default(),
+            reverted_lists: 3,
             budget_window: hours(24),
             alert_before: hours(1),
         }

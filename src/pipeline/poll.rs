@@ -107,6 +107,8 @@ async fn list_once(ctx: &Ctx, report: &mut Report) -> Result<Option<ApiError>, S
         .record_scan(&ctx.shop, &scan, (&readings, listed.stored), now)
         .await?;
     report.observed.add(observed);
+    let settled = ctx.settle_reverted(&scan).await?;
+    report.observed.add(settled);
     ctx.log_action_ends(&report.observed);
     Ok(error)
 }

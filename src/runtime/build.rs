@@ -176,6 +176,7 @@ pub fn settings(config: &Config) -> Settings {
             backoff: Backoff::new(config.actions.retry_base, config.actions.retry_cap),
         },
         stock: stock_settings(config),
+        reverted_lists: config.ledger.reverted_lists,
         budget_window: signed(config.interlocks.cancel_budget_window),
         alert_before: signed(config.schedule.alert_before),
     }

@@ -87,6 +87,23 @@ impl WriteTx<'_> {
         self.audit.push((head, detail));
     }
 
+    /// Whether there is a row of this event about an order.
+    pub(crate) async fn has_audit_row(
+        &mut self,
+        (shop, order): (&ShopName, &OrderId),
+        event: &str,
+    ) -> Result<bool, StoreError> {
+        let found: Option<i64> = sqlx::query_scalar(
+            "SELECT id FROM audit WHERE shop = ? AND order_id = ? AND event = ? LIMIT 1",
+        )
+        .bind(shop.as_str())
+        .bind(order.as_str())
+        .bind(event)
+        .fetch_optional(self.conn()?)
+        .await?;
+        Ok(found.is_some())
+    }
+
     /// Puts the rows about a shop under the name that it goes by now.
     pub(crate) async fn rename_in_audit(
         &mut self,

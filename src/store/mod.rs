@@ -28,6 +28,7 @@ pub(crate) mod page;
 pub(crate) mod promises;
 pub(crate) mod replay;
 pub(crate) mod reservations;
+pub(crate) mod reverted;
 pub(crate) mod scans;
 pub(crate) mod shop_identity;
 pub(crate) mod shops;

@@ -186,6 +186,23 @@ pub(crate) async fn lines_not_needed(
     Ok(())
 }
 
+/// Marks lines that were not needed as to be read: the order may hold goods after all.
+pub(crate) async fn lines_needed(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    order: &OrderId,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE orders SET lines_state = 'unread', lines_due_at = NULL, lines_problem = NULL
+         WHERE shop = ? AND id = ? AND lines_state = 'not_needed'",
+    )
+    .bind(shop.as_str())
+    .bind(order.as_str())
+    .execute(tx.conn()?)
+    .await?;
+    Ok(())
+}
+
 /// The lines that contradicted the order's total, as a digest, and when they were first seen.
 pub(crate) async fn doubted_lines(
     tx: &mut WriteTx<'_>,
@@ -424,6 +441,21 @@ pub(crate) async fn touch(
     }
     sqlx::query(TOUCH)
         .bind(json!(seen).to_string())
+        .execute(tx.conn()?)
+        .await?;
+    Ok(())
+}
+
+/// Stores when a person said that the goods of an order left the shelf; `None`: they are there after all.
+pub(crate) async fn set_handed_over(
+    tx: &mut WriteTx<'_>,
+    (shop, order): (&ShopName, &OrderId),
+    at: Option<Timestamp>,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE orders SET handed_over_at = ? WHERE shop = ? AND id = ?")
+        .bind(at.map(ms))
+        .bind(shop.as_str())
+        .bind(order.as_str())
         .execute(tx.conn()?)
         .await?;
     Ok(())

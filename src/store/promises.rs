@@ -41,11 +41,13 @@ struct Row {
     seen_at: i64,
     kaspi_delivery: Option<bool>,
     handed_over_at: Option<String>,
+    said_handed_over: Option<i64>,
     pre_order: Option<bool>,
     unread_fields: bool,
     lines_state: String,
     doubted: i64,
     changed: Option<String>,
+    is_reverted: bool,
 }
 
 /// A level, and what promises to look for.
@@ -65,7 +67,8 @@ SELECT j.value ->> 3 AS level, j.value ->> 4 AS place, r.shop, r.order_id, o.cod
   r.confirmed_at, r.closed_at, r.departure, r.left_after, r.doubted, r.changed, o.state AS order_state, o.status, o.seen_at,
   o.created_at, o.listed_at, o.body ->> '$.approved_at' AS approved_at,
   o.body ->> '$.kaspi_delivery' AS kaspi_delivery, o.body ->> '$.handed_over_at' AS handed_over_at,
-  o.body ->> '$.pre_order' AS pre_order, o.unread_fields, o.lines_state
+  o.body ->> '$.pre_order' AS pre_order, o.unread_fields, o.lines_state,
+  o.handed_over_at AS said_handed_over, v.order_id IS NOT NULL AS is_reverted
 FROM json_each(?1) j
 CROSS JOIN reservations r ON r.id IN (
   SELECT id FROM reservations INDEXED BY reservations_of_level
@@ -77,9 +80,14 @@ CROSS JOIN reservations r ON r.id IN (
   SELECT id FROM reservations INDEXED BY reservations_confirmed
   WHERE sku = j.value ->> 0 AND warehouse = j.value ->> 1 AND state = 'consumed' AND confirmed_at > j.value ->> 2
   UNION ALL
+  SELECT p.id FROM reverted_statuses v CROSS JOIN reservations p INDEXED BY reservations_of
+    ON p.shop = v.shop AND p.order_id = v.order_id
+  WHERE p.sku = j.value ->> 0 AND p.warehouse = j.value ->> 1 AND p.state = 'consumed'
+  UNION ALL
   SELECT id FROM reservations INDEXED BY reservations_released
   WHERE sku = j.value ->> 0 AND warehouse = j.value ->> 1 AND state = 'released' AND closed_at > j.value ->> 2)
 CROSS JOIN orders o ON o.shop = r.shop AND o.id = r.order_id
+LEFT JOIN reverted_statuses v ON v.shop = r.shop AND v.order_id = r.order_id
 WHERE j.value ->> 4 = 'here' OR o.body ->> '$.pickup_point' IS NULL";
 
 /// Of the SKUs `?1` (JSON), the largest of the orders accepted since `?2`, and the units of the busiest period `?3` (ms).
@@ -166,7 +174,8 @@ fn promise(row: Row) -> Result<Promise, StoreError> {
         there_at: there.into_iter().flatten().fold(created_at, Timestamp::max),
         seen_at: at(row.seen_at)?,
         kaspi_delivery: is_by_kaspi || row.kaspi_delivery == Some(true),
-        is_departure_dated: matches!(units, Units::Left(_)) && row.handed_over_at.is_some(),
+        is_departure_dated: matches!(units, Units::Left(_))
+            && (row.handed_over_at.is_some() || row.said_handed_over.is_some()),
         pre_order: row.pre_order == Some(true),
         units,
         place: if row.place == HERE {
@@ -177,6 +186,7 @@ fn promise(row: Row) -> Result<Promise, StoreError> {
         state: order_state,
         status: Status::from(row.status),
         is_unread: row.unread_fields || lines_state(&row.lines_state)?.are_unknown(),
+        is_reverted: row.is_reverted,
     })
 }
 

@@ -106,18 +106,20 @@ impl Row {
     }
 }
 
-/// Active reservations of the orders `?2` (JSON) of the shop `?1`.
-pub(crate) const ACTIVE: &str = "
+/// Reservations of the orders `?2` (JSON) of the shop `?1` in the state `?3`.
+pub(crate) const IN_STATE: &str = "
 SELECT r.id, r.state, r.confirmed_at, r.closed_at, r.departure, r.left_after, r.why
-FROM json_each(?2) j CROSS JOIN reservations r ON r.shop = ?1 AND r.order_id = j.value AND r.state = 'active'";
+FROM json_each(?2) j CROSS JOIN reservations r ON r.shop = ?1 AND r.order_id = j.value AND r.state = ?3";
 
-/// Writes only what is still active. Joined by key alone, so that the changes drive and the table is searched.
+/// Writes only what is still in the state `?2`. Joined by key alone, so that the changes drive and the table is
+/// searched.
 pub(crate) const WRITE: &str = "
 UPDATE reservations SET state = j.value ->> 1, confirmed_at = j.value ->> 2, closed_at = j.value ->> 3,
   departure = j.value ->> 4, left_after = j.value ->> 5, why = j.value ->> 6
-FROM json_each(?) j WHERE reservations.id = j.value ->> 0 AND state = 'active'";
+FROM json_each(?1) j WHERE reservations.id = j.value ->> 0 AND state = ?2";
 
-/// Applies an event to those active reservations of orders that are meant. Returns their ids.
+/// Applies an event to those reservations of orders that are meant: active ones, or those that left where they are
+/// there again. Returns their ids.
 async fn write(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
@@ -125,13 +127,18 @@ async fn write(
     event: &Event,
     now: Timestamp,
 ) -> Result<Vec<i64>, StoreError> {
-    let active: Vec<Row> = sqlx::query_as(ACTIVE)
+    let from = match event {
+        Event::Reopened => State::Consumed,
+        Event::Confirmed | Event::Left(..) | Event::Released(_) => State::Active,
+    };
+    let found: Vec<Row> = sqlx::query_as(IN_STATE)
         .bind(shop.as_str())
         .bind(json!(orders).to_string())
+        .bind(from.as_str())
         .fetch_all(tx.conn()?)
         .await?;
     let (mut ids, mut rows) = (Vec::new(), Vec::new());
-    for row in active.into_iter().filter(is_meant) {
+    for row in found.into_iter().filter(is_meant) {
         let id = row.id;
         let to = Fields::from(&row.reservation()?.transition(event.clone(), now)?);
         ids.push(id);
@@ -148,6 +155,7 @@ async fn write(
     if !rows.is_empty() {
         sqlx::query(WRITE)
             .bind(json!(rows).to_string())
+            .bind(from.as_str())
             .execute(tx.conn()?)
             .await?;
     }
@@ -176,7 +184,7 @@ pub(crate) async fn close_reservations(
     now: Timestamp,
 ) -> Result<u64, StoreError> {
     let (state, why) = match &event {
-        Event::Confirmed => return Ok(0),
+        Event::Confirmed | Event::Reopened => return Ok(0),
         Event::Left(_, why) => (State::Consumed, why.clone()),
         Event::Released(why) => (State::Released, why.clone()),
     };
@@ -191,7 +199,9 @@ pub(crate) async fn close_reservations(
     if !closed.is_empty() {
         match event {
             Event::Left(..) => crash_point("reservation.consumed"),
-            Event::Released(_) | Event::Confirmed => crash_point("reservation.released"),
+            Event::Released(_) | Event::Confirmed | Event::Reopened => {
+                crash_point("reservation.released");
+            }
         }
         let detail = json!({ "state": state.as_str(), "why": why, "ids": closed });
         tx.audit(
@@ -203,6 +213,25 @@ pub(crate) async fn close_reservations(
         );
     }
     Ok(u64::try_from(closed.len()).unwrap_or(u64::MAX))
+}
+
+/// The audit row of reservations that are open again.
+pub(crate) const REOPENED: &str = "reservation.reopened";
+
+/// Opens those reservations of an order again whose units had left: they are there after all.
+pub(crate) async fn reopen(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    order: &Order,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let meant = (&[order.id.as_str()][..], |_: &Row| true);
+    let opened = write(tx, shop, meant, &Event::Reopened, now).await?;
+    if !opened.is_empty() {
+        let detail = json!({ "state": State::Active.as_str(), "ids": opened });
+        tx.audit(now, "qabyl", (shop, Some(&order.id)), REOPENED, detail);
+    }
+    Ok(())
 }
 
 /// The audit event of reservations that came to take another number of units, or that are in doubt since.

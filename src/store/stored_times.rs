@@ -33,6 +33,8 @@ const UNREAD: Repair = Together("read_at = NULL, made_at = NULL, as_of = NULL, h
 const UNLISTED: Repair = Together("listed_at = NULL, listed_scan = NULL");
 const NOT_SHORT: Repair =
     Together("shortage_since = NULL, shortage_scans = 0, shortage_scan = NULL");
+/// Lists are counted again.
+const UNCOUNTED: Repair = Together("counted_at = NULL, lists = 0, lists_against = 0");
 
 /// Table, column, repair; in the order in which they are repaired. A new column that holds a time is added here:
 /// `every_stored_time_is_listed` finds it.
@@ -53,6 +55,10 @@ pub const STORED_TIMES: &[(&str, &str, Repair)] = &[
     ("orders_not_found", "ask_at", Delete),
     ("orders_not_found", "since", Present),
     ("orders_not_found", "last_at", Present),
+    ("orders", "handed_over_at", Present),
+    ("reverted_statuses", "counted_at", UNCOUNTED),
+    ("reverted_statuses", "shown_at", Present),
+    ("reverted_statuses", "since", Present),
     ("actions", "due_at", Settled),
     ("actions", "made_at", Present),
     ("actions", "closed_at", Present),

@@ -14,7 +14,8 @@ use crate::domain::order::{State, Status};
 use crate::domain::unaccounted::{LinesState, MayHold, NewList, OrderWithoutLines, WaitingOrder};
 use crate::mutant::mutant;
 
-/// Orders that are accepted, have an unknown status or have left, and whose lines are not stored.
+/// Orders that are accepted, have an unknown status or have left, and whose lines are not stored; also those that
+/// readings show so after a later status.
 pub(crate) const WITHOUT_LINES: &str = "
 SELECT id, code, state, status, lines_state, lines_failures, lines_skus, lines_problem,
   COALESCE(status_since, first_seen_at) AS status_since FROM orders INDEXED BY orders_lines_wanted
@@ -27,7 +28,12 @@ UNION ALL
 SELECT id, code, state, status, lines_state, lines_failures, lines_skus, lines_problem,
   COALESCE(status_since, first_seen_at) AS status_since FROM orders INDEXED BY orders_lines_wanted
 WHERE shop = ?1 AND lines_failures > 0 AND lines_state IN ('unread', 'unreadable')
-  AND status IN ('COMPLETED', 'KASPI_DELIVERY_RETURN_REQUESTED', 'RETURN_ACCEPTED_BY_MERCHANT', 'RETURNED')";
+  AND status IN ('COMPLETED', 'KASPI_DELIVERY_RETURN_REQUESTED', 'RETURN_ACCEPTED_BY_MERCHANT', 'RETURNED')
+UNION ALL
+SELECT o.id, o.code, v.body ->> '$.state', v.body ->> '$.status', lines_state, lines_failures, lines_skus,
+  lines_problem, v.since FROM reverted_statuses v CROSS JOIN orders o ON o.shop = v.shop AND o.id = v.order_id
+WHERE v.shop = ?1 AND lines_state IN ('unread', 'unreadable') AND o.status <> 'ACCEPTED_BY_MERCHANT'
+  AND o.unknown_status = 0";
 
 #[derive(FromRow)]
 struct LinesRow {
@@ -289,6 +295,8 @@ WITH followed AS (
   UNION
   SELECT order_id FROM reservations INDEXED BY reservations_active
   WHERE shop = ?1 AND state = 'active' AND confirmed_at IS NOT NULL
+  UNION
+  SELECT order_id FROM reverted_statuses WHERE shop = ?1
   UNION
   SELECT order_id FROM actions INDEXED BY actions_due
   WHERE shop = ?1 AND kind = 'cancel' AND state IN ('pending', 'sent', 'unknown') AND state <> 'pending')

@@ -60,7 +60,14 @@ const NO_TIMES: [&str; 44] = [
     "shortage_scans",
     "standing",
 ];
-const MORE_NO_TIMES: [&str; 4] = ["doubted", "times", "unknown_status", "unread_fields"];
+const MORE_NO_TIMES: [&str; 6] = [
+    "doubted",
+    "lists",
+    "lists_against",
+    "times",
+    "unknown_status",
+    "unread_fields",
+];
 
 async fn columns(connection: &mut SqliteConnection) -> Vec<(String, String)> {
     sqlx::query_as(

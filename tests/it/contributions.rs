@@ -46,6 +46,7 @@ fn promise() -> Promise {
         state: State::KaspiDelivery,
         status: Status::AcceptedByMerchant,
         is_unread: false,
+        is_reverted: false,
         kaspi_delivery: true,
         is_departure_dated: true,
         pre_order: false,

@@ -114,6 +114,28 @@ async fn a_request_without_effect_goes_to_a_person() {
     );
 }
 
+/// A process that is killed during each of its POSTs sends no more of them than one that lives.
+#[tokio::test]
+async fn requests_that_a_kill_cut_off_count() {
+    let world = shop("", 1).await;
+    let code = "910000000";
+    let dead = Script::once(Fault::NoEffect).order(code).times(100);
+    world.kaspi().script(dead);
+    for _ in 0..30 {
+        world.later(Duration::from_mins(4)).await;
+        let mut inside = look_into(world.store.path()).await;
+        sqlx::raw_sql(
+            "UPDATE attempts SET ended_at = NULL, outcome = NULL, detail = NULL
+             WHERE action_id IN (SELECT id FROM actions WHERE closed_at IS NULL AND needs_person = 0)",
+        )
+        .execute(&mut inside)
+        .await
+        .unwrap();
+    }
+    assert_eq!(world.posts(code), ["accept"; 5]);
+    assert_eq!(world.store.totals(None).await.unwrap().stuck, 1);
+}
+
 #[tokio::test]
 async fn an_outage_is_not_an_empty_list() {
     let world = shop("", 1).await;

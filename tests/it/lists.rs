@@ -299,7 +299,7 @@ async fn an_order_shown_as_it_was_is_not_accepted_again() {
     let now = world.now();
     let before = (State::New, Status::ApprovedByBank);
     assert!(world.kaspi().force("930000022", before.0, before.1, now));
-    for _ in 0..3 {
+    for _ in 0..2 {
         world.time.advance(DAY / 288);
         poll::run_once(&world.shop.ctx).await.unwrap();
         decide::run_once(&world.shop.ctx).await.unwrap();

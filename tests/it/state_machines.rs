@@ -237,6 +237,7 @@ async fn the_table_takes_exactly_the_steps_of_a_reservation() {
         reservation::Event::Left(Departure::Between { after, by }, "seen".to_owned()),
         reservation::Event::Left(Departure::Unknown { by }, "seen".to_owned()),
         reservation::Event::Released("cancelled".to_owned()),
+        reservation::Event::Reopened,
     ];
     let mut steps = BTreeSet::new();
     for from in valid_reservations() {

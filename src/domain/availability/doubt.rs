@@ -18,6 +18,8 @@ pub enum Reason {
     OtherShopNotRead,
     /// The order is being cancelled, or its status is unknown: the units may be back.
     OrderUnsettled,
+    /// Readings show the order in an earlier status than before.
+    StatusReverted,
     /// The order, or what it holds now, could not be read in full.
     OrderUnread,
     /// It is unknown whether the units left.
@@ -53,6 +55,8 @@ pub enum ClosedBy {
     Sweep,
     /// Kaspi showing that the units left, or a count after that.
     Departure,
+    /// A person saying that the units left, Kaspi showing the order as finished, or a count after that.
+    HandOver,
     /// The next count.
     NextCount,
     /// Kaspi showing the pre-order as arrived.
@@ -67,6 +71,7 @@ impl ClosedBy {
         match self {
             Self::Sweep => "the next reading of accepted orders",
             Self::Departure => "Kaspi showing its departure, or a later count",
+            Self::HandOver => "`qabyl orders handed-over`, its completion, or a later count",
             Self::NextCount => "the next count",
             Self::Arrival => "Kaspi showing the pre-order as arrived",
             Self::Person => "a person",
@@ -109,6 +114,7 @@ impl Reason {
             Self::NotConfirmed => "its accept is not seen at Kaspi yet",
             Self::OtherShopNotRead => "its shop was not read since the count, or not lately",
             Self::OrderUnsettled => "it is being cancelled, or its status is unknown",
+            Self::StatusReverted => "Kaspi shows the order in an earlier status than before",
             Self::OrderUnread => "the order could not be read in full since",
             Self::DepartureUnknown => "it is unknown whether the goods left",
             Self::MayHaveLeft => "the goods may have left before the count",

@@ -56,9 +56,11 @@ pub struct Promise {
     pub status: Status,
     /// Whether the order, or what it holds now, could not be read in full.
     pub is_unread: bool,
+    /// Whether readings show the order in an earlier status than before, and it is not settled which is right.
+    pub is_reverted: bool,
     /// Whether Kaspi's couriers take the goods: it then shows when they do.
     pub kaspi_delivery: bool,
-    /// Whether Kaspi showed a date of the hand-over.
+    /// Whether Kaspi showed a date of the hand-over, or a person said when it was.
     pub is_departure_dated: bool,
     /// Whether the goods are still to come to the shop.
     pub pre_order: bool,
@@ -118,6 +120,9 @@ impl Promise {
         let kind = match (count.semantics, self.units) {
             (_, Units::Released { .. }) => return None,
             (_, Units::Reserved) if self.awaits_goods() => self.of_pre_order(count)?,
+            _ if self.is_reverted && !mutant("r9_reverted_status_is_certain") => {
+                Kind::in_doubt(Reason::StatusReverted, ClosedBy::Sweep)
+            }
             (_, Units::Reserved) if self.confirmed_at.is_none() => {
                 Kind::in_doubt(Reason::NotConfirmed, ClosedBy::Sweep)
             }
@@ -195,7 +200,11 @@ impl Promise {
         });
         Kind::InDoubt {
             why: Reason::MayHaveLeft,
-            closed_by: ClosedBy::Departure,
+            closed_by: if self.shows_departure() {
+                ClosedBy::Departure
+            } else {
+                ClosedBy::HandOver
+            },
             by,
             since: Some(since),
         }

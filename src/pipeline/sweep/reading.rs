@@ -259,5 +259,6 @@ pub(super) async fn record(
     ctx.store
         .record_scan(&ctx.shop, &scan, (&[], 0), now)
         .await?;
+    part.observed.add(ctx.settle_reverted(&scan).await?);
     Ok(())
 }
