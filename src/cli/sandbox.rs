@@ -20,6 +20,7 @@ pub(super) async fn run(args: &Sandbox) -> Done {
         tokens: vec![args.token.clone()],
         latency: args.latency,
         faults,
+        limit: args.limit,
         ..Settings::default()
     };
     let seeded = seed_orders(args.seed, args.orders, now);
@@ -32,16 +33,22 @@ pub(super) async fn run(args: &Sandbox) -> Done {
     for order in seeded.orders {
         world.place(order);
     }
+    for command in &args.commands {
+        world
+            .carry_out_commands(command, now)
+            .map_err(|error| Failure::usage(anyhow::anyhow!("--do {error}")))?;
+    }
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
     let server =
         Server::start(address, world, Arc::new(|| Clock::System.now())).map_err(|error| {
             anyhow::anyhow!("cannot listen at {address}: {error}; choose another --port")
         })?;
     say(&format!(
-        "sandbox at {} with {} orders, token {}; its record: http://{}/ledger; stop with Ctrl-C",
+        "sandbox at {} with {} orders, token {}; its record: http://{}/ledger; commands: http://{}/control; stop with Ctrl-C",
         server.base_url(),
         args.orders,
         args.token,
+        server.addr(),
         server.addr()
     ));
     super::signals::Signals::listen(false)?

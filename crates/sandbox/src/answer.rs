@@ -30,6 +30,11 @@ impl World {
         {
             return Reply::silent(Wire::Hang);
         }
+        if let Some(over) = self.bucket.take(self.settings.limit.as_ref(), now) {
+            return over
+                .wire()
+                .map_or_else(|| self.too_many(now, rng), Reply::silent);
+        }
         if let Some(reply) = fault.and_then(|fault| self.front_end(now, fault, rng)) {
             return reply;
         }
@@ -80,6 +85,9 @@ impl World {
 
     fn too_many(&self, now: Timestamp, rng: &mut Rng) -> Reply {
         let wait = self.settings.retry_after;
+        if wait.is_zero() {
+            return Reply::error(429, "Too Many Requests");
+        }
         let date = now.checked_add(wait).ok().filter(|_| rng.bool());
         let date = date.and_then(|at| {
             rfc2822::DateTimePrinter::new()
@@ -117,19 +125,20 @@ impl World {
 
     fn read(&self, now: Timestamp, request: &Request, call: &Call) -> Reply {
         let id = call.id.as_deref().unwrap_or_default();
+        let reading = self.reading(now);
         let body = match call.kind {
             EndpointKind::List | EndpointKind::ByCode => {
-                return self.list(now, request).map_or_else(
+                return self.list(now, &reading, request).map_or_else(
                     |title| Reply::error(400, &title),
                     |body| Reply::json(200, &body),
                 );
             }
-            EndpointKind::Order => self.visible(id, now).map(|index| {
-                render::order_document(&self.orders[index], &self.settings, self.request_number())
-            }),
+            EndpointKind::Order => self
+                .seen(id, &reading)
+                .map(|order| render::order_document(order, &self.settings, self.request_number())),
             EndpointKind::Entries => self
-                .visible(id, now)
-                .map(|index| render::entries_document(&self.orders[index], &self.settings)),
+                .seen(id, &reading)
+                .map(|order| render::entries_document(order, &self.settings)),
             EndpointKind::MerchantProduct => self
                 .by_master
                 .get(id)

@@ -80,6 +80,8 @@ impl World {
         let Some(index) = self.index(code) else {
             return false;
         };
+        let at = self.now;
+        self.orders[index].remember(at);
         self.orders[index].seed.pickup_point = Some(point.to_owned());
         true
     }
@@ -92,7 +94,28 @@ impl World {
         };
         let lines = lines.iter();
         let lines = lines.map(|(sku, quantity)| LineSeed::new(sku, *quantity));
+        let at = self.now;
+        self.orders[index].remember(at);
         self.orders[index].seed.lines = lines.collect();
+        true
+    }
+
+    /// A partial cancel: so many units of the SKU remain, and none removes its line. Returns whether the order has a
+    /// line of it with more units.
+    pub fn keep_units(&mut self, code: &str, sku: &str, units: u32, at: Timestamp) -> bool {
+        let Some(index) = self.index(code) else {
+            return false;
+        };
+        let order = &mut self.orders[index];
+        let is_line = |line: &LineSeed| line.sku == sku && line.quantity > units;
+        let Some(number) = order.lines().iter().position(is_line) else {
+            return false;
+        };
+        order.remember(at);
+        order.seed.lines[number].quantity = units;
+        if units == 0 {
+            order.removed.insert(number);
+        }
         true
     }
 
@@ -105,6 +128,7 @@ impl World {
         let order = &mut self.orders[index];
         let ready = order.status == Status::AcceptedByMerchant && order.handed_over_at.is_none();
         if ready {
+            order.remember(now);
             order.handed_over_at = Some(now);
         }
         ready

@@ -69,7 +69,7 @@ impl Event {
             | Self::Deadline(index)
             | Self::CancelDone(index)
             | Self::Late { index, .. } => Some(*index),
-            Self::External(_) => None,
+            Self::External(_) | Self::Command(_) => None,
         }
     }
 
@@ -82,7 +82,7 @@ impl Event {
                 // An order with a scheduled event stays.
                 *index = places.get(index).copied().unwrap_or(*index);
             }
-            Self::External(_) => {}
+            Self::External(_) | Self::Command(_) => {}
         }
     }
 }

@@ -22,6 +22,13 @@ pub(super) fn report(world: &World) -> Value {
             *writes.entry(code).or_default() += 1;
         }
     }
+    let mut answers: BTreeMap<String, usize> = BTreeMap::new();
+    for row in ledger.requests() {
+        let seen = row.answered.map(|status| status.to_string());
+        *answers
+            .entry(seen.unwrap_or_else(|| "none".to_owned()))
+            .or_default() += 1;
+    }
     let repeated: Vec<_> = writes.iter().filter(|(_, times)| **times > 1).collect();
     let repeated: Vec<&str> = repeated.into_iter().map(|(code, _)| *code).collect();
     let posts = ledger.requests().iter().filter(|row| row.write.is_some());
@@ -31,6 +38,7 @@ pub(super) fn report(world: &World) -> Value {
     json!({
         "requests": ledger.requests_total(),
         "lists": ledger.requests_of(EndpointKind::List),
+        "answers": answers,
         "posts": ledger.requests_of(EndpointKind::Write),
         "last_post_at": last_post_at,
         "accepted": ledger.accepted_codes(),

@@ -9,6 +9,7 @@
 
 mod al_style;
 mod answer;
+mod commands;
 mod control;
 mod customer;
 mod external;
@@ -18,12 +19,14 @@ mod goods;
 mod http;
 mod ledger;
 mod ledger_report;
+mod limit;
 mod listing;
 mod message;
 mod order;
 mod overrides;
 mod products;
 mod render;
+mod replica;
 mod route;
 mod script;
 mod seed;
@@ -35,12 +38,15 @@ mod world;
 mod writes;
 
 pub use al_style::{AlStyle, Article};
+pub use commands::{COMMANDS, CommandError};
 pub use external::ExternalEvent;
 pub use faults::{Fault, FaultParseError, FaultRate, Faults, Scope};
 pub use ledger::{Cause, EffectRow, Ledger, Post, RequestRow};
+pub use limit::{Limit, LimitParseError, Over};
 pub use message::{Method, Reply, Request, Wire};
 pub use order::{LineSeed, Order, OrderSeed};
 pub use overrides::Part;
+pub use replica::Replicas;
 pub use route::{EndpointKind, WriteKind};
 pub use script::Script;
 pub use seed::{Seeded, StockRow, seed_orders, stock_csv};

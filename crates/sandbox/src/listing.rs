@@ -7,6 +7,7 @@ use super::{
     message::Request,
     order::Order,
     render,
+    replica::Reading,
     route::CODE_FILTER,
     settings::{IncludeSupport, ListOrder},
     wire::mix,
@@ -36,10 +37,15 @@ struct Page {
 
 impl World {
     /// The body of the list, or the title of a 400.
-    pub(super) fn list(&self, now: Timestamp, request: &Request) -> Result<Value, String> {
+    pub(super) fn list(
+        &self,
+        now: Timestamp,
+        reading: &Reading,
+        request: &Request,
+    ) -> Result<Value, String> {
         let (matches, page) = if code_alone(request) {
             (
-                self.matching(now, request, (i64::MIN, i64::MAX)),
+                self.matching(reading, request, (i64::MIN, i64::MAX)),
                 Page {
                     number: 0,
                     size: PAGE_SIZE_MAX,
@@ -49,7 +55,10 @@ impl World {
             let page = read_page(request)?;
             let window = read_window(now, request)?;
             refuse_double_signature(request)?;
-            (self.matching(now, request, window), page)
+            if self.settings.state_required && request.parameter(STATE_FILTER).is_none() {
+                return Err("Required filter [orders][state] is empty.".to_owned());
+            }
+            (self.matching(reading, request, window), page)
         };
         let total = matches.len();
         let first = page.number.saturating_mul(page.size);
@@ -66,15 +75,14 @@ impl World {
     }
 
     /// Visible orders created within `window` (ms, both ends included) that pass the filters.
-    fn matching(&self, now: Timestamp, request: &Request, window: (i64, i64)) -> Vec<&Order> {
+    fn matching(&self, reading: &Reading, request: &Request, window: (i64, i64)) -> Vec<&Order> {
         if window.0 > window.1 {
             return Vec::new();
         }
         let is =
             |name: &str, value: &str| request.parameter(name).is_none_or(|wanted| wanted == value);
         let passes = |order: &Order| {
-            order.visible_at <= now
-                && is(CODE_FILTER, order.code())
+            is(CODE_FILTER, order.code())
                 && is(STATE_FILTER, order.state.as_str())
                 && is(STATUS_FILTER, order.status.as_str())
                 && is(
@@ -87,7 +95,8 @@ impl World {
                 )
         };
         if let Some(code) = request.parameter(CODE_FILTER) {
-            let found = self.order(code).filter(|order| {
+            let found = self.order(code).and_then(|order| reading.of(order));
+            let found = found.filter(|order| {
                 (window.0..=window.1).contains(&order.seed.created_at.as_millisecond())
                     && passes(order)
             });
@@ -97,7 +106,7 @@ impl World {
             .by_created
             .range((window.0, usize::MIN)..=(window.1, usize::MAX));
         let mut found: Vec<&Order> = range
-            .map(|(_, index)| &self.orders[*index])
+            .filter_map(|(_, index)| reading.of(&self.orders[*index]))
             .filter(|order| passes(order))
             .collect();
         match self.settings.list_order {

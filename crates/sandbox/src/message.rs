@@ -134,6 +134,11 @@ impl Reply {
         Self::text(status, "text/html;charset=UTF-8", page)
     }
 
+    /// A text for people.
+    pub(super) fn plain(status: u16, text: &str) -> Self {
+        Self::text(status, "text/plain;charset=UTF-8", text.to_owned())
+    }
+
     /// A status with neither type nor body.
     pub(super) fn empty(status: u16) -> Self {
         Self {

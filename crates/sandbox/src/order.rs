@@ -5,6 +5,9 @@ use jiff::Timestamp;
 use super::overrides::Override;
 use super::terms::{DeliveryMode, OfferForm, Payment, State, Status, UnitType};
 
+/// The most changes of an order that are remembered.
+const PAST_MAX: usize = 16;
+
 /// One line of an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LineSeed {
@@ -164,8 +167,12 @@ pub struct Order {
     pub cancellation_comment: Option<String>,
     /// `kaspiDelivery.courierTransmissionDate`.
     pub handed_over_at: Option<Timestamp>,
+    /// Lines that a partial cancel removed, by number.
+    pub(super) removed: std::collections::BTreeSet<usize>,
     /// Values shown in place of its own.
     pub(super) overrides: Vec<Override>,
+    /// What it was until when, the oldest first.
+    past: Vec<(Timestamp, Self)>,
 }
 
 impl Order {
@@ -186,9 +193,28 @@ impl Order {
             cancellation_reason: None,
             cancellation_comment: None,
             handed_over_at: None,
+            removed: std::collections::BTreeSet::new(),
             overrides: Vec::new(),
+            past: Vec::new(),
             seed,
         }
+    }
+
+    /// Keeps what it is, for readings that lag behind. To be called before a change at this time.
+    pub(super) fn remember(&mut self, at: Timestamp) {
+        if self.past.len() >= PAST_MAX {
+            self.past.remove(0);
+        }
+        let past = std::mem::take(&mut self.past);
+        let was = self.clone();
+        self.past = past;
+        self.past.push((at, was));
+    }
+
+    /// The order as it was at this time.
+    pub(super) fn as_of(&self, at: Timestamp) -> &Self {
+        let was = self.past.iter().find(|(until, _)| at < *until);
+        was.map_or(self, |(_, was)| was)
     }
 
     /// Its code.

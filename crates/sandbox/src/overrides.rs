@@ -62,17 +62,44 @@ pub(super) fn apply(overrides: &[Override], part: Part, shown: &mut Value) {
     }
 }
 
+/// Puts a value at a JSON pointer, or removes it. Objects on the way that are not there are made.
 fn put(shown: &mut Value, pointer: &str, value: Option<&Value>) {
-    let Some((parent, name)) = pointer.rsplit_once('/') else {
+    let names = pointer.split('/').skip(1);
+    let names: Vec<String> = names
+        .map(|name| name.replace("~1", "/").replace("~0", "~"))
+        .collect();
+    put_at(shown, &names, value);
+}
+
+fn put_at(shown: &mut Value, names: &[String], value: Option<&Value>) {
+    let Some((name, rest)) = names.split_first() else {
         *shown = value.cloned().unwrap_or_default();
         return;
     };
-    match (shown.pointer_mut(parent), value) {
-        (Some(Value::Object(fields)), Some(value)) => {
-            fields.insert(name.to_owned(), value.clone());
-        }
-        (Some(Value::Object(fields)), None) => {
+    if shown.is_null() && value.is_some() {
+        *shown = Value::Object(serde_json::Map::new());
+    }
+    match shown {
+        Value::Object(fields) if rest.is_empty() && value.is_none() => {
             fields.remove(name);
+        }
+        Value::Object(fields) if value.is_some() => {
+            put_at(
+                fields.entry(name.as_str()).or_insert(Value::Null),
+                rest,
+                value,
+            );
+        }
+        Value::Object(fields) => {
+            if let Some(next) = fields.get_mut(name) {
+                put_at(next, rest, value);
+            }
+        }
+        Value::Array(items) => {
+            let next = name.parse::<usize>().ok();
+            if let Some(next) = next.and_then(|number| items.get_mut(number)) {
+                put_at(next, rest, value);
+            }
         }
         _ => {}
     }

@@ -196,6 +196,7 @@ fn relationships(order: &Order, settings: &Settings) -> Value {
     };
     let entries = if with_data {
         let ids = (0..order.lines().len())
+            .filter(|number| !order.removed.contains(number))
             .map(|number| json!({"type": "orderentries", "id": entry_id(order, number)}));
         json!({"data": ids.collect::<Vec<_>>(), "links": links})
     } else {
@@ -218,6 +219,7 @@ pub(super) fn entries(order: &Order, settings: &Settings) -> Vec<Value> {
         .lines()
         .iter()
         .enumerate()
+        .filter(|(number, _)| !order.removed.contains(number))
         .map(|(number, line)| entry(order, number, line, settings))
         .collect()
 }

@@ -15,6 +15,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
+    commands::COMMANDS,
     http::{Incoming, read_request, write_reply},
     ledger_report,
     message::{Method, Reply, Request, Wire},
@@ -23,6 +24,9 @@ use super::{
 
 /// The source of the server's time.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// Where commands are sent to and listed, beside the API and not counted as requests.
+const CONTROL: &str = "/control";
 
 /// Pause after a failed accept, for example without free file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -112,7 +116,22 @@ impl Shared {
             world.advance(now);
             return Reply::json(200, &ledger_report::report(&world));
         }
+        if request.path == CONTROL {
+            return control(&mut world, request, now);
+        }
         world.handle(now, request)
+    }
+}
+
+/// Carries out commands, one in each line of the body; a GET lists them.
+fn control(world: &mut World, request: &Request, now: Timestamp) -> Reply {
+    if request.method == Method::Get {
+        return Reply::plain(200, COMMANDS);
+    }
+    let commands = String::from_utf8_lossy(&request.body);
+    match world.carry_out_commands(&commands, now) {
+        Ok(done) => Reply::plain(200, &format!("done: {done}\n")),
+        Err(error) => Reply::plain(400, &format!("{error}\n")),
     }
 }
 

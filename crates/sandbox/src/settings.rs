@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use super::al_style::AlStyle;
 use super::faults::Faults;
+use super::limit::Limit;
+use super::replica::Replicas;
 
 /// Whether `include[orders]=entries` is honoured (KASPI_API §2: not confirmed live).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -66,7 +68,7 @@ pub struct Settings {
     pub slow_by: Duration,
     /// Delay of the effect with the fault `late_effect`. Default 30 s.
     pub late_by: Duration,
-    /// `Retry-After` of a 429, in whole seconds. Default 2 s.
+    /// `Retry-After` of a 429, in whole seconds; zero leaves it out. Default 2 s.
     pub retry_after: Duration,
     /// Time until an import of products has a result. Default 3 s.
     pub import_takes: Duration,
@@ -85,6 +87,12 @@ pub struct Settings {
     pub deadline: Option<Duration>,
     /// A text added to every name, phone and address, to detect leaks in tests.
     pub canary: Option<String>,
+    /// Whether a list needs a state, as the guide says (KASPI_API §2).
+    pub state_required: bool,
+    /// A limit of requests that the client does not know.
+    pub limit: Option<Limit>,
+    /// How readings differ from what is so.
+    pub replicas: Replicas,
     /// Random faults.
     pub faults: Faults,
     /// The supplier Al-Style at the same port.
@@ -108,6 +116,9 @@ impl Default for Settings {
             require_merchant_uid: None,
             deadline: Some(Duration::from_hours(3)),
             canary: None,
+            state_required: false,
+            limit: None,
+            replicas: Replicas::default(),
             faults: Faults::default(),
             al_style: None,
         }

@@ -36,6 +36,21 @@ impl State {
     }
 }
 
+impl From<&str> for State {
+    fn from(text: &str) -> Self {
+        let known = [
+            Self::New,
+            Self::SignRequired,
+            Self::Pickup,
+            Self::Delivery,
+            Self::KaspiDelivery,
+            Self::Archive,
+        ];
+        let state = known.into_iter().find(|state| state.as_str() == text);
+        state.unwrap_or_else(|| Self::Other(text.to_owned()))
+    }
+}
+
 impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -70,6 +85,20 @@ impl Status {
             Self::Cancelling => "CANCELLING",
             Self::Other(text) => text,
         }
+    }
+}
+
+impl From<&str> for Status {
+    fn from(text: &str) -> Self {
+        let known = [
+            Self::ApprovedByBank,
+            Self::AcceptedByMerchant,
+            Self::Completed,
+            Self::Cancelled,
+            Self::Cancelling,
+        ];
+        let status = known.into_iter().find(|status| status.as_str() == text);
+        status.unwrap_or_else(|| Self::Other(text.to_owned()))
     }
 }
 

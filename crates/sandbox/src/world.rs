@@ -10,11 +10,13 @@ use super::{
     external::ExternalEvent,
     faults::Fault,
     ledger::{Cause, EffectRow, Ledger, RequestRow},
+    limit::Bucket,
     listing::STATE_FILTER,
     message::{Reply, Request},
     order::{Order, OrderSeed},
     products::Products,
     render,
+    replica::Reading,
     route::{CODE_FILTER, Call, EndpointKind, WriteKind},
     script::Script,
     settings::Settings,
@@ -26,6 +28,8 @@ use super::{
 #[derive(Debug, Clone)]
 pub(super) enum Event {
     External(ExternalEvent),
+    /// A command of [`World::carry_out_commands`].
+    Command(String),
     AutoAccept(usize),
     Deadline(usize),
     CancelDone(usize),
@@ -54,6 +58,9 @@ pub struct World {
     queued: u64,
     pub(super) scripts: Vec<Script>,
     pub(super) down: bool,
+    pub(super) bucket: Bucket,
+    /// The latest moment it was told of.
+    pub(super) now: Timestamp,
     pub(super) products: Products,
     rng: Rng,
     requests: u64,
@@ -76,6 +83,8 @@ impl World {
             queued: 0,
             scripts: Vec::new(),
             down: false,
+            bucket: Bucket::default(),
+            now: Timestamp::MIN,
             products: Products::default(),
             requests: 0,
             ledger: Ledger::default(),
@@ -127,8 +136,10 @@ impl World {
                 break;
             }
             let event = entry.remove();
+            self.now = self.now.max(due);
             self.apply(due, event);
         }
+        self.now = self.now.max(now);
     }
 
     fn apply(&mut self, at: Timestamp, event: Event) {
@@ -136,6 +147,8 @@ impl World {
             Event::External(event) => {
                 self.apply_external(event, at);
             }
+            // Nobody waits for what becomes of it.
+            Event::Command(command) => drop(self.command(&command, at)),
             Event::AutoAccept(index) => {
                 self.accept(index, Cause::Cabinet, None, at);
             }
@@ -211,6 +224,12 @@ impl World {
         self.by_code.get(code).copied()
     }
 
+    /// The order with this id as a reading sees it.
+    pub(super) fn seen(&self, id: &str, reading: &Reading) -> Option<&Order> {
+        let index = self.by_id.get(id).copied()?;
+        reading.of(&self.orders[index])
+    }
+
     /// The order with this id, if the merchant can see it yet.
     pub(super) fn visible(&self, id: &str, now: Timestamp) -> Option<usize> {
         self.by_id
@@ -263,6 +282,7 @@ impl World {
         at: Timestamp,
     ) {
         let order = &mut self.orders[index];
+        order.remember(at);
         let from = std::mem::replace(&mut order.status, to.clone());
         order.state = state;
         let units = order

@@ -20,6 +20,9 @@ const CANCEL_IN_TRANSIT: Duration = Duration::from_hours(24);
 /// The longest `cancellationComment`, in characters.
 const COMMENT_CHARS_MAX: usize = 1000;
 
+/// The one refusal of a change that is known (KASPI_API §5).
+const NOT_ALLOWED: &str = "The current order status does not allow this action";
+
 /// The reasons a merchant may give.
 const WRITABLE_REASONS: [&str; 3] = [
     "MERCHANT_OUT_OF_STOCK",
@@ -114,10 +117,7 @@ impl World {
             _ => return Err(bad("Order status is not supported")),
         };
         if !self.allows(index, &action) {
-            let from = &self.orders[index].status;
-            return Err(bad(&format!(
-                "Order status cannot be changed from {from} to {status}"
-            )));
+            return Err(bad(NOT_ALLOWED));
         }
         Ok((index, action))
     }

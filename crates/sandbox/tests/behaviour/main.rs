@@ -5,6 +5,7 @@
     reason = "a test may stop at once, and may measure"
 )]
 
+mod commands;
 mod faults;
 mod lists;
 mod port;
