@@ -35,6 +35,10 @@ mutants *OPTIONS:
 kill:
     QABYL_IDLE_P99_MS=2000 cargo test --features failpoints --test kill -- --nocapture
 
+# The daemon as shipped against hidden limits, bursts, forgotten orders and hostile files, at full size: half an hour.
+pace:
+    cargo test --test pace -- --include-ignored --test-threads=1 --nocapture
+
 lint:
     cargo fmt --check
     cargo clippy --all-targets --locked -- -D warnings

@@ -231,8 +231,11 @@ CREATE TABLE stock (
   first_import  INTEGER NOT NULL CHECK (first_import <= import_id),
   -- the import in which it fell to zero, until it has units again or a person confirms
   fell_in       INTEGER REFERENCES stock_imports (id),
+  -- the SKU without what is often lost or added: SKUs written in two ways have the same look
+  look          TEXT NOT NULL DEFAULT '',
   PRIMARY KEY (sku, warehouse, source)
 ) STRICT;
+CREATE INDEX stock_look ON stock (look);
 CREATE INDEX stock_as_of ON stock (as_of);
 CREATE INDEX stock_fell ON stock (fell_in) WHERE fell_in IS NOT NULL;
 CREATE INDEX stock_by_import ON stock (import_id);

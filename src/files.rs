@@ -201,6 +201,11 @@ fn without_waiting(options: &mut OpenOptions, links: Links) {
 #[cfg(not(target_os = "linux"))]
 fn without_waiting(_: &mut OpenOptions, _: Links) {}
 
+/// Asks the kernel to end this process before others where memory is short. Not every system can.
+pub(crate) fn end_first_where_memory_is_short() -> io::Result<()> {
+    std::fs::write("/proc/self/oom_score_adj", "1000")
+}
+
 /// The folder a file is in.
 pub(crate) fn folder_of(path: &Path) -> &Path {
     let folder = path

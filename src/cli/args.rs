@@ -39,7 +39,7 @@ pub(super) enum Command {
     /// Process sample orders in the built-in sandbox
     Demo(Demo),
     /// Run a simulated Kaspi API on this machine
-    Sandbox(Sandbox),
+    Sandbox(super::sandbox::Sandbox),
     /// List or show orders
     #[command(subcommand)]
     Orders(OrdersCommand),
@@ -145,38 +145,6 @@ pub(super) struct Demo {
     /// Keep running until Ctrl-C, with new orders coming in
     #[arg(long)]
     pub(super) stay: bool,
-}
-
-#[derive(Debug, Args)]
-#[command(after_long_help = sandbox_help())]
-pub(super) struct Sandbox {
-    /// Port on 127.0.0.1
-    #[arg(long, default_value_t = 8088)]
-    pub(super) port: u16,
-    /// Number of sample orders
-    #[arg(long, default_value_t = 46)]
-    pub(super) orders: usize,
-    /// Seed of all random choices: the same seed gives the same run
-    #[arg(long, default_value_t = 1)]
-    pub(super) seed: u64,
-    /// Delay before every response
-    #[arg(long, value_parser = duration, default_value = "0s")]
-    pub(super) latency: Duration,
-    /// Fault and its probability, such as drop_after=0.1 or get:http_500=0.05; may be repeated
-    #[arg(long = "fault", value_name = "NAME=P")]
-    pub(super) faults: Vec<qabyl_sandbox::FaultRate>,
-    /// Hidden limit of requests a second, such as 5, 5/10 (with its burst) or 5:silent
-    #[arg(long, value_name = "RATE")]
-    pub(super) limit: Option<qabyl_sandbox::Limit>,
-    /// Command carried out at the start; may be repeated, and sent later by POST /control
-    #[arg(long = "do", value_name = "COMMAND")]
-    pub(super) commands: Vec<String>,
-    /// Token the sandbox accepts
-    #[arg(long, default_value = "sandbox-token")]
-    pub(super) token: String,
-    /// Write the stock of the sample shop to this CSV file
-    #[arg(long, value_name = "FILE")]
-    pub(super) stock: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -564,15 +532,6 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         NoDuration::Unreadable => "expected a time such as 90s or 10m".to_owned(),
         NoDuration::Months => format!("a month has no fixed length; {MONTH_HINT}"),
     })
-}
-
-fn sandbox_help() -> String {
-    format!(
-        "Commands, for --do and, one in each line, for a running sandbox:\n\n{}\n\
-         curl --data-binary 'limit 5:silent' http://127.0.0.1:8088/control\n\
-         curl http://127.0.0.1:8088/ledger    what was asked and what came of it",
-        qabyl_sandbox::COMMANDS
-    )
 }
 
 fn reason(text: &str) -> Result<crate::domain::verdict::CancelReason, String> {

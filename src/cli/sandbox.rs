@@ -1,13 +1,59 @@
 //! `qabyl sandbox`
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::args::Sandbox;
+use clap::Args;
+
+use super::args::duration;
 use super::{Done, Failure, say};
 use crate::clock::Clock;
-use qabyl_sandbox::{Faults, Server, Settings, World, seed_orders, stock_csv};
+use qabyl_sandbox::{
+    COMMANDS, FaultRate, Faults, Limit, Server, Settings, World, seed_orders, stock_csv,
+};
+
+#[derive(Debug, Args)]
+#[command(after_long_help = help())]
+pub(super) struct Sandbox {
+    /// Port on 127.0.0.1
+    #[arg(long, default_value_t = 8088)]
+    port: u16,
+    /// Number of sample orders
+    #[arg(long, default_value_t = 46)]
+    orders: usize,
+    /// Seed of all random choices: the same seed gives the same run
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Delay before every response
+    #[arg(long, value_parser = duration, default_value = "0s")]
+    latency: Duration,
+    /// Fault and its probability, such as drop_after=0.1 or get:http_500=0.05; may be repeated
+    #[arg(long = "fault", value_name = "NAME=P")]
+    faults: Vec<FaultRate>,
+    /// Hidden limit of requests a second, such as 5, 5/10 (with its burst) or 5:silent
+    #[arg(long, value_name = "RATE")]
+    limit: Option<Limit>,
+    /// Command carried out at the start; may be repeated, and sent later by POST /control
+    #[arg(long = "do", value_name = "COMMAND")]
+    commands: Vec<String>,
+    /// Token the sandbox accepts
+    #[arg(long, default_value = "sandbox-token")]
+    token: String,
+    /// Write the stock of the sample shop to this CSV file
+    #[arg(long, value_name = "FILE")]
+    stock: Option<PathBuf>,
+}
+
+fn help() -> String {
+    format!(
+        "Commands, for --do and, one in each line, for a running sandbox:\n\n{COMMANDS}\n\
+         curl --data-binary 'limit 5:silent' http://127.0.0.1:8088/control\n\
+         curl http://127.0.0.1:8088/ledger    what was asked and what came of it"
+    )
+}
 
 pub(super) async fn run(args: &Sandbox) -> Done {
     let now = Clock::System.now();

@@ -29,6 +29,7 @@ pub(super) async fn run(loaded: &Loaded, args: &Status) -> Done {
     let now = Clock::System.now();
     let troubles = troubles::find(loaded, &store, now).await?;
     let (mut needs_person, mut unread_words) = (!troubles.is_empty(), Vec::new());
+    let mut paces: Vec<String> = Vec::new();
     for shop in &loaded.config.shops {
         let name = ShopName::new(&shop.name)?;
         let totals = store.totals(Some(&name)).await?;
@@ -54,12 +55,14 @@ pub(super) async fn run(loaded: &Loaded, args: &Status) -> Done {
                 |scan| format!("{} ago", table::age(now.duration_since(scan.started_at))),
             ),
         ]);
+        let pace = store.pace(&name).await?;
+        paces.extend(pace.map(|pace| format!("{}: {pace:.1} requests/s at most now", shop.name)));
         unread_words.extend(unread.iter().map(|order| format!("{}: {order}", shop.name)));
         rows.push(json!({
             "shop": shop.name, "mode": shop.mode, "orders": totals.orders, "accepted": totals.accepted,
             "cancelled": totals.cancelled, "held": totals.held, "waiting": totals.waiting,
             "undecided": totals.undecided, "open_actions": totals.open_actions, "unknown": totals.unknown,
-            "stuck": totals.stuck,
+            "stuck": totals.stuck, "requests_per_second": pace,
             "last_complete_list": scan.map(|scan| scan.started_at), "trouble": problem,
             "unread": unread,
             "troubles": troubles.iter().map(Trouble::as_json).collect::<Vec<_>>(),
@@ -69,6 +72,9 @@ pub(super) async fn run(loaded: &Loaded, args: &Status) -> Done {
         say(&json!(rows).to_string());
     } else {
         say(&out.to_string());
+        for pace in &paces {
+            say(pace);
+        }
         for trouble in &troubles {
             say(&trouble.words());
         }

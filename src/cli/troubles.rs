@@ -10,6 +10,7 @@ use super::{Failure, known_shops, orders, table};
 use crate::config::{Loaded, Shop};
 use crate::domain::facts::Collapse;
 use crate::domain::ids::ShopName;
+use crate::domain::not_found::REPORTED_FROM;
 use crate::files::{folder_of, free_bytes};
 use crate::pipeline::share;
 use crate::runtime::build;
@@ -259,6 +260,20 @@ async fn of_shop(
         add(
             format!("restored at {since}, and still reading what happened since the backup"),
             "nothing is sent until then: wait, and see that the daemon runs",
+        );
+    }
+    let missing = store.not_found_orders(&name).await?;
+    if let Some(missing) = missing.filter(|missing| missing.count >= REPORTED_FROM) {
+        let since = orders::local(missing.since);
+        add(
+            format!(
+                "K405: Kaspi knows none of {} that it showed before, since {since}",
+                table::counted(
+                    usize::try_from(missing.count).unwrap_or(usize::MAX),
+                    "order"
+                )
+            ),
+            "is this the right shop's token? If it is, wait: what comes back is known again at once",
         );
     }
     let skew = SignedDuration::from_secs(state.clock_skew_s.unwrap_or_default());

@@ -27,8 +27,8 @@ const LOOK_ALIKE: [(char, char); 14] = [
 ];
 
 /// An SKU without what is often lost or added: case, spaces, zeros in front, a pickup point at the end, and Cyrillic
-/// letters that look like Latin ones.
-fn folded(sku: &str) -> String {
+/// letters that look like Latin ones. SKUs that look alike have the same look.
+pub fn look(sku: &str) -> String {
     let letter = |c: char| {
         let alike = LOOK_ALIKE.iter().find(|(cyrillic, _)| *cyrillic == c);
         alike.map_or(c, |(_, latin)| *latin)
@@ -51,18 +51,18 @@ fn folded(sku: &str) -> String {
     if short.is_empty() { "0" } else { short }.to_owned()
 }
 
-/// For each SKU that is not listed, the listed ones that look like it.
+/// For each SKU that is not listed, those among the listed ones that look like it.
 pub fn near<'a>(
     wanted: impl IntoIterator<Item = &'a Sku>,
     listed: impl IntoIterator<Item = &'a str>,
 ) -> HashMap<Sku, Vec<String>> {
     let mut by_look: HashMap<String, Vec<&Sku>> = HashMap::new();
     for sku in wanted {
-        by_look.entry(folded(sku.as_str())).or_default().push(sku);
+        by_look.entry(look(sku.as_str())).or_default().push(sku);
     }
     let mut found: HashMap<Sku, Vec<String>> = HashMap::new();
     for name in listed {
-        for sku in by_look.get(&folded(name)).into_iter().flatten() {
+        for sku in by_look.get(&look(name)).into_iter().flatten() {
             let near = found.entry((*sku).clone()).or_default();
             if near.len() < NEAR_MAX {
                 near.push(name.to_owned());

@@ -14,6 +14,9 @@ const LONGEST_SPACED_S: u64 = 30 * 60;
 /// Two answers at least this far apart are believed: a lagging reader has caught up by then.
 const BELIEVED_AFTER: SignedDuration = SignedDuration::from_secs(10);
 
+/// Such orders are reported from this many on: single ones may be deleted.
+pub const REPORTED_FROM: u64 = 3;
+
 /// The answers 404 for one order since it was last seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotFound {

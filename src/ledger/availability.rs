@@ -7,12 +7,12 @@ use sqlx::SqliteConnection;
 
 use crate::domain::availability::{Count, OtherShops, Promise, Promised, Reading, contributions};
 use crate::domain::ids::{OrderId, ShopName, Sku};
-use crate::domain::near_sku::near;
+use crate::domain::near_sku::{look, near};
 use crate::domain::stock::Semantics;
 use crate::domain::stock_ledger::{Ledger, Listing};
 use crate::domain::stock_sources::{BY_HAND, Origin, StockReading};
 use crate::store::promises::Wanted;
-use crate::store::stock::{levels_in_force, listed_skus};
+use crate::store::stock::{levels_in_force, skus_that_look};
 use crate::store::stock_history::{PastReading, readings};
 use crate::store::stock_parts::{PartRow, parts};
 use crate::store::{Store, StoreError, WriteTx, promises, scans};
@@ -245,7 +245,8 @@ impl WriteTx<'_> {
         let unlisted = ledger.not_listed(skus).into_iter().map(Sku::new);
         let unlisted: Vec<Sku> = unlisted.filter_map(Result::ok).collect();
         if !unlisted.is_empty() {
-            let listed = listed_skus(self.conn()?).await?;
+            let looks: Vec<String> = unlisted.iter().map(|sku| look(sku.as_str())).collect();
+            let listed = skus_that_look(self.conn()?, &looks).await?;
             ledger.name_near(near(&unlisted, listed.iter().map(String::as_str)));
         }
         Ok(ledger)

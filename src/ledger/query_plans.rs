@@ -7,8 +7,8 @@ use crate::store::{
     reservations, reverted, stock, today, unaccounted, view,
 };
 
-/// Tables that grow with every order, and how the statements call them.
-const GROWING: [&str; 9] = [
+/// Tables that grow with every order or SKU, and how the statements call them.
+const GROWING: [&str; 10] = [
     "orders",
     "lines",
     "decisions",
@@ -16,6 +16,7 @@ const GROWING: [&str; 9] = [
     "actions",
     "attempts",
     "audit",
+    "stock",
     "o",
     "d",
 ];
@@ -37,7 +38,7 @@ const READ_FROM_THE_END: (&str, &str) = ("archived from", "orders_archived");
 /// Scanned in full every five seconds: no smaller index has these counts.
 const COUNTED: [&str; 2] = ["SCAN orders USING COVERING INDEX", "SCAN actions"];
 
-const STATEMENTS: [(&str, &str); 37] = [
+const STATEMENTS: [(&str, &str); 38] = [
     ("reverted", reverted::OF_SHOP),
     ("totals", view::TOTALS),
     ("today", today::TODAY),
@@ -60,6 +61,7 @@ const STATEMENTS: [(&str, &str); 37] = [
     ("unconfirmed", due_actions::UNCONFIRMED),
     ("open attempts", attempts::OPEN_ATTEMPTS),
     ("levels", stock::LEVELS_OF),
+    ("SKUs that look", stock::SKUS_THAT_LOOK),
     ("promises", promises::PROMISES),
     ("recent_demand", promises::RECENT_DEMAND),
     ("lines", candidates::LINES),

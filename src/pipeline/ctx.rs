@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::domain::action::RetryPolicy;
 use crate::domain::denial::Denial;
 use crate::domain::ids::{OrderId, ShopName};
+use crate::domain::not_found::REPORTED_FROM;
 use crate::domain::policy::Policy;
 use crate::events::log_event;
 use crate::kaspi::{ApiError, Reader};
@@ -119,9 +120,6 @@ pub fn other_shops_max_age(sweep_every: SignedDuration) -> SignedDuration {
     (sweep_every * 2).max(SignedDuration::from_secs(10))
 }
 
-/// Orders that Kaspi does not know are reported from this many on: single ones may be deleted.
-const NOT_FOUND_FROM: u64 = 3;
-
 /// A pace that differs by this factor is stored.
 const PACE_DIFFERS: f64 = 1.1;
 
@@ -207,8 +205,9 @@ impl Ctx {
     /// Reports, once while it lasts, that Kaspi knows none of several orders that it showed before.
     pub(super) async fn note_not_found_orders(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
+        self.store.forget_found_orders(&self.shop).await?;
         let missing = self.store.not_found_orders(&self.shop).await?;
-        let Some(missing) = missing.filter(|missing| missing.count >= NOT_FOUND_FROM) else {
+        let Some(missing) = missing.filter(|missing| missing.count >= REPORTED_FROM) else {
             return Ok(());
         };
         let store = &self.store;

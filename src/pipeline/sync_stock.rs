@@ -23,6 +23,8 @@ use crate::store::{SourceState, Store};
 
 /// A file that has not changed for this long is complete.
 const STABLE_FOR: Duration = Duration::from_secs(1);
+/// Nothing takes longer to write a file of the largest size: one that still changes then may never be complete.
+const CHANGES_FOR_MAX: Duration = Duration::from_mins(2);
 
 /// Reads a supplier's token, or says why there is none.
 pub type TokenOf = Box<dyn Fn() -> Result<SecretString, String> + Send + Sync>;
@@ -76,6 +78,8 @@ pub struct Feeds {
 struct Seen {
     /// Its last state, and since when (ticks).
     last: Option<(FileState, Duration)>,
+    /// Since when it changes (ticks): it was not seen complete since.
+    changes_since: Option<Duration>,
     /// Its state when it was last imported or refused.
     done: Option<FileState>,
 }
@@ -283,3 +287,12 @@ async fn run_until_complete(feeds: &Feeds, only: Option<&str>) -> Result<Report,
 
 /// Most checks of a file that keeps changing.
 const CHECKS_MAX: u32 = 30;
+
+fn still_changing(file: &std::path::Path) -> String {
+    format!(
+        "{} has been changing for more than {} minutes, and a file is read once it is complete: write it under another \
+         name, then rename it (mv)",
+        file.display(),
+        CHANGES_FOR_MAX.as_secs() / 60
+    )
+}

@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader, BufWriter, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::sync::{LazyLock, OnceLock};
+use std::sync::{LazyLock, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, setrlimit};
@@ -34,6 +34,9 @@ const QUESTION_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Whether files are read in a child process: set once, by the program whose child it is.
 static ENABLED: OnceLock<()> = OnceLock::new();
+
+/// Held while a child reads: however many sources there are, one file at a time takes memory.
+static READING: Mutex<()> = Mutex::new(());
 
 /// From now on files are read in a child process. Programs that embed this library read them themselves.
 pub fn read_in_child() {
@@ -79,6 +82,7 @@ pub fn read(
         how: how.clone(),
         moments,
     };
+    let _one_at_a_time = READING.lock().unwrap_or_else(PoisonError::into_inner);
     ask(&question, bytes).unwrap_or_else(|what| {
         Err(SourceError {
             has_ended_reader: true,
@@ -218,6 +222,8 @@ fn confined_answer() -> std::io::Result<()> {
         .take(QUESTION_BYTES_MAX)
         .read_line(&mut line)?;
     let question: Question = serde_json::from_str(&line)?;
+    // Where memory is short, the kernel ends this process and not the daemon. Not every system has this file.
+    let _ = crate::files::end_first_where_memory_is_short();
     // Read from the system's files while they can be opened.
     LazyLock::force(&ALMATY);
     confine(memory(&question.how))?;

@@ -119,41 +119,50 @@ impl Store {
         Ok(noted.is_none())
     }
 
-    /// The orders that are still not found. Rows of orders that were seen since are deleted.
+    /// The orders that are still not found.
     pub async fn not_found_orders(
         &self,
         shop: &ShopName,
     ) -> Result<Option<NotFoundOrders>, StoreError> {
         let mut reader = self.read().await?;
-        let rows: Vec<(String, i64, i64, i64)> = sqlx::query_as(
-            "SELECT n.order_id, n.since, n.last_at, o.seen_at FROM orders_not_found n
-             JOIN orders o ON o.shop = n.shop AND o.id = n.order_id WHERE n.shop = ?",
+        let (count, since): (i64, Option<i64>) = sqlx::query_as(
+            "SELECT COUNT(*), MIN(n.since) FROM orders_not_found n
+             JOIN orders o ON o.shop = n.shop AND o.id = n.order_id WHERE n.shop = ? AND n.last_at >= o.seen_at",
+        )
+        .bind(shop.as_str())
+        .fetch_one(&mut *reader)
+        .await?;
+        let found = |since| {
+            Ok(NotFoundOrders {
+                count: count.unsigned_abs(),
+                since: at(since)?,
+            })
+        };
+        since.map(found).transpose()
+    }
+
+    /// Deletes the rows of orders that were seen since.
+    pub async fn forget_found_orders(&self, shop: &ShopName) -> Result<(), StoreError> {
+        let mut reader = self.read().await?;
+        let seen: Vec<String> = sqlx::query_scalar(
+            "SELECT n.order_id FROM orders_not_found n
+             JOIN orders o ON o.shop = n.shop AND o.id = n.order_id WHERE n.shop = ? AND n.last_at < o.seen_at",
         )
         .bind(shop.as_str())
         .fetch_all(&mut *reader)
         .await?;
         drop(reader);
-        let (missing, seen): (Vec<_>, Vec<_>) = rows
-            .into_iter()
-            .partition(|(_, _, last_at, seen_at)| last_at >= seen_at);
-        if !seen.is_empty() {
-            let mut tx = self.write().await?;
-            for (order, ..) in seen {
-                sqlx::query("DELETE FROM orders_not_found WHERE shop = ? AND order_id = ?")
-                    .bind(shop.as_str())
-                    .bind(order)
-                    .execute(tx.conn()?)
-                    .await?;
-            }
-            tx.commit().await?;
+        if seen.is_empty() {
+            return Ok(());
         }
-        let since = missing.iter().map(|(_, since, ..)| *since).min();
-        let found = |since| {
-            Ok(NotFoundOrders {
-                count: missing.len() as u64,
-                since: at(since)?,
-            })
-        };
-        since.map(found).transpose()
+        let mut tx = self.write().await?;
+        for order in seen {
+            sqlx::query("DELETE FROM orders_not_found WHERE shop = ? AND order_id = ?")
+                .bind(shop.as_str())
+                .bind(order)
+                .execute(tx.conn()?)
+                .await?;
+        }
+        tx.commit().await
     }
 }

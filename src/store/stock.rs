@@ -11,6 +11,7 @@ use crate::crash_point::crash_point;
 use crate::domain::collapse::{Fall, collapses};
 use crate::domain::facts::Collapse;
 use crate::domain::ids::Sku;
+use crate::domain::near_sku::look;
 use crate::domain::stock::{ImportReport, Semantics};
 use crate::domain::stock_import::{Before, Known, Other, Own, Place, Put};
 use crate::domain::stock_ledger::Listing;
@@ -221,11 +222,15 @@ async fn for_each_level(
     Ok(())
 }
 
-/// All SKUs that have a level.
-pub(crate) async fn listed_skus(
+pub(crate) const SKUS_THAT_LOOK: &str =
+    "SELECT DISTINCT sku FROM stock WHERE look IN (SELECT value FROM json_each(?)) ORDER BY sku";
+
+/// The SKUs that have a level and one of these looks.
+pub(crate) async fn skus_that_look(
     connection: &mut SqliteConnection,
+    looks: &[String],
 ) -> Result<Vec<String>, StoreError> {
-    let listed = sqlx::query_scalar("SELECT DISTINCT sku FROM stock ORDER BY sku");
+    let listed = sqlx::query_scalar(SKUS_THAT_LOOK).bind(json!(looks).to_string());
     Ok(listed.fetch_all(connection).await?)
 }
 
@@ -263,8 +268,8 @@ pub(crate) async fn insert_import(
 
 // WHERE true, so that ON is not taken for a join's.
 const PUT: &str = "
-INSERT INTO stock (sku, warehouse, source, on_hand, as_of, import_id, first_import, fell_in, at_least)
-SELECT value ->> 0, value ->> 1, ?3, value ->> 2, value ->> 3, ?2, value ->> 4, value ->> 5, value ->> 6
+INSERT INTO stock (sku, warehouse, source, on_hand, as_of, import_id, first_import, fell_in, at_least, look)
+SELECT value ->> 0, value ->> 1, ?3, value ->> 2, value ->> 3, ?2, value ->> 4, value ->> 5, value ->> 6, value ->> 7
 FROM json_each(?1) WHERE true
 ON CONFLICT (sku, warehouse, source) DO UPDATE SET on_hand = excluded.on_hand, as_of = excluded.as_of,
   import_id = excluded.import_id, first_import = excluded.first_import, fell_in = excluded.fell_in,
@@ -285,7 +290,8 @@ pub(crate) async fn put(
             put.as_of,
             put.first_import,
             put.fell_in,
-            i64::from(put.is_at_least)
+            i64::from(put.is_at_least),
+            look(sku)
         ])
     });
     let rows: Vec<_> = rows.collect();

@@ -9,6 +9,7 @@
 
 mod al_style;
 mod answer;
+mod command_words;
 mod commands;
 mod control;
 mod customer;

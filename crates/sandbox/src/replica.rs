@@ -41,6 +41,20 @@ fn share(number: u64, text: &str) -> f64 {
 }
 
 impl World {
+    /// The order with this id as a reading sees it.
+    pub(super) fn seen(&self, id: &str, reading: &Reading) -> Option<&Order> {
+        let index = self.by_id.get(id).copied()?;
+        reading.of(&self.orders[index])
+    }
+
+    /// The order with this id, if the merchant can see it yet.
+    pub(super) fn visible(&self, id: &str, now: Timestamp) -> Option<usize> {
+        self.by_id
+            .get(id)
+            .copied()
+            .filter(|index| self.orders[*index].visible_at <= now)
+    }
+
     /// What the present request sees.
     pub(super) fn reading(&self, now: Timestamp) -> Reading {
         let replicas = &self.settings.replicas;

@@ -16,7 +16,6 @@ use super::{
     order::{Order, OrderSeed},
     products::Products,
     render,
-    replica::Reading,
     route::{CODE_FILTER, Call, EndpointKind, WriteKind},
     script::Script,
     settings::Settings,
@@ -222,20 +221,6 @@ impl World {
 
     pub(super) fn index(&self, code: &str) -> Option<usize> {
         self.by_code.get(code).copied()
-    }
-
-    /// The order with this id as a reading sees it.
-    pub(super) fn seen(&self, id: &str, reading: &Reading) -> Option<&Order> {
-        let index = self.by_id.get(id).copied()?;
-        reading.of(&self.orders[index])
-    }
-
-    /// The order with this id, if the merchant can see it yet.
-    pub(super) fn visible(&self, id: &str, now: Timestamp) -> Option<usize> {
-        self.by_id
-            .get(id)
-            .copied()
-            .filter(|index| self.orders[*index].visible_at <= now)
     }
 
     fn about(&self, call: &Call, request: &Request) -> Option<usize> {

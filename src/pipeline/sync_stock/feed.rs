@@ -7,8 +7,8 @@ use std::path::Path;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
+use super::{CHANGES_FOR_MAX, FileState, Outcome, Place, STABLE_FOR, Seen, Source};
 use super::{Feeds, StageError};
-use super::{FileState, Outcome, Place, STABLE_FOR, Seen, Source};
 use crate::domain::stock::ImportReport;
 use crate::domain::stock::StockRow;
 use crate::domain::stock_import::Scope;
@@ -160,6 +160,7 @@ async fn watched(
         let before = *seen;
         if before.last.is_none_or(|(last, _)| last != state) {
             seen.last = Some((state, now));
+            seen.changes_since = before.changes_since.or(Some(now));
         }
         before
     });
@@ -179,6 +180,10 @@ async fn watched(
         last.is_some_and(|(_, since)| now.saturating_sub(since) >= STABLE_FOR)
     };
     if !is_stable(&seen) {
+        let since = seen.changes_since.unwrap_or(now);
+        if now.saturating_sub(since) >= CHANGES_FOR_MAX {
+            return Err(ReadError::Unreadable(super::still_changing(file)).into());
+        }
         return Err(Nothing::NotYet { soon: true });
     }
     let whole = read_regular(file, most).map_err(|error| lost(&error))?;
@@ -188,7 +193,10 @@ async fn watched(
     let modified = Timestamp::try_from(state.1).unwrap_or_else(|_| feeds.clock.now());
     let read = take(feeds, source, (whole.bytes, file, modified), known).await;
     if !matches!(read, Err(Nothing::NotYet { .. })) {
-        feeds.seen(&source.name, |seen| seen.done = Some(state));
+        feeds.seen(&source.name, |seen| {
+            seen.done = Some(state);
+            seen.changes_since = None;
+        });
     }
     read
 }

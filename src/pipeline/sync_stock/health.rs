@@ -49,7 +49,11 @@ pub(super) async fn note(
             judged.or_else(|| check.doubts.clone().map(doubtful))
         }
     };
-    let same = was.map(|(_, trouble)| &trouble.code) == now.as_ref().map(|(t, _)| &t.code);
+    let same = match (was.map(|(_, trouble)| trouble), now.as_ref()) {
+        // The same mistake is reported once, and each other one.
+        (Some(was), Some((now, _))) if is_of_content(now) => was == now,
+        (was, now) => was.map(|t| &t.code) == now.map(|(t, _)| &t.code),
+    };
     if !same {
         log_change(source, was.map(|(_, trouble)| trouble), now.as_ref());
     }
@@ -81,6 +85,10 @@ fn doubtful(problem: String) -> TroubleWithHint {
 fn still_doubtful(was: Option<&(Timestamp, Trouble)>) -> Option<TroubleWithHint> {
     let (_, trouble) = was.filter(|(_, trouble)| trouble.code == "S006")?;
     Some(doubtful(trouble.problem.clone()))
+}
+
+fn is_of_content(trouble: &Trouble) -> bool {
+    trouble.code == "S001"
 }
 
 fn is_of_reading(trouble: &Trouble) -> bool {

@@ -136,6 +136,13 @@ impl Desk {
         assert!(self.server.world().place(order));
     }
 
+    /// Tells the sandbox what happens.
+    pub(crate) fn tell(&self, commands: &str) {
+        let mut world = self.server.world();
+        let told = world.carry_out_commands(commands, Clock::System.now());
+        told.unwrap();
+    }
+
     pub(crate) async fn stock(&self, text: &str) {
         self.write("stock.csv", text);
         self.qabyl(&["stock", "import", "stock.csv"]).await.ok();

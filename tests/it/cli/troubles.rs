@@ -67,6 +67,21 @@ async fn a_trouble_in_the_database_is_named(#[case] statement: &str, #[case] wor
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn orders_that_kaspi_knows_no_more_are_named_with_their_question() {
+    let desk = desk().await;
+    for code in ["900000011", "900000012"] {
+        desk.place(code, "A", 1);
+    }
+    desk.qabyl(&["once", "--check"]).await.ok();
+    desk.tell("forget all");
+    desk.qabyl(&["once"]).await;
+    is_named(&desk, &["K405", "none of 3 orders", "right shop's token"]).await;
+    desk.tell("recall all");
+    desk.qabyl(&["once"]).await;
+    desk.qabyl(&["status", "--check"]).await.ok();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_others_can_read_is_named() {
     let desk = desk().await;
     let open = std::fs::Permissions::from_mode(0o644);
