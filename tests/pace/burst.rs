@@ -35,9 +35,9 @@ async fn at_the_start(include_support: IncludeSupport) -> f64 {
 async fn a_hundred_orders_are_accepted_within_seconds() {
     // The gate runs beside other work; `just pace` asserts the figures themselves.
     let took = at_the_start(IncludeSupport::Yes).await;
-    assert!(took < 9.0, "{took}");
+    assert!(took < 20.0, "{took}");
     let took = at_the_start(IncludeSupport::Ignored).await;
-    assert!(took < 13.0, "{took}");
+    assert!(took < 20.0, "{took}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

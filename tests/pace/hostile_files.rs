@@ -291,6 +291,7 @@ async fn refused(size: Size, within: f64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes: just pace"]
 async fn hostile_files_are_refused_while_orders_are_accepted() {
     refused(Size::Small, 200.0).await;
 }

@@ -100,6 +100,7 @@ async fn found(limit: f64, until: f64) {
 
 /// A short one for the gate, with slack: the others say what holds.
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes a minute: just pace"]
 async fn a_hidden_limit_is_found() {
     let span = (30.0, 60.0, 5.0);
     let run = busy(limited(Limit::refusing(5.0)), &[span], "").await;
