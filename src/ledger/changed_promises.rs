@@ -35,7 +35,11 @@ pub(crate) async fn follow_order(
     let kept = reservations::kept_of(tx, shop, &order.id).await?;
     let reading = at_its_point(tx, order, &kept).await?;
     let change = (Changed::Point, asked_at);
-    count_reading(tx, shop, order, (kept, &reading), change, now).await
+    count_reading(tx, shop, order, (kept, &reading), change, now).await?;
+    if mutant("r9_moved_point_is_believed") {
+        settle_point(tx, shop, order, asked_at, now).await?;
+    }
+    Ok(())
 }
 
 /// Another reading shows the pickup point that the order moved to: its promises are taken from there alone.

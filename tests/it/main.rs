@@ -44,6 +44,7 @@ mod stock_files;
 mod stock_life;
 mod surface;
 mod tidy;
+mod true_shelf;
 mod unclear_statuses;
 mod unreadable_orders;
 mod wording;

@@ -28,6 +28,7 @@
 mod actions;
 mod broken;
 mod calm;
+mod fortnight;
 mod kaspi;
 mod model;
 mod monitors;

@@ -7,6 +7,6 @@ mod interlocks;
 mod kits;
 mod loader;
 mod mistakes;
-mod properties;
+pub(crate) mod properties;
 mod scenarios;
 mod schedule;

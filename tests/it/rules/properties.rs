@@ -260,7 +260,7 @@ fn accepts(facts: &Facts, policy: &Policy) -> bool {
 
 /// Cases of each property; `QABYL_PROPERTY_CASES=100000` takes minutes.
 #[expect(clippy::disallowed_methods, reason = "the size of a test run")]
-fn cases() -> ProptestConfig {
+pub(crate) fn cases() -> ProptestConfig {
     let cases = std::env::var("QABYL_PROPERTY_CASES");
     ProptestConfig::with_cases(cases.map_or(2_000, |cases| cases.parse().unwrap()))
 }
@@ -297,6 +297,50 @@ proptest! {
             }
         }
         prop_assert!(accepts(&full, &policy) || !accepts(&less, &policy));
+    }
+
+    /// Units in doubt, an order that no promise counts, a shop that was never read: none of them is a reason to act.
+    #[test]
+    fn doubt_that_is_added_never_acts(
+        facts in orders(),
+        doubts in vec((0..4_i64, 0..4_i64, 0..4_i64, prop::bool::weighted(0.1)), 6),
+        unread in prop::bool::weighted(0.2),
+        rules in prop::sample::select(shipped()),
+        at_deadline in at_deadlines(),
+    ) {
+        let mut facts = facts;
+        if let LinesFacts::Known(lines) = &mut facts.lines {
+            for line in lines {
+                if let LineStock::Known(level) = &mut line.stock {
+                    // Figures that contradict each other are held: what explains the contradiction ends that.
+                    let most = level.on_hand.max(0) + level.returned;
+                    level.reserved_confirmed = level.reserved_confirmed.min(most);
+                }
+            }
+        }
+        let policy = under(rules, at_deadline);
+        let mut doubted = facts.clone();
+        if let LinesFacts::Known(lines) = &mut doubted.lines {
+            for (line, (taken, besides, promised, unbounded)) in lines.iter_mut().zip(doubts) {
+                if let LineStock::Known(level) = &mut line.stock {
+                    let promised = promised.min(level.reserved_confirmed);
+                    level.reserved_confirmed -= promised;
+                    level.reserved_pending += promised + taken;
+                    level.returned += besides;
+                    level.is_unbounded |= unbounded;
+                }
+            }
+        }
+        if unread {
+            doubted.shop_facts.evidence.unread_shops = vec![ShopName::new("second").unwrap()];
+        }
+        let acts = |facts: &Facts| {
+            let verdict = decide(facts, &policy, now()).verdict;
+            let acts = matches!(verdict, Verdict::Accept | Verdict::Cancel { .. });
+            acts.then_some(verdict)
+        };
+        let (before, after) = (acts(&facts), acts(&doubted));
+        prop_assert!(after.is_none() || after == before, "{before:?}, then {after:?}");
     }
 
     #[test]
