@@ -15,6 +15,7 @@ use super::args::Demo;
 use super::{Done, FAILED, orders, say, table};
 use crate::clock::Clock;
 use crate::config::{Config, Limit, Sources};
+use crate::domain::action::State;
 use crate::domain::ids::Sku;
 use crate::domain::stock::{OnHand, StockRow};
 use crate::runtime::build::{self, ShopParts};
@@ -207,7 +208,7 @@ fn summary(views: &[OrderView], server: &Server) -> bool {
             .filter(|view| {
                 view.actions
                     .iter()
-                    .any(|a| a.kind == kind && a.state == "confirmed")
+                    .any(|a| a.kind.word() == kind && a.state == State::Confirmed)
             })
             .map(|view| view.order.code.as_str().to_owned())
             .collect()

@@ -160,16 +160,15 @@ fn possible_text(level: &Level) -> String {
 }
 
 fn write_action(out: &mut String, action: &ActionView) {
-    let reason = action
-        .reason
-        .as_ref()
-        .map_or_else(String::new, |reason| format!(" ({reason})"));
-    let _ = writeln!(out, "  {}{reason}: {}", action.kind, action.state);
+    let reason = action.kind.reason();
+    let reason = reason.map_or_else(String::new, |reason| format!(" ({})", reason.as_str()));
+    let (kind, state) = (action.kind.word(), action.state.as_str());
+    let _ = writeln!(out, "  {kind}{reason}: {state}");
     for attempt in &action.attempts {
-        let answer = match (&attempt.outcome, &attempt.detail) {
+        let answer = match (attempt.outcome, &attempt.detail) {
             (None, _) => "no answer yet".to_owned(),
-            (Some(outcome), None) => outcome.clone(),
-            (Some(outcome), Some(detail)) => format!("{outcome}: {detail}"),
+            (Some(outcome), None) => outcome.word().to_owned(),
+            (Some(outcome), Some(detail)) => format!("{}: {detail}", outcome.word()),
         };
         let _ = writeln!(
             out,

@@ -10,6 +10,7 @@ use super::args::{Format, OneOrder, OrdersList};
 use super::{Done, Failure, NEEDS_PERSON, complain, open, say, table, troubles};
 use crate::clock::Clock;
 use crate::config::{Config, Loaded};
+use crate::domain::action::OutcomeKind;
 use crate::domain::calendar::{self, left_words};
 use crate::domain::facts::{Facts, LineFacts, LinesFacts};
 use crate::domain::order::Order;
@@ -153,7 +154,7 @@ pub(super) fn standing(view: &OrderView) -> String {
             .as_ref()
             .is_none_or(|d| matches!(d.decision.verdict.word(), "accept" | "cancel"))
     {
-        return format!("{} {}", action.kind, action.state);
+        return format!("{} {}", action.kind.word(), action.state.as_str());
     }
     match &view.decision {
         Some(decision) if view.order.awaits_merchant() => {
@@ -294,12 +295,12 @@ pub(super) fn as_json(view: &OrderView, deadline: &Deadline) -> Value {
                 .map(|a| {
                     json!({
                         "n": a.n, "begun_at": a.begun_at, "ended_at": a.ended_at,
-                        "outcome": a.outcome, "detail": a.detail,
+                        "outcome": a.outcome.map(OutcomeKind::word), "detail": a.detail,
                     })
                 })
                 .collect();
             json!({
-                "action": action.kind, "reason": action.reason, "state": action.state,
+                "action": action.kind.word(), "reason": action.kind.reason(), "state": action.state.as_str(),
                 "made_at": action.made_at, "due_at": action.due_at, "closed_at": action.closed_at,
                 "why": action.why, "attempts": attempts,
             })

@@ -40,6 +40,14 @@ impl Kind {
             Self::Cancel { .. } => "cancel",
         }
     }
+
+    /// Why, for a cancel.
+    pub const fn reason(&self) -> Option<CancelReason> {
+        match self {
+            Self::Accept => None,
+            Self::Cancel { reason, .. } => Some(*reason),
+        }
+    }
 }
 
 /// The name of an action's state; the words are those of the table's CHECK.

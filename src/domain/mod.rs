@@ -35,6 +35,7 @@ pub mod policy;
 pub mod reconcile;
 pub mod replay;
 pub mod reservation;
+pub mod retention;
 pub mod reverted;
 pub mod rules;
 pub mod schedule;

@@ -14,8 +14,9 @@ use crate::domain::evidence::{Evidence, Gap, Unaccounted, Use};
 use crate::domain::hold::HoldCause;
 use crate::domain::ids::ShopName;
 use crate::domain::notice::{self, Notice};
+use crate::domain::order::{State, Status};
 use crate::mutant::mutant;
-use crate::store::{Store, StoreError, WriteTx, attempts, ms, orders, shop_identity};
+use crate::store::{Store, StoreError, WriteTx, actions, attempts, orders, shop_identity};
 
 /// A POST that may now be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +59,7 @@ pub struct Ended {
 fn evidence_needed(due: &Due) -> Option<Use> {
     if due.by_person || due.kind != Kind::Accept || due.order.pre_order {
         None
-    } else if due.attempts == 0 {
+    } else if due.attempts() == 0 {
         Some(Use::FirstAttempt {
             decided_at: due.made_at,
         })
@@ -87,19 +88,17 @@ async fn evidence_about(
 }
 
 async fn still_due(tx: &mut WriteTx<'_>, due: &Due, now: Timestamp) -> Result<bool, StoreError> {
-    let found: Option<i64> = sqlx::query_scalar(
-        "SELECT a.id FROM actions a JOIN orders o ON o.shop = a.shop AND o.id = a.order_id
-         WHERE a.id = ? AND a.state = ? AND a.attempts = ? AND a.due_at <= ?
-           AND ((o.state = 'NEW' AND o.status = 'APPROVED_BY_BANK')
-             OR (a.origin = 'person' AND a.kind = 'cancel' AND o.status = 'ACCEPTED_BY_MERCHANT'))",
+    let stored = actions::load(tx, due.action).await?;
+    let order: Option<(String, String)> = sqlx::query_as(
+        "SELECT o.state, o.status FROM actions a JOIN orders o ON o.shop = a.shop AND o.id = a.order_id
+         WHERE a.id = ?",
     )
     .bind(due.action)
-    .bind(due.state.as_str())
-    .bind(due.attempts)
-    .bind(ms(now))
     .fetch_optional(tx.conn()?)
     .await?;
-    Ok(found.is_some())
+    Ok(order.is_some_and(|(state, status)| {
+        due.is_still_due(&stored, (&State::from(state), &Status::from(status)), now)
+    }))
 }
 
 async fn begin(

@@ -6,13 +6,13 @@ use jiff::Timestamp;
 use serde_json::json;
 use sqlx::FromRow;
 
-use super::due_actions::kind_of;
 use super::facts::stored_lines;
 use crate::domain::candidate::{NewestList, Sent, Waiting};
 use crate::domain::decision::Decision;
 use crate::domain::facts::ShortageSeen;
 use crate::domain::ids::ShopName;
 use crate::domain::order::{Line, Lines, Order};
+use crate::store::actions::parse_kind;
 use crate::store::orders::{parse_line, parse_order};
 use crate::store::page::Page;
 use crate::store::unaccounted::lines_state;
@@ -196,7 +196,7 @@ async fn sent(tx: &mut WriteTx<'_>, rows: &[Row]) -> Result<HashMap<String, Sent
         .await?;
     let mut sent: HashMap<String, Sent> = HashMap::new();
     for (code, kind, reason, comment) in actions {
-        let by = Sent::by(&kind_of(&kind, reason.as_deref(), comment.as_deref())?);
+        let by = Sent::by(&parse_kind(&kind, reason.as_deref(), comment)?);
         let all = sent.entry(code).or_insert(by);
         *all = all.and(by);
     }

@@ -3,11 +3,11 @@
 use jiff::Timestamp;
 use sqlx::FromRow;
 
-use crate::domain::action::{Kind, OutcomeKind, State as ActionState};
+use crate::domain::action::{Action, Kind, OutcomeKind};
 use crate::domain::ids::ShopName;
-use crate::domain::order::{Order, Status};
-use crate::domain::verdict::CancelReason;
-use crate::store::actions::parse_state;
+use crate::domain::order::{Order, State, Status};
+use crate::store::actions::{FieldsRow, parse_kind};
+use crate::store::attempts::parse_outcome;
 use crate::store::orders::parse_order;
 use crate::store::{Store, StoreError, at, ms};
 
@@ -22,10 +22,8 @@ pub struct Due {
     pub order: Order,
     /// What is asked.
     pub kind: Kind,
-    /// Its state.
-    pub state: ActionState,
-    /// POSTs that left, or may have left.
-    pub attempts: u32,
+    /// Where it stands.
+    pub stored: Action,
     /// Whether a person asked for it.
     pub by_person: bool,
     /// Whether that person knew that the order was accepted.
@@ -40,6 +38,33 @@ pub struct Due {
     pub counted: u32,
 }
 
+impl Due {
+    /// POSTs that left, or may have left.
+    pub const fn attempts(&self) -> u32 {
+        self.stored.attempts()
+    }
+
+    /// Whether a POST of it may still leave: the action is what it was when it became due, and its order waits for it.
+    pub(crate) fn is_still_due(
+        &self,
+        now: &Action,
+        order: (&State, &Status),
+        at: Timestamp,
+    ) -> bool {
+        let is_same =
+            now.state() == self.stored.state() && now.attempts() == self.stored.attempts();
+        let is_due = now.due_at().is_some_and(|due| due <= at);
+        let is_awaited = match order {
+            (State::New, Status::ApprovedByBank) => true,
+            (_, Status::AcceptedByMerchant) => {
+                self.by_person && matches!(self.kind, Kind::Cancel { .. })
+            }
+            _ => false,
+        };
+        is_same && is_due && is_awaited
+    }
+}
+
 #[derive(FromRow)]
 struct Row {
     id: i64,
@@ -48,8 +73,8 @@ struct Row {
     kind: String,
     reason: Option<String>,
     comment: Option<String>,
-    state: String,
-    attempts: i64,
+    #[sqlx(flatten)]
+    fields: FieldsRow,
     origin: String,
     made_at: i64,
     listed_at: Option<i64>,
@@ -58,8 +83,8 @@ struct Row {
 }
 
 pub(crate) const DUE: &str = "
-SELECT a.id, a.decision_id, o.body, a.kind, a.reason, a.comment, a.state, a.attempts, a.origin, a.made_at, o.listed_at,
-  d.facts ->> '$.order.status' AS decided_status,
+SELECT a.id, a.decision_id, o.body, a.kind, a.reason, a.comment, a.state, a.attempts,
+  a.due_at, a.needs_person, a.closed_at, a.why, a.origin, a.made_at, o.listed_at, d.facts ->> '$.order.status' AS decided_status,
   (SELECT json_group_array(outcome ORDER BY n) FROM attempts t WHERE t.action_id = a.id) AS outcomes
 FROM actions a JOIN orders o ON o.shop = a.shop AND o.id = a.order_id
 JOIN decisions d ON d.id = a.decision_id
@@ -75,16 +100,15 @@ pub(crate) const UNCONFIRMED: &str = "
 SELECT COUNT(*) FROM actions INDEXED BY actions_due
 WHERE shop = ? AND state IN ('pending', 'sent', 'unknown') AND state <> 'pending'";
 
-fn due(row: &Row) -> Result<Due, StoreError> {
+fn due(row: Row) -> Result<Due, StoreError> {
     let outcomes = outcomes(&row.outcomes)?;
     let counted = outcomes.iter().flatten().filter(|outcome| outcome.counts());
     Ok(Due {
         action: row.id,
         decision: row.decision_id,
         order: parse_order(&row.body)?,
-        kind: kind_of(&row.kind, row.reason.as_deref(), row.comment.as_deref())?,
-        state: parse_state(&row.state)?,
-        attempts: u32::try_from(row.attempts).unwrap_or(u32::MAX),
+        kind: parse_kind(&row.kind, row.reason.as_deref(), row.comment)?,
+        stored: row.fields.action()?,
         by_person: row.origin == "person",
         cancels_accepted_order: cancels_accepted_order(
             Some(&row.origin),
@@ -101,28 +125,8 @@ fn due(row: &Row) -> Result<Due, StoreError> {
 fn outcomes(words: &str) -> Result<Vec<Option<OutcomeKind>>, StoreError> {
     let words: Vec<Option<String>> = serde_json::from_str(words)
         .map_err(|_| StoreError::corrupt("outcomes of an action", words))?;
-    let outcome = |word: Option<String>| {
-        let parse = |word: String| {
-            OutcomeKind::parse(&word).ok_or_else(|| StoreError::corrupt("an outcome", word))
-        };
-        word.map(parse).transpose()
-    };
+    let outcome = |word: Option<String>| word.as_deref().map(parse_outcome).transpose();
     words.into_iter().map(outcome).collect()
-}
-
-pub(crate) fn kind_of(
-    kind: &str,
-    reason: Option<&str>,
-    comment: Option<&str>,
-) -> Result<Kind, StoreError> {
-    match (kind, reason.and_then(CancelReason::parse)) {
-        ("accept", None) => Ok(Kind::Accept),
-        ("cancel", Some(reason)) => Ok(Kind::Cancel {
-            reason,
-            comment: comment.unwrap_or_default().to_owned(),
-        }),
-        _ => Err(StoreError::corrupt("an action", kind)),
-    }
 }
 
 /// Whether a person asked for an action knowing that its order was accepted: `decided_status` is the status it
@@ -146,7 +150,7 @@ impl Store {
             .bind(limit)
             .fetch_all(&mut *reader)
             .await?;
-        rows.iter().map(due).collect()
+        rows.into_iter().map(due).collect()
     }
 
     /// When the next live action is due; `None` when there is none.

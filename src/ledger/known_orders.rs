@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::json;
 use sqlx::FromRow;
 
-use super::due_actions::{cancels_accepted_order, kind_of};
+use super::due_actions::cancels_accepted_order;
 use crate::domain::action::Action;
 use crate::domain::availability::Changed;
 use crate::domain::ids::ShopName;
@@ -13,7 +13,7 @@ use crate::domain::order::Status;
 use crate::domain::reconcile::{self, LiveAction};
 use crate::domain::reservation::{self, Counts};
 use crate::domain::unaccounted::LinesState;
-use crate::store::actions::FieldsRow;
+use crate::store::actions::{FieldsRow, parse_kind};
 use crate::store::unaccounted::lines_state;
 use crate::store::{StoreError, WriteTx, orders};
 
@@ -132,7 +132,7 @@ pub(crate) fn live(row: &Known) -> Result<Option<(i64, Action, LiveAction)>, Sto
     };
     let stored = stored.action()?;
     let live = LiveAction {
-        kind: kind_of(kind, row.reason.as_deref(), row.comment.as_deref())?,
+        kind: parse_kind(kind, row.reason.as_deref(), row.comment.clone())?,
         state: stored.state(),
         attempted: stored.attempts() > 0,
         cancels_accepted_order: cancels_accepted_order(

@@ -1,6 +1,8 @@
 //! Where promised goods are taken from: a level that is listed for the first time, for a pickup point
 //! of its own perhaps, takes over the promises that were made before it was listed.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use serde_json::json;
 use sqlx::FromRow;
@@ -23,6 +25,41 @@ struct Row {
     is_changed: bool,
 }
 
+/// Promises of these SKUs that a level of theirs may still count: the open ones, and those closed since the oldest count.
+async fn counted(tx: &mut WriteTx<'_>, skus: &[&str]) -> Result<Vec<i64>, StoreError> {
+    let names = json!(skus).to_string();
+    let counts: Vec<(String, Option<i64>)> = sqlx::query_as(
+        "SELECT sku, MIN(as_of) FROM stock WHERE sku IN (SELECT value FROM json_each(?)) GROUP BY sku",
+    )
+    .bind(&names)
+    .fetch_all(tx.conn()?)
+    .await?;
+    let counts: HashMap<String, i64> = counts
+        .into_iter()
+        .filter_map(|(sku, at)| Some((sku, at?)))
+        .collect();
+    // Each part by its own index.
+    let promises: Vec<(i64, String, Option<i64>)> = sqlx::query_as(
+        "SELECT id, sku, closed_at FROM reservations
+         WHERE state <> 'released' AND sku IN (SELECT value FROM json_each(?1))
+         UNION ALL
+         SELECT id, sku, closed_at FROM reservations
+         WHERE state = 'released' AND sku IN (SELECT value FROM json_each(?1))",
+    )
+    .bind(&names)
+    .fetch_all(tx.conn()?)
+    .await?;
+    let counts = |(_, sku, closed_at): &(i64, String, Option<i64>)| match closed_at {
+        None => true,
+        Some(closed_at) => counts.get(sku).is_some_and(|counted| closed_at > counted),
+    };
+    Ok(promises
+        .into_iter()
+        .filter(counts)
+        .map(|(id, ..)| id)
+        .collect())
+}
+
 /// Promises of these SKUs, listed somewhere for the first time, are taken from where their orders leave.
 /// Those of goods that left or were given back count against a level too, until it is newer.
 pub(crate) async fn move_to_pickup_point(
@@ -34,15 +71,11 @@ pub(crate) async fn move_to_pickup_point(
         return Ok(());
     }
     let rows: Vec<Row> = sqlx::query_as(
-        "SELECT r.id, r.sku, r.warehouse, o.shop, o.body, r.changed IS NOT NULL AS is_changed FROM (
-           SELECT * FROM reservations WHERE state <> 'released' AND sku IN (SELECT value FROM json_each(?1))
-           UNION ALL
-           SELECT * FROM reservations WHERE state = 'released' AND sku IN (SELECT value FROM json_each(?1))) r
-         JOIN orders o ON o.shop = r.shop AND o.id = r.order_id
-         WHERE (r.closed_at IS NULL
-             OR r.closed_at > (SELECT MIN(s.as_of) FROM stock s WHERE s.sku = r.sku))",
+        "SELECT r.id, r.sku, r.warehouse, o.shop, o.body, r.changed IS NOT NULL AS is_changed
+         FROM json_each(?) j CROSS JOIN reservations r ON r.id = j.value
+         JOIN orders o ON o.shop = r.shop AND o.id = r.order_id ORDER BY j.key",
     )
-    .bind(json!(skus).to_string())
+    .bind(json!(counted(tx, skus).await?).to_string())
     .fetch_all(tx.conn()?)
     .await?;
     if rows.is_empty() {

@@ -77,7 +77,7 @@ pub(crate) async fn decide_again(
     // went to another order since, or off the shelf (I2).
     let doubt_max = recheck.policy.limits.doubt_max;
     let is_settled = due.kind == Kind::Accept
-        && if due.attempts > 0 {
+        && if due.attempts() > 0 {
             !is_in_doubt_for_long(tx, due, doubt_max, now).await?
         } else {
             fresh
@@ -116,7 +116,7 @@ pub(crate) async fn decide_again(
         // One that was sent can only wait; one that was not is decided again for any other reason.
         Verdict::Wait { until }
             if same_rule
-                && if due.attempts > 0 {
+                && if due.attempts() > 0 {
                     waits_only_for_readings && due.kind == Kind::Accept
                         || !is_in_doubt_for_long(tx, due, doubt_max, now).await?
                 } else {
@@ -157,7 +157,7 @@ async fn shortage(
     now: Timestamp,
 ) -> Result<Option<ShortageSeen>, StoreError> {
     let stored = tx.shortage(shop, &due.order.id).await?;
-    if due.attempts == 0 {
+    if due.attempts() == 0 {
         return Ok(stored);
     }
     let confirm_after = policy.limits.cancel_confirm_after.unwrap_or_default();
@@ -200,7 +200,7 @@ pub(crate) async fn withdraw(
     why: &str,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let end = if due.attempts > 0 {
+    let end = if due.attempts() > 0 {
         End::Refused
     } else {
         End::Superseded

@@ -6,10 +6,10 @@ use serde_json::json;
 use sqlx::FromRow;
 
 use crate::crash_point::crash_point;
-use crate::domain::action::{Action, Event, Fields, InvalidTransition, Origin, State};
+use crate::domain::action::{Action, Event, Fields, InvalidTransition, Kind, Origin, State};
 use crate::domain::ids::{OrderId, ShopName};
 use crate::domain::order::Order;
-use crate::domain::verdict::Verdict;
+use crate::domain::verdict::{CancelReason, Verdict};
 use crate::store::orders::parse_order;
 use crate::store::{Store, StoreError, WriteTx, at, ms};
 
@@ -116,6 +116,22 @@ pub(crate) struct FieldsRow {
     pub(crate) needs_person: bool,
     pub(crate) closed_at: Option<i64>,
     pub(crate) why: Option<String>,
+}
+
+/// What is asked of Kaspi, from its columns.
+pub(crate) fn parse_kind(
+    kind: &str,
+    reason: Option<&str>,
+    comment: Option<String>,
+) -> Result<Kind, StoreError> {
+    match (kind, reason.and_then(CancelReason::parse)) {
+        ("accept", None) => Ok(Kind::Accept),
+        ("cancel", Some(reason)) => Ok(Kind::Cancel {
+            reason,
+            comment: comment.unwrap_or_default(),
+        }),
+        _ => Err(StoreError::corrupt("an action", kind)),
+    }
 }
 
 /// The state of an action, from its word.

@@ -74,3 +74,8 @@ pub(crate) async fn delete_of(
            AND order_id IN (SELECT value FROM json_each(?)))";
     tx.execute_for(statement, shop, orders).await
 }
+
+/// What the answer to a POST proves, from its word.
+pub(crate) fn parse_outcome(word: &str) -> Result<OutcomeKind, StoreError> {
+    OutcomeKind::parse(word).ok_or_else(|| StoreError::corrupt("an outcome", word))
+}

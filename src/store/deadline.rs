@@ -37,7 +37,16 @@ struct Row {
     decision: Option<String>,
     verdict: Option<String>,
     near_reported: bool,
-    on_its_way: bool,
+    needs_person: Option<bool>,
+    is_denied: bool,
+    is_paused: bool,
+}
+
+impl Row {
+    /// Whether a live action of it goes on by itself: none does while its shop sends nothing.
+    fn is_on_its_way(&self) -> bool {
+        self.needs_person == Some(false) && !self.is_denied && !self.is_paused
+    }
 }
 
 /// Which of an order's two deadline events is reported.
@@ -58,17 +67,16 @@ impl DeadlineEvent {
     }
 }
 
-/// The columns of a [`Row`]. An action is not on its way while its shop sends nothing.
+/// The columns of a [`Row`].
 macro_rules! columns {
     () => {
         "
 SELECT o.body, o.held_cause, d.body AS decision, d.verdict,
   EXISTS (SELECT 1 FROM audit a WHERE a.shop = o.shop AND a.order_id = o.id
           AND a.event = 'order.deadline_near') AS near_reported,
-  EXISTS (SELECT 1 FROM actions a JOIN shops s ON s.name = a.shop WHERE a.shop = o.shop AND a.order_id = o.id
-          AND a.state IN ('pending', 'sent', 'unknown') AND a.needs_person = 0
-          AND s.denied_at IS NULL AND s.paused_at IS NULL) AS on_its_way
-FROM orders o
+  live.needs_person, s.denied_at IS NOT NULL AS is_denied, s.paused_at IS NOT NULL AS is_paused
+FROM orders o JOIN shops s ON s.name = o.shop
+LEFT JOIN actions live ON live.shop = o.shop AND live.order_id = o.id AND live.state IN ('pending', 'sent', 'unknown')
 LEFT JOIN decisions d ON d.id = (SELECT MAX(id) FROM decisions WHERE shop = o.shop AND order_id = o.id)
 WHERE o.shop = ?1 AND o.state = 'NEW' AND o.status = 'APPROVED_BY_BANK'"
     };
@@ -170,6 +178,6 @@ fn waiting(row: &Row) -> Result<Waiting, StoreError> {
         held,
         because: because(cause, decision.as_ref()),
         near_reported: row.near_reported,
-        on_its_way: row.on_its_way,
+        on_its_way: row.is_on_its_way(),
     })
 }

@@ -251,25 +251,28 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
-        let before: Option<Option<String>> =
-            sqlx::query_scalar("SELECT error_code FROM stock_sources WHERE name = ?")
+        let before: Option<(Option<String>, Option<i64>)> =
+            sqlx::query_as("SELECT error_code, failing_since FROM stock_sources WHERE name = ?")
                 .bind(name)
                 .fetch_optional(tx.conn()?)
                 .await?;
+        let (failed_with, failing_since) = before.unwrap_or_default();
+        let code = trouble.map(|trouble| trouble.code.as_str());
+        let is_same = failed_with.as_deref() == code;
+        let since = failing_since.filter(|_| is_same).unwrap_or_else(|| ms(now));
         sqlx::query(
             "INSERT INTO stock_sources (name, tried_at, failing_since, error_code, problem)
-             VALUES (?1, ?2, IIF(?3 IS NULL, NULL, ?2), ?3, ?4)
-             ON CONFLICT (name) DO UPDATE SET tried_at = ?2,
-               failing_since = IIF(?3 IS NULL, NULL, IIF(error_code IS ?3, failing_since, ?2)), error_code = ?3, problem = ?4",
+             VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (name) DO UPDATE SET tried_at = ?2, failing_since = ?3, error_code = ?4, problem = ?5",
         )
         .bind(name)
         .bind(ms(now))
-        .bind(trouble.map(|trouble| trouble.code.as_str()))
+        .bind(code.map(|_| since))
+        .bind(code)
         .bind(trouble.map(|trouble| trouble.problem.as_str()))
         .execute(tx.conn()?)
         .await?;
-        let code = trouble.map(|trouble| trouble.code.as_str());
-        if before.flatten().as_deref() != code {
+        if !is_same {
             let detail = json!({ "source": name, "code": code,
                 "problem": trouble.map(|trouble| trouble.problem.as_str()) });
             tx.audit_row(now, "qabyl", (None, None), "stock.source", detail);

@@ -81,15 +81,16 @@ pub(crate) async fn set_removed(
     removed_at: Option<Timestamp>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    sqlx::query(
-        "UPDATE shops SET removed_at = ?2, added_at = IIF(?2 IS NULL, COALESCE(added_at, ?3), added_at),
-           forgotten_at = IIF(?2 IS NULL, NULL, forgotten_at) WHERE name = ?1",
-    )
-    .bind(shop.as_str())
-    .bind(removed_at.map(ms))
-    .bind(ms(now))
-    .execute(tx.conn()?)
-    .await?;
+    let statement = if removed_at.is_some() {
+        "UPDATE shops SET removed_at = ?2 WHERE name = ?1"
+    } else {
+        "UPDATE shops SET removed_at = NULL, forgotten_at = NULL, added_at = COALESCE(added_at, ?2) WHERE name = ?1"
+    };
+    sqlx::query(statement)
+        .bind(shop.as_str())
+        .bind(ms(removed_at.unwrap_or(now)))
+        .execute(tx.conn()?)
+        .await?;
     let event = if removed_at.is_some() {
         "shop.removed"
     } else {
@@ -134,24 +135,67 @@ pub(crate) async fn add(tx: &mut WriteTx<'_>, shop: &ShopName) -> Result<(), Sto
     Ok(())
 }
 
-/// Joins the row of a shop's earlier name into its row: a pause and a denial are kept, and its account.
+/// What a shop keeps under another name.
+#[derive(FromRow)]
+struct Kept {
+    paused_at: Option<i64>,
+    paused_why: Option<String>,
+    account: Option<String>,
+    clock_skew_s: Option<i64>,
+    orders_deleted_before: Option<i64>,
+}
+
+impl Kept {
+    async fn of(tx: &mut WriteTx<'_>, shop: &ShopName) -> Result<Option<Self>, StoreError> {
+        let row = sqlx::query_as(
+            "SELECT paused_at, paused_why, account, clock_skew_s, orders_deleted_before FROM shops WHERE name = ?",
+        )
+        .bind(shop.as_str())
+        .fetch_optional(tx.conn()?)
+        .await?;
+        Ok(row)
+    }
+
+    /// A pause of either stays, as do the account, the skew, and the later of both marks of deleted orders.
+    fn joined(self, earlier: Self) -> Self {
+        let (paused_at, paused_why) = if self.paused_at.is_some() {
+            (self.paused_at, self.paused_why)
+        } else {
+            (earlier.paused_at, earlier.paused_why)
+        };
+        Self {
+            paused_at,
+            paused_why,
+            account: self.account.or(earlier.account),
+            clock_skew_s: self.clock_skew_s.or(earlier.clock_skew_s),
+            orders_deleted_before: self
+                .orders_deleted_before
+                .max(earlier.orders_deleted_before),
+        }
+    }
+}
+
+/// Joins the row of a shop's earlier name into its row.
 pub(crate) async fn join_earlier_name(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
     earlier: &ShopName,
 ) -> Result<(), StoreError> {
+    let (own, before) = (Kept::of(tx, shop).await?, Kept::of(tx, earlier).await?);
+    let Some((own, before)) = own.zip(before) else {
+        return Ok(());
+    };
+    let joined = own.joined(before);
     sqlx::query(
-        "UPDATE shops AS s SET
-           paused_why = IIF(s.paused_at IS NULL, e.paused_why, s.paused_why),
-           paused_at = COALESCE(s.paused_at, e.paused_at),
-           account = COALESCE(s.account, e.account),
-           clock_skew_s = COALESCE(s.clock_skew_s, e.clock_skew_s),
-           orders_deleted_before = MAX(COALESCE(s.orders_deleted_before, e.orders_deleted_before),
-             COALESCE(e.orders_deleted_before, s.orders_deleted_before))
-         FROM shops e WHERE s.name = ? AND e.name = ?",
+        "UPDATE shops SET paused_at = ?, paused_why = ?, account = ?, clock_skew_s = ?, orders_deleted_before = ?
+         WHERE name = ?",
     )
+    .bind(joined.paused_at)
+    .bind(joined.paused_why)
+    .bind(joined.account)
+    .bind(joined.clock_skew_s)
+    .bind(joined.orders_deleted_before)
     .bind(shop.as_str())
-    .bind(earlier.as_str())
     .execute(tx.conn()?)
     .await?;
     sqlx::query("DELETE FROM shops WHERE name = ?")

@@ -3,8 +3,11 @@
 use jiff::Timestamp;
 use sqlx::FromRow;
 
+use super::actions::{parse_kind, parse_state};
+use super::attempts::parse_outcome;
 use super::orders::{parse_line, parse_order};
 use super::{Store, StoreError, at};
+use crate::domain::action::{Kind, OutcomeKind, State};
 use crate::domain::decision::Decision;
 use crate::domain::facts::Facts;
 use crate::domain::ids::ShopName;
@@ -56,7 +59,7 @@ pub struct AttemptView {
     /// When it ended.
     pub ended_at: Option<Timestamp>,
     /// What the answer proves.
-    pub outcome: Option<String>,
+    pub outcome: Option<OutcomeKind>,
     /// Its words.
     pub detail: Option<String>,
 }
@@ -64,12 +67,10 @@ pub struct AttemptView {
 /// An action with its POSTs.
 #[derive(Debug, Clone)]
 pub struct ActionView {
-    /// `accept` or `cancel`.
-    pub kind: String,
-    /// Why, for a cancel.
-    pub reason: Option<String>,
+    /// What is asked of Kaspi.
+    pub kind: Kind,
     /// Where it stands.
-    pub state: String,
+    pub state: State,
     /// When it was decided.
     pub made_at: Timestamp,
     /// When it is looked at next.
@@ -137,6 +138,7 @@ struct ActionRow {
     id: i64,
     kind: String,
     reason: Option<String>,
+    comment: Option<String>,
     state: String,
     made_at: i64,
     due_at: Option<i64>,
@@ -310,7 +312,7 @@ async fn actions(
     order: &str,
 ) -> Result<Vec<ActionView>, StoreError> {
     let rows: Vec<ActionRow> = sqlx::query_as(
-        "SELECT id, kind, reason, state, made_at, due_at, closed_at, why FROM actions
+        "SELECT id, kind, reason, comment, state, made_at, due_at, closed_at, why FROM actions
          WHERE shop = ? AND order_id = ? ORDER BY id",
     )
     .bind(shop)
@@ -326,9 +328,8 @@ async fn actions(
         .fetch_all(&mut *reader)
         .await?;
         views.push(ActionView {
-            kind: row.kind,
-            reason: row.reason,
-            state: row.state,
+            kind: parse_kind(&row.kind, row.reason.as_deref(), row.comment)?,
+            state: parse_state(&row.state)?,
             made_at: at(row.made_at)?,
             due_at: row.due_at.map(at).transpose()?,
             closed_at: row.closed_at.map(at).transpose()?,
@@ -347,7 +348,7 @@ fn attempt(row: AttemptRow) -> Result<AttemptView, StoreError> {
         n: row.n,
         begun_at: at(row.begun_at)?,
         ended_at: row.ended_at.map(at).transpose()?,
-        outcome: row.outcome,
+        outcome: row.outcome.as_deref().map(parse_outcome).transpose()?,
         detail: row.detail,
     })
 }

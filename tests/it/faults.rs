@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use qabyl::domain::action::{OutcomeKind, State};
 use qabyl_sandbox::{Fault, Method, OrderSeed, Script, Settings};
 use rstest::rstest;
 
@@ -83,10 +84,10 @@ async fn a_lost_reply_is_read_back_and_not_sent_again() {
     let outcomes: Vec<_> = view.actions[0]
         .attempts
         .iter()
-        .map(|attempt| attempt.outcome.as_deref())
+        .map(|attempt| attempt.outcome)
         .collect();
-    assert_eq!(outcomes, [Some("unknown")]);
-    assert_eq!(view.actions[0].state, "confirmed");
+    assert_eq!(outcomes, [Some(OutcomeKind::Unknown)]);
+    assert_eq!(view.actions[0].state, State::Confirmed);
     through(world).await;
 }
 
@@ -211,7 +212,7 @@ async fn an_impossible_step_of_one_action_stops_no_other_order() {
     world.once().await;
     let other = world.view("910000102").await;
     assert_eq!(other.actions.len(), 1);
-    assert_eq!(other.actions[0].state, "confirmed");
+    assert_eq!(other.actions[0].state, State::Confirmed);
     let view = world.view("910000101").await;
     let (_, why) = view.held.expect("it is left to a person");
     assert!(why.contains("contradicts what happened"), "{why}");

@@ -90,16 +90,6 @@ const CHOICES: &[(&str, usize, &str)] = &[
         2,
         "whether a removed shop has promises, and waiting orders",
     ),
-    (
-        "src/store/shops.rs",
-        4,
-        "what a row that is joined to another keeps",
-    ),
-    (
-        "src/ledger/clock_repair.rs",
-        5,
-        "the newest stored time of four tables; the function compares it with the clock",
-    ),
     ("src/ledger/candidates.rs", 1, "the newest decision"),
     ("src/ledger/departures.rs", 2, "the oldest count"),
     (
@@ -110,13 +100,13 @@ const CHOICES: &[(&str, usize, &str)] = &[
     (
         "src/ledger/pickup_points.rs",
         1,
-        "a rule still in a statement: which closed reservations a count may not know",
+        "the oldest count of a SKU",
     ),
     ("src/ledger/recheck.rs", 1, "the newest attempt"),
     (
         "src/ledger/retention.rs",
-        6,
-        "a rule still in a statement: which orders and imports may be deleted",
+        4,
+        "the newest orders; the oldest count of a level; imports that no level refers to",
     ),
     (
         "src/ledger/stock_import.rs",
@@ -125,13 +115,8 @@ const CHOICES: &[(&str, usize, &str)] = &[
     ),
     (
         "src/store/deadline.rs",
-        4,
-        "the newest decisions; what was not reported yet",
-    ),
-    (
-        "src/store/feeds.rs",
         3,
-        "since when the same mistake stands",
+        "the newest decision; whether a deadline was reported",
     ),
     (
         "src/store/notices.rs",

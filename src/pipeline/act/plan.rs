@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::domain::action::{Kind, State};
+use crate::domain::action::Kind;
 use crate::ledger::Due;
 use crate::mutant::mutant;
 use crate::pipeline::plan::{RequestClass, Step};
@@ -119,7 +119,7 @@ pub fn plan(due: Vec<Due>, situation: &Situation) -> ActPlan {
             Some(at) if is_plain_accept(&due) && !is_stale(&due, situation) => {
                 plan.ready.push((due, at));
             }
-            _ if due.attempts > 0 && mutant("r4_repeat_without_reading") => {
+            _ if due.attempts() > 0 && mutant("r4_repeat_without_reading") => {
                 plan.ready.push((due, situation.now));
             }
             _ if plan.read.len() < situation.free_slots => plan.read.push(due),
@@ -149,7 +149,7 @@ fn is_stale(due: &Due, situation: &Situation) -> bool {
 
 /// An accept not sent yet: the list that shows its order is sighting enough (R4).
 fn is_plain_accept(due: &Due) -> bool {
-    due.kind == Kind::Accept && due.state == State::Pending && due.attempts == 0
+    due.kind == Kind::Accept && due.stored.is_unsent()
 }
 
 /// Whether a reading is no older than `limit`.
@@ -164,6 +164,7 @@ pub(super) fn is_fresh(at: Option<Timestamp>, limit: SignedDuration, now: Timest
 #[allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 mod tests {
     use super::*;
+    use crate::domain::action::{Action, Next};
     use crate::domain::verdict::CancelReason;
     use crate::kaspi::decode;
     use crate::pipeline::plan::tests::now;
@@ -178,8 +179,7 @@ mod tests {
             decision: action,
             order: decode::order(order.as_bytes()).unwrap(),
             kind,
-            state: State::Pending,
-            attempts: 0,
+            stored: Action::decided(now()),
             by_person: false,
             cancels_accepted_order: false,
             made_at: now(),
@@ -232,7 +232,10 @@ mod tests {
     fn an_accept_that_was_sent_before_is_read_first() {
         let mut sent = accepts(6, 1);
         for due in &mut sent {
-            due.attempts = 1;
+            due.stored = Action::Sent {
+                attempts: 1,
+                next: Next::At(now()),
+            };
         }
         let plan = plan(sent, &situation());
         assert_eq!(

@@ -93,14 +93,14 @@ impl<'a> Pass<'a> {
             && matches!(due.kind, Kind::Cancel { .. })
             && order.status == Status::AcceptedByMerchant;
         if order.awaits_merchant() || cancels_accepted {
-            if due.attempts == 0 {
+            if due.attempts() == 0 {
                 self.ready.push((due, asked_at));
                 return Ok(());
             }
             return self.repeat(due, asked_at).await;
         }
         let is_cancel = matches!(due.kind, Kind::Cancel { .. });
-        if is_cancel && order.status == Status::AcceptedByMerchant && due.attempts > 0 {
+        if is_cancel && order.status == Status::AcceptedByMerchant && due.attempts() > 0 {
             let why = "a cancel was sent, and Kaspi shows the order as accepted";
             return self.refuse(&due, (why, HoldCause::WithoutEffect)).await;
         }

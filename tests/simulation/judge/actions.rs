@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
+use qabyl::domain::action::{Kind, OutcomeKind, State};
 use qabyl::store::{ActionView, OrderView};
 use qabyl_sandbox::{EffectRow, Status, World};
 
@@ -54,9 +55,9 @@ pub(super) fn actions_end_true(
     for view in views {
         let code = view.order.code.as_str();
         for (n, action) in view.actions.iter().enumerate() {
-            let to = |row: &EffectRow| match action.kind.as_str() {
-                "accept" => row.to == Status::AcceptedByMerchant,
-                _ => matches!(row.to, Status::Cancelled | Status::Cancelling),
+            let to = |row: &EffectRow| match action.kind {
+                Kind::Accept => row.to == Status::AcceptedByMerchant,
+                Kind::Cancel { .. } => matches!(row.to, Status::Cancelled | Status::Cancelling),
             };
             let of_it = |row: &&EffectRow| row.code == code && to(row);
             let mut effects = world.ledger().effects().iter().filter(of_it);
@@ -66,10 +67,10 @@ pub(super) fn actions_end_true(
                 .iter()
                 .rfind(|row| row.code == code);
             let seen = action.closed_at.map(|closed| closed - sight.lag);
-            let is_true = match (action.state.as_str(), seen) {
-                ("confirmed", _) => effects.next().is_some(),
+            let is_true = match (action.state, seen) {
+                (State::Confirmed, _) => effects.next().is_some(),
                 // One that was overtaken by others had its effect all the same.
-                ("refused", Some(seen)) => !last.is_some_and(|row| {
+                (State::Refused, Some(seen)) => !last.is_some_and(|row| {
                     // A clock set back may put this action's end after the effect of one that came later.
                     let tried = view.actions.iter().take(n + 1);
                     let tried: usize = tried.map(|it| it.attempts.len()).sum();
@@ -79,11 +80,8 @@ pub(super) fn actions_end_true(
                 _ => true,
             };
             let counted = action.attempts.iter().filter(|attempt| {
-                let free = ["snoozed", "not_sent", "denied"];
-                !attempt
-                    .outcome
-                    .as_deref()
-                    .is_some_and(|outcome| free.contains(&outcome))
+                use OutcomeKind::{Denied, NotSent, Snoozed};
+                !matches!(attempt.outcome, Some(Snoozed | NotSent | Denied))
             });
             let is_bounded = counted.count() <= ATTEMPTS_MAX || known.by_hand.contains(code);
             let is_over = action
@@ -91,7 +89,7 @@ pub(super) fn actions_end_true(
                 .iter()
                 .all(|attempt| attempt.outcome.is_some());
             let is_read =
-                action.state != "refused" || !sight.is_steady || is_read_back(world, action);
+                action.state != State::Refused || !sight.is_steady || is_read_back(world, action);
             if !(is_true && is_bounded && is_over && is_read) {
                 return Err(format!("R3: {code} does not hold {action:#?}"));
             }
