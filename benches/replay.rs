@@ -65,9 +65,9 @@ async fn bench() -> anyhow::Result<()> {
     for (name, policy) in [("the same rules", &same), ("other rules", &other)] {
         let (wall, cpu, replay) = replay(&store, policy, now).await?;
         anyhow::ensure!(
-            replay.looked_at == u64::from(count),
+            replay.compared == u64::from(count),
             "{} looked at",
-            replay.looked_at
+            replay.compared
         );
         println!(
             "replay, {name}: {count} decisions ({} MB) on one core in {wall:.2} s, {cpu:.2} s of processor \

@@ -455,6 +455,8 @@ CREATE TABLE audit (
   id        INTEGER PRIMARY KEY AUTOINCREMENT,
   at        INTEGER NOT NULL,
   actor     TEXT NOT NULL,
+  -- who really ran the command of a person: the number of the user, and who used sudo; NULL: Qabyl itself
+  operator  TEXT,
   epoch     INTEGER NOT NULL,
   shop      TEXT,
   order_id  TEXT,
@@ -467,7 +469,7 @@ CREATE INDEX audit_rules ON audit (id) WHERE event = 'rules.in_force';
 CREATE TRIGGER audit_append_only_update BEFORE UPDATE ON audit
 WHEN (NEW.id, NEW.at, NEW.actor, NEW.epoch, NEW.event, NEW.detail)
   <> (OLD.id, OLD.at, OLD.actor, OLD.epoch, OLD.event, OLD.detail)
-  OR NEW.order_id IS NOT OLD.order_id OR NEW.shop IS NULL OR OLD.shop IS NULL
+  OR NEW.operator IS NOT OLD.operator OR NEW.order_id IS NOT OLD.order_id OR NEW.shop IS NULL OR OLD.shop IS NULL
 BEGIN SELECT RAISE (ABORT, 'audit is append-only'); END;
 
 -- Rows of the audit log may be deleted before this moment only; NULL: none yet. It moves forward only,

@@ -31,7 +31,7 @@ pub const NAMES: [&str; 53] = [
     "deciding.before_commit",
     "deciding.after_commit",
     // Acting: the order read again, the attempt, its POST, its outcome.
-    "order.looked_at",
+    "order.read_again",
     "attempt.before_commit",
     "attempt.after_commit",
     "post.leaving",

@@ -17,7 +17,7 @@ pub(super) async fn run(loaded: &Loaded, args: &Audit) -> Done {
             .map(|row| {
                 let detail: Value = serde_json::from_str(&row.detail).unwrap_or(Value::Null);
                 json!({
-                    "at": row.at, "actor": row.actor, "shop": row.shop, "order": row.code,
+                    "at": row.at, "actor": row.actor, "operator": row.operator, "shop": row.shop, "order": row.code,
                     "event": row.event, "detail": detail,
                 })
             })
@@ -29,7 +29,10 @@ pub(super) async fn run(loaded: &Loaded, args: &Audit) -> Done {
     for row in rows {
         out.add_row(vec![
             orders::local(row.at),
-            row.actor,
+            match row.operator {
+                Some(operator) => format!("{} ({operator})", row.actor),
+                None => row.actor,
+            },
             row.shop.unwrap_or_default(),
             row.code.unwrap_or_default(),
             row.event,

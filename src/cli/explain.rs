@@ -160,7 +160,7 @@ fn possible_text(level: &Level) -> String {
 }
 
 fn write_action(out: &mut String, action: &ActionView) {
-    let reason = action.kind.reason();
+    let reason = action.reason();
     let reason = reason.map_or_else(String::new, |reason| format!(" ({})", reason.as_str()));
     let (kind, state) = (action.kind.word(), action.state.as_str());
     let _ = writeln!(out, "  {kind}{reason}: {state}");

@@ -300,7 +300,7 @@ pub(super) fn as_json(view: &OrderView, deadline: &Deadline) -> Value {
                 })
                 .collect();
             json!({
-                "action": action.kind.word(), "reason": action.kind.reason(), "state": action.state.as_str(),
+                "action": action.kind.word(), "reason": action.reason(), "state": action.state.as_str(),
                 "made_at": action.made_at, "due_at": action.due_at, "closed_at": action.closed_at,
                 "why": action.why, "attempts": attempts,
             })

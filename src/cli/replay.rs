@@ -48,7 +48,7 @@ pub(super) async fn run(loaded: &Loaded, args: &RulesReplay) -> Done {
 }
 
 fn page(replay: &Replay<'_>) -> String {
-    let all = replay.looked_at;
+    let all = replay.compared;
     let mut text = match (all, replay.differ()) {
         (0, _) => return "no decisions in this time".to_owned(),
         (_, 0) => format!("{all} decisions, none would differ"),
@@ -107,7 +107,7 @@ fn as_json(replay: &Replay<'_>, policy: &str) -> Value {
         })
     };
     json!({
-        "policy": policy, "decisions": replay.looked_at, "differ": replay.differ(),
+        "policy": policy, "decisions": replay.compared, "differ": replay.differ(),
         "other_rule": replay.other_rule,
         "changes": replay.changes.iter().map(change).collect::<Vec<_>>(),
         "differences": replay.differences.iter().map(difference).collect::<Vec<_>>(),

@@ -415,7 +415,7 @@ pub struct Retention {
         deserialize_with = "duration::within::<_, DAYS_61, CENTURY>"
     )]
     pub orders: Duration,
-    /// The trail of who did what.
+    /// The record of who did what.
     #[serde(
         serialize_with = "duration::write",
         deserialize_with = "duration::within::<_, DAYS_61, CENTURY>"

@@ -27,7 +27,7 @@ pub(super) fn check(config: &Config, origins: &BTreeMap<String, Origin>) -> Vec<
             ("schedule.last_call", schedule.last_call),
             ("schedule.deadline", schedule.deadline),
         ],
-        // The budget counts finished orders, and the audit trail is of orders.
+        // The budget counts finished orders, and the audit log is of orders.
         [
             ("interlocks.cancel_budget_window", window),
             ("retention.orders", retention.orders),

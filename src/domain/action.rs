@@ -40,14 +40,6 @@ impl Kind {
             Self::Cancel { .. } => "cancel",
         }
     }
-
-    /// Why, for a cancel.
-    pub const fn reason(&self) -> Option<CancelReason> {
-        match self {
-            Self::Accept => None,
-            Self::Cancel { reason, .. } => Some(*reason),
-        }
-    }
 }
 
 /// The name of an action's state; the words are those of the table's CHECK.
@@ -189,7 +181,7 @@ pub enum End {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// A POST of it is about to leave.
-    Begun,
+    Started,
     /// That POST ended.
     Ended {
         /// What its answer proves.
@@ -294,7 +286,7 @@ impl Action {
                 Self::Pending { attempts, next }
                 | Self::Sent { attempts, next }
                 | Self::Unknown { attempts, next },
-                Event::Begun,
+                Event::Started,
             ) if next != Next::Person => Self::Sent {
                 attempts: attempts.saturating_add(1),
                 next,

@@ -101,7 +101,7 @@ impl KnownShop {
         let same_time = self
             .added_at
             .zip(removed.removed_at)
-            .is_some_and(|(added, gone)| added >= gone);
+            .is_some_and(|(added, removed)| added >= removed);
         same_time && (self.account.is_none() || removed.account.is_none())
     }
 }

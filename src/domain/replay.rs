@@ -36,8 +36,8 @@ pub struct Replay<'p> {
     policy: &'p Policy,
     /// Differences kept at most; all are counted.
     keep: usize,
-    /// Decisions looked at.
-    pub looked_at: u64,
+    /// Decisions compared.
+    pub compared: u64,
     /// Of those with the same verdict, how many another rule would have proposed.
     pub other_rule: u64,
     /// Number of decisions by the verdict that was and the verdict that would be.
@@ -52,7 +52,7 @@ impl<'p> Replay<'p> {
         Self {
             policy,
             keep,
-            looked_at: 0,
+            compared: 0,
             other_rule: 0,
             changes: BTreeMap::new(),
             differences: Vec::new(),
@@ -61,7 +61,7 @@ impl<'p> Replay<'p> {
 
     /// Decides again what the stored decision `id` decided.
     pub fn look(&mut self, id: i64, facts: &Facts, was: &Decision, at: Timestamp) {
-        self.looked_at += 1;
+        self.compared += 1;
         let would = decide(facts, self.policy, at);
         if is_same(&was.verdict, &would.verdict) {
             self.other_rule += u64::from(was.rule != would.rule);

@@ -106,36 +106,6 @@ impl State {
     }
 }
 
-/// How many reservations an order has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counts {
-    /// Those that are not released: they count, or did until its goods left.
-    pub kept: usize,
-    /// Of those, the active ones.
-    pub active: usize,
-    /// Of the active ones, those whose order was not yet seen as accepted.
-    pub unconfirmed: usize,
-    /// Of the active ones, those whose order moved to another pickup point.
-    pub moved: usize,
-}
-
-impl Counts {
-    /// Adds a reservation.
-    #[must_use]
-    pub fn with(mut self, state: State, is_confirmed: bool, has_moved: bool) -> Self {
-        if state == State::Released {
-            return self;
-        }
-        self.kept += 1;
-        if state == State::Active {
-            self.active += 1;
-            self.unconfirmed += usize::from(!is_confirmed);
-            self.moved += usize::from(has_moved);
-        }
-        self
-    }
-}
-
 /// Which kind of [`Departure`] is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DepartureKind {

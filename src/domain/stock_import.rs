@@ -145,7 +145,7 @@ pub struct Plan {
     /// Levels to be written.
     pub puts: Vec<Put>,
     /// Levels to be deleted: SKU, warehouse and source.
-    pub gone: Vec<(String, String, String)>,
+    pub deleted: Vec<(String, String, String)>,
     /// Falls to zero of other sources that a person has confirmed: SKU, warehouse and source.
     pub confirmed: Vec<(String, String, String)>,
     /// Numbers that levels no longer have.
@@ -264,7 +264,7 @@ impl Plan {
             let is_over =
                 count.as_of < Some(as_of) && oldest.is_none_or(|oldest| count.as_of < oldest);
             if is_over {
-                self.gone.push(of_source(place, &count.source));
+                self.deleted.push(of_source(place, &count.source));
             }
         }
     }
@@ -296,7 +296,7 @@ impl Plan {
         });
         if is_replaced && !mutant("r15_old_pool_stays") {
             self.past.extend(span(new.source, place, own));
-            self.gone.push(of_source(place, new.source));
+            self.deleted.push(of_source(place, new.source));
             self.moved.push(place.0.clone());
             return;
         }

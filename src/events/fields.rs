@@ -116,7 +116,7 @@ pub const FIELDS: &[Field] = &[
     Field("bytes", Number, "size"),
     Field("removed", Number, "older backups deleted"),
     Field("orders", Number, "orders deleted"),
-    Field("audit_rows", Number, "rows of the audit trail deleted"),
+    Field("audit_rows", Number, "rows of the audit log deleted"),
     Field("interlock", Text, "its configuration key"),
     Field("settle_s", Number, "`actions.settle`, seconds"),
     Field(

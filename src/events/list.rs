@@ -131,7 +131,7 @@ events! {
         BACKUP_RECOVERED "backup.recovered" INFO [] []
             "backups are made again";
         RETENTION_DELETED "retention.deleted" INFO [] ["orders" "audit_rows"]
-            "finished orders and old rows of the audit trail were deleted after their retention period";
+            "finished orders and old rows of the audit log were deleted after their retention period";
         RULES_ABSENT "rules.absent" WARN [] ["file"]
             "`[rules] file` is `rules.toml` and there is none: the embedded rules are in force; logged at every start";
         INTERLOCK_OFF "interlock.off" WARN [] ["interlock"]

@@ -59,7 +59,7 @@ struct Place {
     number: u64,
 }
 
-/// Every so many turns, the request that has waited longest goes first, whatever it is for: no class waits for ever.
+/// Every so many turns, the request that has waited longest goes first, of whatever class: none waits for ever.
 const TURNS_BY_CLASS: u64 = 8;
 
 /// Admits one shop's requests.

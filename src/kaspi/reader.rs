@@ -191,19 +191,6 @@ impl Reader {
         }
     }
 
-    /// The order with this code, as people say it.
-    pub async fn by_code(&self, code: &str) -> Result<Option<Order>, ApiError> {
-        let query = vec![("filter[orders][code]".to_owned(), code.to_owned())];
-        let asked = self.asked_of_one();
-        let page = |bytes: &[u8]| convert::page(bytes, &asked);
-        let page = self.get("/v2/orders".to_owned(), query, page).await?;
-        Ok(page
-            .orders
-            .into_iter()
-            .map(|read| read.order)
-            .find(|order| order.code.as_str() == code))
-    }
-
     /// The lines of an order. Where an entry has no SKU, it is looked up by the master product
     /// (KASPI_API §4).
     pub async fn lines(&self, id: &OrderId) -> Result<Lines, ApiError> {

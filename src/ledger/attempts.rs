@@ -20,7 +20,7 @@ use crate::store::{Store, StoreError, WriteTx, actions, attempts, orders, shop_i
 
 /// A POST that may now be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Begun {
+pub struct StartedAttempt {
     /// The action it serves.
     pub due: Due,
     /// Its row.
@@ -33,7 +33,7 @@ pub struct Begun {
 #[derive(Debug, Default)]
 pub struct Launch {
     /// Those whose rows are written: they may leave.
-    pub begun: Vec<Begun>,
+    pub begun: Vec<StartedAttempt>,
     /// Whether a cancel was put off until accepted orders are read again.
     pub wants_sweep: bool,
 }
@@ -45,7 +45,7 @@ const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(2);
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ended {
     /// What was begun.
-    pub begun: Begun,
+    pub begun: StartedAttempt,
     /// What the answer proves.
     pub outcome: Outcome,
     /// How long it was out.
@@ -106,8 +106,8 @@ async fn begin(
     shop: &ShopName,
     due: &Due,
     now: Timestamp,
-) -> Result<Option<Begun>, StoreError> {
-    if !apply(tx, due.action, Event::Begun, now).await? {
+) -> Result<Option<StartedAttempt>, StoreError> {
+    if !apply(tx, due.action, Event::Started, now).await? {
         return Ok(None);
     }
     let (attempt, n) = attempts::insert(tx, due.action, now).await?;
@@ -119,7 +119,7 @@ async fn begin(
         "attempt.begun",
         detail,
     );
-    Ok(Some(Begun {
+    Ok(Some(StartedAttempt {
         due: due.clone(),
         attempt,
         n,

@@ -11,11 +11,40 @@ use crate::domain::availability::Changed;
 use crate::domain::ids::ShopName;
 use crate::domain::order::Status;
 use crate::domain::reconcile::{self, LiveAction};
-use crate::domain::reservation::{self, Counts};
+use crate::domain::reservation;
 use crate::domain::unaccounted::LinesState;
 use crate::store::actions::{FieldsRow, parse_kind};
 use crate::store::unaccounted::lines_state;
 use crate::store::{StoreError, WriteTx, orders};
+
+/// How many reservations an order has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Counts {
+    /// Those that are not released: they count, or did until its goods left.
+    pub(crate) kept: usize,
+    /// Of those, the active ones.
+    pub(crate) active: usize,
+    /// Of the active ones, those whose order was not yet seen as accepted.
+    pub(crate) unconfirmed: usize,
+    /// Of the active ones, those whose order moved to another pickup point.
+    pub(crate) moved: usize,
+}
+
+impl Counts {
+    /// Adds a reservation.
+    fn with(mut self, state: reservation::State, is_confirmed: bool, has_moved: bool) -> Self {
+        if state == reservation::State::Released {
+            return self;
+        }
+        self.kept += 1;
+        if state == reservation::State::Active {
+            self.active += 1;
+            self.unconfirmed += usize::from(!is_confirmed);
+            self.moved += usize::from(has_moved);
+        }
+        self
+    }
+}
 
 #[derive(FromRow)]
 pub(crate) struct Known {

@@ -207,7 +207,7 @@ async fn withdraw_unsent(
     }
     if !close(tx, live.id, End::Superseded, "a person decided", now).await? {
         return Err(StoreError::Refused(format!(
-            "the {} of order {} ended meanwhile: look at it again (`qabyl explain {}`)",
+            "the {} of order {} ended in the meantime: look at it again (`qabyl explain {}`)",
             live.kind, order.code, order.code
         )));
     }

@@ -13,6 +13,7 @@ pub(crate) mod departures;
 pub(crate) mod due_actions;
 pub(crate) mod evidence;
 pub(crate) mod facts;
+mod finished_orders;
 pub(crate) mod forgotten_shops;
 pub(crate) mod hand_over;
 pub(crate) mod holds;
@@ -37,7 +38,7 @@ pub(crate) mod stock_import;
 pub(crate) mod transitions;
 pub(crate) mod unread_orders;
 
-pub use attempts::{Begun, Ended, Launch};
+pub use attempts::{Ended, Launch, StartedAttempt};
 pub use availability::{StockSettings, StockView};
 pub use deciding::{BatchDecided, Decided, DecidingBatch, Proposed};
 pub use due_actions::Due;

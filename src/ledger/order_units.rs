@@ -4,11 +4,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::demand::known_demands;
 use super::departures::left_within;
-use super::known_orders::Known;
+use super::known_orders::{Counts, Known};
 use crate::domain::ids::ShopName;
 use crate::domain::order::Order;
 use crate::domain::reconcile::{self, ReservationEffect};
-use crate::domain::reservation::{Counts, Departure, Event};
+use crate::domain::reservation::{Departure, Event};
 use crate::mutant::mutant;
 use crate::store::reservations::{
     Origin, close_reservations, confirm, insert_reservations, reopen,

@@ -113,7 +113,7 @@ impl AuditedState {
                     let key = (text(&level[0]), text(&level[1]), text(&detail["source"]));
                     self.levels.insert(key, level[2].as_i64());
                 }
-                for level in rows("gone") {
+                for level in rows("deleted") {
                     let key = (text(&level[0]), text(&level[1]), text(&level[2]));
                     self.levels.remove(&key);
                 }

@@ -139,9 +139,9 @@ async fn write(
         }
         (new.progress)(batch.len());
     }
-    stock::delete_levels(tx, &plan.gone).await?;
-    for batch in plan.gone.chunks(BATCH) {
-        let detail = json!({ "import": import, "gone": batch });
+    stock::delete_levels(tx, &plan.deleted).await?;
+    for batch in plan.deleted.chunks(BATCH) {
+        let detail = json!({ "import": import, "deleted": batch });
         tx.audit_row(now, new.actor, (None, None), LEVELS_CHANGED, detail);
     }
     stock::end_falls(tx, &plan.confirmed).await?;
@@ -150,8 +150,8 @@ async fn write(
     }
     let moved: Vec<&str> = plan.moved.iter().map(String::as_str).collect();
     pickup_points::move_to_pickup_point(tx, &moved, now).await?;
-    let gone = plan.gone.iter().map(|(sku, ..)| sku.as_str());
-    let changed: Vec<&str> = moved.iter().copied().chain(gone).collect();
+    let deleted = plan.deleted.iter().map(|(sku, ..)| sku.as_str());
+    let changed: Vec<&str> = moved.iter().copied().chain(deleted).collect();
     changed_promises::follow_listed(tx, &changed, now).await
 }
 

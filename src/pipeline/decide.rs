@@ -21,7 +21,7 @@ const BATCH: u32 = 1_000;
 #[derive(Debug, Clone, Default)]
 pub struct Report {
     /// Orders checked.
-    pub looked_at: usize,
+    pub checked: usize,
     /// Decisions written.
     pub written: usize,
     /// Of those, accepts.
@@ -79,7 +79,7 @@ pub async fn run_once(ctx: &Ctx) -> Result<Report, StageError> {
 
 impl Report {
     fn add(&mut self, decision: &Decision, acts: bool) {
-        self.looked_at += 1;
+        self.checked += 1;
         match decision.verdict {
             Verdict::Accept => self.accepts += 1,
             Verdict::Cancel { .. } => self.cancels += 1,

@@ -246,7 +246,7 @@ pub async fn due(feeds: &Feeds) -> Result<Report, StageError> {
 ///
 /// # Errors
 /// An error of the database.
-pub async fn by_hand(feeds: &Feeds, only: Option<&str>) -> Result<Report, StageError> {
+pub async fn read_now(feeds: &Feeds, only: Option<&str>) -> Result<Report, StageError> {
     let mut all = Report::default();
     for source in &feeds.sources {
         if only.is_none_or(|only| only == source.name) {

@@ -76,7 +76,7 @@ fn detailed(reader: &mut Reader<'_>, at: &Place, table: &DeTable<'_>) -> Option<
         (Some(reason), None, comment) => cancelled(reader, at, reason, comment),
         (None, Some(time), None) => waiting(reader, time),
         (None, Some(_), Some(comment)) => {
-            let what = "comment: a buyer is told something only when the order is cancelled";
+            let what = "comment: a buyer reads it only when the order is cancelled";
             let hint = "put it into 'note' if it is for you".to_owned();
             reader.refuse(&comment.span(), what, Some(hint));
             None

@@ -42,9 +42,9 @@ fn serves(rule: &Draft, other: &Draft) -> bool {
 }
 
 fn unreachable(reader: &mut Reader<'_>, draft: &Draft, other: &Draft) {
-    let told = |draft: &Draft| {
-        let name = draft.name.as_deref().unwrap_or("(no name)");
-        format!("rule '{name}'")
+    let name = |draft: &Draft| {
+        let of_file = draft.name.as_deref().unwrap_or("(no name)");
+        format!("rule '{of_file}'")
     };
     let why = match (matches_all(other), &other.shops) {
         (true, None) => "matches every order",
@@ -54,8 +54,8 @@ fn unreachable(reader: &mut Reader<'_>, draft: &Draft, other: &Draft) {
     let line = reader.line(&other.at);
     let what = format!(
         "{} can never apply: {} on line {line} comes first and {why}",
-        told(draft),
-        told(other),
+        name(draft),
+        name(other),
     );
     let hint = "move it up, or remove one of them".to_owned();
     reader.refuse(&draft.at, &what, Some(hint));

@@ -6,6 +6,7 @@ use sqlx::FromRow;
 
 use super::{Store, StoreError, WriteTx, at, ms};
 use crate::domain::ids::{OrderId, ShopName};
+use crate::operator;
 
 /// Milliseconds of a day.
 const DAY_MS: i64 = 86_400_000;
@@ -20,6 +21,8 @@ pub struct AuditRow {
     pub at: Timestamp,
     /// Who: `qabyl` or a person's name.
     pub actor: String,
+    /// Who really ran the command of a person.
+    pub operator: Option<String>,
     /// Which shop, if one.
     pub shop: Option<String>,
     /// Which order's code, if one.
@@ -83,7 +86,8 @@ impl WriteTx<'_> {
         detail: Value,
     ) {
         let (shop, order) = (shop.map(ShopName::as_str), order.map(OrderId::as_str));
-        let head = json!([ms(now), actor, self.epoch, shop, order, event]);
+        let operator = (actor != "qabyl").then(operator::of_process);
+        let head = json!([ms(now), actor, operator, self.epoch, shop, order, event]);
         self.audit.push((head, detail));
     }
 
@@ -125,9 +129,9 @@ impl WriteTx<'_> {
         }
         let rows = json!(std::mem::take(&mut self.audit)).to_string();
         sqlx::query(
-            "INSERT INTO audit (at, actor, epoch, shop, order_id, event, detail)
+            "INSERT INTO audit (at, actor, operator, epoch, shop, order_id, event, detail)
              SELECT value ->> '$[0][0]', value ->> '$[0][1]', value ->> '$[0][2]', value ->> '$[0][3]',
-               value ->> '$[0][4]', value ->> '$[0][5]', value -> '$[1]'
+               value ->> '$[0][4]', value ->> '$[0][5]', value ->> '$[0][6]', value -> '$[1]'
              FROM json_each(?) ORDER BY key",
         )
         .bind(rows)
@@ -141,6 +145,7 @@ impl WriteTx<'_> {
 struct Row {
     at: i64,
     actor: String,
+    operator: Option<String>,
     shop: Option<String>,
     code: Option<String>,
     event: String,
@@ -157,7 +162,7 @@ impl Store {
     ) -> Result<Vec<AuditRow>, StoreError> {
         let mut reader = self.read().await?;
         let rows: Vec<Row> = sqlx::query_as(
-            "SELECT a.at, a.actor, a.shop, COALESCE(o.code, ?1) AS code, a.event, a.detail FROM audit a
+            "SELECT a.at, a.actor, a.operator, a.shop, COALESCE(o.code, ?1) AS code, a.event, a.detail FROM audit a
              LEFT JOIN orders o ON o.shop = a.shop AND o.id = a.order_id
              WHERE (?1 IS NULL AND a.event <> ?3) OR o.code = ?1
                OR (o.id IS NULL AND (a.shop, a.order_id) IN (
@@ -175,6 +180,7 @@ impl Store {
                 Ok(AuditRow {
                     at: at(row.at)?,
                     actor: row.actor,
+                    operator: row.operator,
                     shop: row.shop,
                     code: row.code,
                     event: row.event,

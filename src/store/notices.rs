@@ -111,7 +111,7 @@ impl Store {
     pub async fn set_channels(&self, names: &[&str], now: Timestamp) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
         sqlx::query(
-            "UPDATE deliveries SET state = 'dropped', closed_at = ?1, why = 'the channel is gone'
+            "UPDATE deliveries SET state = 'dropped', closed_at = ?1, why = 'the channel is no longer configured'
              WHERE state = 'due' AND channel NOT IN (SELECT value FROM json_each(?2))",
         )
         .bind(ms(now))

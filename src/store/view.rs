@@ -12,6 +12,7 @@ use crate::domain::decision::Decision;
 use crate::domain::facts::Facts;
 use crate::domain::ids::ShopName;
 use crate::domain::order::{Line, Order};
+use crate::domain::verdict::CancelReason;
 
 /// Which orders to list.
 #[derive(Debug, Clone, Default)]
@@ -81,6 +82,16 @@ pub struct ActionView {
     pub why: Option<String>,
     /// Its POSTs.
     pub attempts: Vec<AttemptView>,
+}
+
+impl ActionView {
+    /// Why, for a cancel.
+    pub const fn reason(&self) -> Option<CancelReason> {
+        match self.kind {
+            Kind::Accept => None,
+            Kind::Cancel { reason, .. } => Some(reason),
+        }
+    }
 }
 
 /// An order as Qabyl knows it.

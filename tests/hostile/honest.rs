@@ -1,4 +1,4 @@
-//! What an honest server would tell of one order, and ways to spoil it.
+//! What an honest server would show of one order, and ways to spoil it.
 
 use serde_json::{Value, json};
 

@@ -258,8 +258,8 @@ async fn what_is_over_and_old_goes_whole_and_what_still_counts_stays() {
         assert_eq!(rows(&world, table).await, rest, "{table}");
     }
     assert_eq!(rows(&world, "pragma_foreign_key_check").await, 0);
-    let trail = world.store.audit_rows(None, 1000).await.unwrap();
-    let dropped: Vec<&str> = trail
+    let audit = world.store.audit_rows(None, 1000).await.unwrap();
+    let dropped: Vec<&str> = audit
         .iter()
         .filter(|row| row.event == "order.deleted")
         .map(|row| row.detail.as_str())
@@ -271,7 +271,7 @@ async fn what_is_over_and_old_goes_whole_and_what_still_counts_stays() {
     }
     assert!(
         report.audit_rows > 0
-            && !trail
+            && !audit
                 .iter()
                 .any(|row| row.event == "stock.imported" && row.at == start())
     );

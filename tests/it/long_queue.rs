@@ -41,7 +41,7 @@ fn place_slow(world: &TestWorld) {
     world.time.advance(Duration::from_secs(1));
 }
 
-/// Rows of the trail with this event.
+/// Rows of the audit log with this event.
 async fn rows(world: &TestWorld, code: Option<&str>, event: &str) -> usize {
     let rows = world.store.audit_rows(code, 100_000).await.unwrap();
     rows.iter().filter(|row| row.event == event).count()

@@ -99,7 +99,7 @@ fn action_events() -> Vec<action::Event> {
     let ends = [End::Confirmed, End::Refused, End::Superseded];
     let closed = ends.map(|end| action::Event::Closed(end, "over".to_owned()));
     let mut all = vec![
-        action::Event::Begun,
+        action::Event::Started,
         action::Event::Lost { due_at },
         action::Event::PutOff(due_at),
         action::Event::LeftToPerson,

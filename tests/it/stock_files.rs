@@ -467,7 +467,7 @@ async fn the_daemon_survives_hostile_files_and_accepts_orders() {
     assert_eq!(desk.levels().await, ["OLD@=7"]);
 }
 
-/// A server that answers each request with the next of these, and tells their paths.
+/// A server that answers each request with the next of these, and keeps their paths.
 fn answers(all: Vec<String>) -> (String, std::thread::JoinHandle<Vec<String>>) {
     use std::io::{Read as _, Write as _};
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -9,6 +9,9 @@ const LINES_P90: usize = 300;
 const LINES_MEDIAN: usize = 150;
 /// A ratchet: lower it when a dependency goes, think twice before raising it.
 const DEPENDENCIES_MAX: usize = 31;
+/// The packages of `Cargo.lock`: lower it when one goes. What raises it needs a record in `docs/decisions/` that says
+/// what the new ones are for.
+const PACKAGES: usize = 411;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -316,6 +319,48 @@ fn dependencies_stay_few() {
     };
     let count = all.values().filter(|wanted| !is_optional(wanted)).count();
     assert!(count <= DEPENDENCIES_MAX, "{count} direct dependencies");
+}
+
+#[test]
+fn packages_become_fewer_or_have_a_reason() {
+    let lock: toml::Table = read("Cargo.lock").parse().unwrap();
+    let packages = lock["package"].as_array().unwrap().len();
+    assert_eq!(
+        packages, PACKAGES,
+        "packages in Cargo.lock: see docs/decisions/0022-number-of-packages.md"
+    );
+}
+
+/// What a crate is replaced with, or goes wrong in it, concerns one file.
+#[test]
+fn one_file_knows_the_crate_for_cron() {
+    for (name, text) in sources("src") {
+        assert!(
+            name == "src/cron.rs" || !text.contains("tokio_cron_scheduler::"),
+            "{name} uses the cron crate: use src/cron.rs"
+        );
+    }
+}
+
+/// "`decide` in `src/domain/decision.rs`": the name is in the file.
+#[test]
+fn the_map_names_what_is_in_its_files() {
+    let document = read("docs/ARCHITECTURE.md");
+    let mut named = 0;
+    for (before, after) in document
+        .match_indices("` in `src/")
+        .map(|(at, _)| document.split_at(at))
+    {
+        let name = before.rsplit('`').next().unwrap_or_default();
+        let path = after.split('`').nth(2).unwrap_or_default();
+        let last = name.rsplit("::").next().unwrap_or_default();
+        // A folder has no text, and `every_path_a_document_names_is_there` looks for it.
+        if let Ok(text) = fs::read_to_string(root().join(path)) {
+            named += 1;
+            assert!(text.contains(last), "{path} has no {name}");
+        }
+    }
+    assert!(named > 15, "only {named} names were found");
 }
 
 #[test]

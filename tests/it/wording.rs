@@ -43,6 +43,12 @@ const IDENTIFIERS: &[(&str, &str)] = &[
     ("untold", "unreported"),
     ("is_blind", "list_unusable"),
     ("let_go", "deleted_orders"),
+    ("put_off_unsettled", "postpone_until_settled"),
+    ("looked_at", "checked, compared"),
+    ("by_hand", "read_now, by_people"),
+    ("Begun", "StartedAttempt"),
+    ("GONE", "MISSING"),
+    ("VANISHED", "MISSING"),
 ];
 
 /// Phrases, matched as whole words in any case and across line breaks, and what is written instead.
@@ -67,6 +73,13 @@ const PHRASES: &[(&str, &str)] = &[
     ("lets go", "deletes, releases"),
     ("vanished", "missing from the list"),
     ("anew", "again"),
+    ("meanwhile", "in the meantime"),
+    ("whatever it is", "any"),
+    ("is told", "reads, is notified"),
+    ("told of", "notified of"),
+    ("tells", "reports, shows, distinguishes"),
+    ("trail", "audit log"),
+    ("let go", "deleted"),
     ("person's word", "a manual decision"),
 ];
 

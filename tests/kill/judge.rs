@@ -27,9 +27,9 @@ pub(crate) fn at_death(database: &mut Database, desk: &Desk) -> Result<(), Strin
     whole_writes(database)
 }
 
-/// A write is there with its row in the trail, or not at all.
+/// A write is there with its row in the audit log, or not at all.
 fn whole_writes(database: &mut Database) -> Result<(), String> {
-    for (rows, trail, what) in [
+    for (rows, audit, what) in [
         (
             "SELECT COUNT(*) FROM decisions",
             "SELECT COUNT(*) FROM audit WHERE event = 'order.decided'",
@@ -65,9 +65,9 @@ fn whole_writes(database: &mut Database) -> Result<(), String> {
             "accepts on their way with nothing promised",
         ),
     ] {
-        let (rows, trail) = (database.number(rows), database.number(trail));
-        if rows != trail {
-            return Err(format!("{what}: {rows} rows, {trail} in the trail"));
+        let (rows, audit) = (database.number(rows), database.number(audit));
+        if rows != audit {
+            return Err(format!("{what}: {rows} rows, {audit} in the audit log"));
         }
     }
     Ok(())

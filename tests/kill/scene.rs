@@ -63,7 +63,7 @@ fn spared(point: &str) -> u32 {
         | "attempt.after_commit"
         | "outcome.before_commit"
         | "outcome.after_commit"
-        | "order.looked_at" => 2,
+        | "order.read_again" => 2,
         "lock.taken" | "lease.taken" | "reservation.released" | "reservation.consumed" => 0,
         _ => 1,
     }

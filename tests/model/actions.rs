@@ -56,7 +56,7 @@ impl<const N: usize> Shop<N> {
                     action.last = Last::Open;
                     order.action = Some(action);
                 }
-                order.hand = Hand::Begun {
+                order.hand = Hand::Started {
                     ask: action.ask,
                     fresh,
                 };

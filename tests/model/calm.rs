@@ -52,8 +52,8 @@ impl<const N: usize> Shop<N> {
     /// What the act stage has in hand comes to its end.
     fn land(&self, state: &mut State<N>, i: usize) {
         match state.orders[i].hand {
-            Hand::Begun { fresh: false, .. } => self.answer(state, i, Answer::NotSent),
-            Hand::Begun { .. } => state.leave(i),
+            Hand::Started { fresh: false, .. } => self.answer(state, i, Answer::NotSent),
+            Hand::Started { .. } => state.leave(i),
             Hand::Ready => state.orders[i].hand = Hand::Idle,
             Hand::Idle | Hand::Waiting { .. } => {}
         }

@@ -91,7 +91,7 @@ impl<const N: usize> State<N> {
     /// leave whose sighting is too old (`send_by`).
     pub(crate) fn leave(&mut self, i: usize) {
         let order = &mut self.orders[i];
-        let Hand::Begun { ask, fresh } = order.hand else {
+        let Hand::Started { ask, fresh } = order.hand else {
             return;
         };
         order.hand = Hand::Waiting { ask, done: false };

@@ -154,7 +154,7 @@ impl<const N: usize> Shop<N> {
             steps.push(Step::Begin(i));
         }
         match order.hand {
-            Hand::Begun { fresh, .. } => {
+            Hand::Started { fresh, .. } => {
                 if fresh || self.off == Some(Off::Sighting) {
                     steps.push(Step::Leave(i));
                 }
@@ -261,7 +261,7 @@ fn pay<const N: usize>(state: &mut State<N>, step: Step) {
         Step::Poll { stale } | Step::Sweep { stale } => u8::try_from(stale.count_ones()).unwrap(),
         Step::Look { order: _, stale } => u8::from(stale),
         Step::NotSent(i) => match state.orders[i].hand {
-            Hand::Begun { fresh, .. } => u8::from(fresh),
+            Hand::Started { fresh, .. } => u8::from(fresh),
             _ => 0,
         },
         Step::Answer(i, answer) => {
@@ -298,7 +298,7 @@ pub(crate) fn pass<const N: usize>(state: &mut State<N>, leap: Leap) {
         order.listed = false;
         order.hand = match order.hand {
             Hand::Ready => Hand::Idle,
-            Hand::Begun { ask, .. } => Hand::Begun { ask, fresh: false },
+            Hand::Started { ask, .. } => Hand::Started { ask, fresh: false },
             other => other,
         };
         order.shortage.old |= is_long && order.shortage.scans > 0;

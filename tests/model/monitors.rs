@@ -50,7 +50,7 @@ impl<const N: usize> State<N> {
         let order = &self.orders[i];
         let Some(action) = order.live() else { return };
         let is_under_way = match order.hand {
-            Hand::Begun { ask, fresh: true } | Hand::Waiting { ask, done: false } => {
+            Hand::Started { ask, fresh: true } | Hand::Waiting { ask, done: false } => {
                 ask == action.ask
             }
             _ => order.late[action.ask as usize],

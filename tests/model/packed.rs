@@ -20,7 +20,7 @@ impl Sold {
         let hand = match self.hand {
             Hand::Idle => 0,
             Hand::Ready => 1,
-            Hand::Begun { ask, fresh } => 2 | (ask as u64) << 2 | u64::from(fresh) << 3,
+            Hand::Started { ask, fresh } => 2 | (ask as u64) << 2 | u64::from(fresh) << 3,
             Hand::Waiting { ask, done } => 3 | (ask as u64) << 2 | u64::from(done) << 3,
         };
         action

@@ -76,7 +76,7 @@ impl<const N: usize> Shop<N> {
             && match order.hand {
                 Hand::Ready => true,
                 Hand::Idle => by_list || unread,
-                Hand::Begun { .. } | Hand::Waiting { .. } => false,
+                Hand::Started { .. } | Hand::Waiting { .. } => false,
             }
     }
 

@@ -93,7 +93,7 @@ pub(crate) enum Hand {
     /// needs no flag.
     Ready,
     /// The attempt is committed, the POST not yet sent; `fresh` while the sighting is.
-    Begun {
+    Started {
         ask: Ask,
         fresh: bool,
     },

@@ -1,5 +1,5 @@
 //! Stock files made so that reading them takes any amount of memory or time: each is refused in words, in little
-//! memory, and orders are accepted meanwhile.
+//! memory, and orders are accepted in the meantime.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -267,7 +267,7 @@ async fn refused(size: Size, within: f64) {
     let orders = world.orders().len();
     drop(world);
     println!(
-        "{size:?}: at most {} MB, {orders} orders meanwhile, each accepted within {longest:.1} s",
+        "{size:?}: at most {} MB, {orders} orders in the meantime, each accepted within {longest:.1} s",
         peak.load(Ordering::Relaxed)
     );
     for file in &FILES {

@@ -127,7 +127,7 @@ impl Shop {
         u32::try_from(waiting.count()).unwrap()
     }
 
-    /// Tells the sandbox what happens.
+    /// Reports to the sandbox what happens.
     pub(crate) fn tell(&self, commands: &str) {
         let mut world = self.server.world();
         world

@@ -40,7 +40,7 @@ pub(crate) struct Known {
     /// SKU to when units came in or were lost, and how many there had been in all by then.
     arrivals: BTreeMap<String, Vec<(Timestamp, u32)>>,
     /// Orders a person decided: theirs to answer for.
-    pub(crate) by_hand: BTreeSet<String>,
+    pub(crate) by_people: BTreeSet<String>,
 }
 
 impl Known {

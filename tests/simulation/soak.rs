@@ -36,7 +36,7 @@ const SKUS: usize = 40;
 /// How long the database keeps finished orders; the world keeps it a little longer than lists reach.
 const KEPT_DAYS: i64 = 4;
 const WORLD_DAYS: i64 = 5;
-/// The trail keeps its last week whatever is asked.
+/// The audit log keeps its last week whatever is asked.
 const TRAIL_DAYS: i64 = 8;
 
 const LOG_MAX: u64 = 8 * 1024 * 1024;

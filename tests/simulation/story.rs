@@ -391,7 +391,7 @@ impl Story {
         {
             self.say(|| {
                 format!(
-                    "trail {} {:?} {} {} {}",
+                    "audit {} {:?} {} {} {}",
                     row.at, row.code, row.actor, row.event, row.detail
                 )
             });

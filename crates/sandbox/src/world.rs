@@ -58,7 +58,7 @@ pub struct World {
     pub(super) scripts: Vec<Script>,
     pub(super) down: bool,
     pub(super) bucket: Bucket,
-    /// The latest moment it was told of.
+    /// The latest moment that was reported to it.
     pub(super) now: Timestamp,
     pub(super) products: Products,
     rng: Rng,

@@ -28,7 +28,7 @@ pub(in crate::cli) async fn sources(loaded: &Loaded, args: &StockSources) -> Don
         let feeds = feeds::feeds(loaded, Arc::clone(&store), Clock::System);
         let feeds = feeds.map_err(|what| Failure::usage(anyhow::anyhow!(what)))?;
         if let Some(feeds) = feeds {
-            outcomes = sync_stock::by_hand(&feeds, wanted).await?.checked;
+            outcomes = sync_stock::read_now(&feeds, wanted).await?.checked;
         }
     }
     let states = store.stock_sources().await?;

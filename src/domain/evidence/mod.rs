@@ -409,7 +409,7 @@ mod tests {
             };
             gap(&evidence, last_units(8))
         };
-        // Begun since then: what was read before its first page is not in it.
+        // Started since then: what was read before its first page is not in it.
         assert_eq!(with(Some(read(8, 7))), None);
         let stale = |end: i64| {
             Some(Gap::ArchiveNotRead {

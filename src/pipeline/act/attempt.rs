@@ -13,7 +13,7 @@ use crate::domain::action::{Kind, Outcome};
 use crate::domain::denial::Denial;
 use crate::events::log_event;
 use crate::kaspi::Turn;
-use crate::ledger::{Begun, Ended, Recheck};
+use crate::ledger::{Ended, Recheck, StartedAttempt};
 use crate::pipeline::StageError;
 
 impl<'a> Pass<'a> {
@@ -88,7 +88,7 @@ impl<'a> Pass<'a> {
 
     fn post(
         &self,
-        begun: Begun,
+        begun: StartedAttempt,
         turn: Turn<'a>,
         send_by: Duration,
     ) -> BoxFuture<'a, Completed<'a>> {

@@ -198,7 +198,7 @@ impl<'a> Pass<'a> {
         let mut due = self.due().await?;
         due.retain(|due| !self.handled.contains(&due.action));
         if !mutant("r4_settle_ignored") {
-            self.put_off_unsettled(&mut due).await?;
+            self.postpone_until_settled(&mut due).await?;
         }
         let mut situation = Situation {
             now: self.ctx.clock.now(),
@@ -259,7 +259,7 @@ impl<'a> Pass<'a> {
 
     /// Puts off actions whose last POST may still take effect, measured by the monotonic clock. An order
     /// with a definite answer may be read back at once.
-    async fn put_off_unsettled(&self, due: &mut Vec<Due>) -> Result<(), StageError> {
+    async fn postpone_until_settled(&self, due: &mut Vec<Due>) -> Result<(), StageError> {
         let now = self.ctx.clock.now();
         let remaining = |due: &Due| {
             let is_open = due.last_outcome.is_some_and(OutcomeKind::may_still_apply);

@@ -68,7 +68,7 @@ impl<'a> Pass<'a> {
             }
         };
         self.report.orders_read += 1;
-        crash_point("order.looked_at");
+        crash_point("order.read_again");
         let reading = Reading {
             order: order.clone(),
             lines: None,

@@ -13,7 +13,6 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio_cron_scheduler::JobScheduler;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -23,6 +22,7 @@ use self::wakes::Wakes;
 use super::board::Board;
 use super::build::ShopParts;
 use crate::clock::Clock;
+use crate::cron::Cron;
 use crate::kaspi::Client;
 use crate::pipeline::housekeep::Keeper;
 use crate::pipeline::notify::Notifier;
@@ -67,7 +67,7 @@ impl Work {
 pub async fn run(work: Work, board: Arc<Board>, stop: CancellationToken) -> anyhow::Result<()> {
     let tracker = TaskTracker::new();
     let fatal = Fatal::default();
-    let mut cron = JobScheduler::new().await?;
+    let mut cron = Cron::default();
     let clients: Vec<_> = work.shops.iter().map(|shop| shop.client.clone()).collect();
     let spawner = Spawner {
         tracker: &tracker,
@@ -82,20 +82,20 @@ pub async fn run(work: Work, board: Arc<Board>, stop: CancellationToken) -> anyh
     if let Some(feeds) = work.feeds.map(Arc::new) {
         for source in feeds.sources() {
             let woken = Arc::new(Notify::new());
-            work.schedules.wake_source(&cron, source, &woken).await?;
+            work.schedules.wake_source(&mut cron, source, &woken);
             let of_source = (Arc::clone(&feeds), source.name.clone(), woken);
             spawn_stock(of_source, wakes.clone(), &spawner);
         }
     }
-    work.schedules.wake_polls(&cron, &wakes).await?;
+    work.schedules.wake_polls(&mut cron, &wakes);
     for (shop, wakes) in work.shops.into_iter().zip(&wakes) {
         shop_stages::spawn(shop, wakes, &spawner);
     }
-    cron.start().await?;
+    let cron = cron.start().await?;
     stop.cancelled().await;
     // Writes end soon by themselves; reads may take minutes.
     clients.iter().for_each(Client::end_reads);
-    cron.shutdown().await?;
+    cron.end().await?;
     tracker.close();
     tracker.wait().await;
     let met = fatal.lock().unwrap_or_else(PoisonError::into_inner).take();

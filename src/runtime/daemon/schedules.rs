@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use tokio::sync::Notify;
-use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 
 use super::wakes::Wakes;
 use crate::config::Config;
+use crate::cron::Cron;
 use crate::pipeline::stages::Stage;
 use crate::pipeline::sync_stock::Source;
 
@@ -34,37 +34,22 @@ impl Schedules {
     }
 
     /// Wakes the polls of these shops.
-    pub(super) async fn wake_polls(
-        &self,
-        cron: &JobScheduler,
-        shops: &[Arc<Wakes>],
-    ) -> Result<(), JobSchedulerError> {
+    pub(super) fn wake_polls(&self, cron: &mut Cron, shops: &[Arc<Wakes>]) {
         for wakes in shops {
             let wakes = Arc::clone(wakes);
-            let wake = move || wakes.wake(Stage::Poll);
-            cron.add(Job::new(self.poll.as_str(), move |_, _| wake())?)
-                .await?;
+            cron.at(&self.poll, move || wakes.wake(Stage::Poll));
         }
-        Ok(())
     }
 
     /// Wakes a source of stock, where it has a schedule.
-    pub(super) async fn wake_source(
-        &self,
-        cron: &JobScheduler,
-        source: &Source,
-        woken: &Arc<Notify>,
-    ) -> Result<(), JobSchedulerError> {
+    pub(super) fn wake_source(&self, cron: &mut Cron, source: &Source, woken: &Arc<Notify>) {
         let Some(schedule) = self.stock.get(&source.name) else {
-            return Ok(());
+            return;
         };
         let (is_scheduled_now, woken) = (Arc::clone(&source.is_scheduled_now), Arc::clone(woken));
-        let wake = move || {
+        cron.at(schedule, move || {
             is_scheduled_now.store(true, Ordering::Relaxed);
             woken.notify_one();
-        };
-        cron.add(Job::new(schedule.as_str(), move |_, _| wake())?)
-            .await?;
-        Ok(())
+        });
     }
 }

@@ -121,7 +121,7 @@ pub(super) fn spawn_stock(
                     }
                     let taken = report.checked.iter().map(|(_, outcome)| outcome.taken());
                     let taken = taken.sum::<usize>();
-                    let did = json!({ "looked_at": report.checked.len(), "levels": taken });
+                    let did = json!({ "checked": report.checked.len(), "levels": taken });
                     let completed = Completed::of(Stage::Stock, did);
                     Ok(if report.soon {
                         completed.within(SOON)

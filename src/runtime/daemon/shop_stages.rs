@@ -90,7 +90,7 @@ fn after_poll(ctx: &Ctx, report: &poll::Report) -> Completed {
 
 fn after_decide(report: &decide::Report) -> Completed {
     let did = json!({
-        "looked_at": report.looked_at, "written": report.written, "accepts": report.accepts,
+        "checked": report.checked, "written": report.written, "accepts": report.accepts,
         "cancels": report.cancels, "next_at": report.next_at,
     });
     let mut completed = Completed::of(Stage::Decide, did);
@@ -136,7 +136,7 @@ fn after_sweep(report: &sweep::Report) -> Completed {
 
 fn after_act(ctx: &Ctx, report: &act::Report) -> Completed {
     let did = json!({
-        "sent": report.sent, "applied": report.applied, "looked": report.orders_read,
+        "sent": report.sent, "applied": report.applied, "orders_read": report.orders_read,
         "stopped": report.stopped,
     });
     let mut completed = Completed::of(Stage::Act, did);

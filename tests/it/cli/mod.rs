@@ -136,7 +136,7 @@ impl Desk {
         assert!(self.server.world().place(order));
     }
 
-    /// Tells the sandbox what happens.
+    /// Reports to the sandbox what happens.
     pub(crate) fn tell(&self, commands: &str) {
         let mut world = self.server.world();
         let told = world.carry_out_commands(commands, Clock::System.now());

@@ -264,7 +264,7 @@ fn outcomes() {
     );
     then(
         "{ wait = \"5m\", comment = \"x\" }",
-        "33: rule 'r': comment: a buyer is told something only when the order is cancelled; \
+        "33: rule 'r': comment: a buyer reads it only when the order is cancelled; \
          put it into 'note' if it is for you",
     );
     then(

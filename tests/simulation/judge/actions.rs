@@ -15,7 +15,7 @@ const ATTEMPTS_MAX: usize = 5;
 
 pub(super) fn never_both(world: &World, known: &Known) -> Result<(), String> {
     let both = world.ledger().both_actions_sent();
-    match both.iter().find(|code| !known.by_hand.contains(*code)) {
+    match both.iter().find(|code| !known.by_people.contains(*code)) {
         Some(code) => Err(format!("I1: accept and cancel were both sent for {code}")),
         None => Ok(()),
     }
@@ -83,7 +83,7 @@ pub(super) fn actions_end_true(
                 use OutcomeKind::{Denied, NotSent, Snoozed};
                 !matches!(attempt.outcome, Some(Snoozed | NotSent | Denied))
             });
-            let is_bounded = counted.count() <= ATTEMPTS_MAX || known.by_hand.contains(code);
+            let is_bounded = counted.count() <= ATTEMPTS_MAX || known.by_people.contains(code);
             let is_over = action
                 .attempts
                 .iter()

@@ -78,7 +78,7 @@ pub(super) fn no_wrong_cancel(
         let Some(code) = row
             .code
             .as_deref()
-            .filter(|code| !known.by_hand.contains(*code))
+            .filter(|code| !known.by_people.contains(*code))
         else {
             continue;
         };
@@ -137,13 +137,13 @@ pub(super) fn no_oversell(
         let is_preorder = world
             .order(&row.code)
             .is_some_and(|order| order.seed.pre_order);
-        if !ours || known.by_hand.contains(&row.code) || is_preorder {
+        if !ours || known.by_people.contains(&row.code) || is_preorder {
             continue;
         }
         // Others' clicks of the last minutes could not be known, nor those after our POST.
         let foreign = |effect: &EffectRow| {
             let taken = effect.to == Status::AcceptedByMerchant;
-            let by_hand = known.by_hand.contains(&effect.code);
+            let by_people = known.by_people.contains(&effect.code);
             let order = world.order(&effect.code);
             let is_listed = order.is_none_or(|order| sight.is_listed(order));
             let unseen = if is_listed {
@@ -151,7 +151,7 @@ pub(super) fn no_oversell(
             } else {
                 sight.deep()
             };
-            taken && (!effect.cause.is_write() || by_hand) && effect.at > row.at - unseen
+            taken && (!effect.cause.is_write() || by_people) && effect.at > row.at - unseen
         };
         let held = promised(world, row.at, |effect, sku| {
             !foreign(effect)

@@ -139,7 +139,7 @@ impl Story {
         });
         if roll < 7 {
             if done && roll == 3 {
-                self.known.by_hand.insert(code);
+                self.known.by_people.insert(code);
             }
             return;
         }
@@ -166,7 +166,7 @@ impl Story {
                 }
                 8 => store.release_order(&shop, &id, "person:sim", now).await,
                 _ => {
-                    self.known.by_hand.insert(code.to_owned());
+                    self.known.by_people.insert(code.to_owned());
                     store
                         .order_by_person(&shop, &id, &verdict, &input, "person:sim", now)
                         .await

@@ -1,0 +1,97 @@
+//! Cron schedules. No other file knows the crate that reads and runs them.
+
+use std::collections::BTreeMap;
+
+use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
+
+/// A schedule cannot be read, or the scheduler failed.
+#[derive(Debug, thiserror::Error)]
+#[error("cron: {0}")]
+pub struct CronError(#[from] JobSchedulerError);
+
+/// Whether this is a schedule: six fields, seconds first.
+pub fn is_schedule(text: &str) -> bool {
+    Job::new(text, |_, _| {}).is_ok()
+}
+
+type Call = Box<dyn Fn() + Send + Sync>;
+
+/// What is called when. Calls of one schedule share a job.
+#[derive(Default)]
+pub struct Cron {
+    calls: BTreeMap<String, Vec<Call>>,
+}
+
+impl Cron {
+    /// Adds a call that returns at once.
+    pub fn at(&mut self, schedule: &str, call: impl Fn() + Send + Sync + 'static) {
+        let calls = self.calls.entry(schedule.to_owned()).or_default();
+        calls.push(Box::new(call));
+    }
+
+    /// Begins to call.
+    ///
+    /// # Errors
+    /// A schedule cannot be read.
+    pub async fn start(self) -> Result<RunningCron, CronError> {
+        let scheduler = JobScheduler::new().await?;
+        for (schedule, calls) in self.calls {
+            let call_all = move || calls.iter().for_each(|call| call());
+            let job = Job::new(schedule.as_str(), move |_, _| call_all())?;
+            scheduler.add(job).await?;
+        }
+        scheduler.start().await?;
+        Ok(RunningCron(scheduler))
+    }
+}
+
+/// Calls at their times until it is ended.
+pub struct RunningCron(JobScheduler);
+
+impl RunningCron {
+    /// Ends all calls.
+    ///
+    /// # Errors
+    /// The scheduler failed.
+    pub async fn end(mut self) -> Result<(), CronError> {
+        Ok(self.0.shutdown().await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU8, Ordering};
+    use std::time::Duration;
+
+    use super::{Cron, is_schedule};
+
+    #[test]
+    fn seconds_come_first() {
+        assert!(is_schedule("*/15 * * * * *"));
+        assert!(!is_schedule("61 * * * * *") && !is_schedule("soon"));
+    }
+
+    #[tokio::test]
+    async fn calls_of_one_schedule_share_a_job_and_are_all_made() {
+        let mut cron = Cron::default();
+        let made = Arc::new([AtomicU8::new(0), AtomicU8::new(0)]);
+        for place in 0..2 {
+            let made = Arc::clone(&made);
+            cron.at("* * * * * *", move || {
+                made[place].fetch_add(1, Ordering::Relaxed);
+            });
+        }
+        assert_eq!(cron.calls.len(), 1);
+        let running = cron.start().await.unwrap();
+        let all = || made.iter().all(|of| of.load(Ordering::Relaxed) > 0);
+        for _ in 0..500 {
+            if all() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert!(all());
+        running.end().await.unwrap();
+    }
+}
