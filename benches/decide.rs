@@ -117,6 +117,7 @@ fn order(seed: u32, now: Timestamp) -> Facts {
                 archive: Some(sweep),
                 unaccounted: Vec::new(),
                 unread_shops: Vec::new(),
+                other_shops: Vec::new(),
             },
             restored_at: None,
             clock_skew_s: Some(1),

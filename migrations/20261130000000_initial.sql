@@ -26,6 +26,9 @@ CREATE TABLE shops (
   -- when it was first configured, and when it was no longer; NULL: it still is
   added_at       INTEGER,
   removed_at     INTEGER,
+  -- shops that name the same stock sell from one; since when the others go on without this one, as a person said
+  stock          TEXT NOT NULL DEFAULT 'main' CHECK (stock <> ''),
+  waived_at      INTEGER,
   -- a person has ended what a removed shop had promised
   forgotten_at   INTEGER,
   -- what it reads is not its own: nothing is sent for it, nor for the other shop that is named
@@ -240,6 +243,14 @@ CREATE INDEX stock_as_of ON stock (as_of);
 CREATE INDEX stock_fell ON stock (fell_in) WHERE fell_in IS NOT NULL;
 CREATE INDEX stock_by_import ON stock (import_id);
 
+-- Levels of which more is promised for certain than there is: people are notified once for as long as it stays so.
+CREATE TABLE stock_overdrawn (
+  sku        TEXT NOT NULL,
+  warehouse  TEXT NOT NULL,
+  since      INTEGER NOT NULL,
+  PRIMARY KEY (sku, warehouse)
+) STRICT, WITHOUT ROWID;
+
 -- Numbers that levels had before, for two days: whether an SKU fell between two readings of a source shows
 -- whether goods left. Written only where a number changes. Where as_of is that of the last import, every
 -- import from the first to the last gave the number, each as of its own moment; otherwise it was counted
@@ -435,6 +446,19 @@ WHEN NEW.origin = 'engine' AND EXISTS (
   SELECT 1 FROM actions WHERE shop = NEW.shop AND order_id = NEW.order_id
     AND kind <> NEW.kind AND attempts > 0)
 BEGIN SELECT RAISE (ABORT, 'the other action was already sent for this order'); END;
+
+-- Requests of people that carried a key, for two days: the same one sent again is done once.
+CREATE TABLE manual_keys (
+  key       TEXT PRIMARY KEY CHECK (key <> ''),
+  at        INTEGER NOT NULL,
+  shop      TEXT NOT NULL,
+  order_id  TEXT NOT NULL,
+  actor     TEXT NOT NULL,
+  -- all of it in one text
+  request   TEXT NOT NULL,
+  FOREIGN KEY (shop, order_id) REFERENCES orders (shop, id) ON DELETE CASCADE ON UPDATE CASCADE
+) STRICT;
+CREATE INDEX manual_keys_of ON manual_keys (shop, order_id);
 
 -- One POST of an action, written before it is sent.
 CREATE TABLE attempts (

@@ -315,6 +315,22 @@ pub const MUTANTS: &[(&str, &str)] = &[
         "goods of a completed order that Kaspi shows as accepted again are free until lists settle it",
     ),
     (
+        "r6_stale_shop_ignored",
+        "a shop that is no longer read does not keep others of the same stock from selling its units",
+    ),
+    (
+        "r2_version_unchecked",
+        "a manual decision about a version of the order that is no more is taken",
+    ),
+    (
+        "r9_overdrawn_unreported",
+        "people are not notified of an SKU of which more is promised than there is",
+    ),
+    (
+        "i4_unread_lines_undecided",
+        "a new order whose lines cannot be requested is never decided",
+    ),
+    (
         "r9_handed_over_unknown",
         "goods that a person said were handed over may have left or not",
     ),

@@ -118,6 +118,7 @@ fn facts(lines: LinesFacts) -> Facts {
                 archive: Some(sweep),
                 unaccounted: Vec::new(),
                 unread_shops: Vec::new(),
+                other_shops: Vec::new(),
             },
             clock_skew_s: Some(0),
             paused: None,

@@ -46,13 +46,17 @@ pub(super) enum Command {
     /// Explain how an order was decided and what has happened since
     Explain(Explain),
     /// Accept an order by hand
-    Accept(OneOrder),
+    #[command(disable_version_flag = true)]
+    Accept(super::manual_decisions::Accept),
     /// Cancel an order by hand
+    #[command(disable_version_flag = true)]
     Cancel(Cancel),
     /// Hold an order, so that the rules do not decide it
+    #[command(disable_version_flag = true)]
     Hold(Hold),
     /// Release a held order, so that the rules decide it again
-    Release(OneOrder),
+    #[command(disable_version_flag = true)]
+    Release(super::manual_decisions::Release),
     /// Stop sending accepts and cancels, for one shop or all
     Pause(Pause),
     /// Resume sending accepts and cancels, for one shop or all
@@ -182,6 +186,10 @@ pub(super) struct Explain {
 pub(super) struct Cancel {
     #[command(flatten)]
     pub(super) order: OneOrder,
+    #[command(flatten)]
+    pub(super) carried: super::manual_decisions::Carried,
+    #[command(flatten)]
+    pub(super) overrides: super::manual_decisions::Overrides,
     /// MERCHANT_OUT_OF_STOCK, BUYER_CANCELLATION_BY_MERCHANT or BUYER_NOT_REACHABLE
     #[arg(long, value_parser = reason)]
     pub(super) reason: crate::domain::verdict::CancelReason,
@@ -194,6 +202,8 @@ pub(super) struct Cancel {
 pub(super) struct Hold {
     #[command(flatten)]
     pub(super) order: OneOrder,
+    #[command(flatten)]
+    pub(super) carried: super::manual_decisions::Carried,
     /// Reason, shown with the order
     #[arg(long, default_value = "held by hand")]
     pub(super) why: String,
@@ -228,6 +238,8 @@ pub(super) enum ShopsCommand {
     List,
     /// Release what a shop had promised that left the configuration for good
     Forget(ForgetShop),
+    /// Let the other shops of the same stock go on without one that cannot be read, until it is read again
+    Waive(super::known_shops::WaiveShop),
 }
 
 #[derive(Debug, Args)]
@@ -246,9 +258,9 @@ pub(super) enum OrdersCommand {
     /// Show one order with its lines
     Show(OneOrder),
     /// Say what an accepted order holds whose lines cannot be read
-    Resolve(super::manual_decisions::Resolve),
+    Resolve(super::said_of_orders::Resolve),
     /// Say that the goods of an accepted order left the shelf, before Kaspi shows it
-    HandedOver(super::manual_decisions::HandedOver),
+    HandedOver(super::said_of_orders::HandedOver),
 }
 
 #[derive(Debug, Args)]

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use super::args::{Explain, Format, OneOrder};
-use super::orders::{as_json, find, lines_table, local, standing};
+use super::orders::{as_json, find, lines_table, local, standing, version};
 use super::stock::doubt_lines;
 use super::{Done, explain_plan, say, shops};
 use crate::config::Loaded;
@@ -45,11 +45,12 @@ fn page(view: &OrderView, policy: &Policy) -> String {
     let mut out = String::new();
     let _ = writeln!(
         out,
-        "Order {} of shop {}, {}, placed {}\n\nLines",
+        "Order {} of shop {}, {}, placed {}, version {}\n\nLines",
         order.code,
         view.shop,
         order.total_words(),
-        local(order.created_at)
+        local(order.created_at),
+        version(view)
     );
     for unread in &order.unread {
         let _ = writeln!(out, "  could not be read: {unread}");

@@ -9,6 +9,35 @@ use crate::config::Loaded;
 use crate::domain::ids::{Account, ShopName};
 use crate::store::Store;
 
+#[derive(Debug, clap::Args)]
+pub(super) struct WaiveShop {
+    /// Its name in the configuration
+    name: String,
+    /// Wait for it again
+    #[arg(long)]
+    end: bool,
+    /// Your name, for the audit log
+    #[arg(long = "as", value_name = "NAME")]
+    actor: Option<String>,
+}
+
+async fn waive(loaded: &Loaded, args: &WaiveShop) -> Done {
+    let store = open(&loaded.config).await?;
+    let shop = ShopName::new(&args.name)?;
+    let actor = person(args.actor.as_deref());
+    store
+        .waive_shop(&shop, !args.end, &actor, Clock::System.now())
+        .await?;
+    say(&if args.end {
+        format!("the other shops of its stock wait for shop {shop} again")
+    } else {
+        format!(
+            "the other shops of its stock sell without knowing the orders of shop {shop}, until it is read again"
+        )
+    });
+    Ok(ExitCode::SUCCESS)
+}
+
 /// Removed shops that still matter, in words with the remedy.
 pub(super) async fn removed(store: &Store) -> Result<Vec<String>, Failure> {
     let (_, at_stake) = store.known_shops().await?;
@@ -21,10 +50,11 @@ pub(super) async fn removed(store: &Store) -> Result<Vec<String>, Failure> {
     Ok(words.collect())
 }
 
-/// `qabyl shops list|forget`
+/// `qabyl shops list|forget|waive`
 pub(super) async fn run(loaded: &Loaded, command: &ShopsCommand) -> Done {
     match command {
         ShopsCommand::List => list(loaded).await,
+        ShopsCommand::Waive(args) => waive(loaded, args).await,
         ShopsCommand::Forget(forget) => {
             let store = open(&loaded.config).await?;
             let shop = ShopName::new(&forget.name)?;

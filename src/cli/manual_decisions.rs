@@ -3,56 +3,65 @@
 use std::process::ExitCode;
 
 use super::args::{Cancel, Hold, OneOrder, Pause, Resume};
-use super::{Done, Failure, open, orders, person, say};
-use jiff::Timestamp;
-
+use super::{Done, Failure, open, person, say};
 use crate::clock::Clock;
 use crate::config::{Config, Loaded, Mode};
-use crate::domain::calendar;
-use crate::domain::ids::{ShopName, Sku};
+use crate::domain::ids::{OrderId, ShopName};
+use crate::domain::interlocks::Name;
 use crate::domain::verdict::{COMMENT_CHARS_MAX, Verdict};
-use crate::ledger::Resolution;
+use crate::ledger::{Manual, ManualDecision, Taken};
 use crate::runtime::build;
 use crate::store::{Store, StoreError};
 
 #[derive(Debug, clap::Args)]
-pub(super) struct HandedOver {
-    #[command(flatten)]
-    pub(super) order: OneOrder,
-    /// When they left, such as 2026-11-30T14:05+05:00, or 14:05 for that time of the last 24 hours [default: now]
-    #[arg(long, value_name = "TIME")]
-    pub(super) at: Option<String>,
+pub(super) struct Carried {
+    /// The version of the order that you saw (`qabyl orders show`): refused if it has changed since [default: as it is]
+    #[arg(long)]
+    version: Option<String>,
+    /// Do the same request once, however often it is sent with this key
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Resolve {
+pub(super) struct Overrides {
+    /// Interlocks to override, such as stock_available; refused if another one objects [default: all]
+    #[arg(long = "override", value_name = "NAME,…", value_parser = interlock, value_delimiter = ',')]
+    names: Vec<Name>,
+}
+
+fn interlock(word: &str) -> Result<Name, String> {
+    let found = Name::ALL.into_iter().find(|name| name.as_str() == word);
+    found.ok_or_else(|| format!("there is no interlock {word}: docs/RULES.md lists them"))
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Accept {
     #[command(flatten)]
-    pub(super) order: OneOrder,
-    /// The units it holds, as the cabinet shows them, such as SKU-1=2,SKU-2=1
-    #[arg(long, value_name = "SKU=N,…", value_parser = sku_and_units, value_delimiter = ',', required_unless_present = "holds_nothing", conflicts_with = "holds_nothing")]
-    pub(super) lines: Vec<(Sku, u32)>,
-    /// It holds nothing that is counted
-    #[arg(long)]
-    pub(super) holds_nothing: bool,
+    order: OneOrder,
+    #[command(flatten)]
+    carried: Carried,
+    #[command(flatten)]
+    overrides: Overrides,
 }
 
-fn sku_and_units(text: &str) -> Result<(Sku, u32), String> {
-    let (sku, units) = text
-        .rsplit_once('=')
-        .ok_or("write SKU=N, such as SKU-1=2")?;
-    let units: u32 = units
-        .trim()
-        .parse()
-        .map_err(|_| format!("'{units}' is not a whole number of units"))?;
-    if units == 0 {
-        return Err(format!("{sku}: leave out what it holds no units of"));
-    }
-    let sku = Sku::new(sku).map_err(|error| error.to_string())?;
-    Ok((sku, units))
+#[derive(Debug, clap::Args)]
+pub(super) struct Release {
+    #[command(flatten)]
+    order: OneOrder,
+    #[command(flatten)]
+    carried: Carried,
 }
 
-pub(super) async fn accept(loaded: &Loaded, args: &OneOrder) -> Done {
-    decide(&loaded.config, args, Verdict::Accept).await
+pub(super) async fn accept(loaded: &Loaded, args: &Accept) -> Done {
+    let (carried, overrides) = (&args.carried, &args.overrides);
+    answer(
+        &loaded.config,
+        &args.order,
+        Verdict::Accept,
+        (carried, overrides),
+    )
+    .await
 }
 
 pub(super) async fn cancel(loaded: &Loaded, args: &Cancel) -> Done {
@@ -65,27 +74,63 @@ pub(super) async fn cancel(loaded: &Loaded, args: &Cancel) -> Done {
         reason: args.reason,
         comment: args.comment.clone(),
     };
-    decide(&loaded.config, &args.order, verdict).await
+    let besides = (&args.carried, &args.overrides);
+    answer(&loaded.config, &args.order, verdict, besides).await
 }
 
-async fn decide(config: &Config, args: &OneOrder, verdict: Verdict) -> Done {
+async fn answer(
+    config: &Config,
+    args: &OneOrder,
+    verdict: Verdict,
+    (carried, overrides): (&Carried, &Overrides),
+) -> Done {
     let store = open(config).await?;
     let (shop, id) = store.find_order(&args.code, args.shop.as_deref()).await?;
     check_mode(config, &shop)?;
-    let actor = person(args.actor.as_deref());
-    let input = build::deciding_input(config);
-    store
-        .order_by_person(&shop, &id, &verdict, &input, &actor, Clock::System.now())
-        .await?;
+    let (input, limits) = (build::deciding_input(config), build::limits(config));
+    let what = Manual::Answer {
+        verdict: &verdict,
+        input: &input,
+        limits: Some(&limits),
+    };
+    let named = (!overrides.names.is_empty()).then_some(overrides.names.as_slice());
+    let taken = take(&store, (&shop, &id), what, (args, carried, named)).await?;
+    let done = match verdict {
+        Verdict::Accept => "accepted",
+        _ => "cancelled",
+    };
     say(&format!(
-        "order {} will be {} by the daemon or the next `qabyl once`",
-        args.code,
-        match verdict {
-            Verdict::Accept => "accepted",
-            _ => "cancelled",
-        }
+        "order {} will be {done} by the daemon or the next `qabyl once`",
+        args.code
     ));
+    for (name, why) in &taken.overridden {
+        say(&format!("  although {}: {why}", name.as_str()));
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Takes a manual decision, and says so where the same request was taken before.
+async fn take(
+    store: &Store,
+    order: (&ShopName, &OrderId),
+    what: Manual<'_>,
+    (args, carried, overrides): (&OneOrder, &Carried, Option<&[Name]>),
+) -> Result<Taken, Failure> {
+    let actor = person(args.actor.as_deref());
+    let decision = ManualDecision {
+        what,
+        actor: &actor,
+        version: carried.version.as_deref(),
+        key: carried.key.as_deref(),
+        overrides,
+    };
+    let taken = store
+        .decide_manually(order, &decision, Clock::System.now())
+        .await?;
+    if taken.is_repeated {
+        say("the same request with this key was taken before: nothing is done again");
+    }
+    Ok(taken)
 }
 
 /// An accept or a cancel in a shop that sends nothing would be recorded and never carried out.
@@ -110,100 +155,33 @@ fn check_mode(config: &Config, shop: &ShopName) -> Result<(), Failure> {
 
 pub(super) async fn hold(loaded: &Loaded, args: &Hold) -> Done {
     let store = open(&loaded.config).await?;
-    let (shop, id) = store
-        .find_order(&args.order.code, args.order.shop.as_deref())
-        .await?;
-    let actor = person(args.order.actor.as_deref());
-    store
-        .hold_order(&shop, &id, &args.why, &actor, Clock::System.now())
-        .await?;
-    say(&format!(
-        "order {} is held until `qabyl release {0}`",
-        args.order.code
-    ));
-    Ok(ExitCode::SUCCESS)
-}
-
-pub(super) async fn release(loaded: &Loaded, args: &OneOrder) -> Done {
-    let store = open(&loaded.config).await?;
-    let (shop, id) = store.find_order(&args.code, args.shop.as_deref()).await?;
-    let actor = person(args.actor.as_deref());
-    store
-        .release_order(&shop, &id, &actor, Clock::System.now())
-        .await?;
-    say(&format!(
-        "order {} will be decided by the rules again",
-        args.code
-    ));
-    Ok(ExitCode::SUCCESS)
-}
-
-pub(super) async fn resolve(loaded: &Loaded, args: &Resolve) -> Done {
-    let store = open(&loaded.config).await?;
     let of = &args.order;
     let (shop, id) = store.find_order(&of.code, of.shop.as_deref()).await?;
-    let resolution = if args.holds_nothing {
-        Resolution::HoldsNothing
-    } else {
-        Resolution::Lines(args.lines.clone())
-    };
-    let actor = person(of.actor.as_deref());
-    store
-        .resolve_order(&shop, &id, &resolution, &actor, Clock::System.now())
-        .await?;
-    let held = match &resolution {
-        Resolution::HoldsNothing => "nothing".to_owned(),
-        Resolution::Lines(lines) => {
-            let lines: Vec<String> = lines
-                .iter()
-                .map(|(sku, units)| format!("{units} of {sku}"))
-                .collect();
-            lines.join(", ")
-        }
-    };
+    let what = Manual::Hold(&args.why);
+    take(&store, (&shop, &id), what, (of, &args.carried, None)).await?;
     say(&format!(
-        "order {} holds {held}, until Kaspi shows its lines",
+        "order {} is held until `qabyl release {0}`",
         of.code
     ));
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) async fn hand_over(loaded: &Loaded, args: &HandedOver) -> Done {
-    let now = Clock::System.now();
-    let at = match &args.at {
-        Some(text) => moment(text, now).map_err(Failure::usage)?,
-        None => now,
-    };
+pub(super) async fn release(loaded: &Loaded, args: &Release) -> Done {
     let store = open(&loaded.config).await?;
     let of = &args.order;
     let (shop, id) = store.find_order(&of.code, of.shop.as_deref()).await?;
-    let actor = person(of.actor.as_deref());
-    store.hand_over((&shop, &id), at, &actor, now).await?;
+    take(
+        &store,
+        (&shop, &id),
+        Manual::Release,
+        (of, &args.carried, None),
+    )
+    .await?;
     say(&format!(
-        "the goods of order {} left the shelf at {}: counts made since do not include them",
-        of.code,
-        orders::local(at)
+        "order {} will be decided by the rules again",
+        of.code
     ));
     Ok(ExitCode::SUCCESS)
-}
-
-/// A moment as people write it: in full, with or without an offset, or a time of the last 24 hours.
-fn moment(text: &str, now: Timestamp) -> anyhow::Result<Timestamp> {
-    if let Ok(moment) = text.parse::<Timestamp>() {
-        return Ok(moment);
-    }
-    let bad =
-        || anyhow::anyhow!("--at {text}: expected a time such as 14:05 or 2026-11-30T14:05+05:00");
-    if let Ok(local) = text.parse::<jiff::civil::DateTime>() {
-        return calendar::moment(local).ok_or_else(bad);
-    }
-    let time: jiff::civil::Time = text.parse().map_err(|_| bad())?;
-    let today = calendar::local(now).date();
-    let at = calendar::moment(today.to_datetime(time)).ok_or_else(bad)?;
-    if at <= now {
-        return Ok(at);
-    }
-    calendar::moment(today.yesterday()?.to_datetime(time)).ok_or_else(bad)
 }
 
 pub(super) async fn pause(loaded: &Loaded, args: &Pause) -> Done {

@@ -21,6 +21,7 @@ mod reload;
 mod replay;
 mod rules;
 mod run;
+mod said_of_orders;
 mod sandbox;
 mod scenarios;
 mod shops;
@@ -151,10 +152,10 @@ async fn dispatch(cli: Cli, signals: Option<io::Result<Signals>>) -> Done {
             orders::show(&partial(sources()?)?, &args).await
         }
         Command::Orders(OrdersCommand::HandedOver(args)) => {
-            manual_decisions::hand_over(&partial(sources()?)?, &args).await
+            said_of_orders::hand_over(&partial(sources()?)?, &args).await
         }
         Command::Orders(OrdersCommand::Resolve(args)) => {
-            manual_decisions::resolve(&partial(sources()?)?, &args).await
+            said_of_orders::resolve(&partial(sources()?)?, &args).await
         }
         Command::Explain(args) => explain::run(&partial(sources()?)?, &args).await,
         Command::Accept(args) => manual_decisions::accept(&partial(sources()?)?, &args).await,

@@ -13,7 +13,8 @@ use crate::config::{Config, Loaded};
 use crate::domain::action::OutcomeKind;
 use crate::domain::calendar::{self, left_words};
 use crate::domain::facts::{Facts, LineFacts, LinesFacts};
-use crate::domain::order::Order;
+use crate::domain::order::{Lines, Order};
+use crate::domain::order_version::OrderVersion;
 use crate::domain::schedule::Schedule;
 use crate::domain::stock::LineStock;
 use crate::domain::verdict::Verdict;
@@ -76,6 +77,7 @@ pub(super) async fn show(loaded: &Loaded, args: &OneOrder) -> Done {
     }
     say(&as_table(std::slice::from_ref(&order)).to_string());
     say(&lines_table(&order).to_string());
+    say(&format!("version {}", version(&order)));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -282,6 +284,12 @@ pub(super) fn local(at: Timestamp) -> String {
     calendar::local(at).strftime("%d.%m %H:%M:%S").to_string()
 }
 
+/// The version of the order that is shown: a manual decision may name it.
+pub(super) fn version(view: &OrderView) -> String {
+    let lines = Lines::Known(view.lines.clone());
+    OrderVersion::of(&view.order, &lines).token()
+}
+
 /// Everything known about an order.
 pub(super) fn as_json(view: &OrderView, deadline: &Deadline) -> Value {
     let left = deadline.left(view);
@@ -315,7 +323,7 @@ pub(super) fn as_json(view: &OrderView, deadline: &Deadline) -> Value {
         })
     });
     json!({
-        "shop": view.shop, "code": view.order.code, "order": view.order, "lines": view.lines,
+        "shop": view.shop, "code": view.order.code, "version": version(view), "order": view.order, "lines": view.lines,
         "lines_problem": view.lines_problem, "seen_at": view.seen_at, "standing": standing(view),
         "deadline_at": left.map(|(at, _)| at), "left_s": left.map(|(_, left)| left.as_secs()),
         "held": view.held.as_ref().map(|(by, why)| json!({ "by": by, "why": why })),

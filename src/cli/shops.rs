@@ -157,6 +157,11 @@ pub(super) async fn configure(
             "the shop was recognised under its new name: its orders, holds and pause go on"
         );
     }
+    let groups = configured.iter().zip(&config.shops);
+    let groups: Vec<(&ShopName, &str)> = groups
+        .map(|(shop, of)| (&shop.name, of.stock.as_str()))
+        .collect();
+    store.set_stock_groups(&groups).await?;
     for shop in &configured {
         if let Some(why) = store.shop_state(&shop.name).await?.mismatch {
             log_event!(

@@ -27,7 +27,7 @@ const FREE_MIN: u64 = 16 * 1024 * 1024;
 const CHANNEL_SILENT_MAX: SignedDuration = SignedDuration::from_mins(5);
 /// How long a message that was given up is a trouble.
 const DROPPED_FOR: SignedDuration = SignedDuration::from_hours(24);
-/// Orders past their deadline that are named.
+/// Orders past their deadline, and overdrawn levels, that are named.
 const NAMED_MAX: usize = 5;
 /// Orders on one page.
 const BATCH: u32 = 1_000;
@@ -82,6 +82,18 @@ pub(super) async fn find(
     for words in known_shops::removed(store).await? {
         let hint = "see \"shops\" in docs/OPERATIONS.md";
         found.push(Trouble::new("removed shop", words, hint));
+    }
+    let patience = loaded.config.ledger.group_patience;
+    let patience = SignedDuration::try_from(patience).unwrap_or(SignedDuration::MAX);
+    for silent in store.silent_shops(patience, now).await? {
+        let waiting: Vec<&str> = silent.waiting.iter().map(ShopName::as_str).collect();
+        let what = format!(
+            "accepted orders not read since {}: accepts of {} wait, as they sell from the same stock",
+            orders::local(silent.since),
+            waiting.join(", ")
+        );
+        let hint = "`qabyl doctor` says what is wrong; `qabyl shops waive` with its name lets the others go on";
+        found.push(Trouble::new(silent.shop.as_str(), what, hint));
     }
     for shop in &loaded.config.shops {
         found.extend(of_shop(loaded, store, shop, now).await?);
@@ -163,6 +175,24 @@ async fn stock(loaded: &Loaded, store: &Store) -> Result<Vec<Trouble>, Failure> 
             "stock",
             "not one SKU has units: every level is zero",
             "check the stock file; `qabyl stock show` lists the levels",
+        ));
+    }
+    let overdrawn = store
+        .overdrawn(&build::stock_settings(&loaded.config))
+        .await?;
+    let named = overdrawn.iter().take(NAMED_MAX).map(|one| {
+        let hint =
+            "count it (`qabyl stock set`), and decide what becomes of these orders in the cabinet";
+        Trouble::new("stock", one.to_string(), hint)
+    });
+    found.extend(named);
+    if overdrawn.len() > NAMED_MAX {
+        let more = table::counted(overdrawn.len() - NAMED_MAX, "more SKU");
+        let what = format!("of {more} more is promised than there is");
+        found.push(Trouble::new(
+            "stock",
+            what,
+            "`qabyl stock show` lists the levels",
         ));
     }
     let configured = |name: &str| loaded.config.stock.sources.iter().any(|s| s.name == name);

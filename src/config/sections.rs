@@ -262,6 +262,12 @@ pub struct Ledger {
     pub courier_lag_max: Duration,
     /// Whether levels that did not fall prove that nothing left.
     pub cancel_evidence: CancelEvidence,
+    /// How long a shop may keep the others of the same stock waiting before it is reported.
+    #[serde(
+        serialize_with = "duration::write",
+        deserialize_with = "duration::within::<_, 60, DAYS_14>"
+    )]
+    pub group_patience: Duration,
     /// Complete lists in a row that must agree before an earlier status of an order is believed.
     #[serde(deserialize_with = "number::count::<_, _, 2, 1000>")]
     pub reverted_lists: u32,

@@ -35,6 +35,9 @@ pub struct Shop {
     /// `token_file` as written when it is a bare name, looked for in `$CREDENTIALS_DIRECTORY`.
     #[serde(skip)]
     pub credential: Option<String>,
+    /// Shops that name the same stock sell from one: each waits until the orders of the others are read.
+    #[serde(default = "one_stock", deserialize_with = "text::slug")]
+    pub stock: String,
     /// What may be done.
     #[serde(default)]
     pub mode: Mode,
@@ -68,6 +71,11 @@ pub enum Mode {
     Act,
 }
 
+/// The stock of shops that name none.
+fn one_stock() -> String {
+    "main".to_owned()
+}
+
 impl Shop {
     /// The shop made from `KASPI_TOKEN` alone.
     pub(super) fn from_environment() -> Self {
@@ -76,6 +84,7 @@ impl Shop {
             token_file: None,
             token_env: Some(TOKEN_ENV_DEFAULT.to_owned()),
             credential: None,
+            stock: one_stock(),
             mode: Mode::Propose,
             merchant_uid: None,
             proxy: None,
@@ -89,6 +98,7 @@ impl fmt::Debug for Shop {
             .field("name", &self.name)
             .field("token_file", &self.token_file)
             .field("token_env", &self.token_env)
+            .field("stock", &self.stock)
             .field("mode", &self.mode)
             .field("merchant_uid", &self.merchant_uid)
             .field("proxy", &self.proxy.as_deref().map(redact))

@@ -4,7 +4,6 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::action::Kind;
-use super::unaccounted::LinesState;
 
 /// An order that waits for the merchant, as far as it matters for whether it is decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,8 +12,6 @@ pub struct Waiting {
     pub created_at: Timestamp,
     /// Whether a person is to decide it.
     pub is_held: bool,
-    /// How far its lines are read.
-    pub lines: LinesState,
     /// The last complete list that showed it.
     pub listed_scan: Option<i64>,
     /// Whether an accept or a cancel of it is to be carried out or under way.
@@ -31,13 +28,13 @@ pub struct NewestList {
 }
 
 impl NewestList {
-    /// Whether a pass decides this order: the list showed it, or an earlier one did that reached further back; a request
-    /// for its lines was made; nobody holds it, and nothing is being sent for it (R7).
+    /// Whether a pass decides this order: the list showed it, or an earlier one did that reached further back;
+    /// nobody holds it, and nothing is being sent for it (R7).
     pub fn lets_decide(&self, order: &Waiting) -> bool {
         let is_listed = order
             .listed_scan
             .is_some_and(|scan| scan == self.scan || order.created_at < self.from);
-        is_listed && order.lines != LinesState::Unread && !order.is_held && !order.has_live_action
+        is_listed && !order.is_held && !order.has_live_action
     }
 }
 
@@ -95,7 +92,6 @@ mod tests {
         Waiting {
             created_at: at(100),
             is_held: false,
-            lines: LinesState::Known,
             listed_scan: Some(7),
             has_live_action: false,
         }
@@ -116,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn orders_that_are_held_unread_or_on_their_way_are_not_decided() {
+    fn orders_that_are_held_or_on_their_way_are_not_decided() {
         assert!(LIST.lets_decide(&listed()));
         assert!(!LIST.lets_decide(&Waiting {
             is_held: true,
@@ -126,10 +122,6 @@ mod tests {
             has_live_action: true,
             ..listed()
         }));
-        for lines in LinesState::ALL {
-            let order = Waiting { lines, ..listed() };
-            assert_eq!(LIST.lets_decide(&order), lines != LinesState::Unread);
-        }
     }
 
     #[test]

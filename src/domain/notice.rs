@@ -57,6 +57,8 @@ kinds! {
     StockStale = "stock.stale",
     /// Many SKUs fell to zero at once.
     StockCollapsed = "stock.collapsed",
+    /// More of an SKU is promised than there is.
+    StockOverdrawn = "stock.overdrawn",
     /// A configured stock source failed.
     StockSourceFailed = "stock.source_failed",
     /// Few cancels are left before the shop's budget is used up.

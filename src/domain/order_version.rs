@@ -3,7 +3,7 @@
 
 use super::facts::{Facts, LinesFacts};
 use super::money::Money;
-use super::order::{Line, Lines, Order};
+use super::order::{Line, Lines, Order, Status};
 
 /// An order as a person sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +12,7 @@ pub struct OrderVersion {
     goods: Option<String>,
     /// `None` where it was not read.
     total: Option<Money>,
+    status: Status,
 }
 
 impl OrderVersion {
@@ -21,8 +22,11 @@ impl OrderVersion {
             Lines::Known(lines) => Some(goods(lines.iter())),
             Lines::Unreadable(_) => None,
         };
-        let total = order.total;
-        Self { goods, total }
+        Self {
+            goods,
+            total: order.total,
+            status: order.status.clone(),
+        }
     }
 
     /// As it was when it was decided.
@@ -31,8 +35,11 @@ impl OrderVersion {
             LinesFacts::Known(lines) => Some(goods(lines.iter().map(|line| &line.line))),
             LinesFacts::Unreadable(_) => None,
         };
-        let total = facts.order.total;
-        Self { goods, total }
+        Self {
+            goods,
+            total: facts.order.total,
+            status: facts.order.status.clone(),
+        }
     }
 
     /// How the order differs now from this version of it, in words; `None` where it is the same. Goods that were not
@@ -49,12 +56,26 @@ impl OrderVersion {
         ))
     }
 
-    fn words(&self) -> String {
+    /// In words: goods, total and status.
+    pub fn words(&self) -> String {
         let goods = self.goods.as_deref().unwrap_or("unread lines");
         let total = self
             .total
             .map_or_else(|| "an unread total".to_owned(), |total| total.to_string());
-        format!("{goods} for {total}")
+        format!("{goods} for {total}, {}", self.status)
+    }
+
+    /// A short name of this version, by which a person or a program says which one they saw. Lines that were not read
+    /// and no lines have the same: neither says what to send.
+    pub fn token(&self) -> String {
+        let goods = self.goods.as_deref().unwrap_or_default();
+        let total = self.total.map(|total| total.tiyn().to_string());
+        let text = [goods, total.as_deref().unwrap_or("?"), self.status.as_str()].join("\u{1f}");
+        // FNV-1a: stable over builds, and nobody has a reason to look for two orders with the same.
+        let hash = text.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
+            (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+        });
+        format!("{hash:08x}")
     }
 }
 

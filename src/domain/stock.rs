@@ -156,9 +156,14 @@ impl Level {
 
     /// Whether more is promised for certain than can lie there: a figure is wrong, or people sold too much.
     pub fn is_overdrawn(&self) -> bool {
-        self.reserved_confirmed > self.on_hand.max(0).saturating_add(self.returned)
-            && !self.is_unbounded
+        is_overdrawn(self.on_hand, self.reserved_confirmed, self.returned) && !self.is_unbounded
     }
+}
+
+/// Whether so many units promised for certain are more than can lie there: those on hand, and those that may be there
+/// besides.
+pub fn is_overdrawn(on_hand: i64, promised: i64, besides: i64) -> bool {
+    promised > on_hand.max(0).saturating_add(besides)
 }
 
 /// The stock of one line: known, or unknown with the reason. Unknown is never zero.

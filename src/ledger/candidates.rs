@@ -12,6 +12,7 @@ use crate::domain::decision::Decision;
 use crate::domain::facts::ShortageSeen;
 use crate::domain::ids::ShopName;
 use crate::domain::order::{Line, Lines, Order};
+use crate::domain::unaccounted::LinesState;
 use crate::store::actions::parse_kind;
 use crate::store::orders::{parse_line, parse_order};
 use crate::store::page::Page;
@@ -32,6 +33,8 @@ pub(super) struct Candidate {
     pub(super) sent: Option<Sent>,
     /// The scan in which its shortage was last counted.
     pub(super) shortage_scan: Option<i64>,
+    /// Whether its lines were not read yet.
+    pub(super) awaits_lines: bool,
 }
 
 /// The newest complete scan, and a page of the orders to be decided from it. `None` where one of them is
@@ -77,7 +80,6 @@ struct WaitingRow {
     id: String,
     created_at: i64,
     is_held: bool,
-    lines_state: String,
     listed_scan: Option<i64>,
     has_live_action: bool,
 }
@@ -87,7 +89,6 @@ impl WaitingRow {
         Ok(Waiting {
             created_at: at(self.created_at)?,
             is_held: self.is_held,
-            lines: lines_state(&self.lines_state)?,
             listed_scan: self.listed_scan,
             has_live_action: self.has_live_action,
         })
@@ -96,7 +97,7 @@ impl WaitingRow {
 
 /// The orders that wait behind `(?2, ?3)`, oldest first.
 pub(crate) const WAITING: &str = "
-SELECT o.id, o.created_at, o.held_by IS NOT NULL AS is_held, o.lines_state, o.listed_scan,
+SELECT o.id, o.created_at, o.held_by IS NOT NULL AS is_held, o.listed_scan,
   a.id IS NOT NULL AS has_live_action
 FROM orders o
 LEFT JOIN actions a ON a.shop = o.shop AND a.order_id = o.id AND a.state IN ('pending', 'sent', 'unknown')
@@ -145,6 +146,7 @@ struct Row {
     first_seen_at: i64,
     lines_state: String,
     lines_problem: Option<String>,
+    lines_failures: i64,
     shortage_since: Option<i64>,
     shortage_scans: i64,
     shortage_scan: Option<i64>,
@@ -154,7 +156,7 @@ struct Row {
 
 /// What is stored of these orders (JSON), in their order.
 pub(crate) const CANDIDATES: &str = "
-SELECT o.id, o.code, o.body, o.first_seen_at, o.lines_state, o.lines_problem,
+SELECT o.id, o.code, o.body, o.first_seen_at, o.lines_state, o.lines_problem, o.lines_failures,
   o.shortage_since, o.shortage_scans, o.shortage_scan, d.body AS decision, d.policy_digest
 FROM json_each(?2) j CROSS JOIN orders o ON o.shop = ?1 AND o.id = j.value
 LEFT JOIN decisions d ON d.id = (SELECT MAX(id) FROM decisions WHERE shop = o.shop AND order_id = o.id)
@@ -213,10 +215,14 @@ fn candidate(row: Row, lines: Vec<Line>, sent: Option<Sent>) -> Result<Candidate
         (Some(body), Some(digest)) => serde_json::from_str(&body).ok().map(|d| (d, digest)),
         _ => None,
     };
+    let state = lines_state(&row.lines_state)?;
+    let in_vain = || format!("{} requests for them failed", row.lines_failures);
+    let in_vain = (row.lines_failures > 0).then(in_vain);
     Ok(Candidate {
         order: parse_order(&row.body)?,
         first_seen_at: at(row.first_seen_at)?,
-        lines: stored_lines(lines_state(&row.lines_state)?, lines, row.lines_problem),
+        lines: stored_lines(state, lines, row.lines_problem.or(in_vain)),
+        awaits_lines: state == LinesState::Unread,
         shortage,
         previous,
         sent,

@@ -1,6 +1,6 @@
 //! A batch of waiting orders decided in one transaction: what it reads, the decisions, and what they write (R1).
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::candidates::{Candidate, candidates};
 use super::decisions::{NewDecision, record};
@@ -15,6 +15,9 @@ use crate::domain::verdict::Verdict;
 use crate::mutant::mutant;
 use crate::store::page::Page;
 use crate::store::{Store, StoreError, WriteTx, orders};
+
+/// Lines of an order are asked for as soon as it is seen: one first seen at its last moment waits so long for them.
+const LINES_COME_WITHIN: SignedDuration = SignedDuration::from_secs(30);
 
 /// How a shop's waiting orders are decided.
 pub struct DecidingBatch<'a> {
@@ -88,6 +91,9 @@ impl Store {
         }
         let mut orders = Vec::with_capacity(candidates.len());
         for candidate in candidates {
+            if pass.is_too_early(&candidate) {
+                continue;
+            }
             let (decided, demands) = pass.decide(&candidate).await?;
             if !batch.acts {
                 proposed.add(&decided.decision.verdict, demands);
@@ -176,6 +182,14 @@ impl Pass<'_, '_> {
             written,
         };
         Ok((decided, demands))
+    }
+
+    /// Whether the order waits for its lines: they are asked for until the last moment, at which it is decided without.
+    fn is_too_early(&self, candidate: &Candidate) -> bool {
+        let schedule = &self.batch.policy.limits.schedule;
+        let is_just_seen = self.now.duration_since(candidate.first_seen_at) < LINES_COME_WITHIN;
+        let has_time = self.now < schedule.last_moment(&candidate.order);
+        candidate.awaits_lines && (has_time || is_just_seen || mutant("i4_unread_lines_undecided"))
     }
 
     /// Counts an order decided, so that the limits for the next one include it.

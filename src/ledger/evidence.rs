@@ -3,10 +3,11 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 use sqlx::SqliteConnection;
 
-use crate::domain::evidence::{Cause, Evidence, Interval, Unaccounted};
+use crate::domain::evidence::{Cause, Evidence, Interval, OtherShop, Unaccounted};
 use crate::domain::ids::ShopName;
 use crate::store::unaccounted as stored;
 use crate::store::{Store, StoreError, WriteTx, at, shops};
@@ -18,7 +19,77 @@ impl WriteTx<'_> {
     }
 }
 
+/// A shop that could not be read for long, and those that wait for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SilentShop {
+    /// The shop.
+    pub shop: ShopName,
+    /// When its accepted orders were last read, or it was configured.
+    pub since: Timestamp,
+    /// The shops of the same stock, which wait for it.
+    pub waiting: Vec<ShopName>,
+}
+
 impl Store {
+    /// Shops that were not read for so long and keep others of the same stock waiting, as nobody has waived them.
+    pub async fn silent_shops(
+        &self,
+        patience: SignedDuration,
+        now: Timestamp,
+    ) -> Result<Vec<SilentShop>, StoreError> {
+        let mut reader = self.read().await?;
+        let mut found = Vec::new();
+        for (shop, added_at) in shops::not_waived(&mut reader).await? {
+            let read = last_sweep(&mut reader, &shop, false).await?;
+            let since = read.map(|sweep| sweep.start).or(added_at);
+            let Some(since) = since.filter(|since| now.duration_since(*since) > patience) else {
+                continue;
+            };
+            let waiting = shops::of_same_stock(&mut reader, &shop).await?;
+            if !waiting.is_empty() {
+                found.push(SilentShop {
+                    shop,
+                    since,
+                    waiting,
+                });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Lets the other shops of the same stock go on without a shop that cannot be read, until it is read again: they
+    /// sell without knowing its orders. Or ends that.
+    pub async fn waive_shop(
+        &self,
+        shop: &ShopName,
+        is_waived: bool,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        if !shops::set_waived(&mut tx, shop, is_waived.then_some(now)).await? {
+            return Err(StoreError::Refused(format!(
+                "there is no shop {shop} that this would change: `qabyl shops list`"
+            )));
+        }
+        let event = if is_waived {
+            "shop.waived"
+        } else {
+            "shop.waiver_ended"
+        };
+        tx.audit(now, actor, (shop, None), event, json!({}));
+        tx.commit().await
+    }
+
+    /// Stores which stock each shop sells from.
+    pub async fn set_stock_groups(&self, groups: &[(&ShopName, &str)]) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        for (shop, group) in groups {
+            shops::set_stock_group(&mut tx, shop, group).await?;
+        }
+        tx.commit().await
+    }
+
     /// Orders of all shops that may hold units which no reservation counts, and shops never read completely.
     pub async fn unaccounted(&self) -> Result<Evidence, StoreError> {
         let mut reader = self.read().await?;
@@ -37,6 +108,7 @@ async fn evidence(
         archive: last_sweep(connection, shop, true).await?,
         unaccounted: unaccounted(connection, shop).await?,
         unread_shops: Vec::new(),
+        other_shops: Vec::new(),
     };
     add_others(connection, &mut evidence, Some(shop)).await?;
     Ok(evidence)
@@ -48,14 +120,15 @@ async fn add_others(
     evidence: &mut Evidence,
     own: Option<&ShopName>,
 ) -> Result<(), StoreError> {
-    for other in shops::configured(connection).await? {
-        if Some(&other) == own {
-            continue;
-        }
-        if last_sweep(connection, &other, false).await?.is_none() {
+    for other in shops::sharing_stock(connection, own).await? {
+        let Some(accepted) = last_sweep(connection, &other, false).await? else {
             evidence.unread_shops.push(other);
             continue;
-        }
+        };
+        evidence.other_shops.push(OtherShop {
+            shop: other.clone(),
+            accepted,
+        });
         let of_other = unaccounted(connection, &other).await?;
         let named = of_other.into_iter().map(|order| Unaccounted {
             shop: Some(other.clone()),

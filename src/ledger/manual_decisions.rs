@@ -1,28 +1,97 @@
-//! Manual decisions about one order: hold, release, accept, cancel. It goes through the same
-//! decisions and actions as the engine's own.
+//! Manual decisions about one order: hold, release, accept, cancel. The command line takes them here, as every other
+//! channel will: with a named actor, the version of the order that the person saw, and a key by which a repeated
+//! request is recognised. They go through the same decisions and actions as the engine's own.
 
 use jiff::Timestamp;
 use serde_json::json;
 use sqlx::FromRow;
 
-use super::availability::Viewpoint;
-use super::decisions::{self, NewDecision};
-use super::facts::{DecidingInput, skus};
+use super::facts::DecidingInput;
+use super::manual_answers::{answer, check_version};
 use super::transitions::close;
 use crate::crash_point::crash_point;
 use crate::domain::action::End;
-use crate::domain::decision::Decision;
-use crate::domain::facts::Facts;
 use crate::domain::hold::HoldCause;
 use crate::domain::ids::{OrderId, ShopName};
-use crate::domain::order::{Order, Status};
+use crate::domain::interlocks::Name;
+use crate::domain::limits::Limits;
+use crate::domain::order::{Lines, Order};
 use crate::domain::reservation::Event;
 use crate::domain::verdict::Verdict;
+use crate::store::manual_keys;
 use crate::store::reservations::close_reservations;
 use crate::store::{Store, StoreError, WriteTx, orders};
 
-/// The policy named in a person's decision.
-const PERSON: &str = "person";
+/// What a person decides about an order.
+#[derive(Debug, Clone)]
+pub enum Manual<'a> {
+    /// Accept or cancel it. With the limits, the interlocks that object are named.
+    Answer {
+        /// Which.
+        verdict: &'a Verdict,
+        /// How the ledger is read.
+        input: &'a DecidingInput,
+        /// The limits in force.
+        limits: Option<&'a Limits>,
+    },
+    /// Hold it, and why.
+    Hold(&'a str),
+    /// End its hold.
+    Release,
+}
+
+impl Manual<'_> {
+    /// All of it in one text: a repeated request is the same in every word.
+    fn words(&self) -> String {
+        match self {
+            Self::Answer { verdict, .. } => match verdict {
+                Verdict::Cancel { reason, comment } => {
+                    format!("cancel:{}:{comment}", reason.as_str())
+                }
+                other => other.word().to_owned(),
+            },
+            Self::Hold(why) => format!("hold:{why}"),
+            Self::Release => "release".to_owned(),
+        }
+    }
+}
+
+/// A person's decision about one order.
+#[derive(Debug, Clone)]
+pub struct ManualDecision<'a> {
+    /// What is decided.
+    pub what: Manual<'a>,
+    /// Who decides.
+    pub actor: &'a str,
+    /// The version of the order that they saw; `None`: as it is stored now.
+    pub version: Option<&'a str>,
+    /// Recognises the same request sent twice.
+    pub key: Option<&'a str>,
+    /// The interlocks that are overridden; `None`: whichever object.
+    pub overrides: Option<&'a [Name]>,
+}
+
+impl<'a> ManualDecision<'a> {
+    /// One about the order as it is stored, whatever interlocks object.
+    pub const fn plain(what: Manual<'a>, actor: &'a str) -> Self {
+        Self {
+            what,
+            actor,
+            version: None,
+            key: None,
+            overrides: None,
+        }
+    }
+}
+
+/// What became of a manual decision.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Taken {
+    /// Whether the same request was taken before: nothing was done again.
+    pub is_repeated: bool,
+    /// The interlocks that objected, with their reasons.
+    pub overridden: Vec<(Name, String)>,
+}
 
 #[derive(FromRow)]
 struct Live {
@@ -59,6 +128,64 @@ impl Store {
         }
     }
 
+    /// Takes a manual decision about an order: the one way for every channel.
+    pub async fn decide_manually(
+        &self,
+        (shop, id): (&ShopName, &OrderId),
+        decision: &ManualDecision<'_>,
+        now: Timestamp,
+    ) -> Result<Taken, StoreError> {
+        let mut tx = self.write().await?;
+        let (order, lines) = stored(&mut tx, shop, id).await?;
+        if let Some(key) = decision.key {
+            let words = decision.what.words();
+            let request = manual_keys::Request {
+                shop,
+                order: id,
+                actor: decision.actor,
+                words: &words,
+            };
+            if !manual_keys::begin(&mut tx, key, &request, now).await? {
+                return Ok(Taken {
+                    is_repeated: true,
+                    ..Taken::default()
+                });
+            }
+        }
+        check_version(&mut tx, (shop, &order, &lines), decision.version).await?;
+        let overridden = match &decision.what {
+            Manual::Hold(why) => {
+                hold(&mut tx, shop, &order, (why, decision.actor), now).await?;
+                Vec::new()
+            }
+            Manual::Release => {
+                release(&mut tx, shop, &order, decision.actor, now).await?;
+                Vec::new()
+            }
+            Manual::Answer {
+                verdict,
+                input,
+                limits,
+            } => {
+                let by = (decision.actor, decision.overrides);
+                answer(
+                    &mut tx,
+                    shop,
+                    (order, lines),
+                    (verdict, input, *limits),
+                    by,
+                    now,
+                )
+                .await?
+            }
+        };
+        tx.commit_manual_decision().await?;
+        Ok(Taken {
+            is_repeated: false,
+            overridden,
+        })
+    }
+
     /// Keeps an order from being decided until it is released. An action not sent yet is withdrawn.
     pub async fn hold_order(
         &self,
@@ -68,17 +195,9 @@ impl Store {
         actor: &str,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let mut tx = self.write().await?;
-        let (order, _) = stored(&mut tx, shop, id).await?;
-        if order.status.rank().is_some_and(|rank| rank > 0) {
-            return Err(StoreError::Refused(format!(
-                "order {} is {} + {}: nothing is left to be decided, and so nothing to hold",
-                order.code, order.state, order.status
-            )));
-        }
-        withdraw_unsent(&mut tx, shop, &order, now).await?;
-        orders::hold(&mut tx, (shop, id), (why, HoldCause::Person), actor, now).await?;
-        tx.commit_manual_decision().await
+        let hold = ManualDecision::plain(Manual::Hold(why), actor);
+        self.decide_manually((shop, id), &hold, now).await?;
+        Ok(())
     }
 
     /// Ends a person's hold, so that the engine decides the order again.
@@ -89,25 +208,12 @@ impl Store {
         actor: &str,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let mut tx = self.write().await?;
-        if !orders::end_hold(&mut tx, shop, id).await? {
-            return Err(StoreError::Refused(
-                "the order is not held by a person; a rule's hold ends when the rule's reason does, \
-                 or with `qabyl accept` or `qabyl cancel`"
-                    .to_owned(),
-            ));
-        }
-        // Units kept for an accept that Kaspi refused are released: the next decision reserves them again.
-        let (order, _) = stored(&mut tx, shop, id).await?;
-        if order.awaits_merchant() && !tx.has_live_action(shop, id).await? {
-            let why = "released for another decision";
-            close_reservations(&mut tx, shop, &order, Event::Released(why.to_owned()), now).await?;
-        }
-        tx.audit(now, actor, (shop, Some(id)), "order.released", json!({}));
-        tx.commit_manual_decision().await
+        let release = ManualDecision::plain(Manual::Release, actor);
+        self.decide_manually((shop, id), &release, now).await?;
+        Ok(())
     }
 
-    /// Records a person's accept or cancel, which the act stage carries out.
+    /// Records a person's accept or cancel of the order as it is stored, which the act stage carries out.
     pub async fn order_by_person(
         &self,
         shop: &ShopName,
@@ -117,73 +223,76 @@ impl Store {
         actor: &str,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let mut tx = self.write().await?;
-        let (order, lines) = stored(&mut tx, shop, id).await?;
-        let allowed = order.awaits_merchant()
-            || (matches!(verdict, Verdict::Cancel { .. })
-                && order.status == Status::AcceptedByMerchant);
-        if !allowed {
-            return Err(StoreError::Refused(format!(
-                "order {} is {} + {}: it can no longer be {}ed",
-                order.code,
-                order.state,
-                order.status,
-                verdict.word()
-            )));
-        }
-        withdraw_unsent(&mut tx, shop, &order, now).await?;
-        let names: Vec<&str> = skus(&lines).collect();
-        let ledger = tx
-            .stock(input.stock, &names, Viewpoint::default(), now)
-            .await?;
-        let facts = Facts {
-            shop: Some(shop.clone()),
-            lines: ledger.facts(&lines, order.pickup_point.as_ref()),
-            shortage: tx.shortage(shop, id).await?,
-            shop_facts: tx.shop_facts(shop, input, now).await?,
-            sent: None,
-            order,
-            // A manual decision waits for no sweep.
-            first_seen_at: None,
+        let answer = Manual::Answer {
+            verdict,
+            input,
+            limits: None,
         };
-        let demands = match verdict {
-            Verdict::Accept if !tx.has_reservation(shop, id).await? => {
-                ledger.demands(&lines, facts.order.pickup_point.as_ref())
-            }
-            _ => Vec::new(),
-        };
-        let decision = Decision {
-            verdict: verdict.clone(),
-            proposed: verdict.clone(),
-            overruled: None,
-            rule: format!("{actor} said so"),
-            objections: Vec::new(),
-        };
-        let new = NewDecision {
-            facts: &facts,
-            decision: &decision,
-            policy_digest: PERSON,
-            demands: &demands,
-            act: true,
-        };
-        decisions::record(&mut tx, shop, &new, actor, now).await?;
-        orders::end_hold(&mut tx, shop, id).await?;
-        tx.commit_manual_decision().await
+        let decision = ManualDecision::plain(answer, actor);
+        self.decide_manually((shop, id), &decision, now).await?;
+        Ok(())
     }
+}
+
+async fn hold(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    order: &Order,
+    (why, actor): (&str, &str),
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if order.status.rank().is_some_and(|rank| rank > 0) {
+        return Err(StoreError::Refused(format!(
+            "order {} is {} + {}: nothing is left to be decided, and so nothing to hold",
+            order.code, order.state, order.status
+        )));
+    }
+    withdraw_unsent(tx, shop, order, now).await?;
+    let cause = (why, HoldCause::Person);
+    orders::hold(tx, (shop, &order.id), cause, actor, now).await
+}
+
+async fn release(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    order: &Order,
+    actor: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if !orders::end_hold(tx, shop, &order.id).await? {
+        return Err(StoreError::Refused(
+            "the order is not held by a person; a rule's hold ends when the rule's reason does, \
+             or with `qabyl accept` or `qabyl cancel`"
+                .to_owned(),
+        ));
+    }
+    // Units kept for an accept that Kaspi refused are released: the next decision reserves them again.
+    if order.awaits_merchant() && !tx.has_live_action(shop, &order.id).await? {
+        let why = "released for another decision";
+        close_reservations(tx, shop, order, Event::Released(why.to_owned()), now).await?;
+    }
+    tx.audit(
+        now,
+        actor,
+        (shop, Some(&order.id)),
+        "order.released",
+        json!({}),
+    );
+    Ok(())
 }
 
 async fn stored(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
     id: &OrderId,
-) -> Result<(Order, crate::domain::order::Lines), StoreError> {
+) -> Result<(Order, Lines), StoreError> {
     tx.order_and_lines(shop, id)
         .await?
         .ok_or_else(|| StoreError::NoOrder(id.as_str().to_owned()))
 }
 
 /// Withdraws a live action that was not sent; one that was sent stands in the way.
-async fn withdraw_unsent(
+pub(super) async fn withdraw_unsent(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
     order: &Order,
@@ -234,17 +343,6 @@ impl WriteTx<'_> {
         let count: i64 = sqlx::query_scalar(
             "SELECT COUNT(*) FROM actions WHERE shop = ? AND order_id = ?
              AND state IN ('pending', 'sent', 'unknown')",
-        )
-        .bind(shop.as_str())
-        .bind(id.as_str())
-        .fetch_one(self.conn()?)
-        .await?;
-        Ok(count > 0)
-    }
-
-    async fn has_reservation(&mut self, shop: &ShopName, id: &OrderId) -> Result<bool, StoreError> {
-        let count: i64 = sqlx::query_scalar(
-            "SELECT COUNT(*) FROM reservations WHERE shop = ? AND order_id = ? AND state <> 'released'",
         )
         .bind(shop.as_str())
         .bind(id.as_str())

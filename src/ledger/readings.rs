@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 
 use super::identity;
 use super::observe::{self, Observed, Reading, Trust};
@@ -12,7 +13,7 @@ use crate::domain::ids::ShopName;
 use crate::domain::lines_reading::Failure;
 use crate::domain::order::{Lines, Order};
 use crate::mutant::mutant;
-use crate::store::{Scan, ScanKind, Store, StoreError, WriteTx, ms, orders, scans};
+use crate::store::{Scan, ScanKind, Store, StoreError, WriteTx, ms, orders, scans, shops};
 
 /// An order as it was stored, and its lines or why there are none this time.
 pub type LinesRead = (Order, Result<Lines, NoLines>);
@@ -67,6 +68,12 @@ impl Store {
             if let (Some(id), 1..) = (complete, earlier) {
                 // Only this stage lists new orders: those listed since this scan began were listed by it.
                 orders::mark_listed_since(&mut tx, shop, id, scan.started_at).await?;
+            }
+        }
+        if scan.kind == ScanKind::Sweep && scan.problem.is_none() {
+            // It is read again: the others wait for it as before.
+            if shops::set_waived(&mut tx, shop, None).await? {
+                tx.audit(now, "qabyl", (shop, None), "shop.waiver_ended", json!({}));
             }
         }
         scans::delete_old(&mut tx, now).await?;

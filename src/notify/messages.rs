@@ -110,6 +110,9 @@ impl Template {
     }
 }
 
+/// Facts that stand in a text as they are.
+const FACTS: &str = "order attempts source code fell had cancelled decided new accepted held waiting channel count sku promised on_hand";
+
 impl MessageWriter {
     fn text(&self, group: &str, name: &str, values: &[(&str, String)]) -> String {
         let template = templates()
@@ -194,24 +197,7 @@ impl MessageWriter {
             other => other.to_string(),
         };
         let mut values = vec![("shop", item.shop.clone().unwrap_or_default())];
-        for name in [
-            "order",
-            "attempts",
-            "source",
-            "code",
-            "fell",
-            "had",
-            "cancelled",
-            "decided",
-            "new",
-            "accepted",
-            "held",
-            "waiting",
-            "channel",
-            "count",
-        ] {
-            values.push((name, fact(name)));
-        }
+        values.extend(FACTS.split(' ').map(|name| (name, fact(name))));
         let named = facts["orders"].as_array().into_iter().flatten();
         let named: Vec<&str> = named.filter_map(Value::as_str).collect();
         let count = facts["orders"].as_u64().map(|count| count.to_string());

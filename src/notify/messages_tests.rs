@@ -99,6 +99,9 @@ fn no_placeholder_is_left_empty() {
         Kind::ActionRefused | Kind::ActionStuck => action.clone(),
         Kind::StockStale => json!({ "age_s": 50_000, "limit_s": 43_200 }),
         Kind::StockCollapsed => json!({ "fell": 40, "had": 50, "source": "stock.csv" }),
+        Kind::StockOverdrawn => {
+            json!({ "sku": "A", "promised": 3, "on_hand": 1, "orders": ["900000001"] })
+        }
         Kind::StockSourceFailed => json!({ "source": "feed", "code": "S002" }),
         Kind::CancelsNear => json!({ "cancelled": 4, "decided": 100, "share": 0.04,
             "limit_share": 0.04 }),

@@ -33,6 +33,9 @@ pub(super) async fn run_once(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     stock(store, shops, now).await?;
+    if let Some(first) = shops.first() {
+        store.note_overdrawn(&first.settings.stock, now).await?;
+    }
     for ctx in shops {
         if ctx.mode == Mode::Act {
             budget(store, ctx, now).await?;

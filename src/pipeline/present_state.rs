@@ -19,6 +19,7 @@ pub(super) const OF_STATES: &[Kind] = &[
     Kind::KaspiDown,
     Kind::StockStale,
     Kind::StockCollapsed,
+    Kind::StockOverdrawn,
     Kind::StockSourceFailed,
 ];
 
@@ -131,6 +132,13 @@ pub(super) async fn is_so(notifier: &Notifier, notice: &StoredNotice) -> Result<
         (Kind::StockCollapsed, _) => {
             let fall = store.collapses_now().await?.into_iter().next();
             fall.is_some_and(|fall| named(fall.at))
+        }
+        (Kind::StockOverdrawn, _) => {
+            let fact = |name: &str| notice.facts[name].as_str().unwrap_or_default();
+            let since = store
+                .overdrawn_since(fact("sku"), fact("warehouse"))
+                .await?;
+            since.is_some_and(named)
         }
         (Kind::StockSourceFailed, _) => {
             let source = notice.facts["source"].as_str().unwrap_or_default();

@@ -213,16 +213,94 @@ struct Row {
     clock_skew_s: Option<i64>,
 }
 
-/// The shops that are configured.
-pub(crate) async fn configured(
+fn shop_name(name: String) -> Result<ShopName, StoreError> {
+    ShopName::new(&name).map_err(|_| StoreError::corrupt("a shop", name))
+}
+
+/// The configured shops whose orders an accept of `own` waits for: those of the same stock, but for waived ones. All
+/// configured ones without `own`.
+pub(crate) async fn sharing_stock(
     connection: &mut SqliteConnection,
+    own: Option<&ShopName>,
 ) -> Result<Vec<ShopName>, StoreError> {
-    let names: Vec<String> =
-        sqlx::query_scalar("SELECT name FROM shops WHERE removed_at IS NULL ORDER BY name")
+    let names: Vec<String> = match own {
+        Some(own) => {
+            sqlx::query_scalar(
+                "SELECT s.name FROM shops s JOIN shops own ON own.name = ? AND own.stock = s.stock
+                 WHERE s.removed_at IS NULL AND s.waived_at IS NULL AND s.name <> own.name ORDER BY s.name",
+            )
+            .bind(own.as_str())
             .fetch_all(connection)
-            .await?;
-    let shop = |name: String| ShopName::new(&name).map_err(|_| StoreError::corrupt("a shop", name));
-    names.into_iter().map(shop).collect()
+            .await?
+        }
+        None => {
+            sqlx::query_scalar("SELECT name FROM shops WHERE removed_at IS NULL ORDER BY name")
+                .fetch_all(connection)
+                .await?
+        }
+    };
+    names.into_iter().map(shop_name).collect()
+}
+
+/// The configured shops of the same stock as this one, waived or not.
+pub(crate) async fn of_same_stock(
+    connection: &mut SqliteConnection,
+    shop: &ShopName,
+) -> Result<Vec<ShopName>, StoreError> {
+    let names: Vec<String> = sqlx::query_scalar(
+        "SELECT s.name FROM shops s JOIN shops own ON own.name = ? AND own.stock = s.stock
+         WHERE s.removed_at IS NULL AND s.name <> own.name ORDER BY s.name",
+    )
+    .bind(shop.as_str())
+    .fetch_all(connection)
+    .await?;
+    names.into_iter().map(shop_name).collect()
+}
+
+/// Configured shops that are not waived, and when each was first configured.
+pub(crate) async fn not_waived(
+    connection: &mut SqliteConnection,
+) -> Result<Vec<(ShopName, Option<Timestamp>)>, StoreError> {
+    let rows: Vec<(String, Option<i64>)> = sqlx::query_as(
+        "SELECT name, added_at FROM shops WHERE removed_at IS NULL AND waived_at IS NULL ORDER BY name",
+    )
+    .fetch_all(connection)
+    .await?;
+    let shop = |(name, added_at): (String, Option<i64>)| {
+        Ok((shop_name(name)?, added_at.map(at).transpose()?))
+    };
+    rows.into_iter().map(shop).collect()
+}
+
+/// Stores that the other shops of the same stock go on without this one, or no longer. `false` where that is so
+/// already, or there is no such shop.
+pub(crate) async fn set_waived(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    waived_at: Option<Timestamp>,
+) -> Result<bool, StoreError> {
+    let done = sqlx::query(
+        "UPDATE shops SET waived_at = ?1 WHERE name = ?2 AND (waived_at IS NULL) <> (?1 IS NULL)",
+    )
+    .bind(waived_at.map(ms))
+    .bind(shop.as_str())
+    .execute(tx.conn()?)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Stores which stock a shop sells from.
+pub(crate) async fn set_stock_group(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    group: &str,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE shops SET stock = ? WHERE name = ?")
+        .bind(group)
+        .bind(shop.as_str())
+        .execute(tx.conn()?)
+        .await?;
+    Ok(())
 }
 
 impl Store {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use qabyl::pipeline::alert;
-use qabyl_sandbox::{OrderSeed, Settings};
+use qabyl_sandbox::{Fault, IncludeSupport, OrderSeed, Script, Settings};
 
 use crate::world::{TestWorld, world};
 
@@ -70,6 +70,51 @@ async fn at_the_last_call_a_wait_becomes_a_persons() {
     );
     assert!(world.posts(CODE).is_empty());
     world.finish().await;
+}
+
+/// Its entries fail for ever: a person gets it while there is time, with the cause.
+#[tokio::test]
+async fn an_order_whose_lines_cannot_be_requested_is_held_before_its_deadline() {
+    let settings = Settings {
+        include_support: IncludeSupport::Ignored,
+        ..Settings::default()
+    };
+    let mut world = world(settings).begin().await;
+    world.stock(&[("A", 5)]).await;
+    world.place_plain(&[(CODE, "A", 1)]);
+    let failing = Script::once(Fault::Http500).path("/entries").order(CODE);
+    world.kaspi().script(failing.times(100_000));
+    world.brief().await;
+    for _ in 0..16 {
+        world.time.advance(10 * MINUTE);
+        world.brief().await;
+    }
+    assert_eq!(
+        world.why(CODE).await,
+        "undecided",
+        "they are asked for until then"
+    );
+    world.time.advance(10 * MINUTE);
+    world.brief().await;
+    let why = world.why(CODE).await;
+    assert!(
+        why.starts_with("hold") && why.contains("requests for them failed"),
+        "{why}"
+    );
+    assert_eq!(
+        world
+            .store
+            .held_now(&world.shop.ctx.shop)
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
+    // Kaspi answers at last: it is decided after all.
+    world.kaspi().forget_scripts();
+    world.time.advance(MINUTE);
+    world.brief().await;
+    assert_eq!(world.posts(CODE), ["accept"]);
 }
 
 #[tokio::test]

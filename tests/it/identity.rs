@@ -238,6 +238,7 @@ async fn a_stray_order_returns_to_its_account() {
         .execute(&mut database)
         .await
         .unwrap();
+    pass(&second).await;
     world.later(2 * MINUTE).await;
     assert_eq!(world.view("970000102").await.shop, "main");
     assert_eq!(world.posts("970000102"), ["accept"]);
@@ -352,9 +353,9 @@ async fn an_exchanged_token_is_noticed_before_it_is_used() {
         "{why}"
     );
     store.configure_shops(&before, now).await.unwrap();
+    pass(&second).await;
     world.later(2 * MINUTE).await;
     assert_eq!(world.posts("970000102"), ["accept"]);
-    drop(second);
     kaspi.shutdown().await;
 }
 

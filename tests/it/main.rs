@@ -29,6 +29,7 @@ mod line_sums;
 mod lists;
 mod log;
 mod long_queue;
+mod manual_versions;
 mod migrations;
 mod notify;
 mod outages;

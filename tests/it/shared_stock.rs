@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use qabyl::pipeline::sweep;
 use qabyl_sandbox::{IncludeSupport, OrderSeed, Part, Server, Settings};
 use serde_json::json;
@@ -84,4 +85,88 @@ async fn an_order_of_another_shop_that_cannot_be_read_keeps_accepts_back() {
     let why = world.why("982000012").await;
     assert!(why.contains("shop second: the lines of 982000011"), "{why}");
     assert_eq!(world.posts("982000013"), ["accept"]);
+}
+
+/// Its token died: what people accepted there since then is unknown, until it is read again or a person waives it.
+#[tokio::test]
+async fn a_shop_that_is_read_no_longer_keeps_accepts_back_until_it_is_waived() {
+    let patience = SignedDuration::from_mins(30);
+    let mut world = world(Settings::default()).begin().await;
+    let (kaspi, second) = world.neighbour().await;
+    world.stock(&[("A", 5)]).await;
+    sweep::run_once(&second.ctx, true).await.unwrap();
+    for _ in 0..4 {
+        world.time.advance(5 * MINUTE);
+        world.brief().await;
+    }
+    world.place_plain(&[("982000021", "A", 1)]);
+    world.brief().await;
+    assert_eq!(world.posts("982000021"), [""; 0]);
+    let why = world.why("982000021").await;
+    assert!(
+        why.contains("accepted orders of second were last read"),
+        "{why}"
+    );
+    assert_eq!(
+        world
+            .store
+            .silent_shops(patience, world.now())
+            .await
+            .unwrap(),
+        []
+    );
+    world.time.advance(12 * MINUTE);
+    world.brief().await;
+    let silent = world
+        .store
+        .silent_shops(patience, world.now())
+        .await
+        .unwrap();
+    assert_eq!(silent.len(), 1);
+    assert_eq!(silent[0].shop, second.ctx.shop);
+    assert_eq!(silent[0].waiting, [world.shop.ctx.shop.clone()]);
+    let store = &world.store;
+    store
+        .waive_shop(&second.ctx.shop, true, "Aigul", world.now())
+        .await
+        .unwrap();
+    assert_eq!(store.silent_shops(patience, world.now()).await.unwrap(), []);
+    world.time.advance(MINUTE);
+    world.brief().await;
+    assert_eq!(
+        world.posts("982000021"),
+        ["accept"],
+        "{}",
+        world.why("982000021").await
+    );
+    // It is read again: the waiver has ended.
+    sweep::run_once(&second.ctx, true).await.unwrap();
+    let ended = store
+        .waive_shop(&second.ctx.shop, false, "Aigul", world.now())
+        .await;
+    assert!(ended.is_err());
+    drop(kaspi);
+}
+
+#[tokio::test]
+async fn a_shop_of_another_stock_keeps_nothing_back() {
+    let mut world = world(Settings::default()).begin().await;
+    let (_kaspi, second) = world.neighbour().await;
+    world.stock(&[("A", 5)]).await;
+    world.place_plain(&[("982000031", "A", 1)]);
+    world.brief().await;
+    assert_eq!(world.posts("982000031"), [""; 0], "never read");
+    world
+        .store
+        .set_stock_groups(&[(&second.ctx.shop, "outlet")])
+        .await
+        .unwrap();
+    world.time.advance(MINUTE);
+    world.brief().await;
+    assert_eq!(
+        world.posts("982000031"),
+        ["accept"],
+        "{}",
+        world.why("982000031").await
+    );
 }

@@ -237,6 +237,7 @@ impl Product {
                 archive: at.map(Interval::at),
                 unaccounted: Vec::new(),
                 unread_shops: Vec::new(),
+                other_shops: Vec::new(),
             },
             clock_skew_s: Some(0),
             paused: None,

@@ -72,6 +72,15 @@ impl Kind {
         }
     }
 
+    const fn until_counted(why: Reason, since: Timestamp) -> Self {
+        Self::InDoubt {
+            why,
+            closed_by: ClosedBy::NextCount,
+            by: None,
+            since: Some(since),
+        }
+    }
+
     /// Whether it is in doubt only whether the units left before the count.
     const fn may_have_left_since(self) -> Option<Timestamp> {
         match self {

@@ -194,17 +194,15 @@ impl Promise {
         if since >= count.as_of || mutant("r9_promises_never_left") {
             return Kind::Reserved;
         }
-        let by = self.shows_departure().then(|| {
-            let lag = count.courier_lag_max;
-            count.as_of.saturating_add(lag).unwrap_or(count.as_of)
-        });
+        let (closed_by, by) = if self.shows_departure() {
+            let by = count.as_of.saturating_add(count.courier_lag_max);
+            (ClosedBy::Departure, Some(by.unwrap_or(count.as_of)))
+        } else {
+            (ClosedBy::HandOver, None)
+        };
         Kind::InDoubt {
             why: Reason::MayHaveLeft,
-            closed_by: if self.shows_departure() {
-                ClosedBy::Departure
-            } else {
-                ClosedBy::HandOver
-            },
+            closed_by,
             by,
             since: Some(since),
         }
@@ -250,12 +248,7 @@ impl Promise {
         }
         match departure {
             Departure::Unknown { by } if by <= count.as_of => None,
-            Departure::Unknown { by } => Some(Kind::InDoubt {
-                why: Reason::DepartureUnknown,
-                closed_by: ClosedBy::NextCount,
-                by: None,
-                since: Some(by),
-            }),
+            Departure::Unknown { by } => Some(Kind::until_counted(Reason::DepartureUnknown, by)),
             Departure::Between { by, .. } if by <= before(count.as_of, count.posting_lag) => None,
             Departure::Between { after, .. } => {
                 let after = self.left_after(count, after);
@@ -263,12 +256,7 @@ impl Promise {
                 Some(if is_certain {
                     Kind::Reserved
                 } else {
-                    Kind::InDoubt {
-                        why: Reason::LeftNearCount,
-                        closed_by: ClosedBy::NextCount,
-                        by: None,
-                        since: Some(after),
-                    }
+                    Kind::until_counted(Reason::LeftNearCount, after)
                 })
             }
         }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Unaccounted;
+use super::{OtherShop, Unaccounted};
 use crate::domain::calendar::stamp;
 use crate::domain::ids::ShopName;
 
@@ -24,6 +24,8 @@ pub enum Gap {
     Unaccounted(Vec<Unaccounted>),
     /// Other shops of the same stock were never read completely: their orders may hold the units.
     ShopsNeverRead(Vec<ShopName>),
+    /// Other shops of the same stock were last read too long ago: orders accepted there since may hold the units.
+    ShopsNotRead(Vec<OtherShop>),
     /// The last sweep began before the order was seen.
     BeforeOrder {
         /// When it began.
@@ -80,6 +82,18 @@ impl fmt::Display for Gap {
                     "accepted orders of {} were never read completely, and may hold these units",
                     shops.join(", ")
                 )
+            }
+            Self::ShopsNotRead(shops) => {
+                for (index, other) in shops.iter().enumerate() {
+                    let comma = if index > 0 { ", " } else { "" };
+                    let at = stamp(other.accepted.start);
+                    write!(
+                        f,
+                        "{comma}accepted orders of {} were last read {at}",
+                        other.shop
+                    )?;
+                }
+                f.write_str(", and newer ones may hold these units (`qabyl shops waive`)")
             }
             Self::BeforeOrder { start } => write!(
                 f,

@@ -64,6 +64,18 @@ pub struct Evidence {
     /// Other shops of the same stock of which no sweep was complete yet: any of their orders may hold units.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unread_shops: Vec<ShopName>,
+    /// Other shops of the same stock, and when their accepted orders were last read completely.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_shops: Vec<OtherShop>,
+}
+
+/// Another shop of the same stock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OtherShop {
+    /// Its name.
+    pub shop: ShopName,
+    /// Its last complete sweep.
+    pub accepted: Interval,
 }
 
 /// The maximum ages of a sweep.
@@ -212,6 +224,7 @@ impl Evidence {
             archive: self.archive,
             unaccounted: unaccounted.take(UNACCOUNTED_MAX).cloned().collect(),
             unread_shops: self.unread_shops.clone(),
+            other_shops: self.other_shops.clone(),
         }
     }
 
@@ -249,6 +262,12 @@ impl Evidence {
         let asks_others = needs.unaccounted != Blocking::None && !mutant("r6_unread_shop_ignored");
         if asks_others && !self.unread_shops.is_empty() {
             return Some(Gap::ShopsNeverRead(self.unread_shops.clone()));
+        }
+        let others = self.other_shops.iter();
+        let stale = others.filter(|other| is_older(other.accepted.start, needs.start_age_max));
+        let stale: Vec<OtherShop> = stale.cloned().collect();
+        if asks_others && !stale.is_empty() && !mutant("r6_stale_shop_ignored") {
+            return Some(Gap::ShopsNotRead(stale));
         }
         if let Some(event) = needs.not_begun_before
             && sweep.start < event.at()
@@ -324,6 +343,7 @@ mod tests {
             archive: Some(read(start, end)),
             unaccounted: Vec::new(),
             unread_shops: Vec::new(),
+            other_shops: Vec::new(),
         }
     }
 
@@ -475,6 +495,7 @@ mod tests {
         let second = ShopName::new("second").unwrap();
         let with = Evidence {
             unread_shops: vec![second.clone()],
+            other_shops: Vec::new(),
             ..evidence(5, 1)
         };
         let unread = Some(Gap::ShopsNeverRead(vec![second]));

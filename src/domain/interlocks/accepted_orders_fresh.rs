@@ -27,7 +27,7 @@ pub(super) fn check(case: &Case<'_>) -> Option<Finding> {
         Gap::Unaccounted(orders) if orders.iter().any(Unaccounted::needs_person) => {
             return Some(Finding::hold(Remedy::Person, why));
         }
-        Gap::ShopsNeverRead(_) => Remedy::OtherShops,
+        Gap::ShopsNeverRead(_) | Gap::ShopsNotRead(_) => Remedy::OtherShops,
         Gap::Unaccounted(orders) if orders.iter().all(|order| order.shop.is_some()) => {
             Remedy::OtherShops
         }

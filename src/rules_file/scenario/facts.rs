@@ -283,6 +283,7 @@ fn evidence(world: &WorldInput, now: Timestamp) -> Result<Evidence, EmptyId> {
         archive: world.swept_archive.map_or(accepted, at),
         unaccounted,
         unread_shops: Vec::new(),
+        other_shops: Vec::new(),
     })
 }
 

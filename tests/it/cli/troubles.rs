@@ -53,6 +53,11 @@ async fn is_named(desk: &Desk, words: &[&str]) {
     &["B001", "no room", "backup.directory"]
 )]
 #[case::stock_zero("UPDATE stock SET on_hand = 0", &["not one SKU has units"])]
+#[case::overdrawn(
+    "UPDATE stock SET on_hand = 0; INSERT INTO stock (sku, warehouse, source, on_hand, as_of, import_id, first_import)
+     SELECT 'B', '', source, 1, as_of, import_id, first_import FROM stock",
+    &["1 of A are promised, and 0 are on hand", "900000001"]
+)]
 #[case::past_deadline(
     "UPDATE orders SET state = 'NEW', status = 'APPROVED_BY_BANK', created_at = created_at - 86400000,
        body = json_set(body, '$.state', 'NEW', '$.status', 'APPROVED_BY_BANK',

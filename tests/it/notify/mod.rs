@@ -3,5 +3,6 @@
 
 mod daemon;
 mod holds;
+mod overdrawn;
 pub(crate) mod queue;
 pub(crate) mod receiver;

@@ -131,6 +131,7 @@ pub(crate) fn swept(start: Timestamp, end: Timestamp) -> Evidence {
         archive: sweep,
         unaccounted: Vec::new(),
         unread_shops: Vec::new(),
+        other_shops: Vec::new(),
     }
 }
 

@@ -1,0 +1,125 @@
+//! Levels of which more is promised for certain than there is: people accepted too much in the cabinet, or a figure is
+//! wrong. Somebody has to hear of it while the orders can still be helped.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::availability::{StockSettings, StockView};
+use crate::domain::notice::{Kind, Notice};
+use crate::domain::stock::is_overdrawn;
+use crate::mutant::mutant;
+use crate::store::{Store, StoreError, overdrawn};
+
+/// A level of which more is promised than there is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Overdrawn {
+    /// The SKU.
+    pub sku: String,
+    /// The warehouse; empty: the common pool.
+    pub warehouse: String,
+    /// Units on hand.
+    pub on_hand: i64,
+    /// Units promised for certain.
+    pub promised: i64,
+    /// The open orders that they are promised to.
+    pub orders: Vec<String>,
+}
+
+impl fmt::Display for Overdrawn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} are promised", self.promised, self.sku)?;
+        if !self.warehouse.is_empty() {
+            write!(f, " at {}", self.warehouse)?;
+        }
+        write!(
+            f,
+            ", and {} are on hand: orders {}",
+            self.on_hand,
+            self.orders.join(", ")
+        )
+    }
+}
+
+impl Store {
+    /// Levels of which more is promised for certain than there is.
+    pub async fn overdrawn(&self, settings: &StockSettings) -> Result<Vec<Overdrawn>, StoreError> {
+        let skus = self.reserved_skus().await?;
+        let skus: Vec<&str> = skus.iter().map(String::as_str).collect();
+        if skus.is_empty() {
+            return Ok(Vec::new());
+        }
+        let views = self.stock_levels(settings, Some(&skus)).await?;
+        let pools = views
+            .iter()
+            .filter(|view| view.listing.warehouse.is_empty());
+        let left =
+            |view: &StockView| view.listing.on_hand.unwrap_or(i64::MAX) - view.promised.confirmed;
+        let pools: HashMap<&str, i64> = pools
+            .map(|view| (view.listing.sku.as_str(), left(view).max(0)))
+            .collect();
+        let beside = |view: &StockView| {
+            let is_point = !view.listing.warehouse.is_empty();
+            let pool = pools.get(view.listing.sku.as_str()).filter(|_| is_point);
+            pool.copied().unwrap_or(0)
+        };
+        let mut found = Vec::new();
+        for view in &views {
+            let (listing, promised) = (&view.listing, &view.promised);
+            let Some(on_hand) = listing.on_hand.filter(|_| !listing.is_at_least) else {
+                continue;
+            };
+            let returned = promised.returned.saturating_add(beside(view));
+            if !is_overdrawn(on_hand, promised.confirmed, returned) {
+                continue;
+            }
+            let promises = self.promises(Some(&[listing.sku.as_str()])).await?;
+            let here = promises
+                .into_iter()
+                .filter(|one| one.warehouse == listing.warehouse);
+            found.push(Overdrawn {
+                sku: listing.sku.to_string(),
+                warehouse: listing.warehouse.clone(),
+                on_hand,
+                promised: promised.confirmed,
+                orders: here.map(|one| one.code).collect(),
+            });
+        }
+        Ok(found)
+    }
+
+    /// Notes which levels are overdrawn now, and writes the notice of each once for as long as it stays so.
+    pub async fn note_overdrawn(
+        &self,
+        settings: &StockSettings,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        if mutant("r9_overdrawn_unreported") {
+            return Ok(());
+        }
+        let found = self.overdrawn(settings).await?;
+        let mut tx = self.write().await?;
+        let episodes = overdrawn::episodes(&mut tx).await?;
+        let is_same = |one: &Overdrawn, (sku, warehouse, _): &overdrawn::Episode| {
+            (&one.sku, &one.warehouse) == (sku, warehouse)
+        };
+        for episode in &episodes {
+            if !found.iter().any(|one| is_same(one, episode)) {
+                overdrawn::end(&mut tx, (&episode.0, &episode.1)).await?;
+            }
+        }
+        for one in &found {
+            if episodes.iter().any(|episode| is_same(one, episode)) {
+                continue;
+            }
+            overdrawn::begin(&mut tx, (&one.sku, &one.warehouse), now).await?;
+            let what = format!("{}:{}:{}", one.sku, one.warehouse, now.as_millisecond());
+            let facts = json!({ "sku": one.sku, "warehouse": one.warehouse, "on_hand": one.on_hand,
+                "promised": one.promised, "orders": one.orders });
+            tx.notice(now, Notice::of_all(Kind::StockOverdrawn, &what, facts));
+        }
+        tx.commit().await
+    }
+}
