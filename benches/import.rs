@@ -29,6 +29,12 @@ fn main() {
         "[database]\npath = \"qabyl.db\"\n",
     )
     .unwrap();
+    let made = Command::new(env!("CARGO_BIN_EXE_qabyl"))
+        .current_dir(folder.path())
+        .arg("init")
+        .status()
+        .unwrap();
+    assert!(made.success(), "no database was made");
     for (name, bytes) in [
         ("stock.csv", csv(rows)),
         ("list.xml", price_list(rows)),

@@ -336,6 +336,17 @@ WHEN (NEW.id, NEW.order_id, NEW.at, NEW.verdict, NEW.rule, NEW.actor, NEW.policy
   OR NEW.wait_until IS NOT OLD.wait_until
 BEGIN SELECT RAISE (ABORT, 'a decision is never changed: write a new one'); END;
 
+-- Why an order is held or waits, as of the last pass: a decision is stored once for as long as it says the same, and
+-- the numbers in its reasons move on.
+CREATE TABLE present_reasons (
+  shop      TEXT NOT NULL,
+  order_id  TEXT NOT NULL,
+  why       TEXT NOT NULL,
+  at        INTEGER NOT NULL,
+  PRIMARY KEY (shop, order_id),
+  FOREIGN KEY (shop, order_id) REFERENCES orders (shop, id) ON UPDATE CASCADE ON DELETE CASCADE
+) STRICT;
+
 -- Units promised to an order. The states and their columns are those of domain::reservation.
 CREATE TABLE reservations (
   id            INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -588,6 +599,19 @@ CREATE TABLE delivery_notices (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX delivery_notices_by_delivery ON delivery_notices (delivery);
 CREATE INDEX delivery_notices_by_notice ON delivery_notices (notice);
+
+-- Files of products that were sent to Kaspi's catalogue, by a digest of the products. A row is written before the
+-- file is sent: Kaspi cannot tell a repeated import from a new one.
+CREATE TABLE product_imports (
+  shop      TEXT NOT NULL,
+  digest    TEXT NOT NULL,
+  -- unknown: sent, without a clear answer; taken: Kaspi has it under this code, and no other products since
+  state     TEXT NOT NULL CHECK (state IN ('sending', 'unknown', 'taken')),
+  begun_at  INTEGER NOT NULL,
+  code      TEXT,
+  PRIMARY KEY (shop, digest),
+  CHECK ((state = 'taken') = (code IS NOT NULL))
+) STRICT;
 
 -- Which daemon works on this database: its epoch is checked in every write. Epoch 0: none has yet.
 CREATE TABLE lease (

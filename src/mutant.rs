@@ -298,6 +298,10 @@ pub const MUTANTS: &[(&str, &str)] = &[
         "a process that lost its lease goes on writing",
     ),
     (
+        "i4_deadline_by_own_clock",
+        "deadlines are reckoned by this machine's clock",
+    ),
+    (
         "r15_clock_not_repaired",
         "due times stay in the future after the clock was set back",
     ),

@@ -3,13 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
+use super::outcome::{is_failure, parse_result};
 use crate::kaspi::{ApiError, PlainApi, PostError, parse_plain};
-use crate::text::shown;
-
-/// Longest text of Kaspi's that is kept, in characters.
-const TEXT_CHARS_MAX: usize = 300;
 
 /// A category, or a value of an attribute.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,7 +50,9 @@ pub struct ImportState {
 impl ImportState {
     /// Whether Kaspi has finished it, successfully or not.
     pub fn is_finished(&self) -> bool {
-        self.status == "FINISHED" || self.is_failed()
+        let status = self.status.to_ascii_uppercase();
+        let ends = ["FINISH", "COMPLET", "DONE", "SUCCE"];
+        ends.iter().any(|word| status.contains(word)) || self.is_failed()
     }
 
     /// Whether the import failed as a whole.
@@ -169,99 +167,5 @@ impl Client {
                 answer.status
             ))
         })
-    }
-}
-
-/// Reads a result; the shape of what Kaspi says about each product is not documented.
-fn parse_result(bytes: &[u8]) -> Result<ImportResult, String> {
-    #[derive(Deserialize)]
-    struct Wire {
-        #[serde(default)]
-        errors: u64,
-        #[serde(default)]
-        warnings: u64,
-        #[serde(default)]
-        skipped: u64,
-        #[serde(default)]
-        total: u64,
-        #[serde(default)]
-        result: BTreeMap<String, Value>,
-    }
-    // Serde would read a list as the fields in their order.
-    if bytes.trim_ascii_start().first() != Some(&b'{') {
-        return Err("not a JSON object".to_owned());
-    }
-    let wire: Wire = parse_plain(bytes)?;
-    let products = wire.result.into_iter();
-    Ok(ImportResult {
-        errors: wire.errors,
-        warnings: wire.warnings,
-        skipped: wire.skipped,
-        total: wire.total,
-        products: products.map(|(sku, value)| (sku, outcome(value))).collect(),
-    })
-}
-
-fn outcome(mut value: Value) -> ProductOutcome {
-    let state = value.get_mut("state").map(Value::take);
-    let state = state.as_ref().and_then(Value::as_str).unwrap_or_default();
-    let mut texts = Vec::new();
-    flatten(&value, &mut texts);
-    ProductOutcome {
-        failed: is_failure(state),
-        state: shown(state, TEXT_CHARS_MAX),
-        message: shown(&texts.join("; "), TEXT_CHARS_MAX),
-    }
-}
-
-/// Collects every text and number of a value.
-fn flatten(value: &Value, texts: &mut Vec<String>) {
-    match value {
-        Value::String(text) => texts.push(text.clone()),
-        Value::Number(number) => texts.push(number.to_string()),
-        Value::Array(values) => values.iter().for_each(|value| flatten(value, texts)),
-        Value::Object(fields) => fields.values().for_each(|value| flatten(value, texts)),
-        Value::Null | Value::Bool(_) => {}
-    }
-}
-
-/// Whether a status or state means failure. Kaspi does not document them, so any that contains one of
-/// these words counts.
-fn is_failure(status: &str) -> bool {
-    const FAILURES: [&str; 6] = ["ERROR", "FAIL", "REJECT", "INVALID", "ABORT", "CANCEL"];
-    let status = status.to_ascii_uppercase();
-    FAILURES.iter().any(|word| status.contains(word))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_product_message_is_read_from_any_shape() {
-        let body = br#"{"errors":1,"total":2,"result":{"A":{"state":"CREATED"},
-            "B":{"state":"ERROR","errors":[{"field":"brand","message":"unknown"}]}}}"#;
-        let found = parse_result(body).unwrap();
-        assert!(found.has_errors() && !found.products["A"].failed);
-        assert_eq!(found.products["B"].message, "brand; unknown");
-        let counted = parse_result(br#"{"errors":1,"result":{}}"#).unwrap();
-        assert!(counted.has_errors(), "by the count alone");
-        assert!(parse_result(b"[]").is_err() && parse_result(b"<html>").is_err());
-    }
-
-    #[test]
-    fn an_undocumented_status_means_still_running() {
-        let is_finished = |status: &str| {
-            let code = "1".to_owned();
-            let (status, description) = (status.to_owned(), None);
-            ImportState {
-                code,
-                status,
-                description,
-            }
-            .is_finished()
-        };
-        assert!(is_finished("FINISHED") && is_finished("ABORTED"));
-        assert!(!is_finished("UPLOADED") && !is_finished("ENRICHING"));
     }
 }

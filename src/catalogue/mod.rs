@@ -3,8 +3,8 @@
 
 pub mod category_cache;
 mod client;
+pub mod content;
+mod outcome;
 pub mod products;
-mod unfinished_import;
 
 pub use client::{Attribute, Client, ImportResult, ImportState, Named, ProductOutcome};
-pub use unfinished_import::{MarkerError, UnfinishedImport};

@@ -34,6 +34,8 @@ pub(super) struct Cli {
 pub(super) enum Command {
     /// Run the daemon
     Run,
+    /// Make the database where the configuration places it
+    Init,
     /// Run every stage until nothing is due, then exit
     Once(Once),
     /// Process sample orders in the built-in sandbox

@@ -3,20 +3,13 @@
 use std::process::ExitCode;
 
 use super::args::{Backup, Restore};
-use super::{Done, Failure, open, orders, say};
+use super::{Done, open, orders, say};
 use crate::clock::Clock;
 use crate::config::Loaded;
 use crate::ledger;
 use crate::runtime::build;
 
 pub(super) async fn backup(loaded: &Loaded, args: &Backup) -> Done {
-    let path = &loaded.config.database.path;
-    if !path.exists() {
-        return Err(Failure::from(anyhow::anyhow!(
-            "there is no database at {} to back up",
-            path.display()
-        )));
-    }
     let store = open(&loaded.config).await?;
     store.backup(&args.file).await?;
     say(&format!("the backup is in {}", args.file.display()));
@@ -27,7 +20,11 @@ pub(super) async fn restore(loaded: &Loaded, args: &Restore) -> Done {
     let to = &loaded.config.database.path;
     let now = Clock::System.now();
     let settle = build::settle(&loaded.config);
-    let newest_stock = ledger::restore(&args.file, to, settle, now).await?;
+    let restored = ledger::restore(&args.file, to, settle, now).await;
+    let newest_stock = restored.map_err(|error| {
+        let what = format!("{} was not restored", args.file.display());
+        anyhow::Error::from(error).context(what)
+    })?;
     say(&format!(
         "restored {}; orders are read from Kaspi again before anything is decided",
         to.display()

@@ -9,12 +9,14 @@ use secrecy::SecretString;
 use serde_json::json;
 
 use super::args::{Format, Shown};
-use super::{DENIED, Done, FAILED, open, say, shops, table, troubles};
+use super::{DENIED, Done, FAILED, open, say, shops, table};
 use crate::clock::Clock;
 use crate::config::{Config, Loaded, Shop};
 use crate::domain::order::{State, Status};
 use crate::kaspi::{ApiError, ListQuery};
 use crate::runtime::build;
+use crate::status::shop_troubles::is_asked_by_doctor;
+use crate::status::troubles;
 use crate::store::Store;
 
 /// With a larger difference, windows and deadlines would be wrong.
@@ -62,7 +64,12 @@ pub(super) async fn run(loaded: &Loaded, args: &Shown) -> Done {
             findings.push(stock(config, &store).await?);
             let now = Clock::System.now();
             for trouble in troubles::find(loaded, &store, now).await? {
-                findings.push(failing(trouble.of, trouble.what, trouble.hint));
+                let found = trouble.what_in_full();
+                // It asks Kaspi itself, below.
+                if is_asked_by_doctor(&trouble) {
+                    continue;
+                }
+                findings.push(failing(trouble.of, found, trouble.hint));
             }
             let store = Arc::new(store);
             for shop in &config.shops {

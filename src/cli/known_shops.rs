@@ -3,11 +3,10 @@
 use std::process::ExitCode;
 
 use super::args::ShopsCommand;
-use super::{Done, Failure, open, person, say, table};
+use super::{Done, open, person, say, table};
 use crate::clock::Clock;
 use crate::config::Loaded;
 use crate::domain::ids::{Account, ShopName};
-use crate::store::Store;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct WaiveShop {
@@ -36,18 +35,6 @@ async fn waive(loaded: &Loaded, args: &WaiveShop) -> Done {
         )
     });
     Ok(ExitCode::SUCCESS)
-}
-
-/// Removed shops that still matter, in words with the remedy.
-pub(super) async fn removed(store: &Store) -> Result<Vec<String>, Failure> {
-    let (_, at_stake) = store.known_shops().await?;
-    let words = at_stake.into_iter().map(|shop| {
-        format!(
-            "{shop}: no longer configured, and has a pause, waiting orders or promises, which still hold stock: configure it \
-             again, or `qabyl shops forget {shop}`"
-        )
-    });
-    Ok(words.collect())
 }
 
 /// `qabyl shops list|forget|waive`

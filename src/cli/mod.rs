@@ -6,12 +6,14 @@ mod audit;
 mod backup;
 mod catalog;
 mod config;
+mod deadline;
 mod demo;
 mod doctor;
 mod explain;
 mod explain_plan;
 mod generate;
 mod health;
+mod init;
 mod known_shops;
 mod manual_decisions;
 mod notify;
@@ -29,11 +31,9 @@ mod signals;
 mod status;
 mod stock;
 mod table;
-mod troubles;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::Parser as _;
 
@@ -127,10 +127,23 @@ pub fn main() -> ExitCode {
             } else {
                 format!("\n{hint}")
             };
-            complain(&format!("{:#}{code}{hint}", failure.error));
+            complain(&format!("{}{code}{hint}", words(&failure.error)));
             ExitCode::from(failure.code)
         }
     }
+}
+
+/// An error with its causes. A cause that the text before it states already is left out.
+fn words(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }
 
 async fn dispatch(cli: Cli, signals: Option<io::Result<Signals>>) -> Done {
@@ -142,6 +155,7 @@ async fn dispatch(cli: Cli, signals: Option<io::Result<Signals>>) -> Done {
             let signals = signals.unwrap_or_else(|| Signals::listen(true))?;
             run::run(&Config::load(sources()?)?, signals).await
         }
+        Command::Init => init::run(&partial(sources()?)?).await,
         Command::Once(args) => once::run(&Config::load(sources()?)?, &args).await,
         Command::Demo(args) => demo::run(&args).await,
         Command::Sandbox(args) => sandbox::run(&args).await,
@@ -219,14 +233,7 @@ fn partial(sources: Sources) -> Result<Loaded, ConfigError> {
 
 /// Opens the database beside a running daemon.
 async fn open(config: &Config) -> Result<Store, StoreError> {
-    Store::open(&config.database.path, Access::Tool, Clock::System.now()).await
-}
-
-/// Opens the database as the only process that decides and acts.
-async fn open_as_daemon(config: &Config) -> Result<Arc<Store>, StoreError> {
-    Store::open(&config.database.path, Access::Daemon, Clock::System.now())
-        .await
-        .map(Arc::new)
+    Store::open_existing(&config.database.path, Access::Tool, Clock::System.now()).await
 }
 
 /// Prints a command's result for people, or as JSON.

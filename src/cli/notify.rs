@@ -48,7 +48,7 @@ pub(super) async fn test(loaded: &Loaded, name: Option<&str>) -> Done {
                 kind: notice.kind,
                 shop: None,
                 facts: notice.facts,
-                skew: jiff::SignedDuration::ZERO,
+                left: None,
             }],
         };
         match channels::channel(loaded, channel)?

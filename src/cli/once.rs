@@ -7,20 +7,21 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use super::args::{Format, Once};
-use super::{
-    DENIED, Done, FAILED, Failure, NEEDS_PERSON, complain, open_as_daemon, say, shops, table,
-    troubles,
-};
+use super::{DENIED, Done, FAILED, Failure, NEEDS_PERSON, complain, say, shops, table};
 use crate::clock::Clock;
 use crate::config::Loaded;
 use crate::pipeline::{alert, housekeep, notify, sync_stock};
 use crate::runtime::{build, channels, feeds, once, telemetry};
+use crate::status::troubles;
+use crate::store::{Access, Store};
 
 pub(super) async fn run(loaded: &Loaded, args: &Once) -> Done {
     let color = std::io::IsTerminal::is_terminal(&std::io::stderr());
     telemetry::init(&loaded.config.log, color, telemetry::Target::Stderr)?;
     let ready = shops::ready(loaded)?;
-    let store = open_as_daemon(&loaded.config).await?;
+    let path = &loaded.config.database.path;
+    let store = Store::open_existing(path, Access::Daemon, Clock::System.now()).await?;
+    let store = Arc::new(store);
     let shops = shops::build(loaded, ready, &store).await?;
     let contexts = shops.iter().map(|shop| Arc::clone(&shop.ctx)).collect();
     let of_notifier = (Arc::clone(&store), Clock::System);
@@ -64,7 +65,7 @@ pub(super) async fn run(loaded: &Loaded, args: &Once) -> Done {
     }
     print(&rows, args);
     for trouble in &troubles {
-        complain(&trouble.words());
+        complain(&table::wrapped(&trouble.words()));
     }
     Ok(ExitCode::from(code))
 }
@@ -109,7 +110,7 @@ fn print(rows: &[(String, once::Summary, crate::store::Totals)], args: &Once) {
     say(&out.to_string());
     for (shop, s, _) in rows {
         if let Some(problem) = s.denied.as_ref().or(s.failing.as_ref()) {
-            say(&format!("{shop}: {problem}"));
+            say(&table::wrapped(&format!("{shop}: {problem}")));
         }
     }
 }

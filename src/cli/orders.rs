@@ -1,25 +1,23 @@
 //! `qabyl orders list|show`
 
-use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::args::{Format, OneOrder, OrdersList};
-use super::{Done, Failure, NEEDS_PERSON, complain, open, say, table, troubles};
+use super::deadline::Deadline;
+use super::{Done, Failure, NEEDS_PERSON, complain, open, say, table};
 use crate::clock::Clock;
-use crate::config::{Config, Loaded};
+use crate::config::Loaded;
 use crate::domain::action::OutcomeKind;
 use crate::domain::calendar::{self, left_words};
-use crate::domain::facts::{Facts, LineFacts, LinesFacts};
+use crate::domain::explanation;
 use crate::domain::order::{Lines, Order};
 use crate::domain::order_version::OrderVersion;
-use crate::domain::schedule::Schedule;
-use crate::domain::stock::LineStock;
 use crate::domain::verdict::Verdict;
-use crate::runtime::build;
-use crate::store::{OrderFilter, OrderView, Store, StoreError};
+use crate::status::troubles;
+use crate::store::{OrderFilter, OrderView, StoreError};
 
 /// Most held orders to load: all of them are sorted by deadline, as the oldest need not be the most urgent.
 const HELD_MAX: u32 = 10_000;
@@ -43,7 +41,7 @@ pub(super) async fn list(loaded: &Loaded, args: &OrdersList) -> Done {
     let deadline = Deadline::of(&loaded.config, &store).await?;
     let mut orders = store.orders(&filter).await?;
     if args.held {
-        orders.sort_by_key(|view| deadline.schedule.deadline_of(&view.order));
+        orders.sort_by_key(|view| deadline.at(&view.order));
         orders.truncate(usize::try_from(args.limit).unwrap_or(usize::MAX));
     }
     if args.shown.format == Format::Json {
@@ -63,7 +61,7 @@ pub(super) async fn list(loaded: &Loaded, args: &OrdersList) -> Done {
         Vec::new()
     };
     for trouble in &troubles {
-        complain(&trouble.words());
+        complain(&table::wrapped(&trouble.words()));
     }
     let needs_person = args.check && !(orders.is_empty() && troubles.is_empty());
     Ok(ExitCode::from(if needs_person { NEEDS_PERSON } else { 0 }))
@@ -102,44 +100,6 @@ pub(super) async fn find(
             args.code
         )
         .into()),
-    }
-}
-
-/// Computes how long an order may still wait.
-pub(super) struct Deadline {
-    schedule: Schedule,
-    now: Timestamp,
-    /// Kaspi's clock minus ours, as each shop's answers showed it last: deadlines are by Kaspi's.
-    skews: BTreeMap<String, SignedDuration>,
-}
-
-impl Deadline {
-    pub(super) async fn of(config: &Config, store: &Store) -> Result<Self, Failure> {
-        let mut skews = BTreeMap::new();
-        for shop in store.shops().await? {
-            let skew = store.shop_state(&shop).await?.clock_skew_s;
-            let skew = SignedDuration::from_secs(skew.unwrap_or_default());
-            skews.insert(shop.to_string(), skew);
-        }
-        Ok(Self {
-            schedule: build::schedule(config),
-            now: Clock::System.now(),
-            skews,
-        })
-    }
-
-    /// When Kaspi will cancel the order at the merchant's cost, and the time until then; `None` once it no
-    /// longer awaits the merchant.
-    pub(super) fn left(&self, view: &OrderView) -> Option<(Timestamp, SignedDuration)> {
-        let order = &view.order;
-        let skew = self.skews.get(&view.shop).copied().unwrap_or_default();
-        let by_kaspi = self.now.saturating_add(skew).unwrap_or(self.now);
-        order.awaits_merchant().then(|| {
-            (
-                self.schedule.deadline_of(order),
-                self.schedule.left(order, by_kaspi),
-            )
-        })
     }
 }
 
@@ -184,36 +144,14 @@ pub(super) fn reason(view: &OrderView) -> String {
         }
         .to_owned();
     };
-    let mut why = vec![format!("rule '{}'", decision.decision.rule)];
-    if decision.decision.overruled.is_some() {
-        why.push("its deadline is near".to_owned());
+    let is_open = matches!(
+        decision.decision.verdict,
+        Verdict::Hold | Verdict::Wait { .. }
+    );
+    match &view.present_why {
+        Some(why) if is_open && view.order.awaits_merchant() => why.clone(),
+        _ => explanation::in_short(&decision.decision, &decision.facts),
     }
-    if decision.decision.verdict != Verdict::Accept {
-        why.extend(stock_problems(&decision.facts));
-    }
-    let objections = decision.decision.objections.iter();
-    why.extend(objections.map(|objection| objection.why.clone()));
-    why.join("; ")
-}
-
-/// Shortages and unknown stock of an order that was not accepted.
-fn stock_problems(facts: &Facts) -> Vec<String> {
-    if let LinesFacts::Unreadable(why) = &facts.lines {
-        return vec![format!("its lines could not be read: {why}")];
-    }
-    let of_line = |line: &LineFacts| {
-        let sku = line.line.sku.as_ref().map_or("?", |sku| sku.as_str());
-        match &line.stock {
-            LineStock::Unknown(why) => Some(why.to_string()),
-            LineStock::Known(level) if line.shortage() > Some(0) => Some(format!(
-                "{sku}: {} wanted, {} available",
-                line.wanted,
-                level.available()
-            )),
-            LineStock::Known(_) => None,
-        }
-    };
-    facts.lines().iter().filter_map(of_line).collect()
 }
 
 fn as_table(orders: &[OrderView]) -> crate::cli::table::Table {
@@ -227,7 +165,7 @@ fn as_table(orders: &[OrderView]) -> crate::cli::table::Table {
             local(order.created_at),
             order.total_words(),
             delivery(order),
-            format!("{} {}", order.state, order.status),
+            table::breakable(&format!("{} {}", order.state, order.status)),
             standing(view),
             reason(view),
         ]);
@@ -256,7 +194,7 @@ fn as_held_table(orders: &[OrderView], deadline: &Deadline) -> crate::cli::table
 fn delivery(order: &Order) -> String {
     let mode = order.delivery_mode.as_ref();
     let mode = mode.map_or("-", |mode| mode.as_str());
-    let mode = mode.trim_start_matches("DELIVERY_").to_lowercase();
+    let mode = table::breakable(&mode.trim_start_matches("DELIVERY_").to_lowercase());
     let express = if order.express { ", express" } else { "" };
     format!("{mode}{express}")
 }
@@ -325,6 +263,7 @@ pub(super) fn as_json(view: &OrderView, deadline: &Deadline) -> Value {
     json!({
         "shop": view.shop, "code": view.order.code, "version": version(view), "order": view.order, "lines": view.lines,
         "lines_problem": view.lines_problem, "seen_at": view.seen_at, "standing": standing(view),
+        "why": reason(view),
         "deadline_at": left.map(|(at, _)| at), "left_s": left.map(|(_, left)| left.as_secs()),
         "held": view.held.as_ref().map(|(by, why)| json!({ "by": by, "why": why })),
         "decision": decision, "actions": actions,

@@ -9,6 +9,7 @@ use crate::domain::policy::Policy;
 use crate::events::log_event;
 use crate::pipeline::Ctx;
 use crate::rules_file::default_rules;
+use crate::runtime::build;
 
 /// Reloads at every SIGHUP until the stop; one that came during the start counts.
 pub(super) async fn watch(loaded: &Loaded, shops: Vec<Arc<Ctx>>, signals: &Signals) {
@@ -20,7 +21,11 @@ pub(super) async fn watch(loaded: &Loaded, shops: Vec<Arc<Ctx>>, signals: &Signa
         let in_force = shops.first().map(|ctx| ctx.policy());
         match reread(loaded, in_force.as_deref()) {
             Ok((policy, reloaded)) => {
-                apply(&shops, &policy, reloaded.dump() != loaded.dump());
+                apply(
+                    &shops,
+                    &policy,
+                    &waiting_for_restart(&loaded.config, &reloaded.config),
+                );
                 if let Some(ctx) = shops.first() {
                     // If this fails, the next start records it.
                     let _ = shops::record_rules_in_force(&reloaded.config, &ctx.store).await;
@@ -47,23 +52,61 @@ fn reread(loaded: &Loaded, in_force: Option<&Policy>) -> Result<(Arc<Policy>, Lo
             file.display()
         )));
     }
-    let policy = shops::policy(&reloaded.config)?;
-    Ok((policy, reloaded))
+    let rules = shops::rules(&reloaded.config)?;
+    let limits = build::limits(&in_force_after(&loaded.config, &reloaded.config));
+    Ok((Arc::new(build::policy(rules, limits)), reloaded))
 }
 
-fn apply(shops: &[Arc<Ctx>], policy: &Arc<Policy>, needs_restart: bool) {
+/// The configuration after a reload: each section as it was at the start, or whole as it is now.
+fn in_force_after(started: &Config, reloaded: &Config) -> Config {
+    Config {
+        rules: reloaded.rules.clone(),
+        interlocks: reloaded.interlocks.clone(),
+        schedule: reloaded.schedule.clone(),
+        ..started.clone()
+    }
+}
+
+/// The settings that differ from those in force until the next start, as `section.key`.
+fn waiting_for_restart(started: &Config, reloaded: &Config) -> Vec<String> {
+    let in_force = in_force_after(started, reloaded);
+    let table = |config: &Config| toml::Table::try_from(config).unwrap_or_default();
+    let (old, new) = (table(&in_force), table(reloaded));
+    let mut differ = Vec::new();
+    for (section, values) in &new {
+        match (values.as_table(), old.get(section)) {
+            (Some(values), Some(toml::Value::Table(old))) => {
+                let changed = values
+                    .iter()
+                    .filter(|(key, value)| old.get(*key) != Some(*value));
+                let removed = old.keys().filter(|key| !values.contains_key(*key));
+                let keys = changed.map(|(key, _)| key).chain(removed);
+                differ.extend(keys.map(|key| format!("{section}.{key}")));
+            }
+            (_, old) if old != Some(values) => differ.push(section.clone()),
+            _ => {}
+        }
+    }
+    let gone = old.keys().filter(|section| !new.contains_key(*section));
+    differ.extend(gone.cloned());
+    differ
+}
+
+fn apply(shops: &[Arc<Ctx>], policy: &Arc<Policy>, needs_restart: &[String]) {
     for ctx in shops {
         let before = ctx.policy();
         ctx.set_policy(Arc::clone(policy));
         log_event!(
             RELOAD_DONE, shop = %ctx.shop, before = before.digest(), policy = policy.digest(),
-            differs = before.digest() != policy.digest(), "rules and limits were read again"
+            differs = before.digest() != policy.digest(),
+            "the rules and the sections [interlocks] and [schedule] were read again"
         );
     }
-    if needs_restart {
+    if !needs_restart.is_empty() {
         log_event!(
             RELOAD_PARTIAL,
-            "the configuration changed: rules and interlocks are in force, other settings need a restart"
+            keys = needs_restart.join(", "),
+            "the configuration changed where only a restart applies it: until then the settings of the start stay in force"
         );
     }
 }

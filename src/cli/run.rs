@@ -8,13 +8,13 @@ use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
 use super::signals::Signals;
-use super::{Done, Failure, complain, open_as_daemon, reload, shops};
+use super::{Done, Failure, complain, reload, shops};
 use crate::clock::Clock;
 use crate::config::{Config, Loaded, Token, TokenSource};
 use crate::events::log_event;
 use crate::kaspi::Credentials;
 use crate::runtime::{Board, build, channels, daemon, feeds, lifecycle, telemetry};
-use crate::store::Store;
+use crate::store::{Access, Store};
 
 /// How often a token file is checked for changes.
 const TOKEN_CHECK_INTERVAL: Duration = Duration::from_secs(2);
@@ -24,7 +24,16 @@ pub(super) async fn run(loaded: &Loaded, signals: Signals) -> Done {
     let color = std::io::IsTerminal::is_terminal(&std::io::stdout());
     telemetry::init(&config.log, color, telemetry::Target::Stdout)?;
     let ready = shops::ready(loaded)?;
-    let store = open_as_daemon(config).await?;
+    let path = &config.database.path;
+    let is_new = !Store::exists(path);
+    let store = Store::open(path, Access::Daemon, Clock::System.now()).await?;
+    let store = Arc::new(store);
+    if is_new {
+        log_event!(
+            DATABASE_CREATED, database = %path.display(),
+            "there was no database at this path: a new one was made, which knows no stock and no orders yet"
+        );
+    }
     let shops = shops::build(loaded, ready, &store).await?;
     let stop = signals.stop.clone();
     let board = Arc::new(Board::default());
@@ -34,7 +43,7 @@ pub(super) async fn run(loaded: &Loaded, signals: Signals) -> Done {
         None => None,
         Some(address) => {
             let parts = (Arc::clone(&store), Arc::clone(&board));
-            let state = crate::status::Shared::new(parts.0, parts.1, contexts.clone());
+            let state = crate::status::Shared::new(loaded.clone(), parts, contexts.clone());
             let token = loaded.http_token();
             let token =
                 token.map_err(|why| Failure::usage(anyhow::anyhow!("http.token_file: {why}")))?;

@@ -5,11 +5,11 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::args::{Format, Status};
-use super::troubles::{self, Trouble};
 use super::{Done, NEEDS_PERSON, open, say, table};
 use crate::clock::Clock;
 use crate::config::Loaded;
 use crate::domain::ids::ShopName;
+use crate::status::troubles::{self, Trouble};
 use crate::store::ScanKind;
 
 pub(super) async fn run(loaded: &Loaded, args: &Status) -> Done {
@@ -21,8 +21,8 @@ pub(super) async fn run(loaded: &Loaded, args: &Status) -> Done {
         "accepted",
         "cancelled",
         "held",
-        "waiting",
-        "undecided",
+        "wait",
+        "new",
         "open",
         "listed",
     ]);
@@ -39,7 +39,7 @@ pub(super) async fn run(loaded: &Loaded, args: &Status) -> Done {
         let unread = store.unread_orders(&name).await?;
         needs_person |= totals.needs_person() || unread.iter().any(|order| order.needs_person);
         let problems = troubles.iter().filter(|trouble| trouble.of == shop.name);
-        let problems: Vec<&str> = problems.map(|trouble| trouble.what.as_str()).collect();
+        let problems: Vec<String> = problems.map(Trouble::what_in_full).collect();
         let problem = (!problems.is_empty()).then(|| problems.join("; "));
         out.add_row(vec![
             shop.name.clone(),
@@ -76,10 +76,11 @@ pub(super) async fn run(loaded: &Loaded, args: &Status) -> Done {
             say(pace);
         }
         for trouble in &troubles {
-            say(&trouble.words());
+            let (of, what) = (&trouble.of, trouble.what_in_full());
+            say(&table::wrapped(&format!("{of}: {what}; {}", trouble.hint)));
         }
         for words in &unread_words {
-            say(words);
+            say(&table::wrapped(words));
         }
     }
     Ok(ExitCode::from(if args.check && needs_person {

@@ -9,6 +9,9 @@ use super::interlocks::{self, Effect, Name, Objection};
 use super::policy::Policy;
 use super::verdict::Verdict;
 
+/// Stands for the rule in a manual decision. The audit log has who it was.
+pub const SAID_BY_PERSON: &str = "(a person)";
+
 /// A decision with all its reasons.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {

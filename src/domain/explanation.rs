@@ -4,10 +4,11 @@
 use jiff::Timestamp;
 
 use super::calendar::{left_words, stamp};
-use super::decision::Decision;
-use super::facts::Facts;
+use super::decision::{Decision, SAID_BY_PERSON};
+use super::facts::{Facts, LineFacts, LinesFacts};
 use super::policy::Policy;
 use super::rules::{self, NO_RULE, Rule};
+use super::stock::LineStock;
 use super::verdict::Verdict;
 
 /// Explains a decision, one reason a line. `policy` is the policy it was decided under; `None` where that is no longer
@@ -21,8 +22,8 @@ pub fn of_decision(
     let by_rule = decision.overruled.as_ref().unwrap_or(&decision.proposed);
     let mut lines = vec![if decision.rule == NO_RULE {
         format!("no rule matched, which is to {}", by_rule.word())
-    } else if policy.is_none() && decision.rule.ends_with(" said so") {
-        format!("{}: {}", decision.rule, words(by_rule))
+    } else if decision.rule == SAID_BY_PERSON {
+        format!("a person decided: {}", words(by_rule))
     } else {
         format!("rule '{}' said {}", decision.rule, words(by_rule))
     }];
@@ -61,6 +62,44 @@ pub fn of_decision(
         lines.push(format!("deadline {}, {}", stamp(at), left_words(left)));
     }
     lines
+}
+
+/// The reason of a decision, in short.
+pub fn in_short(decision: &Decision, facts: &Facts) -> String {
+    let mut why = vec![if decision.rule == SAID_BY_PERSON {
+        "a person decided".to_owned()
+    } else {
+        format!("rule '{}'", decision.rule)
+    }];
+    if decision.overruled.is_some() {
+        why.push("its deadline is near".to_owned());
+    }
+    if decision.verdict != Verdict::Accept {
+        why.extend(stock_problems(facts));
+    }
+    let objections = decision.objections.iter();
+    why.extend(objections.map(|objection| objection.why.clone()));
+    why.join("; ")
+}
+
+/// Shortages and unknown stock of an order that was not accepted.
+fn stock_problems(facts: &Facts) -> Vec<String> {
+    if let LinesFacts::Unreadable(why) = &facts.lines {
+        return vec![format!("its lines could not be read: {why}")];
+    }
+    let of_line = |line: &LineFacts| {
+        let sku = line.line.sku.as_ref().map_or("?", |sku| sku.as_str());
+        match &line.stock {
+            LineStock::Unknown(why) => Some(why.to_string()),
+            LineStock::Known(level) if line.shortage() > Some(0) => Some(format!(
+                "{sku}: {} wanted, {} available",
+                line.wanted,
+                level.available()
+            )),
+            LineStock::Known(_) => None,
+        }
+    };
+    facts.lines().iter().filter_map(of_line).collect()
 }
 
 /// The conditions of one rule with their answers, each sum before its parts.

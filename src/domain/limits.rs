@@ -16,6 +16,8 @@ pub struct Limits {
     pub cancel_budget_share: Option<f64>,
     /// Number of decided orders from which that share counts.
     pub cancel_budget_from: u64,
+    /// The time of which orders are counted for that share.
+    pub cancel_budget_window: SignedDuration,
     /// Cancels allowed within an hour.
     pub cancels_per_hour_max: Option<u64>,
     /// Accepts allowed within an hour.
@@ -44,6 +46,7 @@ impl Default for Limits {
             cancel_confirm_after: Some(SignedDuration::from_mins(10)),
             cancel_budget_share: Some(0.04),
             cancel_budget_from: 50,
+            cancel_budget_window: SignedDuration::from_hours(30 * 24),
             cancels_per_hour_max: Some(10),
             accepts_per_hour_max: None,
             stock_max_age: Some(SignedDuration::from_hours(12)),

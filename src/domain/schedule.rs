@@ -40,6 +40,8 @@ pub struct Schedule {
     pub at_deadline: AtDeadline,
     /// Working time before the deadline at which the last call comes.
     pub last_call: SignedDuration,
+    /// Working time before the deadline at which people are notified of an order that still waits.
+    pub alert_before: SignedDuration,
 }
 
 impl Default for Schedule {
@@ -50,6 +52,7 @@ impl Default for Schedule {
             hours: WorkingHours::default(),
             at_deadline: AtDeadline::Hold,
             last_call: SignedDuration::from_mins(10),
+            alert_before: SignedDuration::from_hours(1),
         }
     }
 }
@@ -71,10 +74,10 @@ impl Schedule {
         deadline.duration_since(now)
     }
 
-    /// When people are notified of an order that still waits: `before` its deadline, and for an express order
+    /// When people are notified of an order that still waits: shortly before its deadline, and for an express order
     /// not in the first half of its hour.
-    pub fn alert_of(&self, order: &Order, before: SignedDuration) -> Timestamp {
-        self.before_deadline(order, before)
+    pub fn alert_of(&self, order: &Order) -> Timestamp {
+        self.before_deadline(order, self.alert_before)
     }
 
     /// Time left until the deadline; negative once it has passed.

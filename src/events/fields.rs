@@ -168,4 +168,10 @@ pub const FIELDS: &[Field] = &[
     Field("channel", Text, "as configured"),
     Field("notices", Number, "notices in the message"),
     Field("messages", Number, "messages"),
+    Field(
+        "keys",
+        Text,
+        "settings as `section.key`, separated by commas",
+    ),
+    Field("dropped", Number, "lines of the log that were not written"),
 ];

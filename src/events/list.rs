@@ -104,6 +104,8 @@ events! {
     "The daemon" {
         DAEMON_STARTED "daemon.started" INFO [] ["pid" "version" "shops" "database" "epoch"]
             "the database is open and the stages run";
+        DATABASE_CREATED "database.created" WARN [] ["database"]
+            "there was no database at `database.path`, and a new one was made";
         DAEMON_STOPPED "daemon.stopped" INFO [] []
             "everything in flight has ended";
         STAGE_FAILED "stage.failed" WARN [] ["stage" "code" "shop" "repeats" "hint"]
@@ -115,12 +117,12 @@ events! {
         STAGE_HUNG "stage.hung" ERROR ["R001"] ["stage" "code" "hint"]
             "a run does not end; the service manager's watchdog is no longer fed";
         RELOAD_DONE "reload.done" INFO [] ["shop" "before" "policy" "differs"]
-            "SIGHUP: rules and limits were read again; the digests before and now";
-        RELOAD_PARTIAL "reload.partial" WARN [] []
-            "the configuration changed in places that need a restart";
+            "SIGHUP: the rules and the sections `interlocks` and `schedule` were read again; the digests before and now";
+        RELOAD_PARTIAL "reload.partial" WARN [] ["keys"]
+            "SIGHUP: these settings changed, and only a restart applies them";
         RELOAD_REFUSED "reload.refused" ERROR ["C001"] ["code" "hint"]
             "SIGHUP: the files have mistakes; the last good ones stay in force";
-        LOG_DROPPED "log.dropped" WARN [] ["lines"]
+        LOG_DROPPED "log.dropped" WARN [] ["dropped"]
             "nobody read the output for a while and more waited than is kept: so many lines are missing";
         SERVICE_MANAGER_UNREACHABLE "service_manager.unreachable" DEBUG [] []
             "the service manager could not be notified";

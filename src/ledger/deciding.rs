@@ -7,14 +7,15 @@ use super::decisions::{NewDecision, record};
 use super::facts::{DecidingInput, skus};
 use crate::crash_point::crash_point;
 use crate::domain::decision::{Decision, decide};
+use crate::domain::explanation;
 use crate::domain::facts::{Facts, ShopFacts, ShortageSeen};
-use crate::domain::ids::ShopName;
+use crate::domain::ids::{OrderId, ShopName};
 use crate::domain::policy::Policy;
 use crate::domain::stock_ledger::{Demand, Ledger};
 use crate::domain::verdict::Verdict;
 use crate::mutant::mutant;
 use crate::store::page::Page;
-use crate::store::{Store, StoreError, WriteTx, orders};
+use crate::store::{Store, StoreError, WriteTx, orders, present_reasons};
 
 /// Lines of an order are asked for as soon as it is seen: one first seen at its last moment waits so long for them.
 const LINES_COME_WITHIN: SignedDuration = SignedDuration::from_secs(30);
@@ -84,6 +85,7 @@ impl Store {
             batch,
             scan,
             now,
+            reasons: Vec::new(),
         };
         if !batch.acts {
             pass.ledger.promise(&proposed.demands, None, now);
@@ -100,6 +102,7 @@ impl Store {
             }
             orders.push(decided);
         }
+        present_reasons::note(&mut pass.tx, batch.shop, &pass.reasons, now).await?;
         crash_point("deciding.before_commit");
         pass.tx.commit().await?;
         crash_point("deciding.after_commit");
@@ -133,6 +136,8 @@ struct Pass<'a, 's> {
     now: Timestamp,
     ledger: Ledger,
     shop_facts: ShopFacts,
+    /// Why orders are held or wait.
+    reasons: Vec<(OrderId, String)>,
 }
 
 impl Pass<'_, '_> {
@@ -175,6 +180,10 @@ impl Pass<'_, '_> {
                 act: self.batch.acts,
             };
             written = Some(record(&mut self.tx, shop, &new, "qabyl", self.now).await?);
+        }
+        if matches!(decision.verdict, Verdict::Hold | Verdict::Wait { .. }) {
+            let why = explanation::in_short(&decision, &facts);
+            self.reasons.push((candidate.order.id.clone(), why));
         }
         let decided = Decided {
             facts,

@@ -7,7 +7,7 @@ use super::availability::Viewpoint;
 use super::decisions::{self, NewDecision};
 use super::facts::{DecidingInput, skus};
 use super::manual_decisions::withdraw_unsent;
-use crate::domain::decision::Decision;
+use crate::domain::decision::{Decision, SAID_BY_PERSON};
 use crate::domain::facts::Facts;
 use crate::domain::ids::{OrderId, ShopName};
 use crate::domain::interlocks::{Name, check_all};
@@ -110,7 +110,7 @@ pub(super) async fn answer(
         verdict: verdict.clone(),
         proposed: verdict.clone(),
         overruled: None,
-        rule: format!("{actor} said so"),
+        rule: SAID_BY_PERSON.to_owned(),
         objections: Vec::new(),
     };
     let new = NewDecision {

@@ -212,8 +212,7 @@ impl MessageWriter {
         values.push(("action", self.text("word", &fact("action"), &[])));
         values.push(("why", self.why(&facts["because"])));
         values.push(("trouble", self.text("trouble", &fact("code"), &[])));
-        let by_kaspi = now.saturating_add(item.skew).unwrap_or(now);
-        values.push(("left", self.left(facts, by_kaspi)));
+        values.push(("left", self.left(item, now)));
         for name in ["age", "limit"] {
             if let Some(seconds) = facts[format!("{name}_s")].as_i64() {
                 values.push((name, self.span(SignedDuration::from_secs(seconds))));
@@ -240,13 +239,14 @@ impl MessageWriter {
     }
 
     /// The time left at the time of sending, so that it is right in a late message too.
-    fn left(&self, facts: &Value, now: Timestamp) -> String {
-        let since = facts["waiting_since"].as_str();
-        let Some(since) = since.and_then(|since| since.parse::<Timestamp>().ok()) else {
+    fn left(&self, item: &Item, now: Timestamp) -> String {
+        let since = item.facts["waiting_since"].as_str();
+        let since = since.and_then(|since| since.parse::<Timestamp>().ok());
+        let express = item.facts["express"] == true;
+        let by_schedule = |since| self.schedule.left_since((since, express), now);
+        let Some(left) = item.left.or_else(|| since.map(by_schedule)) else {
             return String::new();
         };
-        let express = facts["express"] == true;
-        let left = self.schedule.left_since((since, express), now);
         if left.is_positive() {
             self.span(left)
         } else {

@@ -80,7 +80,7 @@ fn every_error_code_of_a_source_has_a_text() {
 
 fn item(kind: Kind, facts: Value) -> Item {
     Item {
-        skew: SignedDuration::ZERO,
+        left: None,
         at: "2026-03-02T06:00:00Z".parse().unwrap(),
         kind,
         shop: Some("main".to_owned()),

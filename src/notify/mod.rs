@@ -30,8 +30,8 @@ pub struct Item {
     pub shop: Option<String>,
     /// Its facts, as stored with the notice.
     pub facts: Value,
-    /// Kaspi's clock minus ours: deadlines are by Kaspi's.
-    pub skew: SignedDuration,
+    /// Time left to its order's deadline, by the rules in force and Kaspi's clock; negative once it has passed.
+    pub left: Option<SignedDuration>,
 }
 
 /// A message to send.

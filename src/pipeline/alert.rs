@@ -22,8 +22,8 @@ pub async fn run_once(ctx: &Ctx) -> Result<usize, StageError> {
     let policy = ctx.policy();
     let now = ctx.kaspi_clock.now();
     // Working time passes no faster than the clock.
-    let allowed =
-        (policy.limits.schedule.deadline - ctx.settings.alert_before).max(SignedDuration::ZERO);
+    let allowed = (policy.limits.schedule.deadline - policy.limits.schedule.alert_before)
+        .max(SignedDuration::ZERO);
     let since = now.saturating_sub(allowed).unwrap_or(now);
     let (mut reported, mut page) = (0, Some(Page::first(BATCH)));
     // All pages are read: an order that has waited long but through a night may be far from its deadline.
@@ -46,7 +46,7 @@ fn event(ctx: &Ctx, waiting: &Waiting, now: Timestamp) -> Option<DeadlineEvent> 
     }
     // An express order has to be packed within an hour: a person must decide a held one at once.
     let is_urgent = waiting.order.express && waiting.held;
-    let is_near = is_urgent || schedule.alert_of(&waiting.order, ctx.settings.alert_before) <= now;
+    let is_near = is_urgent || schedule.alert_of(&waiting.order) <= now;
     let is_news = is_near && !waiting.on_its_way && !waiting.near_reported;
     is_news.then_some(DeadlineEvent::Near)
 }

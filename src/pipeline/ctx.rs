@@ -54,10 +54,6 @@ pub struct Settings {
     pub stock: StockSettings,
     /// Complete lists in a row that must agree before an earlier status of an order is believed.
     pub reverted_lists: u32,
-    /// Window of the cancel budget.
-    pub budget_window: SignedDuration,
-    /// How long before its deadline an order that still waits is reported to a person.
-    pub alert_before: SignedDuration,
 }
 
 impl Settings {
@@ -170,7 +166,7 @@ impl Ctx {
     pub fn deciding_input(&self) -> DecidingInput {
         DecidingInput {
             stock: self.settings.stock,
-            budget_window: self.settings.budget_window,
+            budget_window: self.policy().limits.cancel_budget_window,
             clock_skew_s: self.kaspi_clock.skew().map(|skew| skew.as_secs()),
             other_shops_max_age: other_shops_max_age(self.settings.sweep_every),
         }

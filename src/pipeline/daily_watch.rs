@@ -69,7 +69,7 @@ pub(super) async fn log_hourly_summary(
     let seen = store.day(&ctx.shop, hour.unwrap_or(now)).await?;
     let totals = store.totals(Some(&ctx.shop)).await?;
     let counters = store
-        .counters(&ctx.shop, ctx.settings.budget_window, now)
+        .counters(&ctx.shop, ctx.policy().limits.cancel_budget_window, now)
         .await?;
     let stock = store.stock_age().await?;
     let stock_age = stock.map(|(newest, _)| now.duration_since(newest).as_secs());
@@ -167,7 +167,7 @@ async fn budget(store: &Store, ctx: &Ctx, now: Timestamp) -> Result<(), StoreErr
         return Ok(());
     };
     let counters = store
-        .counters(&ctx.shop, ctx.settings.budget_window, now)
+        .counters(&ctx.shop, ctx.policy().limits.cancel_budget_window, now)
         .await?;
     let used = share(counters.cancelled, counters.decided);
     if counters.decided < policy.limits.cancel_budget_from || used < limit * NEAR {
@@ -208,7 +208,7 @@ async fn digest(
     let seen = store.day_between(&ctx.shop, from, until).await?;
     let totals = store.totals(Some(&ctx.shop)).await?;
     let counters = store
-        .counters(&ctx.shop, ctx.settings.budget_window, now)
+        .counters(&ctx.shop, ctx.policy().limits.cancel_budget_window, now)
         .await?;
     notice.facts = json!({
         "from": from, "until": until,

@@ -159,14 +159,12 @@ impl Notifier {
         Some((ctx.policy().limits.schedule.clone(), ctx.kaspi_clock.now()))
     }
 
-    /// Kaspi's clock minus ours, as this shop's answers show it.
-    fn skew(&self, shop: Option<&str>) -> SignedDuration {
-        let ctx = self
-            .shops
-            .iter()
-            .find(|ctx| Some(ctx.shop.as_str()) == shop);
-        ctx.and_then(|ctx| ctx.kaspi_clock.skew())
-            .unwrap_or_default()
+    /// The time left to the deadline of a notice's order.
+    fn left(&self, notice: &StoredNotice) -> Option<SignedDuration> {
+        let shop = ShopName::new(notice.shop.as_deref()?).ok()?;
+        let (schedule, now) = self.deadlines(&shop)?;
+        let since = notice.facts["waiting_since"].as_str()?.parse().ok()?;
+        Some(schedule.left_since((since, notice.facts["express"] == true), now))
     }
 
     async fn log_hourly_summaries(&self) -> Result<(), StoreError> {
@@ -335,7 +333,7 @@ fn outgoing(notifier: &Notifier, delivery: &Delivery) -> Outgoing {
         kind: notice.kind,
         shop: notice.shop.clone(),
         facts: notice.facts.clone(),
-        skew: notifier.skew(notice.shop.as_deref()),
+        left: notifier.left(notice),
     });
     Outgoing {
         token: delivery.token.clone(),

@@ -226,8 +226,6 @@ pub(super) mod tests {
             },
             stock: StockSettings::default(),
             reverted_lists: 3,
-            budget_window: hours(24),
-            alert_before: hours(1),
         }
     }
 

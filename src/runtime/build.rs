@@ -90,6 +90,7 @@ pub fn limits(config: &Config) -> Limits {
         cancel_confirm_after: limit(i.cancel_confirm_after, signed),
         cancel_budget_share: limit(i.cancel_budget_share, |share| share),
         cancel_budget_from: i.cancel_budget_from,
+        cancel_budget_window: signed(i.cancel_budget_window),
         cancels_per_hour_max: limit(i.cancels_per_hour_max, |cancels| cancels),
         accepts_per_hour_max: limit(config.actions.accepts_per_hour_max, |accepts| accepts),
         stock_max_age: limit(i.stock_max_age, signed),
@@ -117,6 +118,7 @@ pub fn schedule(config: &Config) -> Schedule {
         hours: WorkingHours::parse(&schedule.hours, &schedule.holidays).unwrap_or_default(),
         at_deadline: schedule.at_deadline,
         last_call: signed(schedule.last_call),
+        alert_before: signed(schedule.alert_before),
     }
 }
 
@@ -177,8 +179,6 @@ pub fn settings(config: &Config) -> Settings {
         },
         stock: stock_settings(config),
         reverted_lists: config.ledger.reverted_lists,
-        budget_window: signed(config.interlocks.cancel_budget_window),
-        alert_before: signed(config.schedule.alert_before),
     }
 }
 

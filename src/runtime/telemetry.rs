@@ -57,10 +57,10 @@ pub fn flush() {
     }
 }
 
-fn lines_dropped(lines: u64) {
+fn lines_dropped(dropped: u64) {
     log_event!(
         LOG_DROPPED,
-        lines,
+        dropped,
         "nobody read the log for a while: lines are missing before this one"
     );
 }

@@ -142,7 +142,7 @@ async fn orders(
         .add_histogram(&[shop], &buckets, (accepts.count, accepts.sum_s));
     let counters = shared
         .store
-        .counters(&ctx.shop, ctx.settings.budget_window, now)
+        .counters(&ctx.shop, ctx.policy().limits.cancel_budget_window, now)
         .await?;
     let share = crate::pipeline::share(counters.cancelled, counters.decided);
     registry

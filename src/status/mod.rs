@@ -5,6 +5,8 @@ mod guard;
 mod held;
 mod metrics;
 mod page;
+pub(crate) mod shop_troubles;
+pub(crate) mod troubles;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,12 +23,14 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::config::Loaded;
 use crate::events::log_event;
 use crate::kaspi::BreakerState;
 use crate::pipeline::{Ctx, StageError};
 use crate::runtime::Board;
 use crate::store::{Store, StoreError};
 use guard::{Bounded, Guard, Peer, Unauthenticated};
+use troubles::Trouble;
 
 /// A shop whose last complete list is older than this is not ready.
 pub(crate) const LIST_AGE_MAX: SignedDuration = SignedDuration::from_mins(5);
@@ -37,16 +41,22 @@ pub struct Shared {
     store: Arc<Store>,
     board: Arc<Board>,
     shops: Arc<Vec<Arc<Ctx>>>,
+    loaded: Arc<Loaded>,
     clock: Clock,
 }
 
 impl Shared {
     /// Joins the parts.
-    pub fn new(store: Arc<Store>, board: Arc<Board>, shops: Vec<Arc<Ctx>>) -> Self {
+    pub fn new(
+        loaded: Loaded,
+        (store, board): (Arc<Store>, Arc<Board>),
+        shops: Vec<Arc<Ctx>>,
+    ) -> Self {
         Self {
             store,
             board,
             shops: Arc::new(shops),
+            loaded: Arc::new(loaded),
             clock: Clock::System,
         }
     }
@@ -213,7 +223,10 @@ async fn status_json(shared: &Shared) -> Result<Value, StoreError> {
             })
         })
         .collect();
+    let troubles = troubles::find(&shared.loaded, &shared.store, shared.clock.now()).await?;
+    let troubles: Vec<Value> = troubles.iter().map(Trouble::as_json).collect();
     Ok(json!({
-        "version": env!("CARGO_PKG_VERSION"), "shops": shops, "stages": stages, "channels": channels,
+        "version": env!("CARGO_PKG_VERSION"), "troubles": troubles, "shops": shops, "stages": stages,
+        "channels": channels,
     }))
 }

@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Shared;
 use super::held::left;
+use super::troubles;
 use crate::domain::calendar;
 use crate::store::StoreError;
 use crate::text::html as escaped;
@@ -91,6 +92,18 @@ async fn html(shared: &Shared) -> Result<String, StoreError> {
         env!("CARGO_PKG_VERSION"),
         local(now)
     );
+    let troubles = troubles::find(&shared.loaded, &shared.store, now).await?;
+    if !troubles.is_empty() {
+        let rows = troubles.iter().map(|trouble| {
+            vec![
+                escaped(&trouble.of),
+                bad(&trouble.what_in_full()),
+                escaped(&trouble.hint),
+            ]
+        });
+        let rows: Vec<_> = rows.collect();
+        table(&mut out, "Troubles", &["of", "what", "what to do"], &rows);
+    }
     let shops = shops(shared, now).await?;
     let heads = [
         "shop",

@@ -30,6 +30,12 @@ pub enum StoreError {
         /// What is wrong and what to do.
         why: String,
     },
+    /// There is no such database, and only `qabyl run` and `qabyl init` make one.
+    #[error("there is no database {}", path.display())]
+    Absent {
+        /// The database.
+        path: PathBuf,
+    },
     /// A schema change could not be made.
     #[error("the database's schema could not be brought up to date")]
     Migrate(#[from] sqlx::migrate::MigrateError),
@@ -102,6 +108,7 @@ impl StoreError {
             Self::NoOrder(_) => "D007",
             Self::Refused(_) => "D008",
             Self::PreRelease { .. } => "D010",
+            Self::Absent { .. } => "D011",
         }
     }
 
@@ -120,6 +127,10 @@ impl StoreError {
     /// What to do about it, by the cause that SQLite names.
     pub fn hint(&self) -> &'static str {
         match self {
+            Self::Absent { .. } => {
+                "check database.path in the configuration (`qabyl config dump`); `qabyl init` or `qabyl run` makes a \
+                 new one"
+            }
             Self::Damaged { .. } | Self::Corrupt { .. } => Cause::Damaged.hint(),
             Self::Commit(error) | Self::Statement(error) => {
                 Cause::of(error).map_or(Cause::Other.hint(), Cause::hint)

@@ -6,7 +6,7 @@ use sqlx::FromRow;
 
 use super::orders::parse_order;
 use super::{Store, StoreError, at, ms};
-use crate::domain::decision::Decision;
+use crate::domain::decision::{Decision, SAID_BY_PERSON};
 use crate::domain::hold::HoldCause;
 use crate::domain::ids::{OrderCode, ShopName};
 
@@ -40,6 +40,9 @@ pub(crate) fn because(cause: Option<HoldCause>, decision: Option<&Decision>) -> 
     match (cause, decision) {
         (Some(cause), _) => vec![cause.as_str().to_owned()],
         (None, None) => vec!["undecided".to_owned()],
+        (None, Some(decision)) if decision.rule == SAID_BY_PERSON => {
+            vec![HoldCause::Person.as_str().to_owned()]
+        }
         (None, Some(decision)) if decision.objections.is_empty() => {
             vec![format!("rule:{}", decision.rule)]
         }

@@ -99,6 +99,8 @@ pub const STORED_TIMES: &[(&str, &str, Repair)] = &[
     ("lease", "backup_failing_since", Present),
     ("restores", "at", Present),
     ("restores", "known_until", Unknown),
+    ("present_reasons", "at", Present),
+    ("product_imports", "begun_at", Present),
     ("decisions", "at", Kept(RECORD)),
     (
         "decisions",

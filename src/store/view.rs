@@ -111,6 +111,8 @@ pub struct OrderView {
     pub held: Option<(String, String)>,
     /// Its newest decision.
     pub decision: Option<DecisionView>,
+    /// Why it is held or waits, as of the last pass.
+    pub present_why: Option<String>,
     /// Its actions, oldest first.
     pub actions: Vec<ActionView>,
 }
@@ -130,12 +132,15 @@ struct Row {
     decision: Option<String>,
     facts: Option<String>,
     policy_digest: Option<String>,
+    present_why: Option<String>,
 }
 
 const ORDERS: &str = "
 SELECT o.shop, o.id, o.body, o.lines_problem, o.seen_at, o.held_by, o.held_why, d.id AS decision_id,
-       d.at AS decision_at, d.actor, d.body AS decision, d.facts, d.policy_digest
+       d.at AS decision_at, d.actor, d.body AS decision, d.facts, d.policy_digest,
+       p.why AS present_why
 FROM orders o
+LEFT JOIN present_reasons p ON p.shop = o.shop AND p.order_id = o.id
 LEFT JOIN decisions d ON d.id = (SELECT MAX(id) FROM decisions WHERE shop = o.shop AND order_id = o.id)
 WHERE (?1 IS NULL OR o.shop = ?1) AND (?2 IS NULL OR o.code = ?2) AND (?3 IS NULL OR o.state = ?3)
   AND (?4 IS NULL OR o.status = ?4) AND (?5 IS NULL OR o.created_at >= ?5)
@@ -269,6 +274,7 @@ impl Store {
                 decision: decision(&row)?,
                 held: row.held_by.zip(row.held_why),
                 lines_problem: row.lines_problem,
+                present_why: row.present_why,
                 shop: row.shop,
                 actions,
             });

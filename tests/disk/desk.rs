@@ -112,6 +112,8 @@ impl Desk {
 
     /// Makes the stock known.
     pub(super) async fn import(&self) {
+        let made = self.run(self.command(&["init"])).await;
+        assert!(made.status.success(), "{made:?}");
         let output = self
             .run(self.command(&["stock", "import", "stock.csv"]))
             .await;

@@ -125,6 +125,8 @@ pub(crate) async fn until(limit: Duration, mut done: impl FnMut() -> bool) -> bo
 
 pub(crate) fn stock(folder: &TempDir, text: &str) {
     std::fs::write(folder.path().join("stock.csv"), text).unwrap();
+    let made = binary::qabyl(folder.path()).arg("init").output().unwrap();
+    assert!(made.status.success(), "{made:?}");
     let imported = binary::qabyl(folder.path())
         .args(["stock", "import", "stock.csv"])
         .output()

@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 
 use crate::copies;
 use crate::crowd::{self, Crowd};
-use crate::episode::{IMPORT, MORE_EVERY, ORDERS, Play, now};
+use crate::episode::{IMPORT, INIT, MORE_EVERY, ORDERS, Play, now};
 use crate::process::Process;
 use crate::scene::Scene;
 
@@ -69,7 +69,7 @@ impl Play {
         self.desk.remove_database();
         self.desk
             .write("stock.csv", &crowd::shelf(&self.desk.server.world()));
-        let args: &[&str] = if self.rng.bool() { &["run"] } else { &IMPORT };
+        let args: &[&str] = if self.rng.bool() { &["run"] } else { &INIT };
         self.dies(args, point, 0)
     }
 

@@ -133,6 +133,8 @@ impl Play {
     pub(crate) fn import(&mut self) -> Result<(), String> {
         self.desk
             .write("stock.csv", &crowd::shelf(&self.desk.server.world()));
+        // Where there is no database yet, it makes one.
+        self.desk.start(&INIT, None).succeeds()?;
         self.desk.start(&IMPORT, None).succeeds()
     }
 
@@ -222,4 +224,5 @@ impl Play {
     }
 }
 
+pub(crate) const INIT: [&str; 1] = ["init"];
 pub(crate) const IMPORT: [&str; 4] = ["stock", "import", "stock.csv", "--confirm-zeros"];

@@ -3,24 +3,30 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::args::{Import, ImportResult as ResultArgs};
+use super::claims::{Claims, unknown};
 use super::client::{client, request_failed, shop};
 use crate::catalogue::products::{self, Mistake, Products};
-use crate::catalogue::{Client, ImportResult, ImportState, UnfinishedImport};
+use crate::catalogue::{Client, ImportResult, ImportState, content};
 use crate::cli::args::Format;
-use crate::cli::{Done, FAILED, Failure, complain, say, table};
+use crate::cli::{Done, FAILED, Failure, complain, open, say, table};
 use crate::clock::Clock;
 use crate::config::Loaded;
+use crate::domain::ids::ShopName;
 use crate::files::read_given;
 use crate::kaspi::{ApiError, PostError};
+use crate::store::ImportEnd;
 
 /// First pause between two reads of an import's progress; it grows by half each time. An import of a few
 /// products takes seconds, one of thousands many minutes.
 const PAUSE: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(15);
 
+/// A request that ends at its time limit is recorded a moment later.
+const SENDING_MORE: SignedDuration = SignedDuration::from_secs(5);
 /// Ten thousand products with long descriptions have some tens of MB.
 const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
@@ -33,12 +39,31 @@ pub(super) async fn import(loaded: &Loaded, args: &Import) -> Done {
     };
     let client = client(loaded, &args.shop)?;
     let config = &loaded.config;
-    let shop = &shop(config, &args.shop)?.name;
-    let marker = UnfinishedImport::of(&config.database.path, shop, &products.body);
-    let state = send(&client, args, &marker, &products).await?;
+    let shop = ShopName::new(&shop(config, &args.shop)?.name)?;
+    let claims = Claims {
+        store: open(config).await?,
+        shop,
+        digest: content::digest(&products.body)?,
+        sending_max: SignedDuration::try_from(config.kaspi.request_timeout)
+            .unwrap_or_default()
+            .saturating_add(SENDING_MORE),
+    };
+    let state = match claims.claim(args, &products).await? {
+        None => send(&client, &claims, &products).await?,
+        Some(code) => match client.import_state(&code).await {
+            Err(ApiError::NotFound) => {
+                claims.store.forget_import(&claims.shop, &code).await?;
+                return Err(anyhow::anyhow!(
+                    "Kaspi does not know import {code} any more; nothing was sent now: send the file again"
+                )
+                .into());
+            }
+            state => state.map_err(request_failed)?,
+        },
+    };
     // Printed before the wait, so that whoever interrupts it has the code.
     complain(&format!(
-        "import {} sent with {}; its result: qabyl catalog result {0}",
+        "import {} has {}; its result: qabyl catalog result {0}",
         state.code,
         table::counted(products.skus.len(), "product"),
     ));
@@ -47,18 +72,22 @@ pub(super) async fn import(loaded: &Loaded, args: &Import) -> Done {
         return Ok(ExitCode::SUCCESS);
     }
     let state = wait(&client, state, args.timeout).await?;
-    report(&client, args.shop.shown.format, &state).await
+    let taken = report(&client, args.shop.shown.format, &state).await?;
+    if state.is_finished() && !taken {
+        claims
+            .store
+            .forget_import(&claims.shop, &state.code)
+            .await?;
+    }
+    Ok(ExitCode::from(if taken { 0 } else { FAILED }))
 }
 
 pub(super) async fn result(loaded: &Loaded, args: &ResultArgs) -> Done {
     let client = client(loaded, &args.shop)?;
     let state = client.import_state(&args.code).await;
-    report(
-        &client,
-        args.shop.shown.format,
-        &state.map_err(request_failed)?,
-    )
-    .await
+    let state = state.map_err(request_failed)?;
+    let taken = report(&client, args.shop.shown.format, &state).await?;
+    Ok(ExitCode::from(if taken { 0 } else { FAILED }))
 }
 
 fn report_mistakes(args: &Import, mistakes: &[Mistake]) -> Failure {
@@ -76,36 +105,29 @@ fn report_mistakes(args: &Import, mistakes: &[Mistake]) -> Failure {
     anyhow::anyhow!("{file} has {count}; nothing was sent ({code})").into()
 }
 
-/// Sends the file once. A marker on disk stays until the outcome is known.
+/// Sends claimed products, once.
 async fn send(
     client: &Client,
-    args: &Import,
-    marker: &UnfinishedImport,
+    claims: &Claims,
     products: &Products,
 ) -> Result<ImportState, Failure> {
-    let unknown = |what: String| {
-        let first = products.skus.first().map_or("", String::as_str);
-        let code = "P002";
-        Failure::from(anyhow::anyhow!(
-            "{what} ({code}); check in the cabinet, in a few minutes, whether the file's products are there \
-             (the first is {first}); only if they are not, send the file with --again"
-        ))
-    };
-    if marker.exists() && !args.again {
-        let what = "it is unknown whether Kaspi took this file when it was sent before; nothing was sent now";
-        return Err(unknown(what.to_owned()));
-    }
-    let now = Clock::System.now();
-    let written = marker.write(&format!("{now} {}", args.file.display()));
-    written.map_err(anyhow::Error::from)?;
     let answer = client.import(products.body.clone()).await;
-    if !matches!(answer, Err(PostError::Unknown(_))) {
-        marker.remove();
+    let end = match &answer {
+        Ok(state) => ImportEnd::Taken(&state.code),
+        Err(PostError::Unknown(_)) => ImportEnd::Unknown,
+        Err(PostError::Refused(_) | PostError::NotSent(_)) => ImportEnd::NotTaken,
+    };
+    if let Err(error) = claims.store.end_import(claims.products(), end).await {
+        // The claim stays as it is: the file is not sent again by itself.
+        complain(&format!(
+            "how the import ended was not stored: {}",
+            error.words()
+        ));
     }
     answer.map_err(|error| match error {
         PostError::Refused(error) => request_failed(error),
         PostError::NotSent(_) => anyhow::anyhow!("{error}; send the file again later").into(),
-        PostError::Unknown(_) => unknown(error.to_string()),
+        PostError::Unknown(_) => unknown(&error.to_string(), products),
     })
 }
 
@@ -148,20 +170,20 @@ async fn wait(
     Ok(state)
 }
 
-/// Prints the result. Exit code 1 if Kaspi did not take every product, or has not finished.
-async fn report(client: &Client, format: Format, state: &ImportState) -> Done {
-    let result = if state.is_finished() && !state.is_failed() {
-        Some(
-            client
-                .import_result(&state.code)
-                .await
-                .map_err(request_failed)?,
-        )
+/// Prints the result, as far as there is one. Returns whether Kaspi has finished the import and took every product.
+async fn report(client: &Client, format: Format, state: &ImportState) -> Result<bool, Failure> {
+    let result = if state.is_finished() {
+        match client.import_result(&state.code).await {
+            Ok(result) => Some(result),
+            // An import that failed as a whole may have none.
+            Err(_) if state.is_failed() => None,
+            Err(error) => return Err(request_failed(error)),
+        }
     } else {
         None
     };
     print(format, state, result.as_ref());
-    let taken = result.as_ref().is_some_and(|result| !result.has_errors());
+    let taken = !state.is_failed() && result.as_ref().is_some_and(|result| !result.has_errors());
     if !state.is_finished() {
         complain("the import is not finished yet; ask again later");
     } else if !taken {
@@ -170,7 +192,7 @@ async fn report(client: &Client, format: Format, state: &ImportState) -> Done {
             "Kaspi did not take every product ({code}); fix those listed and send them again"
         ));
     }
-    Ok(ExitCode::from(if taken { 0 } else { FAILED }))
+    Ok(taken)
 }
 
 fn print(format: Format, state: &ImportState, result: Option<&ImportResult>) {

@@ -2,6 +2,7 @@
 
 mod args;
 mod browse;
+mod claims;
 mod client;
 mod import;
 

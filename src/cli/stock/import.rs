@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::cli::args::{Format, StockImport};
 use crate::cli::orders::local;
+use crate::cli::table::{self, wrapped};
 use crate::cli::{Done, Failure, open, person, say};
 use crate::clock::Clock;
 use crate::config::Loaded;
@@ -119,8 +120,8 @@ fn print(args: &StockImport, report: ImportReport, reading: &Reading, made_at: T
     }
     let file = args.file.display();
     say(&wrapped(&format!(
-        "imported {} levels from {file}",
-        report.rows
+        "imported {} from {file}",
+        table::counted(report.rows, "level")
     )));
     if reading.rows.iter().any(|row| row.as_of == made_at) {
         let at = local(made_at);
@@ -167,28 +168,6 @@ fn print(args: &StockImport, report: ImportReport, reading: &Reading, made_at: T
             report.fell, report.had
         )));
     }
-}
-
-/// Widest line of the report.
-const WIDTH: usize = 80;
-
-/// Text on lines of at most [`WIDTH`] characters, of which all but the first are indented.
-fn wrapped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut width = 0;
-    for (index, word) in text.split(' ').enumerate() {
-        let chars = word.chars().count();
-        if width > 0 && width + 1 + chars > WIDTH {
-            out.push_str("\n    ");
-            width = 4;
-        } else if index > 0 {
-            out.push(' ');
-            width += 1;
-        }
-        out.push_str(word);
-        width += chars;
-    }
-    out
 }
 
 /// The progress of a large import, on a terminal.

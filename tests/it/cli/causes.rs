@@ -9,7 +9,7 @@ use rstest::rstest;
 use super::Desk;
 
 /// An address where every request is answered with this status.
-fn answers(status: u16) -> String {
+pub(super) fn answers(status: u16) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
@@ -27,7 +27,7 @@ fn answers(status: u16) -> String {
 }
 
 /// An address at which nothing listens.
-fn unused_address() -> String {
+pub(super) fn unused_address() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     format!("http://{}", listener.local_addr().unwrap())
 }

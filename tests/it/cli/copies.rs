@@ -270,7 +270,7 @@ async fn a_restore_that_is_killed_leaves_nothing_or_the_whole() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn there_is_no_copy_of_nothing() {
-    let desk = Desk::new(Settings::default());
+    let desk = Desk::bare(Settings::default());
     desk.qabyl(&["backup", "copy.db"])
         .await
         .fails(1, &["no database"]);

@@ -19,7 +19,7 @@ const MULTI: &str = "multi_thread";
 #[case::no_shop("[poll]\nlookback = \"3d\"\n", &["shops"])]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_configuration_is_told_with_its_place(#[case] text: &str, #[case] naming: &[&str]) {
-    let desk = Desk::new(Settings::default());
+    let desk = Desk::bare(Settings::default());
     desk.write("qabyl.toml", text);
     for command in [&["once"][..], &["run"], &["config", "check"]] {
         desk.qabyl(command).await.fails(2, naming);

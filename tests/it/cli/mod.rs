@@ -1,14 +1,17 @@
 //! The real binary, as a person or a script uses it.
 
+mod absent_database;
 mod causes;
 mod copies;
 pub(crate) mod daemon;
 mod files_read;
 mod leaks;
 mod links;
+mod messages;
 mod mistakes;
 mod output;
 mod people;
+mod product_imports;
 mod rules;
 mod seed_operations;
 mod service;
@@ -71,6 +74,14 @@ impl Said {
 
 impl Desk {
     pub(crate) fn new(settings: Settings) -> Self {
+        let desk = Self::bare(settings);
+        let made = desk.command(&["init"]).output().unwrap();
+        assert!(made.status.success(), "{made:?}");
+        desk
+    }
+
+    /// Without a database yet.
+    pub(crate) fn bare(settings: Settings) -> Self {
         let world = World::new(Settings {
             tokens: vec![TOKEN.to_owned()],
             ..settings

@@ -158,3 +158,38 @@ async fn a_damaged_database_is_not_worked_on() {
     assert_eq!(said.code, 1, "{}", said.err);
     assert_eq!(desk.server.world().ledger().requests_total(), 0);
 }
+
+/// The reason in the list is the present one, not that of the first look: stock came, and it is not enough.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_list_of_held_orders_shows_the_present_reason() {
+    let desk = Desk::new(Settings::default());
+    desk.write(
+        "rules.toml",
+        "[[rule]]\nname = \"by hand\"\nthen = \"hold\"\n",
+    );
+    desk.write(
+        "qabyl.toml",
+        &desk.config("act", "[rules]\nfile = \"rules.toml\"\n"),
+    );
+    desk.stock("sku,on_hand\nB,1\n").await;
+    desk.place(CODE, "A", 3);
+    desk.qabyl(&["once"]).await.ok();
+    let held = async || {
+        desk.qabyl(&["orders", "list", "--held", "--format", "json"])
+            .await
+            .ok()
+            .json()
+    };
+    let first = held().await[0]["why"].to_string();
+    assert!(
+        first.contains("by hand") && !first.contains("available"),
+        "{first}"
+    );
+    desk.stock("sku,on_hand\nA,2\nB,1\n").await;
+    desk.qabyl(&["once"]).await.ok();
+    let now = held().await[0]["why"].to_string();
+    assert!(
+        now.contains("3 wanted, 2 available"),
+        "{now}, and {first} before"
+    );
+}

@@ -6,9 +6,11 @@ use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use qabyl::clock::Clock;
-use qabyl_sandbox::Settings;
+use qabyl_sandbox::{OrderSeed, Settings};
 
 use super::Desk;
+use crate::notify::receiver as hook;
+use crate::notify::receiver::SECRET;
 
 const RULES: &str = "[[rule]]\nname = \"hold all\"\nthen = \"hold\"\n";
 
@@ -201,4 +203,77 @@ async fn a_first_signal_waits_for_the_request_in_hand_and_a_second_does_not() {
     assert!(took < Duration::from_secs(20), "it did not wait: {took:?}");
     let log = std::fs::read_to_string(desk.path("log")).unwrap();
     assert!(log.contains("read back at the next start"), "{log}");
+}
+
+/// A reload applies a section whole: `[schedule]` and `[interlocks]` with the rules. Of the others it says which keys wait
+/// for a restart, and none of them is half in force.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_applies_sections_whole_and_names_what_waits_for_a_restart() {
+    let desk = Desk::new(Settings::default());
+    let receiver = hook::Receiver::start().await;
+    let channel = format!(
+        "[[channels]]\nname = \"hook\"\nkind = \"webhook\"\nurl = \"{}\"\nsecret_file = \"hook-secret\"\nlanguage = \"en\"\n",
+        receiver.url()
+    );
+    desk.write("hook-secret", SECRET);
+    desk.write("qabyl.toml", &desk.config("act", &channel));
+    desk.stock("sku,on_hand\nA,5\n").await;
+    let placed = Clock::System.now() - Duration::from_mins(30);
+    let order = OrderSeed::new("900000001", placed).line("UNKNOWN", 1);
+    assert!(desk.server.world().place(order));
+    let mut service = Service::start(&desk);
+    log_says(&desk, "order.decided").await;
+    // Two and a half hours are left, and now the alert is due at two hours and three quarters.
+    let changed = desk
+        .config("act", &channel)
+        .replace(
+            "[actions]",
+            "[schedule]\nalert_before = \"2h45m\"\n[actions]\naccepts_per_hour_max = 0",
+        )
+        .replace(
+            "[interlocks]",
+            "[confirm]\nlast_units = 9\n[interlocks]\nstock_max_age = \"2h\"",
+        );
+    desk.write("qabyl.toml", &changed);
+    service.signal("-HUP");
+    let log = log_says(&desk, "reload.partial").await;
+    let keys = "\"keys\":\"actions.accepts_per_hour_max, confirm.last_units\"";
+    assert!(log.contains(keys), "{log}");
+    log_says(&desk, "order.deadline_near").await;
+    // What waits for a restart is not in force in part.
+    desk.place("900000002", "A", 1);
+    for _ in 0..400 {
+        if desk.status("900000002") == "ACCEPTED_BY_MERCHANT" {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(desk.status("900000002"), "ACCEPTED_BY_MERCHANT");
+    // The deadline itself, and the time left in a message, follow the reload too.
+    let sooner = changed.replace(
+        "alert_before = \"2h45m\"",
+        "alert_before = \"55m\"\ndeadline = \"1h\"",
+    );
+    desk.write("qabyl.toml", &sooner);
+    service.signal("-HUP");
+    log_says_often(&desk, "reload.done", 2).await;
+    let late = OrderSeed::new("900000003", placed).line("UNKNOWN", 1);
+    assert!(desk.server.world().place(late));
+    let left = || {
+        let texts = receiver.seen().taken;
+        let texts = texts.iter().map(|body| body["data"]["text"].to_string());
+        texts
+            .filter(|text| text.contains("900000003"))
+            .collect::<Vec<_>>()
+            .join("; ")
+    };
+    for _ in 0..600 {
+        if left().contains("29 min") {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(left().contains("29 min"), "{}", left());
+    service.signal("-TERM");
+    assert_eq!(service.child.wait().unwrap().code(), Some(0));
 }

@@ -177,3 +177,73 @@ async fn mistakes_in_a_channel_are_named_by_their_line() {
         assert!(!format!("{}{}", said.out, said.err).contains("hush"));
     }
 }
+
+/// What people write for each other, and who they are, stays in the audit log.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_people_write_reaches_no_log_and_no_channel() {
+    let receiver = Receiver::start().await;
+    let desk = desk(&receiver);
+    // Near the deadline at once: the alert names its reasons.
+    let config = std::fs::read_to_string(desk.path("qabyl.toml")).unwrap();
+    desk.write(
+        "qabyl.toml",
+        &format!("{config}[schedule]\nalert_before = \"2h59m\"\n").replace("kk", "ru"),
+    );
+    desk.stock("sku,on_hand\nA,5\n").await;
+    let placed = Clock::System.now() - Duration::from_mins(5);
+    for code in ["900000701", "900000702", "900000703"] {
+        assert!(
+            desk.server
+                .world()
+                .place(OrderSeed::new(code, placed).line("UNKNOWN", 1))
+        );
+    }
+    let mut written = String::new();
+    let mut run = async |args: &[&str]| {
+        let said = desk.qabyl(args).await.ok();
+        written.push_str(&said.err);
+    };
+    run(&["once"]).await;
+    let who = ["--as", "Айгерим"];
+    run(&[
+        &["hold", "900000701", "--why", "звонить +7 701 123 45 67"][..],
+        &who,
+    ]
+    .concat())
+    .await;
+    run(&[&["accept", "900000702"][..], &who].concat()).await;
+    run(&[&["pause", "--why", "карта 4400 4301"][..], &who].concat()).await;
+    let order = OrderSeed::new("900000704", placed).line("A", 1);
+    assert!(desk.server.world().place(order));
+    run(&["once"]).await;
+    let daemon = Daemon::start(&desk);
+    until("the alerts are received", || {
+        let items = receiver.seen().items();
+        let near = items
+            .iter()
+            .filter(|item| item["type"] == "order.deadline_near");
+        near.count() >= 3
+    })
+    .await;
+    run(&["orders", "list", "--held"]).await;
+    run(&["status"]).await;
+    assert_eq!(daemon.stop(), Some(0));
+    let log = std::fs::read_to_string(desk.path("log")).unwrap();
+    let sent = serde_json::to_string(&receiver.seen().taken).unwrap();
+    for private in ["Айгерим", "+7 701", "4400 4301"] {
+        for (place, text) in [
+            ("a log", &log),
+            ("a command's log", &written),
+            ("a channel", &sent),
+        ] {
+            assert!(!text.contains(private), "{private} in {place}: {text}");
+        }
+    }
+    let audit = desk.qabyl(&["audit"]).await.ok().out;
+    assert!(
+        audit.contains("Айгерим") && audit.contains("+7 701"),
+        "{audit}"
+    );
+    let status = desk.qabyl(&["status"]).await.ok().out;
+    assert!(status.contains("4400 4301"), "{status}");
+}

@@ -3,6 +3,7 @@
 
 mod daemon;
 mod holds;
+mod kills;
 mod overdrawn;
 pub(crate) mod queue;
 pub(crate) mod receiver;

@@ -4,7 +4,10 @@
 use std::collections::HashSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use jiff::Timestamp;
+use qabyl::clock::Clock;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -24,6 +27,8 @@ pub(crate) enum Mode {
     Says(u16, &'static str, &'static str),
     /// Takes it, and the answer is lost.
     LosesReply,
+    /// Takes it, and answers after this time.
+    Slow(Duration),
     /// Never answers.
     Hangs,
 }
@@ -36,6 +41,8 @@ pub(crate) struct Seen {
     pub(crate) repeats: usize,
     /// Bodies taken, each id once.
     pub(crate) taken: Vec<Value>,
+    /// When each of them arrived.
+    pub(crate) arrived: Vec<Timestamp>,
     /// What was wrong with a request.
     pub(crate) wrong: Vec<String>,
     /// Paths asked for.
@@ -146,8 +153,11 @@ async fn serve(mut stream: TcpStream, mode: &Mutex<Mode>, seen: &Mutex<Seen>) ->
             stream.write_all(answer.as_bytes()).await.ok()?;
         }
         Mode::LosesReply => take(&head, &body, &mut seen.lock().unwrap()),
-        Mode::Well => {
+        Mode::Well | Mode::Slow(_) => {
             take(&head, &body, &mut seen.lock().unwrap());
+            if let Mode::Slow(time) = mode {
+                tokio::time::sleep(time).await;
+            }
             let said = r#"{"ok":true}"#;
             let answer = format!(
                 "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{said}",
@@ -179,6 +189,7 @@ fn take(head: &str, body: &str, seen: &mut Seen) {
         }
     }
     seen.taken.push(serde_json::from_str(body).unwrap());
+    seen.arrived.push(Clock::System.now());
 }
 
 fn header(head: &str, name: &str) -> Option<String> {

@@ -79,8 +79,11 @@ fn the_alert_comes_while_people_work() {
     facts.order.approved_at = Some(at("2026-03-06 16:00"));
     // The deadline is on Saturday at 11: an hour of work before it is Friday's end.
     assert_eq!(week.deadline_of(&facts.order), at("2026-03-07 11:00"));
-    let before = SignedDuration::from_mins(90);
-    assert_eq!(week.alert_of(&facts.order, before), at("2026-03-06 17:30"));
+    let week = Schedule {
+        alert_before: SignedDuration::from_mins(90),
+        ..week
+    };
+    assert_eq!(week.alert_of(&facts.order), at("2026-03-06 17:30"));
 }
 
 #[test]
@@ -90,8 +93,7 @@ fn an_express_order_is_due_within_the_hour() {
     facts.order.express = true;
     facts.order.approved_at = Some(at("2026-03-02 09:30"));
     assert_eq!(week.deadline_of(&facts.order), at("2026-03-02 10:30"));
-    let hour = SignedDuration::from_hours(1);
-    assert_eq!(week.alert_of(&facts.order, hour), at("2026-03-02 10:00"));
+    assert_eq!(week.alert_of(&facts.order), at("2026-03-02 10:00"));
 }
 
 #[test]

@@ -264,3 +264,25 @@ async fn the_pages_tell_what_is_done_what_waits_and_how_the_stages_are() {
     );
     served.stop();
 }
+
+/// One list of troubles, wherever it is looked at.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pages_name_the_troubles_that_the_commands_name() {
+    let served = Served::start("127.0.0.1", "").await;
+    served.ready().await;
+    served.work().await;
+    let html = served.body("/", "").await;
+    assert!(!html.contains("Troubles"), "{html}");
+    let desk = &served.desk;
+    desk.qabyl(&["pause", "--why", "stocktaking"]).await.ok();
+    desk.stock("sku,on_hand\nA,0\nB,0\n").await;
+    let html = served.body("/", "").await;
+    for words in ["Troubles", "stocktaking", "qabyl resume", "fell to zero"] {
+        assert!(html.contains(words), "{words}: {html}");
+    }
+    let page: Value = serde_json::from_str(&served.body("/status", "").await).unwrap();
+    let said = desk.qabyl(&["status", "--format", "json"]).await.json();
+    assert!(page["troubles"].as_array().unwrap().len() > 1, "{page}");
+    assert_eq!(page["troubles"], said[0]["troubles"]);
+    served.stop();
+}

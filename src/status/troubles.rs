@@ -1,24 +1,24 @@
-//! What keeps orders from being handled, or a person from hearing of it: one list for `status`, `doctor` and every
-//! `--check`.
+//! What keeps orders from being handled, or a person from hearing of it: one list for the status page, `status`, `doctor`
+//! and every `--check`.
 
 use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::{Failure, known_shops, orders, table};
-use crate::config::{Loaded, Shop};
+use super::shop_troubles::of_shop;
+use crate::config::Loaded;
+use crate::domain::calendar;
 use crate::domain::facts::Collapse;
 use crate::domain::ids::ShopName;
-use crate::domain::not_found::REPORTED_FROM;
 use crate::files::{folder_of, free_bytes};
 use crate::pipeline::share;
 use crate::runtime::build;
-use crate::status::LIST_AGE_MAX;
-use crate::store::{Page, ScanKind, Store, Worker};
+use crate::store::{Store, StoreError, Worker};
+use crate::text::counted;
 
 /// The daemon notes that it works every half minute.
-const DAEMON_SILENT_MAX: SignedDuration = SignedDuration::from_mins(2);
+pub(super) const DAEMON_SILENT_MAX: SignedDuration = SignedDuration::from_mins(2);
 /// Without a daemon `qabyl once` is run by cron, at least this often.
 const ONCE_SILENT_MAX: SignedDuration = SignedDuration::from_hours(1);
 /// With less room than this the database may not be able to write its log. Bytes.
@@ -28,46 +28,55 @@ const CHANNEL_SILENT_MAX: SignedDuration = SignedDuration::from_mins(5);
 /// How long a message that was given up is a trouble.
 const DROPPED_FOR: SignedDuration = SignedDuration::from_hours(24);
 /// Orders past their deadline, and overdrawn levels, that are named.
-const NAMED_MAX: usize = 5;
-/// Orders on one page.
-const BATCH: u32 = 1_000;
+pub(super) const NAMED_MAX: usize = 5;
 
 /// A trouble with its remedy.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Trouble {
+pub(crate) struct Trouble {
     /// The shop, source or channel; `qabyl` for the whole.
-    pub(super) of: String,
+    pub(crate) of: String,
     /// What is wrong.
-    pub(super) what: String,
+    pub(crate) what: String,
     /// What to do about it.
-    pub(super) hint: String,
+    pub(crate) hint: String,
+    /// What a person wrote about it, for people at the terminal: it goes into no log.
+    pub(crate) note: Option<String>,
 }
 
 impl Trouble {
-    fn new(of: &str, what: impl Into<String>, hint: &str) -> Self {
+    pub(super) fn new(of: &str, what: impl Into<String>, hint: &str) -> Self {
         Self {
             of: of.to_owned(),
             what: what.into(),
             hint: hint.to_owned(),
+            note: None,
         }
     }
 
-    /// On one line.
-    pub(super) fn words(&self) -> String {
+    /// On one line, for whoever may log it.
+    pub(crate) fn words(&self) -> String {
         format!("{}: {}; {}", self.of, self.what, self.hint)
     }
 
-    pub(super) fn as_json(&self) -> Value {
-        json!({ "of": self.of, "what": self.what, "hint": self.hint })
+    /// What is wrong, with what a person wrote about it.
+    pub(crate) fn what_in_full(&self) -> String {
+        match &self.note {
+            Some(note) => format!("{}: {note}", self.what),
+            None => self.what.clone(),
+        }
+    }
+
+    pub(crate) fn as_json(&self) -> Value {
+        json!({ "of": self.of, "what": self.what_in_full(), "hint": self.hint })
     }
 }
 
 /// Everything that is wrong now.
-pub(super) async fn find(
+pub(crate) async fn find(
     loaded: &Loaded,
     store: &Store,
     now: Timestamp,
-) -> Result<Vec<Trouble>, Failure> {
+) -> Result<Vec<Trouble>, StoreError> {
     let mut found = Vec::new();
     found.extend(worker(store, now).await?);
     found.extend(disk(store.path()));
@@ -75,11 +84,11 @@ pub(super) async fn find(
     found.extend(stock(loaded, store).await?);
     found.extend(channels(loaded, store, now).await?);
     if let Some((since, why)) = store.backup_problem().await? {
-        let what = format!("B001: no backup since {}: {why}", orders::local(since));
+        let what = format!("B001: no backup since {}: {why}", local(since));
         let hint = "see that backup.directory is there, writable and has room";
         found.push(Trouble::new("backup", what, hint));
     }
-    for words in known_shops::removed(store).await? {
+    for words in removed_shops(store).await? {
         let hint = "see \"shops\" in docs/OPERATIONS.md";
         found.push(Trouble::new("removed shop", words, hint));
     }
@@ -89,7 +98,7 @@ pub(super) async fn find(
         let waiting: Vec<&str> = silent.waiting.iter().map(ShopName::as_str).collect();
         let what = format!(
             "accepted orders not read since {}: accepts of {} wait, as they sell from the same stock",
-            orders::local(silent.since),
+            local(silent.since),
             waiting.join(", ")
         );
         let hint = "`qabyl doctor` says what is wrong; `qabyl shops waive` with its name lets the others go on";
@@ -102,12 +111,12 @@ pub(super) async fn find(
 }
 
 /// Whether anything works on the database.
-async fn worker(store: &Store, now: Timestamp) -> Result<Option<Trouble>, Failure> {
+async fn worker(store: &Store, now: Timestamp) -> Result<Option<Trouble>, StoreError> {
     let Some((worker, at)) = store.last_worked().await? else {
         return Ok(None);
     };
     let silent = now.duration_since(at);
-    let since = orders::local(at);
+    let since = local(at);
     Ok(match worker {
         Worker::Daemon if silent.abs() > DAEMON_SILENT_MAX => Some(Trouble::new(
             "qabyl",
@@ -152,7 +161,7 @@ fn secrets(loaded: &Loaded) -> Vec<Trouble> {
     readable.collect()
 }
 
-async fn stock(loaded: &Loaded, store: &Store) -> Result<Vec<Trouble>, Failure> {
+async fn stock(loaded: &Loaded, store: &Store) -> Result<Vec<Trouble>, StoreError> {
     let mut found = Vec::new();
     let limits = build::limits(&loaded.config);
     let falls = store.collapses_now().await?;
@@ -187,7 +196,7 @@ async fn stock(loaded: &Loaded, store: &Store) -> Result<Vec<Trouble>, Failure> 
     });
     found.extend(named);
     if overdrawn.len() > NAMED_MAX {
-        let more = table::counted(overdrawn.len() - NAMED_MAX, "more SKU");
+        let more = counted(overdrawn.len() - NAMED_MAX, "more SKU");
         let what = format!("of {more} more is promised than there is");
         found.push(Trouble::new(
             "stock",
@@ -208,7 +217,11 @@ async fn stock(loaded: &Loaded, store: &Store) -> Result<Vec<Trouble>, Failure> 
     Ok(found)
 }
 
-async fn channels(loaded: &Loaded, store: &Store, now: Timestamp) -> Result<Vec<Trouble>, Failure> {
+async fn channels(
+    loaded: &Loaded,
+    store: &Store,
+    now: Timestamp,
+) -> Result<Vec<Trouble>, StoreError> {
     let mut found = Vec::new();
     let configured = |name: &str| loaded.config.channels.iter().any(|c| c.name == name);
     for state in store.channels().await? {
@@ -219,16 +232,13 @@ async fn channels(loaded: &Loaded, store: &Store, now: Timestamp) -> Result<Vec<
         let failing = state.failing_since.zip(state.last_error);
         let is_long = |since: Timestamp| now.duration_since(since) > CHANNEL_SILENT_MAX;
         if let Some((since, why)) = failing.filter(|(since, _)| state.refused || is_long(*since)) {
-            let what = format!(
-                "N001: no message delivered since {}: {why}",
-                orders::local(since)
-            );
+            let what = format!("N001: no message delivered since {}: {why}", local(since));
             let hint = "`qabyl notify test` tries it at once";
             found.push(Trouble::new(&of, what, hint));
         }
         let dropped = state.last_dropped_at;
         if let Some(at) = dropped.filter(|at| now.duration_since(*at) < DROPPED_FOR) {
-            let what = format!("a message was given up at {}", orders::local(at));
+            let what = format!("a message was given up at {}", local(at));
             let hint = "`qabyl notify list` and `qabyl orders list --held` show what was in it";
             found.push(Trouble::new(&of, what, hint));
         }
@@ -236,108 +246,19 @@ async fn channels(loaded: &Loaded, store: &Store, now: Timestamp) -> Result<Vec<
     Ok(found)
 }
 
-async fn of_shop(
-    loaded: &Loaded,
-    store: &Store,
-    shop: &Shop,
-    now: Timestamp,
-) -> Result<Vec<Trouble>, Failure> {
-    let name = ShopName::new(&shop.name)?;
-    let mut found = Vec::new();
-    let mut add = |what: String, hint: &str| found.push(Trouble::new(&shop.name, what, hint));
-    let state = store.shop_state(&name).await?;
-    if let Some((since, why)) = &state.denied {
-        let since = orders::local(*since);
-        add(
-            format!("{why} since {since}"),
-            "`qabyl doctor` says what to do",
-        );
-    } else {
-        let failing = store.lists_failing(&name).await?;
-        let lasts = |since: Timestamp| now.duration_since(since) > LIST_AGE_MAX;
-        let listed = store
-            .last_complete_scan(&name, ScanKind::New, Timestamp::MAX)
-            .await?;
-        if let Some((since, why)) = failing.filter(|(since, _)| lasts(*since)) {
-            let since = orders::local(since);
-            add(
-                format!("new orders not listed since {since}: {why}"),
-                "`qabyl doctor` asks Kaspi now",
-            );
-        } else if let (Some((Worker::Daemon, at)), Some(scan)) =
-            (store.last_worked().await?, listed)
-            && now.duration_since(at) <= DAEMON_SILENT_MAX
-            && lasts(scan.started_at)
-        {
-            let since = orders::local(scan.started_at);
-            add(
-                format!("new orders not listed since {since}, although the daemon runs"),
-                "look at its log, and restart it if it stays so",
-            );
-        }
-    }
-    if let Some(why) = &state.mismatch {
-        add(
-            why.clone(),
-            "nothing is sent for it until its token is the right one",
-        );
-    }
-    if let Some(why) = &state.paused {
-        add(format!("paused: {why}"), "`qabyl resume` ends it");
-    }
-    if let Some(restored) = store.restored_since(&name).await? {
-        let since = orders::local(restored);
-        add(
-            format!("restored at {since}, and still reading what happened since the backup"),
-            "nothing is sent until then: wait, and see that the daemon runs",
-        );
-    }
-    let missing = store.not_found_orders(&name).await?;
-    if let Some(missing) = missing.filter(|missing| missing.count >= REPORTED_FROM) {
-        let since = orders::local(missing.since);
-        add(
-            format!(
-                "K405: Kaspi knows none of {} that it showed before, since {since}",
-                table::counted(
-                    usize::try_from(missing.count).unwrap_or(usize::MAX),
-                    "order"
-                )
-            ),
-            "is this the right shop's token? If it is, wait: what comes back is known again at once",
-        );
-    }
-    let skew = SignedDuration::from_secs(state.clock_skew_s.unwrap_or_default());
-    let kaspi_now = now.saturating_add(skew).unwrap_or(now);
-    let late = past_deadline(loaded, store, &name, kaspi_now).await?;
-    if !late.is_empty() {
-        let named = late[..late.len().min(NAMED_MAX)].join(", ");
-        add(
-            format!(
-                "{} past the deadline and still new: {named}",
-                table::counted(late.len(), "order")
-            ),
-            "look at them in the cabinet at once: `qabyl orders list --held`",
-        );
-    }
-    Ok(found)
+/// Removed shops that still matter, in words with the remedy.
+async fn removed_shops(store: &Store) -> Result<Vec<String>, StoreError> {
+    let (_, at_stake) = store.known_shops().await?;
+    let words = at_stake.into_iter().map(|shop| {
+        format!(
+            "{shop}: no longer configured, and has a pause, waiting orders or promises, which still hold stock: configure it \
+             again, or `qabyl shops forget {shop}`"
+        )
+    });
+    Ok(words.collect())
 }
 
-/// The codes of new orders whose deadline has passed.
-async fn past_deadline(
-    loaded: &Loaded,
-    store: &Store,
-    shop: &ShopName,
-    now: Timestamp,
-) -> Result<Vec<String>, Failure> {
-    let schedule = build::schedule(&loaded.config);
-    let since = now.saturating_sub(schedule.deadline).unwrap_or(now);
-    let (mut late, mut page) = (Vec::new(), Some(Page::first(BATCH)));
-    while let Some(here) = page {
-        let (waiting, next) = store.waiting(shop, since, &here, true).await?;
-        let passed = |order| schedule.left(order, now).is_negative();
-        let passed = waiting.iter().filter(|waiting| passed(&waiting.order));
-        late.extend(passed.map(|waiting| waiting.order.code.to_string()));
-        page = next;
-    }
-    Ok(late)
+/// A moment in Almaty.
+pub(super) fn local(at: Timestamp) -> String {
+    calendar::local(at).strftime("%d.%m %H:%M:%S").to_string()
 }
