@@ -323,6 +323,18 @@ pub const MUTANTS: &[(&str, &str)] = &[
         "a shop that is no longer read does not keep others of the same stock from selling its units",
     ),
     (
+        "r8_unsteady_order_decided",
+        "an order whose total differs from reading to reading is decided whenever it is read",
+    ),
+    (
+        "r6_status_behind_holds_nothing",
+        "an order in a state of accepted ones holds nothing until its status follows",
+    ),
+    (
+        "r15_unknown_order_waits",
+        "an order that Kaspi does not know before its cancel waits half an hour unseen",
+    ),
+    (
         "r2_version_unchecked",
         "a manual decision about a version of the order that is no more is taken",
     ),

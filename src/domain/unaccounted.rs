@@ -250,6 +250,10 @@ pub fn has_unknown_status(state: &State, status: &Status) -> bool {
     match (state, status) {
         (State::Archive, _) => false,
         (_, Status::Other(_)) | (State::Other(_), Status::ApprovedByBank) => true,
+        // Its state is one of accepted orders, and its status has not followed.
+        (state, Status::ApprovedByBank) => {
+            state.is_accepted_state() && !mutant("r6_status_behind_holds_nothing")
+        }
         _ => false,
     }
 }
@@ -344,6 +348,7 @@ mod tests {
         assert!(is_unknown("SOMEWHERE", "APPROVED_BY_BANK"));
         assert!(!is_unknown("SOMEWHERE", "ACCEPTED_BY_MERCHANT"));
         assert!(!is_unknown("ARCHIVE", "SOMETHING_NEW"));
+        assert!(is_unknown("KASPI_DELIVERY", "APPROVED_BY_BANK"));
         assert!(!is_unknown("NEW", "APPROVED_BY_BANK"));
     }
 

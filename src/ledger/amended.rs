@@ -8,14 +8,20 @@ use super::changed_promises;
 use super::demand::known_demands;
 use super::transitions::close;
 use crate::domain::action::End;
+use crate::domain::hold::HoldCause;
 use crate::domain::ids::ShopName;
 use crate::domain::order::{Order, Status};
 use crate::domain::reservation::Event;
 use crate::domain::stock_ledger::Demand;
+use crate::mutant::mutant;
 use crate::store::reservations::{Origin, close_reservations, insert_reservations};
 use crate::store::{StoreError, WriteTx, orders};
 
 const WHY: &str = "the order was amended";
+/// The audit row of that.
+const AMENDED: &str = "order.amended";
+/// Buyers change an order once or twice; readings that go on differing are of no one order.
+const AMENDED_MAX: u64 = 3;
 
 /// Deletes the lines of an order, and withdraws the engine's unsent action. Returns whether there was one.
 pub(crate) async fn forget_lines(
@@ -29,9 +35,12 @@ pub(crate) async fn forget_lines(
         now,
         "qabyl",
         (shop, Some(&order.id)),
-        "order.amended",
+        AMENDED,
         json!({ "total": order.total }),
     );
+    if order.awaits_merchant() {
+        hold_if_unsteady(tx, shop, order, now).await?;
+    }
     let unsent: Option<i64> = sqlx::query_scalar(
         "SELECT id FROM actions WHERE shop = ? AND order_id = ? AND state = 'pending'
            AND attempts = 0 AND origin = 'engine'",
@@ -48,6 +57,25 @@ pub(crate) async fn forget_lines(
     }
     close_reservations(tx, shop, order, Event::Released(WHY.to_owned()), now).await?;
     Ok(true)
+}
+
+/// Holds an order that was amended so often that its readings contradict each other: whichever is decided about may be
+/// another one by then.
+async fn hold_if_unsteady(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    order: &Order,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    // The present one is not written yet.
+    let times = 1 + tx.audit_rows_of((shop, &order.id), AMENDED).await?;
+    if times != AMENDED_MAX || mutant("r8_unsteady_order_decided") {
+        return Ok(());
+    }
+    let why = format!("its total or its lines changed {times} times: look at it in the cabinet");
+    let cause = (why.as_str(), HoldCause::Changed);
+    orders::hold(tx, (shop, &order.id), cause, "qabyl", now).await?;
+    tx.notice_hold(shop, order, now).await
 }
 
 /// Replaces the active reservations of an order by those its lines ask for, where it has any.

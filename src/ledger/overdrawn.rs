@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::availability::{StockSettings, StockView};
+use crate::domain::availability::{Doubt, Reason};
 use crate::domain::notice::{Kind, Notice};
 use crate::domain::stock::is_overdrawn;
 use crate::mutant::mutant;
@@ -43,6 +44,12 @@ impl fmt::Display for Overdrawn {
     }
 }
 
+/// Units that may have left before the count, by all that Kaspi shows.
+fn may_have_left(view: &StockView) -> impl Iterator<Item = &Doubt> {
+    let doubts = view.promised.doubts.iter();
+    doubts.filter(|doubt| doubt.why == Reason::MayHaveLeft)
+}
+
 impl Store {
     /// Levels of which more is promised for certain than there is.
     pub async fn overdrawn(&self, settings: &StockSettings) -> Result<Vec<Overdrawn>, StoreError> {
@@ -72,18 +79,37 @@ impl Store {
                 continue;
             };
             let returned = promised.returned.saturating_add(beside(view));
-            if !is_overdrawn(on_hand, promised.confirmed, returned) {
+            let in_doubt: i64 = may_have_left(view).map(|doubt| doubt.units).sum();
+            if !is_overdrawn(on_hand, promised.confirmed + in_doubt, returned) {
                 continue;
             }
             let promises = self.promises(Some(&[listing.sku.as_str()])).await?;
             let here = promises
                 .into_iter()
                 .filter(|one| one.warehouse == listing.warehouse);
+            let here: Vec<_> = here.collect();
+            // What was first seen as accepted after the count has hardly left before it.
+            let is_since = |doubt: &&Doubt| {
+                let mut of_order = here.iter().filter(|one| {
+                    doubt
+                        .order
+                        .as_ref()
+                        .is_some_and(|code| code.as_str() == one.code)
+                });
+                of_order.any(|one| listing.as_of.is_some_and(|as_of| one.since > as_of))
+            };
+            let since = may_have_left(view).filter(is_since);
+            let since: i64 = since.map(|doubt| doubt.units).sum();
+            let promised = promised.confirmed + since;
+            if !is_overdrawn(on_hand, promised, returned) {
+                continue;
+            }
+            let here = here.into_iter();
             found.push(Overdrawn {
                 sku: listing.sku.to_string(),
                 warehouse: listing.warehouse.clone(),
                 on_hand,
-                promised: promised.confirmed,
+                promised,
                 orders: here.map(|one| one.code).collect(),
             });
         }

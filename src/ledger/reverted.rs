@@ -156,7 +156,7 @@ async fn believe(
     } else {
         BELIEVED
     };
-    let is_repeated = tx.has_audit_row((shop, &order.id), event).await?;
+    let is_repeated = tx.audit_rows_of((shop, &order.id), event).await? > 0;
     tx.audit(now, "qabyl", (shop, Some(&order.id)), event, detail);
     if is_repeated && order.awaits_merchant() && !mutant("r2_new_again_for_ever") {
         let why = "Kaspi shows it as new again, as once before after it was answered";

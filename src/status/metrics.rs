@@ -112,6 +112,23 @@ async fn orders(
             "Accepts and cancels without effect that need a person",
         )
         .add(&[shop], totals.stuck);
+    let unread = shared.store.unread_orders(&ctx.shop).await?;
+    let unaccounted = unread
+        .iter()
+        .filter(|order| order.may_hold.is_some())
+        .count();
+    registry
+        .gauge(
+            "qabyl_orders_unread",
+            "Open orders that could not be read in full, or whose status contradicts an earlier reading",
+        )
+        .add(&[shop], unread.len());
+    registry
+        .gauge(
+            "qabyl_orders_unaccounted",
+            "Of those, orders that may hold units which no reservation counts: accepts wait for them",
+        )
+        .add(&[shop], unaccounted);
     let policy = ctx.policy();
     let mut reasons: BTreeMap<String, (u64, f64)> = BTreeMap::new();
     for held in shared.store.held_now(&ctx.shop).await? {

@@ -91,21 +91,21 @@ impl WriteTx<'_> {
         self.audit.push((head, detail));
     }
 
-    /// Whether there is a row of this event about an order.
-    pub(crate) async fn has_audit_row(
+    /// The number of rows of this event about an order.
+    pub(crate) async fn audit_rows_of(
         &mut self,
         (shop, order): (&ShopName, &OrderId),
         event: &str,
-    ) -> Result<bool, StoreError> {
-        let found: Option<i64> = sqlx::query_scalar(
-            "SELECT id FROM audit WHERE shop = ? AND order_id = ? AND event = ? LIMIT 1",
+    ) -> Result<u64, StoreError> {
+        let count: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM audit WHERE shop = ? AND order_id = ? AND event = ?",
         )
         .bind(shop.as_str())
         .bind(order.as_str())
         .bind(event)
-        .fetch_optional(self.conn()?)
+        .fetch_one(self.conn()?)
         .await?;
-        Ok(found.is_some())
+        Ok(count.unsigned_abs())
     }
 
     /// Puts the rows about a shop under the name that it goes by now.

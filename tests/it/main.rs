@@ -13,6 +13,7 @@ mod cancel_evidence;
 mod changed_promises;
 mod cli;
 mod clock_ahead;
+mod contradictions;
 mod contributions;
 mod corpus;
 mod deadline;

@@ -19,8 +19,21 @@ const READ_AGAIN: SignedDuration = SignedDuration::from_secs(5);
 /// When an order that neither awaits the merchant nor ends its action is read again.
 const UNDECIDED_AGAIN: SignedDuration = SignedDuration::from_secs(60);
 
-/// An order that Kaspi does not know for this long does not exist.
+/// An order for which something was sent, and that Kaspi does not know for this long, does not exist.
 const UNKNOWN_MAX: SignedDuration = SignedDuration::from_mins(30);
+/// Before anything was sent, a person looks at it sooner: a reader that lags knows a new order by then.
+const UNKNOWN_UNSENT_MAX: SignedDuration = SignedDuration::from_mins(2);
+/// A cancel rests on lists that have shown the order for longer: no reader lags so far.
+const UNKNOWN_CANCEL_MAX: SignedDuration = SignedDuration::from_secs(10);
+
+/// How long after its decision an order may be unknown to Kaspi.
+fn unknown_max(due: &Due) -> SignedDuration {
+    match due.kind {
+        _ if due.attempts() > 0 || mutant("r15_unknown_order_waits") => UNKNOWN_MAX,
+        Kind::Accept => UNKNOWN_UNSENT_MAX,
+        Kind::Cancel { .. } => UNKNOWN_CANCEL_MAX,
+    }
+}
 
 impl<'a> Pass<'a> {
     /// Reads the order of an action.
@@ -48,7 +61,7 @@ impl<'a> Pass<'a> {
         let now = self.ctx.clock.now();
         let order = match answer {
             Ok(Some(order)) => order,
-            Ok(None) if now.duration_since(due.made_at) > UNKNOWN_MAX => {
+            Ok(None) if now.duration_since(due.made_at) > unknown_max(&due) => {
                 let why = ("Kaspi knows no such order", HoldCause::NotFound);
                 return self.refuse(&due, why).await;
             }

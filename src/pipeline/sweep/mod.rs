@@ -224,6 +224,11 @@ async fn conclude(
     )
     .await?;
     ctx.log_action_ends(&accepted.observed);
+    if accepted.observed.is_news() {
+        // People accept in the cabinet without a look at the stock.
+        let (settings, now) = (&ctx.settings.stock, ctx.clock.now());
+        ctx.store.note_overdrawn(settings, now).await?;
+    }
     ctx.note_not_found_orders().await?;
     let error = accepted.error.as_ref().or(archive.error.as_ref());
     ctx.note_access(error).await?;

@@ -76,3 +76,38 @@ async fn an_oversell_in_the_cabinet_is_reported_once() {
     until_told(&world, &notifier).await;
     assert_eq!(times(), 2);
 }
+
+/// It was placed before the count, and a person accepts it after: its goods have hardly left before they were promised.
+#[tokio::test]
+async fn an_order_placed_before_the_count_and_accepted_since_is_an_oversell_too() {
+    let mut world = world(Settings::default()).begin().await;
+    world.place_plain(&[("980000311", "A", 3)]);
+    world.time.advance(MINUTE);
+    world.stock(&[("A", 2)]).await;
+    world.time.advance(MINUTE);
+    let now = world.now();
+    assert!(world.kaspi().cabinet_accepts("980000311", now));
+    world.later(MINUTE).await;
+    let found = world
+        .store
+        .overdrawn(&StockSettings::default())
+        .await
+        .unwrap();
+    assert_eq!(found.len(), 1, "{:?}", world.levels().await);
+    assert_eq!((found[0].promised, found[0].on_hand), (3, 2));
+    // The sweep that found it has written the notice: nobody waits for the next look at the stock.
+    let noted = world.store.overdrawn_since("A", "").await.unwrap();
+    assert!(noted.is_some());
+    // A count after that does not show how many left: it is a doubt like any other.
+    world.time.advance(MINUTE);
+    world.stock(&[("A", 2)]).await;
+    world.later(MINUTE).await;
+    assert_eq!(
+        world
+            .store
+            .overdrawn(&StockSettings::default())
+            .await
+            .unwrap(),
+        []
+    );
+}
