@@ -133,6 +133,8 @@ struct Shelf {
     there: i64,
     readings: Vec<Reading>,
     unbooked: Vec<(i64, i64)>,
+    /// Units that came in unannounced since the last count: nobody can know of them before the next.
+    came_since: i64,
 }
 
 struct Shop {
@@ -264,13 +266,16 @@ impl Shop {
         let chance = self.setting.inflow * STEP as f64 / DAY as f64;
         for (_, shelf) in self.shelves.iter_mut().flatten() {
             if chance > 0.0 && self.rng.f64() < chance {
-                shelf.there += *self.rng.choice(&[1, 1, 2]).unwrap();
+                let came = *self.rng.choice(&[1, 1, 2]).unwrap();
+                shelf.there += came;
+                shelf.came_since += came;
             }
         }
     }
 
     fn count(&mut self, t: i64) {
         for (_, shelf) in self.shelves.iter_mut().flatten() {
+            shelf.came_since = 0;
             shelf.unbooked.retain(|(booked, _)| *booked > t);
             let unbooked: i64 = shelf.unbooked.iter().map(|(_, units)| units).sum();
             shelf.readings.push(Reading {
@@ -385,13 +390,15 @@ impl Shop {
         self.shelves[sku][place].1.there - open.map(|sold| sold.units).sum::<i64>()
     }
 
-    /// The same, with what lies in the common pool.
+    /// The same with what lies in the common pool, without what came in since the last count.
     fn most_free(&self, sku: usize, place: usize) -> i64 {
+        let came = |place: usize| self.shelves[sku][place].1.came_since;
         let pool = self.shelves[sku]
             .iter()
             .position(|(name, _)| name.is_empty());
         let besides = pool.filter(|pool| *pool != place);
-        self.free(sku, place) + besides.map_or(0, |pool| self.free(sku, pool).max(0))
+        let besides = besides.map_or(0, |pool| (self.free(sku, pool) - came(pool)).max(0));
+        self.free(sku, place) - came(place) + besides
     }
 
     /// No inflow since the last count is known to it: only then do the bounds have to contain the truth.

@@ -41,6 +41,25 @@ pub(crate) struct Known {
     arrivals: BTreeMap<String, Vec<(Timestamp, u32)>>,
     /// Orders a person decided: theirs to answer for.
     pub(crate) by_people: BTreeSet<String>,
+    /// Units cancelled of accepted orders.
+    pub(crate) shrunk: Vec<Shrunk>,
+    /// When aliases were mapped, and unmapped.
+    pub(crate) maps: Vec<(Timestamp, bool)>,
+}
+
+/// One unit of an accepted order that was cancelled.
+pub(crate) struct Shrunk {
+    pub(crate) code: String,
+    pub(crate) at: Timestamp,
+    pub(crate) sku: String,
+}
+
+/// What an SKU is on the shelf: `X3` is an alias of `S3`, mapped or not.
+pub(crate) fn shelf_sku(sku: &str) -> String {
+    match sku.strip_prefix('X') {
+        Some(number) => format!("S{number}"),
+        None => sku.to_owned(),
+    }
 }
 
 impl Known {
@@ -48,6 +67,18 @@ impl Known {
     pub(crate) fn capacity(&self, sku: &str) -> u32 {
         let rows = self.arrivals.get(sku);
         rows.and_then(|rows| rows.last()).map_or(0, |(_, all)| *all)
+    }
+
+    /// Whether aliases are mapped now.
+    pub(crate) fn is_mapped(&self) -> bool {
+        self.maps.last().is_some_and(|(_, mapped)| *mapped)
+    }
+
+    /// Whether aliases were mapped at some time between.
+    fn was_mapped(&self, from: Timestamp, to: Timestamp) -> bool {
+        let before = self.maps.iter().rev().find(|(at, _)| *at <= from);
+        let mut since = self.maps.iter().filter(|(at, _)| from < *at && *at <= to);
+        before.is_some_and(|(_, mapped)| *mapped) || since.any(|(_, mapped)| *mapped)
     }
 
     /// Notes how many units there have been in all from now on.

@@ -37,6 +37,8 @@ pub(crate) struct Plan {
     pub(crate) counts: f64,
     /// How often somebody accepts in the cabinet, beside what people do otherwise.
     pub(crate) foreign: f64,
+    /// How often something changes that is no step of an order: couriers unseen, lines cancelled, maps, fields.
+    pub(crate) changes: f64,
     /// `poll.lookback`; a short one leaves orders that are approved late to the deep scan.
     pub(crate) lookback: Duration,
     pub(crate) cancel_confirm_after: Duration,
@@ -173,10 +175,29 @@ impl Plan {
             lookback: Duration::from_mins(*rng.choice(&[60, 3 * 24 * 60]).unwrap()),
             is_available: is_available(seed),
             foreign: 0.0,
+            changes: 0.0,
             is_calm: false,
             counts_ahead: false,
         };
-        plan.about(Theme::of(seed), seed)
+        plan.about(Theme::of(seed), seed).changing(seed)
+    }
+
+    /// In three stories of ten orders and maps change, and a fourth of the lines are of aliases.
+    fn changing(mut self, seed: u64) -> Self {
+        // Not of the story's own draws: it stays what it would be without.
+        let mut rng = Rng::with_seed(seed ^ 0xc4a6);
+        if is_kept(seed) {
+            return self;
+        }
+        self.changes = some(&mut rng, 0.3, 0.3);
+        if self.changes > 0.0 {
+            for line in self.orders.iter_mut().flat_map(|order| &mut order.lines) {
+                if rng.u8(..4) == 0 && line.sku.starts_with('S') {
+                    line.sku = line.sku.replacen('S', "X", 1);
+                }
+            }
+        }
+        self
     }
 
     /// Makes the story one about this.

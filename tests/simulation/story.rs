@@ -1,5 +1,6 @@
 //! One seed from its first order to the quiet after it.
 
+mod changes;
 mod doings;
 
 use std::collections::BTreeMap;
@@ -56,6 +57,8 @@ struct Story {
     /// Stopped in mid-step while another took its place.
     sleeper: Option<Sleeper>,
     known: Known,
+    /// Goods that left, and Kaspi does not show it.
+    unshown: Vec<changes::Unshown>,
     /// How far each order had come by what the database said.
     ranks: BTreeMap<String, u8>,
     crashes: usize,
@@ -88,6 +91,7 @@ pub(crate) async fn run(seed: u64, verbose: bool) -> Result<Report, String> {
     let mut story = Story {
         rng: Rng::with_seed(seed.wrapping_mul(0x9E37_79B9)),
         known: Known::default(),
+        unshown: Vec::new(),
         ranks: BTreeMap::new(),
         process: Some(Arc::new(process)),
         sleeper: None,
@@ -99,6 +103,9 @@ pub(crate) async fn run(seed: u64, verbose: bool) -> Result<Report, String> {
         lives: 0,
         verbose,
     };
+    if story.plan.changes > 0.0 {
+        story.remap(Some(true)).await;
+    }
     story.count_shelf(true).await;
     for _ in 0..story.plan.steps {
         story.happen().await?;
@@ -303,6 +310,7 @@ impl Story {
         if self.plan.lookback < Duration::from_hours(24) {
             self.time.advance(Duration::from_mins(61));
         }
+        self.end_changes().await;
         self.count_shelf(false).await;
         self.say(|| "all troubles end".to_owned());
         let mut quiet = 0;
@@ -447,7 +455,8 @@ pub(crate) fn units(world: &World, counts: impl Fn(&Order) -> bool) -> BTreeMap<
         .filter(|order| counts(order))
         .flat_map(Order::lines)
     {
-        *units.entry(line.sku.clone()).or_default() += line.quantity;
+        let sku = judge::shelf_sku(&line.sku);
+        *units.entry(sku).or_default() += line.quantity;
     }
     units
 }

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use qabyl::store::OrderView;
 use qabyl_sandbox::{EffectRow, OfferForm, Status, World, WriteKind};
 
-use super::{Known, Sight};
+use super::{Known, Sight, shelf_sku};
 
 /// Units that came free longer ago than this must keep an order from being cancelled: replicas lag by
 /// up to a minute, and a cancel rests on readings made just before it.
@@ -26,13 +26,15 @@ const ARRIVING: SignedDuration = SignedDuration::from_secs(150);
 /// sweep that is answered.
 const LINKED_BY: SignedDuration = SignedDuration::from_mins(22);
 
-/// Units promised at Kaspi at a moment, of each SKU. `counts` picks the effects and SKUs that count.
+/// Units promised at Kaspi at a moment, of each SKU on the shelf. `counts` picks the effects and SKUs that count; lines
+/// cancelled until `shrunk_by` count.
 fn promised(
     world: &World,
-    at: Timestamp,
+    known: &Known,
+    (at, shrunk_by): (Timestamp, Timestamp),
     counts: impl Fn(&EffectRow, &str) -> bool,
-) -> BTreeMap<&str, i64> {
-    let mut units: BTreeMap<&str, i64> = BTreeMap::new();
+) -> BTreeMap<String, i64> {
+    let mut units: BTreeMap<String, i64> = BTreeMap::new();
     for row in world.ledger().effects().iter().filter(|row| row.at <= at) {
         let on_its_way = world
             .order(&row.code)
@@ -46,7 +48,17 @@ fn promised(
             _ => continue,
         };
         for (sku, quantity) in row.units.iter().filter(|(sku, _)| counts(row, sku)) {
-            *units.entry(sku).or_default() += sign * i64::from(*quantity);
+            *units.entry(shelf_sku(sku)).or_default() += sign * i64::from(*quantity);
+        }
+    }
+    for shrunk in known.shrunk.iter().filter(|shrunk| shrunk.at <= shrunk_by) {
+        let mut effects = world.ledger().effects().iter();
+        let is_counted = effects.any(|row| {
+            let is_accept = row.code == shrunk.code && row.to == Status::AcceptedByMerchant;
+            is_accept && row.at <= at && counts(row, &shrunk.sku)
+        });
+        if is_counted {
+            *units.entry(shelf_sku(&shrunk.sku)).or_default() -= 1;
         }
     }
     units
@@ -91,13 +103,17 @@ pub(super) fn no_wrong_cancel(
             let is_untraced = sight.is_available && is_untraced(world, effect);
             effect.to != Status::AcceptedByMerchant && (effect.at > before || is_untraced)
         };
-        let held = promised(world, row.at, |effect, _| !frees(effect));
-        let short = order.lines().iter().any(|line| {
-            let Some(capacity) = known.capacities(&line.sku, row.at - SENDING, row.at).min() else {
+        let held = promised(world, known, (row.at, before), |effect, _| !frees(effect));
+        let mut wanted: BTreeMap<String, i64> = BTreeMap::new();
+        for line in order.lines() {
+            *wanted.entry(shelf_sku(&line.sku)).or_default() += i64::from(line.quantity);
+        }
+        let short = wanted.iter().any(|(sku, wanted)| {
+            let Some(capacity) = known.capacities(sku, row.at - SENDING, row.at).min() else {
                 return false;
             };
-            let held = held.get(line.sku.as_str()).copied().unwrap_or(0);
-            i64::from(line.quantity) > capacity - held
+            let held = held.get(sku).copied().unwrap_or(0);
+            *wanted > capacity - held
         });
         if !short {
             let view = views.iter().find(|view| view.order.code.as_str() == code);
@@ -134,10 +150,9 @@ pub(super) fn no_oversell(
     };
     for row in world.ledger().effects() {
         let ours = row.cause.is_write() && row.to == Status::AcceptedByMerchant;
-        let is_preorder = world
-            .order(&row.code)
-            .is_some_and(|order| order.seed.pre_order);
-        if !ours || known.by_people.contains(&row.code) || is_preorder {
+        // Its goods are still to come.
+        let is_preorder = |code: &str| world.order(code).is_some_and(|order| order.seed.pre_order);
+        if !ours || known.by_people.contains(&row.code) || is_preorder(&row.code) {
             continue;
         }
         // Others' clicks of the last minutes could not be known, nor those after our POST.
@@ -153,20 +168,29 @@ pub(super) fn no_oversell(
             };
             taken && (!effect.cause.is_write() || by_people) && effect.at > row.at - unseen
         };
-        let held = promised(world, row.at, |effect, sku| {
+        // What an alias takes that others sold while it was not mapped is known once it is.
+        let is_mapped = |effect: &EffectRow, sku: &str| {
+            !sku.starts_with('X')
+                || effect.cause.is_write()
+                || known.was_mapped(effect.at + sight.unseen, row.at)
+        };
+        let held = promised(world, known, (row.at, row.at), |effect, sku| {
             !foreign(effect)
+                && !is_preorder(&effect.code)
+                && is_mapped(effect, sku)
                 && is_told(effect, sku)
                 && is_linked_by(world, effect, sku, row.at)
                 && !is_left_to_the_count(world, known, (&effect.code, sku), (row.at, sight.lag))
         });
         for (sku, _) in &row.units {
+            let sku = &shelf_sku(sku);
             let Some(capacity) = known.capacities(sku, row.at - ARRIVING, row.at).max() else {
                 return Err(format!(
                     "I2: {} was accepted with unknown stock of {sku}",
                     row.code
                 ));
             };
-            let held = held.get(sku.as_str()).copied().unwrap_or(0);
+            let held = held.get(sku).copied().unwrap_or(0);
             if held > capacity {
                 return Err(format!(
                     "I2: {held} of {sku} promised at {}, {capacity} there",
@@ -219,6 +243,6 @@ fn is_left_to_the_count(
         let is_list = row.state.as_deref() == Some(state.as_str()) && row.answered == Some(200);
         is_list && seen_from <= row.at && row.at <= over
     });
-    let counted = known.last_count(sku, at);
+    let counted = known.last_count(&shelf_sku(sku), at);
     !was_shown && counted.is_some_and(|counted| order.approved_at < counted)
 }

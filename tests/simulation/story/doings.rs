@@ -29,6 +29,12 @@ impl Story {
         if self.plan.foreign > 0.0 && self.chance(self.plan.foreign) {
             self.cabinet();
         }
+        if self.plan.changes > 0.0 {
+            self.show_couriers(false);
+            if self.chance(self.plan.changes) {
+                self.change().await;
+            }
+        }
         if self.chance(self.plan.outages) {
             self.outage();
         }
@@ -91,8 +97,11 @@ impl Story {
 
     /// Somebody's goods leave.
     fn courier(&mut self) {
+        let unshown: Vec<String> = self.unshown.iter().map(|it| it.code.clone()).collect();
         let waits = |order: &Order, _| {
-            order.status == Status::AcceptedByMerchant && order.handed_over_at.is_none()
+            order.status == Status::AcceptedByMerchant
+                && order.handed_over_at.is_none()
+                && !unshown.iter().any(|code| code == order.code())
         };
         if let Some(code) = self.act_on_one(waits, World::hand_over) {
             self.say(|| format!("the courier takes {code}"));
@@ -128,6 +137,9 @@ impl Story {
         }) else {
             return;
         };
+        if self.has_left_unseen(&code) {
+            return;
+        }
         self.say(|| format!("person {roll} about {code}"));
         let done = self.link.world(|world, now| match roll {
             0 | 1 => world.buyer_cancels(&code, now),
@@ -182,10 +194,12 @@ impl Story {
     pub(super) async fn count_shelf(&mut self, first: bool) {
         let mut rows = Vec::new();
         let is_available = self.plan.is_available;
+        let unshown: Vec<String> = self.unshown.iter().map(|it| it.code.clone()).collect();
         let left = self.link.world(|world, _| {
             units(world, |order| {
                 let is_taken_off = is_available && order.status.as_str() == "ACCEPTED_BY_MERCHANT";
                 is_taken_off
+                    || unshown.iter().any(|code| code == order.code())
                     || order.handed_over_at.is_some()
                     || order.status.as_str() == "COMPLETED"
             })
