@@ -1,6 +1,7 @@
 //! The process environment over the `.env` beside the configuration file, as a value: nothing is ever set.
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +13,8 @@ use super::problem::ConfigError;
 pub struct Env {
     variables: BTreeMap<String, String>,
     file: Option<PathBuf>,
+    /// The variables whose value the file gives.
+    of_file: BTreeSet<String>,
 }
 
 impl Env {
@@ -27,23 +30,30 @@ impl Env {
             .collect();
         let beside = config_file.map(|file| file.with_file_name(".env"));
         let Some((file, text)) = beside.map(read).transpose()?.flatten() else {
-            return Ok(Self {
-                variables,
-                file: None,
-            });
+            return Ok(Self::from(variables));
         };
+        let mut of_file = BTreeSet::new();
         for (name, value) in parse(&file, &text)? {
-            variables.entry(name).or_insert(value);
+            if let Entry::Vacant(entry) = variables.entry(name) {
+                of_file.insert(entry.key().clone());
+                entry.insert(value);
+            }
         }
         Ok(Self {
             variables,
             file: Some(file),
+            of_file,
         })
     }
 
     /// The `.env` that was read, if there was one.
     pub fn file(&self) -> Option<&Path> {
         self.file.as_deref()
+    }
+
+    /// The `.env`, where it gives this variable its value.
+    pub fn file_with(&self, name: &str) -> Option<&Path> {
+        self.file().filter(|_| self.of_file.contains(name))
     }
 
     /// The value of a variable.
@@ -63,7 +73,7 @@ impl From<BTreeMap<String, String>> for Env {
     fn from(variables: BTreeMap<String, String>) -> Self {
         Self {
             variables,
-            file: None,
+            ..Self::default()
         }
     }
 }

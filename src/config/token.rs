@@ -132,7 +132,27 @@ pub struct TokenSource {
     shop: String,
     files: Vec<PathBuf>,
     credentials: Option<PathBuf>,
-    variable: Option<(String, Option<SecretString>)>,
+    variable: Option<Variable>,
+}
+
+/// A variable that may hold a secret.
+#[derive(Clone)]
+struct Variable {
+    name: String,
+    value: Option<SecretString>,
+    /// The `.env` that gives it its value.
+    file: Option<PathBuf>,
+}
+
+impl Variable {
+    fn of(name: &str, env: &Env) -> Self {
+        let value = env.get(name);
+        Self {
+            name: name.to_owned(),
+            value: value.map(|value| SecretString::from(value.to_owned())),
+            file: env.file_with(name).map(Path::to_owned),
+        }
+    }
 }
 
 impl fmt::Debug for TokenSource {
@@ -150,12 +170,8 @@ impl TokenSource {
         let credentials = env.get("CREDENTIALS_DIRECTORY").map(PathBuf::from);
         let credential = credentials.as_ref().zip(shop.credential.as_ref());
         let credential = credential.map(|(directory, name)| directory.join(name));
-        let variable = shop.token_env.as_ref().map(|name| {
-            let value = env
-                .get(name)
-                .map(|value| SecretString::from(value.to_owned()));
-            (name.clone(), value)
-        });
+        let variable = shop.token_env.as_deref();
+        let variable = variable.map(|name| Variable::of(name, env));
         let files = credential
             .into_iter()
             .chain(shop.token_file.clone())
@@ -173,12 +189,8 @@ impl TokenSource {
         let credentials = env.get("CREDENTIALS_DIRECTORY").map(PathBuf::from);
         let credential = credentials.as_ref().zip(channel.credential.as_ref());
         let credential = credential.map(|(directory, name)| directory.join(name));
-        let variable = channel.secret_env.as_ref().map(|name| {
-            let value = env
-                .get(name)
-                .map(|value| SecretString::from(value.to_owned()));
-            (name.clone(), value)
-        });
+        let variable = channel.secret_env.as_deref();
+        let variable = variable.map(|name| Variable::of(name, env));
         Self {
             shop: channel.name.clone(),
             files: credential
@@ -216,7 +228,11 @@ impl TokenSource {
             }
         }
         match &self.variable {
-            Some((name, Some(value))) => secret(value.expose_secret(), &format!("${name}")),
+            Some(Variable {
+                name,
+                value: Some(value),
+                ..
+            }) => secret(value.expose_secret(), &format!("${name}")),
             _ => Err(format!(
                 "there is no secret at {}",
                 self.places().join(", then ")
@@ -234,7 +250,7 @@ impl TokenSource {
     /// Every place, in the order they are looked at.
     pub fn places(&self) -> Vec<String> {
         let files = self.files.iter().map(|file| file.display().to_string());
-        let variable = self.variable.iter().map(|(name, _)| format!("${name}"));
+        let variable = self.variable.iter().map(|it| format!("${}", it.name));
         files.chain(variable).collect()
     }
 
@@ -268,7 +284,12 @@ impl TokenSource {
                 }
             }
         }
-        if let Some((name, Some(value))) = &self.variable {
+        if let Some(Variable {
+            name,
+            value: Some(value),
+            ..
+        }) = &self.variable
+        {
             return self.accept(value.expose_secret(), || format!("${name}"));
         }
         Err(empty.unwrap_or_else(|| TokenError::Missing {
@@ -277,10 +298,12 @@ impl TokenSource {
         }))
     }
 
-    /// The file it is read from, where other users of the machine can read it too.
+    /// The file it is read from, a `.env` too, where other users of the machine can read it.
     pub fn readable_by_others(&self) -> Option<&Path> {
         let mut files = self.files.iter();
-        let file = files.find(|file| std::fs::metadata(file).is_ok())?;
+        let of_variable = self.variable.as_ref().and_then(|it| it.file.as_ref());
+        let file = files.find(|file| std::fs::metadata(file).is_ok());
+        let file = file.or(of_variable)?;
         (!self.is_credential(file) && others_can_read(file)).then_some(file)
     }
 

@@ -51,6 +51,8 @@ kinds! {
     KaspiUp = "kaspi.up",
     /// What a shop reads belongs to another merchant or shop.
     ShopMismatch = "shop.mismatch",
+    /// Another process on this machine acts for the shop.
+    ShopElsewhere = "shop.elsewhere",
     /// Kaspi knows none of several orders that it showed before.
     OrdersNotFound = "orders.not_found",
     /// All stock levels are too old to decide on.

@@ -112,7 +112,11 @@ fn no_placeholder_is_left_empty() {
         Kind::ShopDenied => json!({ "code": "K403" }),
         Kind::KaspiDown => json!({ "since": "2026-03-02T05:00:00Z" }),
         Kind::MessageDropped => json!({ "channel": "phone", "count": 2, "orders": ["900000001"] }),
-        Kind::ShopAdmitted | Kind::ShopMismatch | Kind::KaspiUp | Kind::BackupFailed => json!({}),
+        Kind::ShopAdmitted
+        | Kind::ShopMismatch
+        | Kind::ShopElsewhere
+        | Kind::KaspiUp
+        | Kind::BackupFailed => json!({}),
         Kind::OrdersNotFound => json!({ "orders": 12 }),
     };
     let now = "2026-03-02T06:00:00Z".parse().unwrap();

@@ -321,6 +321,25 @@ fn dependencies_stay_few() {
     assert!(count <= DEPENDENCIES_MAX, "{count} direct dependencies");
 }
 
+/// Two changes that are made at once may take the same number.
+#[test]
+fn every_decision_record_has_a_number_of_its_own() {
+    let mut numbers = BTreeSet::new();
+    for entry in fs::read_dir(root().join("docs/decisions")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let Some((number, _)) = name.split_once('-') else {
+            continue;
+        };
+        assert!(numbers.insert(number.to_owned()), "{number} is taken twice");
+        let text = read(&format!("docs/decisions/{name}"));
+        assert!(
+            text.starts_with(&format!("# {number}: ")),
+            "{name}: its title"
+        );
+    }
+    assert!(numbers.len() > 20, "{numbers:?}");
+}
+
 #[test]
 fn packages_become_fewer_or_have_a_reason() {
     let lock: toml::Table = read("Cargo.lock").parse().unwrap();

@@ -12,11 +12,14 @@ use std::collections::HashSet;
 use futures_util::future::{BoxFuture, join};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use jiff::Timestamp;
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 pub use self::plan::{ActPlan, Situation, plan};
 use super::{Ctx, Mode, StageError, sweep};
 use crate::domain::action::OutcomeKind;
+use crate::domain::calendar;
+use crate::domain::notice::{Kind, Notice};
 use crate::domain::order::Order;
 use crate::events::log_event;
 use crate::kaspi::{ApiError, Blocked, RequestClass, Turn, Writer};
@@ -81,6 +84,15 @@ struct OrderRead {
 /// Requests in flight.
 type InFlight<'a> = FuturesUnordered<BoxFuture<'a, Completed<'a>>>;
 
+/// People are notified once a day while another process acts for the shop: until one of them ends, the orders that the
+/// other one does not handle wait.
+async fn notify_acts_elsewhere(ctx: &Ctx) -> Result<(), StageError> {
+    let now = ctx.clock.now();
+    let day = calendar::local(now).date().to_string();
+    let notice = Notice::of_shop(Kind::ShopElsewhere, &ctx.shop, &day, json!({}));
+    Ok(ctx.store.add_notice(notice, now).await?)
+}
+
 /// Carries due actions out, until none is due or `stop` is cancelled. Requests in flight end before this
 /// returns.
 ///
@@ -92,6 +104,9 @@ pub async fn run_once(
     stop: &CancellationToken,
 ) -> Result<Report, StageError> {
     if !writer.is_claimed() {
+        if ctx.reader.acts_elsewhere() {
+            notify_acts_elsewhere(ctx).await?;
+        }
         return Err(StageError::Elsewhere);
     }
     ctx.repair_clock().await?;

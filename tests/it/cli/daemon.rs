@@ -7,6 +7,7 @@ use qabyl::clock::Clock;
 use qabyl_sandbox::Settings;
 
 use super::{Desk, TOKEN, said};
+use crate::migrations::look_into;
 
 const SIGTERM: &str = "-TERM";
 
@@ -14,7 +15,11 @@ pub(crate) struct Daemon(Child);
 
 impl Daemon {
     pub(crate) fn start(desk: &Desk) -> Self {
-        let mut command = desk.command(&["run"]);
+        Self::start_as(desk, &["run"])
+    }
+
+    fn start_as(desk: &Desk, args: &[&str]) -> Self {
+        let mut command = desk.command(args);
         let log = std::fs::File::options()
             .create(true)
             .append(true)
@@ -81,6 +86,43 @@ async fn a_second_daemon_names_the_first() {
             .unwrap();
         said(&output.unwrap()).fails(1, &[&pid, "started 20"]);
     }
+    assert_eq!(first.stop(), Some(0));
+}
+
+/// Another database is another lock: only the claim on the shop keeps both from promising one unit.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_whose_shop_another_one_acts_for_sends_nothing_and_notifies() {
+    let desk = Desk::new(Settings::default());
+    desk.stock("sku,on_hand\nA,5\n").await;
+    let first = Daemon::start(&desk);
+    desk.place("900000001", "A", 1);
+    until("the first acts", || {
+        desk.status("900000001") == "ACCEPTED_BY_MERCHANT"
+    })
+    .await;
+    let other = desk.config("act", "").replace("qabyl.db", "other.db");
+    desk.write("other.toml", &other);
+    let second = Daemon::start_as(&desk, &["--config", "other.toml", "run"]);
+    until("it reports the first", || {
+        let log = std::fs::read_to_string(desk.path("log")).unwrap();
+        log.contains("D009")
+    })
+    .await;
+    let mut noticed = 0_i64;
+    for _ in 0..200 {
+        let mut database = look_into(&desk.path("other.db")).await;
+        let count = "SELECT COUNT(*) FROM notices WHERE kind = 'shop.elsewhere' AND shop = 'main'";
+        noticed = sqlx::query_scalar(count)
+            .fetch_one(&mut database)
+            .await
+            .unwrap();
+        if noticed > 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(noticed, 1, "people are notified once");
+    assert_eq!(second.stop(), Some(0));
     assert_eq!(first.stop(), Some(0));
 }
 

@@ -121,3 +121,23 @@ async fn once_reports_deadlines() {
     let said = desk.qabyl(&["once", "--check"]).await;
     said.fails(4, &["order.deadline_near", "900000002"]);
 }
+
+/// The token stands in a `.env` that the user's group or everybody can read.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_in_a_dotenv_that_others_can_read_is_named() {
+    let desk = desk().await;
+    let config = desk
+        .config("act", "")
+        .replace("token_file = \"token\"\n", "");
+    desk.write("qabyl.toml", &config);
+    desk.write(".env", &format!("KASPI_TOKEN={}\n", super::TOKEN));
+    desk.only_for_owner(".env");
+    desk.qabyl(&["doctor"]).await.ok();
+    let mode = std::fs::Permissions::from_mode(0o640);
+    std::fs::set_permissions(desk.path(".env"), mode).unwrap();
+    is_named(&desk, &[".env", "chmod 600"]).await;
+    // What it says of other settings is no secret.
+    desk.write("qabyl.toml", &desk.config("act", ""));
+    desk.write(".env", "QABYL__POLL__SCHEDULE='0 * * * * *'\n");
+    desk.qabyl(&["doctor"]).await.ok();
+}
