@@ -105,7 +105,7 @@ async fn drain() -> anyhow::Result<()> {
 
     let started = clock.ticks();
     let stop = CancellationToken::new();
-    once::run(&shop, Duration::from_mins(2), &stop).await?;
+    once::run((&shop, &[]), Duration::from_mins(2), &stop).await?;
     let took = clock.ticks().saturating_sub(started);
 
     let (accepted, requests) = {

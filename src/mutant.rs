@@ -110,6 +110,10 @@ pub const MUTANTS: &[(&str, &str)] = &[
         "an accept of the last units rests on a sweep of any age",
     ),
     (
+        "r6_other_shops_are_fresh",
+        "an accept of the last units rests on any sweep of the other shops of the stock",
+    ),
+    (
         "r6_swept_before_order_seen",
         "an accept of the last units rests on a sweep begun before its order was seen",
     ),

@@ -64,7 +64,7 @@ pub(super) async fn run(args: &Demo) -> Done {
         server.base_url(),
         args.orders
     ));
-    once::run(&shop, TIME_MAX, &CancellationToken::new()).await?;
+    once::run((&shop, &[]), TIME_MAX, &CancellationToken::new()).await?;
     let filter = OrderFilter {
         limit: u32::from(args.orders) * 2,
         ..OrderFilter::default()
@@ -264,7 +264,7 @@ async fn stay(shop: &ShopParts, server: &Server, seed: u64) -> Result<(), super:
                 .world()
                 .place(OrderSeed::new(&code, placed).with_line(line));
         }
-        once::run(shop, Duration::from_secs(5), &stop).await?;
+        once::run((shop, &[]), Duration::from_secs(5), &stop).await?;
         let filter = OrderFilter {
             code: Some(code),
             limit: 1,

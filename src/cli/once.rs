@@ -36,7 +36,7 @@ pub(super) async fn run(loaded: &Loaded, args: &Once) -> Done {
     }
     let passes = shops
         .iter()
-        .map(|shop| once::run(shop, args.timeout, &stop));
+        .map(|shop| once::run((shop, &shops), args.timeout, &stop));
     let ends = join_all(passes).await;
     for shop in &shops {
         alert::run_once(&shop.ctx).await?;

@@ -5,7 +5,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::facts::Facts;
-use super::interlocks::{self, Effect, Name, Objection};
+use super::ids::ShopName;
+use super::interlocks::{self, Effect, Name, Objection, Remedy};
 use super::policy::Policy;
 use super::verdict::Verdict;
 
@@ -51,6 +52,12 @@ impl Decision {
     /// Whether a sweep helps with any of the objections.
     pub fn wants_sweep(&self) -> bool {
         self.objections.iter().any(|o| o.remedy.comes_with_sweep())
+    }
+
+    /// The other shops whose sweep helps with one of the objections.
+    pub fn swept_shops(&self) -> impl Iterator<Item = &ShopName> {
+        let remedies = self.objections.iter().map(|objection| &objection.remedy);
+        remedies.flat_map(Remedy::swept_shops)
     }
 
     /// The interlocks that made the verdict: all that hold, or else the one that waits longest. A shorter
@@ -112,7 +119,6 @@ fn combine(proposed: &Verdict, objections: &[Objection], now: Timestamp) -> Verd
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::interlocks::Remedy;
 
     fn objection(interlock: Name, effect: Effect, remedy: Remedy) -> Objection {
         Objection {

@@ -1,5 +1,7 @@
 //! Attempts: each POST's row before it is sent, its outcome after.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
@@ -36,6 +38,8 @@ pub struct Launch {
     pub begun: Vec<StartedAttempt>,
     /// Whether a cancel was put off until accepted orders are read again.
     pub wants_sweep: bool,
+    /// Other shops whose sweep is waited for.
+    pub wants_sweep_of: BTreeSet<ShopName>,
 }
 
 /// Pause before an action is looked at again that waits for other orders to be read.
@@ -278,8 +282,9 @@ impl Store {
                 Rechecked::StillValid => {
                     launch.begun.extend(begin(&mut tx, shop, due, now).await?);
                 }
-                Rechecked::WaitForEvidence(until) => {
+                Rechecked::WaitForEvidence { until, sweeps_of } => {
                     launch.wants_sweep = true;
+                    launch.wants_sweep_of.extend(sweeps_of);
                     apply(&mut tx, due.action, Event::PutOff(until), now).await?;
                 }
                 Rechecked::Changed(why) => withdraw(&mut tx, shop, due, &why, now).await?,

@@ -128,6 +128,7 @@ async fn add_others(
         evidence.other_shops.push(OtherShop {
             shop: other.clone(),
             accepted,
+            archive: last_sweep(connection, &other, true).await?,
         });
         let of_other = unaccounted(connection, &other).await?;
         let named = of_other.into_iter().map(|order| Unaccounted {

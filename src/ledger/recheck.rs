@@ -47,8 +47,13 @@ impl Recheck<'_> {
 pub(crate) enum Rechecked {
     /// The same.
     StillValid,
-    /// The same, as soon as its evidence is fresh again; when to look again.
-    WaitForEvidence(Timestamp),
+    /// The same, as soon as its evidence is fresh again.
+    WaitForEvidence {
+        /// When to look again.
+        until: Timestamp,
+        /// Other shops whose sweep is waited for.
+        sweeps_of: Vec<ShopName>,
+    },
     /// Something else, and why.
     Changed(String),
 }
@@ -123,7 +128,10 @@ pub(crate) async fn decide_again(
                     waits_only_for_readings
                 } =>
         {
-            Rechecked::WaitForEvidence(until)
+            Rechecked::WaitForEvidence {
+                until,
+                sweeps_of: decision.swept_shops().cloned().collect(),
+            }
         }
         _ => Rechecked::Changed(words(&decision)),
     })

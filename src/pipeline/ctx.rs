@@ -108,6 +108,8 @@ pub struct Ctx {
     /// The pace that was stored last.
     stored_pace: Mutex<Option<f64>>,
     pub(super) unreadable: unreadable::Unreadable,
+    /// Held while it sweeps: a shop that waits for it may ask for a sweep at the same time.
+    pub(super) sweeping: tokio::sync::Mutex<()>,
 }
 
 /// How old another shop's last complete sweep may be for its promises to count as certain: one sweep may
@@ -141,6 +143,7 @@ impl Ctx {
             random: Mutex::new(fastrand::Rng::with_seed(parts.seed)),
             stored_pace: Mutex::default(),
             unreadable: unreadable::Unreadable::default(),
+            sweeping: tokio::sync::Mutex::default(),
         }
     }
 

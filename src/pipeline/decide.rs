@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::{Ctx, Mode, StageError};
 use crate::domain::decision::Decision;
 use crate::domain::facts::Facts;
-use crate::domain::ids::Sku;
+use crate::domain::ids::{ShopName, Sku};
 use crate::domain::verdict::Verdict;
 use crate::events::log_event;
 use crate::ledger::{Decided, DecidingBatch, Proposed};
@@ -32,6 +32,8 @@ pub struct Report {
     pub next_at: Option<Timestamp>,
     /// Whether a cancel waits only for a fresh sweep of accepted orders.
     pub wants_sweep: bool,
+    /// Other shops whose sweep is waited for.
+    pub wants_sweep_of: BTreeSet<ShopName>,
 }
 
 /// Decides every order that waits, oldest first.
@@ -87,7 +89,10 @@ impl Report {
             Verdict::Wait { until } => {
                 self.next_at = Some(self.next_at.map_or(until, |next| next.min(until)));
                 // A proposal can wait for the next sweep.
-                self.wants_sweep |= acts && decision.wants_sweep();
+                if acts {
+                    self.wants_sweep |= decision.wants_sweep();
+                    self.wants_sweep_of.extend(decision.swept_shops().cloned());
+                }
             }
         }
     }

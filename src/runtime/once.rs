@@ -1,11 +1,13 @@
 //! One full pass over a shop until nothing is due: what `qabyl once` does, with the daemon's stages.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use super::build::ShopParts;
+use crate::domain::ids::ShopName;
 use crate::events::log_event;
 use crate::kaspi::ApiError;
 use crate::net::Backoff;
@@ -32,12 +34,13 @@ pub struct Summary {
     pub timed_out: bool,
 }
 
-/// Runs the stages until nothing is due, or `timeout` has passed.
+/// Runs the stages until nothing is due, or `timeout` has passed. Of the other shops, those are swept that the shop
+/// waits for.
 ///
 /// # Errors
 /// A database error; Kaspi's failures are in the summary.
 pub async fn run(
-    shop: &ShopParts,
+    (shop, all): (&ShopParts, &[ShopParts]),
     timeout: Duration,
     stop: &CancellationToken,
 ) -> Result<Summary, StageError> {
@@ -47,13 +50,13 @@ pub async fn run(
         std::future::pending().await
     };
     tokio::select! {
-        ended = passes(shop, timeout, stop) => ended,
+        ended = passes((shop, all), timeout, stop) => ended,
         never = stopped => never,
     }
 }
 
 async fn passes(
-    shop: &ShopParts,
+    (shop, all): (&ShopParts, &[ShopParts]),
     timeout: Duration,
     stop: &CancellationToken,
 ) -> Result<Summary, StageError> {
@@ -65,7 +68,9 @@ async fn passes(
     let mut summary = Summary::default();
     let mut outages = 0;
     let mut wants_sweep = true;
+    let mut wants_sweep_of = BTreeSet::new();
     loop {
+        sweep_others(all, &wants_sweep_of).await?;
         let round = match round(shop, &mut summary, wants_sweep, stop).await {
             Ok(round) => {
                 outages = 0;
@@ -86,11 +91,13 @@ async fn passes(
                 Round {
                     next_at: Some(until),
                     wants_sweep: true,
+                    wants_sweep_of: BTreeSet::new(),
                 }
             }
             Err(error) => return Err(error),
         };
         wants_sweep = round.wants_sweep;
+        wants_sweep_of = round.wants_sweep_of;
         let Some(next_at) = round.next_at else {
             return Ok(summary);
         };
@@ -105,6 +112,20 @@ async fn passes(
     }
 }
 
+/// Sweeps shops that another one waits for. What fails there is that shop's own trouble.
+async fn sweep_others(all: &[ShopParts], wanted: &BTreeSet<ShopName>) -> Result<(), StageError> {
+    for other in all.iter().filter(|other| wanted.contains(&other.ctx.shop)) {
+        match sweep::run_once(&other.ctx, true).await {
+            Ok(_) => {}
+            Err(StageError::Api(error)) => log_event!(
+                ONCE_RETRY, shop = %other.ctx.shop, code = error.code(), hint = error.hint(), "{error}"
+            ),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
 fn retry_at(error: &ApiError, now: Timestamp, pause: Duration) -> Timestamp {
     match error {
         ApiError::Snooze { until } | ApiError::Breaker { until } => (*until).max(now),
@@ -116,6 +137,8 @@ struct Round {
     /// When something is due next; `None` when nothing is.
     next_at: Option<Timestamp>,
     wants_sweep: bool,
+    /// Other shops whose sweep is waited for.
+    wants_sweep_of: BTreeSet<ShopName>,
 }
 
 /// Runs each stage once that `pipeline/stages.rs` declares for a round, in that order.
@@ -171,5 +194,10 @@ async fn round(
     Ok(Round {
         next_at,
         wants_sweep: decided.wants_sweep || acted.wants_sweep,
+        wants_sweep_of: decided
+            .wants_sweep_of
+            .into_iter()
+            .chain(acted.wants_sweep_of)
+            .collect(),
     })
 }

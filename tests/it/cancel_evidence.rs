@@ -135,6 +135,7 @@ async fn promises_of_a_shop_that_is_not_read_cancel_nothing() {
     );
     kaspi.world().set_tokens(["world-token-of-second"]);
     both().await;
+    world.neighbours.push(other);
     world.quiet().await;
     assert_eq!(world.posts("970000020"), ["accept"]);
 }

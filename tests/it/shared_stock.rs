@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use qabyl::pipeline::sweep;
+use qabyl::runtime::build::ShopParts;
 use qabyl_sandbox::{IncludeSupport, OrderSeed, Part, Server, Settings};
 use serde_json::json;
 
@@ -169,4 +170,58 @@ async fn a_shop_of_another_stock_keeps_nothing_back() {
         "{}",
         world.why("982000031").await
     );
+}
+
+/// The second shop was read, and a minute later somebody accepts four of the five units there.
+async fn four_of_five_promised_unseen() -> (TestWorld, Server, ShopParts) {
+    let mut world = world(Settings::default()).begin().await;
+    let (kaspi, second) = world.neighbour().await;
+    world.stock(&[("A", 5), ("B", 500)]).await;
+    sweep::run_once(&second.ctx, true).await.unwrap();
+    // What was not ordered lately may be ordered as a whole.
+    world.neighbours.push(second);
+    world.place_plain(&[("982000040", "B", 1)]);
+    world.brief().await;
+    assert_eq!(world.posts("982000040"), ["accept"]);
+    let second = world.neighbours.remove(0);
+    world.time.advance(MINUTE);
+    let mut order = OrderSeed::new("982000041", world.now()).line("A", 4);
+    order.pickup_point = Some("20000002_PP1".to_owned());
+    assert!(kaspi.world().place(order));
+    assert!(kaspi.world().cabinet_accepts("982000041", world.now()));
+    world.place_plain(&[("982000042", "A", 2), ("982000043", "B", 1)]);
+    (world, kaspi, second)
+}
+
+#[tokio::test]
+async fn the_last_units_wait_for_a_fresh_reading_of_every_shop_of_the_stock() {
+    let (world, _kaspi, second) = four_of_five_promised_unseen().await;
+    world.brief().await;
+    assert_eq!(world.posts("982000042"), [""; 0]);
+    let why = world.why("982000042").await;
+    assert!(
+        why.contains("shop second: it takes the last units, and accepted orders were last read"),
+        "{why}"
+    );
+    assert_eq!(
+        world.posts("982000043"),
+        ["accept"],
+        "plenty is left of the other SKU"
+    );
+    for _ in 0..4 {
+        world.time.advance(MINUTE);
+        sweep::run_once(&second.ctx, true).await.unwrap();
+        world.brief().await;
+    }
+    assert_eq!(world.posts("982000042"), ["cancel"], "one unit is left");
+}
+
+#[tokio::test]
+async fn a_pass_reads_the_other_shops_that_an_order_waits_for() {
+    let (mut world, _kaspi, second) = four_of_five_promised_unseen().await;
+    world.neighbours.push(second);
+    world.place_plain(&[("982000044", "A", 1)]);
+    world.brief().await;
+    assert_eq!(world.posts("982000044"), ["accept"], "one unit is left");
+    assert_eq!(world.posts("982000042"), [""; 0]);
 }

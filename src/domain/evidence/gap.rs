@@ -26,6 +26,13 @@ pub enum Gap {
     ShopsNeverRead(Vec<ShopName>),
     /// Other shops of the same stock were last read too long ago: orders accepted there since may hold the units.
     ShopsNotRead(Vec<OtherShop>),
+    /// Another shop of the same stock was not read as freshly: its orders may hold the units.
+    OtherShop {
+        /// The shop.
+        shop: ShopName,
+        /// What its readings lack.
+        gap: Box<Gap>,
+    },
     /// The last sweep began before the order was seen.
     BeforeOrder {
         /// When it began.
@@ -95,6 +102,7 @@ impl fmt::Display for Gap {
                 }
                 f.write_str(", and newer ones may hold these units (`qabyl shops waive`)")
             }
+            Self::OtherShop { shop, gap } => write!(f, "shop {shop}: {gap}"),
             Self::BeforeOrder { start } => write!(
                 f,
                 "it takes the last units, and accepted orders were last read {}, before the order was first seen",

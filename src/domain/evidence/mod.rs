@@ -3,24 +3,27 @@
 //!
 //! How fresh that must be depends on what rests on it, and stands in one table, `Use::requirement`:
 //!
-//! | use | sweep begun at most … ago | and ended at most … ago | and not begun before | archive | unaccounted orders |
-//! |---|---|---|---|---|---|
-//! | accept | `sweep_age_max` | | | | none |
-//! | accept of the last units | `sweep_age_max` | `last_units_age_max` | the order was first seen | ended as recently, and not begun before the order was seen | none |
-//! | cancel | `sweep_age_max` | `cancel_age_max` | stock was counted | | may be |
-//! | first POST of an accept | `sweep_age_max` | | | | none found since the decision |
-//! | repeated POST of an accept | `sweep_age_max` | | | | may be |
+//! | use | sweep begun at most … ago | and ended at most … ago | and not begun before | archive | unaccounted orders | other shops of the stock |
+//! |---|---|---|---|---|---|---|
+//! | accept | `sweep_age_max` | | | | none | sweep begun at most `sweep_age_max` ago |
+//! | accept of the last units | `sweep_age_max` | `last_units_age_max` | the order was first seen | ended as recently, and not begun before the order was seen | none | read as freshly |
+//! | cancel | `sweep_age_max` | `cancel_age_max` | stock was counted | | may be | |
+//! | first POST of an accept | `sweep_age_max` | | | | none found since the decision | sweep begun at most `sweep_age_max` ago |
+//! | repeated POST of an accept | `sweep_age_max` | | | | may be | |
 //!
 //! Where unaccounted orders count, so does every other shop of the same stock that was never read completely.
 //!
 //! The interlocks ask when an order is decided, and the ledger asks again before a POST leaves.
 
 mod gap;
+mod requirement;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 pub use self::gap::Gap;
+use self::requirement::Blocking;
+pub use self::requirement::Use;
 use super::ids::ShopName;
 use super::unaccounted::Wanted;
 pub use super::unaccounted::{Cause, Unaccounted};
@@ -76,6 +79,9 @@ pub struct OtherShop {
     pub shop: ShopName,
     /// Its last complete sweep.
     pub accepted: Interval,
+    /// Its last complete sweep that read the archive too; `None` before the first.
+    #[serde(default)]
+    pub archive: Option<Interval>,
 }
 
 /// The maximum ages of a sweep.
@@ -97,115 +103,6 @@ impl Default for Freshness {
             sweep_age_max: SignedDuration::from_mins(5),
             cancel_age_max: SignedDuration::from_secs(5),
             last_units_age_max: SignedDuration::from_secs(10),
-        }
-    }
-}
-
-/// What is to rest on the evidence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Use {
-    /// The decision to accept an order.
-    Accept,
-    /// The decision to accept an order that takes the last units of something.
-    AcceptLastUnits {
-        /// When the order was first seen: others may have come with it and been accepted elsewhere at once.
-        /// `None` where that was asked before.
-        order_seen_at: Option<Timestamp>,
-    },
-    /// The decision to cancel an order for stock.
-    Cancel {
-        /// When its missing units were last counted: units may have left between an earlier reading and the
-        /// count, and would be missed twice.
-        counted_at: Option<Timestamp>,
-    },
-    /// The first POST of an accept.
-    FirstAttempt {
-        /// When it was decided.
-        decided_at: Timestamp,
-    },
-    /// Another POST of an accept.
-    Repeat,
-}
-
-/// A moment that a sweep must not have begun before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum NotBefore {
-    OrderSeen(Timestamp),
-    StockCounted(Timestamp),
-}
-
-impl NotBefore {
-    const fn at(self) -> Timestamp {
-        match self {
-            Self::OrderSeen(at) | Self::StockCounted(at) => at,
-        }
-    }
-}
-
-/// Which unaccounted orders stand in the way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Blocking {
-    All,
-    FoundAfter(Timestamp),
-    None,
-}
-
-/// What a use asks of the evidence: one row of the table above.
-struct Requirement {
-    start_age_max: SignedDuration,
-    /// A long sweep is as old as its start, but a shop whose sweeps are slow must get somewhere: where more
-    /// freshness is needed, its end counts.
-    end_age_max: Option<SignedDuration>,
-    not_begun_before: Option<NotBefore>,
-    archive: bool,
-    unaccounted: Blocking,
-}
-
-impl Use {
-    fn requirement(self, freshness: &Freshness) -> Requirement {
-        let plain = Requirement {
-            start_age_max: freshness.sweep_age_max,
-            end_age_max: None,
-            not_begun_before: None,
-            archive: false,
-            unaccounted: Blocking::None,
-        };
-        match self {
-            Self::Accept => Requirement {
-                unaccounted: Blocking::All,
-                ..plain
-            },
-            Self::AcceptLastUnits { .. } if mutant("r6_last_units_unread") => {
-                Self::Accept.requirement(freshness)
-            }
-            Self::AcceptLastUnits { order_seen_at } => Requirement {
-                end_age_max: Some(freshness.last_units_age_max),
-                not_begun_before: order_seen_at
-                    .filter(|_| !mutant("r6_swept_before_order_seen"))
-                    .map(NotBefore::OrderSeen),
-                archive: true,
-                unaccounted: Blocking::All,
-                ..plain
-            },
-            Self::Cancel { counted_at } => Requirement {
-                end_age_max: Some(freshness.cancel_age_max),
-                not_begun_before: counted_at
-                    .filter(|_| !mutant("r8_count_after_sweep"))
-                    .map(NotBefore::StockCounted),
-                ..plain
-            },
-            Self::FirstAttempt { .. } | Self::Repeat if mutant("r6_old_sweep_suffices") => {
-                Requirement {
-                    start_age_max: SignedDuration::MAX,
-                    ..plain
-                }
-            }
-            Self::FirstAttempt { .. } if mutant("r6_unaccounted_order_ignored") => plain,
-            Self::FirstAttempt { decided_at } => Requirement {
-                unaccounted: Blocking::FoundAfter(decided_at),
-                ..plain
-            },
-            Self::Repeat => plain,
         }
     }
 }
@@ -243,8 +140,7 @@ impl Evidence {
         let Some(sweep) = self.accepted else {
             return Some(Gap::NeverRead);
         };
-        let is_older = |at: Timestamp, limit: SignedDuration| now.duration_since(at) > limit;
-        if is_older(sweep.start, needs.start_age_max) {
+        if is_older(sweep.start, needs.start_age_max, now) {
             return Some(Gap::TooOld {
                 start: sweep.start,
                 limit: needs.start_age_max,
@@ -264,41 +160,26 @@ impl Evidence {
             return Some(Gap::ShopsNeverRead(self.unread_shops.clone()));
         }
         let others = self.other_shops.iter();
-        let stale = others.filter(|other| is_older(other.accepted.start, needs.start_age_max));
-        let stale: Vec<OtherShop> = stale.cloned().collect();
+        let is_stale =
+            |other: &&OtherShop| is_older(other.accepted.start, needs.start_age_max, now);
+        let stale: Vec<OtherShop> = others.filter(is_stale).cloned().collect();
         if asks_others && !stale.is_empty() && !mutant("r6_stale_shop_ignored") {
             return Some(Gap::ShopsNotRead(stale));
         }
-        if let Some(event) = needs.not_begun_before
-            && sweep.start < event.at()
-        {
-            let start = sweep.start;
-            return Some(match event {
-                NotBefore::OrderSeen(_) => Gap::BeforeOrder { start },
-                NotBefore::StockCounted(counted_at) => Gap::BeforeCount { start, counted_at },
-            });
-        }
-        let limit = needs.end_age_max?;
-        if is_older(sweep.end, limit) {
-            return Some(Gap::EndedTooLongAgo {
-                end: sweep.end,
-                limit,
-            });
-        }
-        if !needs.archive {
-            return None;
-        }
-        let is_fresh = |archive: Interval| {
-            let event = needs.not_begun_before.map(NotBefore::at);
-            !is_older(archive.end, limit) && event.is_none_or(|event| archive.start >= event)
-        };
-        if self.archive.is_some_and(is_fresh) {
-            return None;
-        }
-        Some(Gap::ArchiveNotRead {
-            end: self.archive.map(|archive| archive.end),
-        })
+        let mut others = self.other_shops.iter().filter(|_| needs.others_as_fresh);
+        let not_fresh = others.find_map(|other| {
+            let gap = needs.not_fresh(other.accepted, other.archive, now)?;
+            Some(Gap::OtherShop {
+                shop: other.shop.clone(),
+                gap: Box::new(gap),
+            })
+        });
+        not_fresh.or_else(|| needs.not_fresh(sweep, self.archive, now))
     }
+}
+
+fn is_older(at: Timestamp, limit: SignedDuration, now: Timestamp) -> bool {
+    now.duration_since(at) > limit
 }
 
 impl Unaccounted {
@@ -504,6 +385,37 @@ mod tests {
         }
         for of in [uses()[2], Use::Repeat] {
             assert_eq!(gap(&with, of), None, "{of:?}");
+        }
+    }
+
+    #[test]
+    fn the_last_units_need_every_shop_of_the_stock_read_as_freshly() {
+        let with = |accepted: Interval, archive: Option<Interval>, of: Use| {
+            let second = OtherShop {
+                shop: ShopName::new("second").unwrap(),
+                accepted,
+                archive,
+            };
+            let evidence = Evidence {
+                other_shops: vec![second],
+                ..evidence(5, 1)
+            };
+            gap(&evidence, of).map(|gap| gap.to_string())
+        };
+        let fresh = read(5, 1);
+        assert_eq!(with(fresh, Some(fresh), last_units(8)), None);
+        let cases = [
+            (read(9, 1), Some(fresh), "before the order was first seen"),
+            (fresh, Some(read(9, 1)), "the archive was last read"),
+            (fresh, None, "the archive was not read"),
+        ];
+        for (accepted, archive, says) in cases {
+            let gap = with(accepted, archive, last_units(8)).unwrap_or_default();
+            assert!(gap.starts_with("shop second: "), "{gap}");
+            assert!(gap.contains(says), "{gap}");
+            for of in [Use::Accept, uses()[2], uses()[3], Use::Repeat] {
+                assert_eq!(with(accepted, archive, of), None, "{of:?}");
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::facts::Facts;
-use crate::domain::ids::OrderId;
+use crate::domain::ids::{OrderId, ShopName};
 use crate::domain::limits::Limits;
 use crate::domain::verdict::Verdict;
 
@@ -45,10 +45,12 @@ impl Effect {
 pub enum Remedy {
     /// A sweep of accepted orders (and of the archive), with any result.
     Sweep,
+    /// A sweep of this shop and of these others, at the same time: they sell from the same stock.
+    GroupSweep(Vec<ShopName>),
     /// A reading of these orders, which may hold units and are not read yet.
     Orders(Vec<OrderId>),
-    /// A reading of other shops that share the stock: their sweeps bring it.
-    OtherShops,
+    /// A reading of these other shops that share the stock: their sweeps bring it.
+    OtherShops(Vec<ShopName>),
     /// The outcome of accepts that are under way, as a sweep shows it.
     Outcomes,
     /// The reading of everything that happened since the backup that was restored; a sweep does it.
@@ -64,23 +66,35 @@ pub enum Remedy {
 impl Remedy {
     /// Whether any reading of Kaspi answers the objection.
     pub const fn is_reading(&self) -> bool {
-        matches!(self, Self::Sweep | Self::Orders(_) | Self::OtherShops)
+        matches!(
+            self,
+            Self::Sweep | Self::GroupSweep(_) | Self::Orders(_) | Self::OtherShops(_)
+        )
     }
 
     /// Whether a sweep brings it about.
     pub const fn comes_with_sweep(&self) -> bool {
         matches!(
             self,
-            Self::Sweep | Self::Orders(_) | Self::Outcomes | Self::CatchUp
+            Self::Sweep | Self::GroupSweep(_) | Self::Orders(_) | Self::Outcomes | Self::CatchUp
         )
+    }
+
+    /// Other shops whose sweep it needs.
+    pub fn swept_shops(&self) -> &[ShopName] {
+        match self {
+            Self::GroupSweep(shops) | Self::OtherShops(shops) => shops,
+            _ => &[],
+        }
     }
 
     /// What the order waits for, after "for".
     pub const fn words(&self) -> &'static str {
         match self {
             Self::Sweep => "a sweep",
+            Self::GroupSweep(_) => "sweeps of all shops of the stock",
             Self::Orders(_) => "orders to be read",
-            Self::OtherShops => "other shops to be read",
+            Self::OtherShops(_) => "other shops to be read",
             Self::Outcomes => "accepts to be confirmed",
             Self::CatchUp => "the catch-up with Kaspi",
             Self::Stock => "new stock figures",

@@ -76,6 +76,7 @@ impl<'a> Pass<'a> {
             .begin_attempts(&self.ctx.shop, &wanted, &recheck, now)
             .await?;
         self.report.wants_sweep |= launch.wants_sweep;
+        self.report.wants_sweep_of.extend(launch.wants_sweep_of);
         for begun in launch.begun {
             let Some((turn, send_by)) = turns.remove(&begun.due.action) else {
                 continue;

@@ -7,7 +7,7 @@ mod attempt;
 mod plan;
 mod read_back;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use futures_util::future::{BoxFuture, join};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
@@ -19,6 +19,7 @@ pub use self::plan::{ActPlan, Situation, plan};
 use super::{Ctx, Mode, StageError, sweep};
 use crate::domain::action::OutcomeKind;
 use crate::domain::calendar;
+use crate::domain::ids::ShopName;
 use crate::domain::notice::{Kind, Notice};
 use crate::domain::order::Order;
 use crate::events::log_event;
@@ -43,6 +44,8 @@ pub struct Report {
     pub wants_poll: bool,
     /// Whether a cancel waits for accepted orders to be read again.
     pub wants_sweep: bool,
+    /// Other shops whose sweep is waited for.
+    pub wants_sweep_of: BTreeSet<ShopName>,
     /// Why it stopped early, if it did.
     pub stopped: Option<String>,
     /// When requests may be sent again, where it stopped because none may be now.

@@ -52,6 +52,7 @@ struct Start {
 /// # Errors
 /// Kaspi or the database failed; what was read before is stored all the same.
 pub async fn run_once(ctx: &Ctx, force: bool) -> Result<Report, StageError> {
+    let _turn = ctx.sweeping.lock().await;
     ctx.repair_clock().await?;
     let clocks = ctx.kaspi_clock.clocks();
     let start = Start {

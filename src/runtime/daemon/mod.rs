@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 
 use self::shared_stages::{spawn_housekeep, spawn_notify, spawn_stock};
 use self::stage_loop::{Fatal, StageLoop};
-use self::wakes::Wakes;
+use self::wakes::{ShopWakes, Wakes};
 use super::board::Board;
 use super::build::ShopParts;
 use crate::clock::Clock;
@@ -88,8 +88,10 @@ pub async fn run(work: Work, board: Arc<Board>, stop: CancellationToken) -> anyh
         }
     }
     work.schedules.wake_polls(&mut cron, &wakes);
-    for (shop, wakes) in work.shops.into_iter().zip(&wakes) {
-        shop_stages::spawn(shop, wakes, &spawner);
+    let names = work.shops.iter().map(|shop| shop.ctx.shop.clone());
+    let by_shop: Arc<ShopWakes> = Arc::new(names.zip(wakes).collect());
+    for shop in work.shops {
+        shop_stages::spawn(shop, &by_shop, &spawner);
     }
     let cron = cron.start().await?;
     stop.cancelled().await;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::Spawner;
 use super::stage_loop::{Run, SNOOZE_MIN, StageLoop};
-use super::wakes::{Completed, Rerun, Wakes};
+use super::wakes::{Completed, Rerun, ShopWakes, Wakes};
 use crate::events::log_event;
 use crate::pipeline::stages::{self, Stage};
 use crate::pipeline::{Ctx, StageError, act, alert, decide, poll, sweep};
@@ -18,7 +18,10 @@ const POLL_AGAIN: Duration = Duration::from_secs(5);
 /// Shortest time between two forced sweeps.
 const SWEEP_SPACING: Duration = Duration::from_secs(3);
 
-pub(super) fn spawn(shop: ShopParts, wakes: &Arc<Wakes>, spawner: &Spawner<'_>) {
+pub(super) fn spawn(shop: ShopParts, all: &Arc<ShopWakes>, spawner: &Spawner<'_>) {
+    let Some(wakes) = all.get(&shop.ctx.shop).cloned() else {
+        return;
+    };
     let shop = Arc::new(shop);
     for declared in stages::ALL.iter().filter(|stage| shop.runs(stage.scope)) {
         let stage = declared.stage;
@@ -26,14 +29,14 @@ pub(super) fn spawn(shop: ShopParts, wakes: &Arc<Wakes>, spawner: &Spawner<'_>) 
             credentials: Some(shop.credentials.clone()),
             ..spawner.stage(stage, shop.ctx.shop.to_string(), &shop.ctx.clock)
         };
-        let (shop, wakes) = (Arc::clone(&shop), Arc::clone(wakes));
+        let (shop, wakes, all) = (Arc::clone(&shop), Arc::clone(&wakes), Arc::clone(all));
         spawner.tracker.spawn(async move {
             stage_loop
                 .repeat(
                     || wakes.woken(stage),
                     async || {
                         let completed = run(&stage_loop, &shop, &wakes).await?;
-                        wakes.follow(stage, &completed);
+                        wakes.follow(&all, stage, &completed);
                         Ok(completed)
                     },
                 )
@@ -98,6 +101,7 @@ fn after_decide(report: &decide::Report) -> Completed {
         completed.wakes.push(Stage::Act);
     }
     completed.force_sweep = report.wants_sweep;
+    completed.force_sweep_of.clone_from(&report.wants_sweep_of);
     completed
 }
 
@@ -147,6 +151,7 @@ fn after_act(ctx: &Ctx, report: &act::Report) -> Completed {
         completed.force_sweep = true;
         completed.wakes.push(Stage::Decide);
     }
+    completed.force_sweep_of.clone_from(&report.wants_sweep_of);
     if let Some(until) = report.blocked_until {
         let wait = Duration::try_from(until.duration_since(ctx.clock.now())).unwrap_or_default();
         completed.rerun = Rerun::After(wait.max(SNOOZE_MIN));

@@ -1,11 +1,14 @@
 //! How a stage's run is followed by other runs: what it wakes, and when it runs again itself.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::Notify;
 
+use crate::domain::ids::ShopName;
 use crate::pipeline::stages::{self, Stage};
 
 /// Wakes the stages of one shop.
@@ -15,6 +18,9 @@ pub(super) struct Wakes {
     /// Whether the next sweep is to run before its period has passed.
     force_sweep: AtomicBool,
 }
+
+/// Those of every shop.
+pub(super) type ShopWakes = BTreeMap<ShopName, Arc<Wakes>>;
 
 impl Wakes {
     /// Makes a stage run soon.
@@ -43,14 +49,21 @@ impl Wakes {
         self.force_sweep.store(true, Ordering::Relaxed);
     }
 
-    /// Wakes the stages that a completed run of this one asks for.
-    pub(super) fn follow(&self, stage: Stage, completed: &Completed) {
+    /// Wakes the stages that a completed run of this one asks for, in other shops too.
+    pub(super) fn follow(&self, all: &ShopWakes, stage: Stage, completed: &Completed) {
         for next in &completed.wakes {
             debug_assert!(stage.declared().wakes.contains(next), "{stage:?} {next:?}");
             self.wake(*next);
         }
         if completed.force_sweep {
             self.force_sweep();
+        }
+        for other in completed
+            .force_sweep_of
+            .iter()
+            .filter_map(|shop| all.get(shop))
+        {
+            other.force_sweep();
         }
     }
 }
@@ -72,6 +85,8 @@ pub(super) struct Completed {
     pub(super) wakes: Vec<Stage>,
     /// Whether to sweep soon, due or not.
     pub(super) force_sweep: bool,
+    /// Other shops that are to sweep soon, due or not.
+    pub(super) force_sweep_of: BTreeSet<ShopName>,
     /// What it did, for the status page; null where it had nothing to do.
     pub(super) report: Value,
     /// A problem of a successful run, for the status page.
@@ -80,11 +95,12 @@ pub(super) struct Completed {
 
 impl Completed {
     /// A run after which the stage runs again when woken or when its period has passed.
-    pub(super) const fn of(stage: Stage, report: Value) -> Self {
+    pub(super) fn of(stage: Stage, report: Value) -> Self {
         Self {
             rerun: Rerun::Within(stage.declared().period),
             wakes: Vec::new(),
             force_sweep: false,
+            force_sweep_of: BTreeSet::new(),
             report,
             trouble: None,
         }

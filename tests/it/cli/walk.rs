@@ -206,10 +206,11 @@ async fn one_shop_down_leaves_the_other_at_work() {
     desk.write("other", "a-token-nobody-knows");
     let two = desk.config(
         "act",
-        "[[shops]]\nname = \"second\"\ntoken_file = \"other\"\nmode = \"act\"\n",
+        "[[shops]]\nname = \"second\"\ntoken_file = \"other\"\nmode = \"act\"\n[confirm]\nlast_units = 0\n",
     );
+    // The last units would wait for the other shop.
     desk.write("qabyl.toml", &two);
-    desk.stock("sku,on_hand\nA,5\n").await;
+    desk.stock("sku,on_hand\nA,50\n").await;
     // Before its first complete sweep its orders may hold anything of the stock that both sell.
     let both = [super::TOKEN, "a-token-nobody-knows"];
     desk.server.world().set_tokens(both);

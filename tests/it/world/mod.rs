@@ -60,6 +60,8 @@ pub(crate) struct TestWorld {
     pub(crate) server: Server,
     pub(crate) store: Arc<Store>,
     pub(crate) shop: ShopParts,
+    /// Shops that its passes sweep, where they wait for it.
+    pub(crate) neighbours: Vec<ShopParts>,
     on_hand: BTreeMap<String, u32>,
     /// What was sent before is not in the database: it was put back from a copy.
     put_back_at: Timestamp,
@@ -117,6 +119,7 @@ impl Described {
             server,
             store,
             shop,
+            neighbours: Vec::new(),
             on_hand: BTreeMap::new(),
             put_back_at: Timestamp::MIN,
             config,
@@ -319,7 +322,9 @@ impl TestWorld {
 
     async fn pass(&self, timeout: Duration) -> once::Summary {
         let stop = CancellationToken::new();
-        once::run(&self.shop, timeout, &stop).await.unwrap()
+        once::run((&self.shop, &self.neighbours), timeout, &stop)
+            .await
+            .unwrap()
     }
 
     /// Lets time pass, then makes one full pass.
