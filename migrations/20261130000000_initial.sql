@@ -627,6 +627,10 @@ CREATE TABLE lease (
   -- why no backup can be made, and since when
   backup_failing_since  INTEGER,
   backup_problem        TEXT,
+  -- why the last reload was refused, and when: what was in force before it still is
+  reload_refused_at     INTEGER,
+  reload_problem        TEXT,
+  CHECK ((reload_refused_at IS NULL) = (reload_problem IS NULL)),
   CHECK ((worked_at IS NULL) = (worker IS NULL)),
   CHECK ((backup_failing_since IS NULL) = (backup_problem IS NULL)),
   CHECK ((pid IS NULL) = (started_at IS NULL))

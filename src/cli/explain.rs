@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use super::args::{Explain, Format, OneOrder};
-use super::orders::{as_json, find, lines_table, local, standing, version};
+use super::orders::{as_json, find, lines_table, local, reason, standing, version};
 use super::stock::doubt_lines;
 use super::{Done, explain_plan, say, shops};
 use crate::config::Loaded;
@@ -61,7 +61,16 @@ fn page(view: &OrderView, policy: &Policy) -> String {
     }
     match &view.decision {
         None => _ = writeln!(out, "\nNot decided yet: {}", standing(view)),
-        Some(decision) => write_decision(&mut out, decision, policy),
+        Some(decision) => {
+            write_decision(&mut out, decision, policy);
+            let (then, now) = (
+                explanation::in_short(&decision.decision, &decision.facts),
+                reason(view),
+            );
+            if view.held.is_none() && then != now {
+                let _ = writeln!(out, "\nAt the last look: {now}");
+            }
+        }
     }
     if let Some((who, why)) = &view.held {
         let _ = writeln!(out, "\nHeld by {who}: {why}");

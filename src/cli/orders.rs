@@ -1,5 +1,6 @@
 //! `qabyl orders list|show`
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use jiff::Timestamp;
@@ -13,11 +14,11 @@ use crate::config::Loaded;
 use crate::domain::action::OutcomeKind;
 use crate::domain::calendar::{self, left_words};
 use crate::domain::explanation;
-use crate::domain::order::{Lines, Order};
+use crate::domain::order::{Lines, Order, Status};
 use crate::domain::order_version::OrderVersion;
 use crate::domain::verdict::Verdict;
 use crate::status::troubles;
-use crate::store::{OrderFilter, OrderView, StoreError};
+use crate::store::{OrderFilter, OrderView, Store, StoreError};
 
 /// Most held orders to load: all of them are sorted by deadline, as the oldest need not be the most urgent.
 const HELD_MAX: u32 = 10_000;
@@ -38,6 +39,7 @@ pub(super) async fn list(loaded: &Loaded, args: &OrdersList) -> Done {
         held: args.held,
         limit: if args.held { HELD_MAX } else { args.limit },
     };
+    check_shop(loaded, &store, args.shop.as_deref()).await?;
     let deadline = Deadline::of(&loaded.config, &store).await?;
     let mut orders = store.orders(&filter).await?;
     if args.held {
@@ -79,6 +81,24 @@ pub(super) async fn show(loaded: &Loaded, args: &OneOrder) -> Done {
     Ok(ExitCode::SUCCESS)
 }
 
+/// A mistyped shop must not look like one without orders.
+async fn check_shop(loaded: &Loaded, store: &Store, asked: Option<&str>) -> Result<(), Failure> {
+    let Some(asked) = asked else { return Ok(()) };
+    let configured = loaded.config.shops.iter().map(|shop| shop.name.clone());
+    let stored = store.shops().await?;
+    let known: BTreeSet<String> = configured
+        .chain(stored.iter().map(ToString::to_string))
+        .collect();
+    if known.contains(asked) {
+        return Ok(());
+    }
+    let known: Vec<String> = known.into_iter().collect();
+    Err(Failure::usage(anyhow::anyhow!(
+        "there is no shop {asked}; known: {}",
+        known.join(", ")
+    )))
+}
+
 /// The one order with this code, and what its deadline is reckoned with.
 pub(super) async fn find(
     loaded: &Loaded,
@@ -116,7 +136,12 @@ pub(super) fn standing(view: &OrderView) -> String {
             .as_ref()
             .is_none_or(|d| matches!(d.decision.verdict.word(), "accept" | "cancel"))
     {
-        return format!("{} {}", action.kind.word(), action.state.as_str());
+        let kind = action.kind.word();
+        let is_late = action.state.as_str() == "refused" && view.order.status == Status::Cancelled;
+        if is_late && kind == "accept" {
+            return "cancelled before the accept".to_owned();
+        }
+        return format!("{kind} {}", action.state.as_str());
     }
     match &view.decision {
         Some(decision) if view.order.awaits_merchant() => {

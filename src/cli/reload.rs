@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::signals::Signals;
-use super::{Failure, shops};
+use super::{Failure, complain, shops};
 use crate::config::{Config, Loaded};
 use crate::domain::policy::Policy;
 use crate::events::log_event;
@@ -26,19 +26,34 @@ pub(super) async fn watch(loaded: &Loaded, shops: Vec<Arc<Ctx>>, signals: &Signa
                     &policy,
                     &waiting_for_restart(&loaded.config, &reloaded.config),
                 );
+                note(&shops, None).await;
                 if let Some(ctx) = shops.first() {
                     // If this fails, the next start records it.
                     let _ = shops::record_rules_in_force(&reloaded.config, &ctx.store).await;
                 }
             }
-            Err(failure) => log_event!(
-                RELOAD_REFUSED,
-                code = "C001",
-                hint = "fix the file named here and send SIGHUP again; nothing has changed",
-                "the previous rules and limits stay in force: {:#}",
-                failure.error
-            ),
+            Err(failure) => {
+                let why = format!("{:#}", failure.error);
+                log_event!(
+                    RELOAD_REFUSED,
+                    code = "C001",
+                    hint = "fix the file named here and send SIGHUP again; nothing has changed",
+                    "the previous rules and limits stay in force: {why}"
+                );
+                note(&shops, Some(&why)).await;
+            }
         }
+    }
+}
+
+/// Notes for `qabyl status` whether the last reload was refused.
+async fn note(shops: &[Arc<Ctx>], problem: Option<&str>) {
+    let Some(ctx) = shops.first() else { return };
+    if let Err(error) = ctx.store.note_reload(problem, ctx.clock.now()).await {
+        complain(&format!(
+            "whether the reload was refused was not stored: {}",
+            error.words()
+        ));
     }
 }
 

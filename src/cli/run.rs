@@ -70,6 +70,8 @@ pub(super) async fn run(loaded: &Loaded, signals: Signals) -> Done {
         shops = shops.len(), database = %config.database.path.display(), epoch = store.epoch(), "started"
     );
     store.configure_sources(&feeds::standing(config)).await?;
+    // What was refused while the last daemon ran is read as it is now.
+    store.note_reload(None, Clock::System.now()).await?;
     let feeds = feeds::feeds(loaded, Arc::clone(&store), Clock::System);
     let feeds = feeds.map_err(|what| Failure::usage(anyhow::anyhow!(what)))?;
     let keeper = build::keeper(config, Arc::clone(&store), Clock::System);

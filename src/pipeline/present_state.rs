@@ -32,6 +32,8 @@ const PAIRS: [[Kind; 2]; 2] = [
 /// After so many messages of a pair within [`FLAPS_WITHIN`] the next one waits until what it reports has settled.
 const FLAPS_MAX: usize = 4;
 const FLAPS_WITHIN: SignedDuration = SignedDuration::from_mins(15);
+/// A state that lasts for this long has settled.
+const SETTLED: SignedDuration = SignedDuration::from_mins(2);
 
 /// How long a channel's messages are looked back at for the last one of a pair.
 const LOOK_BACK: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -77,7 +79,8 @@ pub(super) async fn standing(
     let lately = store
         .delivered_kinds(channel, shop, &pair, since(FLAPS_WITHIN))
         .await?;
-    Ok(if lately.len() >= FLAPS_MAX {
+    let lasts = now.duration_since(notice.at) >= SETTLED;
+    Ok(if lately.len() >= FLAPS_MAX && !lasts {
         Standing::Unsettled
     } else {
         Standing::Current

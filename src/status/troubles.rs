@@ -88,6 +88,12 @@ pub(crate) async fn find(
         let hint = "see that backup.directory is there, writable and has room";
         found.push(Trouble::new("backup", what, hint));
     }
+    if let Some((at, why)) = store.reload_problem().await? {
+        let at = local(at);
+        let what = format!("C001: the reload at {at} was refused: {why}");
+        let hint = "fix the file and reload again: the rules and limits of before are in force";
+        found.push(Trouble::new("configuration", what, hint));
+    }
     for words in removed_shops(store).await? {
         let hint = "see \"shops\" in docs/OPERATIONS.md";
         found.push(Trouble::new("removed shop", words, hint));

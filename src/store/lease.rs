@@ -126,4 +126,29 @@ impl Store {
                 .await?;
         since.map(at).transpose().map(|since| since.zip(why))
     }
+
+    /// Notes why a reload was refused, or that none stands refused.
+    pub async fn note_reload(
+        &self,
+        problem: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        sqlx::query("UPDATE lease SET reload_refused_at = ?, reload_problem = ?")
+            .bind(problem.map(|_| ms(now)))
+            .bind(problem)
+            .execute(tx.conn()?)
+            .await?;
+        tx.commit().await
+    }
+
+    /// When the last reload was refused, and why; `None` where it was not.
+    pub async fn reload_problem(&self) -> Result<Option<(Timestamp, String)>, StoreError> {
+        let mut reader = self.read().await?;
+        let (refused, why): (Option<i64>, Option<String>) =
+            sqlx::query_as("SELECT reload_refused_at, reload_problem FROM lease")
+                .fetch_one(&mut *reader)
+                .await?;
+        refused.map(at).transpose().map(|refused| refused.zip(why))
+    }
 }

@@ -97,6 +97,7 @@ pub const STORED_TIMES: &[(&str, &str, Repair)] = &[
     ("lease", "checked_at", Unknown),
     ("lease", "worked_at", Present),
     ("lease", "backup_failing_since", Present),
+    ("lease", "reload_refused_at", Present),
     ("restores", "at", Present),
     ("restores", "known_until", Unknown),
     ("present_reasons", "at", Present),

@@ -103,6 +103,8 @@ const CASES: &[Case] = &[
     Case("a workbook that is none", |d| d.write("stock.xlsx", "sku,on_hand"), &["stock", "import", "stock.xlsx"], 1, &["stock.xlsx"]),
     // Orders.
     Case("an unknown order", |_| {}, &["explain", "900000009"], 1, &["there is no order 900000009", "D007"]),
+    Case("a list of an unknown shop", |_| {}, &["orders", "list", "--shop", "zz"], 2, &["there is no shop zz", "known: main"]),
+    Case("orders of a month", |_| {}, &["orders", "list", "--since", "1M"], 2, &["a month has no fixed length"]),
     Case("an unknown shop", |_| {}, &["pause", "--shop", "nobody"], 2, &["there is no shop nobody", "configured: main"]),
     Case("a reason Kaspi does not know", |_| {}, &["cancel", "900000009", "--reason", "TIRED"], 2, &["TIRED"]),
     Case("a comment that is too long", |_| {}, &["cancel", "9", "--reason", "BUYER_NOT_REACHABLE", "--comment", LONG], 2, &["the comment is longer"]),

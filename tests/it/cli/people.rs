@@ -15,7 +15,11 @@ async fn a_held_order_is_accepted_by_a_person() {
     desk.qabyl(&["accept", CODE, "--as", "Aigerim"]).await.ok();
     desk.qabyl(&["once"]).await.ok();
     assert_eq!(desk.status(CODE), "ACCEPTED_BY_MERCHANT");
-    let audit = desk.qabyl(&["audit", "--order", CODE]).await.ok().out;
+    let audit = desk
+        .qabyl(&["audit", "--order", CODE, "--format", "json"])
+        .await
+        .ok()
+        .out;
     assert!(audit.contains("person:Aigerim (uid "), "{audit}");
     for too_late in ["accept", "hold"] {
         desk.qabyl(&[too_late, CODE])

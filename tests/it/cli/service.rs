@@ -151,6 +151,8 @@ async fn ready_fed_reloaded_and_stopped() {
         assert!(log.contains(&said), "{said}\n{log}");
         assert!(log.contains("the previous rules and limits stay in force"));
     }
+    let status = desk.qabyl(&["status", "--check"]).await;
+    status.fails(4, &["C001", "the reload at", "rules.toml:"]);
     // The rules of the start are the ones that decide.
     desk.place("900000002", "A", 1);
     log_says_often(&desk, "\"rule\":\"hold all\"", 2).await;
