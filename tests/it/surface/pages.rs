@@ -277,7 +277,12 @@ async fn the_pages_name_the_troubles_that_the_commands_name() {
     desk.qabyl(&["pause", "--why", "stocktaking"]).await.ok();
     desk.stock("sku,on_hand\nA,0\nB,0\n").await;
     let html = served.body("/", "").await;
-    for words in ["Troubles", "stocktaking", "qabyl resume", "fell to zero"] {
+    for words in [
+        "Troubles",
+        "stocktaking",
+        "qabyl resume",
+        "every level is zero",
+    ] {
         assert!(html.contains(words), "{words}: {html}");
     }
     let page: Value = serde_json::from_str(&served.body("/status", "").await).unwrap();
