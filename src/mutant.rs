@@ -56,6 +56,18 @@ pub const MUTANTS: &[(&str, &str)] = &[
         "a cancel asked for a waiting order is sent once it is accepted",
     ),
     (
+        "r3_unknown_order_is_a_refusal",
+        "a POST about an order that Kaspi does not know counts as refused",
+    ),
+    (
+        "i8_found_again_waits",
+        "an order that Kaspi shows again waits as long as it was put off",
+    ),
+    (
+        "r7_acts_change_the_list",
+        "a list of new orders is read again while accepts shorten it",
+    ),
+    (
         "r3_lost_reply_is_not_sent",
         "a POST without an answer counts as never sent",
     ),

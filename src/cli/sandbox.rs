@@ -51,7 +51,8 @@ fn help() -> String {
     format!(
         "Commands, for --do and, one in each line, for a running sandbox:\n\n{COMMANDS}\n\
          curl --data-binary 'limit 5:silent' http://127.0.0.1:8088/control\n\
-         curl http://127.0.0.1:8088/ledger    what was asked and what came of it"
+         curl http://127.0.0.1:8088/ledger      sums, and what came of the orders\n\
+         curl http://127.0.0.1:8088/requests    every request with its answer"
     )
 }
 

@@ -83,7 +83,8 @@ impl Hidden {
                     }
                     Answer::Refused => {
                         pace.refused(ticks);
-                        paused = paused.max(now + self.pause);
+                        // Whole seconds, and dates: pauses are of many lengths.
+                        paused = paused.max(now + self.pause * (0.5 + 0.5 * random.f64()));
                     }
                     Answer::Silent => pace.timed_out(ticks),
                     Answer::Error => {}

@@ -32,6 +32,9 @@ const FALL_SPACING: Duration = Duration::from_secs(1);
 const AGREEING: usize = 3;
 /// Limits that differ by no more than this factor agree.
 const AGREEMENT: f64 = 1.25;
+/// Refusals in a row with no more good answers before each of them are a limit's, however its small numbers differ:
+/// refusals at random are rarer.
+const FEW_BETWEEN: usize = 8;
 /// A limit this close to the pace, or to the known one, is the same.
 const SAME: f64 = 0.85;
 /// A refusal that proves nothing brings the next search closer: where Kaspi refuses at random, the pace must not stay
@@ -235,8 +238,8 @@ impl Below {
 struct Proven {
     /// Good answers since the last refusal.
     good: VecDeque<Duration>,
-    /// The limits that the last refusals proved.
-    limits: VecDeque<f64>,
+    /// The limits that the last refusals proved, and by how many good answers.
+    limits: VecDeque<(f64, usize)>,
 }
 
 impl Proven {
@@ -264,19 +267,23 @@ impl Proven {
             let span = now.saturating_sub(*at).as_secs_f64();
             highest = highest.max(f64::from(n) / (span + 1.0));
         }
+        let good = self.good.len();
         self.good.clear();
         if self.limits.len() >= AGREEING {
             self.limits.pop_front();
         }
-        self.limits.push_back(highest);
+        self.limits.push_back((highest, good));
         highest
     }
 
     /// The limit that the last refusals agree on, where it is far below this pace.
     fn agreed_limit(&self, rate: f64) -> Option<f64> {
-        let highest = self.limits.iter().copied().fold(0.0, f64::max);
-        let lowest = self.limits.iter().copied().fold(f64::INFINITY, f64::min);
-        let agree = self.limits.len() >= AGREEING && highest < AGREEMENT * lowest;
+        let limits = self.limits.iter().map(|(limit, _)| *limit);
+        let highest = limits.clone().fold(0.0, f64::max);
+        let lowest = limits.fold(f64::INFINITY, f64::min);
+        let is_close = highest < AGREEMENT * lowest;
+        let are_few = self.limits.iter().all(|(_, good)| *good <= FEW_BETWEEN);
+        let agree = self.limits.len() >= AGREEING && (is_close || are_few);
         (agree && highest < SAME * rate).then_some(highest)
     }
 }

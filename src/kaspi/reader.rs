@@ -19,6 +19,8 @@ use crate::net::Backoff;
 const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(8));
 /// Longest pause that is waited for within a call.
 const WAIT_FOR_MAX: SignedDuration = SignedDuration::from_secs(5);
+/// Most pauses that are waited for within a call.
+const PAUSES_MAX: u32 = 2;
 /// Most master products whose SKU is cached.
 const PRODUCTS_KEPT: usize = 10_000;
 
@@ -143,13 +145,14 @@ impl Reader {
             let mut with = pairs.clone();
             with.push(("include[orders]".to_owned(), "entries".to_owned()));
             let request = self.shared.request(Method::Get, path(), with, None);
-            let is_refused = match self.try_until_stopped(&request, &page).await {
+            let is_refused = match self.repeat_after_pauses(&request, &page).await {
                 Ok(page) => {
                     self.includes.succeeded();
                     return Ok(page);
                 }
-                Err(error @ ApiError::Token) => return Err(error),
-                Err(ApiError::Snooze { .. } | ApiError::Breaker { .. }) => {
+                // To ask without the entries would cost a request for each order, while Kaspi asks for fewer.
+                Err(error @ (ApiError::Token | ApiError::Snooze { .. })) => return Err(error),
+                Err(ApiError::Breaker { .. }) => {
                     return self.get(path(), pairs, page).await;
                 }
                 Err(error) => matches!(error, ApiError::Parameters { .. }),
@@ -280,20 +283,45 @@ impl Reader {
                 {
                     BACKOFF.jittered(tried, self.shared.jitter())
                 }
-                ApiError::Snooze { until } | ApiError::Breaker { until } if tried < 2 => {
-                    let left = until.duration_since(self.shared.clock.now());
-                    if left > WAIT_FOR_MAX {
-                        return Err(error);
-                    }
-                    Duration::try_from(left).unwrap_or_default()
+                ApiError::Snooze { until } | ApiError::Breaker { until } => {
+                    self.pause(*until, tried).ok_or(error)?
                 }
                 _ => return Err(error),
             };
             tried += 1;
-            let ended = &self.shared.reads_ended;
-            let pause = ended.run_until_cancelled(self.shared.clock.sleep(wait));
-            pause.await.ok_or_else(process_stopping)?;
+            self.wait(wait).await?;
         }
+    }
+
+    /// Sends a prepared read, repeated only after a pause that Kaspi asked for.
+    async fn repeat_after_pauses<T>(
+        &self,
+        request: &super::WireRequest,
+        parse: impl Fn(&[u8]) -> Result<T, String>,
+    ) -> Result<T, ApiError> {
+        let mut tried = 0;
+        loop {
+            let wait = match self.try_until_stopped(request, &parse).await {
+                Err(error @ ApiError::Snooze { until }) => self.pause(until, tried).ok_or(error)?,
+                answer => return answer,
+            };
+            tried += 1;
+            self.wait(wait).await?;
+        }
+    }
+
+    /// How long to wait for a pause to end, where that is worth it.
+    fn pause(&self, until: Timestamp, tried: u32) -> Option<Duration> {
+        let left = until.duration_since(self.shared.clock.now());
+        let is_short = tried < PAUSES_MAX && left <= WAIT_FOR_MAX;
+        is_short.then(|| Duration::try_from(left).unwrap_or_default())
+    }
+
+    /// Waits, unless this process stops.
+    async fn wait(&self, time: Duration) -> Result<(), ApiError> {
+        let ended = &self.shared.reads_ended;
+        let pause = ended.run_until_cancelled(self.shared.clock.sleep(time));
+        pause.await.ok_or_else(process_stopping)
     }
 
     /// Sends a read once; an error as soon as this process stops.

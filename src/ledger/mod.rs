@@ -15,6 +15,7 @@ pub(crate) mod evidence;
 pub(crate) mod facts;
 mod finished_orders;
 pub(crate) mod forgotten_shops;
+pub(crate) mod found_again;
 pub(crate) mod hand_over;
 pub(crate) mod holds;
 pub(crate) mod identity;

@@ -101,6 +101,8 @@ pub struct Ctx {
     pub write_access: WriteAccess,
     /// Limits.
     pub settings: Settings,
+    /// Held for reading by every POST, and for writing by a list that must not change while it is read.
+    pub(super) sending: tokio::sync::RwLock<()>,
     /// What is counted while the process runs.
     pub meter: meter::Meter,
     policy: RwLock<Arc<Policy>>,
@@ -138,6 +140,7 @@ impl Ctx {
             clock,
             reader,
             settings: parts.settings,
+            sending: tokio::sync::RwLock::default(),
             meter: meter::Meter::default(),
             policy: RwLock::new(parts.policy),
             random: Mutex::new(fastrand::Rng::with_seed(parts.seed)),
@@ -204,7 +207,7 @@ impl Ctx {
     /// Reports, once while it lasts, that Kaspi knows none of several orders that it showed before.
     pub(super) async fn note_not_found_orders(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
-        self.store.forget_found_orders(&self.shop).await?;
+        self.store.resume_found_orders(&self.shop, now).await?;
         let missing = self.store.not_found_orders(&self.shop).await?;
         let Some(missing) = missing.filter(|missing| missing.count >= REPORTED_FROM) else {
             return Ok(());

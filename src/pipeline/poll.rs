@@ -45,6 +45,7 @@ pub async fn run_once(ctx: &Ctx) -> Result<Report, StageError> {
     let lines = lines::read(ctx, RequestClass::NewOrders, wanted).await?;
     report.lines_read = lines.read;
     report.lines_failed = lines.failed;
+    ctx.note_not_found_orders().await?;
     ctx.remember_pace().await?;
     Ok(report)
 }

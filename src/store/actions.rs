@@ -245,3 +245,16 @@ pub(crate) async fn live(tx: &mut WriteTx<'_>) -> Result<Vec<Live>, StoreError> 
     };
     rows.into_iter().map(live).collect()
 }
+
+/// The live actions of an order that are due later.
+pub(crate) async fn put_off(
+    tx: &mut WriteTx<'_>,
+    (shop, order): (&ShopName, &str),
+    now: Timestamp,
+) -> Result<Vec<i64>, StoreError> {
+    let later = sqlx::query_scalar(
+        "SELECT id FROM actions WHERE shop = ? AND order_id = ? AND state IN ('pending', 'sent', 'unknown') AND due_at > ?",
+    );
+    let later = later.bind(shop.as_str()).bind(order).bind(ms(now));
+    Ok(later.fetch_all(tx.conn()?).await?)
+}

@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 use serde_json::json;
-use sqlx::FromRow;
+use sqlx::{FromRow, SqliteConnection};
 
-use super::{Store, StoreError, at, ms};
+use super::{Store, StoreError, WriteTx, at, ms};
 use crate::domain::ids::{OrderId, ShopName};
 use crate::domain::not_found::NotFound;
 use crate::domain::notice::{Kind, Notice};
@@ -140,29 +140,30 @@ impl Store {
         };
         since.map(found).transpose()
     }
+}
 
-    /// Deletes the rows of orders that were seen since.
-    pub async fn forget_found_orders(&self, shop: &ShopName) -> Result<(), StoreError> {
-        let mut reader = self.read().await?;
-        let seen: Vec<String> = sqlx::query_scalar(
-            "SELECT n.order_id FROM orders_not_found n
-             JOIN orders o ON o.shop = n.shop AND o.id = n.order_id WHERE n.shop = ? AND n.last_at < o.seen_at",
-        )
+/// Orders that were not found, and were seen since.
+pub(crate) async fn seen_since(
+    connection: &mut SqliteConnection,
+    shop: &ShopName,
+) -> Result<Vec<String>, StoreError> {
+    let seen = sqlx::query_scalar(
+        "SELECT n.order_id FROM orders_not_found n
+         JOIN orders o ON o.shop = n.shop AND o.id = n.order_id WHERE n.shop = ? AND n.last_at < o.seen_at",
+    );
+    Ok(seen.bind(shop.as_str()).fetch_all(connection).await?)
+}
+
+/// Deletes the row of an order.
+pub(crate) async fn forget(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    order: &str,
+) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM orders_not_found WHERE shop = ? AND order_id = ?")
         .bind(shop.as_str())
-        .fetch_all(&mut *reader)
+        .bind(order)
+        .execute(tx.conn()?)
         .await?;
-        drop(reader);
-        if seen.is_empty() {
-            return Ok(());
-        }
-        let mut tx = self.write().await?;
-        for order in seen {
-            sqlx::query("DELETE FROM orders_not_found WHERE shop = ? AND order_id = ?")
-                .bind(shop.as_str())
-                .bind(order)
-                .execute(tx.conn()?)
-                .await?;
-        }
-        tx.commit().await
-    }
+    Ok(())
 }

@@ -146,3 +146,60 @@ async fn answers_of_429_write_no_more_attempts_than_requests() {
     assert_eq!(posts, 60 + 9);
     world.finish().await;
 }
+
+/// Kaspi forgot orders while they were acted on, and shows them again half an hour later: what it answered meanwhile
+/// is no refusal, and they do not wait for as long as they were last put off.
+#[tokio::test]
+async fn orders_that_come_back_are_accepted_at_once() {
+    let world = swept().await;
+    let forgotten: Vec<String> = (0..40).map(|n| format!("98300{n:04}")).collect();
+    for code in &forgotten {
+        world.place_plain(&[(code, "A", 1)]);
+    }
+    world.poll_and_decide().await;
+    for code in &forgotten {
+        assert!(world.kaspi().lose(code));
+    }
+    let begun = world.clock().ticks();
+    while world.clock().ticks() < begun + 20 * MINUTE {
+        world.act().await;
+        world.time.advance(Duration::from_secs(20));
+    }
+    let now = world.now();
+    for code in &forgotten {
+        assert!(world.kaspi().find(code, now));
+    }
+    without_a_sweep(&world).await;
+    for code in &forgotten {
+        let posts = world.posts(code);
+        assert_eq!(
+            posts,
+            ["accept", "accept"],
+            "{code}: {}",
+            world.why(code).await
+        );
+    }
+    world.quiet().await;
+    world.finish().await;
+}
+
+/// Accepts shorten the list of new orders while its pages are read. In the end it is read whole all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_list_is_read_whole_while_its_orders_are_accepted() {
+    let mut world = world(Settings {
+        latency: Duration::from_millis(5),
+        ..Settings::default()
+    })
+    .begin()
+    .await;
+    world.stock(&[("A", 10_000)]).await;
+    world.once().await;
+    world.time.advance(MINUTE);
+    for n in 0..450 {
+        world.place_plain(&[(&format!("98400{n:04}"), "A", 1)]);
+    }
+    world.poll_and_decide().await;
+    let (polled, _) = tokio::join!(poll::run_once(&world.shop.ctx), world.act());
+    let polled = polled.unwrap();
+    assert_eq!(polled.problem, None);
+}

@@ -1,17 +1,33 @@
-//! `GET /ledger`: a summary for scripts, beside the API and not counted as a request.
+//! `GET /ledger` and `GET /requests`: for scripts, beside the API and not counted as requests.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
 use super::{
+    ledger::RequestRow,
     route::{EndpointKind, WriteKind},
     terms::Status,
     world::World,
 };
 
-/// Its path.
+/// The path of the summary.
 pub(super) const PATH: &str = "/ledger";
+
+/// The path of the list of requests.
+pub(super) const REQUESTS: &str = "/requests";
+
+/// Every request with its answer, the oldest first.
+pub(super) fn requests(world: &World) -> Value {
+    let rows = world.ledger().requests().iter();
+    let row = |row: &RequestRow| {
+        json!({
+            "at": row.at.as_millisecond(), "kind": format!("{:?}", row.kind), "state": row.state, "code": row.code,
+            "answered": row.answered,
+        })
+    };
+    rows.map(row).collect()
+}
 
 /// Requests and their effects, by order code.
 pub(super) fn report(world: &World) -> Value {

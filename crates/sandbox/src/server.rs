@@ -116,6 +116,9 @@ impl Shared {
             world.advance(now);
             return Reply::json(200, &ledger_report::report(&world));
         }
+        if request.method == Method::Get && request.path == ledger_report::REQUESTS {
+            return Reply::json(200, &ledger_report::requests(&world));
+        }
         if request.path == CONTROL {
             return control(&mut world, request, now);
         }

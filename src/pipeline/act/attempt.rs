@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use jiff::SignedDuration;
 
 use super::plan::is_fresh;
-use super::{Admission, Admitted, Completed, InFlight, Pass};
+use super::{Admission, Admitted, Completed, InFlight, Pass, Sending};
 use crate::crash_point::crash_point;
 use crate::domain::action::{Kind, Outcome};
 use crate::domain::denial::Denial;
@@ -21,19 +21,36 @@ impl<'a> Pass<'a> {
     /// sent now is no attempt.
     pub(super) fn ask_for_turns(&mut self, in_flight: &mut InFlight<'a>, slots: usize) {
         let room = slots.saturating_sub(in_flight.len()).min(self.ready.len());
-        let writer = self.writer;
+        let (ctx, writer) = (self.ctx, self.writer);
         for (due, sighted) in self.ready.drain(..room) {
             in_flight.push(Box::pin(async move {
+                // Before the turn: what waits for a list to be read must not keep that list from being asked for.
+                let sending = ctx.sending.read().await;
                 let turn = writer.turn().await;
-                Completed::Admitted(Box::new(Admission { due, sighted, turn }))
+                Completed::Admitted(Box::new(Admission {
+                    due,
+                    sighted,
+                    turn,
+                    sending,
+                }))
             }));
         }
     }
 
     pub(super) fn note_admission(&mut self, admission: Admission<'a>) {
-        let Admission { due, sighted, turn } = admission;
+        let Admission {
+            due,
+            sighted,
+            turn,
+            sending,
+        } = admission;
         match turn {
-            Ok(turn) => self.admitted.push(Admitted { due, sighted, turn }),
+            Ok(turn) => self.admitted.push(Admitted {
+                due,
+                sighted,
+                turn,
+                sending,
+            }),
             Err(blocked) => self.block(blocked.until(), blocked.why()),
         }
     }
@@ -49,7 +66,13 @@ impl<'a> Pass<'a> {
         let mut wanted = Vec::with_capacity(self.admitted.len());
         let mut turns = HashMap::with_capacity(self.admitted.len());
         let mut oldest_reading_age = SignedDuration::ZERO;
-        for Admitted { due, sighted, turn } in self.admitted.drain(..) {
+        for Admitted {
+            due,
+            sighted,
+            turn,
+            sending,
+        } in self.admitted.drain(..)
+        {
             if !is_fresh(Some(sighted), limit, now) {
                 self.report.wants_poll = true;
                 continue;
@@ -60,7 +83,7 @@ impl<'a> Pass<'a> {
             }
             let left = limit - age;
             let send_by = ticks + Duration::try_from(left).unwrap_or_default();
-            turns.insert(due.action, (turn, send_by));
+            turns.insert(due.action, (turn, sending, send_by));
             wanted.push(due);
         }
         let policy = self.ctx.policy();
@@ -78,11 +101,11 @@ impl<'a> Pass<'a> {
         self.report.wants_sweep |= launch.wants_sweep;
         self.report.wants_sweep_of.extend(launch.wants_sweep_of);
         for begun in launch.begun {
-            let Some((turn, send_by)) = turns.remove(&begun.due.action) else {
+            let Some((turn, sending, send_by)) = turns.remove(&begun.due.action) else {
                 continue;
             };
             self.report.sent += 1;
-            in_flight.push(self.post(begun, turn, send_by));
+            in_flight.push(self.post(begun, (turn, sending), send_by));
         }
         Ok(())
     }
@@ -90,7 +113,7 @@ impl<'a> Pass<'a> {
     fn post(
         &self,
         begun: StartedAttempt,
-        turn: Turn<'a>,
+        (turn, sending): (Turn<'a>, Sending<'a>),
         send_by: Duration,
     ) -> BoxFuture<'a, Completed<'a>> {
         let (ctx, writer) = (self.ctx, self.writer);
@@ -114,6 +137,7 @@ impl<'a> Pass<'a> {
                         .await
                 }
             };
+            drop(sending);
             crash_point("outcome.known");
             let jitter = ctx.jitter();
             let took = ctx.clock.ticks().saturating_sub(sent_at);

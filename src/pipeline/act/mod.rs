@@ -68,6 +68,7 @@ struct Admission<'a> {
     /// When the reading was requested that the POST rests on.
     sighted: Timestamp,
     turn: Result<Turn<'a>, Blocked>,
+    sending: Sending<'a>,
 }
 
 /// An action whose POST may leave.
@@ -75,6 +76,7 @@ struct Admitted<'a> {
     due: Due,
     sighted: Timestamp,
     turn: Turn<'a>,
+    sending: Sending<'a>,
 }
 
 /// The reading of an order for its action.
@@ -83,6 +85,9 @@ struct OrderRead {
     asked_at: Timestamp,
     answer: Result<Option<Order>, ApiError>,
 }
+
+/// Held until the POST has ended: no list of new orders is read again meanwhile.
+type Sending<'a> = tokio::sync::RwLockReadGuard<'a, ()>;
 
 /// Requests in flight.
 type InFlight<'a> = FuturesUnordered<BoxFuture<'a, Completed<'a>>>;

@@ -51,7 +51,7 @@ pub(super) async fn note(
     };
     let same = match (was.map(|(_, trouble)| trouble), now.as_ref()) {
         // The same mistake is reported once, and each other one.
-        (Some(was), Some((now, _))) if is_of_content(now) => was == now,
+        (Some(was), Some((now, _))) if is_of_file(source, now) => was == now,
         (was, now) => was.map(|t| &t.code) == now.map(|(t, _)| &t.code),
     };
     if !same {
@@ -87,8 +87,10 @@ fn still_doubtful(was: Option<&(Timestamp, Trouble)>) -> Option<TroubleWithHint>
     Some(doubtful(trouble.problem.clone()))
 }
 
-fn is_of_content(trouble: &Trouble) -> bool {
-    trouble.code == "S001"
+/// Whether it is a mistake of a file, which stays the same until somebody changes the file.
+fn is_of_file(source: &Source, trouble: &Trouble) -> bool {
+    let is_file = matches!(source.place, Place::File(_));
+    trouble.code == "S001" || (is_file && trouble.code == "S002")
 }
 
 fn is_of_reading(trouble: &Trouble) -> bool {

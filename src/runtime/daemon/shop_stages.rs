@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::Spawner;
 use super::stage_loop::{Run, SNOOZE_MIN, StageLoop};
-use super::wakes::{Completed, Rerun, ShopWakes, Wakes};
+use super::wakes::{Completed, Rerun, ShopWakes, Urgency, Wakes};
 use crate::events::log_event;
 use crate::pipeline::stages::{self, Stage};
 use crate::pipeline::{Ctx, StageError, act, alert, decide, poll, sweep};
@@ -100,13 +100,16 @@ fn after_decide(report: &decide::Report) -> Completed {
     if report.accepts + report.cancels > 0 {
         completed.wakes.push(Stage::Act);
     }
-    completed.force_sweep = report.wants_sweep;
+    completed.force_sweep = report.wants_sweep.then_some(Urgency::AtOnce);
     completed.force_sweep_of.clone_from(&report.wants_sweep_of);
     completed
 }
 
 async fn sweep_once(ctx: &Ctx, wakes: &Wakes) -> Result<Completed, StageError> {
     let force = wakes.take_forced_sweep();
+    let begun = ctx.clock.ticks();
+    let since_last = wakes.swept_at().map(|at| begun.saturating_sub(at));
+    let is_early = since_last.is_some_and(|since| since < SWEEP_SPACING);
     let report = match sweep::run_once(ctx, force).await {
         Ok(report) => report,
         Err(error) => {
@@ -116,10 +119,11 @@ async fn sweep_once(ctx: &Ctx, wakes: &Wakes) -> Result<Completed, StageError> {
             return Err(error);
         }
     };
-    Ok(after_sweep(&report))
+    wakes.note_swept(report.swept.then(|| ctx.clock.ticks()));
+    Ok(after_sweep(&report, is_early))
 }
 
-fn after_sweep(report: &sweep::Report) -> Completed {
+fn after_sweep(report: &sweep::Report, is_early: bool) -> Completed {
     let did = json!({
         "listed": report.listed, "singles": report.singles, "new": report.observed.new,
         "changed": report.observed.changed, "problem": report.problem,
@@ -133,7 +137,12 @@ fn after_sweep(report: &sweep::Report) -> Completed {
         if report.observed.new > 0 {
             completed.wakes.push(Stage::Poll);
         }
-        completed.rerun = Rerun::After(SWEEP_SPACING);
+        // Once, a decision need not wait for the spacing: what it waits for was seen after this sweep began.
+        completed.rerun = if is_early {
+            Rerun::After(SWEEP_SPACING)
+        } else {
+            Rerun::Within(SWEEP_SPACING)
+        };
     }
     completed
 }
@@ -148,7 +157,7 @@ fn after_act(ctx: &Ctx, report: &act::Report) -> Completed {
         completed.wakes.push(Stage::Poll);
     }
     if report.sent > 0 || report.orders_read > 0 || report.wants_sweep {
-        completed.force_sweep = true;
+        completed.force_sweep = Some(Urgency::Soon);
         completed.wakes.push(Stage::Decide);
     }
     completed.force_sweep_of.clone_from(&report.wants_sweep_of);

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -17,6 +18,8 @@ pub(super) struct Wakes {
     stages: [Notify; stages::ALL.len()],
     /// Whether the next sweep is to run before its period has passed.
     force_sweep: AtomicBool,
+    /// When the last run of the sweep stage ended that swept (ticks), where it was the last run of all.
+    swept_at: Mutex<Option<Duration>>,
 }
 
 /// Those of every shop.
@@ -33,10 +36,22 @@ impl Wakes {
         self.stages[stage as usize].notified().await;
     }
 
-    /// Makes a sweep run soon, due or not.
-    pub(super) fn force_sweep(&self) {
+    /// Makes a sweep run, due or not: at once where a decision waits for it, otherwise soon.
+    fn force_sweep(&self, urgency: Urgency) {
         self.force_sweep.store(true, Ordering::Relaxed);
-        self.wake(Stage::Sweep);
+        if urgency == Urgency::AtOnce || self.swept_at().is_none() {
+            self.wake(Stage::Sweep);
+        }
+    }
+
+    /// When the last sweep ended, unless the sweep stage has run since without one.
+    pub(super) fn swept_at(&self) -> Option<Duration> {
+        *self.swept_at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes when a sweep ended, or that there was none to make.
+    pub(super) fn note_swept(&self, at: Option<Duration>) {
+        *self.swept_at.lock().unwrap_or_else(PoisonError::into_inner) = at;
     }
 
     /// Whether a sweep was forced since the last call.
@@ -55,15 +70,15 @@ impl Wakes {
             debug_assert!(stage.declared().wakes.contains(next), "{stage:?} {next:?}");
             self.wake(*next);
         }
-        if completed.force_sweep {
-            self.force_sweep();
+        if let Some(urgency) = completed.force_sweep {
+            self.force_sweep(urgency);
         }
         for other in completed
             .force_sweep_of
             .iter()
             .filter_map(|shop| all.get(shop))
         {
-            other.force_sweep();
+            other.force_sweep(Urgency::Soon);
         }
     }
 }
@@ -77,14 +92,23 @@ pub(super) enum Rerun {
     After(Duration),
 }
 
+/// How soon a sweep is to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Urgency {
+    /// A decision waits for it.
+    AtOnce,
+    /// It reads what became of requests.
+    Soon,
+}
+
 /// A run that succeeded.
 pub(super) struct Completed {
     /// When to run again.
     pub(super) rerun: Rerun,
     /// Stages to run soon.
     pub(super) wakes: Vec<Stage>,
-    /// Whether to sweep soon, due or not.
-    pub(super) force_sweep: bool,
+    /// Whether to sweep, due or not.
+    pub(super) force_sweep: Option<Urgency>,
     /// Other shops that are to sweep soon, due or not.
     pub(super) force_sweep_of: BTreeSet<ShopName>,
     /// What it did, for the status page; null where it had nothing to do.
@@ -99,7 +123,7 @@ impl Completed {
         Self {
             rerun: Rerun::Within(stage.declared().period),
             wakes: Vec::new(),
-            force_sweep: false,
+            force_sweep: None,
             force_sweep_of: BTreeSet::new(),
             report,
             trouble: None,
