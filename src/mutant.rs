@@ -57,7 +57,7 @@ pub const MUTANTS: &[(&str, &str)] = &[
     ),
     (
         "r3_unknown_order_is_a_refusal",
-        "a POST about an order that Kaspi does not know counts as refused",
+        "an order that Kaspi did not know, and shows again, stays refused",
     ),
     (
         "i8_found_again_waits",

@@ -440,8 +440,8 @@ pub enum Outcome {
     Applied,
     /// A definite no, such as 400: to be confirmed by a reading (R3).
     Rejected(String),
-    /// 429 with its pause, or 404 for an order that Kaspi does not know: it left, so its action is sticky (R2), yet it
-    /// was not handled and does not count towards the attempts.
+    /// 429 with its pause: it left, so its action is sticky (R2), yet it was not handled and does
+    /// not count towards the attempts.
     Snoozed {
         /// When to look again, at the earliest.
         until: Timestamp,
@@ -464,6 +464,11 @@ pub enum Outcome {
     },
     /// Anything else: it may have taken effect.
     Unknown(String),
+}
+
+/// Whether a refusal says no more than that Kaspi does not know the order, as a reader that lags behind does.
+pub fn is_of_unknown_order(refusal: &str) -> bool {
+    refusal.starts_with("HTTP 404")
 }
 
 impl Outcome {

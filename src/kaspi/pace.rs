@@ -34,7 +34,7 @@ const AGREEING: usize = 3;
 const AGREEMENT: f64 = 1.25;
 /// Refusals in a row with no more good answers before each of them are a limit's, however its small numbers differ:
 /// refusals at random are rarer.
-const FEW_BETWEEN: usize = 8;
+const FEW_BETWEEN: usize = 4;
 /// A limit this close to the pace, or to the known one, is the same.
 const SAME: f64 = 0.85;
 /// A refusal that proves nothing brings the next search closer: where Kaspi refuses at random, the pace must not stay

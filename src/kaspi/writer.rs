@@ -19,9 +19,6 @@ use crate::mutant::mutant;
 /// Pause before an attempt that was not sent is repeated.
 const NOT_SENT_PAUSE: SignedDuration = SignedDuration::from_secs(3);
 
-/// Pause before an order that Kaspi did not know is read again, and sent again if it is there.
-const UNKNOWN_ORDER_PAUSE: SignedDuration = SignedDuration::from_secs(60);
-
 /// Accepts and cancels one shop's orders.
 pub struct Writer {
     shared: Arc<Shared>,
@@ -165,14 +162,6 @@ impl Writer {
                     .unwrap_or_else(|| self.shared.clock.now());
                 Outcome::Snoozed {
                     until,
-                    why: describe(""),
-                }
-            }
-            // Kaspi does not know the order, or does not yet: that answers nothing, and changes nothing.
-            404 if !mutant("r3_unknown_order_is_a_refusal") => {
-                let now = self.shared.clock.now();
-                Outcome::Snoozed {
-                    until: now.saturating_add(UNKNOWN_ORDER_PAUSE).unwrap_or(now),
                     why: describe(""),
                 }
             }

@@ -192,9 +192,10 @@ impl Ctx {
 
     /// Records that Kaspi does not know an order that it showed before. Returns when it is asked about again.
     pub(super) async fn not_found(&self, order: &OrderId) -> Result<Timestamp, StoreError> {
-        let (jitter, now) = (self.jitter(), self.clock.now());
-        let store = &self.store;
-        store.note_not_found(&self.shop, order, jitter, now).await
+        let (store, now) = (&self.store, self.clock.now());
+        store
+            .note_not_found(&self.shop, order, self.jitter(), now)
+            .await
     }
 
     /// Counts a list for orders that readings show in an earlier status, and settles those that lists agree on.
@@ -206,13 +207,12 @@ impl Ctx {
 
     /// Reports, once while it lasts, that Kaspi knows none of several orders that it showed before.
     pub(super) async fn note_not_found_orders(&self) -> Result<(), StoreError> {
-        let now = self.clock.now();
-        self.store.resume_found_orders(&self.shop, now).await?;
-        let missing = self.store.not_found_orders(&self.shop).await?;
+        let (store, now) = (&self.store, self.clock.now());
+        store.resume_found_orders(&self.shop, now).await?;
+        let missing = store.not_found_orders(&self.shop).await?;
         let Some(missing) = missing.filter(|missing| missing.count >= REPORTED_FROM) else {
             return Ok(());
         };
-        let store = &self.store;
         if store.report_not_found(&self.shop, missing, now).await? {
             log_event!(
                 ORDERS_NOT_FOUND, shop = %self.shop, code = "K405", orders = missing.count,
@@ -227,10 +227,8 @@ impl Ctx {
     pub(super) async fn remember_pace(&self) -> Result<(), StoreError> {
         let pace = self.reader.view().pace;
         {
-            let mut stored = self
-                .stored_pace
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
+            let stored = &self.stored_pace;
+            let mut stored = stored.lock().unwrap_or_else(PoisonError::into_inner);
             if stored.is_some_and(|stored| (stored / pace).max(pace / stored) < PACE_DIFFERS) {
                 return Ok(());
             }

@@ -124,7 +124,7 @@ async fn read_window(
 ) -> Result<(), StageError> {
     let mut before: Option<BTreeSet<OrderId>> = None;
     for number in 0..ROUNDS_MAX {
-        // Our own accepts take orders out of the list: from the second round on, none is sent meanwhile.
+        // Our own accepts take orders out of the list: from the second round on, none is sent in the meantime.
         let is_quiet =
             number > 0 && wanted.state == State::New && !mutant("r7_acts_change_the_list");
         let _quiet = if is_quiet {

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{StoreError, WriteTx, ms};
+use super::{Store, StoreError, WriteTx, ms};
 use crate::domain::action::{Outcome, OutcomeKind};
 use crate::domain::ids::ShopName;
 
@@ -62,6 +62,18 @@ pub(crate) async fn end_lost(
     .execute(tx.conn()?)
     .await?;
     Ok(())
+}
+
+impl Store {
+    /// What was said to the last POST of an action.
+    pub async fn last_reply(&self, action: i64) -> Result<Option<String>, StoreError> {
+        let mut reader = self.read().await?;
+        let said = sqlx::query_scalar(
+            "SELECT detail FROM attempts WHERE action_id = ? ORDER BY n DESC LIMIT 1",
+        );
+        let said = said.bind(action).fetch_optional(&mut *reader).await?;
+        Ok(said.flatten())
+    }
 }
 
 /// Deletes the attempts of these orders (JSON).

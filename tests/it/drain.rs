@@ -147,7 +147,7 @@ async fn answers_of_429_write_no_more_attempts_than_requests() {
     world.finish().await;
 }
 
-/// Kaspi forgot orders while they were acted on, and shows them again half an hour later: what it answered meanwhile
+/// Kaspi forgot orders while they were acted on, and shows them again half an hour later: what it answered in the meantime
 /// is no refusal, and they do not wait for as long as they were last put off.
 #[tokio::test]
 async fn orders_that_come_back_are_accepted_at_once() {

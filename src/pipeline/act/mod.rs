@@ -86,7 +86,7 @@ struct OrderRead {
     answer: Result<Option<Order>, ApiError>,
 }
 
-/// Held until the POST has ended: no list of new orders is read again meanwhile.
+/// Held until the POST has ended: no list of new orders is read again in the meantime.
 type Sending<'a> = tokio::sync::RwLockReadGuard<'a, ()>;
 
 /// Requests in flight.

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Completed, OrderRead, Pass};
 use crate::crash_point::crash_point;
-use crate::domain::action::{Kind, OutcomeKind};
+use crate::domain::action::{Kind, OutcomeKind, is_of_unknown_order};
 use crate::domain::hold::HoldCause;
 use crate::domain::order::Status;
 use crate::events::log_event;
@@ -130,7 +130,7 @@ impl<'a> Pass<'a> {
 
     /// The last POST had no effect: it is repeated, or left to a person.
     async fn repeat(&mut self, due: Due, asked_at: Timestamp) -> Result<(), StageError> {
-        if due.last_outcome == Some(OutcomeKind::Rejected) {
+        if due.last_outcome == Some(OutcomeKind::Rejected) && !self.was_unknown(&due).await? {
             let why = "Kaspi refused, and shows the order as it was";
             return self.refuse(&due, (why, HoldCause::Refused)).await;
         }
@@ -149,6 +149,15 @@ impl<'a> Pass<'a> {
         }
         self.ready.push((due, asked_at));
         Ok(())
+    }
+
+    /// Whether the last POST was refused because Kaspi did not know the order, which it shows now.
+    async fn was_unknown(&self, due: &Due) -> Result<bool, StageError> {
+        if mutant("r3_unknown_order_is_a_refusal") {
+            return Ok(false);
+        }
+        let said = self.ctx.store.last_reply(due.action).await?;
+        Ok(said.is_some_and(|said| is_of_unknown_order(&said)))
     }
 
     async fn refuse(&self, due: &Due, (why, cause): (&str, HoldCause)) -> Result<(), StageError> {

@@ -109,7 +109,7 @@ fn refusals() -> Vec<Behaviour> {
     .into_iter()
     .flatten()
     .collect();
-    let missing = status("404 Not Found", &Class::NotFound, &Class::Snoozed);
+    let missing = status("404 Not Found", &Class::NotFound, &Class::Rejected);
     all.extend(
         missing
             .into_iter()
