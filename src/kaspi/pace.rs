@@ -32,9 +32,10 @@ const FALL_SPACING: Duration = Duration::from_secs(1);
 const AGREEING: usize = 3;
 /// Limits that differ by no more than this factor agree.
 const AGREEMENT: f64 = 1.25;
-/// Refusals in a row with no more good answers before each of them are a limit's, however its small numbers differ:
-/// refusals at random are rarer.
-const FEW_BETWEEN: usize = 4;
+/// So many refusals in a row with no more good answers before each of them are a limit's, however its small numbers
+/// differ: refusals at random are rarer.
+const FEW_BETWEEN: usize = 3;
+const CROWDED: usize = 4;
 /// A limit this close to the pace, or to the known one, is the same.
 const SAME: f64 = 0.85;
 /// A refusal that proves nothing brings the next search closer: where Kaspi refuses at random, the pace must not stay
@@ -269,7 +270,7 @@ impl Proven {
         }
         let good = self.good.len();
         self.good.clear();
-        if self.limits.len() >= AGREEING {
+        if self.limits.len() >= CROWDED {
             self.limits.pop_front();
         }
         self.limits.push_back((highest, good));
@@ -278,12 +279,13 @@ impl Proven {
 
     /// The limit that the last refusals agree on, where it is far below this pace.
     fn agreed_limit(&self, rate: f64) -> Option<f64> {
-        let limits = self.limits.iter().map(|(limit, _)| *limit);
+        let last = self.limits.iter().rev().take(AGREEING);
+        let limits = last.map(|(limit, _)| *limit);
         let highest = limits.clone().fold(0.0, f64::max);
         let lowest = limits.fold(f64::INFINITY, f64::min);
-        let is_close = highest < AGREEMENT * lowest;
+        let is_close = self.limits.len() >= AGREEING && highest < AGREEMENT * lowest;
         let are_few = self.limits.iter().all(|(_, good)| *good <= FEW_BETWEEN);
-        let agree = self.limits.len() >= AGREEING && (is_close || are_few);
+        let agree = is_close || (self.limits.len() >= CROWDED && are_few);
         (agree && highest < SAME * rate).then_some(highest)
     }
 }

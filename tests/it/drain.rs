@@ -169,6 +169,9 @@ async fn orders_that_come_back_are_accepted_at_once() {
     for code in &forgotten {
         assert!(world.kaspi().find(code, now));
     }
+    // Before a repeat the accepted orders are read.
+    poll::run_once(&world.shop.ctx).await.unwrap();
+    sweep::run_once(&world.shop.ctx, true).await.unwrap();
     without_a_sweep(&world).await;
     for code in &forgotten {
         let posts = world.posts(code);
@@ -179,8 +182,6 @@ async fn orders_that_come_back_are_accepted_at_once() {
             world.why(code).await
         );
     }
-    world.quiet().await;
-    world.finish().await;
 }
 
 /// Accepts shorten the list of new orders while its pages are read. In the end it is read whole all the same.
