@@ -200,7 +200,7 @@ async fn a_long_list_is_read_whole_while_its_orders_are_accepted() {
         world.place_plain(&[(&format!("98400{n:04}"), "A", 1)]);
     }
     world.poll_and_decide().await;
-    let (polled, _) = tokio::join!(poll::run_once(&world.shop.ctx), world.act());
+    let (polled, ()) = tokio::join!(poll::run_once(&world.shop.ctx), world.act());
     let polled = polled.unwrap();
     assert_eq!(polled.problem, None);
 }
