@@ -100,6 +100,7 @@ fn order(seed: u32, now: Timestamp) -> Facts {
         first_seen_at: None,
         lines: LinesFacts::Known(lines),
         sent: None,
+        namesakes: Vec::new(),
         shortage: Some(ShortageSeen {
             since: ago(11),
             scans: 3,

@@ -209,6 +209,7 @@ fn order(seed: u32, now: Timestamp) -> anyhow::Result<Facts> {
         first_seen_at: None,
         lines: LinesFacts::Known(lines),
         sent: None,
+        namesakes: Vec::new(),
         shortage: seed.is_multiple_of(7).then(|| ShortageSeen {
             since: ago(11),
             scans: 3,

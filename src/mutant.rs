@@ -262,6 +262,26 @@ pub const MUTANTS: &[(&str, &str)] = &[
         "units promised before an SKU was mapped, unmapped or listed count by the old map alone",
     ),
     (
+        "r6_one_order_without_lines_stops_all",
+        "a sweep is not complete while one order that was found has unreadable lines",
+    ),
+    (
+        "i4_unaccounted_order_unnamed",
+        "an order that keeps accepts back is named to nobody until a person must resolve it",
+    ),
+    (
+        "r15_respelled_id_is_another",
+        "an id that Kaspi spells with other padding is another order",
+    ),
+    (
+        "r15_order_under_two_ids_is_two",
+        "two orders of a shop with one number are both decided",
+    ),
+    (
+        "r9_order_under_two_ids_is_certain",
+        "units of two orders with one number count as taken twice, and cancel others",
+    ),
+    (
         "r9_changed_promise_is_certain",
         "units promised before a map changed count as taken by both maps, and cancel others",
     ),

@@ -109,6 +109,7 @@ fn facts(lines: LinesFacts) -> Facts {
             scans: 3,
         }),
         sent: None,
+        namesakes: Vec::new(),
         shop_facts: ShopFacts {
             restored_at: None,
             counters: Counters::default(),

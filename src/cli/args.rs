@@ -155,7 +155,7 @@ pub(super) struct Demo {
 
 #[derive(Debug, Args)]
 pub(super) struct OneOrder {
-    /// Order code, such as 900000001
+    /// Order code, such as 900000001, or its id
     pub(super) code: String,
     /// Shop; needed if several shops have an order with this code
     #[arg(long)]
@@ -237,7 +237,7 @@ pub(super) struct Resume {
 #[derive(Debug, Subcommand)]
 pub(super) enum ShopsCommand {
     /// List shops with their merchant account, removed ones too
-    List,
+    List(Shown),
     /// Release what a shop had promised that left the configuration for good
     Forget(ForgetShop),
     /// Let the other shops of the same stock go on without one that cannot be read, until it is read again
@@ -298,6 +298,8 @@ pub(super) enum NotifyCommand {
     Test {
         /// Channel [default: all channels]
         channel: Option<String>,
+        #[command(flatten)]
+        shown: Shown,
     },
     /// Show the state of each channel and the latest notifications
     List(Shown),

@@ -265,8 +265,11 @@ async fn stay(shop: &ShopParts, server: &Server, seed: u64) -> Result<(), super:
                 .place(OrderSeed::new(&code, placed).with_line(line));
         }
         once::run((shop, &[]), Duration::from_secs(5), &stop).await?;
+        let Ok((_, id)) = shop.ctx.store.find_order(&code, None).await else {
+            continue;
+        };
         let filter = OrderFilter {
-            code: Some(code),
+            id: Some(id),
             limit: 1,
             ..OrderFilter::default()
         };

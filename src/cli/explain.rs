@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use super::args::{Explain, Format, OneOrder};
-use super::orders::{as_json, find, lines_table, local, reason, standing, version};
+use super::orders::{as_json, find, lines_table, local, outcome, reason, standing, version};
 use super::stock::doubt_lines;
 use super::{Done, explain_plan, say, shops};
 use crate::config::Loaded;
@@ -12,6 +12,7 @@ use crate::domain::availability::Possible;
 use crate::domain::calendar::left_words;
 use crate::domain::explanation;
 use crate::domain::facts::LineFacts;
+use crate::domain::order::Order;
 use crate::domain::policy::Policy;
 use crate::domain::stock::{Level, LineStock};
 use crate::store::{ActionView, DecisionView, OrderView};
@@ -80,7 +81,7 @@ fn page(view: &OrderView, policy: &Policy) -> String {
         let _ = writeln!(out, "  none");
     }
     for action in &view.actions {
-        write_action(&mut out, action);
+        write_action(&mut out, action, order);
     }
     let _ = write!(
         out,
@@ -169,11 +170,11 @@ fn possible_text(level: &Level) -> String {
     format!(" ({possible} possible)")
 }
 
-fn write_action(out: &mut String, action: &ActionView) {
+fn write_action(out: &mut String, action: &ActionView, order: &Order) {
     let reason = action.reason();
     let reason = reason.map_or_else(String::new, |reason| format!(" ({})", reason.as_str()));
-    let (kind, state) = (action.kind.word(), action.state.as_str());
-    let _ = writeln!(out, "  {kind}{reason}: {state}");
+    let (kind, outcome) = (action.kind.word(), outcome(action, order));
+    let _ = writeln!(out, "  {kind}{reason}: {outcome}");
     for attempt in &action.attempts {
         let answer = match (attempt.outcome, &attempt.detail) {
             (None, _) => "no answer yet".to_owned(),

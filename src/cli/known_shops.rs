@@ -2,7 +2,9 @@
 
 use std::process::ExitCode;
 
-use super::args::ShopsCommand;
+use serde_json::json;
+
+use super::args::{Format, ShopsCommand};
 use super::{Done, open, person, say, table};
 use crate::clock::Clock;
 use crate::config::Loaded;
@@ -40,7 +42,7 @@ async fn waive(loaded: &Loaded, args: &WaiveShop) -> Done {
 /// `qabyl shops list|forget|waive`
 pub(super) async fn run(loaded: &Loaded, command: &ShopsCommand) -> Done {
     match command {
-        ShopsCommand::List => list(loaded).await,
+        ShopsCommand::List(shown) => list(loaded, shown.format).await,
         ShopsCommand::Waive(args) => waive(loaded, args).await,
         ShopsCommand::Forget(forget) => {
             let store = open(&loaded.config).await?;
@@ -58,10 +60,11 @@ pub(super) async fn run(loaded: &Loaded, command: &ShopsCommand) -> Done {
     }
 }
 
-async fn list(loaded: &Loaded) -> Done {
+async fn list(loaded: &Loaded, format: Format) -> Done {
     let store = open(&loaded.config).await?;
     let (shops, at_stake) = store.known_shops().await?;
     let mut out = table::table(&["shop", "merchant account", "state"]);
+    let mut rows = Vec::new();
     for shop in shops {
         let state = store.shop_state(&shop.name).await?;
         let removed = || match (shop.is_configured(), at_stake.contains(&shop.name)) {
@@ -69,10 +72,17 @@ async fn list(loaded: &Loaded) -> Done {
             (false, true) => "removed, still holds stock or waits",
             (false, false) => "removed",
         };
+        rows.push(json!({
+            "shop": shop.name, "account": shop.account, "configured": shop.is_configured(),
+            "at_stake": at_stake.contains(&shop.name), "mismatch": state.mismatch,
+        }));
         let account = shop.account.as_ref().map_or("unknown", Account::as_str);
         let state = state.mismatch.unwrap_or_else(|| removed().to_owned());
         out.add_row(vec![shop.name.as_str(), account, state.as_str()]);
     }
-    say(&out.to_string());
+    match format {
+        Format::Json => say(&json!(rows).to_string()),
+        Format::Table => say(&out.to_string()),
+    }
     Ok(ExitCode::SUCCESS)
 }

@@ -210,8 +210,8 @@ async fn dispatch(cli: Cli, signals: Option<io::Result<Signals>>) -> Done {
         Command::Config(ConfigCommand::Dump(args)) => config::dump(&partial(sources()?)?, &args),
         Command::Status(args) => status::run(&partial(sources()?)?, &args).await,
         Command::Shops(command) => known_shops::run(&partial(sources()?)?, &command).await,
-        Command::Notify(NotifyCommand::Test { channel }) => {
-            notify::test(&partial(sources()?)?, channel.as_deref()).await
+        Command::Notify(NotifyCommand::Test { channel, shown }) => {
+            notify::test(&partial(sources()?)?, channel.as_deref(), shown.format).await
         }
         Command::Notify(NotifyCommand::List(args)) => {
             notify::list(&partial(sources()?)?, &args).await

@@ -17,7 +17,7 @@ use crate::runtime::channels;
 const SHOWN_MAX: u32 = 20;
 
 /// Sends directly, not through the queue, as the user waits for the result.
-pub(super) async fn test(loaded: &Loaded, name: Option<&str>) -> Done {
+pub(super) async fn test(loaded: &Loaded, name: Option<&str>, format: Format) -> Done {
     let all = &loaded.config.channels;
     let wanted: Vec<_> = all
         .iter()
@@ -34,7 +34,7 @@ pub(super) async fn test(loaded: &Loaded, name: Option<&str>) -> Done {
         };
         return Err(Failure::usage(error));
     }
-    let mut code = 0;
+    let (mut code, mut rows) = (0, Vec::new());
     for channel in wanted {
         let now = Clock::System.now();
         let notice = Notice::test(&channel.name);
@@ -51,16 +51,21 @@ pub(super) async fn test(loaded: &Loaded, name: Option<&str>) -> Done {
                 left: None,
             }],
         };
-        match channels::channel(loaded, channel)?
+        let sent = channels::channel(loaded, channel)?
             .send(&message, now)
-            .await
-        {
-            Ok(()) => say(&format!("{}: the message was accepted", channel.name)),
-            Err(error) => {
-                say(&format!("{}: {error}", channel.name));
-                code = FAILED;
-            }
+            .await;
+        let (is_accepted, problem) = (sent.is_ok(), sent.err().map(|error| error.to_string()));
+        if !is_accepted {
+            code = FAILED;
         }
+        if format == Format::Table {
+            let words = problem.as_deref().unwrap_or("the message was accepted");
+            say(&format!("{}: {words}", channel.name));
+        }
+        rows.push(json!({ "channel": channel.name, "accepted": is_accepted, "problem": problem }));
+    }
+    if format == Format::Json {
+        say(&json!(rows).to_string());
     }
     Ok(ExitCode::from(code))
 }

@@ -11,14 +11,14 @@ use super::deadline::Deadline;
 use super::{Done, Failure, NEEDS_PERSON, complain, open, say, table};
 use crate::clock::Clock;
 use crate::config::Loaded;
-use crate::domain::action::OutcomeKind;
+use crate::domain::action::{Kind, OutcomeKind, State};
 use crate::domain::calendar::{self, left_words};
 use crate::domain::explanation;
 use crate::domain::order::{Lines, Order, Status};
 use crate::domain::order_version::OrderVersion;
 use crate::domain::verdict::Verdict;
 use crate::status::troubles;
-use crate::store::{OrderFilter, OrderView, Store, StoreError};
+use crate::store::{ActionView, OrderFilter, OrderView, Store, StoreError};
 
 /// Most held orders to load: all of them are sorted by deadline, as the oldest need not be the most urgent.
 const HELD_MAX: u32 = 10_000;
@@ -32,7 +32,7 @@ pub(super) async fn list(loaded: &Loaded, args: &OrdersList) -> Done {
         .map(jiff::Timestamp::as_millisecond);
     let filter = OrderFilter {
         shop: args.shop.clone(),
-        code: None,
+        id: None,
         state: args.state.clone(),
         status: args.status.clone(),
         since,
@@ -105,22 +105,18 @@ pub(super) async fn find(
     args: &OneOrder,
 ) -> Result<(OrderView, Deadline), Failure> {
     let store = open(&loaded.config).await?;
+    check_shop(loaded, &store, args.shop.as_deref()).await?;
+    let (shop, id) = store.find_order(&args.code, args.shop.as_deref()).await?;
     let filter = OrderFilter {
-        shop: args.shop.clone(),
-        code: Some(args.code.clone()),
-        limit: 2,
+        shop: Some(shop.to_string()),
+        id: Some(id),
+        limit: 1,
         ..OrderFilter::default()
     };
     let mut found = store.orders(&filter).await?;
-    match (found.pop(), found.is_empty()) {
-        (None, _) => Err(StoreError::NoOrder(args.code.clone()).into()),
-        (Some(order), true) => Ok((order, Deadline::of(&loaded.config, &store).await?)),
-        (Some(_), false) => Err(anyhow::anyhow!(
-            "several shops have an order {}: name one with --shop",
-            args.code
-        )
-        .into()),
-    }
+    let order = found.pop();
+    let order = order.ok_or_else(|| StoreError::NoOrder(args.code.clone()))?;
+    Ok((order, Deadline::of(&loaded.config, &store).await?))
 }
 
 /// What Qabyl has done about an order, in short.
@@ -152,6 +148,20 @@ pub(super) fn standing(view: &OrderView) -> String {
             "unknown status: look at it in the cabinet".to_owned()
         }
         _ => "decided elsewhere".to_owned(),
+    }
+}
+
+/// What became of an action. Where Kaspi did not refuse it and shows the order as cancelled, the buyer was first.
+pub(super) fn outcome(action: &ActionView, order: &Order) -> &'static str {
+    let is_cancelled = matches!(order.status, Status::Cancelled | Status::Cancelling);
+    let last = action.attempts.last().and_then(|attempt| attempt.outcome);
+    let is_rejected = last == Some(OutcomeKind::Rejected);
+    let is_overtaken =
+        action.kind == Kind::Accept && action.state == State::Refused && is_cancelled;
+    if is_overtaken && !is_rejected {
+        "came too late: the order was cancelled before"
+    } else {
+        action.state.as_str()
     }
 }
 

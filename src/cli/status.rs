@@ -37,7 +37,7 @@ pub(super) async fn run(loaded: &Loaded, args: &Status) -> Done {
             .last_complete_scan(&name, ScanKind::New, jiff::Timestamp::MAX)
             .await?;
         let unread = store.unread_orders(&name).await?;
-        needs_person |= totals.needs_person() || unread.iter().any(|order| order.needs_person);
+        needs_person |= totals.needs_person();
         let problems = troubles.iter().filter(|trouble| trouble.of == shop.name);
         let problems: Vec<String> = problems.map(Trouble::what_in_full).collect();
         let problem = (!problems.is_empty()).then(|| problems.join("; "));
@@ -57,7 +57,14 @@ pub(super) async fn run(loaded: &Loaded, args: &Status) -> Done {
         ]);
         let pace = store.pace(&name).await?;
         paces.extend(pace.map(|pace| format!("{}: {pace:.1} requests/s at most now", shop.name)));
-        unread_words.extend(unread.iter().map(|order| format!("{}: {order}", shop.name)));
+        // Those that are troubles are named there already.
+        let others = unread.iter().filter(|order| {
+            let words = order.words();
+            !troubles
+                .iter()
+                .any(|trouble| trouble.of == shop.name && trouble.what == words)
+        });
+        unread_words.extend(others.map(|order| format!("{}: {order}", shop.name)));
         rows.push(json!({
             "shop": shop.name, "mode": shop.mode, "orders": totals.orders, "accepted": totals.accepted,
             "cancelled": totals.cancelled, "held": totals.held, "waiting": totals.waiting,

@@ -7,7 +7,7 @@ use super::availability::{Bound, Coverage, Possible};
 use super::candidate::Sent;
 pub use super::counters::Counters;
 use super::evidence::Evidence;
-use super::ids::{Account, ShopName, Sku};
+use super::ids::{Account, OrderId, ShopName, Sku};
 use super::order::{Line, Order, UnitType};
 use super::stock::{Level, LineStock, UnknownStock};
 use super::unaccounted::Wanted;
@@ -254,6 +254,9 @@ pub struct Facts {
     /// What was once sent for it: an accept is never followed by a cancel, nor the other way round.
     #[serde(default)]
     pub sent: Option<Sent>,
+    /// Other orders of its shop with the same number.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub namesakes: Vec<OrderId>,
     /// The state of the shop.
     #[serde(rename = "around")]
     pub shop_facts: ShopFacts,

@@ -55,6 +55,8 @@ kinds! {
     ShopElsewhere = "shop.elsewhere",
     /// Kaspi knows none of several orders that it showed before.
     OrdersNotFound = "orders.not_found",
+    /// An order cannot be read, and accepts of what it may hold wait for it.
+    OrderUnread = "order.unread",
     /// All stock levels are too old to decide on.
     StockStale = "stock.stale",
     /// Many SKUs fell to zero at once.

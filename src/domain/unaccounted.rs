@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::calendar::stamp;
@@ -125,6 +125,10 @@ impl fmt::Display for Unaccounted {
         }
     }
 }
+
+/// An order that keeps accepts back for this long is named to people, by every check and in a message: lines are asked
+/// for every quarter of a minute, and most that could not be read come with the next request or the one after.
+pub const NAMED_AFTER: SignedDuration = SignedDuration::from_secs(30);
 
 /// Number of failed requests for an order's lines after which waiting for them is of no use: a person says what it
 /// holds, unless they can be read after all.

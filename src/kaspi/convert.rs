@@ -232,7 +232,7 @@ pub(super) fn contradicts(bytes: &[u8], id: &OrderId) -> bool {
     };
     let is_ours = |raw: &RawValue| {
         let answered: Result<String, _> = serde_json::from_str(raw.get());
-        answered.is_ok_and(|answered| answered == id.as_str())
+        answered.is_ok_and(|answered| OrderId::new(answered).is_ok_and(|answered| answered == *id))
     };
     let answered = echo.data.and_then(|data| data.id);
     echo.errors.is_some() || answered.is_some_and(|raw| !is_ours(raw))

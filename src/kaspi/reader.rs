@@ -168,7 +168,7 @@ impl Reader {
 
     /// One order as it is now; `None` when Kaspi knows none with this id.
     pub async fn order(&self, id: &OrderId) -> Result<Option<Order>, ApiError> {
-        let path = format!("/v2/orders/{}", segment(id.as_str()));
+        let path = format!("/v2/orders/{}", segment(id.as_spelled()));
         let asked = self.asked_of_one();
         let answer = self
             .get(path, Vec::new(), |bytes| {
@@ -197,7 +197,7 @@ impl Reader {
     /// The lines of an order. Where an entry has no SKU, it is looked up by the master product
     /// (KASPI_API §4).
     pub async fn lines(&self, id: &OrderId) -> Result<Lines, ApiError> {
-        let path = format!("/v2/orders/{}/entries", segment(id.as_str()));
+        let path = format!("/v2/orders/{}/entries", segment(id.as_spelled()));
         let read = self.get(path, Vec::new(), entries::lines).await;
         let mut lines = match read {
             Err(ApiError::NotFound) => {

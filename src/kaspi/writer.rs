@@ -92,7 +92,7 @@ impl Writer {
         let write = wire::Write {
             data: wire::WriteData {
                 kind: "orders",
-                id: id.as_str(),
+                id: id.as_spelled(),
                 attributes,
             },
         };

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::due_actions::Due;
 use super::facts::skus;
-use super::obstacles::{changed_since_decided, not_ours};
+use super::obstacles::{changed_since_decided, namesake, not_ours};
 use super::recheck::{Recheck, Rechecked, decide_again, withdraw};
 use super::transitions::{apply, close};
 use crate::crash_point::crash_point;
@@ -251,6 +251,10 @@ impl Store {
                 withdraw(&mut tx, shop, due, &why, now).await?;
                 orders::hold(&mut tx, (shop, &due.order.id), (&why, cause), "qabyl", now).await?;
                 tx.notice_hold(shop, &due.order, now).await?;
+                continue;
+            }
+            if let Some(why) = namesake(&mut tx, shop, due).await? {
+                withdraw(&mut tx, shop, due, &why, now).await?;
                 continue;
             }
             // What it rests on is asked for again, as an order that was found since may have taken its units.

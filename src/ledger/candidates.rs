@@ -10,10 +10,11 @@ use super::facts::stored_lines;
 use crate::domain::candidate::{NewestList, Sent, Waiting};
 use crate::domain::decision::Decision;
 use crate::domain::facts::ShortageSeen;
-use crate::domain::ids::ShopName;
+use crate::domain::ids::{OrderId, ShopName};
 use crate::domain::order::{Line, Lines, Order};
 use crate::domain::unaccounted::LinesState;
 use crate::store::actions::parse_kind;
+use crate::store::namesakes;
 use crate::store::orders::{parse_line, parse_order};
 use crate::store::page::Page;
 use crate::store::unaccounted::lines_state;
@@ -31,6 +32,8 @@ pub(super) struct Candidate {
     pub(super) previous: Option<(Decision, String)>,
     /// What was once sent for it.
     pub(super) sent: Option<Sent>,
+    /// Other orders of the shop with its number.
+    pub(super) namesakes: Vec<OrderId>,
     /// The scan in which its shortage was last counted.
     pub(super) shortage_scan: Option<i64>,
     /// Whether its lines were not read yet.
@@ -67,10 +70,15 @@ pub(super) async fn candidates(
         .await?;
     let mut lines = lines_of(tx, shop, &ids).await?;
     let sent = sent(tx, &rows).await?;
+    let codes: Vec<&str> = rows.iter().map(|row| row.code.as_str()).collect();
+    let same_number = namesakes::with_numbers(tx, shop, &codes).await?;
     let candidates = rows.into_iter().map(|row| {
         let lines = lines.remove(&row.id).unwrap_or_default();
         let sent = sent.get(&row.code).copied();
-        candidate(row, lines, sent)
+        let same_number = same_number.iter();
+        let others = same_number.filter(|(code, id)| *code == row.code && id.as_str() != row.id);
+        let namesakes = others.map(|(_, id)| id.clone()).collect();
+        candidate(row, lines, (sent, namesakes))
     });
     Ok(Some((scan, candidates.collect::<Result<_, _>>()?)))
 }
@@ -205,7 +213,11 @@ async fn sent(tx: &mut WriteTx<'_>, rows: &[Row]) -> Result<HashMap<String, Sent
     Ok(sent)
 }
 
-fn candidate(row: Row, lines: Vec<Line>, sent: Option<Sent>) -> Result<Candidate, StoreError> {
+fn candidate(
+    row: Row,
+    lines: Vec<Line>,
+    (sent, namesakes): (Option<Sent>, Vec<OrderId>),
+) -> Result<Candidate, StoreError> {
     let shortage = row.shortage_since.map(at).transpose()?;
     let shortage = shortage.map(|since| ShortageSeen {
         since,
@@ -226,6 +238,7 @@ fn candidate(row: Row, lines: Vec<Line>, sent: Option<Sent>) -> Result<Candidate
         shortage,
         previous,
         sent,
+        namesakes,
         shortage_scan: row.shortage_scan,
     })
 }

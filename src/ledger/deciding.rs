@@ -154,6 +154,7 @@ impl Pass<'_, '_> {
             lines: self.ledger.facts(&candidate.lines, point),
             shortage: candidate.shortage,
             sent: candidate.sent,
+            namesakes: candidate.namesakes.clone(),
             shop_facts: self.shop_facts.clone(),
         };
         let evidence = self.shop_facts.evidence.about(&facts.lines.wanted());

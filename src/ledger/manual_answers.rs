@@ -93,6 +93,7 @@ pub(super) async fn answer(
         shortage: tx.shortage(shop, &id).await?,
         shop_facts: tx.shop_facts(shop, input, now).await?,
         sent: None,
+        namesakes: Vec::new(),
         order,
         // A manual decision waits for no sweep.
         first_seen_at: None,

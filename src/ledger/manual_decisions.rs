@@ -102,30 +102,50 @@ struct Live {
 }
 
 impl Store {
-    /// The shop and id of the order with this code or id; `shop` narrows it where two shops share codes.
+    /// The shop and id of the order with this code or id; `shop` narrows it where two shops share codes. Where one shop
+    /// has several orders with the code, each is found by its id.
     pub async fn find_order(
         &self,
         code: &str,
         shop: Option<&str>,
     ) -> Result<(ShopName, OrderId), StoreError> {
         let mut reader = self.read().await?;
-        let found: Vec<(String, String)> = sqlx::query_as(
-            "SELECT shop, id FROM orders WHERE (code = ?1 OR id = ?1) AND (?2 IS NULL OR shop = ?2)",
+        let as_id = OrderId::new(code).map_err(|_| StoreError::NoOrder(code.to_owned()))?;
+        let found: Vec<(String, String, String)> = sqlx::query_as(
+            "SELECT shop, id, state || ' + ' || status FROM orders
+             WHERE (code = ?1 OR id = ?3) AND (?2 IS NULL OR shop = ?2) ORDER BY shop, first_seen_at, id",
         )
         .bind(code)
         .bind(shop)
+        .bind(as_id.as_str())
         .fetch_all(&mut *reader)
         .await?;
-        match &found[..] {
-            [(shop, id)] => Ok((
+        let (first, others) = match &found[..] {
+            [] => return Err(StoreError::NoOrder(code.to_owned())),
+            [first, others @ ..] => (first, others),
+        };
+        if others.is_empty() {
+            let (shop, id, _) = first;
+            return Ok((
                 ShopName::new(shop).map_err(|_| StoreError::corrupt("a shop", shop))?,
                 OrderId::new(id).map_err(|_| StoreError::corrupt("an order id", id))?,
-            )),
-            [] => Err(StoreError::NoOrder(code.to_owned())),
-            _ => Err(StoreError::Refused(format!(
-                "several shops have an order {code}: name one with --shop"
-            ))),
+            ));
         }
+        let named = found
+            .iter()
+            .map(|(shop, id, status)| format!("{id} of shop {shop}, {status}"));
+        let named = named.collect::<Vec<_>>().join("; ");
+        let is_one_shop = others.iter().all(|(shop, ..)| *shop == first.0);
+        Err(StoreError::Refused(if is_one_shop {
+            format!(
+                "shop {} has several orders {code}: name one by its id in place of the number ({named})",
+                first.0
+            )
+        } else {
+            format!(
+                "several shops have an order {code}: name one with --shop, or by its id in place of the number ({named})"
+            )
+        }))
     }
 
     /// Takes a manual decision about an order: the one way for every channel.

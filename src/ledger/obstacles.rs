@@ -7,7 +7,7 @@ use crate::domain::identity::foreign_order;
 use crate::domain::ids::{Account, OrderCode, ShopName};
 use crate::domain::order_version::OrderVersion;
 use crate::mutant::mutant;
-use crate::store::{StoreError, WriteTx};
+use crate::store::{StoreError, WriteTx, namesakes};
 
 /// Why the order is not this shop's to act on: another shop acts on it, or, unless a person decided, it belongs to
 /// another merchant.
@@ -25,6 +25,22 @@ pub(crate) async fn not_ours(
         return Ok(None);
     }
     action_of_other_shop(tx, shop, &due.order.code).await
+}
+
+/// Why an order must not be acted on before it is decided again: the shop has another with its number by now. A person
+/// who decided about it named it by its id.
+pub(crate) async fn namesake(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    due: &Due,
+) -> Result<Option<String>, StoreError> {
+    if due.by_person || mutant("r15_order_under_two_ids_is_two") {
+        return Ok(None);
+    }
+    let code = due.order.code.as_str();
+    let found = namesakes::with_numbers(tx, shop, &[code]).await?;
+    let other = found.into_iter().find(|(_, id)| *id != due.order.id);
+    Ok(other.map(|(_, id)| format!("the shop has another order {code} by now, with the id {id}")))
 }
 
 /// How an order differs from the one that a person decided about. The engine's decisions are made again instead.

@@ -3,8 +3,8 @@
 
 use super::{candidates, departures, due_actions, known_orders};
 use crate::store::{
-    Access, Store, actions, attempts, counters, deadline, order_lists, orders, overview, promises,
-    reservations, reverted, stock, today, unaccounted, view,
+    Access, Store, actions, attempts, counters, deadline, namesakes, order_lists, orders, overview,
+    promises, reservations, reverted, stock, today, unaccounted, view,
 };
 
 /// Tables that grow with every order or SKU, and how the statements call them.
@@ -38,7 +38,7 @@ const READ_FROM_THE_END: (&str, &str) = ("archived from", "orders_archived");
 /// Scanned in full every five seconds: no smaller index has these counts.
 const COUNTED: [&str; 2] = ["SCAN orders USING COVERING INDEX", "SCAN actions"];
 
-const STATEMENTS: [(&str, &str); 38] = [
+const STATEMENTS: [(&str, &str); 40] = [
     ("reverted", reverted::OF_SHOP),
     ("totals", view::TOTALS),
     ("today", today::TODAY),
@@ -50,6 +50,8 @@ const STATEMENTS: [(&str, &str); 38] = [
     ("waiting orders", candidates::WAITING),
     ("candidates", candidates::CANDIDATES),
     ("sent", candidates::SENT),
+    ("same number", namesakes::SAME_NUMBER),
+    ("namesakes", namesakes::NAMESAKES),
     ("without lines", unaccounted::WITHOUT_LINES),
     ("oldest followed", order_lists::OLDEST_FOLLOWED),
     ("oldest waiting", order_lists::OLDEST_WAITING),

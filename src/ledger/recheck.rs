@@ -110,6 +110,8 @@ pub(crate) async fn decide_again(
         first_seen_at: None,
         shortage: shortage(tx, shop, due, recheck.policy, now).await?,
         sent: None,
+        // Asked before every POST.
+        namesakes: Vec::new(),
         shop_facts,
     };
     facts.shop_facts.evidence = facts.shop_facts.evidence.about(&facts.lines.wanted());

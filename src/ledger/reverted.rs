@@ -131,6 +131,7 @@ impl Store {
             id: found.shown.id,
             code: found.shown.code,
             may_hold: None,
+            since: None,
             needs_person: false,
         };
         Ok(found.map(order).collect())

@@ -10,8 +10,9 @@ use super::known_orders::known;
 use super::order_units::reconcile_units;
 use crate::domain::ids::{EntryId, OrderCode, OrderId, ShopName, Sku};
 use crate::domain::order::{Line, Order, UnitType};
-use crate::domain::unaccounted::{LinesState, MayHold};
-use crate::store::{Store, StoreError, WriteTx, orders, unaccounted};
+use crate::domain::unaccounted::{LinesState, MayHold, NAMED_AFTER};
+use crate::mutant::mutant;
+use crate::store::{Store, StoreError, WriteTx, namesakes, orders, unaccounted};
 
 /// What an unreadable order holds, as a person saw it in the cabinet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,45 +32,85 @@ pub struct UnreadOrder {
     pub code: OrderCode,
     /// What could not be read.
     pub problem: String,
-    /// What it may hold, where no reservation counts its units.
+    /// What it may hold, where no reservation counts its units: accepts of that wait.
     pub may_hold: Option<MayHold>,
+    /// Since when it may hold that, as far as it is known.
+    pub since: Option<Timestamp>,
     /// Whether a person must say what it holds.
     pub needs_person: bool,
 }
 
-impl fmt::Display for UnreadOrder {
-    /// Which order it is, what could not be read, what that holds up, and what a person can do.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "order {}: {}", self.code, self.problem)?;
+impl UnreadOrder {
+    /// Whether people hear of it at once: only a person can settle it, or it keeps accepts back for long.
+    pub fn is_trouble(&self, now: Timestamp) -> bool {
+        self.needs_person || self.keeps_back_accepts(now)
+    }
+
+    /// Whether accepts have waited for it for longer than most such orders take to be read.
+    pub fn keeps_back_accepts(&self, now: Timestamp) -> bool {
+        // A clock that was set back makes nothing younger.
+        let is_long = |since: Timestamp| now.duration_since(since).abs() >= NAMED_AFTER;
+        self.may_hold.is_some()
+            && self.since.is_none_or(is_long)
+            && !mutant("i4_unaccounted_order_unnamed")
+    }
+
+    /// The SKUs that it may hold; none where it may hold any.
+    pub fn skus(&self) -> Vec<&str> {
         match &self.may_hold {
-            None => {}
-            Some(MayHold::Any) => f.write_str("; accepts wait, as it may hold units of any SKU")?,
-            Some(MayHold::Of(skus)) => {
-                let skus: Vec<&str> = skus.iter().map(Sku::as_str).collect();
-                let skus = skus.join(", ");
-                write!(f, "; accepts of {skus} wait, as it may hold their units")?;
+            Some(MayHold::Of(skus)) => skus.iter().map(Sku::as_str).collect(),
+            Some(MayHold::Any) | None => Vec::new(),
+        }
+    }
+
+    /// Which order it is, what could not be read, and what that holds up.
+    pub fn words(&self) -> String {
+        let of_order = format!("order {}: {}", self.code, self.problem);
+        match &self.may_hold {
+            None => of_order,
+            Some(MayHold::Any) => {
+                format!("{of_order}; accepts wait, as it may hold units of any SKU")
+            }
+            Some(MayHold::Of(_)) => {
+                let skus = self.skus().join(", ");
+                format!("{of_order}; accepts of {skus} wait, as it may hold their units")
             }
         }
+    }
+
+    /// What a person can do.
+    pub fn remedy(&self) -> String {
+        let code = &self.code;
+        match (self.needs_person, &self.may_hold) {
+            (true, Some(_)) => format!(
+                "look at it in the cabinet, then `qabyl orders resolve {code} --lines SKU=N` or `--holds-nothing`"
+            ),
+            (true, None) => "look at it in the cabinet".to_owned(),
+            (false, _) => format!("it is read again by itself; `qabyl explain {code}` shows it"),
+        }
+    }
+}
+
+impl fmt::Display for UnreadOrder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words())?;
         if self.needs_person {
-            write!(
-                f,
-                "; look at it in the cabinet, then `qabyl orders resolve {0} --lines SKU=N` or `--holds-nothing`",
-                self.code
-            )?;
+            write!(f, "; {}", self.remedy())?;
         }
         Ok(())
     }
 }
 
 impl Store {
-    /// Open orders with fields that could not be read, those whose lines could not, and those that readings show in an
-    /// earlier status, the oldest first.
+    /// Open orders with fields that could not be read, those whose lines could not, those with the number of another, and
+    /// those that readings show in an earlier status, the oldest first.
     pub async fn unread_orders(&self, shop: &ShopName) -> Result<Vec<UnreadOrder>, StoreError> {
         let mut reader = self.read().await?;
         let mut found: Vec<UnreadOrder> = Vec::new();
         for stored in unaccounted::without_lines(&mut reader, shop).await? {
             let order = &stored.order.order;
             if order.is_unaccounted() && order.failures > 0 {
+                let since = Some(order.status_since);
                 let problem = stored.problem.unwrap_or_else(|| "no answer".to_owned());
                 found.push(UnreadOrder {
                     needs_person: !order.lines.are_awaited(order.failures),
@@ -77,6 +118,7 @@ impl Store {
                     code: stored.order.code,
                     problem: format!("its lines could not be read: {problem}"),
                     may_hold: Some(stored.may_hold),
+                    since,
                 });
             }
         }
@@ -90,12 +132,28 @@ impl Store {
                     code: order.code,
                     problem,
                     may_hold: None,
+                    since: None,
                     needs_person: false,
                 }),
             }
         }
+        let namesakes = namesakes::namesakes(&mut reader, shop).await?;
         drop(reader);
-        for order in self.reverted_orders(shop).await? {
+        let namesakes = namesakes.into_iter().map(|(order, others)| UnreadOrder {
+            problem: format!(
+                "Kaspi shows this number under several ids, {} and {}: they may be one order, so it is not decided by \
+                 itself and its units are in doubt",
+                order.id,
+                others.join(", ")
+            ),
+            id: order.id,
+            code: order.code,
+            may_hold: None,
+            since: None,
+            needs_person: true,
+        });
+        let others = self.reverted_orders(shop).await?;
+        for order in namesakes.chain(others) {
             match found.iter_mut().find(|known| known.id == order.id) {
                 Some(known) => known.problem = format!("{}; {}", known.problem, order.problem),
                 None => found.push(order),

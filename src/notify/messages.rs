@@ -203,6 +203,13 @@ impl MessageWriter {
         let count = facts["orders"].as_u64().map(|count| count.to_string());
         let named = shown(&named.join(", "), FACT_CHARS_MAX);
         values.push(("orders", count.unwrap_or(named)));
+        let skus = facts["skus"].as_array().into_iter().flatten();
+        let skus: Vec<&str> = skus.filter_map(Value::as_str).collect();
+        values.push(if skus.is_empty() {
+            ("skus", self.text("word", "any_goods", &[]))
+        } else {
+            ("skus", shown(&skus.join(", "), FACT_CHARS_MAX))
+        });
         values.push(("denied", self.text("denied", &fact("code"), &[])));
         for name in ["since", "from", "until"] {
             let at = facts[name].as_str();

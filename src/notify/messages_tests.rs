@@ -118,6 +118,7 @@ fn no_placeholder_is_left_empty() {
         | Kind::KaspiUp
         | Kind::BackupFailed => json!({}),
         Kind::OrdersNotFound => json!({ "orders": 12 }),
+        Kind::OrderUnread => json!({ "order": "900000001", "id": "opaque", "skus": ["A", "B"] }),
     };
     let now = "2026-03-02T06:00:00Z".parse().unwrap();
     for kind in Kind::ALL {

@@ -41,6 +41,7 @@ pub(super) async fn run_once(
             budget(store, ctx, now).await?;
         }
         outage(store, ctx, settings.outage_after, now).await?;
+        unread(store, ctx, now).await?;
         if let Some(at) = settings.digest_at {
             digest(store, ctx, at, now).await?;
         }
@@ -159,6 +160,19 @@ async fn outage(
     let what = now.as_millisecond().to_string();
     let notice = Notice::of_shop(kind, &ctx.shop, &what, json!({ "since": since }));
     store.add_notice(notice, now).await
+}
+
+/// Reports orders that cannot be read, once accepts have waited for them for a while.
+async fn unread(store: &Store, ctx: &Ctx, now: Timestamp) -> Result<(), StoreError> {
+    let orders = store.unread_orders(&ctx.shop).await?;
+    for order in orders.iter().filter(|order| order.keeps_back_accepts(now)) {
+        let since = order.since.map_or(0, Timestamp::as_millisecond);
+        let what = format!("{}:{since}", order.id);
+        let facts = json!({ "order": order.code, "id": order.id.as_str(), "skus": order.skus() });
+        let notice = Notice::of_shop(Kind::OrderUnread, &ctx.shop, &what, facts);
+        store.add_notice(notice, now).await?;
+    }
+    Ok(())
 }
 
 async fn budget(store: &Store, ctx: &Ctx, now: Timestamp) -> Result<(), StoreError> {

@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::notify::Notifier;
 use crate::domain::ids::ShopName;
 use crate::domain::notice::Kind;
+use crate::ledger::UnreadOrder;
 use crate::mutant::mutant;
 use crate::store::{StoreError, StoredNotice};
 
@@ -15,6 +16,7 @@ pub(super) const OF_STATES: &[Kind] = &[
     Kind::DeadlinePast,
     Kind::ActionRefused,
     Kind::ActionStuck,
+    Kind::OrderUnread,
     Kind::ShopDenied,
     Kind::KaspiDown,
     Kind::StockStale,
@@ -119,6 +121,13 @@ pub(super) async fn is_so(notifier: &Notifier, notice: &StoredNotice) -> Result<
                 }
                 Some(_) => true,
             }
+        }
+        (Kind::OrderUnread, Some(shop)) => {
+            let unread = store.unread_orders(&shop).await?;
+            let is_it = |order: &UnreadOrder| {
+                order.may_hold.is_some() && notice.facts["id"] == order.id.as_str()
+            };
+            unread.iter().any(is_it)
         }
         (kind @ (Kind::ShopDenied | Kind::ShopAdmitted), Some(shop)) => {
             let is_denied = store.shop_state(&shop).await?.denied.is_some();

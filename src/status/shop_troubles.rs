@@ -83,6 +83,18 @@ pub(super) async fn of_shop(
             "is this the right shop's token? If it is, wait: what comes back is known again at once",
         );
     }
+    let unread = store.unread_orders(&name).await?;
+    let unread: Vec<_> = unread
+        .iter()
+        .filter(|order| order.is_trouble(now))
+        .collect();
+    for order in unread.iter().take(NAMED_MAX) {
+        add(order.words(), &order.remedy());
+    }
+    if let more @ 1.. = unread.len().saturating_sub(NAMED_MAX) {
+        let what = format!("{} more could not be read", counted(more, "order"));
+        add(what, "`qabyl status` names every one");
+    }
     let skew = SignedDuration::from_secs(state.clock_skew_s.unwrap_or_default());
     let kaspi_now = now.saturating_add(skew).unwrap_or(now);
     let late = past_deadline(loaded, store, &name, kaspi_now).await?;

@@ -27,7 +27,7 @@ const FREE_MIN: u64 = 16 * 1024 * 1024;
 const CHANNEL_SILENT_MAX: SignedDuration = SignedDuration::from_mins(5);
 /// How long a message that was given up is a trouble.
 const DROPPED_FOR: SignedDuration = SignedDuration::from_hours(24);
-/// Orders past their deadline, and overdrawn levels, that are named.
+/// Orders and levels of one kind that are named.
 pub(super) const NAMED_MAX: usize = 5;
 
 /// A trouble with its remedy.

@@ -18,6 +18,7 @@ pub(crate) mod feeds;
 pub(crate) mod lease;
 pub(crate) mod lock;
 pub(crate) mod manual_keys;
+pub(crate) mod namesakes;
 pub(crate) mod not_found;
 pub(crate) mod notice_views;
 pub(crate) mod notices;

@@ -48,6 +48,7 @@ struct Row {
     doubted: i64,
     changed: Option<String>,
     is_reverted: bool,
+    namesakes: i64,
 }
 
 /// A level, and what promises to look for.
@@ -68,7 +69,9 @@ SELECT j.value ->> 3 AS level, j.value ->> 4 AS place, r.shop, r.order_id, o.cod
   o.created_at, o.listed_at, o.body ->> '$.approved_at' AS approved_at,
   o.body ->> '$.kaspi_delivery' AS kaspi_delivery, o.body ->> '$.handed_over_at' AS handed_over_at,
   o.body ->> '$.pre_order' AS pre_order, o.unread_fields, o.lines_state,
-  o.handed_over_at AS said_handed_over, v.order_id IS NOT NULL AS is_reverted
+  o.handed_over_at AS said_handed_over, v.order_id IS NOT NULL AS is_reverted,
+  (SELECT COUNT(*) FROM orders n INDEXED BY orders_code WHERE n.code = o.code AND n.shop = o.shop AND n.id <> o.id)
+    AS namesakes
 FROM json_each(?1) j
 CROSS JOIN reservations r ON r.id IN (
   SELECT id FROM reservations INDEXED BY reservations_of_level
@@ -187,6 +190,7 @@ fn promise(row: Row) -> Result<Promise, StoreError> {
         status: Status::from(row.status),
         is_unread: row.unread_fields || lines_state(&row.lines_state)?.are_unknown(),
         is_reverted: row.is_reverted,
+        has_namesake: row.namesakes > 0,
     })
 }
 

@@ -194,7 +194,7 @@ pub(crate) async fn newest_list(
 
 /// Waiting orders that the list `?2` did not show, the longest unseen first.
 pub(crate) const NOT_IN_LIST: &str = "
-SELECT o.id, o.code, o.listed_scan, o.created_at, o.seen_at, a.id IS NOT NULL AS accepting,
+SELECT o.body ->> '$.id' AS id, o.code, o.listed_scan, o.created_at, o.seen_at, a.id IS NOT NULL AS accepting,
   (SELECT t.outcome FROM attempts t WHERE t.action_id = a.id ORDER BY t.n DESC LIMIT 1) AS accept_outcome,
   n.since AS not_found_since, n.last_at AS not_found_last, n.times AS not_found_times, n.ask_at
 FROM orders o
@@ -300,7 +300,7 @@ WITH followed AS (
   UNION
   SELECT order_id FROM actions INDEXED BY actions_due
   WHERE shop = ?1 AND kind = 'cancel' AND state IN ('pending', 'sent', 'unknown') AND state <> 'pending')
-SELECT o.id FROM followed f CROSS JOIN orders o ON o.shop = ?1 AND o.id = f.id
+SELECT o.body ->> '$.id' FROM followed f CROSS JOIN orders o ON o.shop = ?1 AND o.id = f.id
 LEFT JOIN orders_not_found n ON n.shop = ?1 AND n.order_id = o.id AND n.last_at >= o.seen_at AND n.ask_at > ?4
 WHERE o.seen_at < ?2 AND n.order_id IS NULL
 ORDER BY o.seen_at, o.id LIMIT ?3";

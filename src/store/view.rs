@@ -10,7 +10,7 @@ use super::{Store, StoreError, at};
 use crate::domain::action::{Kind, OutcomeKind, State};
 use crate::domain::decision::Decision;
 use crate::domain::facts::Facts;
-use crate::domain::ids::ShopName;
+use crate::domain::ids::{OrderId, ShopName};
 use crate::domain::order::{Line, Order};
 use crate::domain::verdict::CancelReason;
 
@@ -19,8 +19,8 @@ use crate::domain::verdict::CancelReason;
 pub struct OrderFilter {
     /// Of one shop.
     pub shop: Option<String>,
-    /// With one code.
-    pub code: Option<String>,
+    /// With one id.
+    pub id: Option<OrderId>,
     /// In one of Kaspi's states.
     pub state: Option<String>,
     /// In one of Kaspi's statuses.
@@ -142,7 +142,7 @@ SELECT o.shop, o.id, o.body, o.lines_problem, o.seen_at, o.held_by, o.held_why, 
 FROM orders o
 LEFT JOIN present_reasons p ON p.shop = o.shop AND p.order_id = o.id
 LEFT JOIN decisions d ON d.id = (SELECT MAX(id) FROM decisions WHERE shop = o.shop AND order_id = o.id)
-WHERE (?1 IS NULL OR o.shop = ?1) AND (?2 IS NULL OR o.code = ?2) AND (?3 IS NULL OR o.state = ?3)
+WHERE (?1 IS NULL OR o.shop = ?1) AND (?2 IS NULL OR o.id = ?2) AND (?3 IS NULL OR o.state = ?3)
   AND (?4 IS NULL OR o.status = ?4) AND (?5 IS NULL OR o.created_at >= ?5)
   AND (?6 = 0 OR (o.state = 'NEW' AND (o.held_by IS NOT NULL OR d.verdict = 'hold' OR EXISTS (
      SELECT 1 FROM actions a WHERE a.shop = o.shop AND a.order_id = o.id
@@ -246,7 +246,7 @@ impl Store {
         let mut reader = self.read().await?;
         let rows: Vec<Row> = sqlx::query_as(ORDERS)
             .bind(filter.shop.as_deref())
-            .bind(filter.code.as_deref())
+            .bind(filter.id.as_ref().map(OrderId::as_str))
             .bind(filter.state.as_deref())
             .bind(filter.status.as_deref())
             .bind(filter.since)

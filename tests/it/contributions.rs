@@ -47,6 +47,7 @@ fn promise() -> Promise {
         status: Status::AcceptedByMerchant,
         is_unread: false,
         is_reverted: false,
+        has_namesake: false,
         kaspi_delivery: true,
         is_departure_dated: true,
         pre_order: false,

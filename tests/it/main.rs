@@ -33,6 +33,7 @@ mod long_queue;
 mod manual_versions;
 mod migrations;
 mod notify;
+mod one_order;
 mod outages;
 mod replay;
 mod restore;

@@ -134,6 +134,7 @@ impl Story {
             },
             is_unread: false,
             is_reverted: false,
+            has_namesake: false,
             kaspi_delivery: !self.own,
             is_departure_dated: self.shown.is_some() && !self.own,
             pre_order: false,

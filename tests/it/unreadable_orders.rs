@@ -202,6 +202,30 @@ async fn an_order_of_unknown_quantity_holds_up_its_own_skus_alone() {
     );
 }
 
+/// The same from the first start on: an order accepted before that cannot be read does not keep the first sweep from
+/// being complete.
+#[tokio::test]
+async fn unreadable_lines_found_by_the_first_sweep_hold_up_their_own_skus_alone() {
+    let mut world = world(bare()).begin().await;
+    world.stock(&[("A", 9), ("B", 9)]).await;
+    world.time.advance(Duration::from_secs(5));
+    let way = way(Part::Entry(0), "/attributes/quantity", json!(3.5));
+    accepted_in_the_cabinet(&world, "970000114", &way);
+    world.time.advance(Duration::from_secs(15));
+    world.poll_and_decide().await;
+    world.place_plain(&[("970000115", "B", 1), ("970000116", "A", 1)]);
+    world.poll_and_decide().await;
+    world.act().await;
+    assert_eq!(
+        world.posts("970000115"),
+        ["accept"],
+        "{}",
+        world.why("970000115").await
+    );
+    passes(&world, 8).await;
+    assert_eq!(world.posts("970000116"), [""; 0]);
+}
+
 /// It may be of any SKU, however long that lasts; it is no reason to cancel; and when it can be read, it counts.
 #[tokio::test]
 async fn an_order_without_lines_holds_up_accepts_until_it_is_read() {

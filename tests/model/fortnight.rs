@@ -470,6 +470,7 @@ impl Shop {
             lines,
             shortage: None,
             sent: None,
+            namesakes: Vec::new(),
             shop_facts: ShopFacts {
                 counters: Counters::default(),
                 evidence: Evidence {
@@ -529,6 +530,7 @@ fn promise(sold: &Sold, now: i64) -> Promise {
         status: Status::AcceptedByMerchant,
         is_unread: false,
         is_reverted: false,
+        has_namesake: false,
         kaspi_delivery: !sold.own,
         is_departure_dated: shown.is_some() && !sold.own,
         pre_order: false,

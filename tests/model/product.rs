@@ -190,6 +190,7 @@ impl Product {
             lines: ledger.facts(&lines, None),
             shortage: self.shortage(scene.shortage),
             sent: scene.sent.map(|ask| Sent::by(&kind(ask))),
+            namesakes: Vec::new(),
             shop_facts: self.shop_facts(scene.swept),
         };
         let decision = decide(&facts, &self.policy, self.now);

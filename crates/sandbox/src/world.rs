@@ -214,6 +214,17 @@ impl World {
         true
     }
 
+    /// From now on the order has this id, and its former one is unknown. Returns `false` if there is no such order.
+    pub fn set_id(&mut self, code: &str, id: &str) -> bool {
+        let Some(index) = self.index(code) else {
+            return false;
+        };
+        let former = std::mem::replace(&mut self.orders[index].id, id.to_owned());
+        self.by_id.remove(&former);
+        self.by_id.insert(id.to_owned(), index);
+        true
+    }
+
     pub(super) fn schedule(&mut self, due: Timestamp, event: Event) {
         self.queued += 1;
         self.queue.insert((due, self.queued), event);

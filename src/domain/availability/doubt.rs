@@ -20,6 +20,8 @@ pub enum Reason {
     OrderUnsettled,
     /// Readings show the order in an earlier status than before.
     StatusReverted,
+    /// The shop has two orders with its number: they may be one.
+    SameNumber,
     /// The order, or what it holds now, could not be read in full.
     OrderUnread,
     /// It is unknown whether the units left.
@@ -115,6 +117,9 @@ impl Reason {
             Self::OtherShopNotRead => "its shop was not read since the count, or not lately",
             Self::OrderUnsettled => "it is being cancelled, or its status is unknown",
             Self::StatusReverted => "Kaspi shows the order in an earlier status than before",
+            Self::SameNumber => {
+                "the shop has another order with its number, and the two may be one"
+            }
             Self::OrderUnread => "the order could not be read in full since",
             Self::DepartureUnknown => "it is unknown whether the goods left",
             Self::MayHaveLeft => "the goods may have left before the count",

@@ -58,6 +58,8 @@ pub struct Promise {
     pub is_unread: bool,
     /// Whether readings show the order in an earlier status than before, and it is not settled which is right.
     pub is_reverted: bool,
+    /// Whether its shop has another order with the same number: the two may be one, or its goods the other's.
+    pub has_namesake: bool,
     /// Whether Kaspi's couriers take the goods: it then shows when they do.
     pub kaspi_delivery: bool,
     /// Whether Kaspi showed a date of the hand-over, or a person said when it was.
@@ -130,6 +132,9 @@ impl Promise {
             (Semantics::Physical, Units::Reserved) => self.reserved(count),
             (Semantics::Available, units) => self.of_feed(count, units)?,
         };
+        if self.has_namesake && !mutant("r9_order_under_two_ids_is_certain") {
+            return Some(Kind::in_doubt(Reason::SameNumber, ClosedBy::HandOver));
+        }
         let is_other = others.is_some_and(|others| !others.has_read(&self.shop, count.as_of));
         Some(match (kind, self.place) {
             (Kind::Reserved, _) if is_other => {

@@ -18,6 +18,7 @@ mod overdrawn;
 mod paused;
 mod rate_caps;
 mod restored;
+mod same_number;
 mod shortage_certain;
 mod shortage_confirmed;
 mod status;
@@ -162,6 +163,8 @@ interlocks! {
     Account, account, Order, All, ["hold"], [];
     /// the other action was once sent for this order
     AlreadySent, already_sent, Order, All, ["hold"], [];
+    /// the shop has another order with its number
+    SameNumber, same_number, Order, All, ["hold"], [];
     /// a field of the order came in a form that cannot be read
     UnreadFields, unread_fields, Order, All, ["hold"], [];
     /// its lines cannot be read, there are none, or one is weighed or measured

@@ -43,6 +43,11 @@ pub(super) fn of(input: &Input, now: Timestamp) -> Result<Facts, EmptyId> {
         ),
         shortage: None,
         sent: input.order.sent,
+        namesakes: if input.order.same_number {
+            vec![OrderId::new("another")?]
+        } else {
+            Vec::new()
+        },
         shop_facts: shop_facts(&input.world, &input.shop, now)?,
     };
     if facts.is_short() {

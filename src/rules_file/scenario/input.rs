@@ -53,6 +53,9 @@ pub(super) struct OrderInput {
     /// Whether its sum came in a form that cannot be read.
     #[serde(default)]
     pub(super) unread: bool,
+    /// Whether the shop has another order with its number.
+    #[serde(default)]
+    pub(super) same_number: bool,
     /// The action that was once sent for it.
     pub(super) sent: Option<Sent>,
 }

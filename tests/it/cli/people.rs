@@ -197,3 +197,49 @@ async fn the_list_of_held_orders_shows_the_present_reason() {
         "{now}, and {first} before"
     );
 }
+
+/// The buyer was first: that is no refusal of Kaspi's.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_accept_that_a_buyer_overtook_is_not_called_refused() {
+    let desk = Desk::new(Settings::default());
+    desk.stock("sku,on_hand\nA,1\n").await;
+    desk.place(CODE, "A", 1);
+    let no_effect = "post:no_effect=1".parse().unwrap();
+    desk.server.world().set_faults(no_effect);
+    desk.qabyl(&["once", "--timeout", "5s"]).await;
+    assert!(desk.posts(CODE) > 0);
+    desk.server.world().set_faults("".parse().unwrap());
+    let now = qabyl::clock::Clock::System.now();
+    assert!(desk.server.world().buyer_cancels(CODE, now));
+    desk.qabyl(&["once"]).await.ok();
+    for command in [&["orders", "list"][..], &["explain", CODE]] {
+        let shown = desk.qabyl(command).await.ok().out;
+        assert!(shown.contains("CANCELLED"), "{shown}");
+        assert!(!shown.contains("refused"), "{shown}");
+    }
+}
+
+/// An empty answer would say that a shop has nothing; a shop that is not there has no answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shop_that_is_not_there_is_a_mistake() {
+    let desk = Desk::new(Settings::default());
+    desk.place(CODE, "UNKNOWN", 1);
+    desk.qabyl(&["once"]).await.ok();
+    for command in [
+        &["orders", "list", "--shop", "zz"][..],
+        &["orders", "show", CODE, "--shop", "zz"],
+        &["explain", CODE, "--shop", "zz"],
+    ] {
+        desk.qabyl(command)
+            .await
+            .fails(2, &["there is no shop zz", "main"]);
+    }
+    desk.qabyl(&["orders", "list", "--shop", "main"]).await.ok();
+    let shops = desk
+        .qabyl(&["shops", "list", "--format", "json"])
+        .await
+        .ok()
+        .out;
+    let shops: serde_json::Value = serde_json::from_str(&shops).unwrap();
+    assert_eq!(shops[0]["shop"], "main");
+}

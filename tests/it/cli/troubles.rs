@@ -52,6 +52,12 @@ async fn is_named(desk: &Desk, words: &[&str]) {
     "UPDATE lease SET backup_failing_since = 1774000000000, backup_problem = 'no room'",
     &["B001", "no room", "backup.directory"]
 )]
+#[case::unaccounted(
+    "UPDATE orders SET status = 'ACCEPTED_BY_MERCHANT', lines_state = 'unreadable', lines_failures = 2,
+       lines_problem = 'a quantity that is no number', lines_skus = '[\"A\"]', status_since = 1774000000000,
+       lines_due_at = 4000000000000",
+    &["order 900000001", "a quantity that is no number", "accepts of A wait"]
+)]
 #[case::stock_zero("UPDATE stock SET on_hand = 0", &["not one SKU has units"])]
 #[case::overdrawn(
     "UPDATE stock SET on_hand = 0; INSERT INTO stock (sku, warehouse, source, on_hand, as_of, import_id, first_import)

@@ -11,7 +11,7 @@ use qabyl::notify::{Channel, Target};
 use qabyl::pipeline::notify::Notifier;
 use qabyl::pipeline::{alert, notify};
 use qabyl::store::Worker;
-use qabyl_sandbox::{Settings, State, Status};
+use qabyl_sandbox::{IncludeSupport, OrderSeed, Part, Settings, State, Status};
 
 use super::queue::{BOUNDS, channel, hook, notifier, received, run_notify, until_told};
 use super::receiver::{Mode, Receiver, SECRET};
@@ -172,6 +172,51 @@ async fn a_shop_that_flaps_sends_a_few_messages_and_the_last_one_is_true() {
     }
     let types = types(&receiver);
     assert_eq!(types.last().unwrap(), "shop.denied", "{types:?}");
+    drop(receiver);
+}
+
+/// An accepted order that cannot be read keeps accepts back: people hear of it while it lasts, in their language, and
+/// not for an order that the next request reads.
+#[tokio::test]
+async fn an_order_that_keeps_accepts_back_is_a_notification() {
+    let settings = Settings {
+        include_support: IncludeSupport::Ignored,
+        ..Settings::default()
+    };
+    let mut world = world(settings).begin().await;
+    world.stock(&[("A", 9)]).await;
+    world.brief().await;
+    let receiver = Receiver::start().await;
+    let notifier = notifier(&world, vec![hook(&receiver)], BOUNDS).await;
+    let mut order = OrderSeed::new("900000650", world.now()).line("A", 3);
+    order.auto_accepted = true;
+    world.place(order);
+    let quantity = "/attributes/quantity";
+    assert!(
+        world
+            .kaspi()
+            .put_value("900000650", Part::Entry(0), quantity, None)
+    );
+    world.time.advance(Duration::from_secs(5));
+    world.brief().await;
+    run_notify(&notifier).await;
+    assert_eq!(types(&receiver), [""; 0], "the next request may read it");
+    for _ in 0..4 {
+        world.time.advance(Duration::from_secs(15));
+        world.brief().await;
+        run_notify(&notifier).await;
+    }
+    let told = texts(&receiver, "order.unread");
+    let [told] = told.as_slice() else {
+        panic!("{told:?}");
+    };
+    for words in [
+        "900000650",
+        "no orders of A are accepted",
+        "qabyl orders resolve",
+    ] {
+        assert!(told.contains(words), "{told}");
+    }
     drop(receiver);
 }
 

@@ -106,6 +106,7 @@ pub(crate) fn facts(lines: Vec<LineFacts>) -> Facts {
         first_seen_at: None,
         lines: LinesFacts::Known(lines),
         sent: None,
+        namesakes: Vec::new(),
         shortage: Some(ShortageSeen {
             since: ago(11),
             scans: 3,
