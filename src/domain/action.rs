@@ -353,8 +353,7 @@ impl End {
         self.state().as_str()
     }
 
-    /// Whether an action may end so after so many POSTs. Kaspi may not know the order of one that was
-    /// never sent: that is a refusal too.
+    /// Whether an action may end so after so many POSTs. One whose order Kaspi does not know is refused unsent.
     const fn is_possible(self, attempts: u32) -> bool {
         match self {
             Self::Confirmed => attempts > 0,
@@ -440,8 +439,7 @@ pub enum Outcome {
     Applied,
     /// A definite no, such as 400: to be confirmed by a reading (R3).
     Rejected(String),
-    /// 429 with its pause: it left, so its action is sticky (R2), yet it was not handled and does
-    /// not count towards the attempts.
+    /// 429 with its pause: it left, so its action is sticky (R2), yet it does not count towards the attempts.
     Snoozed {
         /// When to look again, at the earliest.
         until: Timestamp,
