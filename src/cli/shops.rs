@@ -154,7 +154,7 @@ pub(super) async fn configure(
     {
         log_event!(
             SHOP_RENAMED, shop = %shop, before = %before,
-            "the shop was recognised under its new name: its orders, holds and pause go on"
+            "the shop was recognised under its new name: its orders, holds and pause are kept"
         );
     }
     let groups = configured.iter().zip(&config.shops);

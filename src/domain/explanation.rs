@@ -91,7 +91,7 @@ fn stock_problems(facts: &Facts) -> Vec<String> {
         let sku = line.line.sku.as_ref().map_or("?", |sku| sku.as_str());
         match &line.stock {
             LineStock::Unknown(why) => Some(why.to_string()),
-            LineStock::Known(level) if line.shortage() > Some(0) => Some(format!(
+            LineStock::Known(level) if line.shortage_for_accept() > Some(0) => Some(format!(
                 "{sku}: {} wanted, {} available",
                 line.wanted,
                 level.available()

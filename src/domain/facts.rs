@@ -49,13 +49,13 @@ fn counted_at(stock: &LineStock) -> Option<Timestamp> {
 }
 
 impl LineFacts {
-    /// Units missing for certain to an accept, 0 when covered; `None` while the stock is unknown.
-    pub fn shortage(&self) -> Option<i64> {
+    /// Units an accept lacks if every unit in doubt is gone, 0 when covered; `None` while the stock is unknown.
+    pub fn shortage_for_accept(&self) -> Option<i64> {
         self.shortage_at(Bound::Certain)
     }
 
-    /// Units missing even if every unit in doubt is there; `None` while nothing bounds that.
-    pub fn certain_shortage(&self) -> Option<i64> {
+    /// Units a cancel can rest on: missing even if every unit in doubt is there; `None` while nothing bounds that.
+    pub fn shortage_for_cancel(&self) -> Option<i64> {
         self.shortage_at(Bound::Possible)
     }
 
@@ -275,7 +275,7 @@ impl Facts {
     pub fn is_short(&self) -> bool {
         self.lines()
             .iter()
-            .any(|line| line.certain_shortage().is_some_and(|units| units > 0))
+            .any(|line| line.shortage_for_cancel().is_some_and(|units| units > 0))
     }
 
     /// Whether accepting the order leaves so few units of one of its lines that an order accepted elsewhere may have

@@ -60,7 +60,7 @@ impl RecentDemand {
 #[derive(Debug, Clone, Default)]
 pub struct Ledger {
     levels: HashMap<Sku, Vec<(Listing, Promised)>>,
-    /// What SKUs are in the warehouse that are something else there, and how many of it.
+    /// Aliases and kits: each part of such an SKU in the warehouse, and how many of it.
     parts: HashMap<Sku, Vec<(Sku, i64)>>,
     /// SKUs that are not listed, and listed ones that look like them.
     near: HashMap<Sku, Vec<String>>,

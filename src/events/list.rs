@@ -71,7 +71,7 @@ events! {
         SHOP_IDENTIFIED "shop.identified" INFO [] ["shop"]
             "the shop's token shows its own orders again; work goes on";
         SHOP_RENAMED "shop.renamed" INFO [] ["shop" "before"]
-            "a shop was recognised under a new name: its orders, holds and pause go on under it";
+            "a shop was recognised under a new name: its orders, holds and pause are kept";
         ORDERS_NOT_FOUND "orders.not_found" ERROR ["K405"] ["code" "shop" "orders" "hint"]
             "Kaspi answers 404 for several orders that it showed before: they are asked about ever more rarely, other orders go on";
         SHOP_CAUGHT_UP "shop.caught_up" INFO [] ["shop" "listed" "new" "changed"]

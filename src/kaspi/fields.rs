@@ -150,8 +150,8 @@ impl Fields {
         self.optional(field, raw, |raw| string(raw).map(|word| text(&word)))
     }
 
-    /// A word of Kaspi's that is always there. Without it the list that showed the order says what it is; an order
-    /// read singly has what came in its place, which no one understands either.
+    /// A word of Kaspi's that is always there. If it is missing, the filter of the list that showed the order stands
+    /// in for it; for an order read singly it is an unknown value, the raw text.
     pub(super) fn word<T: Clone + From<String>>(
         &mut self,
         field: Field,

@@ -35,8 +35,8 @@ impl Writer {
         claim.is_none_or(super::claim::Claim::acquire)
     }
 
-    /// Waits for the turn of one POST. It is asked for before the attempt is written: what may not be sent now is no
-    /// attempt.
+    /// Waits for the turn of one POST. Take it before the attempt is written, so that a request which may not be
+    /// sent does not count as one.
     ///
     /// # Errors
     /// Kaspi asked for a pause, or is out of order.

@@ -52,7 +52,7 @@ pub struct Ended {
     pub begun: StartedAttempt,
     /// What the answer proves.
     pub outcome: Outcome,
-    /// How long it was out.
+    /// The time from its first byte to its end.
     pub took: std::time::Duration,
     /// Spread of the pause after it, 0..=1.
     pub jitter: f64,
@@ -171,7 +171,7 @@ async fn end(
 }
 
 impl Store {
-    /// POSTs that never got an outcome, as after a crash: their outcome is unknown (R13), and their
+    /// POSTs that never got an outcome, as after a crash: their outcome is unknown (R3), and their
     /// order is read once `settle` has passed.
     pub async fn recover(
         &self,
@@ -257,7 +257,7 @@ impl Store {
                 withdraw(&mut tx, shop, due, &why, now).await?;
                 continue;
             }
-            // What it rests on is asked for again, as an order that was found since may have taken its units.
+            // The evidence is checked again: an order found since the decision may have taken these units.
             let needed = evidence_needed(due);
             let evidence = match needed {
                 Some(_) => evidence_about(&mut tx, shop, due, &evidence).await?,

@@ -84,8 +84,8 @@ impl Observed {
     }
 }
 
-/// The readings, of each order the one that is furthest on: one that moves while a sweep lists its states is
-/// in two of them.
+/// One reading of each order, the most advanced: an order that changes state while a sweep lists the states is in
+/// two lists.
 fn newest(readings: &[Reading]) -> Vec<&Reading> {
     let mut newest: Vec<&Reading> = Vec::with_capacity(readings.len());
     let mut places = HashMap::with_capacity(readings.len());

@@ -182,7 +182,9 @@ async fn shortage(
 /// Whether every unit is known to be there.
 fn covers(lines: &LinesFacts) -> bool {
     match lines {
-        LinesFacts::Known(lines) => lines.iter().all(|line| line.shortage() == Some(0)),
+        LinesFacts::Known(lines) => lines
+            .iter()
+            .all(|line| line.shortage_for_accept() == Some(0)),
         LinesFacts::Unreadable(_) => false,
     }
 }

@@ -157,8 +157,8 @@ async fn make_ready(
     counted.map(at).transpose()
 }
 
-/// Why what had not been sent when the backup was made ends.
-const WHY: &str = "restored from a backup";
+/// The reason recorded with unsent actions that a restore closes.
+const RESTORED: &str = "restored from a backup";
 
 /// Marks what may have changed since the backup was made.
 async fn mark(
@@ -230,8 +230,8 @@ async fn reset_actions(
     for live in actions::live(tx).await? {
         let order = (&live.shop, &live.order);
         if live.action.is_unsent() {
-            close(tx, live.id, End::Superseded, WHY, now).await?;
-            reservations::release_unconfirmed(tx, order, WHY, now).await?;
+            close(tx, live.id, End::Superseded, RESTORED, now).await?;
+            reservations::release_unconfirmed(tx, order, RESTORED, now).await?;
             if live.origin == Origin::Person {
                 // It may have been followed by another one: the person is asked again.
                 let why = "a manual decision had not been sent when the backup was made";

@@ -251,13 +251,13 @@ impl Ctx {
         for before in &observed.earlier_names {
             log_event!(
                 SHOP_RENAMED, shop = %self.shop, before = %before,
-                "the shop was recognised under its new name: its orders, holds and pause go on"
+                "the shop was recognised under its new name: its orders, holds and pause are kept"
             );
         }
         for (code, action, end) in &observed.ended {
             log_event!(
                 ACTION_ENDED, shop = %self.shop, order.code = %code, action,
-                outcome = end.as_str(), "Kaspi's answer to the action was read back"
+                outcome = end.as_str(), "the action is closed: a reading shows its outcome"
             );
         }
     }

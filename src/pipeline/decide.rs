@@ -123,7 +123,7 @@ fn log(ctx: &Ctx, order: &Decided, id: i64, now: Timestamp) {
 /// SKUs with too few units, separated by commas.
 fn short(facts: &Facts) -> String {
     let lines = facts.lines().iter();
-    let short = lines.filter(|line| line.shortage().is_some_and(|units| units > 0));
+    let short = lines.filter(|line| line.shortage_for_accept().is_some_and(|units| units > 0));
     let skus: BTreeSet<&str> = short
         .filter_map(|line| line.line.sku.as_ref().map(Sku::as_str))
         .collect();

@@ -8,7 +8,7 @@ use super::values::{durations, empty_list, moneys, numbers, shares, truth, words
 use crate::domain::order::{DeliveryMode, PaymentMode};
 use crate::domain::rules::{Condition, Criterion, LineCriterion, ShopCount, StockWord};
 
-/// The words of one kind of condition. A new word is added to `words` and to `read`.
+/// The words of one kind of condition.
 struct Vocabulary<T> {
     /// What its words are called in messages.
     kind: &'static str,

@@ -17,7 +17,7 @@ use crate::runtime::build;
 use crate::store::{Store, StoreError, Worker};
 use crate::text::counted;
 
-/// The daemon notes that it works every half minute.
+/// The daemon writes a heartbeat every half minute.
 pub(super) const DAEMON_SILENT_MAX: SignedDuration = SignedDuration::from_mins(2);
 /// Without a daemon `qabyl once` is run by cron, at least this often.
 const ONCE_SILENT_MAX: SignedDuration = SignedDuration::from_hours(1);
@@ -25,7 +25,7 @@ const ONCE_SILENT_MAX: SignedDuration = SignedDuration::from_hours(1);
 const FREE_MIN: u64 = 16 * 1024 * 1024;
 /// A channel that does not answer for less long is tried again by itself.
 const CHANNEL_SILENT_MAX: SignedDuration = SignedDuration::from_mins(5);
-/// How long a message that was given up is a trouble.
+/// How long a dropped message stays reported.
 const DROPPED_FOR: SignedDuration = SignedDuration::from_hours(24);
 /// Orders and levels of one kind that are named.
 pub(super) const NAMED_MAX: usize = 5;

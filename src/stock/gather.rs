@@ -12,9 +12,9 @@ use crate::domain::ids::Sku;
 use crate::domain::stock::{OnHand, StockRow};
 use crate::mutant::mutant;
 
-/// Fewer rows than this that are not understood do not make a file the wrong one.
+/// So many rows that are not understood are tolerated in any file.
 const NOT_UNDERSTOOD_MAX: usize = 5;
-/// The share of rows, one in so many, from which on they do.
+/// Beyond that a file is refused where more than one row in so many is not understood.
 const NOT_UNDERSTOOD_SHARE: usize = 10;
 
 /// Most lines that a note names.
@@ -309,8 +309,8 @@ impl<'a> Gather<'a> {
             if last.row.on_hand == listed.row.on_hand {
                 continue;
             }
-            let is_told = contradicting.as_ref() == Some(&key(&listed));
-            if !is_told {
+            let is_reported = contradicting.as_ref() == Some(&key(&listed));
+            if !is_reported {
                 contradicting = Some(key(&listed));
                 let at = match listed.row.warehouse.as_str() {
                     "" => String::new(),

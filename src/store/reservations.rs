@@ -118,12 +118,12 @@ UPDATE reservations SET state = j.value ->> 1, confirmed_at = j.value ->> 2, clo
   departure = j.value ->> 4, left_after = j.value ->> 5, why = j.value ->> 6
 FROM json_each(?1) j WHERE reservations.id = j.value ->> 0 AND state = ?2";
 
-/// Applies an event to those reservations of orders that are meant: active ones, or those that left where they are
-/// there again. Returns their ids.
+/// Applies an event to the matching reservations of orders: active ones, or consumed ones when they are reopened.
+/// Returns their ids.
 async fn write(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
-    (orders, is_meant): (&[&str], impl Fn(&Row) -> bool),
+    (orders, matches): (&[&str], impl Fn(&Row) -> bool),
     event: &Event,
     now: Timestamp,
 ) -> Result<Vec<i64>, StoreError> {
@@ -138,7 +138,7 @@ async fn write(
         .fetch_all(tx.conn()?)
         .await?;
     let (mut ids, mut rows) = (Vec::new(), Vec::new());
-    for row in found.into_iter().filter(is_meant) {
+    for row in found.into_iter().filter(matches) {
         let id = row.id;
         let to = Fields::from(&row.reservation()?.transition(event.clone(), now)?);
         ids.push(id);
@@ -234,7 +234,7 @@ pub(crate) async fn reopen(
     Ok(())
 }
 
-/// The audit event of reservations that came to take another number of units, or that are in doubt since.
+/// The audit event of reservations whose quantity changed or became doubtful.
 pub(crate) const CHANGED: &str = "reservation.changed";
 
 /// A reservation, with what it takes by all readings of its order.
@@ -399,9 +399,9 @@ pub(crate) async fn release_rows(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let event = Event::Released(why.to_owned());
-    let is_meant = |row: &Row| ids.contains(&row.id);
+    let matches = |row: &Row| ids.contains(&row.id);
     let orders: &[&str] = &[order.id.as_str()];
-    let closed = write(tx, shop, (orders, is_meant), &event, now).await?;
+    let closed = write(tx, shop, (orders, matches), &event, now).await?;
     if !closed.is_empty() {
         let detail = json!({ "state": State::Released.as_str(), "why": why, "ids": closed });
         let order = (shop, Some(&order.id));

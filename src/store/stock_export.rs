@@ -50,9 +50,11 @@ impl Store {
             let facts: Facts = serde_json::from_str(&facts)
                 .map_err(|_| StoreError::corrupt("a decision's facts", "a cancel"))?;
             let lines = facts.lines();
-            let short = lines.iter().any(|line| line.shortage() > Some(0));
+            let short = lines
+                .iter()
+                .any(|line| line.shortage_for_accept() > Some(0));
             let lines = lines.iter();
-            let of_short = lines.filter(|line| !short || line.shortage() > Some(0));
+            let of_short = lines.filter(|line| !short || line.shortage_for_accept() > Some(0));
             let names = of_short.filter_map(|line| line.line.sku.as_ref());
             skus.extend(names.map(ToString::to_string));
         }

@@ -72,7 +72,7 @@ impl<const N: usize> Shop<N> {
     pub(crate) fn is_ended(&self, state: &State<N>) -> bool {
         (0..N).all(|i| {
             let order = &state.orders[i];
-            let is_told = order.held
+            let is_reported = order.held
                 || order.live().is_some_and(|action| action.due == Due::Never)
                 || (order.live().is_none()
                     && self.product.rule(&self.scene(state, i, 0)).verdict == Word::Hold);
@@ -80,7 +80,7 @@ impl<const N: usize> Shop<N> {
             let is_missed = order.stored == Seen::Absent && order.truth == Seen::Cancelled;
             let is_known = order.stored == order.truth || is_missed;
             let is_closed = order.live().is_none_or(|action| action.due == Due::Never);
-            is_known && is_closed && (order.truth != Seen::New || is_told)
+            is_known && is_closed && (order.truth != Seen::New || is_reported)
         })
     }
 }

@@ -111,13 +111,13 @@ impl OtherShops {
     }
 }
 
-/// The moment so long before another.
+/// `at` minus `by`, saturating.
 fn before(at: Timestamp, by: SignedDuration) -> Timestamp {
     at.saturating_sub(by).unwrap_or(at)
 }
 
 impl Promise {
-    /// What the units are to the level, beside what was given back.
+    /// How these units count against the level; `None` where they were given back.
     pub(super) fn taken(&self, count: &Count<'_>, others: Option<&OtherShops>) -> Option<Kind> {
         let kind = match (count.semantics, self.units) {
             (_, Units::Released { .. }) => return None,

@@ -1,9 +1,9 @@
 //! What a verdict rests on besides stock: when accepted orders and the archive were last read, and which orders
 //! may hold units that no reservation counts.
 //!
-//! How fresh that must be depends on what rests on it, and stands in one table, `Use::requirement`:
+//! The required freshness depends on the use. `Use::requirement` is the only table of it:
 //!
-//! | use | sweep begun at most … ago | and ended at most … ago | and not begun before | archive | unaccounted orders | other shops of the stock |
+//! | use | sweep begun at most … ago | and ended at most … ago | sweep begun no earlier than | archive | unaccounted orders | other shops of the stock |
 //! |---|---|---|---|---|---|---|
 //! | accept | `sweep_age_max` | | | | none | sweep begun at most `sweep_age_max` ago |
 //! | accept of the last units | `sweep_age_max` | `last_units_age_max` | the order was first seen | ended as recently, and not begun before the order was seen | none | read as freshly |
@@ -125,7 +125,7 @@ impl Evidence {
         }
     }
 
-    /// The orders that keep an accept back for as long as a sweep may be old, as they may hold what it takes.
+    /// The unaccounted orders that block an accept, for as long as a sweep may be old, as they may hold what it takes.
     pub fn blocking(&self, freshness: &Freshness, now: Timestamp) -> Vec<&Unaccounted> {
         let age_max = freshness.sweep_age_max;
         let orders = self.unaccounted.iter();

@@ -1,7 +1,7 @@
 //! Orders accepted elsewhere hold stock too (R6). They are all read before the first accept, and one that was
 //! just found is read before the next. Where few units are left, one of those orders may hold the very unit
-//! that is wanted: they are read again, in every shop that sells from the same stock. One whose lines cannot be read holds up what it may hold, for as long as
-//! it takes; other SKUs go on.
+//! that is wanted: they are read again, in every shop that sells from the same stock. One whose lines cannot be read blocks accepts of the
+//! SKUs it may contain until it is read; other SKUs are not affected.
 
 use jiff::SignedDuration;
 

@@ -12,7 +12,7 @@ const DECIDE_AGAIN: SignedDuration = SignedDuration::from_secs(1);
 
 pub(super) fn check(case: &Case<'_>) -> Option<Finding> {
     let lines = case.facts.lines().iter();
-    let short = lines.filter(|line| line.certain_shortage() > Some(0));
+    let short = lines.filter(|line| line.shortage_for_cancel() > Some(0));
     let cancel = Use::Cancel {
         counted_at: short.filter_map(LineFacts::counted_at).max(),
     };

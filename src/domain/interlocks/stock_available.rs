@@ -9,7 +9,7 @@ pub(super) fn check(case: &Case<'_>) -> Option<Finding> {
     let missing = lines.filter(|line| line.coverage() == Coverage::Missing);
     let missing: Vec<String> = missing
         .map(|line| {
-            let units = line.certain_shortage().unwrap_or(line.wanted);
+            let units = line.shortage_for_cancel().unwrap_or(line.wanted);
             format!("{units} of {} {} missing", line.wanted, line.sku_or_mark())
         })
         .collect();

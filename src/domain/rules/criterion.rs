@@ -1,5 +1,4 @@
-//! The questions a rule can ask. Adding one: a variant here, its answer in `holds`, its name in the
-//! loader beside the other rule words, a line in `docs/RULES.md`.
+//! The questions a rule can ask. The README's table says what to touch to add one.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -113,7 +112,7 @@ pub enum LineCriterion {
     Measured(bool),
     /// What is known of its stock.
     Stock(StockWord),
-    /// Units on hand; never answers yes while stock is unknown, nor do the next three.
+    /// Units on hand. False while stock is unknown, as are the next three.
     OnHand(Range<i64>),
     /// Units promised.
     Reserved(Range<i64>),

@@ -182,7 +182,7 @@ impl<'a> Pass<'a> {
             ATTEMPT_ENDED, shop = %self.ctx.shop, order.code = %due.order.code,
             decision.id = due.decision, by_person = due.by_person, action = due.kind.word(), attempt.n = ended.begun.n,
             outcome = ended.outcome.word(), took_ms = millis(ended.took), age_s = age.as_secs(), detail,
-            "request ended"
+            "POST ended"
         );
         match &ended.outcome {
             Outcome::Denied { denial, why } => self.denied(*denial, why).await?,

@@ -125,7 +125,7 @@ pub async fn run_once(
     if lost > 0 {
         log_event!(
             ACTIONS_RECOVERED, shop = %ctx.shop, actions = lost,
-            "requests were under way when work stopped; their orders are read before anything else"
+            "requests were unfinished at the last stop; their orders are read first"
         );
     }
     let mut pass = Pass {
@@ -305,7 +305,7 @@ impl<'a> Pass<'a> {
             match completed {
                 Completed::Posted(ended) => self.ended.push(*ended),
                 Completed::Admitted(admission) => self.note_admission(*admission),
-                Completed::Read(read) => self.order_read(*read).await?,
+                Completed::Read(read) => self.handle_reading(*read).await?,
             }
         }
         // Any outcome but "applied" is written before anything else is sent: it may be a reason to stop.

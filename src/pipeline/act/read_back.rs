@@ -52,7 +52,7 @@ impl<'a> Pass<'a> {
     }
 
     /// Handles a reading of the order: its action is sent, put off, refused or left to a person.
-    pub(super) async fn order_read(&mut self, read: OrderRead) -> Result<(), StageError> {
+    pub(super) async fn handle_reading(&mut self, read: OrderRead) -> Result<(), StageError> {
         let OrderRead {
             due,
             asked_at,

@@ -37,7 +37,7 @@ pub(super) struct StageLoop {
     /// The shop or source.
     pub(super) of: String,
     pub(super) clock: Clock,
-    /// A run that lasts longer hangs.
+    /// A run that lasts longer counts as hung.
     pub(super) run_max: Duration,
     pub(super) board: Arc<Board>,
     pub(super) stop: CancellationToken,
@@ -130,7 +130,7 @@ impl StageLoop {
             shop = self.of,
             stage = self.stage.name(),
             code = "R002",
-            hint = "report this with the lines before it; work goes on",
+            hint = "report this with the lines before it; the stage is started again",
             "a stage panicked and starts over"
         );
         tokio::select! {
@@ -173,7 +173,7 @@ impl StageLoop {
                         stage,
                         failures,
                         failed_for_s,
-                        "works again"
+                        "stage recovered"
                     );
                 }
             }

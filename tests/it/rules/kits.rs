@@ -74,8 +74,8 @@ proptest! {
         let wanted = [each[0] * i64::from(sets) + i64::from(cups), each[1] * i64::from(sets), each[2] * i64::from(sets)];
         let free = shelf.map(|(on_hand, confirmed, pending)| on_hand - confirmed - pending);
         let covered = wanted.iter().zip(free).all(|(wanted, free)| *wanted <= free.max(0));
-        prop_assert_eq!(found.shortage() == Some(0), covered);
-        prop_assert!(found.certain_shortage() <= found.shortage());
+        prop_assert_eq!(found.shortage_for_accept() == Some(0), covered);
+        prop_assert!(found.shortage_for_cancel() <= found.shortage_for_accept());
         let LineStock::Known(level) = &found.stock else { panic!("{found:?}") };
         let sets = free.iter().zip(each).map(|(free, each)| free.div_euclid(each)).min();
         prop_assert_eq!(Some(level.available()), sets);
@@ -97,7 +97,7 @@ proptest! {
         let mut poorer = shelf;
         poorer[part].0 -= less;
         let after = kit(&ledger(&poorer, each), &lines);
-        prop_assert!(after.shortage() >= before.shortage());
+        prop_assert!(after.shortage_for_accept() >= before.shortage_for_accept());
         let available = |facts: &LineFacts| match &facts.stock {
             LineStock::Known(level) => Level::available(level),
             LineStock::Unknown(_) => 0,
@@ -121,7 +121,7 @@ fn an_sku_that_is_listed_is_itself_whatever_the_map_says() {
     ledger.list(listing, Promised::default());
     let found = kit(&ledger, &Lines::Known(vec![ordered(1, "SET", 2)]));
     assert!(
-        found.parts.is_empty() && found.shortage() == Some(1),
+        found.parts.is_empty() && found.shortage_for_accept() == Some(1),
         "{found:?}"
     );
 }

@@ -463,7 +463,7 @@ proptest! {
         prop_assert_eq!(level.available(), free);
         let most = free + level.reserved_pending + level.returned + level.safety_stock;
         prop_assert_eq!(level.interval().possible, Possible::Bounded(most));
-        let short = line(1, wanted, LineStock::Known(level)).shortage();
+        let short = line(1, wanted, LineStock::Known(level)).shortage_for_accept();
         prop_assert_eq!(short, Some((i64::from(wanted) - free.max(0)).max(0)));
     }
 
