@@ -2,10 +2,11 @@
 
 use std::process::ExitCode;
 
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::args::{Format, ShopsCommand};
-use super::{Done, open, person, say, table};
+use super::{Done, open, orders, person, say, table};
 use crate::clock::Clock;
 use crate::config::Loaded;
 use crate::domain::ids::{Account, ShopName};
@@ -60,10 +61,18 @@ pub(super) async fn run(loaded: &Loaded, command: &ShopsCommand) -> Done {
     }
 }
 
+/// That the others of a shop's stock go on without it.
+pub(super) fn waived_words(since: Timestamp) -> String {
+    format!(
+        "waived since {}: the others of its stock go on without it",
+        orders::local(since)
+    )
+}
+
 async fn list(loaded: &Loaded, format: Format) -> Done {
     let store = open(&loaded.config).await?;
     let (shops, at_stake) = store.known_shops().await?;
-    let mut out = table::table(&["shop", "merchant account", "state"]);
+    let mut out = table::table(&["shop", "merchant account", "stock", "state"]);
     let mut rows = Vec::new();
     for shop in shops {
         let state = store.shop_state(&shop.name).await?;
@@ -75,10 +84,17 @@ async fn list(loaded: &Loaded, format: Format) -> Done {
         rows.push(json!({
             "shop": shop.name, "account": shop.account, "configured": shop.is_configured(),
             "at_stake": at_stake.contains(&shop.name), "mismatch": state.mismatch,
+            "stock": state.stock, "waived_since": state.waived,
         }));
         let account = shop.account.as_ref().map_or("unknown", Account::as_str);
-        let state = state.mismatch.unwrap_or_else(|| removed().to_owned());
-        out.add_row(vec![shop.name.as_str(), account, state.as_str()]);
+        let words = state.mismatch.or_else(|| state.waived.map(waived_words));
+        let words = words.unwrap_or_else(|| removed().to_owned());
+        out.add_row(vec![
+            shop.name.as_str(),
+            account,
+            state.stock.as_str(),
+            words.as_str(),
+        ]);
     }
     match format {
         Format::Json => say(&json!(rows).to_string()),

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::args::{Format, Status};
+use super::known_shops::waived_words;
 use super::{Done, NEEDS_PERSON, open, say, table};
 use crate::clock::Clock;
 use crate::config::Loaded;
@@ -65,13 +66,15 @@ pub(super) async fn run(loaded: &Loaded, args: &Status) -> Done {
                 .any(|trouble| trouble.of == shop.name && trouble.what == words)
         });
         unread_words.extend(others.map(|order| format!("{}: {order}", shop.name)));
+        let waived = store.shop_state(&name).await?.waived;
+        unread_words.extend(waived.map(|since| format!("{}: {}", shop.name, waived_words(since))));
         rows.push(json!({
             "shop": shop.name, "mode": shop.mode, "orders": totals.orders, "accepted": totals.accepted,
             "cancelled": totals.cancelled, "held": totals.held, "waiting": totals.waiting,
             "undecided": totals.undecided, "open_actions": totals.open_actions, "unknown": totals.unknown,
             "stuck": totals.stuck, "requests_per_second": pace,
             "last_complete_list": scan.map(|scan| scan.started_at), "trouble": problem,
-            "unread": unread,
+            "unread": unread, "waived_at": waived,
             "troubles": troubles.iter().map(Trouble::as_json).collect::<Vec<_>>(),
         }));
     }

@@ -49,6 +49,8 @@ kinds! {
     KaspiDown = "kaspi.down",
     /// Kaspi answers again.
     KaspiUp = "kaspi.up",
+    /// A shop is not read any more, and others of the same stock wait for it.
+    ShopUnread = "shop.unread",
     /// What a shop reads belongs to another merchant or shop.
     ShopMismatch = "shop.mismatch",
     /// Another process on this machine acts for the shop.

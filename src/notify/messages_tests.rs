@@ -99,6 +99,7 @@ fn no_placeholder_is_left_empty() {
         Kind::ActionRefused | Kind::ActionStuck => action.clone(),
         Kind::StockStale => json!({ "age_s": 50_000, "limit_s": 43_200 }),
         Kind::StockCollapsed => json!({ "fell": 40, "had": 50, "source": "stock.csv" }),
+        Kind::ShopUnread => json!({ "since": "2026-03-02T05:00:00Z", "waiting": "almaty" }),
         Kind::StockOverdrawn => {
             json!({ "sku": "A", "promised": 3, "on_hand": 1, "orders": ["900000001"] })
         }

@@ -10,6 +10,7 @@ use serde_json::json;
 use super::notify::WatchSettings;
 use super::{Ctx, Mode};
 use crate::domain::calendar;
+use crate::domain::ids::ShopName;
 use crate::domain::notice::{Kind, Notice};
 use crate::events::log_event;
 use crate::store::{Store, StoreError};
@@ -36,6 +37,7 @@ pub(super) async fn run_once(
     if let Some(first) = shops.first() {
         store.note_overdrawn(&first.settings.stock, now).await?;
     }
+    silent_shops(store, settings.group_patience, now).await?;
     for ctx in shops {
         if ctx.mode == Mode::Act {
             budget(store, ctx, now).await?;
@@ -160,6 +162,18 @@ async fn outage(
     let what = now.as_millisecond().to_string();
     let notice = Notice::of_shop(kind, &ctx.shop, &what, json!({ "since": since }));
     store.add_notice(notice, now).await
+}
+
+/// Reports shops that keep others of the same stock waiting, once for as long as each is not read.
+async fn silent_shops(store: &Store, patience: SignedDuration, now: Timestamp) -> Result<(), StoreError> {
+    for silent in store.silent_shops(patience, now).await? {
+        let waiting: Vec<&str> = silent.waiting.iter().map(ShopName::as_str).collect();
+        let facts = json!({ "since": silent.since, "waiting": waiting.join(", ") });
+        let what = silent.since.as_millisecond().to_string();
+        let notice = Notice::of_shop(Kind::ShopUnread, &silent.shop, &what, facts);
+        store.add_notice(notice, now).await?;
+    }
+    Ok(())
 }
 
 /// Reports orders that cannot be read, once accepts have waited for them for a while.

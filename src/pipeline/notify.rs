@@ -57,6 +57,8 @@ pub struct WatchSettings {
     pub digest_at: Option<u16>,
     /// How long no list of new orders succeeds before people are notified.
     pub outage_after: SignedDuration,
+    /// How long a shop may keep the others of the same stock waiting before people are notified.
+    pub group_patience: SignedDuration,
 }
 
 /// What the stages watch and notify work with; one for each database.
@@ -67,7 +69,7 @@ pub struct Notifier {
     pub clock: Clock,
     channels: Vec<Channel>,
     bounds: Bounds,
-    watch: WatchSettings,
+    pub(super) watch: WatchSettings,
     shops: Vec<Arc<Ctx>>,
     watched_at: Mutex<Option<Duration>>,
     /// When the next hourly summary is logged, with each shop's counts at the previous one.

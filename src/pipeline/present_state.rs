@@ -19,6 +19,7 @@ pub(super) const OF_STATES: &[Kind] = &[
     Kind::OrderUnread,
     Kind::ShopDenied,
     Kind::KaspiDown,
+    Kind::ShopUnread,
     Kind::StockStale,
     Kind::StockCollapsed,
     Kind::StockOverdrawn,
@@ -136,6 +137,13 @@ pub(super) async fn is_so(notifier: &Notifier, notice: &StoredNotice) -> Result<
         (kind @ (Kind::KaspiDown | Kind::KaspiUp), Some(shop)) => {
             let is_down = store.lists_failing(&shop).await?.is_some();
             is_down == (kind == Kind::KaspiDown)
+        }
+        (Kind::ShopUnread, Some(shop)) => {
+            let patience = notifier.watch.group_patience;
+            let silent = store.silent_shops(patience, notifier.clock.now()).await?;
+            silent
+                .iter()
+                .any(|silent| silent.shop == shop && named(silent.since))
         }
         (Kind::StockStale, _) => {
             let age = store.stock_age().await?;

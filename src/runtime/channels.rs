@@ -64,9 +64,11 @@ pub async fn notifier(
     };
     let seed = clock.now().as_millisecond().unsigned_abs();
     let outage_after = SignedDuration::try_from(config.notify.outage_after);
+    let group_patience = SignedDuration::try_from(config.ledger.group_patience);
     let watch = WatchSettings {
         digest_at: config.notify.digest_minutes(),
         outage_after: outage_after.unwrap_or(SignedDuration::MAX),
+        group_patience: group_patience.unwrap_or(SignedDuration::MAX),
     };
     let limits = (bounds, watch);
     let notifier = Notifier::new((store, clock), channels, limits, shops, seed);

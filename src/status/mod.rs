@@ -198,6 +198,7 @@ async fn status_json(shared: &Shared) -> Result<Value, StoreError> {
             "cancelled": totals.cancelled, "held": totals.held, "waiting": totals.waiting,
             "undecided": totals.undecided, "open_actions": totals.open_actions, "stuck": totals.stuck,
             "paused": state.paused, "denied": state.denied.map(|(_, why)| why), "mismatch": state.mismatch,
+            "stock": state.stock, "waived_at": state.waived,
             "new_read_at": new, "accepted_read_at": accepted, "policy": ctx.policy().digest(),
             "breaker_open": view.breaker == BreakerState::Open,
             "paused_until": view.paused_until, "clock_skew_s": view.skew.map(|skew| skew.as_secs()),

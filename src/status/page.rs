@@ -160,7 +160,8 @@ async fn shops(shared: &Shared, now: Timestamp) -> Result<Vec<Vec<String>>, Stor
         let state = store.shop_state(&ctx.shop).await?;
         let (list, _) = store.lists_read(&ctx.shop).await?;
         let paused = state.paused.map(|_| "paused".to_owned());
-        let trouble = state.denied.map(|(_, why)| why).or(paused);
+        let waived = state.waived.map(|_| "waived".to_owned());
+        let trouble = state.denied.map(|(_, why)| why).or(paused).or(waived);
         rows.push(vec![
             escaped(ctx.shop.as_str()),
             seen.new.to_string(),

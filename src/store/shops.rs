@@ -22,6 +22,10 @@ pub struct ShopState {
     pub clock_skew_s: Option<i64>,
     /// Why it is in doubt which merchant account it is, while that is so.
     pub mismatch: Option<String>,
+    /// The stock that it sells from.
+    pub stock: String,
+    /// Since when the other shops of its stock go on without it, as a person said.
+    pub waived: Option<Timestamp>,
 }
 
 /// Stores the account of a shop.
@@ -211,6 +215,8 @@ struct Row {
     denied_at: Option<i64>,
     denied_why: Option<String>,
     clock_skew_s: Option<i64>,
+    stock: String,
+    waived_at: Option<i64>,
 }
 
 fn shop_name(name: String) -> Result<ShopName, StoreError> {
@@ -315,7 +321,7 @@ impl Store {
     pub async fn shop_state(&self, shop: &ShopName) -> Result<ShopState, StoreError> {
         let mut reader = self.read().await?;
         let row: Option<Row> = sqlx::query_as(
-            "SELECT paused_why, denied_at, denied_why, clock_skew_s FROM shops WHERE name = ?",
+            "SELECT paused_why, denied_at, denied_why, clock_skew_s, stock, waived_at FROM shops WHERE name = ?",
         )
         .bind(shop.as_str())
         .fetch_optional(&mut *reader)
@@ -332,6 +338,8 @@ impl Store {
             denied,
             clock_skew_s: row.clock_skew_s,
             mismatch: identity(&mut reader, shop).await?.1,
+            stock: row.stock,
+            waived: row.waived_at.map(at).transpose()?,
         })
     }
 

@@ -7,3 +7,4 @@ mod kills;
 mod overdrawn;
 pub(crate) mod queue;
 pub(crate) mod receiver;
+mod unread_shop;

@@ -58,6 +58,7 @@ pub(crate) async fn notifier(
     let watch = WatchSettings {
         digest_at: Some(20 * 60),
         outage_after: SignedDuration::from_mins(5),
+        group_patience: SignedDuration::from_mins(30),
     };
     let notifier = Notifier::new(parts, channels, (bounds, watch), shops, 7);
     notifier.begin().await.unwrap();
