@@ -43,6 +43,7 @@ use signals::Signals;
 
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Loaded, Sources};
+use crate::events::log_event;
 use crate::store::{Access, Store, StoreError};
 
 /// Worker threads of the runtime.
@@ -234,6 +235,25 @@ fn partial(sources: Sources) -> Result<Loaded, ConfigError> {
 /// Opens the database beside a running daemon.
 async fn open(config: &Config) -> Result<Store, StoreError> {
     Store::open_existing(&config.database.path, Access::Tool, Clock::System.now()).await
+}
+
+/// Logs that a daemon or a pass made the database.
+fn note_created(path: &std::path::Path) {
+    log_event!(
+        DATABASE_CREATED, database = %path.display(),
+        "there was no database at this path: a new one was made, which knows no stock and no orders yet"
+    );
+}
+
+/// As [`open`], for a command that brings the first stock.
+async fn open_or_begin(config: &Config) -> Result<Store, StoreError> {
+    let path = &config.database.path;
+    let is_new = !Store::exists(path);
+    let store = Store::open_or_begin(path, Access::Tool, Clock::System.now()).await?;
+    if is_new {
+        complain(&format!("the database {} is made", path.display()));
+    }
+    Ok(store)
 }
 
 /// Prints a command's result for people, or as JSON.

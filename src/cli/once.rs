@@ -20,8 +20,12 @@ pub(super) async fn run(loaded: &Loaded, args: &Once) -> Done {
     telemetry::init(&loaded.config.log, color, telemetry::Target::Stderr)?;
     let ready = shops::ready(loaded)?;
     let path = &loaded.config.database.path;
-    let store = Store::open_existing(path, Access::Daemon, Clock::System.now()).await?;
+    let is_new = !Store::exists(path);
+    let store = Store::open_or_begin(path, Access::Daemon, Clock::System.now()).await?;
     let store = Arc::new(store);
+    if is_new {
+        super::note_created(path);
+    }
     let shops = shops::build(loaded, ready, &store).await?;
     let contexts = shops.iter().map(|shop| Arc::clone(&shop.ctx)).collect();
     let of_notifier = (Arc::clone(&store), Clock::System);

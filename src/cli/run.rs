@@ -29,10 +29,7 @@ pub(super) async fn run(loaded: &Loaded, signals: Signals) -> Done {
     let store = Store::open(path, Access::Daemon, Clock::System.now()).await?;
     let store = Arc::new(store);
     if is_new {
-        log_event!(
-            DATABASE_CREATED, database = %path.display(),
-            "there was no database at this path: a new one was made, which knows no stock and no orders yet"
-        );
+        super::note_created(path);
     }
     let shops = shops::build(loaded, ready, &store).await?;
     let stop = signals.stop.clone();

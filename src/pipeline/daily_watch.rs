@@ -165,7 +165,11 @@ async fn outage(
 }
 
 /// Reports shops that keep others of the same stock waiting, once for as long as each is not read.
-async fn silent_shops(store: &Store, patience: SignedDuration, now: Timestamp) -> Result<(), StoreError> {
+async fn silent_shops(
+    store: &Store,
+    patience: SignedDuration,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     for silent in store.silent_shops(patience, now).await? {
         let waiting: Vec<&str> = silent.waiting.iter().map(ShopName::as_str).collect();
         let facts = json!({ "since": silent.since, "waiting": waiting.join(", ") });

@@ -30,7 +30,7 @@ pub enum StoreError {
         /// What is wrong and what to do.
         why: String,
     },
-    /// There is no such database, and only `qabyl run` and `qabyl init` make one.
+    /// There is no such database. `qabyl run` and `qabyl init` make one; what brings stock makes the first of a folder.
     #[error("there is no database {}", path.display())]
     Absent {
         /// The database.

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::cli::args::{Format, StockImport};
 use crate::cli::orders::local;
 use crate::cli::table::{self, wrapped};
-use crate::cli::{Done, Failure, open, person, say};
+use crate::cli::{Done, Failure, open_or_begin, person, say};
 use crate::clock::Clock;
 use crate::config::Loaded;
 use crate::domain::stock::ImportReport;
@@ -38,7 +38,7 @@ pub(in crate::cli) async fn import(loaded: &Loaded, args: &StockImport) -> Done 
     let reading = stock::read(&file.bytes, &args.file, &asked.how, moments)?;
     bar.end();
     drop(file);
-    let store = open(&loaded.config).await?;
+    let store = open_or_begin(&loaded.config).await?;
     let source = asked
         .source
         .unwrap_or_else(|| format!("{}:{}", reading.format.word(), name(&args.file)));

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use crate::cli::args::{Format, StockMap};
-use crate::cli::{Done, open, person, say, table};
+use crate::cli::{Done, open, open_or_begin, person, say, table};
 use crate::clock::Clock;
 use crate::config::Loaded;
 use crate::files::read_given;
@@ -26,7 +26,7 @@ pub(in crate::cli) async fn map(loaded: &Loaded, args: &StockMap) -> Done {
         .into_iter()
         .map(|(sku, part, each)| PartRow { sku, part, each })
         .collect();
-    let store = open(&loaded.config).await?;
+    let store = open_or_begin(&loaded.config).await?;
     let actor = person(args.actor.as_deref());
     let report = store.map_stock(&rows, &actor, Clock::System.now()).await?;
     if args.shown.format == Format::Json {

@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::args::{Format, StockSet, StockShow};
-use super::{Done, Failure, open, orders, person, say, table};
+use super::{Done, Failure, open, open_or_begin, orders, person, say, table};
 use crate::clock::Clock;
 use crate::config::Loaded;
 use crate::domain::ids::Sku;
@@ -41,7 +41,7 @@ pub(super) async fn set(loaded: &Loaded, args: &StockSet) -> Done {
         on_hand: OnHand::Exactly(args.on_hand),
         as_of: now,
     };
-    let store = open(&loaded.config).await?;
+    let store = open_or_begin(&loaded.config).await?;
     let import = Import {
         source: BY_HAND,
         scope: Scope::Single,

@@ -1,4 +1,4 @@
-//! A mistyped `database.path`: no command but `init` and `run` makes a database, and both say that they did.
+//! A mistyped `database.path` makes no database beside the right one. The first stock makes the first one.
 
 use qabyl_sandbox::Settings;
 
@@ -79,4 +79,25 @@ async fn init_and_run_say_that_they_made_a_database() {
             log()
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_stock_makes_the_first_database_of_a_folder() {
+    for command in [
+        &["stock", "import", "stock.csv"] as &[&str],
+        &["stock", "set", "A", "5"],
+        &["once"],
+    ] {
+        let desk = Desk::bare(Settings::default());
+        desk.write("stock.csv", "sku,on_hand\nA,5\n");
+        desk.qabyl(&["stock", "show"]).await.fails(1, &["D011"]);
+        desk.qabyl(command).await.ok();
+        desk.qabyl(&["stock", "show"]).await.ok();
+    }
+    let desk = Desk::bare(Settings::default());
+    let elsewhere = desk
+        .config("act", "")
+        .replace("qabyl.db", "missing/qabyl.db");
+    desk.write("qabyl.toml", &elsewhere);
+    desk.qabyl(&["once"]).await.fails(1, &["D011", "missing"]);
 }
