@@ -9,6 +9,7 @@ use sqlx::SqliteConnection;
 
 use crate::domain::evidence::{Cause, Evidence, Interval, OtherShop, Unaccounted};
 use crate::domain::ids::ShopName;
+use crate::domain::unaccounted::OrderWithoutLines;
 use crate::store::unaccounted as stored;
 use crate::store::{Store, StoreError, WriteTx, at, shops};
 
@@ -145,13 +146,11 @@ async fn unaccounted(
     shop: &ShopName,
 ) -> Result<Vec<Unaccounted>, StoreError> {
     let mut found = Vec::new();
-    for stored in stored::without_lines(connection, shop).await? {
+    for stored in stored::without_lines(connection, shop, OrderWithoutLines::is_unaccounted).await?
+    {
         let order = &stored.order.order;
-        if order.is_unaccounted() {
-            let (cause, left_by) = (order.cause(), order.left_by());
-            let order = stored.order;
-            found.push(order.unaccounted(cause, stored.may_hold, left_by));
-        }
+        let (cause, left_by) = (order.cause(), order.left_by());
+        found.push(stored.order.unaccounted(cause, stored.may_hold, left_by));
     }
     let mut missing = Vec::new();
     let mut read_at: HashMap<Option<i64>, Option<Timestamp>> = HashMap::new();

@@ -10,7 +10,7 @@ use super::known_orders::known;
 use super::order_units::reconcile_units;
 use crate::domain::ids::{EntryId, OrderCode, OrderId, ShopName, Sku};
 use crate::domain::order::{Line, Order, UnitType};
-use crate::domain::unaccounted::{LinesState, MayHold, NAMED_AFTER};
+use crate::domain::unaccounted::{LinesState, MayHold, NAMED_AFTER, OrderWithoutLines};
 use crate::mutant::mutant;
 use crate::store::{Store, StoreError, WriteTx, namesakes, orders, unaccounted};
 
@@ -107,20 +107,18 @@ impl Store {
     pub async fn unread_orders(&self, shop: &ShopName) -> Result<Vec<UnreadOrder>, StoreError> {
         let mut reader = self.read().await?;
         let mut found: Vec<UnreadOrder> = Vec::new();
-        for stored in unaccounted::without_lines(&mut reader, shop).await? {
+        let is_unread = |order: &OrderWithoutLines| order.is_unaccounted() && order.failures > 0;
+        for stored in unaccounted::without_lines(&mut reader, shop, is_unread).await? {
             let order = &stored.order.order;
-            if order.is_unaccounted() && order.failures > 0 {
-                let since = Some(order.status_since);
-                let problem = stored.problem.unwrap_or_else(|| "no answer".to_owned());
-                found.push(UnreadOrder {
-                    needs_person: !order.lines.are_awaited(order.failures),
-                    id: stored.order.id,
-                    code: stored.order.code,
-                    problem: format!("its lines could not be read: {problem}"),
-                    may_hold: Some(stored.may_hold),
-                    since,
-                });
-            }
+            let problem = stored.problem.unwrap_or_else(|| "no answer".to_owned());
+            found.push(UnreadOrder {
+                needs_person: !order.lines.are_awaited(order.failures),
+                since: Some(order.status_since),
+                id: stored.order.id,
+                code: stored.order.code,
+                problem: format!("its lines could not be read: {problem}"),
+                may_hold: Some(stored.may_hold),
+            });
         }
         for order in orders::with_unread_fields(&mut reader, shop).await? {
             let unread = order.unread_words().unwrap_or_default();

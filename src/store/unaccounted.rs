@@ -1,5 +1,6 @@
 //! Read model: orders that may hold units which no reservation counts, and orders missing from lists.
 
+use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
 use sqlx::{FromRow, SqliteConnection};
 
@@ -139,33 +140,43 @@ pub(crate) struct WithoutLines {
     pub(crate) problem: Option<String>,
 }
 
+/// The orders without lines that are asked for. They are read one by one: a list without end may have left very many.
 pub(crate) async fn without_lines(
     connection: &mut SqliteConnection,
     shop: &ShopName,
+    is_wanted: impl Fn(&OrderWithoutLines) -> bool,
 ) -> Result<Vec<WithoutLines>, StoreError> {
-    let rows: Vec<LinesRow> = sqlx::query_as(WITHOUT_LINES)
-        .bind(shop.as_str())
-        .fetch_all(&mut *connection)
-        .await?;
-    let mut orders = Vec::with_capacity(rows.len());
-    for row in rows {
-        let may_hold = match &row.lines_skus {
-            Some(list) => may_hold(&mut *connection, skus(list)?).await?,
-            None => MayHold::Any,
-        };
-        let order = OrderWithoutLines {
-            state: State::from(row.state),
-            status: Status::from(row.status),
-            lines: lines_state(&row.lines_state)?,
-            failures: u32::try_from(row.lines_failures).unwrap_or(u32::MAX),
-            status_since: at(row.status_since)?,
-        };
-        let order = Named::new(&row.id, &row.code, order)?;
-        orders.push(WithoutLines {
-            order,
-            may_hold,
-            problem: row.lines_problem,
-        });
+    let (mut orders, mut with_skus) = (Vec::new(), Vec::new());
+    {
+        let mut rows = sqlx::query_as::<_, LinesRow>(WITHOUT_LINES)
+            .bind(shop.as_str())
+            .fetch(&mut *connection);
+        while let Some(row) = rows.try_next().await? {
+            let order = OrderWithoutLines {
+                state: State::from(row.state),
+                status: Status::from(row.status),
+                lines: lines_state(&row.lines_state)?,
+                failures: u32::try_from(row.lines_failures).unwrap_or(u32::MAX),
+                status_since: at(row.status_since)?,
+            };
+            if !is_wanted(&order) {
+                continue;
+            }
+            if let Some(list) = &row.lines_skus {
+                with_skus.push((orders.len(), skus(list)?));
+            }
+            orders.push(WithoutLines {
+                order: Named::new(&row.id, &row.code, order)?,
+                may_hold: MayHold::Any,
+                problem: row.lines_problem,
+            });
+        }
+    }
+    for (place, named) in with_skus {
+        let held = may_hold(&mut *connection, named).await?;
+        if let Some(order) = orders.get_mut(place) {
+            order.may_hold = held;
+        }
     }
     Ok(orders)
 }
@@ -352,13 +363,14 @@ impl Store {
     /// Unknown statuses of orders that count as accepted and whose lines are not stored.
     pub async fn unknown_statuses(&self, shop: &ShopName) -> Result<Vec<Status>, StoreError> {
         let mut reader = self.read().await?;
-        let orders = without_lines(&mut reader, shop).await?;
+        let is_unknown = |order: &OrderWithoutLines| {
+            order.is_accepted() && order.status != Status::AcceptedByMerchant
+        };
         let mut unknown: Vec<Status> = Vec::new();
-        let orders = orders.into_iter().map(|stored| stored.order.order);
-        for order in orders.filter(OrderWithoutLines::is_accepted) {
-            let is_listed = order.status == Status::AcceptedByMerchant;
-            if !is_listed && !unknown.contains(&order.status) {
-                unknown.push(order.status);
+        for stored in without_lines(&mut reader, shop, is_unknown).await? {
+            let status = stored.order.order.status;
+            if !unknown.contains(&status) {
+                unknown.push(status);
             }
         }
         Ok(unknown)

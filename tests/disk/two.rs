@@ -20,7 +20,7 @@ async fn processes_that_make_the_database_at_once_agree() {
         desk.place();
         let mut daemon = Daemon::start(&desk);
         let import = || {
-            let mut command = desk.command(&["init"]);
+            let mut command = desk.command(&["stock", "import", "stock.csv"]);
             let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
             command.spawn().unwrap()
         };
