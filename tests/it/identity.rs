@@ -485,7 +485,10 @@ async fn a_renamed_shop_keeps_its_holds_and_its_pause() {
     assert_eq!(desk.posts(ONE), 1);
     desk.qabyl(&["stock", "audit"]).await.ok();
     let list = desk.qabyl(&["shops", "list"]).await.ok().out;
-    assert!(list.contains("almaty") && !list.contains("│ main"), "{list}");
+    assert!(
+        list.contains("almaty") && !list.contains("│ main"),
+        "{list}"
+    );
 }
 
 /// Exchanged token files are noticed at the start, before any order shows it.
