@@ -243,7 +243,7 @@ pub const MUTANTS: &[(&str, &str)] = &[
     ),
     (
         "i4_unaccounted_order_unnamed",
-        "an order that keeps accepts back is named to nobody until a person must resolve it",
+        "an order that keeps accepts back is not reported until a person must resolve it",
     ),
     (
         "r15_respelled_id_is_another",

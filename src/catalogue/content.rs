@@ -1,10 +1,10 @@
 //! Which products a file holds, whatever its layout: the order of products, fields and attributes, white space and
 //! escapes do not count.
 
-use std::fmt::Write as _;
-
 use serde_json::{Number, Value};
 use sha2::{Digest as _, Sha256};
+
+use crate::text::hex;
 
 /// A digest of the products of a checked file.
 pub fn digest(body: &[u8]) -> Result<String, serde_json::Error> {
@@ -16,12 +16,9 @@ pub fn digest(body: &[u8]) -> Result<String, serde_json::Error> {
         plain_numbers(product);
     }
     products.sort_by_key(|product| product["sku"].to_string());
-    let mut text = String::new();
     // Fields of an object are written in the order of their names.
-    for byte in &Sha256::digest(Value::Array(products).to_string()) {
-        let _ = write!(text, "{byte:02x}");
-    }
-    Ok(text)
+    let text = Value::Array(products).to_string();
+    Ok(hex(&Sha256::digest(text)))
 }
 
 /// Writes 1.0 and 1 alike.

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{FAILED, complain};
 
-/// A last word that nobody reads holds the end up for no longer than this.
+/// How long the end waits at most for the last log line to be written, where nothing reads the output.
 const LAST_WORD_MAX: Duration = Duration::from_millis(200);
 
 /// What the signals of this process ask for.

@@ -11,7 +11,7 @@ const LONGEST_PAUSE_S: u64 = 15 * 60;
 const SPACING_S: u64 = 4;
 /// The longest pause however many there are, before its spread.
 const LONGEST_SPACED_S: u64 = 30 * 60;
-/// Two answers at least this far apart are believed: a lagging reader has caught up by then.
+/// Two answers at least this far apart are believed: a lagging replica has caught up within this time.
 const BELIEVED_AFTER: SignedDuration = SignedDuration::from_secs(10);
 
 /// Such orders are reported from this many on: single ones may be deleted.

@@ -1,9 +1,12 @@
 //! What a person has seen of an order when deciding about it. A decision about an order that has changed since says
 //! nothing about the order as it is now.
 
+use sha2::{Digest as _, Sha256};
+
 use super::facts::{Facts, LinesFacts};
 use super::money::Money;
 use super::order::{Line, Lines, Order, Status};
+use crate::text::hex;
 
 /// An order as a person sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,11 +74,9 @@ impl OrderVersion {
         let goods = self.goods.as_deref().unwrap_or_default();
         let total = self.total.map(|total| total.tiyn().to_string());
         let text = [goods, total.as_deref().unwrap_or("?"), self.status.as_str()].join("\u{1f}");
-        // FNV-1a: stable over builds, and nobody has a reason to look for two orders with the same.
-        let hash = text.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
-            (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-        });
-        format!("{hash:08x}")
+        let mut token = hex(&Sha256::digest(text));
+        token.truncate(8);
+        token
     }
 }
 

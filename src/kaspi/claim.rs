@@ -12,6 +12,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use tokio::task::JoinSet;
 
+use crate::text::hex;
+
 /// The right to write for one shop.
 #[derive(Debug)]
 pub(super) struct Claim {
@@ -46,7 +48,7 @@ enum State {
 }
 
 impl Secret {
-    /// Proves that whoever computed it has the token.
+    /// Proves that the process that computed it has the token.
     fn proof(&self, nonce: &[u8]) -> [u8; 32] {
         Sha256::new()
             .chain_update(self.token.expose_secret())
@@ -65,10 +67,11 @@ impl Claim {
             .chain_update([0])
             .chain_update(token.expose_secret())
             .finalize();
-        let digest = digest.iter().take(16).map(|byte| format!("{byte:02x}"));
+        let mut digest = hex(&digest);
+        digest.truncate(32);
         Self {
             secret: Arc::new(Secret {
-                name: format!("qabyl-acts-{}", digest.collect::<String>()),
+                name: format!("qabyl-acts-{digest}"),
                 token: token.clone(),
             }),
             state: Arc::new(Mutex::new(State::Free)),

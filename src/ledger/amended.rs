@@ -20,7 +20,7 @@ use crate::store::{StoreError, WriteTx, orders};
 const WHY: &str = "the order was amended";
 /// The audit row of that.
 const AMENDED: &str = "order.amended";
-/// Buyers change an order once or twice; readings that go on differing are of no one order.
+/// Buyers change an order once or twice; an order that keeps changing cannot be trusted.
 const AMENDED_MAX: u64 = 3;
 
 /// Deletes the lines of an order, and withdraws the engine's unsent action. Returns whether there was one.
@@ -59,8 +59,8 @@ pub(crate) async fn forget_lines(
     Ok(true)
 }
 
-/// Holds an order that was amended so often that its readings contradict each other: whichever is decided about may be
-/// another one by then.
+/// Holds an order that was amended so often that its readings contradict each other: the order that is sent may not
+/// be the one that was decided.
 async fn hold_if_unsteady(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,

@@ -15,6 +15,7 @@ use crate::domain::order::Order;
 use crate::mutant::mutant;
 use crate::store::orders;
 use crate::store::{Store, StoreError, WriteTx, scans, shop_identity, shops};
+use crate::text::hex;
 
 /// A shop of the configuration.
 pub struct Configured<'a> {
@@ -151,16 +152,14 @@ async fn take_over(
 }
 
 fn digest(key: &str, token: &str) -> String {
-    use std::fmt::Write as _;
     let digest = Sha256::new()
         .chain_update(key)
         .chain_update([0])
         .chain_update(token)
         .finalize();
-    digest.iter().take(16).fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    let mut digest = hex(&digest);
+    digest.truncate(32);
+    digest
 }
 
 impl Store {

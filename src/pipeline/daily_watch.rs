@@ -183,9 +183,9 @@ async fn silent_shops(
 /// Reports orders that cannot be read, once accepts have waited for them for a while.
 async fn unread(store: &Store, ctx: &Ctx, now: Timestamp) -> Result<(), StoreError> {
     let orders = store.unread_orders(&ctx.shop).await?;
-    for order in orders.iter().filter(|order| order.keeps_back_accepts(now)) {
-        let since = order.since.map_or(0, Timestamp::as_millisecond);
-        let what = format!("{}:{since}", order.id);
+    let late = orders.iter().filter(|order| order.keeps_back_accepts(now));
+    for (order, since) in late.filter_map(|order| Some((order, order.since?))) {
+        let what = format!("{}:{}", order.id, since.as_millisecond());
         let facts = json!({ "order": order.code, "id": order.id.as_str(), "skus": order.skus() });
         let notice = Notice::of_shop(Kind::OrderUnread, &ctx.shop, &what, facts);
         store.add_notice(notice, now).await?;

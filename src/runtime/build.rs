@@ -1,6 +1,5 @@
 //! Builds the running parts from the configuration. No other module does.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +27,7 @@ use crate::pipeline::housekeep::{Backups, Keeper, Retention};
 use crate::pipeline::stages::Scope;
 use crate::pipeline::{Ctx, CtxParts, Mode, Settings, other_shops_max_age};
 use crate::store::Store;
+use crate::text::hex;
 
 /// One shop, ready to run.
 pub struct ShopParts {
@@ -125,11 +125,8 @@ pub fn schedule(config: &Config) -> Schedule {
 /// Joins rules and limits under a digest that names both.
 pub fn policy(rules: Rules, limits: Limits) -> Policy {
     let text = serde_json::json!({ "rules": rules, "limits": limits }).to_string();
-    let digest = Sha256::digest(text.as_bytes());
-    let digest = digest.iter().take(6).fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    });
+    let mut digest = hex(&Sha256::digest(text.as_bytes()));
+    digest.truncate(12);
     Policy::new(rules, limits, digest)
 }
 

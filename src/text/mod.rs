@@ -1,5 +1,7 @@
 //! Text that came from outside: made safe to store, log and show.
 
+use std::fmt::Write as _;
+
 mod answer;
 mod encoded;
 mod redact;
@@ -7,6 +9,14 @@ mod shown;
 
 pub use redact::Secrets;
 pub use shown::{html, shown, shown_lines};
+
+/// Bytes in lower-case hexadecimal digits, such as those of a digest.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut digits, byte| {
+        let _ = write!(digits, "{byte:02x}");
+        digits
+    })
+}
 
 /// "1 shop", "2 shops".
 pub fn counted(count: usize, what: &str) -> String {

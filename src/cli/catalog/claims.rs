@@ -14,7 +14,7 @@ use crate::store::{ImportClaim, ProductsOf, Store};
 /// How often another command that sends the same products is looked at.
 const SENDING_EVERY: Duration = Duration::from_millis(100);
 
-/// Which products were sent before, by whoever sent them.
+/// Which products were sent before, by any process.
 pub(super) struct Claims {
     pub(super) store: Store,
     pub(super) shop: ShopName,

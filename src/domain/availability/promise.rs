@@ -147,8 +147,8 @@ impl Promise {
         })
     }
 
-    /// What the units are to the level that may be another level's: whatever else is in doubt of them, counts of this
-    /// level do not settle it.
+    /// How units that may belong to another level count against this one. Counts of this level do not settle that, whatever
+    /// else is in doubt.
     pub(super) fn doubted(&self) -> Option<Kind> {
         let closed_by = match self.units {
             Units::Left(_) => ClosedBy::NextCount,

@@ -21,7 +21,7 @@ const UNDECIDED_AGAIN: SignedDuration = SignedDuration::from_secs(60);
 
 /// An order for which something was sent, and that Kaspi does not know for this long, does not exist.
 const UNKNOWN_MAX: SignedDuration = SignedDuration::from_mins(30);
-/// Before anything was sent, a person looks at it sooner: a reader that lags knows a new order by then.
+/// The same before anything was sent: a lagging replica shows a new order within this time.
 const UNKNOWN_UNSENT_MAX: SignedDuration = SignedDuration::from_mins(2);
 /// A cancel rests on lists that have shown the order for longer: no reader lags so far.
 const UNKNOWN_CANCEL_MAX: SignedDuration = SignedDuration::from_secs(10);

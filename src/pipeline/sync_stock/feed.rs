@@ -1,6 +1,5 @@
 //! Checks one source and reads it if it has changed.
 
-use std::fmt::Write as _;
 use std::io;
 use std::path::Path;
 
@@ -16,6 +15,7 @@ use crate::files::read_regular;
 use crate::ledger::Import;
 use crate::stock::{self, Moments, ReadError};
 use crate::store::{LastRead, SourceRead, SourceState, StoreError};
+use crate::text::hex;
 
 /// Result of a check.
 pub(super) struct Check {
@@ -286,9 +286,5 @@ async fn remote(
 }
 
 fn hash(bytes: &[u8]) -> String {
-    let mut hex = String::with_capacity(64);
-    for byte in Sha256::digest(bytes) {
-        let _ = write!(hex, "{byte:02x}");
-    }
-    hex
+    hex(&Sha256::digest(bytes))
 }

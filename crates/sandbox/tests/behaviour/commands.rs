@@ -1,4 +1,4 @@
-//! What a running sandbox can be told.
+//! Commands of a running sandbox.
 
 use qabyl_sandbox::{Method, Request, State, Status, Wire, World};
 use serde_json::json;
