@@ -187,6 +187,13 @@ impl Behaviour {
         self
     }
 
+    /// The connection may also be seen to close before the request is given to it: nothing was sent then.
+    pub(crate) fn races_the_request(self) -> Self {
+        let mut races = self.races();
+        races.post.push(Class::NotSent);
+        races
+    }
+
     pub(crate) fn waits(mut self) -> Self {
         self.waits = true;
         self

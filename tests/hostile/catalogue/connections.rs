@@ -53,7 +53,7 @@ pub(super) fn all() -> Vec<Behaviour> {
             let bytes = honest::answer("200 OK", "", &honest::body(call));
             vec![Step::Write(bytes), Step::Read, Step::Hold]
         })
-        .races(),
+        .races_the_request(),
         Behaviour::by_call(
             "answered and closed before the request was read",
             |call, _| {
@@ -61,7 +61,7 @@ pub(super) fn all() -> Vec<Behaviour> {
                 vec![Step::Write(bytes)]
             },
         )
-        .races(),
+        .races_the_request(),
         https(
             "TLS alert",
             vec![
