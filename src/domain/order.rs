@@ -368,10 +368,15 @@ impl Order {
         }
     }
 
-    /// Whether it waits for the merchant: `NEW` and `APPROVED_BY_BANK` (KASPI_API §2).
+    /// Whether it waits for the merchant.
     pub fn awaits_merchant(&self) -> bool {
-        self.state == State::New && self.status == Status::ApprovedByBank
+        awaits_merchant(&self.state, &self.status)
     }
+}
+
+/// Whether an order that Kaspi shows so waits for the merchant: `NEW` and `APPROVED_BY_BANK` (KASPI_API §2).
+pub fn awaits_merchant(state: &State, status: &Status) -> bool {
+    *state == State::New && *status == Status::ApprovedByBank
 }
 
 /// One line of an order.

@@ -63,15 +63,53 @@ pub enum Verdict {
     },
 }
 
-impl Verdict {
-    /// One word: `accept`, `cancel`, `hold` or `wait`.
-    pub const fn word(&self) -> &'static str {
+/// A verdict without its details.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VerdictKind {
+    /// Accept the order.
+    Accept,
+    /// Cancel it.
+    Cancel,
+    /// A person decides.
+    Hold,
+    /// It is decided again later.
+    Wait,
+}
+
+impl VerdictKind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Accept, Self::Cancel, Self::Hold, Self::Wait];
+
+    /// Its word, as stored.
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Accept => "accept",
-            Self::Cancel { .. } => "cancel",
+            Self::Cancel => "cancel",
             Self::Hold => "hold",
-            Self::Wait { .. } => "wait",
+            Self::Wait => "wait",
         }
+    }
+
+    /// Parses its word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+}
+
+impl Verdict {
+    /// Its kind.
+    pub const fn kind(&self) -> VerdictKind {
+        match self {
+            Self::Accept => VerdictKind::Accept,
+            Self::Cancel { .. } => VerdictKind::Cancel,
+            Self::Hold => VerdictKind::Hold,
+            Self::Wait { .. } => VerdictKind::Wait,
+        }
+    }
+
+    /// One word: `accept`, `cancel`, `hold` or `wait`.
+    pub const fn word(&self) -> &'static str {
+        self.kind().as_str()
     }
 
     /// Whether it cancels the order because the goods are said to be missing.

@@ -87,7 +87,7 @@ pub(super) async fn candidates(
 struct WaitingRow {
     id: String,
     created_at: i64,
-    is_held: bool,
+    held_cause: Option<String>,
     listed_scan: Option<i64>,
     has_live_action: bool,
 }
@@ -96,7 +96,7 @@ impl WaitingRow {
     fn order(&self) -> Result<Waiting, StoreError> {
         Ok(Waiting {
             created_at: at(self.created_at)?,
-            is_held: self.is_held,
+            is_held: self.held_cause.is_some(),
             listed_scan: self.listed_scan,
             has_live_action: self.has_live_action,
         })
@@ -105,7 +105,7 @@ impl WaitingRow {
 
 /// The orders that wait behind `(?2, ?3)`, oldest first.
 pub(crate) const WAITING: &str = "
-SELECT o.id, o.created_at, o.held_by IS NOT NULL AS is_held, o.listed_scan,
+SELECT o.id, o.created_at, o.held_cause, o.listed_scan,
   a.id IS NOT NULL AS has_live_action
 FROM orders o
 LEFT JOIN actions a ON a.shop = o.shop AND a.order_id = o.id AND a.state IN ('pending', 'sent', 'unknown')

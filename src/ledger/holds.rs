@@ -7,12 +7,14 @@ use serde_json::{Value, json};
 use sqlx::{FromRow, SqliteConnection};
 
 use crate::domain::decision::Decision;
-use crate::domain::hold::HoldCause;
+use crate::domain::hold::{HoldCause, because};
 use crate::domain::ids::ShopName;
 use crate::domain::notice::{Kind, Notice};
 use crate::domain::order::Order;
+use crate::domain::verdict::VerdictKind;
+use crate::store::new_orders::{NewOrder, new_order, new_orders, parse_verdict};
 use crate::store::orders::parse_order;
-use crate::store::overview::{because, parse_decision, waiting_facts};
+use crate::store::overview::{parse_decision, waiting_facts};
 use crate::store::{Store, StoreError, WriteTx};
 
 /// Decisions of one order looked through for the one that began its hold.
@@ -21,19 +23,23 @@ const DECISIONS_MAX: i64 = 200;
 /// An order that waits for a person now.
 struct OpenHold {
     order: Order,
-    cause: Option<HoldCause>,
-    /// The decision that began a hold by the rules; the newest one of any other hold.
-    decision: i64,
-    action: Option<i64>,
+    origin: Origin,
     because: Vec<String>,
 }
 
-#[derive(FromRow)]
-struct Row {
-    id: String,
-    body: String,
-    held_cause: Option<String>,
-    action: Option<i64>,
+/// What an order's hold comes from.
+enum Origin {
+    /// The rules, by the decision that began it.
+    Rules { began: i64 },
+    /// A person asked for it.
+    Person,
+    /// Kaspi refused the order's newest action.
+    Refused { action: Option<i64> },
+    /// Another cause outside the rules, after the newest decision, if there was one.
+    Outside {
+        cause: HoldCause,
+        decision: Option<i64>,
+    },
 }
 
 #[derive(FromRow)]
@@ -43,37 +49,27 @@ struct DecisionRow {
     body: String,
 }
 
-pub(crate) const OPEN_HOLDS: &str = "
-SELECT o.id, o.body, o.held_cause,
-  (SELECT MAX(id) FROM actions WHERE shop = o.shop AND order_id = o.id) AS action
-FROM orders o INDEXED BY orders_open
-WHERE o.shop = ?1 AND o.state = 'NEW' AND o.status = 'APPROVED_BY_BANK'
-  AND (o.held_cause IS NOT NULL OR (SELECT verdict FROM decisions WHERE shop = o.shop AND order_id = o.id
-    ORDER BY id DESC LIMIT 1) = 'hold')
-ORDER BY o.created_at";
-
-pub(crate) const OPEN_HOLD: &str = "
-SELECT o.id, o.body, o.held_cause,
-  (SELECT MAX(id) FROM actions WHERE shop = o.shop AND order_id = o.id) AS action
-FROM orders o
-WHERE o.shop = ?1 AND o.id = ?2 AND o.state = 'NEW' AND o.status = 'APPROVED_BY_BANK'
-  AND (o.held_cause IS NOT NULL OR (SELECT verdict FROM decisions WHERE shop = o.shop AND order_id = o.id
-    ORDER BY id DESC LIMIT 1) = 'hold')";
-
 impl OpenHold {
     /// Its notice; `None` for a hold that a person asked for.
     fn notice(&self, shop: &ShopName) -> Option<Notice> {
         let order = &self.order;
-        let what = match self.cause {
-            Some(HoldCause::Person) => return None,
-            Some(HoldCause::Refused) => {
-                return self.action.map(|action| {
+        let what = match &self.origin {
+            Origin::Person => return None,
+            Origin::Refused { action } => {
+                return action.map(|action| {
                     let facts = json!({ "order": order.code.as_str() });
                     Notice::of_shop(Kind::ActionRefused, shop, &action.to_string(), facts)
                 });
             }
-            Some(cause) => format!("{}:{}:{}", order.id, cause.as_str(), self.decision),
-            None => format!("{}:{}", order.id, self.decision),
+            Origin::Outside {
+                cause,
+                decision: Some(decision),
+            } => format!("{}:{}:{decision}", order.id, cause.as_str()),
+            Origin::Outside {
+                cause,
+                decision: None,
+            } => format!("{}:{}", order.id, cause.as_str()),
+            Origin::Rules { began } => format!("{}:{began}", order.id),
         };
         let since = order.waiting_since();
         let facts = waiting_facts(&order.code, since, order.express, &self.because);
@@ -81,50 +77,78 @@ impl OpenHold {
     }
 }
 
-/// The orders of a shop that wait for a person, or the one with this id.
+/// The holds among these orders.
 async fn open_holds(
     connection: &mut SqliteConnection,
-    shop: &ShopName,
-    id: Option<&str>,
+    orders: impl IntoIterator<Item = NewOrder>,
 ) -> Result<Vec<OpenHold>, StoreError> {
-    let statement = if id.is_some() { OPEN_HOLD } else { OPEN_HOLDS };
-    let rows: Vec<Row> = sqlx::query_as(statement)
-        .bind(shop.as_str())
-        .bind(id)
-        .fetch_all(&mut *connection)
-        .await?;
-    let mut holds = Vec::with_capacity(rows.len());
-    for row in rows {
-        let decisions: Vec<DecisionRow> = sqlx::query_as(
-            "SELECT id, verdict, body FROM decisions WHERE shop = ? AND order_id = ? ORDER BY id DESC LIMIT ?",
-        )
-        .bind(shop.as_str())
-        .bind(&row.id)
-        .bind(DECISIONS_MAX)
-        .fetch_all(&mut *connection)
-        .await?;
-        let cause = row.held_cause.as_deref().map(cause).transpose()?;
-        let newest = decisions.first();
-        let decision = newest.map(|d| parse_decision(&d.body)).transpose()?;
-        let because = because(cause, decision.as_ref());
-        let newest = newest.map_or(0, |newest| newest.id);
-        let decision = match cause {
-            None => began(&decisions, &because)?.unwrap_or(newest),
-            Some(_) => newest,
-        };
-        holds.push(OpenHold {
-            order: parse_order(&row.body)?,
-            cause,
-            decision,
-            action: row.action,
-            because,
-        });
+    let mut holds = Vec::new();
+    for order in orders.into_iter().filter(NewOrder::awaits_person) {
+        holds.push(open_hold(connection, &order).await?);
     }
     Ok(holds)
 }
 
-fn cause(word: &str) -> Result<HoldCause, StoreError> {
-    HoldCause::parse(word).ok_or_else(|| StoreError::corrupt("the cause of a hold", word))
+/// The hold of this order, if it waits for a person.
+async fn hold_of(
+    connection: &mut SqliteConnection,
+    shop: &ShopName,
+    id: &str,
+) -> Result<Option<OpenHold>, StoreError> {
+    let order = new_order(connection, shop.as_str(), id).await?;
+    Ok(open_holds(connection, order).await?.pop())
+}
+
+async fn open_hold(
+    connection: &mut SqliteConnection,
+    held: &NewOrder,
+) -> Result<OpenHold, StoreError> {
+    let body: String = sqlx::query_scalar("SELECT body FROM orders WHERE shop = ? AND id = ?")
+        .bind(&held.shop)
+        .bind(&held.id)
+        .fetch_one(&mut *connection)
+        .await?;
+    let decisions: Vec<DecisionRow> = sqlx::query_as(
+        "SELECT id, verdict, body FROM decisions WHERE shop = ? AND order_id = ? ORDER BY id DESC LIMIT ?",
+    )
+    .bind(&held.shop)
+    .bind(&held.id)
+    .bind(DECISIONS_MAX)
+    .fetch_all(&mut *connection)
+    .await?;
+    let newest = decisions.first();
+    let decision = newest.map(|row| parse_decision(&row.body)).transpose()?;
+    let because = because(held.cause, decision.as_ref());
+    let origin = match (held.cause, newest) {
+        (Some(HoldCause::Person), _) => Origin::Person,
+        (Some(HoldCause::Refused), _) => Origin::Refused {
+            action: newest_action(connection, held).await?,
+        },
+        (Some(cause), newest) => Origin::Outside {
+            cause,
+            decision: newest.map(|row| row.id),
+        },
+        (None, Some(newest)) => Origin::Rules {
+            began: began(&decisions, &because)?.unwrap_or(newest.id),
+        },
+        (None, None) => return Err(StoreError::corrupt("a hold without a cause", &held.id)),
+    };
+    Ok(OpenHold {
+        order: parse_order(&body)?,
+        origin,
+        because,
+    })
+}
+
+async fn newest_action(
+    connection: &mut SqliteConnection,
+    held: &NewOrder,
+) -> Result<Option<i64>, StoreError> {
+    let found = sqlx::query_scalar(
+        "SELECT id FROM actions WHERE shop = ? AND order_id = ? ORDER BY id DESC LIMIT 1",
+    );
+    let found = found.bind(&held.shop).bind(&held.id);
+    Ok(found.fetch_optional(connection).await?)
 }
 
 /// The first of the newest decisions that hold the order for these reasons without interruption.
@@ -132,7 +156,8 @@ fn began(decisions: &[DecisionRow], reasons: &[String]) -> Result<Option<i64>, S
     let mut first = None;
     for row in decisions {
         let decision: Decision = parse_decision(&row.body)?;
-        if row.verdict != "hold" || because(None, Some(&decision)) != reasons {
+        let is_hold = parse_verdict(&row.verdict)? == VerdictKind::Hold;
+        if !is_hold || because(None, Some(&decision)) != reasons {
             break;
         }
         first = Some(row.id);
@@ -148,8 +173,8 @@ impl WriteTx<'_> {
         order: &Order,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let holds = open_holds(self.conn()?, shop, Some(order.id.as_str())).await?;
-        for notice in holds.iter().filter_map(|hold| hold.notice(shop)) {
+        let hold = hold_of(self.conn()?, shop, order.id.as_str()).await?;
+        if let Some(notice) = hold.and_then(|hold| hold.notice(shop)) {
             self.notice(now, notice);
         }
         Ok(())
@@ -165,10 +190,10 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
-        let holds = open_holds(tx.conn()?, shop, None).await?;
-        let held = holds
-            .iter()
-            .filter(|hold| hold.cause != Some(HoldCause::Refused));
+        let orders = new_orders(tx.conn()?, Some(shop.as_str())).await?;
+        let holds = open_holds(tx.conn()?, orders).await?;
+        let held = holds.iter();
+        let held = held.filter(|hold| !matches!(hold.origin, Origin::Refused { .. }));
         for notice in held.filter_map(|hold| hold.notice(shop)) {
             tx.notice(now, notice);
         }
@@ -195,8 +220,8 @@ impl Store {
         let Some(id) = id else {
             return Ok(true);
         };
-        let holds = open_holds(&mut reader, shop, Some(&id)).await?;
-        let mut notices = holds.iter().filter_map(|hold| hold.notice(shop));
-        Ok(notices.any(|notice| notice.key == key))
+        let hold = hold_of(&mut reader, shop, &id).await?;
+        let notice = hold.and_then(|hold| hold.notice(shop));
+        Ok(notice.is_some_and(|notice| notice.key == key))
     }
 }

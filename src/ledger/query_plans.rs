@@ -3,8 +3,8 @@
 
 use super::{candidates, departures, due_actions, known_orders};
 use crate::store::{
-    Access, Store, actions, attempts, counters, deadline, namesakes, order_lists, orders, overview,
-    promises, reservations, reverted, stock, today, unaccounted, view,
+    Access, Store, actions, attempts, counters, deadline, namesakes, new_orders, order_lists,
+    orders, overview, promises, reservations, reverted, stock, today, unaccounted, view,
 };
 
 /// Tables that grow with every order or SKU, and how the statements call them.
@@ -38,7 +38,7 @@ const READ_FROM_THE_END: (&str, &str) = ("archived from", "orders_archived");
 /// Scanned in full every five seconds: no smaller index has these counts.
 const COUNTED: [&str; 2] = ["SCAN orders USING COVERING INDEX", "SCAN actions"];
 
-const STATEMENTS: [(&str, &str); 40] = [
+const STATEMENTS: [(&str, &str); 42] = [
     ("reverted", reverted::OF_SHOP),
     ("totals", view::TOTALS),
     ("today", today::TODAY),
@@ -76,7 +76,9 @@ const STATEMENTS: [(&str, &str); 40] = [
     ("touch", orders::TOUCH),
     ("mark listed", orders::MARK_LISTED),
     ("waiting", deadline::WAITING),
-    ("held", overview::HELD),
+    ("new orders", new_orders::NEW_ORDERS),
+    ("new order", new_orders::NEW_ORDER),
+    ("decided", overview::DECIDED),
     ("day", overview::DAY),
     ("known before", departures::KNOWN_BEFORE),
 ];

@@ -4,13 +4,13 @@ use jiff::Timestamp;
 use serde_json::json;
 use sqlx::FromRow;
 
+use super::new_orders::{parse_cause, parse_verdict};
 use super::orders::parse_order;
-use super::overview::{because, waiting_facts};
+use super::overview::{parse_decision, waiting_facts};
 use super::page::Page;
 use super::{Store, StoreError, ms};
 use crate::crash_point::crash_point;
-use crate::domain::decision::Decision;
-use crate::domain::hold::HoldCause;
+use crate::domain::hold::{Progress, because};
 use crate::domain::ids::ShopName;
 use crate::domain::notice::{Kind, Notice};
 use crate::domain::order::Order;
@@ -169,13 +169,12 @@ impl Store {
 }
 
 fn waiting(row: &Row) -> Result<Waiting, StoreError> {
-    let held = row.held_cause.is_some() || row.verdict.as_deref() == Some("hold");
-    let decision = row.decision.as_deref();
-    let decision: Option<Decision> = decision.and_then(|body| serde_json::from_str(body).ok());
-    let cause = row.held_cause.as_deref().and_then(HoldCause::parse);
+    let cause = row.held_cause.as_deref().map(parse_cause).transpose()?;
+    let verdict = row.verdict.as_deref().map(parse_verdict).transpose()?;
+    let decision = row.decision.as_deref().map(parse_decision).transpose()?;
     Ok(Waiting {
         order: parse_order(&row.body)?,
-        held,
+        held: Progress::of(cause, verdict) == Progress::Held,
         because: because(cause, decision.as_ref()),
         near_reported: row.near_reported,
         on_its_way: row.is_on_its_way(),

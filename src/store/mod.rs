@@ -19,6 +19,7 @@ pub(crate) mod lease;
 pub(crate) mod lock;
 pub(crate) mod manual_keys;
 pub(crate) mod namesakes;
+pub(crate) mod new_orders;
 pub(crate) mod not_found;
 pub(crate) mod notice_views;
 pub(crate) mod notices;

@@ -4,10 +4,11 @@ use jiff::Timestamp;
 use serde_json::Value;
 use sqlx::FromRow;
 
+use super::new_orders::{NewOrder, new_orders};
 use super::orders::parse_order;
 use super::{Store, StoreError, at, ms};
-use crate::domain::decision::{Decision, SAID_BY_PERSON};
-use crate::domain::hold::HoldCause;
+use crate::domain::decision::Decision;
+use crate::domain::hold::because;
 use crate::domain::ids::{OrderCode, ShopName};
 
 /// An order that waits and is held for a person.
@@ -34,41 +35,17 @@ pub struct DaySeen {
     pub cancelled: i64,
 }
 
-/// Why an order waits, in words of a fixed list that a message can translate: names of
-/// interlocks, `rule:NAME`, causes of a hold, `undecided`. They include no text that a person wrote.
-pub(crate) fn because(cause: Option<HoldCause>, decision: Option<&Decision>) -> Vec<String> {
-    match (cause, decision) {
-        (Some(cause), _) => vec![cause.as_str().to_owned()],
-        (None, None) => vec!["undecided".to_owned()],
-        (None, Some(decision)) if decision.rule == SAID_BY_PERSON => {
-            vec![HoldCause::Person.as_str().to_owned()]
-        }
-        (None, Some(decision)) if decision.objections.is_empty() => {
-            vec![format!("rule:{}", decision.rule)]
-        }
-        (None, Some(decision)) => {
-            let objections = decision.objections.iter();
-            objections
-                .map(|objection| objection.interlock.as_str().to_owned())
-                .collect()
-        }
-    }
-}
-
 #[derive(FromRow)]
 struct HeldRow {
     body: String,
-    held_cause: Option<String>,
     decision: Option<String>,
 }
 
-pub(crate) const HELD: &str = "
-SELECT o.body, o.held_cause, d.body AS decision
-FROM orders o INDEXED BY orders_open
-LEFT JOIN decisions d ON d.id = (SELECT MAX(id) FROM decisions WHERE shop = o.shop AND order_id = o.id)
-WHERE o.shop = ? AND o.state = 'NEW' AND o.status = 'APPROVED_BY_BANK'
-  AND (o.held_by IS NOT NULL OR d.verdict = 'hold')
-ORDER BY o.created_at LIMIT 10000";
+/// An order and its newest decision.
+pub(crate) const DECIDED: &str = "
+SELECT o.body, (SELECT body FROM decisions d WHERE d.shop = o.shop AND d.order_id = o.id ORDER BY d.id DESC LIMIT 1)
+  AS decision
+FROM orders o WHERE o.shop = ? AND o.id = ?";
 
 // An action is read back within days of its making: ?4.
 pub(crate) const DAY: &str = "
@@ -87,22 +64,22 @@ impl Store {
     /// Orders of a shop that wait for a person, the oldest first.
     pub async fn held_now(&self, shop: &ShopName) -> Result<Vec<HeldNow>, StoreError> {
         let mut reader = self.read().await?;
-        let rows: Vec<HeldRow> = sqlx::query_as(HELD)
-            .bind(shop.as_str())
-            .fetch_all(&mut *reader)
-            .await?;
-        let held = rows.into_iter().map(|row| {
+        let orders = new_orders(&mut reader, Some(shop.as_str())).await?;
+        let orders = orders.into_iter().filter(NewOrder::awaits_person);
+        let mut held = Vec::new();
+        for NewOrder { id, cause, .. } in orders {
+            let found = sqlx::query_as(DECIDED).bind(shop.as_str()).bind(id);
+            let row: HeldRow = found.fetch_one(&mut *reader).await?;
             let order = parse_order(&row.body)?;
             let decision = row.decision.as_deref().map(parse_decision).transpose()?;
-            let cause = row.held_cause.as_deref().and_then(HoldCause::parse);
-            Ok(HeldNow {
+            held.push(HeldNow {
                 waiting_since: order.waiting_since(),
                 express: order.express,
                 because: because(cause, decision.as_ref()),
                 code: order.code,
-            })
-        });
-        held.collect()
+            });
+        }
+        Ok(held)
     }
 
     /// What a shop's orders and actions count up to since `since`.

@@ -5,13 +5,15 @@ use sqlx::FromRow;
 
 use super::actions::{parse_kind, parse_state};
 use super::attempts::parse_outcome;
+use super::new_orders::{NewOrder, new_orders};
 use super::orders::{parse_line, parse_order};
 use super::{Store, StoreError, at};
-use crate::domain::action::{Kind, OutcomeKind, State};
+use crate::domain::action::{Kind, OutcomeKind, State as ActionState};
 use crate::domain::decision::Decision;
 use crate::domain::facts::Facts;
+use crate::domain::hold::Progress;
 use crate::domain::ids::{OrderId, ShopName};
-use crate::domain::order::{Line, Order};
+use crate::domain::order::{Line, Order, State};
 use crate::domain::verdict::CancelReason;
 
 /// Which orders to list.
@@ -71,7 +73,7 @@ pub struct ActionView {
     /// What is asked of Kaspi.
     pub kind: Kind,
     /// Where it stands.
-    pub state: State,
+    pub state: ActionState,
     /// When it was decided.
     pub made_at: Timestamp,
     /// When it is looked at next.
@@ -135,19 +137,27 @@ struct Row {
     present_why: Option<String>,
 }
 
-const ORDERS: &str = "
+macro_rules! columns {
+    () => {
+        "
 SELECT o.shop, o.id, o.body, o.lines_problem, o.seen_at, o.held_by, o.held_why, d.id AS decision_id,
        d.at AS decision_at, d.actor, d.body AS decision, d.facts, d.policy_digest,
        p.why AS present_why
 FROM orders o
 LEFT JOIN present_reasons p ON p.shop = o.shop AND p.order_id = o.id
-LEFT JOIN decisions d ON d.id = (SELECT MAX(id) FROM decisions WHERE shop = o.shop AND order_id = o.id)
+LEFT JOIN decisions d ON d.id = (SELECT MAX(id) FROM decisions WHERE shop = o.shop AND order_id = o.id) "
+    };
+}
+
+const ORDERS: &str = concat!(
+    columns!(),
+    "
 WHERE (?1 IS NULL OR o.shop = ?1) AND (?2 IS NULL OR o.id = ?2) AND (?3 IS NULL OR o.state = ?3)
   AND (?4 IS NULL OR o.status = ?4) AND (?5 IS NULL OR o.created_at >= ?5)
-  AND (?6 = 0 OR (o.state = 'NEW' AND (o.held_by IS NOT NULL OR d.verdict = 'hold' OR EXISTS (
-     SELECT 1 FROM actions a WHERE a.shop = o.shop AND a.order_id = o.id
-       AND a.state IN ('sent', 'unknown') AND a.needs_person = 1))))
-ORDER BY IIF(?6, o.created_at, -o.created_at), o.id DESC LIMIT ?7";
+ORDER BY o.created_at DESC, o.id DESC LIMIT ?6"
+);
+
+const ORDER: &str = concat!(columns!(), "WHERE o.shop = ? AND o.id = ?");
 
 #[derive(FromRow)]
 struct ActionRow {
@@ -202,20 +212,13 @@ impl Totals {
 }
 
 pub(crate) const TOTALS: &str = "
-WITH w AS (SELECT o.held_by, (SELECT verdict FROM decisions d WHERE d.shop = o.shop AND d.order_id = o.id
-    ORDER BY d.id DESC LIMIT 1) AS verdict
-  FROM shops s CROSS JOIN orders o INDEXED BY orders_open
-  WHERE o.shop = s.name AND o.state = 'NEW' AND o.status = 'APPROVED_BY_BANK' AND (?1 IS NULL OR s.name = ?1)),
-a AS (SELECT * FROM actions INDEXED BY actions_due
+WITH a AS (SELECT * FROM actions INDEXED BY actions_due
   WHERE state IN ('pending', 'sent', 'unknown') AND (?1 IS NULL OR shop = ?1))
 SELECT (SELECT COUNT(*) FROM orders WHERE ?1 IS NULL OR shop = ?1) AS orders,
  (SELECT COUNT(*) FROM actions WHERE kind = 'accept' AND state = 'confirmed' AND (?1 IS NULL OR shop = ?1))
    AS accepted,
  (SELECT COUNT(*) FROM actions WHERE kind = 'cancel' AND state = 'confirmed' AND (?1 IS NULL OR shop = ?1))
    AS cancelled,
- (SELECT COUNT(*) FROM w WHERE held_by IS NOT NULL OR verdict = 'hold') AS held,
- (SELECT COUNT(*) FROM w WHERE held_by IS NULL AND verdict = 'wait') AS waiting,
- (SELECT COUNT(*) FROM w WHERE held_by IS NULL AND verdict IS NULL) AS undecided,
  (SELECT COUNT(*) FROM a) AS open_actions,
  (SELECT COUNT(*) FROM a WHERE state = 'unknown') AS unknown,
  (SELECT COUNT(*) FROM a WHERE needs_person = 1) AS stuck";
@@ -224,36 +227,47 @@ impl Store {
     /// Counts, of one shop or of all.
     pub async fn totals(&self, shop: Option<&ShopName>) -> Result<Totals, StoreError> {
         let mut reader = self.read().await?;
+        let shop = shop.map(ShopName::as_str);
         let row: TotalsRow = sqlx::query_as(TOTALS)
-            .bind(shop.map(ShopName::as_str))
+            .bind(shop)
             .fetch_one(&mut *reader)
             .await?;
+        let open = new_orders(&mut reader, shop).await?;
+        let count = |progress| {
+            let open = open.iter().filter(|order| order.awaits_merchant());
+            let found = open.filter(|order| order.progress == progress).count();
+            i64::try_from(found).unwrap_or(i64::MAX)
+        };
         Ok(Totals {
             orders: row.orders,
             accepted: row.accepted,
             cancelled: row.cancelled,
-            held: row.held,
-            waiting: row.waiting,
-            undecided: row.undecided,
+            held: count(Progress::Held),
+            waiting: count(Progress::Waits),
+            undecided: count(Progress::Undecided),
             open_actions: row.open_actions,
             unknown: row.unknown,
             stuck: row.stuck,
         })
     }
 
-    /// Orders with their newest decision and all their actions, newest order first.
+    /// Orders with their newest decision and all their actions, newest order first; those that need a person
+    /// oldest first.
     pub async fn orders(&self, filter: &OrderFilter) -> Result<Vec<OrderView>, StoreError> {
         let mut reader = self.read().await?;
-        let rows: Vec<Row> = sqlx::query_as(ORDERS)
-            .bind(filter.shop.as_deref())
-            .bind(filter.id.as_ref().map(OrderId::as_str))
-            .bind(filter.state.as_deref())
-            .bind(filter.status.as_deref())
-            .bind(filter.since)
-            .bind(filter.held)
-            .bind(filter.limit)
-            .fetch_all(&mut *reader)
-            .await?;
+        let rows = if filter.held {
+            held(&mut reader, filter).await?
+        } else {
+            sqlx::query_as(ORDERS)
+                .bind(filter.shop.as_deref())
+                .bind(filter.id.as_ref().map(OrderId::as_str))
+                .bind(filter.state.as_deref())
+                .bind(filter.status.as_deref())
+                .bind(filter.since)
+                .bind(filter.limit)
+                .fetch_all(&mut *reader)
+                .await?
+        };
         let mut views = Vec::with_capacity(rows.len());
         for row in rows {
             let lines: Vec<String> = sqlx::query_scalar(
@@ -288,12 +302,39 @@ struct TotalsRow {
     orders: i64,
     accepted: i64,
     cancelled: i64,
-    held: i64,
-    waiting: i64,
-    undecided: i64,
     open_actions: i64,
     unknown: i64,
     stuck: i64,
+}
+
+/// The orders of the filter that need a person, oldest first.
+async fn held(
+    reader: &mut sqlx::SqliteConnection,
+    filter: &OrderFilter,
+) -> Result<Vec<Row>, StoreError> {
+    let is_wanted = |order: &NewOrder| {
+        order.needs_person()
+            && filter.id.as_ref().is_none_or(|id| id.as_str() == order.id)
+            && filter
+                .state
+                .as_ref()
+                .is_none_or(|state| state == State::New.as_str())
+            && filter
+                .status
+                .as_ref()
+                .is_none_or(|status| status == order.status.as_str())
+            && filter.since.is_none_or(|since| order.created_at >= since)
+    };
+    let mut orders = new_orders(reader, filter.shop.as_deref()).await?;
+    orders.retain(is_wanted);
+    orders.sort_by(|a, b| (a.created_at, &b.id).cmp(&(b.created_at, &a.id)));
+    orders.truncate(usize::try_from(filter.limit).unwrap_or(usize::MAX));
+    let mut rows = Vec::with_capacity(orders.len());
+    for order in orders {
+        let row = sqlx::query_as(ORDER).bind(order.shop).bind(order.id);
+        rows.push(row.fetch_one(&mut *reader).await?);
+    }
+    Ok(rows)
 }
 
 fn decision(row: &Row) -> Result<Option<DecisionView>, StoreError> {
