@@ -459,18 +459,25 @@ WHEN NEW.origin = 'engine' AND EXISTS (
     AND kind <> NEW.kind AND attempts > 0)
 BEGIN SELECT RAISE (ABORT, 'the other action was already sent for this order'); END;
 
--- Requests of people that carried a key, for two days: the same one sent again is done once.
+-- Requests of people that carried a key, for two days: the same one sent again gets the same answer.
 CREATE TABLE manual_keys (
-  key       TEXT PRIMARY KEY CHECK (key <> ''),
-  at        INTEGER NOT NULL,
-  shop      TEXT NOT NULL,
-  order_id  TEXT NOT NULL,
-  actor     TEXT NOT NULL,
+  -- whose key it is: the user of the operating system, or a token's name
+  person   TEXT NOT NULL CHECK (person <> ''),
+  key      TEXT NOT NULL CHECK (key <> ''),
+  at       INTEGER NOT NULL,
   -- all of it in one text
-  request   TEXT NOT NULL,
-  FOREIGN KEY (shop, order_id) REFERENCES orders (shop, id) ON DELETE CASCADE ON UPDATE CASCADE
+  request  TEXT NOT NULL,
+  answer   TEXT NOT NULL,
+  PRIMARY KEY (person, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX manual_keys_at ON manual_keys (at);
+-- Cancels by people within the last hour.
+CREATE TABLE manual_cancels (
+  person  TEXT NOT NULL CHECK (person <> ''),
+  at      INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX manual_keys_of ON manual_keys (shop, order_id);
+CREATE INDEX manual_cancels_of ON manual_cancels (person, at);
+CREATE INDEX manual_cancels_at ON manual_cancels (at);
 
 -- One POST of an action, written before it is sent.
 CREATE TABLE attempts (
@@ -491,7 +498,8 @@ CREATE TABLE audit (
   id        INTEGER PRIMARY KEY AUTOINCREMENT,
   at        INTEGER NOT NULL,
   actor     TEXT NOT NULL,
-  -- who really ran the command of a person: the number of the user, and who used sudo; NULL: Qabyl itself
+  -- how a person came: the number of the user and who used sudo, or the token and its address, with the role; NULL:
+  -- Qabyl itself
   operator  TEXT,
   epoch     INTEGER NOT NULL,
   shop      TEXT,

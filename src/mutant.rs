@@ -398,6 +398,22 @@ pub const MUTANTS: &[(&str, &str)] = &[
         "r16_renamed_shop_starts_again",
         "a shop under a new name knows nothing of its orders, holds and pause",
     ),
+    (
+        "r17_role_unchecked",
+        "a person or a program does what its role does not allow",
+    ),
+    (
+        "r17_key_unchecked",
+        "a request that is repeated with its key is done again",
+    ),
+    (
+        "r15_override_of_one_is_of_all",
+        "who overrides one interlock by name overrides all",
+    ),
+    (
+        "r8_people_cancel_without_end",
+        "cancels by people are not limited",
+    ),
 ];
 
 /// Whether this rule is taken out. A test of `tests/it/tidy.rs` holds the names to [`MUTANTS`].

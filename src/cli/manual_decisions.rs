@@ -3,15 +3,15 @@
 use std::process::ExitCode;
 
 use super::args::{Cancel, Hold, OneOrder, Pause, Resume};
-use super::{Done, Failure, open, person, say};
+use super::{Done, Failure, actor, open, say};
 use crate::clock::Clock;
 use crate::config::{Config, Loaded, Mode};
 use crate::domain::ids::{OrderId, ShopName};
 use crate::domain::interlocks::Name;
 use crate::domain::verdict::{COMMENT_CHARS_MAX, Verdict};
-use crate::ledger::{Manual, ManualDecision, Taken};
+use crate::ledger::{Key, Manual, ManualDecision, Taken, Terms};
 use crate::runtime::build;
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Carried {
@@ -86,12 +86,16 @@ async fn answer(
 ) -> Done {
     let store = open(config).await?;
     let (shop, id) = store.find_order(&args.code, args.shop.as_deref()).await?;
-    check_mode(config, &shop)?;
+    let sends_nothing = sends_nothing(config, &shop);
     let (input, limits) = (build::deciding_input(config), build::limits(config));
     let what = Manual::Answer {
         verdict: &verdict,
         input: &input,
         limits: Some(&limits),
+        terms: Terms {
+            sends_nothing: sends_nothing.as_deref(),
+            cancels_per_person_max: build::cancels_per_person_max(config),
+        },
     };
     let named = (!overrides.names.is_empty()).then_some(overrides.names.as_slice());
     let taken = take(&store, (&shop, &id), what, (args, carried, named)).await?;
@@ -116,41 +120,35 @@ async fn take(
     what: Manual<'_>,
     (args, carried, overrides): (&OneOrder, &Carried, Option<&[Name]>),
 ) -> Result<Taken, Failure> {
-    let actor = person(args.actor.as_deref());
+    let actor = actor(args.actor.as_deref());
     let decision = ManualDecision {
         what,
         actor: &actor,
         version: carried.version.as_deref(),
-        key: carried.key.as_deref(),
+        key: carried.key.as_deref().map(Key::plain),
         overrides,
     };
     let taken = store
         .decide_manually(order, &decision, Clock::System.now())
         .await?;
-    if taken.is_repeated {
+    if taken.repeated.is_some() {
         say("the same request with this key was taken before: nothing is done again");
     }
     Ok(taken)
 }
 
-/// An accept or a cancel in a shop that sends nothing would be recorded and never carried out.
-fn check_mode(config: &Config, shop: &ShopName) -> Result<(), Failure> {
+/// Why an accept or a cancel of the shop would be recorded and never carried out.
+fn sends_nothing(config: &Config, shop: &ShopName) -> Option<String> {
     let mode = config
         .shops
         .iter()
-        .find(|known| known.name == shop.as_str());
-    let mode = mode.map(|known| known.mode);
-    if mode == Some(Mode::Act) {
-        return Ok(());
+        .find(|known| known.name == shop.as_str())
+        .map(|known| known.mode);
+    match mode {
+        Some(Mode::Act) => None,
+        Some(mode) => Some(format!("in mode {}", format!("{mode:?}").to_lowercase())),
+        None => Some("not in the configuration".to_owned()),
     }
-    let state = mode.map_or_else(
-        || "not in the configuration".to_owned(),
-        |mode| format!("in mode {}", format!("{mode:?}").to_lowercase()),
-    );
-    Err(StoreError::Refused(format!(
-        "shop {shop} is {state}, and nothing is sent for it: set mode = \"act\" for it, or decide the order in the cabinet"
-    ))
-    .into())
 }
 
 pub(super) async fn hold(loaded: &Loaded, args: &Hold) -> Done {
@@ -208,7 +206,7 @@ async fn set_paused(
     config: &Config,
     shop: Option<&str>,
     why: Option<&str>,
-    actor: Option<&str>,
+    by: Option<&str>,
 ) -> Done {
     let store: Store = open(config).await?;
     let mut done = Vec::new();
@@ -216,7 +214,7 @@ async fn set_paused(
         if shop.is_none_or(|shop| shop == configured.name) {
             let name = ShopName::new(&configured.name)?;
             store
-                .set_paused(&name, why, &person(actor), Clock::System.now())
+                .set_paused(&name, why, &actor(by), Clock::System.now())
                 .await?;
             done.push(configured.name.as_str());
         }

@@ -43,6 +43,7 @@ use signals::Signals;
 
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Loaded, Sources};
+use crate::domain::people::Actor;
 use crate::events::log_event;
 use crate::store::{Access, Store, StoreError};
 
@@ -272,6 +273,11 @@ fn print_file(text: &str) {
 fn complain(text: &str) {
     let text = crate::text::shown_lines(text);
     let _ = writeln!(std::io::stderr().lock(), "qabyl: {text}");
+}
+
+/// Who takes a manual decision here: they count as the user of the operating system, whatever name they give.
+fn actor(named: Option<&str>) -> Actor {
+    Actor::command_line(&person(named), &crate::operator::of_process())
 }
 
 /// The actor of a manual decision, for the audit log.

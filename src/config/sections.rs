@@ -302,6 +302,8 @@ pub struct Interlocks {
     pub cancel_budget_from: u64,
     /// The most cancels in an hour, per shop; 0 is never.
     pub cancels_per_hour_max: Limit<u64>,
+    /// The most cancels in an hour of one person or token, in all shops; 0 is never.
+    pub cancels_per_person_max: Limit<u64>,
     /// Older stock is unknown.
     pub stock_max_age: Limit<Duration>,
     /// The share of SKUs at zero at once that means a broken feed, 0 to 1.
@@ -479,6 +481,10 @@ impl Config {
             (
                 "cancels_per_hour_max",
                 interlocks.cancels_per_hour_max.is_off(),
+            ),
+            (
+                "cancels_per_person_max",
+                interlocks.cancels_per_person_max.is_off(),
             ),
             ("stock_max_age", interlocks.stock_max_age.is_off()),
             (

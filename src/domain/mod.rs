@@ -31,6 +31,7 @@ pub mod not_found;
 pub mod notice;
 pub mod order;
 pub mod order_version;
+pub mod people;
 pub mod policy;
 pub mod reconcile;
 pub mod replay;

@@ -14,6 +14,7 @@ use crate::domain::interlocks::{Name, check_all};
 use crate::domain::limits::Limits;
 use crate::domain::order::{Lines, Order, Status};
 use crate::domain::order_version::OrderVersion;
+use crate::domain::people::Refusal;
 use crate::domain::verdict::Verdict;
 use crate::mutant::mutant;
 use crate::store::{StoreError, WriteTx, orders};
@@ -51,13 +52,14 @@ pub(super) async fn check_version(
     let mut versions = facts.map(|facts| OrderVersion::when_decided(&facts));
     let before = versions.find(|version| version.token() == seen);
     let was = before.map_or_else(|| format!("version {seen}"), |before| before.words());
-    Err(StoreError::Refused(format!(
+    Err(Refusal::Changed(format!(
         "order {0} has changed: the decision is about {was}, and it is now {1} (version {2}): look at it again \
          (`qabyl explain {0}`)",
         order.code,
         now.words(),
         now.token()
-    )))
+    ))
+    .into())
 }
 
 /// Records an accept or a cancel. Returns the interlocks that objected to it.
@@ -155,16 +157,11 @@ fn overridden(
         return Ok(objections);
     };
     let others = objections.iter().filter(|(name, _)| !named.contains(name));
-    let others: Vec<String> = others
-        .map(|(name, why)| format!("{}: {why}", name.as_str()))
-        .collect();
-    if others.is_empty() {
+    let others: Vec<(Name, String)> = others.cloned().collect();
+    if others.is_empty() || mutant("r15_override_of_one_is_of_all") {
         return Ok(objections);
     }
-    Err(StoreError::Refused(format!(
-        "interlocks object that --override does not name: {}",
-        others.join("; ")
-    )))
+    Err(Refusal::Objected(others).into())
 }
 
 impl WriteTx<'_> {

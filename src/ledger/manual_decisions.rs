@@ -1,6 +1,9 @@
-//! Manual decisions about one order: hold, release, accept, cancel. The command line takes them here, as every other
-//! channel will: with a named actor, the version of the order that the person saw, and a key by which a repeated
-//! request is recognised. They go through the same decisions and actions as the engine's own.
+//! Manual decisions about one order: hold, release, accept, cancel. The command line and the HTTP API take them here,
+//! as every other channel will: with a named actor, whose role is checked here and nowhere else, the version of the
+//! order that the person saw, and a key by which a repeated request is recognised. They go through the same decisions
+//! and actions as the engine's own.
+
+use std::fmt;
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -16,11 +19,13 @@ use crate::domain::ids::{OrderId, ShopName};
 use crate::domain::interlocks::Name;
 use crate::domain::limits::Limits;
 use crate::domain::order::{Lines, Order};
+use crate::domain::people::{Actor, Refusal, Verb};
 use crate::domain::reservation::Event;
 use crate::domain::verdict::Verdict;
-use crate::store::manual_keys;
+use crate::mutant::mutant;
 use crate::store::reservations::close_reservations;
-use crate::store::{Store, StoreError, WriteTx, orders};
+use crate::store::{KeyedRequest, Store, StoreError, WriteTx, orders};
+use crate::store::{manual_cancels, manual_keys};
 
 /// What a person decides about an order.
 #[derive(Debug, Clone)]
@@ -33,6 +38,8 @@ pub enum Manual<'a> {
         input: &'a DecidingInput,
         /// The limits in force.
         limits: Option<&'a Limits>,
+        /// What may be sent.
+        terms: Terms<'a>,
     },
     /// Hold it, and why.
     Hold(&'a str),
@@ -40,7 +47,28 @@ pub enum Manual<'a> {
     Release,
 }
 
+/// What may be sent for people.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Terms<'a> {
+    /// Why nothing is sent for the shop, such as `in mode propose`; `None` where it acts.
+    pub sends_nothing: Option<&'a str>,
+    /// The most cancels of one person within an hour.
+    pub cancels_per_person_max: Option<u64>,
+}
+
 impl Manual<'_> {
+    /// What a role must allow for it.
+    const fn verb(&self) -> Verb {
+        match self {
+            Self::Answer { verdict, .. } => match verdict {
+                Verdict::Accept => Verb::Accept,
+                _ => Verb::Cancel,
+            },
+            Self::Hold(_) => Verb::Hold,
+            Self::Release => Verb::Release,
+        }
+    }
+
     /// All of it in one text: a repeated request is the same in every word.
     fn words(&self) -> String {
         match self {
@@ -62,18 +90,46 @@ pub struct ManualDecision<'a> {
     /// What is decided.
     pub what: Manual<'a>,
     /// Who decides.
-    pub actor: &'a str,
+    pub actor: &'a Actor,
     /// The version of the order that they saw; `None`: as it is stored now.
     pub version: Option<&'a str>,
     /// Recognises the same request sent twice.
-    pub key: Option<&'a str>,
+    pub key: Option<Key<'a>>,
     /// The interlocks that are overridden; `None`: whichever object.
     pub overrides: Option<&'a [Name]>,
 }
 
+/// Recognises the same request sent twice.
+#[derive(Clone, Copy)]
+pub struct Key<'a> {
+    /// The key.
+    pub key: &'a str,
+    /// All that is asked for, in one text; `None`: what is decided about which order.
+    pub request: Option<&'a str>,
+    /// The answer that the same request gets again.
+    pub answer: &'a (dyn Fn(&Taken) -> String + Sync),
+}
+
+impl fmt::Debug for Key<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Key").finish_non_exhaustive()
+    }
+}
+
+impl<'a> Key<'a> {
+    /// A key whose request is the decision itself, and whose answer says that it was taken.
+    pub const fn plain(key: &'a str) -> Self {
+        Self {
+            key,
+            request: None,
+            answer: &|_| String::new(),
+        }
+    }
+}
+
 impl<'a> ManualDecision<'a> {
     /// One about the order as it is stored, whatever interlocks object.
-    pub const fn plain(what: Manual<'a>, actor: &'a str) -> Self {
+    pub const fn plain(what: Manual<'a>, actor: &'a Actor) -> Self {
         Self {
             what,
             actor,
@@ -87,11 +143,15 @@ impl<'a> ManualDecision<'a> {
 /// What became of a manual decision.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Taken {
-    /// Whether the same request was taken before: nothing was done again.
-    pub is_repeated: bool,
+    /// The answer that the same request had before: nothing was done again.
+    pub repeated: Option<String>,
     /// The interlocks that objected, with their reasons.
     pub overridden: Vec<(Name, String)>,
 }
+
+/// Orders with this code or id.
+const FOUND: &str = "
+SELECT shop, id, state || ' + ' || status FROM orders WHERE code = ?1 OR id = ?2 ORDER BY shop, first_seen_at, id";
 
 #[derive(FromRow)]
 struct Live {
@@ -109,27 +169,41 @@ impl Store {
         code: &str,
         shop: Option<&str>,
     ) -> Result<(ShopName, OrderId), StoreError> {
-        let mut reader = self.read().await?;
+        self.find_order_among(code, |name| shop.is_none_or(|shop| shop == name.as_str()))
+            .await
+    }
+
+    /// The same, among the orders of those shops alone.
+    pub async fn find_order_among(
+        &self,
+        code: &str,
+        is_visible: impl Fn(&ShopName) -> bool,
+    ) -> Result<(ShopName, OrderId), StoreError> {
         let as_id = OrderId::new(code).map_err(|_| StoreError::NoOrder(code.to_owned()))?;
-        let found: Vec<(String, String, String)> = sqlx::query_as(
-            "SELECT shop, id, state || ' + ' || status FROM orders
-             WHERE (code = ?1 OR id = ?3) AND (?2 IS NULL OR shop = ?2) ORDER BY shop, first_seen_at, id",
-        )
-        .bind(code)
-        .bind(shop)
-        .bind(as_id.as_str())
-        .fetch_all(&mut *reader)
-        .await?;
+        let mut found = Vec::new();
+        {
+            let mut reader = self.read().await?;
+            let rows: Vec<(String, String, String)> = sqlx::query_as(FOUND)
+                .bind(code)
+                .bind(as_id.as_str())
+                .fetch_all(&mut *reader)
+                .await?;
+            for (shop, id, status) in rows {
+                let name =
+                    ShopName::new(&shop).map_err(|_| StoreError::corrupt("a shop", &shop))?;
+                if is_visible(&name) {
+                    found.push((name, id, status));
+                }
+            }
+        }
         let (first, others) = match &found[..] {
             [] => return Err(StoreError::NoOrder(code.to_owned())),
             [first, others @ ..] => (first, others),
         };
         if others.is_empty() {
             let (shop, id, _) = first;
-            return Ok((
-                ShopName::new(shop).map_err(|_| StoreError::corrupt("a shop", shop))?,
-                OrderId::new(id).map_err(|_| StoreError::corrupt("an order id", id))?,
-            ));
+            let id = OrderId::new(id).map_err(|_| StoreError::corrupt("an order id", id))?;
+            return Ok((shop.clone(), id));
         }
         let named = found
             .iter()
@@ -155,39 +229,46 @@ impl Store {
         decision: &ManualDecision<'_>,
         now: Timestamp,
     ) -> Result<Taken, StoreError> {
+        let actor = decision.actor;
+        if !mutant("r17_role_unchecked") {
+            actor.check(decision.what.verb(), shop)?;
+        }
         let mut tx = self.write().await?;
-        let (order, lines) = stored(&mut tx, shop, id).await?;
-        if let Some(key) = decision.key {
-            let words = decision.what.words();
-            let request = manual_keys::Request {
-                shop,
-                order: id,
-                actor: decision.actor,
-                words: &words,
-            };
-            if !manual_keys::begin(&mut tx, key, &request, now).await? {
+        tx.by(actor, Some(shop));
+        let own_words = format!("{} {}", id.as_str(), decision.what.words());
+        let keyed = decision.key.map(|key| KeyedRequest {
+            person: actor.person(),
+            key: key.key,
+            request: key.request.unwrap_or(&own_words),
+        });
+        if let Some(keyed) = &keyed {
+            let answer = manual_keys::answer(tx.conn()?, keyed, now).await?;
+            if let Some(answer) = answer.filter(|_| !mutant("r17_key_unchecked")) {
                 return Ok(Taken {
-                    is_repeated: true,
+                    repeated: Some(answer),
                     ..Taken::default()
                 });
             }
         }
+        let (order, lines) = stored(&mut tx, shop, id).await?;
         check_version(&mut tx, (shop, &order, &lines), decision.version).await?;
         let overridden = match &decision.what {
             Manual::Hold(why) => {
-                hold(&mut tx, shop, &order, (why, decision.actor), now).await?;
+                hold(&mut tx, shop, &order, (why, actor.name()), now).await?;
                 Vec::new()
             }
             Manual::Release => {
-                release(&mut tx, shop, &order, decision.actor, now).await?;
+                release(&mut tx, shop, &order, actor.name(), now).await?;
                 Vec::new()
             }
             Manual::Answer {
                 verdict,
                 input,
                 limits,
+                terms,
             } => {
-                let by = (decision.actor, decision.overrides);
+                check_terms(&mut tx, (shop, actor), (verdict, *terms), now).await?;
+                let by = (actor.name(), decision.overrides);
                 answer(
                     &mut tx,
                     shop,
@@ -199,11 +280,15 @@ impl Store {
                 .await?
             }
         };
-        tx.commit_manual_decision().await?;
-        Ok(Taken {
-            is_repeated: false,
+        let taken = Taken {
+            repeated: None,
             overridden,
-        })
+        };
+        if let (Some(keyed), Some(key)) = (&keyed, decision.key) {
+            manual_keys::keep(&mut tx, keyed, &(key.answer)(&taken), now).await?;
+        }
+        tx.commit_manual_decision().await?;
+        Ok(taken)
     }
 
     /// Keeps an order from being decided until it is released. An action not sent yet is withdrawn.
@@ -215,7 +300,8 @@ impl Store {
         actor: &str,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let hold = ManualDecision::plain(Manual::Hold(why), actor);
+        let by = Actor::command_line(actor, actor);
+        let hold = ManualDecision::plain(Manual::Hold(why), &by);
         self.decide_manually((shop, id), &hold, now).await?;
         Ok(())
     }
@@ -228,7 +314,8 @@ impl Store {
         actor: &str,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let release = ManualDecision::plain(Manual::Release, actor);
+        let by = Actor::command_line(actor, actor);
+        let release = ManualDecision::plain(Manual::Release, &by);
         self.decide_manually((shop, id), &release, now).await?;
         Ok(())
     }
@@ -247,11 +334,44 @@ impl Store {
             verdict,
             input,
             limits: None,
+            terms: Terms::default(),
         };
-        let decision = ManualDecision::plain(answer, actor);
+        let by = Actor::command_line(actor, actor);
+        let decision = ManualDecision::plain(answer, &by);
         self.decide_manually((shop, id), &decision, now).await?;
         Ok(())
     }
+}
+
+/// Refuses an accept or a cancel that would never be sent, and cancels of one person without end.
+async fn check_terms(
+    tx: &mut WriteTx<'_>,
+    (shop, actor): (&ShopName, &Actor),
+    (verdict, terms): (&Verdict, Terms<'_>),
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if let Some(why) = terms.sends_nothing {
+        return Err(Refusal::SendsNothing(format!(
+            "shop {shop} is {why}, and nothing is sent for it: set mode = \"act\" for it, or decide the order in the \
+             cabinet"
+        ))
+        .into());
+    }
+    if !matches!(verdict, Verdict::Cancel { .. }) {
+        return Ok(());
+    }
+    let cancels = manual_cancels::within_an_hour(tx, actor.person(), now).await?;
+    let max = terms
+        .cancels_per_person_max
+        .filter(|_| !mutant("r8_people_cancel_without_end"));
+    if let Some(max) = max.filter(|max| cancels >= *max) {
+        return Err(Refusal::TooManyCancels {
+            person: actor.name().to_owned(),
+            max,
+        }
+        .into());
+    }
+    manual_cancels::note(tx, actor.person(), now).await
 }
 
 async fn hold(

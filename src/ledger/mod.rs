@@ -48,7 +48,7 @@ pub use due_actions::Due;
 pub use evidence::SilentShop;
 pub use facts::DecidingInput;
 pub use identity::Configured;
-pub use manual_decisions::{Manual, ManualDecision, Taken};
+pub use manual_decisions::{Key, Manual, ManualDecision, Taken, Terms};
 pub use observe::{Observed, Reading};
 pub use overdrawn::Overdrawn;
 pub use parts::MapReport;

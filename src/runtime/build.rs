@@ -109,6 +109,11 @@ pub fn limits(config: &Config) -> Limits {
     }
 }
 
+/// The most cancels of one person within an hour.
+pub fn cancels_per_person_max(config: &Config) -> Option<u64> {
+    limit(config.interlocks.cancels_per_person_max, |cancels| cancels)
+}
+
 /// The schedule: Kaspi's deadline and the times before it.
 pub fn schedule(config: &Config) -> Schedule {
     let schedule = &config.schedule;

@@ -6,6 +6,7 @@ use sqlx::FromRow;
 
 use super::{Store, StoreError, WriteTx, at, ms};
 use crate::domain::ids::{OrderId, ShopName};
+use crate::domain::people::Actor;
 use crate::operator;
 
 /// Milliseconds of a day.
@@ -76,6 +77,11 @@ impl WriteTx<'_> {
         self.audit_row(now, actor, (Some(shop), order), event, detail);
     }
 
+    /// The rows of people that follow say how this one came, and as what.
+    pub(crate) fn by(&mut self, actor: &Actor, shop: Option<&ShopName>) {
+        self.origin = Some(actor.origin(shop, &operator::of_process()));
+    }
+
     /// Adds a row about a shop, one of its orders, or neither.
     pub(crate) fn audit_row(
         &mut self,
@@ -86,7 +92,10 @@ impl WriteTx<'_> {
         detail: Value,
     ) {
         let (shop, order) = (shop.map(ShopName::as_str), order.map(OrderId::as_str));
-        let operator = (actor != "qabyl").then(operator::of_process);
+        let operator = (actor != "qabyl").then(|| {
+            let of_actor = self.origin.clone();
+            of_actor.unwrap_or_else(operator::of_process)
+        });
         let head = json!([ms(now), actor, operator, self.epoch, shop, order, event]);
         self.audit.push((head, detail));
     }

@@ -77,6 +77,9 @@ pub enum StoreError {
     /// What was asked for does not fit the order's state.
     #[error("{0}")]
     Refused(String),
+    /// A manual decision that is not taken.
+    #[error(transparent)]
+    NotTaken(#[from] crate::domain::people::Refusal),
     /// Used after its end.
     #[error("the write had already ended")]
     Closed,
@@ -106,7 +109,7 @@ impl StoreError {
             Self::Commit(_) | Self::Statement(_) | Self::Closed => "D005",
             Self::Corrupt { .. } | Self::Impossible(_) | Self::Damaged { .. } => "D006",
             Self::NoOrder(_) => "D007",
-            Self::Refused(_) => "D008",
+            Self::Refused(_) | Self::NotTaken(_) => "D008",
             Self::PreRelease { .. } => "D010",
             Self::Absent { .. } => "D011",
         }

@@ -1,73 +1,95 @@
-//! The table `manual_keys`: requests of people that were taken, so that the same one sent twice is done once.
+//! The table `manual_keys`: requests of people that were answered, so that the same one sent twice is done once.
 
 use jiff::{SignedDuration, Timestamp};
-use sqlx::FromRow;
+use sqlx::SqliteConnection;
 
-use super::{StoreError, WriteTx, ms};
-use crate::domain::ids::{OrderId, ShopName};
+use super::{Store, StoreError, WriteTx, ms};
+use crate::domain::people::Refusal;
 
 /// How long a key is remembered: a client repeats within minutes.
 const KEPT: SignedDuration = SignedDuration::from_hours(48);
 
-/// What was asked for.
-pub(crate) struct Request<'a> {
-    pub(crate) shop: &'a ShopName,
-    pub(crate) order: &'a OrderId,
-    pub(crate) actor: &'a str,
-    pub(crate) words: &'a str,
+/// A request that may come twice.
+#[derive(Debug, Clone, Copy)]
+pub struct KeyedRequest<'a> {
+    /// Whose keys these are: others may use the same ones.
+    pub person: &'a str,
+    /// The key.
+    pub key: &'a str,
+    /// All that is asked for, in one text.
+    pub request: &'a str,
 }
 
-#[derive(FromRow)]
-struct Row {
-    shop: String,
-    order_id: String,
-    actor: String,
-    request: String,
-}
-
-/// Notes a request under its key. `false` where the same one was taken before; another one is refused.
-pub(crate) async fn begin(
-    tx: &mut WriteTx<'_>,
-    key: &str,
-    request: &Request<'_>,
+/// The answer that the same request had. Another one with its key is refused.
+pub(crate) async fn answer(
+    connection: &mut SqliteConnection,
+    asked: &KeyedRequest<'_>,
     now: Timestamp,
-) -> Result<bool, StoreError> {
+) -> Result<Option<String>, StoreError> {
+    let since = now.saturating_sub(KEPT).unwrap_or(now);
+    let known: Option<(String, String)> = sqlx::query_as(
+        "SELECT request, answer FROM manual_keys WHERE person = ? AND key = ? AND at >= ?",
+    )
+    .bind(asked.person)
+    .bind(asked.key)
+    .bind(ms(since))
+    .fetch_optional(connection)
+    .await?;
+    match known {
+        None => Ok(None),
+        Some((request, answer)) if request == asked.request => Ok(Some(answer)),
+        Some(_) => Err(Refusal::KeyUsed.into()),
+    }
+}
+
+/// Keeps the answer to a request.
+pub(crate) async fn keep(
+    tx: &mut WriteTx<'_>,
+    asked: &KeyedRequest<'_>,
+    answer: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let since = now.saturating_sub(KEPT).unwrap_or(now);
     tx.execute_at(&["DELETE FROM manual_keys WHERE at < ?"], since)
         .await?;
-    let known: Option<Row> =
-        sqlx::query_as("SELECT shop, order_id, actor, request FROM manual_keys WHERE key = ?")
-            .bind(key)
-            .fetch_optional(tx.conn()?)
-            .await?;
-    if let Some(row) = known {
-        let of = (
-            row.shop.as_str(),
-            row.order_id.as_str(),
-            row.actor.as_str(),
-            row.request.as_str(),
-        );
-        let wanted = (
-            request.shop.as_str(),
-            request.order.as_str(),
-            request.actor,
-            request.words,
-        );
-        if of == wanted {
-            return Ok(false);
-        }
-        return Err(StoreError::Refused(
-            "this key was used for another request: use a new one for each decision".to_owned(),
-        ));
+    sqlx::query(
+        "INSERT INTO manual_keys (person, key, at, request, answer) VALUES (?, ?, ?, ?, ?)",
+    )
+    .bind(asked.person)
+    .bind(asked.key)
+    .bind(ms(now))
+    .bind(asked.request)
+    .bind(answer)
+    .execute(tx.conn()?)
+    .await?;
+    Ok(())
+}
+
+impl Store {
+    /// The answer that the same request had within the last two days.
+    pub async fn answered(
+        &self,
+        asked: &KeyedRequest<'_>,
+        now: Timestamp,
+    ) -> Result<Option<String>, StoreError> {
+        let mut reader = self.read().await?;
+        answer(&mut reader, asked, now).await
     }
-    sqlx::query("INSERT INTO manual_keys (key, at, shop, order_id, actor, request) VALUES (?, ?, ?, ?, ?, ?)")
-        .bind(key)
-        .bind(ms(now))
-        .bind(request.shop.as_str())
-        .bind(request.order.as_str())
-        .bind(request.actor)
-        .bind(request.words)
-        .execute(tx.conn()?)
-        .await?;
-    Ok(true)
+
+    /// Keeps the answer to a request that changed nothing; returns the one it had before, where it was answered in the
+    /// meantime.
+    pub async fn keep_answer(
+        &self,
+        asked: &KeyedRequest<'_>,
+        given: &str,
+        now: Timestamp,
+    ) -> Result<Option<String>, StoreError> {
+        let mut tx = self.write().await?;
+        let before = answer(tx.conn()?, asked, now).await?;
+        if before.is_none() {
+            keep(&mut tx, asked, given, now).await?;
+            tx.commit().await?;
+        }
+        Ok(before)
+    }
 }

@@ -17,6 +17,7 @@ pub(crate) mod existing;
 pub(crate) mod feeds;
 pub(crate) mod lease;
 pub(crate) mod lock;
+pub(crate) mod manual_cancels;
 pub(crate) mod manual_keys;
 pub(crate) mod namesakes;
 pub(crate) mod new_orders;
@@ -66,6 +67,7 @@ pub use error::StoreError;
 pub use feeds::{LastRead, SourceRead, SourceState, Trouble};
 pub use lease::Worker;
 pub use lock::Holder;
+pub use manual_keys::KeyedRequest;
 pub use notice_views::{ChannelState, Delivery, StoredNotice};
 pub use notices::{Bounds, NotTaken};
 pub use order_lists::LinesWanted;
@@ -137,6 +139,7 @@ impl Store {
             slot,
             connection: Some(connection),
             epoch: self.epoch,
+            origin: None,
             audit: Vec::new(),
             notices: Vec::new(),
         })
@@ -170,6 +173,8 @@ pub(crate) struct WriteTx<'s> {
     slot: MutexGuard<'s, Option<SqliteConnection>>,
     connection: Option<SqliteConnection>,
     pub(crate) epoch: i64,
+    /// How the person came who is behind this write, where it is known.
+    origin: Option<String>,
     /// Rows of the audit log with their details, written together just before the commit.
     audit: Vec<(serde_json::Value, serde_json::Value)>,
     /// Notices with their facts, written there too.
@@ -192,6 +197,7 @@ impl<'s> WriteTx<'s> {
             slot: slot.lock().await,
             connection: Some(connection),
             epoch,
+            origin: None,
             audit: Vec::new(),
             notices: Vec::new(),
         })

@@ -10,6 +10,7 @@ use crate::domain::denial::Denial;
 use crate::domain::ids::{Account, ShopName};
 use crate::domain::known_shop::StoredMismatch;
 use crate::domain::notice::{Kind, Notice};
+use crate::domain::people::{Actor, Verb};
 
 /// What stops a shop, and its clock skew.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -348,10 +349,12 @@ impl Store {
         &self,
         shop: &ShopName,
         why: Option<&str>,
-        actor: &str,
+        actor: &Actor,
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        actor.check(Verb::Pause, shop)?;
         let mut tx = self.write().await?;
+        tx.by(actor, Some(shop));
         sqlx::query(
             "INSERT INTO shops (name, paused_at, paused_why) VALUES (?1, ?2, ?3)
              ON CONFLICT (name) DO UPDATE SET paused_at = ?2, paused_why = ?3",
@@ -366,7 +369,8 @@ impl Store {
         } else {
             "shop.resumed"
         };
-        tx.audit(now, actor, (shop, None), event, json!({ "why": why }));
+        let detail = json!({ "why": why });
+        tx.audit(now, actor.name(), (shop, None), event, detail);
         tx.commit().await
     }
 

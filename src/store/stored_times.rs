@@ -60,6 +60,7 @@ pub const STORED_TIMES: &[(&str, &str, Repair)] = &[
     ("reverted_statuses", "shown_at", Present),
     ("reverted_statuses", "since", Present),
     ("manual_keys", "at", Present),
+    ("manual_cancels", "at", Present),
     ("actions", "due_at", Settled),
     ("actions", "made_at", Present),
     ("actions", "closed_at", Present),

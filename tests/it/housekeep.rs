@@ -158,7 +158,8 @@ async fn a_copy_holds_no_writer_up() {
     let (shop, now) = (world.shop.ctx.shop.clone(), world.now());
     let (mut written, mut backup) = (0, Box::pin(world.store.backup(&copy)));
     loop {
-        let write = world.store.set_paused(&shop, Some("a write"), "test", now);
+        let by = qabyl::domain::people::Actor::command_line("test", "test");
+        let write = world.store.set_paused(&shop, Some("a write"), &by, now);
         tokio::select! {
             biased;
             made = &mut backup => break made.unwrap(),

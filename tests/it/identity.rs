@@ -285,7 +285,12 @@ async fn a_new_shop_waits_while_it_may_be_a_removed_one() {
     world.store.configure_shops(&before, now).await.unwrap();
     world
         .store
-        .set_paused(&main, Some("stocktaking"), "person", now)
+        .set_paused(
+            &main,
+            Some("stocktaking"),
+            &qabyl::domain::people::Actor::command_line("person", "test"),
+            now,
+        )
         .await
         .unwrap();
     world.time.advance(MINUTE);

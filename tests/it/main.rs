@@ -30,6 +30,7 @@ mod line_sums;
 mod lists;
 mod log;
 mod long_queue;
+mod manual_people;
 mod manual_versions;
 mod migrations;
 mod notify;

@@ -3,8 +3,9 @@
 
 use qabyl::domain::order::Lines;
 use qabyl::domain::order_version::OrderVersion;
+use qabyl::domain::people::Actor;
 use qabyl::domain::verdict::Verdict;
-use qabyl::ledger::{Manual, ManualDecision};
+use qabyl::ledger::{Key, Manual, ManualDecision, Terms};
 use qabyl_sandbox::Settings;
 
 use crate::cli::Desk;
@@ -31,6 +32,10 @@ async fn held_order() -> TestWorld {
     world
 }
 
+fn aigul() -> Actor {
+    Actor::command_line("Aigul", "uid 1000")
+}
+
 async fn version(world: &TestWorld) -> String {
     let view = world.view(CODE).await;
     OrderVersion::of(&view.order, &Lines::Known(view.lines)).token()
@@ -48,18 +53,20 @@ async fn accept(
         verdict: &Verdict::Accept,
         input: &input,
         limits: None,
+        terms: Terms::default(),
     };
+    let actor = aigul();
     let decision = ManualDecision {
         version,
-        key,
-        ..ManualDecision::plain(answer, "Aigul")
+        key: key.map(Key::plain),
+        ..ManualDecision::plain(answer, &actor)
     };
     let taken = world
         .store
         .decide_manually((&shop, &id), &decision, world.now());
     taken
         .await
-        .map(|taken| taken.is_repeated)
+        .map(|taken| taken.repeated.is_some())
         .map_err(|error| error.to_string())
 }
 
@@ -99,9 +106,10 @@ async fn a_request_with_the_same_key_is_done_once() {
     world.once().await;
     assert_eq!(world.posts(CODE), ["accept"]);
     let (shop, id) = world.store.find_order(CODE, None).await.unwrap();
+    let actor = aigul();
     let other = ManualDecision {
-        key: Some("k1"),
-        ..ManualDecision::plain(Manual::Release, "Aigul")
+        key: Some(Key::plain("k1")),
+        ..ManualDecision::plain(Manual::Release, &actor)
     };
     let refused = world
         .store
