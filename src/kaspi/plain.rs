@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 
+use super::reader::RepeatAfter;
 use super::transport::{Method, TransportError, WireRequest, WireResponse};
 use super::{ApiError, Reader, RequestClass, Shared, json};
 
@@ -47,7 +48,8 @@ impl PlainApi {
     ) -> Result<T, ApiError> {
         let mut request = self.request(Method::Get, path, query, None);
         request.headers.retain(|(name, _)| *name != "Content-Type");
-        self.reader.repeat(&request, parse).await
+        let after = RepeatAfter::OutagesAndPauses;
+        self.reader.repeat(&request, parse, after).await
     }
 
     /// Sends one POST and never repeats it: Kaspi cannot tell a repeat from a second one. The answer

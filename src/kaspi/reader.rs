@@ -43,6 +43,15 @@ pub struct ListQuery {
     pub include_entries: bool,
 }
 
+/// After what a read is repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RepeatAfter {
+    /// An outage, within the budget; and a pause that Kaspi or the circuit breaker asked for, where it is short.
+    OutagesAndPauses,
+    /// A pause that Kaspi asked for alone: there is another way to ask, which is tried first.
+    Pauses,
+}
+
 /// Reads one shop's orders.
 #[derive(Clone)]
 pub struct Reader {
@@ -145,7 +154,8 @@ impl Reader {
             let mut with = pairs.clone();
             with.push(("include[orders]".to_owned(), "entries".to_owned()));
             let request = self.shared.request(Method::Get, path(), with, None);
-            let is_refused = match self.repeat_after_pauses(&request, &page).await {
+            let answer = self.repeat(&request, &page, RepeatAfter::Pauses).await;
+            let is_refused = match answer {
                 Ok(page) => {
                     self.includes.succeeded();
                     return Ok(page);
@@ -261,15 +271,18 @@ impl Reader {
         parse: impl Fn(&[u8]) -> Result<T, String>,
     ) -> Result<T, ApiError> {
         let request = self.shared.request(Method::Get, path, query, None);
-        self.repeat(&request, parse).await
+        let after = RepeatAfter::OutagesAndPauses;
+        self.repeat(&request, parse, after).await
     }
 
-    /// Sends a prepared read, repeated after an outage within the budget.
+    /// Sends a prepared read, and repeats it after what `after` says.
     pub(super) async fn repeat<T>(
         &self,
         request: &super::WireRequest,
         parse: impl Fn(&[u8]) -> Result<T, String>,
+        after: RepeatAfter,
     ) -> Result<T, ApiError> {
+        let are_outages_repeated = after == RepeatAfter::OutagesAndPauses;
         let mut tried = 0;
         loop {
             let error = match self.try_until_stopped(request, &parse).await {
@@ -278,32 +291,17 @@ impl Reader {
             };
             let wait = match &error {
                 ApiError::Outage(_)
-                    if tried < self.shared.settings.retries_max
+                    if are_outages_repeated
+                        && tried < self.shared.settings.retries_max
                         && self.shared.gate.take_retry() =>
                 {
                     BACKOFF.jittered(tried, self.shared.jitter())
                 }
-                ApiError::Snooze { until } | ApiError::Breaker { until } => {
+                ApiError::Breaker { until } if are_outages_repeated => {
                     self.pause(*until, tried).ok_or(error)?
                 }
+                ApiError::Snooze { until } => self.pause(*until, tried).ok_or(error)?,
                 _ => return Err(error),
-            };
-            tried += 1;
-            self.wait(wait).await?;
-        }
-    }
-
-    /// Sends a prepared read, repeated only after a pause that Kaspi asked for.
-    async fn repeat_after_pauses<T>(
-        &self,
-        request: &super::WireRequest,
-        parse: impl Fn(&[u8]) -> Result<T, String>,
-    ) -> Result<T, ApiError> {
-        let mut tried = 0;
-        loop {
-            let wait = match self.try_until_stopped(request, &parse).await {
-                Err(error @ ApiError::Snooze { until }) => self.pause(until, tried).ok_or(error)?,
-                answer => return answer,
             };
             tried += 1;
             self.wait(wait).await?;

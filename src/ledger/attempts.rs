@@ -26,16 +26,16 @@ pub struct StartedAttempt {
     /// The action it serves.
     pub due: Due,
     /// Its row.
-    pub attempt: i64,
+    pub id: i64,
     /// Its number, from 1.
     pub n: u32,
 }
 
 /// What came of POSTs about to leave.
 #[derive(Debug, Default)]
-pub struct Launch {
+pub struct StartedAttempts {
     /// Those whose rows are written: they may leave.
-    pub begun: Vec<StartedAttempt>,
+    pub attempts: Vec<StartedAttempt>,
     /// Whether a cancel was put off until accepted orders are read again.
     pub wants_sweep: bool,
     /// Other shops whose sweep is waited for.
@@ -48,8 +48,8 @@ const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(2);
 /// A POST that ended.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ended {
-    /// What was begun.
-    pub begun: StartedAttempt,
+    /// Which it is.
+    pub attempt: StartedAttempt,
     /// What the answer proves.
     pub outcome: Outcome,
     /// The time from its first byte to its end.
@@ -114,7 +114,7 @@ async fn begin(
     if !apply(tx, due.action, Event::Started, now).await? {
         return Ok(None);
     }
-    let (attempt, n) = attempts::insert(tx, due.action, now).await?;
+    let (id, n) = attempts::insert(tx, due.action, now).await?;
     let detail = json!({ "action": due.action, "kind": due.kind.word(), "n": n });
     tx.audit(
         now,
@@ -125,7 +125,7 @@ async fn begin(
     );
     Ok(Some(StartedAttempt {
         due: due.clone(),
-        attempt,
+        id,
         n,
     }))
 }
@@ -137,17 +137,17 @@ async fn end(
     retry: &RetryPolicy,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let due = &ended.begun.due;
+    let due = &ended.attempt.due;
     let kind = ended.outcome.kind();
     let due_at = match &ended.outcome {
-        Outcome::Applied => retry.due_after(now, ended.begun.n, 0.0),
+        Outcome::Applied => retry.due_after(now, ended.attempt.n, 0.0),
         Outcome::Unknown(_) if mutant("r4_repeat_at_once") => now,
-        Outcome::Unknown(_) => retry.due_after(now, ended.begun.n, ended.jitter),
+        Outcome::Unknown(_) => retry.due_after(now, ended.attempt.n, ended.jitter),
         // After a definite refusal the order is read at once: the reading shows what it means.
         Outcome::Rejected(_) | Outcome::Denied { .. } => now,
         Outcome::Snoozed { until, .. } | Outcome::NotSent { until, .. } => *until,
     };
-    attempts::end(tx, ended.begun.attempt, &ended.outcome, now).await?;
+    attempts::end(tx, ended.attempt.id, &ended.outcome, now).await?;
     let handled_as = match kind {
         OutcomeKind::Snoozed if mutant("r2_snooze_is_unsent") => OutcomeKind::NotSent,
         kind => kind,
@@ -158,7 +158,7 @@ async fn end(
     };
     apply(tx, due.action, event, now).await?;
     let detail = json!({
-        "action": due.action, "n": ended.begun.n, "outcome": kind.word(), "detail": ended.outcome.why(),
+        "action": due.action, "n": ended.attempt.n, "outcome": kind.word(), "detail": ended.outcome.why(),
     });
     tx.audit(
         now,
@@ -225,9 +225,9 @@ impl Store {
         wanted: &[Due],
         recheck: &Recheck<'_>,
         now: Timestamp,
-    ) -> Result<Launch, StoreError> {
+    ) -> Result<StartedAttempts, StoreError> {
         let mut tx = self.write().await?;
-        let mut launch = Launch::default();
+        let mut started = StartedAttempts::default();
         let freshness = &recheck.policy.limits.freshness;
         let evidence = tx.evidence(shop).await?;
         let (account, mismatch) = shop_identity::identity(tx.conn()?, shop).await?;
@@ -272,7 +272,7 @@ impl Store {
                 continue;
             }
             if gap.is_some() {
-                launch.wants_sweep = true;
+                started.wants_sweep = true;
                 let later = now.saturating_add(LOOK_AGAIN).unwrap_or(now);
                 apply(&mut tx, due.action, Event::PutOff(later), now).await?;
                 continue;
@@ -284,17 +284,19 @@ impl Store {
             };
             match outcome {
                 Rechecked::StillValid => {
-                    launch.begun.extend(begin(&mut tx, shop, due, now).await?);
+                    started
+                        .attempts
+                        .extend(begin(&mut tx, shop, due, now).await?);
                 }
                 Rechecked::WaitForEvidence { until, sweeps_of } => {
-                    launch.wants_sweep = true;
-                    launch.wants_sweep_of.extend(sweeps_of);
+                    started.wants_sweep = true;
+                    started.wants_sweep_of.extend(sweeps_of);
                     apply(&mut tx, due.action, Event::PutOff(until), now).await?;
                 }
                 Rechecked::Changed(why) => withdraw(&mut tx, shop, due, &why, now).await?,
             }
         }
-        let begins = !launch.begun.is_empty();
+        let begins = !started.attempts.is_empty();
         if begins {
             crash_point("attempt.before_commit");
         }
@@ -302,7 +304,7 @@ impl Store {
         if begins {
             crash_point("attempt.after_commit");
         }
-        Ok(launch)
+        Ok(started)
     }
 
     /// Writes the outcomes of POSTs.

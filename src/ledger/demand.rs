@@ -4,7 +4,7 @@ use super::facts::skus;
 use crate::domain::ids::ShopName;
 use crate::domain::order::{Line, Lines, Order};
 use crate::domain::stock_ledger::Demand;
-use crate::store::{StoreError, WriteTx, orders};
+use crate::store::{StoreError, WriteTx, lines, orders};
 
 /// Units that an order needs by its stored lines, or by what a person said of it; `None` while they are unknown.
 pub(crate) async fn known_demands(
@@ -16,7 +16,7 @@ pub(crate) async fn known_demands(
     if !reading.is_some_and(|reading| reading.lines.are_known()) {
         return Ok(None);
     }
-    let lines = orders::known_lines(tx, shop, &order.id).await?;
+    let lines = lines::of_order(tx, shop, &order.id).await?;
     Ok(Some(demands(tx, order, lines).await?))
 }
 

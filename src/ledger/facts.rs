@@ -120,7 +120,7 @@ impl WriteTx<'_> {
         let Some((body, state, problem)) = row else {
             return Ok(None);
         };
-        let lines = crate::store::orders::known_lines(self, shop, id).await?;
+        let lines = crate::store::lines::of_order(self, shop, id).await?;
         let lines = stored_lines(lines_state(&state)?, lines, problem);
         Ok(Some((parse_order(&body)?, lines)))
     }

@@ -41,7 +41,7 @@ pub(crate) mod stock_import;
 pub(crate) mod transitions;
 pub(crate) mod unread_orders;
 
-pub use attempts::{Ended, Launch, StartedAttempt};
+pub use attempts::{Ended, StartedAttempt, StartedAttempts};
 pub use availability::{StockSettings, StockView};
 pub use deciding::{BatchDecided, Decided, DecidingBatch, Proposed};
 pub use due_actions::Due;
@@ -57,4 +57,4 @@ pub use recheck::Recheck;
 pub use restore::{Restored, restore};
 pub use stock_check::{Difference, Promise, StockCheck};
 pub use stock_import::Import;
-pub use unread_orders::{Resolution, UnreadOrder};
+pub use unread_orders::{Resolution, Uncounted, UnreadOrder};

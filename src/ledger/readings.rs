@@ -149,7 +149,8 @@ impl Store {
             };
             match answer {
                 Ok(Lines::Known(lines)) => {
-                    let linked = orders::newly_linked(&mut tx, shop, &order.id, lines).await?;
+                    let linked =
+                        crate::store::lines::newly_linked(&mut tx, shop, &order.id, lines).await?;
                     if !lines::take(&mut tx, shop, order, lines, now).await? {
                         continue;
                     }

@@ -130,8 +130,7 @@ impl Store {
             ),
             id: found.shown.id,
             code: found.shown.code,
-            may_hold: None,
-            since: None,
+            uncounted: None,
             needs_person: false,
         };
         Ok(found.map(order).collect())

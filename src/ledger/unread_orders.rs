@@ -12,7 +12,7 @@ use crate::domain::ids::{EntryId, OrderCode, OrderId, ShopName, Sku};
 use crate::domain::order::{Line, Order, UnitType};
 use crate::domain::unaccounted::{LinesState, MayHold, NAMED_AFTER, OrderWithoutLines};
 use crate::mutant::mutant;
-use crate::store::{Store, StoreError, WriteTx, namesakes, orders, unaccounted};
+use crate::store::{Store, StoreError, WriteTx, namesakes, order_lists, orders, unaccounted};
 
 /// What an unreadable order holds, as a person saw it in the cabinet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,12 +32,20 @@ pub struct UnreadOrder {
     pub code: OrderCode,
     /// What could not be read.
     pub problem: String,
-    /// What it may hold, where no reservation counts its units: accepts of that wait.
-    pub may_hold: Option<MayHold>,
-    /// Since when it may hold that, as far as it is known.
-    pub since: Option<Timestamp>,
+    /// Its units, where no reservation counts them.
+    #[serde(flatten)]
+    pub uncounted: Option<Uncounted>,
     /// Whether a person must say what it holds.
     pub needs_person: bool,
+}
+
+/// Units of an order that no reservation counts: accepts of what it may hold wait.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Uncounted {
+    /// What it may hold.
+    pub may_hold: MayHold,
+    /// Since when, as far as it is known.
+    pub since: Timestamp,
 }
 
 impl UnreadOrder {
@@ -49,15 +57,17 @@ impl UnreadOrder {
     /// Whether accepts have waited for it for longer than most such orders take to be read.
     pub fn keeps_back_accepts(&self, now: Timestamp) -> bool {
         // A clock that was set back makes nothing younger.
-        let is_long = |since: Timestamp| now.duration_since(since).abs() >= NAMED_AFTER;
-        self.may_hold.is_some()
-            && self.since.is_none_or(is_long)
-            && !mutant("i4_unaccounted_order_unnamed")
+        let is_long = |units: &Uncounted| now.duration_since(units.since).abs() >= NAMED_AFTER;
+        self.uncounted.as_ref().is_some_and(is_long) && !mutant("i4_unaccounted_order_unnamed")
+    }
+
+    fn may_hold(&self) -> Option<&MayHold> {
+        self.uncounted.as_ref().map(|units| &units.may_hold)
     }
 
     /// The SKUs that it may hold; none where it may hold any.
     pub fn skus(&self) -> Vec<&str> {
-        match &self.may_hold {
+        match self.may_hold() {
             Some(MayHold::Of(skus)) => skus.iter().map(Sku::as_str).collect(),
             Some(MayHold::Any) | None => Vec::new(),
         }
@@ -66,7 +76,7 @@ impl UnreadOrder {
     /// Which order it is, what could not be read, and what that holds up.
     pub fn words(&self) -> String {
         let of_order = format!("order {}: {}", self.code, self.problem);
-        match &self.may_hold {
+        match self.may_hold() {
             None => of_order,
             Some(MayHold::Any) => {
                 format!("{of_order}; accepts wait, as it may hold units of any SKU")
@@ -81,7 +91,7 @@ impl UnreadOrder {
     /// What a person can do.
     pub fn remedy(&self) -> String {
         let code = &self.code;
-        match (self.needs_person, &self.may_hold) {
+        match (self.needs_person, self.may_hold()) {
             (true, Some(_)) => format!(
                 "look at it in the cabinet, then `qabyl orders resolve {code} --lines SKU=N` or `--holds-nothing`"
             ),
@@ -113,14 +123,16 @@ impl Store {
             let problem = stored.problem.unwrap_or_else(|| "no answer".to_owned());
             found.push(UnreadOrder {
                 needs_person: !order.lines.are_awaited(order.failures),
-                since: Some(order.status_since),
+                uncounted: Some(Uncounted {
+                    may_hold: stored.may_hold,
+                    since: order.status_since,
+                }),
                 id: stored.order.id,
                 code: stored.order.code,
                 problem: format!("its lines could not be read: {problem}"),
-                may_hold: Some(stored.may_hold),
             });
         }
-        for order in orders::with_unread_fields(&mut reader, shop).await? {
+        for order in order_lists::with_unread_fields(&mut reader, shop).await? {
             let unread = order.unread_words().unwrap_or_default();
             let problem = format!("fields could not be read: {unread}");
             match found.iter_mut().find(|known| known.id == order.id) {
@@ -129,8 +141,7 @@ impl Store {
                     id: order.id,
                     code: order.code,
                     problem,
-                    may_hold: None,
-                    since: None,
+                    uncounted: None,
                     needs_person: false,
                 }),
             }
@@ -146,8 +157,7 @@ impl Store {
             ),
             id: order.id,
             code: order.code,
-            may_hold: None,
-            since: None,
+            uncounted: None,
             needs_person: true,
         });
         let others = self.reverted_orders(shop).await?;

@@ -184,8 +184,8 @@ async fn silent_shops(
 async fn unread(store: &Store, ctx: &Ctx, now: Timestamp) -> Result<(), StoreError> {
     let orders = store.unread_orders(&ctx.shop).await?;
     let late = orders.iter().filter(|order| order.keeps_back_accepts(now));
-    for (order, since) in late.filter_map(|order| Some((order, order.since?))) {
-        let what = format!("{}:{}", order.id, since.as_millisecond());
+    for (order, units) in late.filter_map(|order| Some((order, order.uncounted.as_ref()?))) {
+        let what = format!("{}:{}", order.id, units.since.as_millisecond());
         let facts = json!({ "order": order.code, "id": order.id.as_str(), "skus": order.skus() });
         let notice = Notice::of_shop(Kind::OrderUnread, &ctx.shop, &what, facts);
         store.add_notice(notice, now).await?;

@@ -126,7 +126,7 @@ pub(super) async fn is_so(notifier: &Notifier, notice: &StoredNotice) -> Result<
         (Kind::OrderUnread, Some(shop)) => {
             let unread = store.unread_orders(&shop).await?;
             let is_it = |order: &UnreadOrder| {
-                order.may_hold.is_some() && notice.facts["id"] == order.id.as_str()
+                order.uncounted.is_some() && notice.facts["id"] == order.id.as_str()
             };
             unread.iter().any(is_it)
         }

@@ -115,7 +115,7 @@ async fn orders(
     let unread = shared.store.unread_orders(&ctx.shop).await?;
     let unaccounted = unread
         .iter()
-        .filter(|order| order.may_hold.is_some())
+        .filter(|order| order.uncounted.is_some())
         .count();
     registry
         .gauge(

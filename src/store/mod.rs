@@ -16,6 +16,7 @@ pub(crate) mod error;
 pub(crate) mod existing;
 pub(crate) mod feeds;
 pub(crate) mod lease;
+pub(crate) mod lines;
 pub(crate) mod lock;
 pub(crate) mod manual_cancels;
 pub(crate) mod manual_keys;

@@ -1,6 +1,7 @@
 //! Read model: which orders are to be read, and how far back lists must reach.
 
 use jiff::Timestamp;
+use sqlx::SqliteConnection;
 
 use super::orders::parse_order;
 use super::{Store, StoreError, at, ms};
@@ -46,6 +47,22 @@ SELECT MIN(created_at) FROM orders WHERE shop = ?1 AND state = 'NEW' AND status 
 pub(crate) const ARCHIVED_FROM: &str = "
 SELECT created_at FROM orders INDEXED BY orders_archived WHERE shop = ?1 AND state = 'ARCHIVE'
 ORDER BY created_at DESC LIMIT 1 OFFSET ?2";
+
+/// Open orders with fields that could not be read.
+pub(crate) const WITH_UNREAD_FIELDS: &str = "
+SELECT body FROM orders INDEXED BY orders_unread_fields
+WHERE shop = ? AND unread_fields = 1 AND state <> 'ARCHIVE' ORDER BY created_at";
+
+pub(crate) async fn with_unread_fields(
+    connection: &mut SqliteConnection,
+    shop: &ShopName,
+) -> Result<Vec<Order>, StoreError> {
+    let bodies: Vec<String> = sqlx::query_scalar(WITH_UNREAD_FIELDS)
+        .bind(shop.as_str())
+        .fetch_all(connection)
+        .await?;
+    bodies.iter().map(|body| parse_order(body)).collect()
+}
 
 impl Store {
     /// Orders in this status whose lines are still to be read, oldest first, or, where they were last seen

@@ -1,11 +1,11 @@
-//! Orders and their lines.
+//! Orders, and how far the lines of each are read.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use sqlx::{FromRow, SqliteConnection};
+use sqlx::FromRow;
 
 use super::unaccounted::{lines_state, skus};
-use super::{StoreError, WriteTx, ms};
+use super::{StoreError, WriteTx, lines, ms};
 use crate::crash_point::crash_point;
 use crate::domain::facts::ShortageSeen;
 use crate::domain::hold::HoldCause;
@@ -30,7 +30,7 @@ pub(crate) async fn put_lines(
     lines: &[Line],
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    insert_lines(tx, shop, order, lines).await?;
+    lines::insert(tx, shop, order, lines).await?;
     let is_unlinked = lines.iter().any(|line| line.sku.is_none());
     let due_at = is_unlinked.then(|| now.saturating_add(LINK_RETRY).unwrap_or(now));
     sqlx::query(
@@ -48,53 +48,13 @@ pub(crate) async fn put_lines(
     Ok(())
 }
 
-async fn insert_lines(
-    tx: &mut WriteTx<'_>,
-    shop: &ShopName,
-    order: &OrderId,
-    lines: &[Line],
-) -> Result<(), StoreError> {
-    for line in lines {
-        let body = serde_json::to_string(line)
-            .map_err(|_| StoreError::corrupt("a line", line.entry.as_str()))?;
-        sqlx::query(
-            "INSERT INTO lines (shop, order_id, entry, number, sku, quantity, body)
-             VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (shop, order_id, entry) DO UPDATE
-             SET sku = excluded.sku, body = excluded.body WHERE lines.sku IS NULL",
-        )
-        .bind(shop.as_str())
-        .bind(order.as_str())
-        .bind(line.entry.as_str())
-        .bind(line.number)
-        .bind(line.sku.as_ref().map(crate::domain::ids::Sku::as_str))
-        .bind(line.quantity)
-        .bind(body)
-        .execute(tx.conn()?)
-        .await?;
-    }
-    Ok(())
-}
-
-async fn delete_lines(
-    tx: &mut WriteTx<'_>,
-    shop: &ShopName,
-    order: &OrderId,
-) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM lines WHERE shop = ? AND order_id = ?")
-        .bind(shop.as_str())
-        .bind(order.as_str())
-        .execute(tx.conn()?)
-        .await?;
-    Ok(())
-}
-
 /// Forgets the lines of an order, which are read again, and how long it has been short.
 pub(crate) async fn forget_lines(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
     order: &OrderId,
 ) -> Result<(), StoreError> {
-    delete_lines(tx, shop, order).await?;
+    lines::delete(tx, shop, order).await?;
     sqlx::query(
         "UPDATE orders SET lines_state = 'unread', lines_problem = NULL, lines_skus = NULL, lines_digest = NULL, lines_due_at = NULL,
            lines_failures = 0, doubted_lines = NULL, doubted_at = NULL,
@@ -260,22 +220,6 @@ pub(crate) async fn set_shortage(
     Ok(())
 }
 
-/// Open orders with fields that could not be read.
-pub(crate) const WITH_UNREAD_FIELDS: &str = "
-SELECT body FROM orders INDEXED BY orders_unread_fields
-WHERE shop = ? AND unread_fields = 1 AND state <> 'ARCHIVE' ORDER BY created_at";
-
-pub(crate) async fn with_unread_fields(
-    connection: &mut SqliteConnection,
-    shop: &ShopName,
-) -> Result<Vec<Order>, StoreError> {
-    let bodies: Vec<String> = sqlx::query_scalar(WITH_UNREAD_FIELDS)
-        .bind(shop.as_str())
-        .fetch_all(connection)
-        .await?;
-    bodies.iter().map(|body| parse_order(body)).collect()
-}
-
 /// Stores what a person said that an order holds in place of its lines.
 pub(crate) async fn resolve_lines(
     tx: &mut WriteTx<'_>,
@@ -283,8 +227,8 @@ pub(crate) async fn resolve_lines(
     order: &OrderId,
     lines: &[Line],
 ) -> Result<(), StoreError> {
-    delete_lines(tx, shop, order).await?;
-    insert_lines(tx, shop, order, lines).await?;
+    lines::delete(tx, shop, order).await?;
+    lines::insert(tx, shop, order, lines).await?;
     sqlx::query(
         "UPDATE orders SET lines_state = 'resolved', lines_problem = NULL, lines_skus = NULL, lines_due_at = NULL
          WHERE shop = ? AND id = ?",
@@ -294,41 +238,6 @@ pub(crate) async fn resolve_lines(
     .execute(tx.conn()?)
     .await?;
     Ok(())
-}
-
-pub(crate) async fn known_lines(
-    tx: &mut WriteTx<'_>,
-    shop: &ShopName,
-    order: &OrderId,
-) -> Result<Vec<Line>, StoreError> {
-    let bodies: Vec<String> = sqlx::query_scalar(
-        "SELECT body FROM lines WHERE shop = ? AND order_id = ? ORDER BY number, entry",
-    )
-    .bind(shop.as_str())
-    .bind(order.as_str())
-    .fetch_all(tx.conn()?)
-    .await?;
-    bodies.iter().map(|body| parse_line(body)).collect()
-}
-
-/// Those of `lines` that are known by a SKU now, and were stored without one.
-pub(crate) async fn newly_linked(
-    tx: &mut WriteTx<'_>,
-    shop: &ShopName,
-    order: &OrderId,
-    lines: &[Line],
-) -> Result<Vec<Line>, StoreError> {
-    let unlinked: Vec<String> = sqlx::query_scalar(
-        "SELECT entry FROM lines WHERE shop = ? AND order_id = ? AND sku IS NULL",
-    )
-    .bind(shop.as_str())
-    .bind(order.as_str())
-    .fetch_all(tx.conn()?)
-    .await?;
-    let is_new = |line: &&Line| {
-        line.sku.is_some() && unlinked.iter().any(|entry| entry == line.entry.as_str())
-    };
-    Ok(lines.iter().filter(is_new).cloned().collect())
 }
 
 pub(crate) const MARK_LISTED: &str = "
@@ -546,10 +455,6 @@ pub(crate) async fn end_hold(
     Ok(done.rows_affected() > 0)
 }
 
-pub(crate) fn parse_line(body: &str) -> Result<Line, StoreError> {
-    serde_json::from_str(body).map_err(|_| StoreError::corrupt("a line", body))
-}
-
 /// From stored order ids.
 pub(crate) fn order_ids(ids: &[String]) -> Result<Vec<OrderId>, StoreError> {
     ids.iter().map(|id| order_id(id)).collect()
@@ -566,8 +471,7 @@ pub(crate) async fn delete(
     shop: &ShopName,
     orders: &str,
 ) -> Result<(), StoreError> {
-    let lines = "DELETE FROM lines WHERE shop = ? AND order_id IN (SELECT value FROM json_each(?))";
-    tx.execute_for(lines, shop, orders).await?;
+    lines::delete_all(tx, shop, orders).await?;
     let themselves = "DELETE FROM orders WHERE shop = ? AND id IN (SELECT value FROM json_each(?))";
     tx.execute_for(themselves, shop, orders).await
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::orders::parse_line;
+use super::lines::parse_line;
 use super::{Store, StoreError, ms};
 use crate::domain::facts::Facts;
 use crate::domain::ids::Sku;

@@ -5,8 +5,9 @@ use sqlx::FromRow;
 
 use super::actions::{parse_kind, parse_state};
 use super::attempts::parse_outcome;
+use super::lines::parse_line;
 use super::new_orders::{NewOrder, new_orders};
-use super::orders::{parse_line, parse_order};
+use super::orders::parse_order;
 use super::{Store, StoreError, at};
 use crate::domain::action::{Kind, OutcomeKind, State as ActionState};
 use crate::domain::decision::Decision;

@@ -18,20 +18,12 @@ fn shows(world: &TestWorld, code: &str, pointer: &str, value: serde_json::Value)
     );
 }
 
-async fn passes(world: &TestWorld, count: u32) {
-    for _ in 0..count {
-        world.time.advance(MINUTE);
-        world.brief().await;
-    }
-}
-
 #[tokio::test]
 async fn an_order_whose_total_differs_from_reading_to_reading_is_held() {
-    let mut world = world(Settings::default())
+    let world = world(Settings::default())
         .rules("[[rule]]\nname = \"later\"\nthen = { wait = \"2h\" }\n")
-        .begin()
+        .begin_with(&[("A", 5)])
         .await;
-    world.stock(&[("A", 5)]).await;
     world.place(OrderSeed::new(CODE, world.now()).line("A", 1));
     for price in 0..8 {
         shows(
@@ -40,7 +32,7 @@ async fn an_order_whose_total_differs_from_reading_to_reading_is_held() {
             "/attributes/totalPrice",
             json!(2_000 + price % 2),
         );
-        passes(&world, 1).await;
+        world.minutes(1).await;
     }
     let held = world.view(CODE).await.held.expect("it is held");
     assert!(held.1.contains("changed 3 times"), "{held:?}");
@@ -63,8 +55,7 @@ async fn an_order_delivered_before_its_status_follows_holds_its_units() {
         include_support: IncludeSupport::Ignored,
         ..Settings::default()
     };
-    let mut world = world(settings).begin().await;
-    world.stock(&[("A", 1)]).await;
+    let world = world(settings).begin_with(&[("A", 1)]).await;
     world.time.advance(MINUTE);
     world.place_plain(&[(CODE, "A", 1)]);
     let now = world.now();
@@ -74,7 +65,7 @@ async fn an_order_delivered_before_its_status_follows_holds_its_units() {
             .force(CODE, State::KaspiDelivery, Status::ApprovedByBank, now)
     );
     world.place_plain(&[("970000303", "A", 1)]);
-    passes(&world, 5).await;
+    world.minutes(5).await;
     assert_ne!(
         world.posts("970000303"),
         ["accept"],
@@ -86,12 +77,11 @@ async fn an_order_delivered_before_its_status_follows_holds_its_units() {
 /// Lists show it under an id that Kaspi answers 404 for.
 #[tokio::test]
 async fn an_order_that_is_unknown_before_its_cancel_is_held_at_once() {
-    let mut world = world(Settings::default()).begin().await;
-    world.stock(&[("A", 0)]).await;
+    let world = world(Settings::default()).begin_with(&[("A", 0)]).await;
     world.time.advance(MINUTE);
     world.place(OrderSeed::new(CODE, world.now()).line("A", 1));
     shows(&world, CODE, "/id", json!("unknown-to-single-reads"));
-    passes(&world, 5).await;
+    world.minutes(5).await;
     assert_eq!(world.posts(CODE), [""; 0]);
     let held = world
         .view(CODE)

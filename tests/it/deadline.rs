@@ -14,12 +14,11 @@ const CODE: &str = "910000001";
 
 /// One order of one unit, of which five are there, that a rule lets wait for ever.
 async fn waiting(at_deadline: &str) -> TestWorld {
-    let mut world = world(Settings::default())
+    let world = world(Settings::default())
         .config("schedule", "at_deadline", at_deadline)
         .rules(LATER)
-        .begin()
+        .begin_with(&[("A", 5)])
         .await;
-    world.stock(&[("A", 5)]).await;
     world.place_plain(&[(CODE, "A", 1)]);
     world.brief().await;
     world
@@ -79,8 +78,7 @@ async fn an_order_whose_lines_cannot_be_requested_is_held_before_its_deadline() 
         include_support: IncludeSupport::Ignored,
         ..Settings::default()
     };
-    let mut world = world(settings).begin().await;
-    world.stock(&[("A", 5)]).await;
+    let world = world(settings).begin_with(&[("A", 5)]).await;
     world.place_plain(&[(CODE, "A", 1)]);
     let failing = Script::once(Fault::Http500).path("/entries").order(CODE);
     world.kaspi().script(failing.times(100_000));
@@ -183,14 +181,13 @@ async fn a_night_and_a_holiday_do_not_count() {
 async fn counts_of_the_shop_bring_a_decision_only_when_the_answer_changes() {
     const BUSY: &str = "[[rule]]\nname = \"busy\"\nwhen = { shop_accepted_last_hour = { over = 1 } }\n\
                         then = \"hold\"\n[[rule]]\nname = \"rest\"\nthen = \"accept\"\n";
-    let mut world = world(Settings {
+    let world = world(Settings {
         deadline: None,
         ..Settings::default()
     })
     .rules(BUSY)
-    .begin()
+    .begin_with(&[("A", 50)])
     .await;
-    world.stock(&[("A", 50)]).await;
     let codes = ["910000001", "910000002", "910000003"];
     for code in codes {
         world.place_plain(&[(code, "A", 1)]);

@@ -15,19 +15,10 @@ async fn shop(include_support: IncludeSupport, levels: &[(&str, u32)]) -> TestWo
         entries_form: EntriesForm::Data,
         ..Settings::default()
     };
-    let mut world = world(settings).begin().await;
-    world.stock(levels).await;
+    let world = world(settings).begin_with(levels).await;
     world.once().await;
     world.time.advance(MINUTE);
     world
-}
-
-async fn passes(world: &TestWorld, times: u32) {
-    for _ in 0..times {
-        world.time.advance(MINUTE);
-        world.poll_and_decide().await;
-        world.act().await;
-    }
 }
 
 fn put(world: &TestWorld, code: &str, (part, pointer): (Part, &str), value: Value) {
@@ -45,13 +36,13 @@ fn leave_out_a_line(world: &TestWorld, code: &str) {
 async fn an_order_whose_answer_leaves_a_line_out_is_held_until_it_is_whole() {
     let world = shop(IncludeSupport::Ignored, &[("A", 9), ("B", 0), ("C", 9)]).await;
     world.place_plain(&[("971000001", "C", 1)]);
-    passes(&world, 1).await;
+    world.minutes(1).await;
     let seed = OrderSeed::new("971000002", world.now())
         .line("A", 1)
         .line("B", 2);
     world.place(seed);
     leave_out_a_line(&world, "971000002");
-    passes(&world, 8).await;
+    world.minutes(8).await;
     assert_eq!(world.posts("971000002"), [""; 0]);
     let why = world.why("971000002").await;
     assert!(why.starts_with("hold") && why.contains("add up"), "{why}");
@@ -65,7 +56,7 @@ async fn an_order_whose_answer_leaves_a_line_out_is_held_until_it_is_whole() {
 async fn a_line_left_out_of_an_accepted_order_is_not_sold_again() {
     let world = shop(IncludeSupport::Ignored, &[("A", 9), ("B", 2), ("C", 9)]).await;
     world.place_plain(&[("971000011", "C", 1)]);
-    passes(&world, 1).await;
+    world.minutes(1).await;
     let mut seed = OrderSeed::new("971000012", world.now())
         .line("A", 1)
         .line("B", 2);
@@ -73,7 +64,7 @@ async fn a_line_left_out_of_an_accepted_order_is_not_sold_again() {
     world.place(seed);
     leave_out_a_line(&world, "971000012");
     world.place_plain(&[("971000013", "B", 1)]);
-    passes(&world, 9).await;
+    world.minutes(9).await;
     assert_eq!(world.posts("971000013"), [""; 0]);
     world.kaspi().forget_values("971000012");
     world.later(20 * MINUTE).await;
@@ -98,7 +89,7 @@ async fn a_total_with_the_delivery_in_it_is_understood_at_once() {
         (Part::Order, "/attributes/deliveryCost"),
         json!(500),
     );
-    passes(&world, 1).await;
+    world.minutes(1).await;
     assert_eq!(world.posts("971000021"), ["accept"]);
 }
 
@@ -113,9 +104,9 @@ async fn lines_read_twice_are_believed_where_no_order_ever_added_up() {
         (Part::Order, "/attributes/totalPrice"),
         json!(1234),
     );
-    passes(&world, 1).await;
+    world.minutes(1).await;
     assert_eq!(world.posts("971000031"), [""; 0]);
-    passes(&world, 2).await;
+    world.minutes(2).await;
     assert_eq!(world.posts("971000031"), ["accept"]);
 }
 
@@ -124,7 +115,7 @@ async fn lines_read_twice_are_believed_where_no_order_ever_added_up() {
 async fn an_order_that_a_list_shows_with_other_lines_holds_those() {
     let world = shop(IncludeSupport::Yes, &[("A", 9), ("B", 9)]).await;
     world.place_plain(&[("971000041", "A", 2)]);
-    passes(&world, 2).await;
+    world.minutes(2).await;
     assert_eq!(world.posts("971000041"), ["accept"]);
     let offer = json!({"code": "B", "name": "B"});
     put(
@@ -133,7 +124,7 @@ async fn an_order_that_a_list_shows_with_other_lines_holds_those() {
         (Part::Entry(0), "/attributes/offer"),
         offer,
     );
-    passes(&world, 2).await;
+    world.minutes(2).await;
     let view = world.view("971000041").await;
     let skus: Vec<&str> = view
         .lines
@@ -143,7 +134,7 @@ async fn an_order_that_a_list_shows_with_other_lines_holds_those() {
         .collect();
     assert_eq!(skus, ["B"]);
     world.place_plain(&[("971000042", "B", 8)]);
-    passes(&world, 1).await;
+    world.minutes(1).await;
     assert_eq!(world.posts("971000042"), [""; 0], "seven are left");
 }
 
@@ -152,7 +143,7 @@ async fn an_order_that_a_list_shows_with_other_lines_holds_those() {
 async fn an_accepted_order_that_changed_and_cannot_be_read_cancels_no_other() {
     let world = shop(IncludeSupport::Ignored, &[("A", 4)]).await;
     world.place_plain(&[("971000051", "A", 3)]);
-    passes(&world, 2).await;
+    world.minutes(2).await;
     assert_eq!(world.posts("971000051"), ["accept"]);
     put(
         &world,
@@ -166,9 +157,9 @@ async fn an_accepted_order_that_changed_and_cannot_be_read_cancels_no_other() {
         (Part::Entry(0), "/attributes/quantity"),
         json!(null),
     );
-    passes(&world, 1).await;
+    world.minutes(1).await;
     world.place_plain(&[("971000052", "A", 3)]);
-    passes(&world, 20).await;
+    world.minutes(20).await;
     assert_eq!(world.posts("971000052"), [""; 0]);
     for (pointer, value) in [
         ("/attributes/quantity", 1),
@@ -176,6 +167,6 @@ async fn an_accepted_order_that_changed_and_cannot_be_read_cancels_no_other() {
     ] {
         put(&world, "971000051", (Part::Entry(0), pointer), json!(value));
     }
-    passes(&world, 30).await;
+    world.minutes(30).await;
     assert_eq!(world.posts("971000052"), ["accept"], "one of four is taken");
 }

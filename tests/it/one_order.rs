@@ -15,18 +15,10 @@ const NEXT: &str = "930000103";
 
 /// A shop with five units of `A`.
 async fn shop() -> TestWorld {
-    let mut world = world(Settings::default()).begin().await;
-    world.stock(&[("A", 5)]).await;
+    let world = world(Settings::default()).begin_with(&[("A", 5)]).await;
     world.once().await;
     world.time.advance(MINUTE);
     world
-}
-
-async fn passes(world: &TestWorld, times: u32) {
-    for _ in 0..times {
-        world.time.advance(MINUTE);
-        world.brief().await;
-    }
 }
 
 async fn promised(world: &TestWorld) -> i64 {
@@ -47,22 +39,22 @@ async fn an_id_that_is_spelled_otherwise_is_the_same_order(#[case] spelling: &st
     let world = shop().await;
     world.place_plain(&[(FIRST, "A", 3)]);
     world.once().await;
-    passes(&world, 2).await;
+    world.minutes(2).await;
     assert_eq!(world.posts(FIRST), ["accept"]);
     let id = world.view(FIRST).await.order.id;
     let spelled = spelling.replace("{}", id.as_str());
     assert!(world.kaspi().set_id(FIRST, &spelled));
-    passes(&world, 3).await;
+    world.minutes(3).await;
     assert_eq!(world.views().await.len(), 1);
     assert_eq!(promised(&world).await, 3);
     world.place_plain(&[(NEXT, "A", 2)]);
-    passes(&world, 3).await;
+    world.minutes(3).await;
     assert_eq!(world.posts(NEXT), ["accept"], "{}", world.why(NEXT).await);
     assert_eq!(promised(&world).await, 5);
     // Read singly, as the lists do not show it any more.
     let now = world.now();
     assert!(world.kaspi().buyer_cancels(FIRST, now));
-    passes(&world, 3).await;
+    world.minutes(3).await;
     assert_eq!(promised(&world).await, 2);
     world.finish().await;
 }
@@ -75,7 +67,7 @@ async fn a_request_names_an_order_as_kaspi_spelled_it_last() {
     world.poll_and_decide().await;
     let id = world.view(FIRST).await.order.id;
     assert!(world.kaspi().set_id(FIRST, &format!("{id}=")));
-    passes(&world, 3).await;
+    world.minutes(3).await;
     assert_eq!(world.posts(FIRST), ["accept"]);
     assert_eq!(world.at_kaspi(FIRST), "KASPI_DELIVERY+ACCEPTED_BY_MERCHANT");
     assert_eq!(promised(&world).await, 3);
@@ -103,19 +95,19 @@ async fn an_accepted_order_under_two_ids_sells_nothing_and_cancels_nothing() {
     let world = shop().await;
     world.place_plain(&[(FIRST, "A", 2)]);
     world.once().await;
-    passes(&world, 2).await;
+    world.minutes(2).await;
     let mut second = OrderSeed::new(SECOND, world.now()).line("A", 2);
     second.auto_accepted = true;
     world.place(second);
     give_the_number_of_the_first(&world);
-    passes(&world, 3).await;
+    world.minutes(3).await;
     let said = named(&world).await;
     assert!(
         said.iter().any(|words| words.contains("several ids")),
         "{said:?}"
     );
     world.place_plain(&[(NEXT, "A", 2)]);
-    passes(&world, 20).await;
+    world.minutes(20).await;
     assert_eq!(world.posts(NEXT), [""; 0], "{}", world.why(NEXT).await);
 }
 
@@ -127,7 +119,7 @@ async fn two_new_orders_with_one_number_are_held_and_named_by_their_ids() {
         world.place(OrderSeed::new(code, world.now()).line("A", 1));
     }
     give_the_number_of_the_first(&world);
-    passes(&world, 5).await;
+    world.minutes(5).await;
     for code in [FIRST, SECOND] {
         assert_eq!(world.posts(code), [""; 0]);
     }
@@ -157,7 +149,7 @@ async fn an_accept_is_not_sent_once_another_order_has_its_number() {
         .await
         .unwrap();
     world.act().await;
-    passes(&world, 3).await;
+    world.minutes(3).await;
     for code in [FIRST, SECOND] {
         assert_eq!(world.posts(code), [""; 0]);
     }

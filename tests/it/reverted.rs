@@ -17,8 +17,7 @@ fn becomes(world: &TestWorld, code: &str, state: State, status: Status) {
 
 /// A world whose one unit was promised to `970000101`, which Kaspi shows as accepted.
 async fn accepted_order() -> TestWorld {
-    let mut world = world(Settings::default()).begin().await;
-    world.stock(&[("A", 1)]).await;
+    let world = world(Settings::default()).begin_with(&[("A", 1)]).await;
     world.time.advance(2 * MINUTE);
     world.place_plain(&[("970000101", "A", 1)]);
     world.once().await;
@@ -144,8 +143,7 @@ async fn an_order_that_is_new_again_twice_is_held() {
 /// An order that was cancelled and is new again never gets an accept after its cancel.
 #[tokio::test]
 async fn an_order_that_is_new_again_after_our_cancel_is_held() {
-    let mut world = world(Settings::default()).begin().await;
-    world.stock(&[("A", 0)]).await;
+    let mut world = world(Settings::default()).begin_with(&[("A", 0)]).await;
     world.time.advance(2 * MINUTE);
     world.place_plain(&[("970000103", "A", 1)]);
     for _ in 0..4 {

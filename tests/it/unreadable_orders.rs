@@ -119,8 +119,7 @@ fn bare() -> Settings {
 }
 
 async fn shop(levels: &[(&str, u32)]) -> TestWorld {
-    let mut world = world(bare()).begin().await;
-    world.stock(levels).await;
+    let world = world(bare()).begin_with(levels).await;
     world.once().await;
     world.time.advance(MINUTE);
     world
@@ -134,14 +133,6 @@ fn accepted_in_the_cabinet(world: &TestWorld, code: &str, way: &Way) {
     way.put(world, code);
 }
 
-async fn passes(world: &TestWorld, times: u32) {
-    for _ in 0..times {
-        world.time.advance(MINUTE);
-        world.poll_and_decide().await;
-        world.act().await;
-    }
-}
-
 #[tokio::test]
 async fn an_accepted_order_that_cannot_be_read_never_sells_its_units_again() {
     for way in ways_of_orders().iter().chain(&ways_of_entries()) {
@@ -149,7 +140,7 @@ async fn an_accepted_order_that_cannot_be_read_never_sells_its_units_again() {
         accepted_in_the_cabinet(&world, "970000101", way);
         world.time.advance(Duration::from_secs(20));
         world.place_plain(&[("970000102", "A", 2)]);
-        passes(&world, 10).await;
+        world.minutes(10).await;
         let posts = world.posts("970000102");
         assert!(!posts.contains(&"accept".to_owned()), "{}", way.words());
         let unread = world
@@ -170,7 +161,7 @@ async fn a_new_order_that_cannot_be_read_is_held_and_decided_once_it_can() {
         let world = shop(&[("A", 4)]).await;
         world.place(OrderSeed::new("970000101", world.now()).line("A", 2));
         way.put(&world, "970000101");
-        passes(&world, 2).await;
+        world.minutes(2).await;
         let why = world.why("970000101").await;
         assert!(why.starts_with("hold"), "{}: {why}", way.words());
         assert_eq!(world.posts("970000101"), [""; 0]);
@@ -193,7 +184,7 @@ async fn an_order_of_unknown_quantity_holds_up_its_own_skus_alone() {
     world.poll_and_decide().await;
     world.act().await;
     assert_eq!(world.posts("970000112"), ["accept"]);
-    passes(&world, 8).await;
+    world.minutes(8).await;
     assert_eq!(world.posts("970000113"), [""; 0]);
     let why = world.why("970000113").await;
     assert!(
@@ -206,8 +197,7 @@ async fn an_order_of_unknown_quantity_holds_up_its_own_skus_alone() {
 /// being complete.
 #[tokio::test]
 async fn unreadable_lines_found_by_the_first_sweep_hold_up_their_own_skus_alone() {
-    let mut world = world(bare()).begin().await;
-    world.stock(&[("A", 9), ("B", 9)]).await;
+    let world = world(bare()).begin_with(&[("A", 9), ("B", 9)]).await;
     world.time.advance(Duration::from_secs(5));
     let way = way(Part::Entry(0), "/attributes/quantity", json!(3.5));
     accepted_in_the_cabinet(&world, "970000114", &way);
@@ -222,7 +212,7 @@ async fn unreadable_lines_found_by_the_first_sweep_hold_up_their_own_skus_alone(
         "{}",
         world.why("970000115").await
     );
-    passes(&world, 8).await;
+    world.minutes(8).await;
     assert_eq!(world.posts("970000116"), [""; 0]);
 }
 
@@ -232,7 +222,7 @@ async fn an_order_without_lines_holds_up_accepts_until_it_is_read() {
     let world = shop(&[("A", 4), ("B", 0)]).await;
     accepted_in_the_cabinet(&world, "970000121", &way(Part::Entries, "", json!([])));
     world.place_plain(&[("970000122", "A", 2), ("970000123", "B", 1)]);
-    passes(&world, 15).await;
+    world.minutes(15).await;
     assert_eq!(world.posts("970000122"), [""; 0]);
     assert_eq!(world.posts("970000123"), ["cancel"], "there is none of it");
     world.kaspi().forget_values("970000121");
@@ -262,13 +252,13 @@ async fn a_person_says_what_an_unreadable_order_holds() {
         let world = shop(&[("A", 4)]).await;
         accepted_in_the_cabinet(&world, "970000131", &way(Part::Entries, "", json!([])));
         world.place_plain(&[("970000132", "A", 2)]);
-        passes(&world, 8).await;
+        world.minutes(8).await;
         assert_eq!(world.posts("970000132"), [""; 0]);
         let (shop, id) = world.store.find_order("970000131", None).await.unwrap();
         let (store, now) = (&world.store, world.now());
         let resolved = store.resolve_order(&shop, &id, &resolution, "person", now);
         resolved.await.unwrap();
-        passes(&world, 5).await;
+        world.minutes(5).await;
         assert_eq!(world.posts("970000132"), [verdict], "{resolution:?}");
         let rows = world
             .store
@@ -302,14 +292,14 @@ async fn an_order_that_was_read_is_not_resolved_by_a_person() {
 async fn what_an_unreadable_order_took_is_known_with_the_next_count() {
     let mut world = shop(&[("A", 4)]).await;
     accepted_in_the_cabinet(&world, "970000151", &way(Part::Entries, "", json!([])));
-    passes(&world, 8).await;
+    world.minutes(8).await;
     let now = world.now();
     assert!(world.kaspi().complete("970000151", now));
     world.place_plain(&[("970000152", "A", 1)]);
-    passes(&world, 5).await;
+    world.minutes(5).await;
     assert_eq!(world.posts("970000152"), [""; 0]);
     world.stock(&[("A", 1)]).await;
-    passes(&world, 5).await;
+    world.minutes(5).await;
     assert_eq!(world.posts("970000152"), ["accept"]);
 }
 
@@ -319,13 +309,13 @@ async fn a_person_accepts_an_order_that_cannot_be_read() {
     let world = shop(&[("A", 4)]).await;
     world.place(OrderSeed::new("970000161", world.now()).line("A", 2));
     way(Part::Order, "/attributes/totalPrice", json!(null)).put(&world, "970000161");
-    passes(&world, 2).await;
+    world.minutes(2).await;
     let (shop, id) = world.store.find_order("970000161", None).await.unwrap();
     let input = world.shop.ctx.deciding_input();
     let (store, now) = (&world.store, world.now());
     let accept = store.order_by_person(&shop, &id, &Verdict::Accept, &input, "person", now);
     accept.await.unwrap();
-    passes(&world, 2).await;
+    world.minutes(2).await;
     assert_eq!(world.posts("970000161"), ["accept"]);
 }
 
@@ -341,7 +331,7 @@ async fn a_line_of_no_units_is_no_line() {
         way(Part::Entry(0), pointer, json!(0)).put(&world, "970000171");
     }
     way(Part::Order, "/attributes/totalPrice", json!(2000)).put(&world, "970000171");
-    passes(&world, 2).await;
+    world.minutes(2).await;
     assert_eq!(world.posts("970000171"), ["accept"]);
     let levels = world.levels().await;
     let reserved = levels.iter().map(|level| {

@@ -56,7 +56,10 @@ impl<'a> Pass<'a> {
     }
 
     /// Writes the attempts of actions whose turn it is, then sends them.
-    pub(super) async fn launch(&mut self, in_flight: &mut InFlight<'a>) -> Result<(), StageError> {
+    pub(super) async fn send_admitted(
+        &mut self,
+        in_flight: &mut InFlight<'a>,
+    ) -> Result<(), StageError> {
         if self.admitted.is_empty() {
             return Ok(());
         }
@@ -93,34 +96,34 @@ impl<'a> Pass<'a> {
             accept_fresh_for: self.ctx.settings.sighting_age_max,
             oldest_reading_age,
         };
-        let launch = self
+        let started = self
             .ctx
             .store
             .begin_attempts(&self.ctx.shop, &wanted, &recheck, now)
             .await?;
-        self.report.wants_sweep |= launch.wants_sweep;
-        self.report.wants_sweep_of.extend(launch.wants_sweep_of);
-        for begun in launch.begun {
-            let Some((turn, sending, send_by)) = turns.remove(&begun.due.action) else {
+        self.report.wants_sweep |= started.wants_sweep;
+        self.report.wants_sweep_of.extend(started.wants_sweep_of);
+        for attempt in started.attempts {
+            let Some((turn, sending, send_by)) = turns.remove(&attempt.due.action) else {
                 continue;
             };
             self.report.sent += 1;
-            in_flight.push(self.post(begun, (turn, sending), send_by));
+            in_flight.push(self.post(attempt, (turn, sending), send_by));
         }
         Ok(())
     }
 
     fn post(
         &self,
-        begun: StartedAttempt,
+        attempt: StartedAttempt,
         (turn, sending): (Turn<'a>, Sending<'a>),
         send_by: Duration,
     ) -> BoxFuture<'a, Completed<'a>> {
         let (ctx, writer) = (self.ctx, self.writer);
         Box::pin(async move {
-            let order = &begun.due.order;
+            let order = &attempt.due.order;
             let sent_at = ctx.clock.ticks();
-            let outcome = match &begun.due.kind {
+            let outcome = match &attempt.due.kind {
                 Kind::Accept => {
                     let send_by = Some(send_by);
                     writer.accept(turn, &order.id, &order.code, send_by).await
@@ -142,7 +145,7 @@ impl<'a> Pass<'a> {
             let jitter = ctx.jitter();
             let took = ctx.clock.ticks().saturating_sub(sent_at);
             Completed::Posted(Box::new(Ended {
-                begun,
+                attempt,
                 outcome,
                 took,
                 jitter,
@@ -161,14 +164,14 @@ impl<'a> Pass<'a> {
             .end_attempts(&self.ctx.shop, &ended, &self.ctx.settings.retry_policy, now)
             .await?;
         for ended in &ended {
-            self.ctx.write_access.note_posted(ended.begun.due.action);
+            self.ctx.write_access.note_posted(ended.attempt.due.action);
             self.note_outcome(ended).await?;
         }
         Ok(())
     }
 
     async fn note_outcome(&mut self, ended: &Ended) -> Result<(), StageError> {
-        let due = &ended.begun.due;
+        let due = &ended.attempt.due;
         if ended.outcome == Outcome::Applied {
             self.report.applied += 1;
         }
@@ -180,7 +183,7 @@ impl<'a> Pass<'a> {
         }
         log_event!(
             ATTEMPT_ENDED, shop = %self.ctx.shop, order.code = %due.order.code,
-            decision.id = due.decision, by_person = due.by_person, action = due.kind.word(), attempt.n = ended.begun.n,
+            decision.id = due.decision, by_person = due.by_person, action = due.kind.word(), attempt.n = ended.attempt.n,
             outcome = ended.outcome.word(), took_ms = millis(ended.took), age_s = age.as_secs(), detail,
             "POST ended"
         );

@@ -141,7 +141,7 @@ pub async fn run_once(
     let slots = ctx.settings.max_in_flight.max(1);
     loop {
         if pass.may_send(stop).await? {
-            pass.launch(&mut in_flight).await?;
+            pass.send_admitted(&mut in_flight).await?;
             pass.start_due(&mut in_flight, slots).await?;
             pass.ask_for_turns(&mut in_flight, slots);
         } else {

@@ -126,6 +126,13 @@ impl Described {
             folder,
         }
     }
+
+    /// Starts it with these levels, as a person vouches for them.
+    pub(crate) async fn begin_with(self, levels: &[(&str, u32)]) -> TestWorld {
+        let mut world = self.begin().await;
+        world.stock(levels).await;
+        world
+    }
 }
 
 async fn open(config: &Config, clock: &Clock, policy: Arc<Policy>) -> (Arc<Store>, ShopParts) {
@@ -325,6 +332,14 @@ impl TestWorld {
         once::run((&self.shop, &self.neighbours), timeout, &stop)
             .await
             .unwrap()
+    }
+
+    /// Passes, each a minute after the one before.
+    pub(crate) async fn minutes(&self, passes: u32) {
+        for _ in 0..passes {
+            self.time.advance(Duration::from_mins(1));
+            self.brief().await;
+        }
     }
 
     /// Lets time pass, then makes one full pass.
