@@ -479,6 +479,45 @@ CREATE TABLE manual_cancels (
 CREATE INDEX manual_cancels_of ON manual_cancels (person, at);
 CREATE INDEX manual_cancels_at ON manual_cancels (at);
 
+-- People. A disabled one stays, as the audit log names them.
+CREATE TABLE users (
+  id           INTEGER PRIMARY KEY AUTOINCREMENT,
+  name         TEXT NOT NULL UNIQUE CHECK (name <> ''),
+  -- their number at Telegram
+  telegram     INTEGER UNIQUE CHECK (telegram > 0),
+  added_at     INTEGER NOT NULL,
+  disabled_at  INTEGER
+) STRICT;
+-- What programs show to use the HTTP API: qab_<id>_<secret>, stored as a digest.
+CREATE TABLE tokens (
+  id            TEXT PRIMARY KEY CHECK (length(id) = 8),
+  -- the program: two tokens of one name may be live while one replaces the other
+  name          TEXT NOT NULL CHECK (name <> ''),
+  -- SHA-256 of the whole token, in hex
+  digest        TEXT NOT NULL UNIQUE CHECK (length(digest) = 64),
+  made_at       INTEGER NOT NULL,
+  expires_at    INTEGER,
+  last_used_at  INTEGER,
+  revoked_at    INTEGER
+) STRICT;
+CREATE INDEX tokens_named ON tokens (name);
+-- What a user or a token may do in a shop; shop NULL: in every shop that no other role of theirs names. The roles are
+-- those of domain::people.
+CREATE TABLE roles (
+  user_id   INTEGER REFERENCES users (id),
+  token_id  TEXT REFERENCES tokens (id),
+  shop      TEXT CHECK (shop <> ''),
+  role      TEXT NOT NULL CHECK (role IN ('viewer', 'operator', 'admin', 'stock')),
+  CHECK ((user_id IS NULL) <> (token_id IS NULL))
+) STRICT;
+CREATE UNIQUE INDEX roles_once ON roles (COALESCE(user_id, 0), COALESCE(token_id, ''), COALESCE(shop, ''));
+CREATE INDEX roles_of_user ON roles (user_id) WHERE user_id IS NOT NULL;
+CREATE INDEX roles_of_token ON roles (token_id) WHERE token_id IS NOT NULL;
+-- A token that was revoked stays so.
+CREATE TRIGGER tokens_revoked_once BEFORE UPDATE OF revoked_at ON tokens
+WHEN OLD.revoked_at IS NOT NULL AND NEW.revoked_at IS NULL
+BEGIN SELECT RAISE (ABORT, 'a token is revoked once'); END;
+
 -- One POST of an action, written before it is sent.
 CREATE TABLE attempts (
   id         INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -403,6 +403,10 @@ pub const MUTANTS: &[(&str, &str)] = &[
         "a person or a program does what its role does not allow",
     ),
     (
+        "r17_revoked_token_lets_in",
+        "a token that was revoked, or has expired, still lets in",
+    ),
+    (
         "r17_key_unchecked",
         "a request that is repeated with its key is done again",
     ),

@@ -80,6 +80,12 @@ pub(super) enum Command {
     /// List the shops of the database, and end what a removed one had promised
     #[command(subcommand)]
     Shops(ShopsCommand),
+    /// Add, list and disable users
+    #[command(subcommand)]
+    User(super::people::UserCommand),
+    /// Make, list and revoke tokens of programs that use the HTTP API
+    #[command(subcommand)]
+    Token(super::people::TokenCommand),
     /// Test notification channels and show their state
     #[command(subcommand)]
     Notify(NotifyCommand),

@@ -19,6 +19,7 @@ mod manual_decisions;
 mod notify;
 mod once;
 mod orders;
+mod people;
 mod reload;
 mod replay;
 mod rules;
@@ -211,6 +212,8 @@ async fn dispatch(cli: Cli, signals: Option<io::Result<Signals>>) -> Done {
         }
         Command::Config(ConfigCommand::Dump(args)) => config::dump(&partial(sources()?)?, &args),
         Command::Status(args) => status::run(&partial(sources()?)?, &args).await,
+        Command::User(command) => people::user(&partial(sources()?)?, &command).await,
+        Command::Token(command) => people::token(&partial(sources()?)?, &command).await,
         Command::Shops(command) => known_shops::run(&partial(sources()?)?, &command).await,
         Command::Notify(NotifyCommand::Test { channel, shown }) => {
             notify::test(&partial(sources()?)?, channel.as_deref(), shown.format).await

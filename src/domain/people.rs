@@ -109,6 +109,24 @@ impl Verb {
     }
 }
 
+/// Most characters of a user's or a program's name.
+const NAME_CHARS_MAX: usize = 64;
+
+/// A name that can be written in a table and a log: letters and digits of any language, blanks, `-`, `_`, `.` and `@`.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn checked_name(text: &str) -> Result<&str, String> {
+    let name = text.trim();
+    let is_allowed = |c: char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_' | '.' | '@');
+    if name.is_empty() || name.chars().count() > NAME_CHARS_MAX || !name.chars().all(is_allowed) {
+        return Err(format!(
+            "a name has 1 to {NAME_CHARS_MAX} letters, digits, blanks, or - _ . @"
+        ));
+    }
+    Ok(name)
+}
+
 /// A role in one shop, or in all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {

@@ -28,6 +28,7 @@ pub(crate) mod obstacles;
 pub(crate) mod order_units;
 pub(crate) mod overdrawn;
 pub(crate) mod parts;
+mod people;
 pub(crate) mod pickup_points;
 #[cfg(test)]
 mod query_plans;
@@ -52,6 +53,7 @@ pub use manual_decisions::{Key, Manual, ManualDecision, Taken, Terms};
 pub use observe::{Observed, Reading};
 pub use overdrawn::Overdrawn;
 pub use parts::MapReport;
+pub use people::{NewToken, UserChange};
 pub use readings::{LinesRead, NoLines};
 pub use recheck::Recheck;
 pub use restore::{Restored, restore};

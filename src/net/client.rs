@@ -25,6 +25,9 @@ pub enum SetupError {
     /// The proxy's URL cannot be used.
     #[error("the proxy is not a usable URL")]
     Proxy,
+    /// There are no random bytes for a secret.
+    #[error("the operating system gives no random bytes")]
+    Random,
     /// TLS could not be set up.
     #[error("HTTPS could not be set up: {0}; install the package ca-certificates")]
     Tls(String),
@@ -34,6 +37,19 @@ pub enum SetupError {
 pub fn install_crypto() {
     // Fails only when it is installed already, which is what is wanted.
     let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// Random bytes for secrets, from the operating system.
+///
+/// # Errors
+/// The system gives none.
+pub fn random_bytes<const N: usize>() -> Result<[u8; N], SetupError> {
+    let mut bytes = [0; N];
+    let provider = rustls::crypto::ring::default_provider();
+    match provider.secure_random.fill(&mut bytes) {
+        Ok(()) => Ok(bytes),
+        Err(_) => Err(SetupError::Random),
+    }
 }
 
 /// An HTTP/1.1 client. Its `User-Agent` is `qabyl/VERSION` unless a request has its own.

@@ -7,5 +7,5 @@ mod retry_after;
 
 pub use crate::domain::backoff::Backoff;
 pub use answer::{Failure, read_body};
-pub use client::{ClientOptions, SetupError, client, install_crypto};
+pub use client::{ClientOptions, SetupError, client, install_crypto, random_bytes};
 pub use retry_after::{http_date, retry_after};

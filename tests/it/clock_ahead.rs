@@ -60,7 +60,9 @@ const NO_TIMES: [&str; 44] = [
     "shortage_scans",
     "standing",
 ];
-const MORE_NO_TIMES: [&str; 6] = [
+const MORE_NO_TIMES: [&str; 8] = [
+    "user_id",
+    "telegram",
     "doubted",
     "lists",
     "lists_against",

@@ -36,6 +36,7 @@ mod migrations;
 mod notify;
 mod one_order;
 mod outages;
+mod people;
 mod replay;
 mod restore;
 mod reverted;
