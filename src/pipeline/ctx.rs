@@ -102,7 +102,7 @@ pub struct Ctx {
     /// Limits.
     pub settings: Settings,
     /// Held for reading by every POST, and for writing by a list that must not change while it is read.
-    pub(super) sending: tokio::sync::RwLock<()>,
+    pub sending: tokio::sync::RwLock<()>,
     /// What is counted while the process runs.
     pub meter: meter::Meter,
     policy: RwLock<Arc<Policy>>,

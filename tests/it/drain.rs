@@ -1,10 +1,12 @@
 //! How a backlog drains: what accepts wait for, and what they need not wait for.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use qabyl::pipeline::{decide, poll, sweep};
-use qabyl_sandbox::{EndpointKind, Fault, Method, OrderSeed, Script, Settings};
+use qabyl_sandbox::{EndpointKind, Fault, Method, OrderSeed, Replicas, Script, Settings};
 
+use crate::cli::daemon::until;
 use crate::world::{TestWorld, world};
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -203,4 +205,40 @@ async fn a_long_list_is_read_whole_while_its_orders_are_accepted() {
     let (polled, ()) = tokio::join!(poll::run_once(&world.shop.ctx), world.act());
     let polled = polled.unwrap();
     assert_eq!(polled.problem, None);
+}
+
+/// An accept shortens the list of new orders between its pages: a list that was not read whole is read again
+/// once the accepts on their way have ended, and none is sent meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_is_read_again_while_no_accept_is_on_its_way() {
+    let world = world(Settings {
+        replicas: Replicas {
+            forget: 0.5,
+            ..Replicas::default()
+        },
+        ..Settings::default()
+    })
+    .begin()
+    .await;
+    for n in 0..450 {
+        world.place_plain(&[(&format!("98500{n:04}"), "A", 1)]);
+    }
+    let ctx = &world.shop.ctx;
+    let accept = ctx.sending.read().await;
+    let is_read = Cell::new(false);
+    let (polled, waited) = tokio::join!(
+        async {
+            let polled = poll::run_once(ctx).await;
+            is_read.set(true);
+            polled
+        },
+        async {
+            let waits = || ctx.sending.try_read().is_err();
+            until("the list is read or waits", || is_read.get() || waits()).await;
+            drop(accept);
+            !is_read.get()
+        }
+    );
+    polled.unwrap();
+    assert!(waited, "it was read again beside an accept");
 }
