@@ -50,11 +50,12 @@ doc:
 demo:
     cargo run --release -- demo
 
-# Figures: decisions per second, how fast a backlog drains, a million decisions replayed.
+# Figures: decisions per second, how fast a backlog drains, a million decisions replayed, a million orders stored.
 bench:
     cargo bench --bench decide
     cargo bench --bench drain
     cargo bench --bench replay
+    cargo bench --bench history
 
 # A failing disk, a full one, power cuts, stops: needs root, loop devices and a C compiler.
 disk:
