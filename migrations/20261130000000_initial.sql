@@ -83,6 +83,8 @@ CREATE TABLE orders (
   unknown_status  INTEGER NOT NULL DEFAULT 0 CHECK (unknown_status IN (0, 1)),
   -- fields of it came in a form that cannot be read: they are named in its body
   unread_fields   INTEGER NOT NULL DEFAULT 0 CHECK (unread_fields IN (0, 1)),
+  -- it counts against the cancel budget (domain::counters)
+  counts_as_cancel  INTEGER NOT NULL DEFAULT 0 CHECK (counts_as_cancel IN (0, 1)),
   -- when a reading first showed it in its status; NULL: since it was first seen
   status_since    INTEGER,
   -- when the request that last listed it as NEW was sent, and the complete scan that did
@@ -180,8 +182,7 @@ CREATE INDEX orders_on_their_way ON orders (shop, created_at)
   WHERE status IN ('ACCEPTED_BY_MERCHANT', 'CANCELLING');
 -- The cancel budget: orders that wait, and those that count against the shop.
 CREATE INDEX orders_waiting ON orders (shop, first_seen_at) WHERE status = 'APPROVED_BY_BANK';
-CREATE INDEX orders_out_of_stock ON orders (shop, first_seen_at)
-  WHERE cancellation_reason = 'MERCHANT_OUT_OF_STOCK';
+CREATE INDEX orders_cancelled ON orders (shop, first_seen_at) WHERE counts_as_cancel = 1;
 -- How far back one page of the archive's list reaches.
 CREATE INDEX orders_archived ON orders (shop, created_at) WHERE state = 'ARCHIVE';
 -- Orders that could not be read in full: named to people while they are open.
@@ -437,7 +438,7 @@ CREATE UNIQUE INDEX actions_one_live ON actions (shop, order_id)
 CREATE INDEX actions_due ON actions (shop, due_at) WHERE state IN ('pending', 'sent', 'unknown');
 CREATE INDEX actions_of ON actions (shop, order_id, id);
 CREATE INDEX actions_made ON actions (shop, made_at);
-CREATE INDEX actions_cancels ON actions (shop, made_at) WHERE kind = 'cancel';
+CREATE INDEX actions_confirmed ON actions (shop, closed_at, kind) WHERE state = 'confirmed';
 CREATE INDEX actions_by_decision ON actions (decision_id);
 -- What was decided is not changed on its way out; a closed action stays closed.
 CREATE TRIGGER actions_fixed BEFORE UPDATE ON actions
@@ -458,6 +459,59 @@ WHEN NEW.origin = 'engine' AND EXISTS (
   SELECT 1 FROM actions WHERE shop = NEW.shop AND order_id = NEW.order_id
     AND kind <> NEW.kind AND attempts > 0)
 BEGIN SELECT RAISE (ABORT, 'the other action was already sent for this order'); END;
+
+-- Orders and actions of each hour (UTC), so that what is asked all the time need not walk through them: orders first
+-- seen and those of them that count as cancelled, accepts and cancels by when they were confirmed. Triggers keep it in
+-- the transaction of each change.
+CREATE TABLE counts_by_hour (
+  shop  TEXT NOT NULL,
+  what  TEXT NOT NULL CHECK (what IN ('seen', 'counts_as_cancel', 'accept', 'cancel')),
+  hour  INTEGER NOT NULL,
+  n     INTEGER NOT NULL CHECK (n >= 0),
+  PRIMARY KEY (shop, what, hour)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER orders_counted AFTER INSERT ON orders
+BEGIN
+  INSERT INTO counts_by_hour VALUES (NEW.shop, 'seen', NEW.first_seen_at / 3600000, 1)
+    ON CONFLICT (shop, what, hour) DO UPDATE SET n = n + 1;
+  INSERT INTO counts_by_hour SELECT NEW.shop, 'counts_as_cancel', NEW.first_seen_at / 3600000, 1
+    WHERE NEW.counts_as_cancel = 1 ON CONFLICT (shop, what, hour) DO UPDATE SET n = n + 1;
+END;
+CREATE TRIGGER orders_recounted AFTER UPDATE OF shop, first_seen_at, counts_as_cancel ON orders
+WHEN NEW.shop <> OLD.shop OR NEW.first_seen_at <> OLD.first_seen_at OR NEW.counts_as_cancel <> OLD.counts_as_cancel
+BEGIN
+  UPDATE counts_by_hour SET n = MAX(n - 1, 0)
+    WHERE shop = OLD.shop AND what = 'seen' AND hour = OLD.first_seen_at / 3600000;
+  UPDATE counts_by_hour SET n = MAX(n - 1, 0)
+    WHERE OLD.counts_as_cancel = 1 AND shop = OLD.shop AND what = 'counts_as_cancel'
+      AND hour = OLD.first_seen_at / 3600000;
+  INSERT INTO counts_by_hour VALUES (NEW.shop, 'seen', NEW.first_seen_at / 3600000, 1)
+    ON CONFLICT (shop, what, hour) DO UPDATE SET n = n + 1;
+  INSERT INTO counts_by_hour SELECT NEW.shop, 'counts_as_cancel', NEW.first_seen_at / 3600000, 1
+    WHERE NEW.counts_as_cancel = 1 ON CONFLICT (shop, what, hour) DO UPDATE SET n = n + 1;
+END;
+CREATE TRIGGER orders_uncounted AFTER DELETE ON orders
+BEGIN
+  UPDATE counts_by_hour SET n = MAX(n - 1, 0)
+    WHERE shop = OLD.shop AND what = 'seen' AND hour = OLD.first_seen_at / 3600000;
+  UPDATE counts_by_hour SET n = MAX(n - 1, 0)
+    WHERE OLD.counts_as_cancel = 1 AND shop = OLD.shop AND what = 'counts_as_cancel'
+      AND hour = OLD.first_seen_at / 3600000;
+END;
+CREATE TRIGGER actions_recounted AFTER UPDATE OF shop, state, closed_at ON actions
+WHEN (NEW.state = 'confirmed' OR OLD.state = 'confirmed')
+  AND (NEW.shop <> OLD.shop OR NEW.state <> OLD.state OR NEW.closed_at IS NOT OLD.closed_at)
+BEGIN
+  UPDATE counts_by_hour SET n = MAX(n - 1, 0)
+    WHERE OLD.state = 'confirmed' AND shop = OLD.shop AND what = OLD.kind AND hour = OLD.closed_at / 3600000;
+  INSERT INTO counts_by_hour SELECT NEW.shop, NEW.kind, NEW.closed_at / 3600000, 1
+    WHERE NEW.state = 'confirmed' ON CONFLICT (shop, what, hour) DO UPDATE SET n = n + 1;
+END;
+CREATE TRIGGER actions_uncounted AFTER DELETE ON actions WHEN OLD.state = 'confirmed'
+BEGIN
+  UPDATE counts_by_hour SET n = MAX(n - 1, 0)
+    WHERE shop = OLD.shop AND what = OLD.kind AND hour = OLD.closed_at / 3600000;
+END;
 
 -- Requests of people that carried a key, for two days: the same one sent again gets the same answer.
 CREATE TABLE manual_keys (

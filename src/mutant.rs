@@ -178,6 +178,10 @@ pub const MUTANTS: &[(&str, &str)] = &[
         "an accepted order with an unknown status holds no units",
     ),
     (
+        "r8_cancel_not_counted",
+        "a cancel does not count against the budget for the next ones",
+    ),
+    (
         "r8_not_decided_again",
         "a cancel is sent without being decided again",
     ),

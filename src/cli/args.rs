@@ -288,9 +288,12 @@ pub(super) struct OrdersList {
     /// Only orders that need a person, the nearest deadline first
     #[arg(long)]
     pub(super) held: bool,
-    /// Maximum number of orders
-    #[arg(long, default_value_t = 100)]
-    pub(super) limit: u32,
+    /// Only orders older than this one, by its code: the last of those listed before
+    #[arg(long, value_name = "CODE")]
+    pub(super) after: Option<String>,
+    /// Maximum number of orders [default: the newest 100; without a filter every open order and the newest 50]
+    #[arg(long)]
+    pub(super) limit: Option<u32>,
     /// Exit with 4 if any order is listed
     #[arg(long)]
     pub(super) check: bool,

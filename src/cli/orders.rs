@@ -14,6 +14,7 @@ use crate::config::Loaded;
 use crate::domain::action::{Kind, OutcomeKind, State};
 use crate::domain::calendar::{self, left_words};
 use crate::domain::explanation;
+use crate::domain::ids::OrderId;
 use crate::domain::order::{Lines, Order, Status};
 use crate::domain::order_version::OrderVersion;
 use crate::domain::verdict::Verdict;
@@ -23,6 +24,12 @@ use crate::store::{ActionView, OrderFilter, OrderView, Store, StoreError};
 /// Most held orders to load: all of them are sorted by deadline, as the oldest need not be the most urgent.
 const HELD_MAX: u32 = 10_000;
 
+/// Number of orders listed beside every open one.
+const NEWEST: u32 = 50;
+
+/// Number of orders listed where a filter is given.
+const FILTERED: u32 = 100;
+
 pub(super) async fn list(loaded: &Loaded, args: &OrdersList) -> Done {
     let store = open(&loaded.config).await?;
     let since = args
@@ -30,21 +37,33 @@ pub(super) async fn list(loaded: &Loaded, args: &OrdersList) -> Done {
         .map(|age| Clock::System.now().saturating_sub(age))
         .transpose()?
         .map(jiff::Timestamp::as_millisecond);
+    check_shop(loaded, &store, args.shop.as_deref()).await?;
+    let after = match &args.after {
+        Some(code) => Some(place_of(&store, code, args.shop.as_deref()).await?),
+        None => None,
+    };
+    let is_filtered = args.state.is_some() || args.status.is_some() || since.is_some();
+    let is_filtered = is_filtered || after.is_some() || args.held;
+    let all_open = !is_filtered && args.limit.is_none();
+    let limit = args
+        .limit
+        .unwrap_or(if all_open { NEWEST } else { FILTERED });
     let filter = OrderFilter {
         shop: args.shop.clone(),
         id: None,
         state: args.state.clone(),
         status: args.status.clone(),
         since,
+        after,
         held: args.held,
-        limit: if args.held { HELD_MAX } else { args.limit },
+        all_open,
+        limit: if args.held { HELD_MAX } else { limit },
     };
-    check_shop(loaded, &store, args.shop.as_deref()).await?;
     let deadline = Deadline::of(&loaded.config, &store).await?;
     let mut orders = store.orders(&filter).await?;
     if args.held {
         orders.sort_by_key(|view| deadline.at(&view.order));
-        orders.truncate(usize::try_from(args.limit).unwrap_or(usize::MAX));
+        orders.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     }
     if args.shown.format == Format::Json {
         let orders: Vec<_> = orders.iter().map(|view| as_json(view, &deadline)).collect();
@@ -56,6 +75,10 @@ pub(super) async fn list(loaded: &Loaded, args: &OrdersList) -> Done {
             as_table(&orders)
         };
         say(&table.to_string());
+        let is_cut = !args.held && orders.len() >= usize::try_from(limit).unwrap_or(usize::MAX);
+        if let (true, Some(last)) = (is_cut, orders.last()) {
+            say(&format!("older orders: --after {}", last.order.code));
+        }
     }
     let troubles = if args.check {
         troubles::find(loaded, &store, Clock::System.now()).await?
@@ -79,6 +102,23 @@ pub(super) async fn show(loaded: &Loaded, args: &OneOrder) -> Done {
     say(&lines_table(&order).to_string());
     say(&format!("version {}", version(&order)));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where the order with this number stands in the list, newest first.
+async fn place_of(
+    store: &Store,
+    code: &str,
+    shop: Option<&str>,
+) -> Result<(i64, OrderId), Failure> {
+    let (shop, id) = store.find_order(code, shop).await?;
+    let filter = OrderFilter {
+        shop: Some(shop.to_string()),
+        id: Some(id.clone()),
+        ..OrderFilter::default()
+    };
+    let found = store.orders(&filter).await?.pop();
+    let found = found.ok_or_else(|| StoreError::NoOrder(code.to_owned()))?;
+    Ok((found.order.created_at.as_millisecond(), id))
 }
 
 /// A mistyped shop must not look like one without orders.

@@ -1,11 +1,9 @@
 //! What a shop did lately, for the cancel budget and the hourly limits.
 
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, Serialize};
 
 use super::action::State;
-use super::ids::OrderId;
+use super::verdict::CancelReason;
 
 /// Counts over the shop's recent decisions, for the cancel budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -27,32 +25,28 @@ pub struct Stored {
     pub orders: u64,
     /// Of those, the ones that wait for the merchant: their number, by the state of their live action.
     pub waiting: Vec<(Option<State>, u64)>,
-    /// Of those, the ones that Kaspi shows as cancelled because goods were missing, by whomever.
-    pub out_of_stock: Vec<OrderId>,
-    /// Of those, the ones with a cancel, and its state.
-    pub cancels: Vec<(OrderId, State)>,
+    /// Of those, the ones that count as cancelled ([`counts_as_cancel`]).
+    pub cancelled: u64,
     /// Number of accepts decided within the last hour, by state.
     pub accepts_last_hour: Vec<(State, u64)>,
     /// Number of cancels decided within the last hour, by state.
     pub cancels_last_hour: Vec<(State, u64)>,
 }
 
+/// Whether an order counts against the cancel budget: Kaspi shows that goods were missing, whoever cancelled it, or a
+/// cancel of ours was neither refused nor superseded. `cancels` are the states of its cancels.
+pub fn counts_as_cancel(reason: Option<&str>, cancels: &[State]) -> bool {
+    let is_ours = |state: &State| !matches!(state, State::Refused | State::Superseded);
+    reason == Some(CancelReason::MerchantOutOfStock.as_str()) || cancels.iter().any(is_ours)
+}
+
 impl Stored {
-    /// All orders of the window count as decided, except those that wait without a live action. A cancel counts until
-    /// it is refused or superseded, and for the hourly limits until it is superseded: it may have been sent.
+    /// All orders of the window count as decided, except those that wait without a live action. For the hourly limits
+    /// an action counts until it is superseded: it may have been sent.
     pub fn counters(&self) -> Counters {
         let waiting = self.waiting.iter();
         let undecided = waiting.filter(|(live, _)| live.is_none());
         let undecided: u64 = undecided.map(|(_, orders)| orders).sum();
-        let ours = self
-            .cancels
-            .iter()
-            .filter(|(_, state)| !matches!(state, State::Refused | State::Superseded));
-        let cancelled: BTreeSet<&str> = ours
-            .map(|(order, _)| order)
-            .chain(&self.out_of_stock)
-            .map(OrderId::as_str)
-            .collect();
         let not_superseded = |actions: &[(State, u64)]| -> u64 {
             let counted = actions
                 .iter()
@@ -61,7 +55,7 @@ impl Stored {
         };
         Counters {
             decided: self.orders.saturating_sub(undecided),
-            cancelled: cancelled.len() as u64,
+            cancelled: self.cancelled,
             cancelled_last_hour: not_superseded(&self.cancels_last_hour),
             accepted_last_hour: not_superseded(&self.accepts_last_hour),
         }
@@ -91,10 +85,6 @@ impl Counters {
 mod tests {
     use super::*;
 
-    fn order(id: &str) -> OrderId {
-        OrderId::new(id).unwrap()
-    }
-
     #[test]
     fn orders_that_wait_without_a_live_action_are_not_decided() {
         let stored = Stored {
@@ -110,16 +100,14 @@ mod tests {
     }
 
     #[test]
-    fn an_order_is_cancelled_once_whoever_cancelled_it() {
-        let cancels = State::ALL.map(|state| (order(state.as_str()), state));
-        let stored = Stored {
-            orders: 10,
-            out_of_stock: vec![order("confirmed"), order("elsewhere")],
-            cancels: cancels.to_vec(),
-            ..Stored::default()
-        };
-        // Pending, sent, unknown, confirmed; and the one cancelled elsewhere.
-        assert_eq!(stored.counters().cancelled, 5);
+    fn an_order_counts_as_cancelled_whoever_cancelled_it() {
+        let counting = State::ALL.map(|state| counts_as_cancel(None, &[state]));
+        let expected = State::ALL.map(|state| !matches!(state, State::Refused | State::Superseded));
+        assert_eq!(counting, expected);
+        assert!(counts_as_cancel(Some("MERCHANT_OUT_OF_STOCK"), &[]));
+        assert!(!counts_as_cancel(Some("BUYER_CANCELLATION"), &[]));
+        let both = [State::Refused, State::Confirmed];
+        assert!(counts_as_cancel(None, &both), "one of them counts");
     }
 
     #[test]

@@ -63,6 +63,7 @@ impl WriteTx<'_> {
         input: &DecidingInput,
         now: Timestamp,
     ) -> Result<ShopFacts, StoreError> {
+        self.write_counts().await?;
         let counters = counters::counters(self.conn()?, shop, input.budget_window, now).await?;
         let paused: Option<Option<String>> =
             sqlx::query_scalar("SELECT paused_why FROM shops WHERE name = ?")

@@ -172,6 +172,8 @@ async fn mark(
     orders::forget_readings(tx, now).await?;
     reverted::delete_all(tx).await?;
     reset_actions(tx, settle, now).await?;
+    // Whoever made the copy may have changed it.
+    tx.count_all_again().await?;
     // From here on the audit log records every change of levels and reservations: this is what it begins with.
     let detail = json!({
         "levels": stock::levels_listed(tx).await?,

@@ -44,6 +44,9 @@ pub(crate) async fn insert(
     .bind(new.due_at.map(ms))
     .execute(tx.conn()?)
     .await?;
+    if reason.is_some() {
+        tx.recount.order(shop.as_str(), order.as_str());
+    }
     crash_point("action.inserted");
     Ok(())
 }
@@ -100,6 +103,9 @@ pub(crate) async fn write(tx: &mut WriteTx<'_>, changes: &[Change]) -> Result<u6
             ])
         })
         .collect();
+    for change in changes {
+        tx.recount.action(change.action);
+    }
     let written = sqlx::query(WRITE)
         .bind(json!(rows).to_string())
         .execute(tx.conn()?)

@@ -17,6 +17,7 @@ pub(crate) mod existing;
 pub(crate) mod feeds;
 pub(crate) mod lease;
 pub(crate) mod lines;
+pub(crate) mod listed;
 pub(crate) mod lock;
 pub(crate) mod manual_cancels;
 pub(crate) mod manual_keys;
@@ -68,6 +69,7 @@ pub use deadline::{DeadlineEvent, Waiting};
 pub use error::StoreError;
 pub use feeds::{LastRead, SourceRead, SourceState, Trouble};
 pub use lease::Worker;
+pub use listed::OrderFilter;
 pub use lock::Holder;
 pub use manual_keys::KeyedRequest;
 pub use notice_views::{ChannelState, Delivery, StoredNotice};
@@ -85,7 +87,7 @@ pub use stock_history::PastReading;
 pub use stock_parts::PartRow;
 pub use stored_times::{Repair, STORED_TIMES};
 pub use today::Today;
-pub use view::{ActionView, AttemptView, DecisionView, OrderFilter, OrderView, Totals};
+pub use view::{ActionView, AttemptView, DecisionView, OrderView, Totals};
 
 /// Who opens the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,6 +147,7 @@ impl Store {
             origin: None,
             audit: Vec::new(),
             notices: Vec::new(),
+            recount: counters::Recount::default(),
         })
     }
 
@@ -182,6 +185,8 @@ pub(crate) struct WriteTx<'s> {
     audit: Vec<(serde_json::Value, serde_json::Value)>,
     /// Notices with their facts, written there too.
     notices: Vec<(serde_json::Value, serde_json::Value)>,
+    /// What is counted again just before the commit.
+    pub(crate) recount: counters::Recount,
 }
 
 impl<'s> WriteTx<'s> {
@@ -203,6 +208,7 @@ impl<'s> WriteTx<'s> {
             origin: None,
             audit: Vec::new(),
             notices: Vec::new(),
+            recount: counters::Recount::default(),
         })
     }
 }
@@ -244,6 +250,7 @@ impl WriteTx<'_> {
 
     /// Commits the write. After an error it is unknown whether it was committed: read the row again (R13).
     pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
+        self.write_counts().await?;
         self.write_audit().await?;
         self.write_notices().await?;
         let mut connection = self.connection.take().ok_or(StoreError::Closed)?;

@@ -7,6 +7,7 @@ use sqlx::FromRow;
 use super::unaccounted::{lines_state, skus};
 use super::{StoreError, WriteTx, lines, ms};
 use crate::crash_point::crash_point;
+use crate::domain::counters::counts_as_cancel;
 use crate::domain::facts::ShortageSeen;
 use crate::domain::hold::HoldCause;
 use crate::domain::ids::{OrderCode, OrderId, ShopName};
@@ -261,14 +262,19 @@ pub(crate) async fn mark_listed(
     Ok(())
 }
 
-/// Marks the orders listed since then as shown by that scan.
+/// Of the shop `?2`. Only waiting orders are asked which list showed them: all others are finished, or on their way.
+pub(crate) const MARK_LISTED_SINCE: &str = "
+UPDATE orders SET listed_scan = ?1
+WHERE shop = ?2 AND state = 'NEW' AND status = 'APPROVED_BY_BANK' AND listed_at >= ?3";
+
+/// Marks the waiting orders listed since then as shown by that scan.
 pub(crate) async fn mark_listed_since(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
     scan: i64,
     since: Timestamp,
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE orders SET listed_scan = ? WHERE shop = ? AND listed_at >= ?")
+    sqlx::query(MARK_LISTED_SINCE)
         .bind(scan)
         .bind(shop.as_str())
         .bind(ms(since))
@@ -292,8 +298,8 @@ pub(crate) async fn insert(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO orders (shop, id, code, state, status, created_at, cancellation_reason, body,
-           first_seen_at, seen_at, unknown_status, unread_fields)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+           first_seen_at, seen_at, unknown_status, unread_fields, counts_as_cancel)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
     )
     .bind(shop.as_str())
     .bind(order.id.as_str())
@@ -307,6 +313,7 @@ pub(crate) async fn insert(
     .bind(ms(asked_at.min(now)))
     .bind(has_unknown_status(&order.state, &order.status))
     .bind(!order.unread.is_empty())
+    .bind(counts_as_cancel(order.cancellation_reason.as_deref(), &[]))
     .execute(tx.conn()?)
     .await?;
     crash_point("order.inserted");
@@ -333,6 +340,11 @@ pub(crate) async fn update(
     if orders.is_empty() {
         return Ok(());
     }
+    for columns in orders {
+        if let (Some(id), Some(shop)) = (columns[0].as_str(), columns[7].as_str()) {
+            tx.recount.order(shop, id);
+        }
+    }
     sqlx::query(UPDATE_ORDERS)
         .bind(json!(orders).to_string())
         .execute(tx.conn()?)
@@ -352,6 +364,24 @@ pub(crate) async fn touch(
         .bind(json!(seen).to_string())
         .execute(tx.conn()?)
         .await?;
+    Ok(())
+}
+
+/// Stores which orders count against the cancel budget: shop, id and 0 or 1 of each.
+pub(crate) async fn set_counted(
+    tx: &mut WriteTx<'_>,
+    orders: &[serde_json::Value],
+) -> Result<(), StoreError> {
+    if orders.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "UPDATE orders SET counts_as_cancel = j.value ->> 2
+         FROM json_each(?1) j WHERE orders.shop = j.value ->> 0 AND orders.id = j.value ->> 1",
+    )
+    .bind(json!(orders).to_string())
+    .execute(tx.conn()?)
+    .await?;
     Ok(())
 }
 

@@ -47,18 +47,13 @@ SELECT o.body, (SELECT body FROM decisions d WHERE d.shop = o.shop AND d.order_i
   AS decision
 FROM orders o WHERE o.shop = ? AND o.id = ?";
 
-// An action is read back within days of its making: ?4.
 pub(crate) const DAY: &str = "
 SELECT (SELECT COUNT(*) FROM orders INDEXED BY orders_seen
   WHERE shop = ?1 AND first_seen_at >= ?2 AND first_seen_at < ?3) AS new,
- (SELECT COUNT(*) FROM actions INDEXED BY actions_made WHERE shop = ?1 AND made_at >= ?4
-  AND kind = 'accept' AND state = 'confirmed' AND closed_at >= ?2 AND closed_at < ?3) AS accepted,
- (SELECT COUNT(*) FROM actions INDEXED BY actions_made WHERE shop = ?1 AND made_at >= ?4
-  AND kind = 'cancel' AND state = 'confirmed' AND closed_at >= ?2 AND closed_at < ?3) AS cancelled";
-
-/// An action confirmed in a span of time was made this long before it at the earliest: Kaspi's lists reach no
-/// further back.
-const READ_BACK_MAX_MS: i64 = 15 * 24 * 60 * 60 * 1000;
+ (SELECT COUNT(*) FROM actions INDEXED BY actions_confirmed WHERE shop = ?1 AND state = 'confirmed'
+  AND closed_at >= ?2 AND closed_at < ?3 AND kind = 'accept') AS accepted,
+ (SELECT COUNT(*) FROM actions INDEXED BY actions_confirmed WHERE shop = ?1 AND state = 'confirmed'
+  AND closed_at >= ?2 AND closed_at < ?3 AND kind = 'cancel') AS cancelled";
 
 impl Store {
     /// Orders of a shop that wait for a person, the oldest first.
@@ -99,7 +94,6 @@ impl Store {
             .bind(shop.as_str())
             .bind(ms(from))
             .bind(ms(until))
-            .bind(ms(from) - READ_BACK_MAX_MS)
             .fetch_one(&mut *reader)
             .await?)
     }

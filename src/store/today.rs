@@ -10,15 +10,15 @@ use super::{Store, StoreError, ms};
 pub struct Today {
     /// Orders seen for the first time.
     pub orders: i64,
-    /// Accepts made since then that Kaspi is known to have carried out.
+    /// Accepts that Kaspi was seen to have carried out.
     pub accepted: i64,
-    /// Cancels made since then that Kaspi is known to have carried out.
+    /// Cancels that Kaspi was seen to have carried out.
     pub cancelled: i64,
 }
 
 pub(crate) const TODAY: &str = "
-WITH a AS (SELECT a.kind FROM shops s CROSS JOIN actions a INDEXED BY actions_made
-  WHERE a.shop = s.name AND a.made_at >= ?1 AND a.state = 'confirmed')
+WITH a AS (SELECT a.kind FROM shops s CROSS JOIN actions a INDEXED BY actions_confirmed
+  WHERE a.shop = s.name AND a.state = 'confirmed' AND a.closed_at >= ?1)
 SELECT (SELECT COUNT(*) FROM shops s CROSS JOIN orders o INDEXED BY orders_seen
   WHERE o.shop = s.name AND o.first_seen_at >= ?1) AS orders,
  (SELECT COUNT(*) FROM a WHERE kind = 'accept') AS accepted,

@@ -1,40 +1,23 @@
 //! What commands and the status page show.
 
 use jiff::Timestamp;
+use serde_json::json;
 use sqlx::FromRow;
 
 use super::actions::{parse_kind, parse_state};
 use super::attempts::parse_outcome;
 use super::lines::parse_line;
-use super::new_orders::{NewOrder, new_orders};
+use super::listed::{OrderFilter, listed};
+use super::new_orders::new_orders;
 use super::orders::parse_order;
 use super::{Store, StoreError, at};
-use crate::domain::action::{Kind, OutcomeKind, State as ActionState};
+use crate::domain::action::{Kind, OutcomeKind, State};
 use crate::domain::decision::Decision;
 use crate::domain::facts::Facts;
 use crate::domain::hold::Progress;
-use crate::domain::ids::{OrderId, ShopName};
-use crate::domain::order::{Line, Order, State};
+use crate::domain::ids::ShopName;
+use crate::domain::order::{Line, Order};
 use crate::domain::verdict::CancelReason;
-
-/// Which orders to list.
-#[derive(Debug, Clone, Default)]
-pub struct OrderFilter {
-    /// Of one shop.
-    pub shop: Option<String>,
-    /// With one id.
-    pub id: Option<OrderId>,
-    /// In one of Kaspi's states.
-    pub state: Option<String>,
-    /// In one of Kaspi's statuses.
-    pub status: Option<String>,
-    /// Created at or after.
-    pub since: Option<i64>,
-    /// Only those that need a person.
-    pub held: bool,
-    /// Maximum number, newest first; those that need a person oldest first, as they have the least time.
-    pub limit: u32,
-}
 
 /// A decision as stored.
 #[derive(Debug, Clone)]
@@ -74,7 +57,7 @@ pub struct ActionView {
     /// What is asked of Kaspi.
     pub kind: Kind,
     /// Where it stands.
-    pub state: ActionState,
+    pub state: State,
     /// When it was decided.
     pub made_at: Timestamp,
     /// When it is looked at next.
@@ -138,27 +121,15 @@ struct Row {
     present_why: Option<String>,
 }
 
-macro_rules! columns {
-    () => {
-        "
+/// These orders (JSON: shop and id of each), in their order.
+pub(crate) const VIEWED: &str = "
 SELECT o.shop, o.id, o.body, o.lines_problem, o.seen_at, o.held_by, o.held_why, d.id AS decision_id,
        d.at AS decision_at, d.actor, d.body AS decision, d.facts, d.policy_digest,
        p.why AS present_why
-FROM orders o
+FROM json_each(?1) j CROSS JOIN orders o ON o.shop = j.value ->> 0 AND o.id = j.value ->> 1
 LEFT JOIN present_reasons p ON p.shop = o.shop AND p.order_id = o.id
-LEFT JOIN decisions d ON d.id = (SELECT MAX(id) FROM decisions WHERE shop = o.shop AND order_id = o.id) "
-    };
-}
-
-const ORDERS: &str = concat!(
-    columns!(),
-    "
-WHERE (?1 IS NULL OR o.shop = ?1) AND (?2 IS NULL OR o.id = ?2) AND (?3 IS NULL OR o.state = ?3)
-  AND (?4 IS NULL OR o.status = ?4) AND (?5 IS NULL OR o.created_at >= ?5)
-ORDER BY o.created_at DESC, o.id DESC LIMIT ?6"
-);
-
-const ORDER: &str = concat!(columns!(), "WHERE o.shop = ? AND o.id = ?");
+LEFT JOIN decisions d ON d.id = (SELECT MAX(id) FROM decisions WHERE shop = o.shop AND order_id = o.id)
+ORDER BY j.key";
 
 #[derive(FromRow)]
 struct ActionRow {
@@ -213,13 +184,13 @@ impl Totals {
 }
 
 pub(crate) const TOTALS: &str = "
-WITH a AS (SELECT * FROM actions INDEXED BY actions_due
-  WHERE state IN ('pending', 'sent', 'unknown') AND (?1 IS NULL OR shop = ?1))
-SELECT (SELECT COUNT(*) FROM orders WHERE ?1 IS NULL OR shop = ?1) AS orders,
- (SELECT COUNT(*) FROM actions WHERE kind = 'accept' AND state = 'confirmed' AND (?1 IS NULL OR shop = ?1))
-   AS accepted,
- (SELECT COUNT(*) FROM actions WHERE kind = 'cancel' AND state = 'confirmed' AND (?1 IS NULL OR shop = ?1))
-   AS cancelled,
+WITH a AS (SELECT a.* FROM shops s CROSS JOIN actions a INDEXED BY actions_due
+  WHERE a.shop = s.name AND a.state IN ('pending', 'sent', 'unknown') AND (?1 IS NULL OR s.name = ?1)),
+c AS (SELECT c.what, c.n FROM shops s CROSS JOIN counts_by_hour c
+  WHERE c.shop = s.name AND (?1 IS NULL OR s.name = ?1))
+SELECT (SELECT COALESCE(SUM(n), 0) FROM c WHERE what = 'seen') AS orders,
+ (SELECT COALESCE(SUM(n), 0) FROM c WHERE what = 'accept') AS accepted,
+ (SELECT COALESCE(SUM(n), 0) FROM c WHERE what = 'cancel') AS cancelled,
  (SELECT COUNT(*) FROM a) AS open_actions,
  (SELECT COUNT(*) FROM a WHERE state = 'unknown') AS unknown,
  (SELECT COUNT(*) FROM a WHERE needs_person = 1) AS stuck";
@@ -256,19 +227,12 @@ impl Store {
     /// oldest first.
     pub async fn orders(&self, filter: &OrderFilter) -> Result<Vec<OrderView>, StoreError> {
         let mut reader = self.read().await?;
-        let rows = if filter.held {
-            held(&mut reader, filter).await?
-        } else {
-            sqlx::query_as(ORDERS)
-                .bind(filter.shop.as_deref())
-                .bind(filter.id.as_ref().map(OrderId::as_str))
-                .bind(filter.state.as_deref())
-                .bind(filter.status.as_deref())
-                .bind(filter.since)
-                .bind(filter.limit)
-                .fetch_all(&mut *reader)
-                .await?
-        };
+        let listed = listed(&mut reader, filter).await?;
+        let listed: Vec<_> = listed.iter().map(|key| (&key.shop, &key.id)).collect();
+        let rows: Vec<Row> = sqlx::query_as(VIEWED)
+            .bind(json!(listed).to_string())
+            .fetch_all(&mut *reader)
+            .await?;
         let mut views = Vec::with_capacity(rows.len());
         for row in rows {
             let lines: Vec<String> = sqlx::query_scalar(
@@ -306,36 +270,6 @@ struct TotalsRow {
     open_actions: i64,
     unknown: i64,
     stuck: i64,
-}
-
-/// The orders of the filter that need a person, oldest first.
-async fn held(
-    reader: &mut sqlx::SqliteConnection,
-    filter: &OrderFilter,
-) -> Result<Vec<Row>, StoreError> {
-    let is_wanted = |order: &NewOrder| {
-        order.needs_person()
-            && filter.id.as_ref().is_none_or(|id| id.as_str() == order.id)
-            && filter
-                .state
-                .as_ref()
-                .is_none_or(|state| state == State::New.as_str())
-            && filter
-                .status
-                .as_ref()
-                .is_none_or(|status| status == order.status.as_str())
-            && filter.since.is_none_or(|since| order.created_at >= since)
-    };
-    let mut orders = new_orders(reader, filter.shop.as_deref()).await?;
-    orders.retain(is_wanted);
-    orders.sort_by(|a, b| (a.created_at, &b.id).cmp(&(b.created_at, &a.id)));
-    orders.truncate(usize::try_from(filter.limit).unwrap_or(usize::MAX));
-    let mut rows = Vec::with_capacity(orders.len());
-    for order in orders {
-        let row = sqlx::query_as(ORDER).bind(order.shop).bind(order.id);
-        rows.push(row.fetch_one(&mut *reader).await?);
-    }
-    Ok(rows)
 }
 
 fn decision(row: &Row) -> Result<Option<DecisionView>, StoreError> {

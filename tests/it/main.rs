@@ -29,6 +29,7 @@ mod layers;
 mod line_sums;
 mod lists;
 mod log;
+mod long_history;
 mod long_queue;
 mod manual_people;
 mod manual_versions;

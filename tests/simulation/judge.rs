@@ -161,6 +161,7 @@ pub(crate) async fn judge(
         actions::attempts_precede_posts(world, &views)
     })?;
     books_balance(process).await?;
+    counted(process).await?;
     audited(process, &views).await
 }
 
@@ -169,6 +170,15 @@ async fn books_balance(process: &Process) -> Result<(), String> {
     let check = process.store.check_stock().await.unwrap();
     match check.differences.first() {
         Some(first) => Err(format!("I6: the check do not balance: {first:?}")),
+        None => Ok(()),
+    }
+}
+
+/// R8: what is counted for the cancel budget, and by hour, is what the orders and actions say.
+async fn counted(process: &Process) -> Result<(), String> {
+    let wrong = process.store.miscounted().await.unwrap();
+    match wrong.first() {
+        Some(first) => Err(format!("R8: counted otherwise than stored: {first}")),
         None => Ok(()),
     }
 }

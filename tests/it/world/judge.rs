@@ -20,6 +20,11 @@ pub(super) async fn judge(world: &TestWorld) {
     every_post_has_its_attempt(world, &views);
     ledger_balances(world, &views).await;
     books_balance(world).await;
+    let wrong = world.store.miscounted().await.unwrap();
+    assert!(
+        wrong.is_empty(),
+        "R8: counted otherwise than stored: {wrong:?}"
+    );
     every_decision_is_audited(world, &views).await;
 }
 
