@@ -12,6 +12,10 @@ pub const MUTANTS: &[(&str, &str)] = &[
         "a row of a stock file that is not understood leaves the level of its SKU as it was",
     ),
     (
+        "r15_contradiction_is_zero",
+        "a price list that says both none and some is taken for none",
+    ),
+    (
         "r8_falls_do_not_add_up",
         "a source that loses its stock in two imports looks sound",
     ),
@@ -66,6 +70,10 @@ pub const MUTANTS: &[(&str, &str)] = &[
     (
         "r3_lost_reply_is_not_sent",
         "a POST without an answer counts as never sent",
+    ),
+    (
+        "r4_settle_ignored",
+        "a POST of unknown outcome is repeated before the settle time has passed",
     ),
     (
         "r4_repeat_without_reading",
@@ -150,6 +158,10 @@ pub const MUTANTS: &[(&str, &str)] = &[
         "orders placed before an outage and approved in it are not looked for",
     ),
     (
+        "r6_outage_half_read",
+        "accepts go out before an outage is read",
+    ),
+    (
         "r6_count_during_outage_believed",
         "a count made in an outage is believed about an order without a departure",
     ),
@@ -182,6 +194,10 @@ pub const MUTANTS: &[(&str, &str)] = &[
         "a cancel does not count against the budget for the next ones",
     ),
     (
+        "r7_incomplete_is_complete",
+        "a list with missing pages counts as complete",
+    ),
+    (
         "r8_not_decided_again",
         "a cancel is sent without being decided again",
     ),
@@ -194,8 +210,16 @@ pub const MUTANTS: &[(&str, &str)] = &[
         "units promised to undecided orders count as sold, and cancel others",
     ),
     (
+        "r8_dated_by_its_answer",
+        "a reading counts as of its answer, not of its request",
+    ),
+    (
         "r8_other_shops_are_certain",
         "promises of a shop that is not read cancel other shops' orders",
+    ),
+    (
+        "r9_stock_not_rechecked",
+        "an accept is sent although its units were taken since",
     ),
     (
         "r9_departed_goods_forgotten",
@@ -397,6 +421,10 @@ pub const MUTANTS: &[(&str, &str)] = &[
     (
         "r16_sent_to_other_shop",
         "actions are sent with a token that may be another shop's",
+    ),
+    (
+        "r16_both_shops_act",
+        "an order known under two shops is acted on from both",
     ),
     (
         "r16_renamed_shop_starts_again",

@@ -137,7 +137,11 @@ pub(crate) async fn observe(
     let mut batch = Batch::default();
     for reading in &readings {
         let order = &reading.order;
-        let asked_at = ms(reading.asked_at.min(now));
+        let asked_at = if mutant("r8_dated_by_its_answer") {
+            ms(now)
+        } else {
+            ms(reading.asked_at.min(now))
+        };
         match known.get(order.id.as_str()) {
             None if deleted_orders.contains(order.id.as_str()) => {}
             None => {

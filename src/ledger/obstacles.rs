@@ -21,6 +21,9 @@ pub(crate) async fn not_ours(
     if !due.by_person && foreign.is_some() && !mutant("r16_foreign_order") {
         return Ok(foreign);
     }
+    if mutant("r16_both_shops_act") {
+        return Ok(None);
+    }
     action_of_other_shop(tx, shop, &due.order.code).await
 }
 

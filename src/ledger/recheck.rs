@@ -87,7 +87,9 @@ pub(crate) async fn decide_again(
         } else {
             fresh
         };
-    if mutant("r8_not_decided_again") || is_settled && (order.pre_order || covers(&lines)) {
+    if mutant("r8_not_decided_again")
+        || is_settled && (order.pre_order || covers(&lines) || mutant("r9_stock_not_rechecked"))
+    {
         return Ok(Rechecked::StillValid);
     }
     let mut shop_facts = tx.shop_facts(shop, &recheck.input, now).await?;

@@ -13,6 +13,7 @@ use super::moment::{self, Moment};
 use super::reading::{AHEAD_MAX, How, Moments, Reading};
 use super::units;
 use crate::domain::stock::OnHand;
+use crate::mutant::mutant;
 
 /// Most elements inside each other; a price list has five.
 const DEPTH_MAX: usize = 16;
@@ -181,6 +182,7 @@ impl List<'_> {
             // Some units, but it is unknown how many.
             ("yes", Ok(OnHand::Unknown)) => Ok(OnHand::Unknown),
             ("yes", Ok(units)) if units != OnHand::Exactly(0) => Ok(units),
+            ("yes" | "no", Ok(_)) if mutant("r15_contradiction_is_zero") => Ok(OnHand::Exactly(0)),
             ("yes" | "no", Ok(_)) => {
                 self.gather.doubt(
                     line,

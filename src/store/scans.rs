@@ -6,6 +6,7 @@ use sqlx::{FromRow, SqliteConnection};
 use super::{Store, StoreError, WriteTx, at, ms};
 use crate::domain::availability::Sweep;
 use crate::domain::ids::ShopName;
+use crate::mutant::mutant;
 
 /// Scans older than this are deleted as new ones come: they show nothing about the present, and a deep scan
 /// is repeated more often. The last complete one of its kind stays: a pause begins with it.
@@ -94,7 +95,7 @@ pub(crate) async fn insert(
     .bind(ms(scan.finished_at))
     .bind(ms(scan.from))
     .bind(ms(scan.to))
-    .bind(scan.problem.is_none())
+    .bind(scan.problem.is_none() || mutant("r7_incomplete_is_complete"))
     .bind(i64::try_from(orders).unwrap_or(i64::MAX))
     .bind(scan.problem.as_deref())
     .bind(scan.archive_read)

@@ -98,7 +98,25 @@ async fn an_answer_without_lines_is_asked_for_again_before_anything_is_accepted(
     assert!(why.starts_with("hold"), "{why}");
 }
 
-/// The answer was on its way for ten minutes, as when the machine was halted: what it shows was so then.
+/// A count between the decision and its POST shows that the units have left the shelf.
+#[tokio::test]
+async fn an_accept_whose_units_left_the_shelf_since_is_not_sent() {
+    let world = world(Settings::default()).begin_with(&[("A", 50)]).await;
+    world.once().await;
+    world.time.advance(MINUTE);
+    world.place_plain(&[("970000031", "A", 1), ("970000032", "A", 1)]);
+    world.poll_and_decide().await;
+    for code in ["970000031", "970000032"] {
+        let why = world.why(code).await;
+        assert!(why.starts_with("accept"), "{why}");
+    }
+    world.feed(&[("A", 1)]).await;
+    world.act().await;
+    let posts = [world.posts("970000031"), world.posts("970000032")];
+    assert_eq!(posts.concat(), ["accept"], "{posts:?}");
+}
+
+/// The answer was on its way for an hour, as when the machine was halted: what it shows was so then.
 #[tokio::test]
 async fn a_reading_is_dated_by_its_request() {
     let mut world = world(Settings::default()).begin().await;
@@ -107,6 +125,7 @@ async fn a_reading_is_dated_by_its_request() {
     world.place(order.delivered(DeliveryMode::Pickup, false));
     poll::run_once(&world.shop.ctx).await.unwrap();
     let halted = reading(&world, "970000006").await;
+    let asked_at = halted.asked_at;
     world.time.advance(MINUTE);
     let now = world.now();
     assert!(world.kaspi().cabinet_accepts("970000006", now));
@@ -116,9 +135,11 @@ async fn a_reading_is_dated_by_its_request() {
     world.time.advance(2 * MINUTE);
     // Of two there is one left.
     world.feed(&[("A", 1)]).await;
-    world.time.advance(5 * MINUTE);
+    world.time.advance(55 * MINUTE);
     let (shop, now) = (&world.shop.ctx.shop, world.now());
     world.store.record_reading(shop, halted, now).await.unwrap();
+    let seen_at = world.view("970000006").await.seen_at;
+    assert_eq!(seen_at, asked_at, "it is as old as its request");
     world.place_plain(&[("970000007", "A", 1)]);
     for _ in 0..12 {
         world.later(MINUTE).await;

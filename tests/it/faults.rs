@@ -115,6 +115,33 @@ async fn a_request_without_effect_goes_to_a_person() {
     );
 }
 
+/// A request that may still take effect is not repeated because the clock of this machine ran ahead.
+#[tokio::test]
+async fn a_clock_that_jumps_ahead_repeats_no_request_early() {
+    let world = shop("", 1).await;
+    let code = "910000000";
+    let late = Script::once(Fault::NoEffect).on(Method::Post).order(code);
+    world.kaspi().script(late);
+    world.poll_and_decide().await;
+    world.act().await;
+    assert_eq!(world.posts(code), ["accept"]);
+    world.time.advance(Duration::from_mins(1));
+    world.set_clock(10 * 60);
+    for _ in 0..2 {
+        world.poll_and_decide().await;
+        world.act().await;
+    }
+    assert_eq!(
+        world.posts(code),
+        ["accept"],
+        "the settle time is 3 minutes"
+    );
+    world.time.advance(Duration::from_mins(3));
+    world.poll_and_decide().await;
+    world.act().await;
+    assert_eq!(world.posts(code), ["accept"; 2]);
+}
+
 /// A process that is killed during each of its POSTs sends no more of them than one that lives.
 #[tokio::test]
 async fn requests_that_a_kill_cut_off_count() {

@@ -240,13 +240,18 @@ async fn pages_that_shift_while_they_are_read_lose_no_order() {
 #[tokio::test]
 async fn a_sweep_of_another_week_is_no_evidence() {
     let mut world = world(Settings::default()).begin().await;
+    world.stock(&[("A", 500)]).await;
+    // An SKU that was not ordered lately could be ordered as a whole, and every unit of it would count as the last.
+    world.place_plain(&[("930000019", "A", 1)]);
     world.once().await;
+    world.later(Duration::from_mins(1)).await;
+    world.time.advance(Duration::from_mins(10));
     let two_days_s = 2 * 24 * 60 * 60;
     world.set_clock(two_days_s);
     sweep::run_once(&world.shop.ctx, true).await.unwrap();
     world.set_clock(-two_days_s);
-    world.stock(&[("A", 10)]).await;
-    let mut other = OrderSeed::new("930000020", world.now()).line("A", 10);
+    world.stock(&[("A", 500)]).await;
+    let mut other = OrderSeed::new("930000020", world.now()).line("A", 499);
     other.auto_accepted = true;
     world.place(other);
     world.time.advance(Duration::from_secs(1));

@@ -25,6 +25,7 @@ use crate::domain::order::Order;
 use crate::events::log_event;
 use crate::kaspi::{ApiError, Blocked, RequestClass, Turn, Writer};
 use crate::ledger::{Due, Ended};
+use crate::mutant::mutant;
 use crate::pipeline::plan::one_line;
 
 /// Actions fetched from the database in one go.
@@ -219,7 +220,9 @@ impl<'a> Pass<'a> {
         }
         let mut due = self.due().await?;
         due.retain(|due| !self.handled.contains(&due.action));
-        self.postpone_until_settled(&mut due).await?;
+        if !mutant("r4_settle_ignored") {
+            self.postpone_until_settled(&mut due).await?;
+        }
         let mut situation = Situation {
             now: self.ctx.clock.now(),
             sighting_age_max: self.ctx.settings.sighting_age_max,

@@ -210,7 +210,7 @@ async fn conclude(
 ) -> Result<Report, StageError> {
     let archive_read = archive_read || mutant("r6_archive_taken_as_read");
     let is_archive_required = plan.archive.is_some_and(|archive| archive.is_required);
-    if is_archive_required {
+    if is_archive_required && !mutant("r6_outage_half_read") {
         // How much was sold in the meantime is unknown: nothing is promised before that is read.
         accepted.error = accepted.error.or(archive.error.take());
         accepted.problem = accepted.problem.or_else(|| archive.problem.clone());
