@@ -12,6 +12,7 @@
 //! | `QABYL_KILLS_PER_POINT` | 5 | deaths at each crash point |
 //! | `QABYL_KILLS_RANDOM` | 10 | deaths at random moments, and as many double ones |
 //! | `QABYL_KILL_SEED`, `QABYL_KILL_POINT` | 1, all | where to begin; one episode alone, printed as it goes |
+//! | `QABYL_KILL_WORKERS` | 2 | episodes at a time |
 //! | `QABYL_IDLE_P99_MS` | not asserted | how soon the process must be idle again |
 //! | `QABYL_EVIDENCE` | none | a folder for logs and databases |
 #![expect(
@@ -47,7 +48,7 @@ const KILLS_PER_EPISODE: u32 = 20;
 /// After so many that went wrong, each of which may wait for minutes, the rest would say no more.
 const STOP_AT: usize = 5;
 
-/// Episodes at a time.
+/// Episodes at a time, where the environment says nothing else.
 const WORKERS: usize = 2;
 
 #[expect(
@@ -149,7 +150,7 @@ fn kills() {
     };
     let started = Clock::System.ticks();
     std::thread::scope(|scope| {
-        for _ in 0..WORKERS {
+        for _ in 0..number("QABYL_KILL_WORKERS").unwrap_or(WORKERS) {
             scope.spawn(worker);
         }
     });
