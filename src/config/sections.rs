@@ -172,7 +172,7 @@ pub struct Confirm {
         deserialize_with = "duration::within::<_, MS_100, DAYS_14>"
     )]
     pub deep_scan_every: Duration,
-    /// Sweeps that did not take place in a row, and the archive is listed too.
+    /// After this many missed sweeps in a row, the archive is listed too.
     #[serde(deserialize_with = "number::count::<_, _, 1, 1000>")]
     pub archive_after_missed: u32,
 }

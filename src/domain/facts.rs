@@ -103,8 +103,8 @@ impl LineFacts {
             })
     }
 
-    /// Whether the order leaves fewer units of it, or of one of its parts, than this, or than may have been accepted
-    /// elsewhere unseen; the safety stock counts as left. Of unknown stock that is assumed.
+    /// Whether fewer than `last_units` would be left of it or of one of its parts, or fewer than may have been accepted
+    /// elsewhere unseen. The safety stock counts as left; where the stock is unknown, the answer is yes.
     fn takes_last_units(&self, last_units: i64) -> bool {
         let takes_last = |(_, level, wanted): (&str, &Level, i64)| {
             let there = level.available().saturating_add(level.safety_stock);

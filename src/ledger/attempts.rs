@@ -365,11 +365,12 @@ impl Store {
         if !apply(&mut tx, due.action, Event::LeftToPerson, now).await? {
             return tx.commit().await;
         }
-        let detail = json!({ "action": due.action, "attempts": due.counted });
+        let detail = json!({ "action": due.action, "attempts": due.attempts_towards_max });
         let order = Some(&due.order.id);
         tx.audit(now, "qabyl", (shop, order), "action.stuck", detail);
         let (code, action) = (due.order.code.as_str(), due.kind.word());
-        let facts = json!({ "order": code, "action": action, "attempts": due.counted });
+        let facts =
+            json!({ "order": code, "action": action, "attempts": due.attempts_towards_max });
         let what = due.action.to_string();
         tx.notice(
             now,

@@ -35,7 +35,7 @@ pub struct Due {
     /// How the last POST ended.
     pub last_outcome: Option<OutcomeKind>,
     /// POSTs that were handled, or may have been.
-    pub counted: u32,
+    pub attempts_towards_max: u32,
 }
 
 impl Due {
@@ -117,7 +117,7 @@ fn due(row: Row) -> Result<Due, StoreError> {
         made_at: at(row.made_at)?,
         listed_at: row.listed_at.map(at).transpose()?,
         last_outcome: outcomes.last().copied().flatten(),
-        counted: u32::try_from(counted.count()).unwrap_or(u32::MAX),
+        attempts_towards_max: u32::try_from(counted.count()).unwrap_or(u32::MAX),
     })
 }
 

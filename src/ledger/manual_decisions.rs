@@ -95,7 +95,7 @@ pub struct ManualDecision<'a> {
     pub version: Option<&'a str>,
     /// Recognises the same request sent twice.
     pub key: Option<Key<'a>>,
-    /// The interlocks that are overridden; `None`: whichever object.
+    /// The interlocks that are overridden; `None`: every interlock that objects is overridden.
     pub overrides: Option<&'a [Name]>,
 }
 

@@ -292,7 +292,7 @@ impl Store {
     }
 
     /// How many orders in these statuses, first seen since `since`, still wait for their lines. An accepted one whose lines
-    /// were asked for in vain holds up what it may hold, and nothing else.
+    /// could not be read is not counted: it blocks only the SKUs that it may hold.
     pub async fn lines_missing(
         &self,
         shop: &ShopName,

@@ -125,7 +125,7 @@ impl Evidence {
         }
     }
 
-    /// The unaccounted orders that block an accept, for as long as a sweep may be old, as they may hold what it takes.
+    /// The unaccounted orders that may hold the units an accept needs. Each blocks it for at most `sweep_age_max`.
     pub fn blocking(&self, freshness: &Freshness, now: Timestamp) -> Vec<&Unaccounted> {
         let age_max = freshness.sweep_age_max;
         let orders = self.unaccounted.iter();

@@ -34,7 +34,7 @@ pub(super) fn check(case: &Case<'_>) -> Option<Finding> {
         Gap::Unaccounted(orders) if orders.iter().any(Unaccounted::needs_person) => {
             return Some(Finding::hold(Remedy::Person, why));
         }
-        // Until they are read again, this shop is not swept for nothing.
+        // A sweep of this shop would not help: the others must be read.
         Gap::ShopsNeverRead(shops) => Remedy::OtherShops(shops),
         Gap::ShopsNotRead(shops) => {
             Remedy::OtherShops(shops.into_iter().map(|other| other.shop).collect())

@@ -185,7 +185,7 @@ mod tests {
             made_at: now(),
             listed_at: Some(now() - SignedDuration::from_secs(listed_s_ago)),
             last_outcome: None,
-            counted: 0,
+            attempts_towards_max: 0,
         }
     }
 

@@ -23,7 +23,7 @@ const UNDECIDED_AGAIN: SignedDuration = SignedDuration::from_secs(60);
 const UNKNOWN_MAX: SignedDuration = SignedDuration::from_mins(30);
 /// The same before anything was sent: a lagging replica shows a new order within this time.
 const UNKNOWN_UNSENT_MAX: SignedDuration = SignedDuration::from_mins(2);
-/// A cancel rests on lists that have shown the order for longer: no reader lags so far.
+/// A cancel rests on lists that have shown the order for longer than a replica lags, so that this is enough.
 const UNKNOWN_CANCEL_MAX: SignedDuration = SignedDuration::from_secs(10);
 
 /// How long after its decision an order may be unknown to Kaspi.
@@ -134,12 +134,12 @@ impl<'a> Pass<'a> {
             let why = "Kaspi refused, and shows the order as it was";
             return self.refuse(&due, (why, HoldCause::Refused)).await;
         }
-        if due.counted >= self.ctx.settings.retry_policy.attempts_max
+        if due.attempts_towards_max >= self.ctx.settings.retry_policy.attempts_max
             && !mutant("r4_repeat_for_ever")
         {
             log_event!(
                 ACTION_STUCK, shop = %self.ctx.shop, order.code = %due.order.code,
-                decision.id = due.decision, code = "A002", action = due.kind.word(), attempts = due.counted, hint = "handle the order in the cabinet before its deadline",
+                decision.id = due.decision, code = "A002", action = due.kind.word(), attempts = due.attempts_towards_max, hint = "handle the order in the cabinet before its deadline",
                 "the request has no effect, however often it is sent"
             );
             let now = self.ctx.clock.now();
