@@ -88,6 +88,7 @@ deploy:
     deploy/systemd/check
     cargo build
     tests/deploy/nspawn
+    tests/deploy/hostile_user
     tests/deploy/docker
 
 # The whole image as deploy/docker/Dockerfile builds it, tried out: as root, some minutes.

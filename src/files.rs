@@ -152,6 +152,22 @@ pub(crate) fn read_given(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     Ok(read_opened(open_to_read(path, Links::Followed)?, most)?.bytes)
 }
 
+/// Opens a file for reading, and waits for nothing: whoever may rename it can put a pipe in its place at any moment.
+///
+/// # Errors
+/// Those of the file system. What was opened is for the caller to check.
+pub(crate) fn open_unchecked(path: &Path) -> io::Result<File> {
+    open_to_read(path, Links::Followed)
+}
+
+/// The first bytes of a regular file; `None` where it is none, is shorter, or cannot be read.
+pub(crate) fn first_bytes<const N: usize>(path: &Path) -> Option<[u8; N]> {
+    let mut file = open_to_read(path, Links::Refused).ok()?;
+    let mut first = [0; N];
+    let is_file = file.metadata().is_ok_and(|found| found.is_file());
+    (is_file && file.read_exact(&mut first).is_ok()).then_some(first)
+}
+
 /// No configuration, rules or secret comes near this. Bytes.
 const TEXT_BYTES_MAX: u64 = 4 * 1024 * 1024;
 

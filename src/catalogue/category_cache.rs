@@ -12,6 +12,9 @@ use crate::files;
 /// `qabyl catalog categories --refresh` renews it.
 const AGE_MAX: SignedDuration = SignedDuration::from_hours(7 * 24);
 
+/// Some ten times the cache of all categories.
+const BYTES_MAX: u64 = 16 * 1024 * 1024;
+
 #[derive(Serialize, Deserialize)]
 struct Cached {
     base_url: String,
@@ -22,7 +25,7 @@ struct Cached {
 /// The cached categories of the Kaspi at `base_url`, if they are recent enough. A damaged file counts
 /// as none.
 pub fn read(file: &Path, base_url: &str, now: Timestamp) -> Option<Vec<Named>> {
-    let cached: Cached = serde_json::from_slice(&std::fs::read(file).ok()?).ok()?;
+    let cached: Cached = serde_json::from_slice(&files::read_given(file, BYTES_MAX).ok()?).ok()?;
     let age = now.duration_since(cached.read_at);
     let is_recent = !age.is_negative() && age < AGE_MAX;
     (is_recent && cached.base_url == base_url).then_some(cached.categories)

@@ -7,6 +7,8 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::text::shown;
+
 /// Most products in one import.
 pub const PRODUCTS_MAX: usize = 10_000;
 /// Most attributes of one product.
@@ -47,9 +49,9 @@ pub struct Mistake {
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for part in [&self.product, &self.field].into_iter().flatten() {
-            write!(f, "{part}: ")?;
+            write!(f, "{}: ", shown(part, usize::MAX))?;
         }
-        f.write_str(&self.problem)
+        f.write_str(&shown(&self.problem, usize::MAX))
     }
 }
 

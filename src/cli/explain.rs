@@ -1,6 +1,6 @@
 //! `qabyl explain CODE`: one page about an order, its decision and what was sent.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::process::ExitCode;
 
 use super::args::{Explain, Format, OneOrder};
@@ -47,17 +47,19 @@ fn page(view: &OrderView, policy: &Policy) -> String {
     let _ = writeln!(
         out,
         "Order {} of shop {}, {}, placed {}, version {}\n\nLines",
-        order.code,
-        view.shop,
+        one_line(&order.code),
+        one_line(&view.shop),
         order.total_words(),
         local(order.created_at),
         version(view)
     );
     for unread in &order.unread {
-        let _ = writeln!(out, "  could not be read: {unread}");
+        let _ = writeln!(out, "  could not be read: {}", one_line(unread));
     }
     match &view.lines_problem {
-        Some(problem) => _ = writeln!(out, "  the lines could not be read: {problem}"),
+        Some(problem) => {
+            let _ = writeln!(out, "  the lines could not be read: {}", one_line(problem));
+        }
         None => _ = writeln!(out, "{}", lines_table(view)),
     }
     match &view.decision {
@@ -69,12 +71,12 @@ fn page(view: &OrderView, policy: &Policy) -> String {
                 reason(view),
             );
             if view.held.is_none() && then != now {
-                let _ = writeln!(out, "\nAt the last look: {now}");
+                let _ = writeln!(out, "\nAt the last look: {}", one_line(now));
             }
         }
     }
     if let Some((who, why)) = &view.held {
-        let _ = writeln!(out, "\nHeld by {who}: {why}");
+        let _ = writeln!(out, "\nHeld by {}: {}", one_line(who), one_line(why));
     }
     let _ = writeln!(out, "\nActions");
     if view.actions.is_empty() {
@@ -87,12 +89,12 @@ fn page(view: &OrderView, policy: &Policy) -> String {
         out,
         "\nStatus at Kaspi (read {})\n  {} {}{}",
         local(view.seen_at),
-        order.state,
-        order.status,
+        one_line(&order.state),
+        one_line(&order.status),
         order
             .cancellation_reason
             .as_ref()
-            .map_or_else(String::new, |reason| format!(", {reason}"))
+            .map_or_else(String::new, |reason| format!(", {}", one_line(reason)))
     );
     out
 }
@@ -100,22 +102,23 @@ fn page(view: &OrderView, policy: &Policy) -> String {
 fn write_decision(out: &mut String, view: &DecisionView, policy: &Policy) {
     let _ = writeln!(out, "\nStock when it was decided, {}", local(view.at));
     for line in view.facts.lines() {
-        let _ = writeln!(out, "  {}", stock_text(line));
+        let _ = writeln!(out, "  {}", one_line(stock_text(line)));
         for (_, level, _) in line.levels() {
             for doubt in doubt_lines(&level.doubts) {
-                let _ = writeln!(out, "  {doubt}");
+                let _ = writeln!(out, "  {}", one_line(doubt));
             }
         }
         for part in &line.parts {
             let stock = level_text(part.sku.as_str(), part.wanted, &part.stock);
-            let _ = writeln!(out, "    {} in each: {stock}", part.each);
+            let _ = writeln!(out, "    {} in each: {}", part.each, one_line(stock));
         }
     }
     for order in &view.facts.shop_facts.evidence.unaccounted {
         let _ = writeln!(
             out,
-            "    in doubt: unaccounted order: {order};\n      closed by {}",
-            order.closed_by()
+            "    in doubt: unaccounted order: {};\n      closed by {}",
+            one_line(order),
+            one_line(order.closed_by())
         );
     }
     let decision = &view.decision;
@@ -124,7 +127,7 @@ fn write_decision(out: &mut String, view: &DecisionView, policy: &Policy) {
         "\nDecision {}: {} (by {}, policy {})",
         view.id,
         decision.verdict.word(),
-        view.actor,
+        one_line(&view.actor),
         view.policy_digest,
     );
     let policy = (view.policy_digest == policy.digest()).then_some(policy);
@@ -135,7 +138,7 @@ fn write_decision(out: &mut String, view: &DecisionView, policy: &Policy) {
         );
     }
     for line in explanation::of_decision(decision, &view.facts, policy, view.at) {
-        let _ = writeln!(out, "  {line}");
+        let _ = writeln!(out, "  {}", one_line(line));
     }
 }
 
@@ -174,7 +177,7 @@ fn write_action(out: &mut String, action: &ActionView, order: &Order) {
     let reason = action.reason();
     let reason = reason.map_or_else(String::new, |reason| format!(" ({})", reason.as_str()));
     let (kind, outcome) = (action.kind.word(), outcome(action, order));
-    let _ = writeln!(out, "  {kind}{reason}: {outcome}");
+    let _ = writeln!(out, "  {kind}{reason}: {}", one_line(outcome));
     for attempt in &action.attempts {
         let answer = match (attempt.outcome, &attempt.detail) {
             (None, _) => "no answer yet".to_owned(),
@@ -183,19 +186,25 @@ fn write_action(out: &mut String, action: &ActionView, order: &Order) {
         };
         let _ = writeln!(
             out,
-            "    request {} at {}: {answer}",
+            "    request {} at {}: {}",
             attempt.n,
-            local(attempt.begun_at)
+            local(attempt.begun_at),
+            one_line(answer)
         );
     }
     if let Some(why) = &action.why {
         let when = action
             .closed_at
             .map_or_else(String::new, |at| format!(" at {}", local(at)));
-        let _ = writeln!(out, "    ended{when}: {why}");
+        let _ = writeln!(out, "    ended{when}: {}", one_line(why));
     } else if let Some(due) = action.due_at {
         let _ = writeln!(out, "    next check at {}", local(due));
     } else {
         let _ = writeln!(out, "    needs a person: look at the order in the cabinet");
     }
+}
+
+/// Text on one line, from outside or not: the page has lines of its own.
+fn one_line(text: impl fmt::Display) -> String {
+    crate::text::shown(&text.to_string(), usize::MAX)
 }

@@ -3,7 +3,7 @@
 //! Whoever can write one of them chooses where the token is sent, so one that another user could have written
 //! is refused.
 
-use std::fs::{File, Metadata};
+use std::fs::Metadata;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -33,15 +33,12 @@ pub(super) fn read(file: &Path, group: GroupWrites) -> Result<Option<String>, Co
         file: file.to_owned(),
         source,
     };
-    // Asked before it is opened as well: opening a pipe would wait for its writer.
-    let known = match std::fs::metadata(file) {
-        Ok(known) => known,
+    // What was opened is checked: the name may lead elsewhere by now.
+    let mut opened = match crate::files::open_unchecked(file) {
+        Ok(opened) => opened,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(error)),
     };
-    check(file, &known, group)?;
-    let mut opened = File::open(file).map_err(failed)?;
-    // The name may have been given to another file in the meantime.
     check(file, &opened.metadata().map_err(failed)?, group)?;
     let mut text = String::new();
     opened.read_to_string(&mut text).map_err(failed)?;

@@ -7,7 +7,7 @@ use toml::{Table, Value};
 use super::env::Env;
 use super::problem::{ConfigError, Origin, Problem};
 use super::sections::Config;
-use crate::diagnostics::{self, Mistake, Segment, nearest};
+use crate::diagnostics::{self, CONTROL_CHARACTERS, Mistake, Segment, has_control, nearest};
 
 /// Variables that configure a key begin with this: `QABYL__KASPI__BASE_URL`.
 const PREFIX: &str = "QABYL__";
@@ -95,6 +95,10 @@ pub(super) fn of_variables(env: &Env, defaults: &Table, problems: &mut Vec<Probl
     for (name, text) in env.iter() {
         let origin = Origin::Variable(name.to_owned());
         if let Some(rest) = name.strip_prefix(PREFIX) {
+            if has_control(name) || has_control(text.trim()) {
+                problems.push(Problem::new(origin, "", CONTROL_CHARACTERS));
+                continue;
+            }
             let path = rest.to_lowercase().replacen("__", ".", 1);
             put_text(&mut layer, defaults, &path, text, &origin, problems);
         } else if let Some(meant) = meant_variable(name, defaults) {

@@ -24,7 +24,7 @@ impl fmt::Display for Origin {
         match self {
             Self::Default => f.write_str("default"),
             Self::File(location) => location.fmt(f),
-            Self::Variable(name) => f.write_str(name),
+            Self::Variable(name) => f.write_str(&crate::text::shown(name, usize::MAX)),
             Self::Flag(key) => write!(f, "flag {key}"),
         }
     }

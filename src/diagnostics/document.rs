@@ -5,7 +5,7 @@ use std::path::Path;
 use toml::de::{DeTable, DeValue};
 use toml::{Spanned, Table, Value};
 
-use super::{Location, Span};
+use super::{CONTROL_CHARACTERS, Location, Span, has_control};
 
 /// One step of a path into a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,11 +28,20 @@ impl<'t> Document<'t> {
     /// Parses a text; `file` only names it.
     ///
     /// # Errors
-    /// Every syntax error, with its place.
+    /// Every syntax error, or each text with control characters, with its place.
     pub fn parse(text: &'t str, file: &'t Path) -> Result<Self, Vec<(Location, String)>> {
         let (root, errors) = DeTable::parse_recoverable(text);
         if errors.is_empty() {
-            return Ok(Self { text, file, root });
+            let mut found = Vec::new();
+            controls(root.get_ref(), &mut found);
+            if found.is_empty() {
+                return Ok(Self { text, file, root });
+            }
+            let located = found.into_iter().map(|span| {
+                let at = Location::of(text, file, span.start);
+                (at, CONTROL_CHARACTERS.to_owned())
+            });
+            return Err(located.collect());
         }
         let located = errors.iter().map(|error| {
             let start = error.span().unwrap_or_default().start;
@@ -129,6 +138,25 @@ fn find<'a, 't>(table: &'a DeTable<'t>, key: &str) -> Option<&'a Spanned<DeValue
     entries
         .find(|(name, _)| name.get_ref() == key)
         .map(|(_, value)| value)
+}
+
+/// Where keys and values with control characters stand: none is meant, and each would go to terminals and logs.
+fn controls(table: &DeTable<'_>, found: &mut Vec<Span>) {
+    for (name, value) in table {
+        if has_control(name.get_ref()) {
+            found.push(name.span());
+        }
+        controls_of(value, found);
+    }
+}
+
+fn controls_of(value: &Spanned<DeValue<'_>>, found: &mut Vec<Span>) {
+    match value.get_ref() {
+        DeValue::String(text) if has_control(text) => found.push(value.span()),
+        DeValue::Array(items) => items.iter().for_each(|item| controls_of(item, found)),
+        DeValue::Table(inner) => controls(inner, found),
+        _ => {}
+    }
 }
 
 fn table(from: &DeTable<'_>) -> Table {

@@ -47,6 +47,14 @@ impl fmt::Display for Location {
     }
 }
 
+/// What is wrong with a text that [`has_control`] objects to.
+pub const CONTROL_CHARACTERS: &str = "has control characters, such as a line break: remove them";
+
+/// Whether a text has control characters. Tabs are none: they hurt nothing.
+pub fn has_control(text: &str) -> bool {
+    text.chars().any(|c| c.is_control() && c != '\t')
+}
+
 /// A range of bytes in a text.
 pub type Span = Range<usize>;
 

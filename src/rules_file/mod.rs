@@ -51,7 +51,8 @@ fn parse<'t>(reader: &mut Reader<'t>, text: &'t str) -> (DeTable<'t>, bool) {
     let (root, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
         let at = error.span().unwrap_or(0..0);
-        reader.refuse(&at, &format!("not TOML: {}", error.message().trim()), None);
+        let message = error.message().trim().lines().collect::<Vec<_>>();
+        reader.refuse(&at, &format!("not TOML: {}", message.join(", ")), None);
     }
     (root.into_inner(), errors.is_empty())
 }

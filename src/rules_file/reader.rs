@@ -9,6 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::Problem;
 use crate::diagnostics::{Location, nearest};
+use crate::text::shown;
 
 /// A value with its place in the text.
 pub(super) type Value<'t> = Spanned<DeValue<'t>>;
@@ -99,10 +100,12 @@ impl<'t> Reader<'t> {
 
     /// Records a problem.
     pub(super) fn refuse(&mut self, at: &Place, what: &str, hint: Option<String>) {
+        // Names and words of the file may hold anything; a problem has one line.
+        let one_line = |text: &str| shown(text, usize::MAX);
         self.problems.push(Problem {
             at: self.location(at),
-            what: format!("{}{what}", self.within),
-            hint,
+            what: one_line(&format!("{}{what}", self.within)),
+            hint: hint.map(|hint| one_line(&hint)),
         });
     }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::clock::Clock;
 use crate::events::log_event;
@@ -213,10 +214,20 @@ fn carries(headers: &HeaderMap, token: &SecretString) -> bool {
     sent.len() == token.len() && differs == 0
 }
 
-/// A listener with a limit on connections; others wait in the system's queue.
+/// A listener with a limit on connections. One more takes the place of another, so that clients that keep theirs
+/// open cannot keep a health check waiting.
 pub(super) struct Bounded {
     listener: TcpListener,
     slots: Arc<Semaphore>,
+    /// The open connections, oldest first, and those that ended since the last one was accepted.
+    open: Vec<Open>,
+}
+
+/// A connection, as the listener knows it.
+struct Open {
+    close: CancellationToken,
+    /// As in [`Peer`]; nobody has it once the connection has ended.
+    is_answered: Weak<AtomicBool>,
 }
 
 impl Bounded {
@@ -224,7 +235,27 @@ impl Bounded {
         Self {
             listener,
             slots: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+            open: Vec::new(),
         }
+    }
+
+    /// Waits for a slot, and closes a connection where none is free: the oldest from which the head of a request
+    /// is awaited, else the oldest.
+    async fn slot(&mut self) -> Option<OwnedSemaphorePermit> {
+        self.open.retain(|open| open.is_answered.strong_count() > 0);
+        let slots = Arc::clone(&self.slots);
+        if let Ok(slot) = Arc::clone(&slots).try_acquire_owned() {
+            return Some(slot);
+        }
+        let is_awaited = |open: &Open| {
+            let answered = open.is_answered.upgrade();
+            answered.is_some_and(|answered| !answered.load(Ordering::Relaxed))
+        };
+        let place = self.open.iter().position(is_awaited).unwrap_or(0);
+        if place < self.open.len() {
+            self.open.remove(place).close.cancel();
+        }
+        slots.acquire_owned().await.ok()
     }
 }
 
@@ -233,14 +264,21 @@ impl Listener for Bounded {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        let slot = Arc::clone(&self.slots).acquire_owned().await.ok();
         let (stream, address) = Listener::accept(&mut self.listener).await;
+        let slot = self.slot().await;
+        let peer = Peer {
+            address,
+            is_answered: Arc::default(),
+        };
+        let close = CancellationToken::new();
+        self.open.push(Open {
+            close: close.clone(),
+            is_answered: Arc::downgrade(&peer.is_answered),
+        });
         let connection = Connection {
             stream,
-            peer: Peer {
-                address,
-                is_answered: Arc::default(),
-            },
+            peer,
+            closed: Box::pin(close.cancelled_owned()),
             deadline: Box::pin(tokio::time::sleep(CONNECTION_LIFE)),
             head_deadline: Box::pin(tokio::time::sleep(HEAD_MAX)),
             _slot: slot,
@@ -271,10 +309,20 @@ impl Connected<IncomingStream<'_, Bounded>> for Peer {
 pub(super) struct Connection {
     stream: TcpStream,
     peer: Peer,
+    /// Its slot is needed for another one.
+    closed: Pin<Box<WaitForCancellationFutureOwned>>,
     deadline: Pin<Box<Sleep>>,
     /// For the head of the next request.
     head_deadline: Pin<Box<Sleep>>,
     _slot: Option<OwnedSemaphorePermit>,
+}
+
+impl Connection {
+    /// Whether it is to end now; else `context` is woken when it is.
+    fn is_over(&mut self, context: &mut Context<'_>) -> bool {
+        self.closed.as_mut().poll(context).is_ready()
+            || self.deadline.as_mut().poll(context).is_ready()
+    }
 }
 
 impl AsyncRead for Connection {
@@ -284,7 +332,7 @@ impl AsyncRead for Connection {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let is_awaited = !self.peer.is_answered.load(Ordering::Relaxed);
-        if self.deadline.as_mut().poll(context).is_ready()
+        if self.is_over(context)
             || (is_awaited && self.head_deadline.as_mut().poll(context).is_ready())
         {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
@@ -299,7 +347,7 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if self.deadline.as_mut().poll(context).is_ready() {
+        if self.is_over(context) {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         if self.peer.is_answered.swap(false, Ordering::Relaxed) {

@@ -29,6 +29,7 @@ use crate::kaspi::BreakerState;
 use crate::pipeline::{Ctx, StageError};
 use crate::runtime::Board;
 use crate::store::{Store, StoreError};
+use crate::text::shown;
 use guard::{Bounded, Guard, Peer, Unauthenticated};
 use troubles::Trouble;
 
@@ -175,12 +176,15 @@ async fn status(State(shared): State<Shared>) -> impl IntoResponse {
         Ok(page) => (
             StatusCode::OK,
             [(header::CONTENT_TYPE, "application/json")],
-            page.to_string(),
+            shown(&page.to_string(), usize::MAX),
         ),
         Err(error) => (
             StatusCode::SERVICE_UNAVAILABLE,
             [(header::CONTENT_TYPE, "application/json")],
-            json!({ "error": error.to_string() }).to_string(),
+            shown(
+                &json!({ "error": error.to_string() }).to_string(),
+                usize::MAX,
+            ),
         ),
     }
 }

@@ -1,6 +1,5 @@
 //! Databases that are there, and those that are not.
 
-use std::io::Read;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -64,7 +63,5 @@ fn has_other_database(path: &Path) -> bool {
 }
 
 fn is_database(path: &Path) -> bool {
-    let mut begin = [0; SQLITE.len()];
-    std::fs::File::open(path)
-        .is_ok_and(|mut file| file.read_exact(&mut begin).is_ok() && begin == *SQLITE)
+    crate::files::first_bytes(path).is_some_and(|first| first == *SQLITE)
 }

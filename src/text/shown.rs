@@ -77,7 +77,9 @@ fn is_visible(c: char) -> bool {
             // Line and paragraph separators.
             | '\u{2028}' | '\u{2029}'
             // Without width: they make two names look alike.
-            | '\u{200b}' | '\u{2060}'..='\u{2064}' | '\u{feff}'
+            | '\u{ad}' | '\u{34f}' | '\u{180e}' | '\u{200b}' | '\u{2060}'..='\u{2065}' | '\u{feff}'
+            // Shaping and digits, deprecated; annotations, of which one part is not shown.
+            | '\u{206a}'..='\u{206f}' | '\u{fff9}'..='\u{fffb}'
             // Tags.
             | '\u{e0000}'..='\u{e007f}')
 }

@@ -206,7 +206,7 @@ async fn a_long_list_is_read_whole_while_its_orders_are_accepted() {
 }
 
 /// An accept shortens the list of new orders between its pages: a list that was not read whole is read again
-/// once the accepts on their way have ended, and none is sent meanwhile.
+/// once the accepts on their way have ended, and none is sent in the meantime.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_list_is_read_again_while_no_accept_is_on_its_way() {
     let world = world(Settings {

@@ -5,6 +5,7 @@ mod causes;
 mod copies;
 pub(crate) mod daemon;
 mod files_read;
+mod hostile_names;
 mod leaks;
 mod links;
 mod messages;
