@@ -206,6 +206,8 @@ CREATE TABLE lines (
 -- One reading of a source, or a count by hand.
 CREATE TABLE stock_imports (
   id         INTEGER PRIMARY KEY AUTOINCREMENT,
+  -- the stock that it lists, empty: the goods of every shop
+  stock_name TEXT NOT NULL DEFAULT '',
   source     TEXT NOT NULL,
   at         INTEGER NOT NULL,
   -- the newest moment its rows speak of
@@ -217,12 +219,14 @@ CREATE TABLE stock_imports (
   -- what its numbers mean, as it was read
   semantics  TEXT NOT NULL CHECK (semantics IN ('physical', 'available'))
 ) STRICT;
-CREATE INDEX stock_imports_of ON stock_imports (source, id);
+CREATE INDEX stock_imports_of ON stock_imports (source, stock_name, id);
 
--- A level: what one source says of one SKU at one warehouse. on_hand is NULL where the source gave no usable
+-- A level: what one source says of one SKU at one warehouse, in the stock of some shops or, where stock_name is
+-- empty, in that of all. on_hand is NULL where the source gave no usable
 -- number: unknown, never zero. `source` is a configured source, or 'by hand' for counts by people, of which
 -- the newest is kept.
 CREATE TABLE stock (
+  stock_name    TEXT NOT NULL DEFAULT '',
   sku           TEXT NOT NULL CHECK (sku <> ''),
   warehouse     TEXT NOT NULL,
   source        TEXT NOT NULL CHECK (source <> ''),
@@ -238,7 +242,7 @@ CREATE TABLE stock (
   fell_in       INTEGER REFERENCES stock_imports (id),
   -- the SKU without what is often lost or added: SKUs written in two ways have the same look
   look          TEXT NOT NULL DEFAULT '',
-  PRIMARY KEY (sku, warehouse, source)
+  PRIMARY KEY (sku, warehouse, source, stock_name)
 ) STRICT;
 CREATE INDEX stock_look ON stock (look);
 CREATE INDEX stock_as_of ON stock (as_of);
@@ -247,10 +251,11 @@ CREATE INDEX stock_by_import ON stock (import_id);
 
 -- Levels of which more is promised for certain than there is: people are notified once for as long as it stays so.
 CREATE TABLE stock_overdrawn (
+  stock_name TEXT NOT NULL DEFAULT '',
   sku        TEXT NOT NULL,
   warehouse  TEXT NOT NULL,
   since      INTEGER NOT NULL,
-  PRIMARY KEY (sku, warehouse)
+  PRIMARY KEY (sku, warehouse, stock_name)
 ) STRICT, WITHOUT ROWID;
 
 -- Numbers that levels had before, for two days: whether an SKU fell between two readings of a source shows
@@ -258,6 +263,7 @@ CREATE TABLE stock_overdrawn (
 -- import from the first to the last gave the number, each as of its own moment; otherwise it was counted
 -- once, at as_of.
 CREATE TABLE stock_past (
+  stock_name    TEXT NOT NULL DEFAULT '',
   sku           TEXT NOT NULL,
   warehouse     TEXT NOT NULL,
   source        TEXT NOT NULL,
@@ -265,12 +271,14 @@ CREATE TABLE stock_past (
   last_import   INTEGER NOT NULL CHECK (first_import <= last_import),
   on_hand       INTEGER NOT NULL CHECK (on_hand >= 0),
   as_of         INTEGER NOT NULL,
-  PRIMARY KEY (sku, warehouse, source, first_import)
+  PRIMARY KEY (sku, warehouse, source, stock_name, first_import)
 ) STRICT, WITHOUT ROWID;
 
 -- A source: how it is configured, its last complete reading, and what is wrong with it.
 CREATE TABLE stock_sources (
   name           TEXT PRIMARY KEY,
+  -- the stock that it lists, empty: the goods of every shop
+  stock_name     TEXT NOT NULL DEFAULT '',
   -- 0: no longer configured; its levels count as a count by hand
   standing       INTEGER NOT NULL DEFAULT 1 CHECK (standing IN (0, 1)),
   -- where sources list the same SKU, the higher wins
@@ -309,10 +317,12 @@ CREATE TABLE stock_sources (
 
 -- SKUs that stand for others in the warehouse: one part is an alias, several are a kit.
 CREATE TABLE stock_parts (
+  -- the stock whose map it is, empty: that of every shop whose stock does not map the SKU itself
+  stock_name TEXT NOT NULL DEFAULT '',
   sku       TEXT NOT NULL CHECK (sku <> ''),
   part      TEXT NOT NULL CHECK (part <> ''),
   quantity  INTEGER NOT NULL CHECK (quantity > 0),
-  PRIMARY KEY (sku, part)
+  PRIMARY KEY (sku, part, stock_name)
 ) STRICT;
 
 CREATE TABLE decisions (
@@ -354,6 +364,8 @@ CREATE TABLE reservations (
   id            INTEGER PRIMARY KEY AUTOINCREMENT,
   shop          TEXT NOT NULL,
   order_id      TEXT NOT NULL,
+  -- the stock that the shop sold from when they were promised; one that it sells from now counts them too
+  stock_name    TEXT NOT NULL DEFAULT 'main' CHECK (stock_name <> ''),
   sku           TEXT NOT NULL,
   warehouse     TEXT NOT NULL,
   quantity      INTEGER NOT NULL CHECK (quantity > 0),
@@ -371,7 +383,7 @@ CREATE TABLE reservations (
   -- units of quantity that may be another level's: what changed about the order since they were promised
   -- (domain::availability), and when the reading or command that changed it was made
   doubted       INTEGER NOT NULL DEFAULT 0 CHECK (doubted BETWEEN 0 AND quantity),
-  changed       TEXT CHECK (changed IN ('point', 'map')),
+  changed       TEXT CHECK (changed IN ('point', 'map', 'stock')),
   changed_at    INTEGER,
   FOREIGN KEY (shop, order_id) REFERENCES orders (shop, id) ON UPDATE CASCADE,
   CHECK ((doubted = 0) = (changed IS NULL)),

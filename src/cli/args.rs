@@ -354,6 +354,9 @@ pub(super) struct StockImport {
     /// Import as this configured source, with its kind, warehouses and semantics
     #[arg(long, value_name = "NAME")]
     pub(super) source: Option<String>,
+    /// Stock that it lists, as shops and sources name it [default: that of sources that name none]
+    #[arg(long, value_name = "NAME")]
+    pub(super) stock: Option<String>,
     /// Warehouse (pickup point) of rows that name none
     #[arg(long)]
     pub(super) warehouse: Option<String>,
@@ -391,6 +394,9 @@ impl From<FileKind> for crate::stock::Format {
 pub(super) struct StockMap {
     /// Map to import [default: show the current map]
     pub(super) file: Option<PathBuf>,
+    /// Stock whose map it is [default: that of sources that name none; all, where it is shown]
+    #[arg(long, value_name = "NAME")]
+    pub(super) stock: Option<String>,
     /// Your name, for the audit log
     #[arg(long = "as", value_name = "NAME")]
     pub(super) actor: Option<String>,
@@ -435,6 +441,9 @@ pub(super) struct StockSet {
     pub(super) sku: String,
     /// Units on hand
     pub(super) on_hand: u32,
+    /// Stock that it belongs to, as shops and sources name it [default: that of sources that name none]
+    #[arg(long, value_name = "NAME")]
+    pub(super) stock: Option<String>,
     /// Warehouse (pickup point) [default: the common pool]
     #[arg(long, default_value = "")]
     pub(super) warehouse: String,
@@ -449,6 +458,9 @@ pub(super) struct StockSet {
 pub(super) struct StockShow {
     /// SKUs to show [default: all]
     pub(super) skus: Vec<String>,
+    /// Show what shops of this stock sell from [default: every stock]
+    #[arg(long, value_name = "NAME")]
+    pub(super) stock: Option<String>,
     #[command(flatten)]
     pub(super) shown: Shown,
 }

@@ -121,6 +121,12 @@ fn write_decision(out: &mut String, view: &DecisionView, policy: &Policy) {
             one_line(order.closed_by())
         );
     }
+    for shop in &view.facts.shop_facts.evidence.unread_shops {
+        let _ = writeln!(
+            out,
+            "    in doubt: the accepted orders of shop {shop} were never read;\n      closed by its first complete sweep",
+        );
+    }
     let decision = &view.decision;
     let _ = writeln!(
         out,

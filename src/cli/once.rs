@@ -32,7 +32,7 @@ pub(super) async fn run(loaded: &Loaded, args: &Once) -> Done {
     let notifier = channels::notifier(loaded, of_notifier, contexts).await?;
     let stop = super::signals::Signals::listen(false)?.stop;
     store
-        .configure_sources(&feeds::standing(&loaded.config))
+        .configure_sources(&feeds::standing(&loaded.config), Clock::System.now())
         .await?;
     let feeds = feeds::feeds(loaded, Arc::clone(&store), Clock::System);
     if let Some(feeds) = feeds.map_err(|what| Failure::usage(anyhow::anyhow!(what)))? {

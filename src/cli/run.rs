@@ -66,7 +66,9 @@ pub(super) async fn run(loaded: &Loaded, signals: Signals) -> Done {
         DAEMON_STARTED, pid = std::process::id(), version = env!("CARGO_PKG_VERSION"),
         shops = shops.len(), database = %config.database.path.display(), epoch = store.epoch(), "started"
     );
-    store.configure_sources(&feeds::standing(config)).await?;
+    store
+        .configure_sources(&feeds::standing(config), Clock::System.now())
+        .await?;
     // What was refused while the last daemon ran is read as it is now.
     store.note_reload(None, Clock::System.now()).await?;
     let feeds = feeds::feeds(loaded, Arc::clone(&store), Clock::System);

@@ -6,6 +6,7 @@ use super::channel::{Channel, ChannelKind};
 use super::file::{Block, FileReader};
 use super::shop::{Shop, TOKEN_ENV_DEFAULT};
 use super::source::{SourceKind, StockSource};
+use crate::domain::stock::STOCK_DEFAULT;
 
 impl FileReader<'_> {
     pub(super) fn check_shops(&mut self, shops: &[Block<Shop>]) {
@@ -91,6 +92,34 @@ impl FileReader<'_> {
                 if is_given && !is_supplier {
                     self.report_in(block, key, "only al-style has this; leave it out");
                 }
+            }
+        }
+    }
+
+    /// Each source lists a stock that some shop sells from. One that names none lists the default stock as soon as
+    /// another names one.
+    pub(super) fn check_stocks(&mut self, shops: &[Shop], sources: &[Block<StockSource>]) {
+        // A shop that could not be read may be the one that names the stock.
+        if self.has_problems() || sources.iter().all(|block| block.value.stock.is_none()) {
+            return;
+        }
+        let mut stocks: BTreeSet<&str> = shops.iter().map(|shop| shop.stock.as_str()).collect();
+        if stocks.is_empty() {
+            stocks.insert(STOCK_DEFAULT);
+        }
+        let known = stocks.iter().copied().collect::<Vec<_>>().join(", ");
+        for block in sources {
+            match block.value.stock.as_deref() {
+                Some(stock) if !stocks.contains(stock) => {
+                    let what =
+                        format!("no shop sells from the stock {stock:?}; the shops name: {known}");
+                    self.report_in(block, "stock", what);
+                }
+                None if !stocks.contains(STOCK_DEFAULT) => {
+                    let what = format!("stock is missing: say which one it lists ({known})");
+                    self.report_block(block, None, what);
+                }
+                _ => {}
             }
         }
     }

@@ -69,6 +69,7 @@ pub(super) fn read(
 impl FileReader<'_> {
     fn file(&mut self, defaults: &Table) -> FileLayer {
         let mut read = FileLayer::default();
+        let mut sources = Vec::new();
         for (name, value) in self.document.table() {
             let path = [Segment::Key(name.clone())];
             match value {
@@ -87,7 +88,7 @@ impl FileReader<'_> {
                     if name == "stock"
                         && let Some(found) = keys.remove("sources")
                     {
-                        read.sources = self.sources(&found, defaults);
+                        sources = self.sources(&found, defaults);
                     }
                     read.layer.sections.insert(name, Value::Table(keys));
                 }
@@ -99,6 +100,8 @@ impl FileReader<'_> {
                 _ => self.report_key(&path, unknown_section(&name, defaults)),
             }
         }
+        self.check_stocks(&read.shops, &sources);
+        read.sources = values(sources);
         let document = &self.document;
         let mut found = Vec::new();
         layer::check(&mut read.layer.sections, defaults, |path, mistake| {
@@ -114,7 +117,7 @@ impl FileReader<'_> {
         read
     }
 
-    fn sources(&mut self, found: &Value, defaults: &Table) -> Vec<StockSource> {
+    fn sources(&mut self, found: &Value, defaults: &Table) -> Vec<Block<StockSource>> {
         let path = ["stock", "sources"].map(|key| Segment::Key(key.to_owned()));
         let Value::Array(blocks) = found else {
             let found = shown(found);
@@ -126,7 +129,7 @@ impl FileReader<'_> {
         };
         let sources = self.blocks(&path, blocks, defaults);
         self.check_sources(&sources);
-        values(sources)
+        sources
     }
 
     fn not_blocks(&mut self, path: &[Segment], found: &Value) {
@@ -165,6 +168,11 @@ impl FileReader<'_> {
             read.extend(value.map(|value| Block { value, path, keys }));
         }
         read
+    }
+
+    /// Whether something is wrong already.
+    pub(super) const fn has_problems(&self) -> bool {
+        !self.problems.is_empty()
     }
 
     /// Reports what is wrong with the value at a path.

@@ -2,6 +2,7 @@
 //!
 //! `config/default.toml` says what each key is for and why its default is what it is.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use super::shop::Shop;
 use super::source::{StockSemantics, StockSource};
 use super::text;
 use crate::domain::schedule::AtDeadline;
+use crate::domain::stock::STOCK_DEFAULT;
 
 /// The largest answer that may be read, in bytes.
 const BODY_MAX: i64 = 256 * 1024 * 1024;
@@ -466,6 +468,34 @@ impl Notify {
 }
 
 impl Config {
+    /// The stocks that shops name.
+    pub fn stocks(&self) -> BTreeSet<&str> {
+        let named: BTreeSet<&str> = self.shops.iter().map(|shop| shop.stock.as_str()).collect();
+        if named.is_empty() {
+            BTreeSet::from([STOCK_DEFAULT])
+        } else {
+            named
+        }
+    }
+
+    /// The stock that a source lists.
+    pub fn stock_of<'a>(&'a self, source: &'a StockSource) -> &'a str {
+        source
+            .stock
+            .as_deref()
+            .unwrap_or_else(|| self.stock_of_unnamed())
+    }
+
+    /// The stock of what names none: that of every shop, empty, or the default one as soon as some source names one.
+    pub fn stock_of_unnamed(&self) -> &'static str {
+        let names_one = |source: &StockSource| source.stock.is_some();
+        if self.stock.sources.iter().any(names_one) {
+            STOCK_DEFAULT
+        } else {
+            ""
+        }
+    }
+
     /// The interlocks that are off, for a warning at start-up.
     pub fn relaxed(&self) -> Vec<&'static str> {
         let interlocks = &self.interlocks;

@@ -7,6 +7,7 @@ use reqwest::Url;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::text;
+use crate::domain::stock::STOCK_DEFAULT;
 
 /// The variable a token comes from when a shop names no source.
 pub const TOKEN_ENV_DEFAULT: &str = "KASPI_TOKEN";
@@ -73,7 +74,7 @@ pub enum Mode {
 
 /// The stock of shops that name none.
 fn one_stock() -> String {
-    "main".to_owned()
+    STOCK_DEFAULT.to_owned()
 }
 
 impl Shop {

@@ -31,6 +31,13 @@ pub struct StockSource {
     /// Lower-case letters, digits, `_` and `-`; unique.
     #[serde(deserialize_with = "text::slug")]
     pub name: String,
+    /// The stock that it lists, of those that shops name.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "text::slug"
+    )]
+    pub stock: Option<String>,
     /// What it is; a file's kind shows in its content.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<SourceKind>,

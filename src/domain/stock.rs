@@ -7,6 +7,9 @@ use super::availability::{Doubt, Interval, Possible};
 use super::ids::Sku;
 use crate::mutant::mutant;
 
+/// The stock of shops that name none.
+pub const STOCK_DEFAULT: &str = "main";
+
 /// What the figures of a stock source mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -35,6 +35,8 @@ pub enum Origin {
 /// What one source says of an SKU at one warehouse.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StockReading {
+    /// The stock that it lists; empty: that of every shop.
+    pub stock: String,
     /// The number, its moment and its source.
     pub listing: Listing,
     /// What the number means.
@@ -75,6 +77,16 @@ pub enum Negative {
     Unknown,
     /// There are none.
     Zero,
+}
+
+/// Of an SKU's readings that one shop sells from, those that count: what its own stock lists stands instead of what is
+/// listed for every shop.
+pub fn of_own_stock(mut readings: Vec<StockReading>) -> Vec<StockReading> {
+    let lists_it = |reading: &StockReading| !reading.stock.is_empty();
+    if readings.iter().any(lists_it) {
+        readings.retain(lists_it);
+    }
+    readings
 }
 
 /// The readings of one SKU that are in force, at most one of each source and warehouse. Where several are left for a
@@ -162,6 +174,7 @@ mod tests {
     fn reading(source: &str, priority: Option<i64>, on_hand: i64, minute: i64) -> StockReading {
         let lag = SignedDuration::ZERO;
         StockReading {
+            stock: String::new(),
             listing: Listing {
                 sku: Sku::new("A").unwrap(),
                 warehouse: String::new(),

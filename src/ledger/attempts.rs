@@ -86,7 +86,7 @@ async fn evidence_about(
         return Ok(evidence.clone());
     };
     let names: Vec<&str> = skus(&lines).collect();
-    let listed = tx.listings(&names).await?;
+    let listed = tx.listings(shop, &names).await?;
     let lines = listed.facts(&lines, order.pickup_point.as_ref());
     Ok(evidence.about(&lines.wanted()))
 }

@@ -15,11 +15,13 @@ use crate::store::promises::Wanted;
 use crate::store::stock::{levels_in_force, skus_that_look};
 use crate::store::stock_history::{PastReading, readings};
 use crate::store::stock_parts::{PartRow, parts};
-use crate::store::{Store, StoreError, WriteTx, promises, scans};
+use crate::store::{Store, StoreError, WriteTx, promises, scans, shops};
 
 /// One level with what is promised of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StockView {
+    /// The stock that it is of; empty: that of every shop.
+    pub stock: String,
     /// What the source says.
     pub listing: Listing,
     /// What its number means.
@@ -76,10 +78,10 @@ const EVIDENCE: SignedDuration = SignedDuration::from_hours(48);
 pub(crate) async fn stock_views(
     connection: &mut SqliteConnection,
     settings: StockSettings,
-    skus: Option<&[&str]>,
+    (stock, skus): (Option<&str>, Option<&[&str]>),
     viewpoint: Viewpoint<'_>,
 ) -> Result<Vec<StockView>, StoreError> {
-    let levels = levels_in_force(connection, skus).await?;
+    let levels = levels_in_force(connection, stock, skus).await?;
     let promises = promises::since(connection, &wanted(&levels, SignedDuration::ZERO)).await?;
     let others = other_shops(connection, viewpoint, &promises).await?;
     let mut views = Vec::with_capacity(levels.len());
@@ -93,6 +95,7 @@ pub(crate) async fn stock_views(
         }
         let (posting_lag, order_lag_max) = level.lags();
         views.push(StockView {
+            stock: level.stock.clone(),
             posting_lag,
             order_lag_max,
             promised,
@@ -147,16 +150,20 @@ fn wanted(levels: &[StockReading], back: SignedDuration) -> Vec<Wanted<'_>> {
     let pools = levels
         .iter()
         .filter(|level| level.listing.warehouse.is_empty());
-    let pools: HashSet<&Sku> = pools.map(|level| &level.listing.sku).collect();
+    let pools: HashSet<(&str, &Sku)> = pools
+        .map(|level| (level.stock.as_str(), &level.listing.sku))
+        .collect();
     let wanted = levels.iter().map(|level| {
         let listing = &level.listing;
         let (posting_lag, order_lag_max) = level.lags();
         let back = back.max(posting_lag).max(order_lag_max);
         let since = listing.as_of.and_then(|at| at.saturating_sub(back).ok());
         Wanted {
+            stock: &level.stock,
             listing,
             since,
-            with_unplaced: !listing.warehouse.is_empty() && !pools.contains(&listing.sku),
+            with_unplaced: !listing.warehouse.is_empty()
+                && !pools.contains(&(level.stock.as_str(), &listing.sku)),
         }
     });
     wanted.collect()
@@ -183,7 +190,8 @@ fn counts_of(level: &StockReading, history: &[PastReading]) -> Vec<Reading> {
         Origin::Standing(_) => listing.source.as_str(),
     };
     let of_level = history.iter().filter(|past| {
-        past.sku == listing.sku.as_str()
+        past.stock == level.stock
+            && past.sku == listing.sku.as_str()
             && past.warehouse == listing.warehouse
             && past.source == source
     });
@@ -220,26 +228,35 @@ async fn other_shops(
 }
 
 impl WriteTx<'_> {
-    /// The stock of these SKUs and their parts, from that viewpoint.
+    /// The stock of these SKUs and their parts that the shop sells from, from that viewpoint.
     pub(crate) async fn stock(
         &mut self,
         settings: StockSettings,
-        skus: &[&str],
+        (shop, skus): (&ShopName, &[&str]),
         viewpoint: Viewpoint<'_>,
         now: Timestamp,
     ) -> Result<Ledger, StoreError> {
         let mut ledger = Ledger::new(settings.safety_stock);
+        let stock = shops::stock_of(self.conn()?, shop).await?;
         let mut names = skus.to_vec();
-        let parts = parts(self.conn()?, Some(skus)).await?;
+        let parts = parts(self.conn()?, Some(&stock), Some(skus)).await?;
         names.extend(parts.iter().map(|part| part.part.as_str()));
-        let views = stock_views(self.conn()?, settings, Some(&names), viewpoint);
+        let views = stock_views(
+            self.conn()?,
+            settings,
+            (Some(&stock), Some(&names)),
+            viewpoint,
+        );
         for view in views.await? {
             ledger.list(view.listing, view.promised);
         }
         let since = now.saturating_sub(ORDERS_LOOKED_BACK).unwrap_or(now);
         let demand = promises::recent_demand(self.conn()?, &names, since, settings.sweep_every);
         ledger.expect(demand.await?);
-        for PartRow { sku, part, each } in parts {
+        for PartRow {
+            sku, part, each, ..
+        } in parts
+        {
             ledger.map(sku, part, each);
         }
         let unlisted = ledger.not_listed(skus).into_iter().map(Sku::new);
@@ -252,16 +269,24 @@ impl WriteTx<'_> {
         Ok(ledger)
     }
 
-    /// Where these SKUs and their parts are listed: what is promised of them is not counted.
-    pub(crate) async fn listings(&mut self, skus: &[&str]) -> Result<Ledger, StoreError> {
+    /// Where these SKUs and their parts are listed in the stock that the shop sells from: what is promised of them is not counted.
+    pub(crate) async fn listings(
+        &mut self,
+        shop: &ShopName,
+        skus: &[&str],
+    ) -> Result<Ledger, StoreError> {
         let mut ledger = Ledger::new(0);
+        let stock = shops::stock_of(self.conn()?, shop).await?;
         let mut names = skus.to_vec();
-        let parts = parts(self.conn()?, Some(skus)).await?;
+        let parts = parts(self.conn()?, Some(&stock), Some(skus)).await?;
         names.extend(parts.iter().map(|part| part.part.as_str()));
-        for level in levels_in_force(self.conn()?, Some(&names)).await? {
+        for level in levels_in_force(self.conn()?, Some(&stock), Some(&names)).await? {
             ledger.list(level.listing, Promised::default());
         }
-        for PartRow { sku, part, each } in parts {
+        for PartRow {
+            sku, part, each, ..
+        } in parts
+        {
             ledger.map(sku, part, each);
         }
         Ok(ledger)
@@ -269,13 +294,14 @@ impl WriteTx<'_> {
 }
 
 impl Store {
-    /// All levels, or those of some SKUs, with what is promised of them.
+    /// All levels, or those of some SKUs, that a shop of that stock sells from, or of every stock, with what is promised
+    /// of them.
     pub async fn stock_levels(
         &self,
         settings: &StockSettings,
-        skus: Option<&[&str]>,
+        wanted: (Option<&str>, Option<&[&str]>),
     ) -> Result<Vec<StockView>, StoreError> {
         let mut reader = self.read().await?;
-        stock_views(&mut reader, *settings, skus, Viewpoint::default()).await
+        stock_views(&mut reader, *settings, wanted, Viewpoint::default()).await
     }
 }

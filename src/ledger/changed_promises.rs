@@ -33,7 +33,7 @@ pub(crate) async fn follow_order(
         return Ok(());
     }
     let kept = reservations::kept_of(tx, shop, &order.id).await?;
-    let reading = at_its_point(tx, order, &kept).await?;
+    let reading = at_its_point(tx, (shop, order), &kept).await?;
     let change = (Changed::Point, asked_at);
     count_reading(tx, shop, order, (kept, &reading), change, now).await?;
     if mutant("r9_moved_point_is_believed") {
@@ -61,7 +61,7 @@ pub(crate) async fn settle_point(
     if !is_settled && !mutant("r9_moved_point_is_believed") {
         return Ok(());
     }
-    let reading = at_its_point(tx, order, &kept).await?;
+    let reading = at_its_point(tx, (shop, order), &kept).await?;
     let takes = |kept: &Kept| {
         let place = &kept.held.demand;
         let mut reading = reading.iter();
@@ -84,14 +84,14 @@ pub(crate) async fn settle_point(
 /// What is promised to an order, as taken from where it leaves now: its SKUs are what they were.
 async fn at_its_point(
     tx: &mut WriteTx<'_>,
-    order: &Order,
+    (shop, order): (&ShopName, &Order),
     kept: &[Kept],
 ) -> Result<Vec<Demand>, StoreError> {
     let skus: Vec<&str> = kept
         .iter()
         .map(|kept| kept.held.demand.sku.as_str())
         .collect();
-    let ledger = tx.listings(&skus).await?;
+    let ledger = tx.listings(shop, &skus).await?;
     let mut reading: Vec<Demand> = Vec::new();
     for kept in kept {
         let Demand { sku, quantity, .. } = kept.held.demand.clone();
@@ -162,7 +162,7 @@ pub(crate) async fn follow_listed(
     skus: &[&str],
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let mapped = parts(tx.conn()?, Some(skus)).await?;
+    let mapped = parts(tx.conn()?, None, Some(skus)).await?;
     let mut mapped: Vec<&Sku> = mapped.iter().map(|row| &row.sku).collect();
     mapped.dedup();
     let mapped: Vec<&str> = mapped.into_iter().map(Sku::as_str).collect();

@@ -79,7 +79,9 @@ impl Store {
         let skus: Vec<&str> = candidates.iter().flat_map(|c| skus(&c.lines)).collect();
         let viewpoint = batch.input.viewpoint(batch.shop, now);
         let mut pass = Pass {
-            ledger: tx.stock(batch.input.stock, &skus, viewpoint, now).await?,
+            ledger: tx
+                .stock(batch.input.stock, (batch.shop, &skus), viewpoint, now)
+                .await?,
             shop_facts: tx.shop_facts(batch.shop, &batch.input, now).await?,
             tx,
             batch,

@@ -17,17 +17,17 @@ pub(crate) async fn known_demands(
         return Ok(None);
     }
     let lines = lines::of_order(tx, shop, &order.id).await?;
-    Ok(Some(demands(tx, order, lines).await?))
+    Ok(Some(demands(tx, (shop, order), lines).await?))
 }
 
 /// Units that these lines of an order need.
 pub(crate) async fn demands(
     tx: &mut WriteTx<'_>,
-    order: &Order,
+    (shop, order): (&ShopName, &Order),
     lines: Vec<Line>,
 ) -> Result<Vec<Demand>, StoreError> {
     let lines = Lines::Known(lines);
     let names: Vec<&str> = skus(&lines).collect();
-    let ledger = tx.listings(&names).await?;
+    let ledger = tx.listings(shop, &names).await?;
     Ok(ledger.demands(&lines, order.pickup_point.as_ref()))
 }

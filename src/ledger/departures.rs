@@ -137,7 +137,7 @@ pub(crate) async fn add_late_linked_goods(
         None => Departure::Unknown { by },
     };
     let left = Some(left);
-    let mut demands = demands(tx, order, linked).await?;
+    let mut demands = demands(tx, (shop, order), linked).await?;
     demands.retain(|demand| {
         let is_held = |(sku, warehouse, _, _): &(String, String, _, _)| {
             (sku, warehouse) == (&demand.sku.to_string(), &demand.warehouse)

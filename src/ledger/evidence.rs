@@ -91,11 +91,17 @@ impl Store {
         tx.commit().await
     }
 
-    /// Orders of all shops that may hold units which no reservation counts, and shops never read completely.
-    pub async fn unaccounted(&self) -> Result<Evidence, StoreError> {
+    /// Orders of all shops of a stock, or of all (empty), that may hold units which no reservation counts, and shops
+    /// never read completely.
+    pub async fn unaccounted(&self, stock: &str) -> Result<Evidence, StoreError> {
         let mut reader = self.read().await?;
         let mut evidence = Evidence::default();
-        add_others(&mut reader, &mut evidence, None).await?;
+        let shops = if stock.is_empty() {
+            shops::configured(&mut reader).await?
+        } else {
+            shops::selling_from(&mut reader, stock).await?
+        };
+        add_others(&mut reader, &mut evidence, shops).await?;
         Ok(evidence)
     }
 }
@@ -111,17 +117,18 @@ async fn evidence(
         unread_shops: Vec::new(),
         other_shops: Vec::new(),
     };
-    add_others(connection, &mut evidence, Some(shop)).await?;
+    let others = shops::sharing_stock(connection, shop).await?;
+    add_others(connection, &mut evidence, others).await?;
     Ok(evidence)
 }
 
-/// Adds the orders of the other shops that share the stock, and which of those shops were never read.
+/// Adds the orders of other shops, and which of these were never read.
 async fn add_others(
     connection: &mut SqliteConnection,
     evidence: &mut Evidence,
-    own: Option<&ShopName>,
+    others: Vec<ShopName>,
 ) -> Result<(), StoreError> {
-    for other in shops::sharing_stock(connection, own).await? {
+    for other in others {
         let Some(accepted) = last_sweep(connection, &other, false).await? else {
             evidence.unread_shops.push(other);
             continue;

@@ -10,7 +10,7 @@ use crate::domain::unaccounted::LinesState;
 use crate::mutant::mutant;
 use crate::store::orders::parse_order;
 use crate::store::unaccounted::lines_state;
-use crate::store::{StoreError, WriteTx, at, counters, shop_identity};
+use crate::store::{StoreError, WriteTx, at, counters, shop_identity, shops};
 
 /// What the pass needs to know beside the database.
 #[derive(Debug, Clone, Copy)]
@@ -71,11 +71,12 @@ impl WriteTx<'_> {
                 .fetch_optional(self.conn()?)
                 .await?;
         let (account, mismatch) = shop_identity::identity(self.conn()?, shop).await?;
+        let stock = shops::stock_of(self.conn()?, shop).await?;
         Ok(ShopFacts {
             account,
             mismatch,
             counters,
-            collapse: self.collapse().await?,
+            collapse: self.collapse(&stock).await?,
             evidence: self.evidence(shop).await?,
             restored_at: self.restored_at(shop).await?,
             clock_skew_s: input.clock_skew_s,

@@ -87,7 +87,7 @@ pub(super) async fn answer(
     withdraw_unsent(tx, shop, &order, now).await?;
     let names: Vec<&str> = skus(&lines).collect();
     let ledger = tx
-        .stock(input.stock, &names, Viewpoint::default(), now)
+        .stock(input.stock, (shop, &names), Viewpoint::default(), now)
         .await?;
     let mut facts = Facts {
         shop: Some(shop.clone()),

@@ -17,6 +17,8 @@ use crate::store::{Store, StoreError, overdrawn};
 /// A level of which more is promised than there is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Overdrawn {
+    /// The stock; empty: that of every shop.
+    pub stock: String,
     /// The SKU.
     pub sku: String,
     /// The warehouse; empty: the common pool.
@@ -29,11 +31,20 @@ pub struct Overdrawn {
     pub orders: Vec<String>,
 }
 
+impl Overdrawn {
+    fn level(&self) -> overdrawn::Level<'_> {
+        (&self.stock, &self.sku, &self.warehouse)
+    }
+}
+
 impl fmt::Display for Overdrawn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} of {} are promised", self.promised, self.sku)?;
         if !self.warehouse.is_empty() {
             write!(f, " at {}", self.warehouse)?;
+        }
+        if !self.stock.is_empty() {
+            write!(f, " in the stock {}", self.stock)?;
         }
         write!(
             f,
@@ -58,18 +69,18 @@ impl Store {
         if skus.is_empty() {
             return Ok(Vec::new());
         }
-        let views = self.stock_levels(settings, Some(&skus)).await?;
+        let views = self.stock_levels(settings, (None, Some(&skus))).await?;
         let pools = views
             .iter()
             .filter(|view| view.listing.warehouse.is_empty());
         let left =
             |view: &StockView| view.listing.on_hand.unwrap_or(i64::MAX) - view.promised.confirmed;
-        let pools: HashMap<&str, i64> = pools
-            .map(|view| (view.listing.sku.as_str(), left(view).max(0)))
-            .collect();
+        let key = |view: &StockView| (view.stock.clone(), view.listing.sku.to_string());
+        let pools: HashMap<(String, String), i64> =
+            pools.map(|view| (key(view), left(view).max(0))).collect();
         let beside = |view: &StockView| {
             let is_point = !view.listing.warehouse.is_empty();
-            let pool = pools.get(view.listing.sku.as_str()).filter(|_| is_point);
+            let pool = pools.get(&key(view)).filter(|_| is_point);
             pool.copied().unwrap_or(0)
         };
         let mut found = Vec::new();
@@ -86,6 +97,7 @@ impl Store {
             let promises = self.promises(Some(&[listing.sku.as_str()])).await?;
             let here = promises
                 .into_iter()
+                .filter(|one| view.stock.is_empty() || one.stock == view.stock)
                 .filter(|one| one.warehouse == listing.warehouse);
             let here: Vec<_> = here.collect();
             // What was first seen as accepted after the count has hardly left before it.
@@ -106,6 +118,7 @@ impl Store {
             }
             let here = here.into_iter();
             found.push(Overdrawn {
+                stock: view.stock.clone(),
                 sku: listing.sku.to_string(),
                 warehouse: listing.warehouse.clone(),
                 on_hand,
@@ -128,21 +141,26 @@ impl Store {
         let found = self.overdrawn(settings).await?;
         let mut tx = self.write().await?;
         let episodes = overdrawn::episodes(&mut tx).await?;
-        let is_same = |one: &Overdrawn, (sku, warehouse, _): &overdrawn::Episode| {
-            (&one.sku, &one.warehouse) == (sku, warehouse)
-        };
+        let is_same =
+            |one: &Overdrawn, episode: &overdrawn::Episode| one.level() == episode.level();
         for episode in &episodes {
             if !found.iter().any(|one| is_same(one, episode)) {
-                overdrawn::end(&mut tx, (&episode.0, &episode.1)).await?;
+                overdrawn::end(&mut tx, episode.level()).await?;
             }
         }
         for one in &found {
             if episodes.iter().any(|episode| is_same(one, episode)) {
                 continue;
             }
-            overdrawn::begin(&mut tx, (&one.sku, &one.warehouse), now).await?;
-            let what = format!("{}:{}:{}", one.sku, one.warehouse, now.as_millisecond());
-            let facts = json!({ "sku": one.sku, "warehouse": one.warehouse, "on_hand": one.on_hand,
+            overdrawn::begin(&mut tx, one.level(), now).await?;
+            let what = format!(
+                "{}:{}:{}:{}",
+                one.stock,
+                one.sku,
+                one.warehouse,
+                now.as_millisecond()
+            );
+            let facts = json!({ "stock": one.stock, "sku": one.sku, "warehouse": one.warehouse, "on_hand": one.on_hand,
                 "promised": one.promised, "orders": one.orders });
             tx.notice(now, Notice::of_all(Kind::StockOverdrawn, &what, facts));
         }

@@ -20,16 +20,18 @@ pub struct MapReport {
 }
 
 impl Store {
-    /// Replaces the map. It is one for new promises; those already made are counted by both.
+    /// Replaces the map of a stock, or that of every shop (empty). It is one for new promises; those already made are counted by both.
     pub async fn map_stock(
         &self,
+        stock: &str,
         rows: &[PartRow],
         actor: &str,
         now: Timestamp,
     ) -> Result<MapReport, StoreError> {
         let mut tx = self.write().await?;
-        let before = parts(tx.conn()?, None).await?;
-        replace(&mut tx, rows).await?;
+        let all = parts(tx.conn()?, None, None).await?;
+        let before: Vec<_> = all.into_iter().filter(|row| row.stock == stock).collect();
+        replace(&mut tx, stock, rows).await?;
         let mut touched: Vec<&str> = before
             .iter()
             .chain(rows)
@@ -40,7 +42,7 @@ impl Store {
         touched.dedup();
         changed_promises::follow_map(&mut tx, &touched, now).await?;
         let report = report(&mut tx, rows).await?;
-        let detail = json!({ "skus": report.skus, "parts": rows.len() });
+        let detail = json!({ "stock": stock, "skus": report.skus, "parts": rows.len() });
         tx.audit_row(now, actor, (None, None), "stock.mapped", detail);
         tx.commit_manual_decision().await?;
         Ok(report)

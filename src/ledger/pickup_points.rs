@@ -2,6 +2,7 @@
 //! of its own perhaps, takes over the promises that were made before it was listed.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -9,6 +10,7 @@ use sqlx::FromRow;
 
 use super::changed_promises;
 use crate::domain::ids::{ShopName, Sku};
+use crate::domain::stock_ledger::Ledger;
 use crate::store::orders::parse_order;
 use crate::store::{StoreError, WriteTx, reservations};
 
@@ -81,18 +83,22 @@ pub(crate) async fn move_to_pickup_point(
     if rows.is_empty() {
         return Ok(());
     }
-    let ledger = tx.listings(skus).await?;
+    let mut ledgers: HashMap<String, Ledger> = HashMap::new();
     let mut moves = Vec::new();
     for row in rows {
         let order = parse_order(&row.body)?;
+        let shop =
+            ShopName::new(&row.shop).map_err(|_| StoreError::corrupt("a shop", &row.shop))?;
+        let ledger = match ledgers.entry(row.shop) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(tx.listings(&shop, skus).await?),
+        };
         let sku = Sku::new(&row.sku).map_err(|_| StoreError::corrupt("a SKU", &row.sku))?;
         let warehouse = ledger.warehouse(&sku, order.pickup_point.as_ref());
         if warehouse == row.warehouse {
             continue;
         }
         if row.is_changed {
-            let shop =
-                ShopName::new(&row.shop).map_err(|_| StoreError::corrupt("a shop", row.shop))?;
             changed_promises::follow_order(tx, &shop, &order, now, now).await?;
             continue;
         }

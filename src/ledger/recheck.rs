@@ -74,7 +74,7 @@ pub(crate) async fn decide_again(
         ..recheck.input.viewpoint(shop, now)
     };
     let ledger = tx
-        .stock(recheck.input.stock, &names, viewpoint, now)
+        .stock(recheck.input.stock, (shop, &names), viewpoint, now)
         .await?;
     let lines = ledger.facts(&lines, order.pickup_point.as_ref());
     let fresh = now.duration_since(due.made_at) <= recheck.accept_fresh_for;

@@ -17,6 +17,8 @@ const PAGE: i64 = 5_000;
 /// Units reserved for an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Promise {
+    /// The stock that the shop sold from when they were promised.
+    pub stock: String,
     /// SKU in the warehouse.
     pub sku: String,
     /// Where it is taken from.
@@ -59,8 +61,8 @@ pub struct StockCheck {
     pub differences: Vec<Difference>,
 }
 
-/// A level's key: SKU, warehouse and source.
-type Key = (String, String, String);
+/// A level's key: SKU, warehouse, source and stock.
+type Key = [String; 4];
 /// SKU and warehouse.
 type Place = (String, String);
 
@@ -87,7 +89,14 @@ struct LevelRow {
     sku: String,
     warehouse: String,
     source: String,
+    stock_name: String,
     on_hand: Option<i64>,
+}
+
+impl LevelRow {
+    fn key(&self) -> [&str; 4] {
+        [&self.sku, &self.warehouse, &self.source, &self.stock_name]
+    }
 }
 
 impl AuditedState {
@@ -98,7 +107,7 @@ impl AuditedState {
             "ledger.baseline" => {
                 *self = Self::default();
                 for level in rows("levels") {
-                    let key = (text(&level[0]), text(&level[1]), text(&level[3]));
+                    let key = [0, 1, 3, 4].map(|column| text(&level[column]));
                     self.levels.insert(key, level[2].as_i64());
                 }
                 for row in rows("reservations") {
@@ -110,11 +119,14 @@ impl AuditedState {
             }
             LEVELS_CHANGED => {
                 for level in rows("levels") {
-                    let key = (text(&level[0]), text(&level[1]), text(&detail["source"]));
+                    let [sku, warehouse] = [0, 1].map(|column| text(&level[column]));
+                    let [source, stock] = ["source", "stock"].map(|name| text(&detail[name]));
+                    let key = [sku, warehouse, source, stock];
                     self.levels.insert(key, level[2].as_i64());
                 }
                 for level in rows("deleted") {
-                    let key = (text(&level[0]), text(&level[1]), text(&level[2]));
+                    let [sku, warehouse, source] = [0, 1, 2].map(|column| text(&level[column]));
+                    let key = [sku, warehouse, source, text(&detail["stock"])];
                     self.levels.remove(&key);
                 }
             }
@@ -161,6 +173,7 @@ impl Store {
     pub async fn promises(&self, skus: Option<&[&str]>) -> Result<Vec<Promise>, StoreError> {
         #[derive(FromRow)]
         struct Open {
+            stock_name: String,
             sku: String,
             warehouse: String,
             quantity: i64,
@@ -172,7 +185,7 @@ impl Store {
         }
         let mut reader = self.read().await?;
         let rows: Vec<Open> = sqlx::query_as(
-            "SELECT r.sku, r.warehouse, r.quantity, r.shop, o.code, o.status,
+            "SELECT r.stock_name, r.sku, r.warehouse, r.quantity, r.shop, o.code, o.status,
                r.confirmed_at IS NOT NULL AS confirmed, r.made_at
              FROM reservations r INDEXED BY reservations_active
              JOIN orders o ON o.shop = r.shop AND o.id = r.order_id
@@ -184,6 +197,7 @@ impl Store {
         .await?;
         let promise = |row: Open| {
             Ok(Promise {
+                stock: row.stock_name,
                 sku: row.sku,
                 warehouse: row.warehouse,
                 quantity: row.quantity,
@@ -211,7 +225,8 @@ impl Store {
                 .fetch_all(&mut *reader)
                 .await?;
         let known: Vec<LevelRow> = sqlx::query_as(
-            "SELECT sku, warehouse, source, on_hand FROM stock ORDER BY sku, warehouse, source",
+            "SELECT sku, warehouse, source, stock_name, on_hand FROM stock
+             ORDER BY sku, warehouse, source, stock_name",
         )
         .fetch_all(&mut *reader)
         .await?;
@@ -273,11 +288,7 @@ fn compare_levels(
     has_deleted_rows: bool,
 ) {
     for level in known {
-        let key = (
-            level.sku.clone(),
-            level.warehouse.clone(),
-            level.source.clone(),
-        );
+        let key = level.key().map(str::to_owned);
         match audited.levels.get(&key) {
             Some(units) if *units == level.on_hand => {}
             Some(units) => {
@@ -298,15 +309,14 @@ fn compare_levels(
             }
         }
     }
-    let is_missing = |(sku, warehouse, source): &&Key| {
-        let found = known.binary_search_by(|level| {
-            (&level.sku, &level.warehouse, &level.source).cmp(&(sku, warehouse, source))
-        });
+    let is_missing = |key: &&Key| {
+        let key = key.each_ref().map(String::as_str);
+        let found = known.binary_search_by(|level| level.key().cmp(&key));
         found.is_err()
     };
     for place in audited.levels.keys().filter(is_missing) {
         let what = "the audit log contains a level that is not stored".to_owned();
-        check.differ(&place.0, &place.1, what);
+        check.differ(&place[0], &place[1], what);
     }
 }
 

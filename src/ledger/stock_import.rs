@@ -18,6 +18,8 @@ const BATCH: usize = 500;
 
 /// Rows to import.
 pub struct Import<'a> {
+    /// The stock that they list; empty: that of every shop.
+    pub stock: &'a str,
     /// Where they come from.
     pub source: &'a str,
     /// What they are: a configured source as a whole, or a count by hand.
@@ -45,7 +47,7 @@ impl Import<'_> {
         }
         let pool = self.rows.iter().filter(|row| row.warehouse.is_empty());
         let skus: Vec<&str> = pool.map(|row| row.sku.as_str()).collect();
-        let points = stock::points_without_pool(tx, &skus, self.source).await?;
+        let points = stock::points_without_pool(tx, self.stock, (&skus, self.source)).await?;
         match points.into_iter().next() {
             Some((sku, points)) => Err(StoreError::Refused(format!(
                 "{sku} is listed for {} alone, so that no order would use a level without a warehouse: name one, \
@@ -66,7 +68,7 @@ impl Import<'_> {
 }
 
 impl Store {
-    /// Imports rows that a person counted, in one transaction, as [`Store::take_stock`] does.
+    /// Imports rows that a person counted of the stock of every shop, in one transaction, as [`Store::take_stock`] does.
     pub async fn import_stock(
         &self,
         source: &str,
@@ -76,6 +78,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<ImportReport, StoreError> {
         let import = Import {
+            stock: "",
             source,
             scope: Scope::HandFile,
             rows,
@@ -97,10 +100,12 @@ impl Store {
         let mut tx = self.write().await?;
         let source = new.stored_as();
         new.refuse_unused_pool(&mut tx).await?;
-        let before = stock::before_import(&mut tx, source, new.source).await?;
+        let before = stock::before_import(&mut tx, new.stock, (source, new.source)).await?;
         let as_of = stock_import::newest(new.rows, now);
         let listed = (new.rows.len(), as_of);
-        let import = stock::insert_import(&mut tx, new.source, new.semantics, listed, now).await?;
+        let import =
+            stock::insert_import(&mut tx, (new.stock, new.source), new.semantics, listed, now)
+                .await?;
         let of_import = New {
             import,
             source,
@@ -129,24 +134,24 @@ async fn write(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     for batch in plan.puts.chunks(BATCH) {
-        stock::put(tx, batch, (import, source)).await?;
+        stock::put(tx, batch, (import, new.stock, source)).await?;
         let changed = batch.iter().filter(|put| put.is_changed);
         let changed = changed.map(|put| json!([put.place.0, put.place.1, put.on_hand]));
         let changed: Vec<_> = changed.collect();
         if !changed.is_empty() {
-            let detail = json!({ "import": import, "source": source, "levels": changed });
+            let detail = json!({ "import": import, "stock": new.stock, "source": source, "levels": changed });
             tx.audit_row(now, new.actor, (None, None), LEVELS_CHANGED, detail);
         }
         (new.progress)(batch.len());
     }
-    stock::delete_levels(tx, &plan.deleted).await?;
+    stock::delete_levels(tx, new.stock, &plan.deleted).await?;
     for batch in plan.deleted.chunks(BATCH) {
-        let detail = json!({ "import": import, "deleted": batch });
+        let detail = json!({ "import": import, "stock": new.stock, "deleted": batch });
         tx.audit_row(now, new.actor, (None, None), LEVELS_CHANGED, detail);
     }
-    stock::end_falls(tx, &plan.confirmed).await?;
+    stock::end_falls(tx, new.stock, &plan.confirmed).await?;
     for batch in plan.past.chunks(BATCH) {
-        stock_history::keep(tx, batch).await?;
+        stock_history::keep(tx, new.stock, batch).await?;
     }
     let moved: Vec<&str> = plan.moved.iter().map(String::as_str).collect();
     pickup_points::move_to_pickup_point(tx, &moved, now).await?;
@@ -168,7 +173,7 @@ async fn finish(
         tx.source_read(read, report, now).await?;
     }
     let detail = json!({
-        "source": new.source, "rows": report.rows, "older": report.older,
+        "stock": new.stock, "source": new.source, "rows": report.rows, "older": report.older,
         "had": report.had, "fell": report.fell, "absent": report.absent,
     });
     tx.audit_row(now, new.actor, (None, None), "stock.imported", detail);

@@ -156,7 +156,7 @@ pub(super) async fn is_so(notifier: &Notifier, notice: &StoredNotice) -> Result<
         (Kind::StockOverdrawn, _) => {
             let fact = |name: &str| notice.facts[name].as_str().unwrap_or_default();
             let since = store
-                .overdrawn_since(fact("sku"), fact("warehouse"))
+                .overdrawn_since(fact("stock"), (fact("sku"), fact("warehouse")))
                 .await?;
             since.is_some_and(named)
         }

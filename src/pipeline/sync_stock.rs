@@ -43,6 +43,8 @@ pub enum Place {
 pub struct Source {
     /// Its name.
     pub name: String,
+    /// The stock that it lists; empty: that of every shop.
+    pub stock: String,
     /// How it is read.
     pub how: How,
     /// Where it is.
@@ -201,9 +203,15 @@ pub async fn run_once(
 ) -> Result<Report, StageError> {
     let standing = feeds.sources.iter();
     let standing: Vec<_> = standing
-        .map(|source| (source.name.as_str(), source.standing))
+        .map(|source| {
+            (
+                source.name.as_str(),
+                (source.stock.as_str(), source.standing),
+            )
+        })
         .collect();
-    feeds.store.configure_sources(&standing).await?;
+    let now = feeds.clock.now();
+    feeds.store.configure_sources(&standing, now).await?;
     let states = feeds.store.stock_sources().await?;
     let mut report = Report::default();
     for source in &feeds.sources {

@@ -14,7 +14,7 @@ use crate::domain::stock::Semantics;
 use crate::domain::stock_sources::Standing;
 use crate::pipeline::sync_stock::{Feeds, Place, Source};
 use crate::stock::{AlStyle, By, Column, Format, How, Places, Web};
-use crate::store::Store;
+use crate::store::{self, Store};
 
 /// How often a file is checked unless configured.
 const FILE_EVERY: SignedDuration = SignedDuration::from_secs(5);
@@ -94,10 +94,13 @@ pub const fn semantics(config: &Config, source: &StockSource) -> Semantics {
 }
 
 /// How all configured sources are to be read.
-pub fn standing(config: &Config) -> Vec<(&str, Standing)> {
+pub fn standing(config: &Config) -> Vec<store::Configured<'_>> {
     let sources = config.stock.sources.iter();
     sources
-        .map(|source| (source.name.as_str(), standing_of(source)))
+        .map(|source| {
+            let stock = config.stock_of(source);
+            (source.name.as_str(), (stock, standing_of(source)))
+        })
         .collect()
 }
 
@@ -125,6 +128,7 @@ fn made(config: &Config, source: &StockSource, place: Place) -> Source {
     let every = every.and_then(|every| SignedDuration::try_from(every).ok());
     Source {
         name: source.name.clone(),
+        stock: config.stock_of(source).to_owned(),
         how: how(config, Some(source)),
         place,
         every: source.schedule.is_none().then(|| every.unwrap_or(default)),

@@ -6,7 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use sqlx::FromRow;
 
-use super::{Store, StoreError, WriteTx, at, ms};
+use super::audit::LEVELS_CHANGED;
+use super::{Store, StoreError, WriteTx, at, ms, stock};
 use crate::crash_point::crash_point;
 use crate::domain::notice::{Kind, Notice};
 use crate::domain::stock::ImportReport;
@@ -56,6 +57,8 @@ pub struct Trouble {
 pub struct SourceState {
     /// Its name.
     pub name: String,
+    /// The stock that it lists; empty: that of every shop.
+    pub stock: String,
     /// How it is to be read; `None`: it is no longer configured.
     pub standing: Option<Standing>,
     /// When it was last checked.
@@ -75,6 +78,7 @@ pub struct SourceState {
 #[derive(FromRow)]
 struct Row {
     name: String,
+    stock_name: String,
     standing: bool,
     priority: i64,
     posting_lag: i64,
@@ -110,6 +114,7 @@ fn state(row: Row) -> Result<SourceState, StoreError> {
     };
     Ok(SourceState {
         name: row.name,
+        stock: row.stock_name,
         standing: row.standing.then_some(Standing {
             priority: row.priority,
             posting_lag: SignedDuration::from_millis(row.posting_lag),
@@ -158,16 +163,45 @@ impl WriteTx<'_> {
     }
 }
 
+/// A configured source: its name, the stock that it lists (empty: that of every shop), and how it stands.
+pub type Configured<'a> = (&'a str, (&'a str, Standing));
+
+/// Deletes levels of a source in other stocks than its own, and has it read again.
+async fn delete_other_stocks(
+    tx: &mut WriteTx<'_>,
+    (name, own): (&str, &str),
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    for (other, levels) in stock::levels_elsewhere(tx, name, own).await? {
+        stock::delete_levels(tx, &other, &levels).await?;
+        let detail = json!({ "source": name, "stock": other, "deleted": levels });
+        tx.audit_row(now, "qabyl", (None, None), LEVELS_CHANGED, detail);
+    }
+    sqlx::query(
+        "UPDATE stock_sources SET read_at = NULL, made_at = NULL, as_of = NULL, hash = NULL
+         WHERE name = ? AND stock_name <> ?",
+    )
+    .bind(name)
+    .bind(own)
+    .execute(tx.conn()?)
+    .await?;
+    Ok(())
+}
+
 impl Store {
     /// Stores how the sources are configured. The levels of one that is not among them any more count as a count by
-    /// hand.
-    pub async fn configure_sources(&self, sources: &[(&str, Standing)]) -> Result<(), StoreError> {
+    /// hand. Those of one that lists another stock now are deleted, and it is read again.
+    pub async fn configure_sources(
+        &self,
+        sources: &[Configured<'_>],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let known = self.stock_sources().await?;
-        let known = known
-            .iter()
-            .filter_map(|state| Some((state.name.as_str(), state.standing?)));
-        let known: BTreeMap<&str, Standing> = known.collect();
-        let wanted: BTreeMap<&str, Standing> = sources.iter().copied().collect();
+        let known = known.iter().filter_map(|state| {
+            Some((state.name.as_str(), (state.stock.as_str(), state.standing?)))
+        });
+        let known: BTreeMap<&str, (&str, Standing)> = known.collect();
+        let wanted: BTreeMap<&str, (&str, Standing)> = sources.iter().copied().collect();
         if known == wanted {
             return Ok(());
         }
@@ -178,16 +212,18 @@ impl Store {
                 .execute(tx.conn()?)
                 .await?;
         }
-        for (name, standing) in wanted
+        for (name, (stock, standing)) in wanted
             .iter()
             .filter(|(name, it)| known.get(*name) != Some(it))
         {
+            delete_other_stocks(&mut tx, (name, stock), now).await?;
             sqlx::query(
-                "INSERT INTO stock_sources (name, priority, posting_lag, order_lag_max) VALUES (?, ?, ?, ?)
-                 ON CONFLICT (name) DO UPDATE SET standing = 1, priority = excluded.priority,
+                "INSERT INTO stock_sources (name, stock_name, priority, posting_lag, order_lag_max) VALUES (?, ?, ?, ?, ?)
+                 ON CONFLICT (name) DO UPDATE SET standing = 1, stock_name = excluded.stock_name, priority = excluded.priority,
                    posting_lag = excluded.posting_lag, order_lag_max = excluded.order_lag_max",
             )
             .bind(name)
+            .bind(stock)
             .bind(standing.priority)
             .bind(millis(standing.posting_lag))
             .bind(millis(standing.order_lag_max))

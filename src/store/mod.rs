@@ -67,7 +67,7 @@ pub use audit::AuditRow;
 pub use backup::PARTIAL;
 pub use deadline::{DeadlineEvent, Waiting};
 pub use error::StoreError;
-pub use feeds::{LastRead, SourceRead, SourceState, Trouble};
+pub use feeds::{Configured, LastRead, SourceRead, SourceState, Trouble};
 pub use lease::Worker;
 pub use listed::OrderFilter;
 pub use lock::Holder;

@@ -53,6 +53,8 @@ struct Row {
 
 /// A level, and what promises to look for.
 pub(crate) struct Wanted<'a> {
+    /// The stock that it is of; empty: that of every shop.
+    pub(crate) stock: &'a str,
     /// The level.
     pub(crate) listing: &'a Listing,
     /// Promises closed or confirmed since then may still matter to it.
@@ -61,11 +63,14 @@ pub(crate) struct Wanted<'a> {
     pub(crate) with_unplaced: bool,
 }
 
-/// Promises of the places `?1` ([SKU, warehouse, moment, level, place] each) that are open, or were closed or
+/// Promises of the places `?1` ([SKU, warehouse, moment, level, place, stock] each) that are open, or were closed or
 /// confirmed since that moment: no older one can change what the level's number means.
+/// Of a named stock, those that were made from it, and those of shops that sell from it now.
 pub(crate) const PROMISES: &str = "
 SELECT j.value ->> 3 AS level, j.value ->> 4 AS place, r.shop, r.order_id, o.code, r.quantity, r.made_at, r.state,
-  r.confirmed_at, r.closed_at, r.departure, r.left_after, r.doubted, r.changed, o.state AS order_state, o.status, o.seen_at,
+  r.confirmed_at, r.closed_at, r.departure, r.left_after,
+  CASE WHEN j.value ->> 5 <> '' AND r.stock_name <> s.stock THEN r.quantity ELSE r.doubted END AS doubted,
+  CASE WHEN j.value ->> 5 <> '' AND r.stock_name <> s.stock THEN 'stock' ELSE r.changed END AS changed, o.state AS order_state, o.status, o.seen_at,
   o.created_at, o.listed_at, o.body ->> '$.approved_at' AS approved_at,
   o.body ->> '$.kaspi_delivery' AS kaspi_delivery, o.body ->> '$.handed_over_at' AS handed_over_at,
   o.body ->> '$.pre_order' AS pre_order, o.unread_fields, o.lines_state,
@@ -89,6 +94,7 @@ CROSS JOIN reservations r ON r.id IN (
   UNION ALL
   SELECT id FROM reservations INDEXED BY reservations_released
   WHERE sku = j.value ->> 0 AND warehouse = j.value ->> 1 AND state = 'released' AND closed_at > j.value ->> 2)
+CROSS JOIN shops s ON s.name = r.shop AND (j.value ->> 5 = '' OR j.value ->> 5 IN (r.stock_name, s.stock))
 CROSS JOIN orders o ON o.shop = r.shop AND o.id = r.order_id
 LEFT JOIN reverted_statuses v ON v.shop = r.shop AND v.order_id = r.order_id
 WHERE j.value ->> 4 = 'here' OR o.body ->> '$.pickup_point' IS NULL";
@@ -127,10 +133,17 @@ pub(crate) async fn since(
 ) -> Result<Vec<Vec<Promise>>, StoreError> {
     let mut places = Vec::with_capacity(levels.len());
     for (index, wanted) in levels.iter().enumerate() {
-        let (listing, since) = (wanted.listing, wanted.since.map(ms));
-        places.push(json!([listing.sku, listing.warehouse, since, index, HERE]));
+        let (stock, listing, since) = (wanted.stock, wanted.listing, wanted.since.map(ms));
+        places.push(json!([
+            listing.sku,
+            listing.warehouse,
+            since,
+            index,
+            HERE,
+            stock
+        ]));
         if wanted.with_unplaced {
-            places.push(json!([listing.sku, "", since, index, UNPLACED]));
+            places.push(json!([listing.sku, "", since, index, UNPLACED, stock]));
         }
     }
     let rows: Vec<Row> = sqlx::query_as(PROMISES)

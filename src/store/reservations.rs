@@ -48,8 +48,9 @@ pub(crate) async fn insert_reservations(
     for demand in demands {
         let id: i64 = sqlx::query_scalar(
             "INSERT INTO reservations (shop, order_id, sku, warehouse, quantity, origin, made_at, state,
-               confirmed_at, closed_at, departure, left_after, why)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+               confirmed_at, closed_at, departure, left_after, why, stock_name)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,
+               (SELECT stock FROM shops WHERE name = ?1)) RETURNING id",
         )
         .bind(shop.as_str())
         .bind(order.id.as_str())
@@ -350,9 +351,9 @@ pub(crate) async fn copy(
     for held in held {
         let id: i64 = sqlx::query_scalar(
             "INSERT INTO reservations (shop, order_id, sku, warehouse, quantity, doubted, changed, changed_at,
-               origin, made_at, state, confirmed_at, closed_at, departure, left_after, why)
+               stock_name, origin, made_at, state, confirmed_at, closed_at, departure, left_after, why)
              SELECT shop, order_id, ?2, ?3, ?4, ?5, ?6, ?7,
-               origin, made_at, state, confirmed_at, closed_at, departure, left_after, why
+               stock_name, origin, made_at, state, confirmed_at, closed_at, departure, left_after, why
              FROM reservations WHERE id = ?1 RETURNING id",
         )
         .bind(sibling)

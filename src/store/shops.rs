@@ -11,6 +11,7 @@ use crate::domain::ids::{Account, ShopName};
 use crate::domain::known_shop::StoredMismatch;
 use crate::domain::notice::{Kind, Notice};
 use crate::domain::people::{Actor, Verb};
+use crate::domain::stock::STOCK_DEFAULT;
 
 /// What stops a shop, and its clock skew.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -224,28 +225,55 @@ fn shop_name(name: String) -> Result<ShopName, StoreError> {
     ShopName::new(&name).map_err(|_| StoreError::corrupt("a shop", name))
 }
 
-/// The configured shops whose orders an accept of `own` waits for: those of the same stock, but for waived ones. All
-/// configured ones without `own`.
+/// The stock that a shop sells from; that of one never configured is the default.
+pub(crate) async fn stock_of(
+    connection: &mut SqliteConnection,
+    shop: &ShopName,
+) -> Result<String, StoreError> {
+    let stock: Option<String> = sqlx::query_scalar("SELECT stock FROM shops WHERE name = ?")
+        .bind(shop.as_str())
+        .fetch_optional(connection)
+        .await?;
+    Ok(stock.unwrap_or_else(|| STOCK_DEFAULT.to_owned()))
+}
+
+/// The configured shops that sell from a stock.
+pub(crate) async fn selling_from(
+    connection: &mut SqliteConnection,
+    stock: &str,
+) -> Result<Vec<ShopName>, StoreError> {
+    let names: Vec<String> = sqlx::query_scalar(
+        "SELECT name FROM shops WHERE removed_at IS NULL AND stock = ? ORDER BY name",
+    )
+    .bind(stock)
+    .fetch_all(connection)
+    .await?;
+    names.into_iter().map(shop_name).collect()
+}
+
+/// The configured shops whose orders an accept of `own` waits for: those of the same stock, but for waived ones.
 pub(crate) async fn sharing_stock(
     connection: &mut SqliteConnection,
-    own: Option<&ShopName>,
+    own: &ShopName,
 ) -> Result<Vec<ShopName>, StoreError> {
-    let names: Vec<String> = match own {
-        Some(own) => {
-            sqlx::query_scalar(
-                "SELECT s.name FROM shops s JOIN shops own ON own.name = ? AND own.stock = s.stock
-                 WHERE s.removed_at IS NULL AND s.waived_at IS NULL AND s.name <> own.name ORDER BY s.name",
-            )
-            .bind(own.as_str())
+    let names: Vec<String> = sqlx::query_scalar(
+        "SELECT s.name FROM shops s JOIN shops own ON own.name = ? AND own.stock = s.stock
+         WHERE s.removed_at IS NULL AND s.waived_at IS NULL AND s.name <> own.name ORDER BY s.name",
+    )
+    .bind(own.as_str())
+    .fetch_all(connection)
+    .await?;
+    names.into_iter().map(shop_name).collect()
+}
+
+/// All configured shops.
+pub(crate) async fn configured(
+    connection: &mut SqliteConnection,
+) -> Result<Vec<ShopName>, StoreError> {
+    let names: Vec<String> =
+        sqlx::query_scalar("SELECT name FROM shops WHERE removed_at IS NULL ORDER BY name")
             .fetch_all(connection)
-            .await?
-        }
-        None => {
-            sqlx::query_scalar("SELECT name FROM shops WHERE removed_at IS NULL ORDER BY name")
-                .fetch_all(connection)
-                .await?
-        }
-    };
+            .await?;
     names.into_iter().map(shop_name).collect()
 }
 

@@ -15,10 +15,13 @@ use crate::domain::near_sku::look;
 use crate::domain::stock::{ImportReport, Semantics};
 use crate::domain::stock_import::{Before, Known, Other, Own, Place, Put};
 use crate::domain::stock_ledger::Listing;
-use crate::domain::stock_sources::{BY_HAND, Origin, Standing, StockReading, in_force};
+use crate::domain::stock_sources::{
+    BY_HAND, Origin, Standing, StockReading, in_force, of_own_stock,
+};
 
 #[derive(FromRow)]
 struct LevelRow {
+    stock_name: String,
     sku: String,
     warehouse: String,
     source: String,
@@ -35,48 +38,63 @@ struct LevelRow {
 macro_rules! levels {
     ($which:literal) => {
         concat!(
-            "SELECT s.sku, s.warehouse, s.source, s.on_hand, s.at_least, s.as_of, i.source AS import_source, i.semantics,
+            "SELECT s.stock_name, s.sku, s.warehouse, s.source, s.on_hand, s.at_least, s.as_of,
+  i.source AS import_source, i.semantics,
   f.priority, f.posting_lag, f.order_lag_max
 FROM stock s JOIN stock_imports i ON i.id = s.import_id
 LEFT JOIN stock_sources f ON f.name = s.source AND f.standing = 1 ",
             $which,
-            " ORDER BY s.sku, s.warehouse, s.source"
+            " ORDER BY s.sku, s.stock_name, s.warehouse, s.source"
         )
     };
 }
 
-const LEVELS: &str = levels!("");
+const LEVELS: &str = levels!("WHERE (?2 IS NULL OR s.stock_name IN ('', ?2))");
 
-pub(crate) const LEVELS_OF: &str = levels!("WHERE s.sku IN (SELECT value FROM json_each(?1))");
+pub(crate) const LEVELS_OF: &str = levels!(
+    "WHERE s.sku IN (SELECT value FROM json_each(?1)) AND (?2 IS NULL OR s.stock_name IN ('', ?2))"
+);
 
-/// The levels of these SKUs, or all: what each source says.
-pub(crate) async fn levels(
+/// The levels of these SKUs, or all, that a shop of that stock sells from, or of every stock: what each source says.
+async fn levels(
     connection: &mut SqliteConnection,
+    stock: Option<&str>,
     skus: Option<&[&str]>,
 ) -> Result<Vec<StockReading>, StoreError> {
     let rows = match skus {
-        Some(skus) => sqlx::query_as(LEVELS_OF).bind(json!(skus).to_string()),
+        Some(_) => sqlx::query_as(LEVELS_OF),
         None => sqlx::query_as(LEVELS),
     };
-    let rows: Vec<LevelRow> = rows.fetch_all(connection).await?;
+    let rows: Vec<LevelRow> = rows
+        .bind(skus.map(|skus| json!(skus).to_string()))
+        .bind(stock)
+        .fetch_all(connection)
+        .await?;
     rows.into_iter().map(reading).collect()
 }
 
-/// The levels of these SKUs, or all, that are in force. Where several stand for one SKU and warehouse, their sources
-/// differ.
+/// The levels of these SKUs, or all, that are in force for a shop of that stock, or of every stock, each by itself.
+/// Where several stand for one SKU and warehouse of a stock, their sources differ.
 pub(crate) async fn levels_in_force(
     connection: &mut SqliteConnection,
+    stock: Option<&str>,
     skus: Option<&[&str]>,
 ) -> Result<Vec<StockReading>, StoreError> {
-    let mut all = levels(connection, skus).await?.into_iter().peekable();
+    let mut all = levels(connection, stock, skus)
+        .await?
+        .into_iter()
+        .peekable();
     let mut chosen = Vec::new();
     while let Some(first) = all.next() {
-        let sku = first.listing.sku.clone();
+        let (sku, name) = (first.listing.sku.clone(), first.stock.clone());
         let mut of_sku = vec![first];
-        while let Some(next) = all.next_if(|next| next.listing.sku == sku) {
+        let is_same = |next: &StockReading| {
+            next.listing.sku == sku && (stock.is_some() || next.stock == name)
+        };
+        while let Some(next) = all.next_if(is_same) {
             of_sku.push(next);
         }
-        chosen.extend(in_force(of_sku));
+        chosen.extend(in_force(of_own_stock(of_sku)));
     }
     Ok(chosen)
 }
@@ -98,6 +116,7 @@ fn reading(row: LevelRow) -> Result<StockReading, StoreError> {
         row.source
     };
     Ok(StockReading {
+        stock: row.stock_name,
         listing: Listing {
             sku: Sku::new(&row.sku).map_err(|_| StoreError::corrupt("a SKU", row.sku))?,
             warehouse: row.warehouse,
@@ -113,6 +132,7 @@ fn reading(row: LevelRow) -> Result<StockReading, StoreError> {
 
 #[derive(FromRow)]
 struct StoredRow {
+    stock_name: String,
     sku: String,
     warehouse: String,
     source: String,
@@ -126,24 +146,27 @@ struct StoredRow {
     is_hand: bool,
 }
 
-/// What is stored before an import of this name into the levels of this source.
+/// What is stored before an import of this name into the levels of this source, of that stock.
 pub(crate) async fn before_import(
     tx: &mut WriteTx<'_>,
-    source: &str,
-    name: &str,
+    stock: &str,
+    (source, name): (&str, &str),
 ) -> Result<Before, StoreError> {
     let rows: Vec<StoredRow> = sqlx::query_as(
-        "SELECT s.sku, s.warehouse, s.source, s.on_hand, s.at_least, s.as_of, s.import_id, s.first_import, s.fell_in,
+        "SELECT s.stock_name, s.sku, s.warehouse, s.source, s.on_hand, s.at_least, s.as_of, s.import_id, s.first_import,
+           s.fell_in,
            i.source = ? AS is_same_name, COALESCE(f.standing, 0) = 0 AS is_hand
-         FROM stock s JOIN stock_imports i ON i.id = s.import_id LEFT JOIN stock_sources f ON f.name = s.source",
+         FROM stock s JOIN stock_imports i ON i.id = s.import_id LEFT JOIN stock_sources f ON f.name = s.source
+         WHERE s.stock_name IN ('', ?)",
     )
     .bind(name)
+    .bind(stock)
     .fetch_all(tx.conn()?)
     .await?;
     let mut known: HashMap<Place, Known> = HashMap::with_capacity(rows.len());
     for row in rows {
         let of_place = known.entry((row.sku, row.warehouse)).or_default();
-        if row.source == source {
+        if row.source == source && row.stock_name == stock {
             of_place.own = Some(Own {
                 on_hand: row.on_hand,
                 is_at_least: row.at_least,
@@ -164,26 +187,28 @@ pub(crate) async fn before_import(
         }
     }
     let last: Option<(i64, i64)> = sqlx::query_as(
-        "SELECT id, as_of FROM stock_imports WHERE source = ? ORDER BY id DESC LIMIT 1",
+        "SELECT id, as_of FROM stock_imports WHERE source = ? AND stock_name = ? ORDER BY id DESC LIMIT 1",
     )
     .bind(name)
+    .bind(stock)
     .fetch_optional(tx.conn()?)
     .await?;
     Ok(Before { known, last })
 }
 
-/// Which of these SKUs are listed for pickup points alone, with their points. Levels of an earlier import of this name
+/// Which of these SKUs are listed for pickup points alone in that stock, with their points. Levels of an earlier import of this name
 /// do not count.
 pub(crate) async fn points_without_pool(
     tx: &mut WriteTx<'_>,
-    skus: &[&str],
-    name: &str,
+    stock: &str,
+    (skus, name): (&[&str], &str),
 ) -> Result<BTreeMap<String, Vec<String>>, StoreError> {
     let rows: Vec<(String, String, String)> = sqlx::query_as(
         "SELECT DISTINCT s.sku, s.warehouse, i.source FROM stock s JOIN stock_imports i ON i.id = s.import_id
-         WHERE s.sku IN (SELECT value FROM json_each(?)) ORDER BY s.sku, s.warehouse",
+         WHERE s.sku IN (SELECT value FROM json_each(?)) AND s.stock_name = ? ORDER BY s.sku, s.warehouse",
     )
     .bind(json!(skus).to_string())
+    .bind(stock)
     .fetch_all(tx.conn()?)
     .await?;
     let mut points: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -197,25 +222,49 @@ pub(crate) async fn points_without_pool(
     Ok(points)
 }
 
-/// Deletes levels: SKU, warehouse and source.
+/// Deletes levels of a stock: SKU, warehouse and source.
 pub(crate) async fn delete_levels(
     tx: &mut WriteTx<'_>,
+    stock: &str,
     levels: &[(String, String, String)],
 ) -> Result<(), StoreError> {
-    let statement = "DELETE FROM stock WHERE sku = ? AND warehouse = ? AND source = ?";
-    for_each_level(tx, statement, levels).await
+    let statement =
+        "DELETE FROM stock WHERE sku = ? AND warehouse = ? AND source = ? AND stock_name = ?";
+    for_each_level(tx, statement, (stock, levels)).await
+}
+
+/// The levels of a source in other stocks than that one, by stock: SKU, warehouse and source.
+pub(crate) async fn levels_elsewhere(
+    tx: &mut WriteTx<'_>,
+    source: &str,
+    stock: &str,
+) -> Result<BTreeMap<String, Vec<(String, String, String)>>, StoreError> {
+    let rows: Vec<(String, String, String)> = sqlx::query_as(
+        "SELECT stock_name, sku, warehouse FROM stock WHERE source = ? AND stock_name <> ?",
+    )
+    .bind(source)
+    .bind(stock)
+    .fetch_all(tx.conn()?)
+    .await?;
+    let mut stocks: BTreeMap<String, Vec<(String, String, String)>> = BTreeMap::new();
+    for (of, sku, warehouse) in rows {
+        let level = (sku, warehouse, source.to_owned());
+        stocks.entry(of).or_default().push(level);
+    }
+    Ok(stocks)
 }
 
 async fn for_each_level(
     tx: &mut WriteTx<'_>,
     statement: &'static str,
-    levels: &[(String, String, String)],
+    (stock, levels): (&str, &[(String, String, String)]),
 ) -> Result<(), StoreError> {
     for (sku, warehouse, source) in levels {
         sqlx::query(statement)
             .bind(sku)
             .bind(warehouse)
             .bind(source)
+            .bind(stock)
             .execute(tx.conn()?)
             .await?;
     }
@@ -247,15 +296,16 @@ pub(crate) async fn listed(tx: &mut WriteTx<'_>, skus: &[&str]) -> Result<Vec<St
 /// Writes the row of an import and returns its number.
 pub(crate) async fn insert_import(
     tx: &mut WriteTx<'_>,
-    source: &str,
+    (stock, source): (&str, &str),
     semantics: Semantics,
     (rows, as_of): (usize, Timestamp),
     now: Timestamp,
 ) -> Result<i64, StoreError> {
     let import = sqlx::query_scalar(
-        "INSERT INTO stock_imports (source, at, as_of, rows, had, fell, semantics) VALUES (?, ?, ?, ?, 0, 0, ?)
-         RETURNING id",
+        "INSERT INTO stock_imports (stock_name, source, at, as_of, rows, had, fell, semantics)
+         VALUES (?, ?, ?, ?, ?, 0, 0, ?) RETURNING id",
     )
+    .bind(stock)
     .bind(source)
     .bind(ms(now))
     .bind(ms(as_of))
@@ -268,18 +318,20 @@ pub(crate) async fn insert_import(
 
 // WHERE true, so that ON is not taken for a join's.
 const PUT: &str = "
-INSERT INTO stock (sku, warehouse, source, on_hand, as_of, import_id, first_import, fell_in, at_least, look)
-SELECT value ->> 0, value ->> 1, ?3, value ->> 2, value ->> 3, ?2, value ->> 4, value ->> 5, value ->> 6, value ->> 7
+INSERT INTO stock
+  (stock_name, sku, warehouse, source, on_hand, as_of, import_id, first_import, fell_in, at_least, look)
+SELECT ?4, value ->> 0, value ->> 1, ?3, value ->> 2, value ->> 3, ?2, value ->> 4, value ->> 5, value ->> 6,
+  value ->> 7
 FROM json_each(?1) WHERE true
-ON CONFLICT (sku, warehouse, source) DO UPDATE SET on_hand = excluded.on_hand, as_of = excluded.as_of,
+ON CONFLICT (sku, warehouse, source, stock_name) DO UPDATE SET on_hand = excluded.on_hand, as_of = excluded.as_of,
   import_id = excluded.import_id, first_import = excluded.first_import, fell_in = excluded.fell_in,
   at_least = excluded.at_least";
 
-/// Writes levels of a source.
+/// Writes levels of a source, of that stock.
 pub(crate) async fn put(
     tx: &mut WriteTx<'_>,
     puts: &[Put],
-    (import, source): (i64, &str),
+    (import, stock, source): (i64, &str, &str),
 ) -> Result<(), StoreError> {
     let rows = puts.iter().map(|put| {
         let (sku, warehouse) = &put.place;
@@ -299,6 +351,7 @@ pub(crate) async fn put(
         .bind(json!(rows).to_string())
         .bind(import)
         .bind(source)
+        .bind(stock)
         .execute(tx.conn()?)
         .await?;
     for _ in puts {
@@ -325,17 +378,18 @@ pub(crate) async fn finish_import(
 /// A person vouches for these levels: their falls to zero are no collapse.
 pub(crate) async fn end_falls(
     tx: &mut WriteTx<'_>,
+    stock: &str,
     levels: &[(String, String, String)],
 ) -> Result<(), StoreError> {
-    let statement =
-        "UPDATE stock SET fell_in = NULL WHERE sku = ? AND warehouse = ? AND source = ?";
-    for_each_level(tx, statement, levels).await
+    let statement = "UPDATE stock SET fell_in = NULL
+         WHERE sku = ? AND warehouse = ? AND source = ? AND stock_name = ?";
+    for_each_level(tx, statement, (stock, levels)).await
 }
 
 /// Falls to zero that are still in force: by import, the levels that are still at zero.
 pub(crate) const FALLS: &str = "
 SELECT i.source, i.at, i.had, COUNT(s.sku) AS fell FROM stock s JOIN stock_imports i ON i.id = s.fell_in
-WHERE s.fell_in IS NOT NULL GROUP BY i.id";
+WHERE s.fell_in IS NOT NULL AND (?1 IS NULL OR s.stock_name IN ('', ?1)) GROUP BY i.id";
 
 #[derive(FromRow)]
 struct FallRow {
@@ -345,8 +399,14 @@ struct FallRow {
     fell: i64,
 }
 
-async fn falls(connection: &mut SqliteConnection) -> Result<Vec<Fall>, StoreError> {
-    let rows: Vec<FallRow> = sqlx::query_as(FALLS).fetch_all(connection).await?;
+async fn falls(
+    connection: &mut SqliteConnection,
+    stock: Option<&str>,
+) -> Result<Vec<Fall>, StoreError> {
+    let rows: Vec<FallRow> = sqlx::query_as(FALLS)
+        .bind(stock)
+        .fetch_all(connection)
+        .await?;
     let fall = |row: FallRow| {
         Ok(Fall {
             at: at(row.at)?,
@@ -359,9 +419,11 @@ async fn falls(connection: &mut SqliteConnection) -> Result<Vec<Fall>, StoreErro
 }
 
 impl WriteTx<'_> {
-    /// The sharpest fall still in force.
-    pub(crate) async fn collapse(&mut self) -> Result<Option<Collapse>, StoreError> {
-        Ok(collapses(falls(self.conn()?).await?).into_iter().next())
+    /// The sharpest fall still in force of what a shop of that stock sells.
+    pub(crate) async fn collapse(&mut self, stock: &str) -> Result<Option<Collapse>, StoreError> {
+        Ok(collapses(falls(self.conn()?, Some(stock)).await?)
+            .into_iter()
+            .next())
     }
 }
 
@@ -369,7 +431,7 @@ impl Store {
     /// The sharpest fall of each source that is still in force, the sharpest of all first.
     pub async fn collapses_now(&self) -> Result<Vec<Collapse>, StoreError> {
         let mut reader = self.read().await?;
-        Ok(collapses(falls(&mut reader).await?))
+        Ok(collapses(falls(&mut reader, None).await?))
     }
 
     /// When the newest level was imported, and the oldest moment at which any level was counted.
@@ -397,8 +459,9 @@ pub(crate) async fn delete_imports(tx: &mut WriteTx<'_>, imports: &str) -> Resul
 
 /// Every level, as the first row of the audit log after a restore lists them.
 pub(crate) async fn levels_listed(tx: &mut WriteTx<'_>) -> Result<serde_json::Value, StoreError> {
-    let all: Vec<(String, String, Option<i64>, String)> = sqlx::query_as(
-        "SELECT sku, warehouse, on_hand, source FROM stock ORDER BY sku, warehouse, source",
+    let all: Vec<(String, String, Option<i64>, String, String)> = sqlx::query_as(
+        "SELECT sku, warehouse, on_hand, source, stock_name FROM stock
+         ORDER BY sku, warehouse, source, stock_name",
     )
     .fetch_all(tx.conn()?)
     .await?;

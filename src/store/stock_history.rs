@@ -13,6 +13,8 @@ const KEPT: SignedDuration = SignedDuration::from_hours(48);
 /// One reading of a level.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PastReading {
+    /// The stock that it lists; empty: that of every shop.
+    pub stock: String,
     /// The SKU.
     pub sku: String,
     /// The warehouse, empty for the common pool.
@@ -27,6 +29,7 @@ pub struct PastReading {
 
 #[derive(FromRow)]
 struct Row {
+    stock_name: String,
     sku: String,
     warehouse: String,
     source: String,
@@ -38,18 +41,20 @@ struct Row {
 /// them, at its moment, where the last one's moment is its own.
 pub(crate) const READINGS: &str = "
 WITH spans AS (
-  SELECT sku, warehouse, source, first_import, import_id AS last_import, on_hand, as_of FROM stock
+  SELECT stock_name, sku, warehouse, source, first_import, import_id AS last_import, on_hand, as_of FROM stock
   WHERE sku IN (SELECT value FROM json_each(?1)) AND on_hand IS NOT NULL AND as_of >= ?2
   UNION ALL
-  SELECT sku, warehouse, source, first_import, last_import, on_hand, as_of FROM stock_past
+  SELECT stock_name, sku, warehouse, source, first_import, last_import, on_hand, as_of FROM stock_past
   WHERE sku IN (SELECT value FROM json_each(?1)) AND as_of >= ?2),
 each AS (
-  SELECT s.sku, s.warehouse, s.source, s.as_of, s.on_hand FROM spans s
+  SELECT s.stock_name, s.sku, s.warehouse, s.source, s.as_of, s.on_hand FROM spans s
   UNION
-  SELECT s.sku, s.warehouse, s.source, i.as_of, s.on_hand FROM spans s
+  SELECT s.stock_name, s.sku, s.warehouse, s.source, i.as_of, s.on_hand FROM spans s
   JOIN stock_imports l ON l.id = s.last_import AND l.as_of = s.as_of
-  JOIN stock_imports i ON i.source = s.source AND i.id BETWEEN s.first_import AND s.last_import AND i.as_of >= ?2)
-SELECT sku, warehouse, source, as_of, on_hand FROM each ORDER BY sku, warehouse, source, as_of";
+  JOIN stock_imports i ON i.source = s.source AND i.stock_name = s.stock_name
+    AND i.id BETWEEN s.first_import AND s.last_import AND i.as_of >= ?2)
+SELECT stock_name, sku, warehouse, source, as_of, on_hand FROM each
+ORDER BY sku, warehouse, source, as_of";
 
 /// The readings of these SKUs since then, each source's in the order of their moments. Readings that gave no number
 /// are left out.
@@ -65,6 +70,7 @@ pub(crate) async fn readings(
         .await?;
     let reading = |row: Row| {
         Ok(PastReading {
+            stock: row.stock_name,
             as_of: at(row.as_of)?,
             sku: row.sku,
             warehouse: row.warehouse,
@@ -75,8 +81,12 @@ pub(crate) async fn readings(
     rows.into_iter().map(reading).collect()
 }
 
-/// Keeps numbers that levels no longer have.
-pub(crate) async fn keep(tx: &mut WriteTx<'_>, spans: &[Span]) -> Result<(), StoreError> {
+/// Keeps numbers that levels of a stock no longer have.
+pub(crate) async fn keep(
+    tx: &mut WriteTx<'_>,
+    stock: &str,
+    spans: &[Span],
+) -> Result<(), StoreError> {
     if spans.is_empty() {
         return Ok(());
     }
@@ -95,11 +105,13 @@ pub(crate) async fn keep(tx: &mut WriteTx<'_>, spans: &[Span]) -> Result<(), Sto
     });
     let rows: Vec<_> = rows.collect();
     sqlx::query(
-        "INSERT OR REPLACE INTO stock_past (sku, warehouse, source, first_import, last_import, on_hand, as_of)
-         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
-         FROM json_each(?)",
+        "INSERT OR REPLACE INTO stock_past
+           (stock_name, sku, warehouse, source, first_import, last_import, on_hand, as_of)
+         SELECT ?2, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
+         FROM json_each(?1)",
     )
     .bind(json!(rows).to_string())
+    .bind(stock)
     .execute(tx.conn()?)
     .await?;
     Ok(())
@@ -124,8 +136,8 @@ impl Store {
     ) -> Result<usize, StoreError> {
         let before = now.saturating_sub(KEPT).unwrap_or(Timestamp::MIN);
         let mut reader = self.read().await?;
-        let found: Vec<(String, String, String, i64)> = sqlx::query_as(
-            "SELECT sku, warehouse, source, first_import FROM stock_past WHERE as_of < ? LIMIT ?",
+        let found: Vec<(String, String, String, String, i64)> = sqlx::query_as(
+            "SELECT stock_name, sku, warehouse, source, first_import FROM stock_past WHERE as_of < ? LIMIT ?",
         )
         .bind(ms(before))
         .bind(limit)
@@ -136,10 +148,12 @@ impl Store {
             return Ok(0);
         }
         let mut tx = self.write().await?;
-        for (sku, warehouse, source, first) in &found {
+        for (stock, sku, warehouse, source, first) in &found {
             sqlx::query(
-                "DELETE FROM stock_past WHERE sku = ? AND warehouse = ? AND source = ? AND first_import = ?",
+                "DELETE FROM stock_past
+                 WHERE stock_name = ? AND sku = ? AND warehouse = ? AND source = ? AND first_import = ?",
             )
+            .bind(stock)
             .bind(sku)
             .bind(warehouse)
             .bind(source)

@@ -96,13 +96,13 @@ pub(crate) fn skus(list: &str) -> Result<Vec<Sku>, StoreError> {
     serde_json::from_str(list).map_err(|_| StoreError::corrupt("a list of SKUs", list))
 }
 
-/// What an order may hold by the SKUs of its lines, each with its parts in the warehouse.
+/// What an order may hold by the SKUs of its lines, each with its parts in the warehouse, by the map of any stock.
 async fn may_hold(
     connection: &mut SqliteConnection,
     mut named: Vec<Sku>,
 ) -> Result<MayHold, StoreError> {
     let names: Vec<&str> = named.iter().map(Sku::as_str).collect();
-    let parts = parts(connection, Some(&names)).await?;
+    let parts = parts(connection, None, Some(&names)).await?;
     named.extend(parts.into_iter().map(|row| row.part));
     Ok(MayHold::Of(named))
 }

@@ -19,13 +19,14 @@ impl TestWorld {
         let rows: Vec<PartRow> = rows
             .iter()
             .map(|(sku, part, each)| PartRow {
+                stock: String::new(),
                 sku: Sku::new(*sku).unwrap(),
                 part: Sku::new(*part).unwrap(),
                 each: *each,
             })
             .collect();
         let now = self.now();
-        self.store.map_stock(&rows, "test", now).await.unwrap();
+        self.store.map_stock("", &rows, "test", now).await.unwrap();
     }
 
     /// Some passes, in which what can be decided is decided.

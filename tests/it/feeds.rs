@@ -18,6 +18,7 @@ impl TestWorld {
     fn shelf(&self) -> Feeds {
         let source = Source {
             name: "shelf".to_owned(),
+            stock: String::new(),
             place: Place::File(self.folder().join("shelf.csv")),
             every: Some(SignedDuration::from_secs(5)),
             semantics: Semantics::Physical,

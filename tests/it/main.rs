@@ -42,6 +42,7 @@ mod replay;
 mod restore;
 mod reverted;
 mod rules;
+mod separate_stocks;
 mod shared_stock;
 mod state_machines;
 mod stock_available;

@@ -190,7 +190,7 @@ impl Story {
         let views = self
             .process()
             .store
-            .stock_levels(&settings, None)
+            .stock_levels(&settings, (None, None))
             .await
             .unwrap();
         let free = |view: StockView| {

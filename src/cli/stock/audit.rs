@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
+use super::named_stock;
 use crate::cli::args::{Format, Shown, StockShow};
 use crate::cli::{Done, FAILED, open, orders, say, table};
 use crate::config::Loaded;
@@ -13,10 +14,12 @@ pub(in crate::cli) async fn reservations(loaded: &Loaded, args: &StockShow) -> D
     let store = open(&loaded.config).await?;
     let skus: Vec<&str> = args.skus.iter().map(String::as_str).collect();
     let wanted = (!skus.is_empty()).then_some(skus.as_slice());
-    let promises = store.promises(wanted).await?;
+    let stock = named_stock(&loaded.config, args.stock.as_deref())?;
+    let mut promises = store.promises(wanted).await?;
+    promises.retain(|promise| stock.is_none_or(|stock| promise.stock == stock));
     if args.shown.format == Format::Json {
         let row = |p: &Promise| {
-            json!({ "sku": p.sku, "warehouse": p.warehouse, "quantity": p.quantity, "shop": p.shop,
+            json!({ "stock": p.stock, "sku": p.sku, "warehouse": p.warehouse, "quantity": p.quantity, "shop": p.shop,
                 "order": p.code, "status": p.status, "confirmed": p.is_confirmed, "since": p.since })
         };
         say(&json!(promises.iter().map(row).collect::<Vec<_>>()).to_string());

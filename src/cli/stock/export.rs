@@ -24,7 +24,7 @@ pub(in crate::cli) async fn export(loaded: &Loaded, args: &StockExport) -> Done 
     let store = open(config).await?;
     let now = Clock::System.now();
     let since = now.saturating_sub(args.since).unwrap_or(Timestamp::MIN);
-    let left = left(config, &store, since).await?;
+    let left = left(config, &store, (stock_of(config, args)?, since)).await?;
     let text = match args.format {
         ExportFormat::Csv => csv(&left)?,
         ExportFormat::KaspiXml => {
@@ -49,18 +49,39 @@ pub(in crate::cli) async fn export(loaded: &Loaded, args: &StockExport) -> Done 
     Ok(ExitCode::SUCCESS)
 }
 
+/// The stock of the shop that the list is for.
+fn stock_of<'a>(config: &'a Config, args: &StockExport) -> Result<&'a str, Failure> {
+    let usage = |what: &str| Failure::usage(anyhow::anyhow!("{what}"));
+    let mut stocks = config.stocks().into_iter();
+    match (args.shop.as_deref(), stocks.next(), stocks.next()) {
+        (Some(name), ..) => {
+            let shop = config.shops.iter().find(|shop| shop.name == name);
+            let shop = shop.ok_or_else(|| usage(&format!("there is no shop {name}")))?;
+            Ok(&shop.stock)
+        }
+        (None, Some(only), None) => Ok(only),
+        _ => Err(usage(
+            "the shops sell from several stocks: name a shop with --shop",
+        )),
+    }
+}
+
 /// SKUs that are sold out at a warehouse, and those that orders were cancelled for.
-async fn left(config: &Config, store: &Store, since: Timestamp) -> Result<Left, Failure> {
+async fn left(
+    config: &Config,
+    store: &Store,
+    (stock, since): (&str, Timestamp),
+) -> Result<Left, Failure> {
     let mut ledger = Ledger::new(i64::from(config.stock.safety_stock));
     let mut skus: BTreeSet<Sku> = BTreeSet::new();
     for view in store
-        .stock_levels(&build::stock_settings(config), None)
+        .stock_levels(&build::stock_settings(config), (Some(stock), None))
         .await?
     {
         skus.insert(view.listing.sku.clone());
         ledger.list(view.listing, view.promised);
     }
-    for row in store.stock_parts().await? {
+    for row in store.stock_parts(Some(stock)).await? {
         skus.insert(row.sku.clone());
         ledger.map(row.sku, row.part, row.each);
     }

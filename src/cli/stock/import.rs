@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::written_stock;
 use crate::cli::args::{Format, StockImport};
 use crate::cli::orders::local;
 use crate::cli::table::{self, wrapped};
@@ -22,6 +23,7 @@ use crate::stock::{self, How, Moments, Reading};
 
 /// How to read the file, and what it is taken for.
 struct Asked {
+    stock: String,
     how: How,
     scope: Scope,
     source: Option<String>,
@@ -46,10 +48,11 @@ pub(in crate::cli) async fn import(loaded: &Loaded, args: &StockImport) -> Done 
     let bar = Bar::begin("writing", reading.rows.len());
     if matches!(asked.scope, Scope::Standing { .. }) {
         store
-            .configure_sources(&feeds::standing(&loaded.config))
+            .configure_sources(&feeds::standing(&loaded.config), Clock::System.now())
             .await?;
     }
     let import = Import {
+        stock: &asked.stock,
         source: &source,
         scope: asked.scope,
         rows: &reading.rows,
@@ -71,7 +74,9 @@ fn name(file: &Path) -> String {
 }
 
 fn asked(loaded: &Loaded, args: &StockImport) -> Result<Asked, Failure> {
+    let config = &loaded.config;
     let mut asked = Asked {
+        stock: written_stock(config, args.stock.as_deref())?.to_owned(),
         how: feeds::how(&loaded.config, None),
         scope: Scope::HandFile,
         source: None,
@@ -90,6 +95,13 @@ fn asked(loaded: &Loaded, args: &StockImport) -> Result<Asked, Failure> {
             };
             return Err(Failure::usage(anyhow::anyhow!(what)));
         };
+        let stock = config.stock_of(source);
+        if args.stock.as_deref().is_some_and(|named| named != stock) {
+            return Err(Failure::usage(anyhow::anyhow!(
+                "the source {name} lists the stock {stock:?}: leave --stock out"
+            )));
+        }
+        stock.clone_into(&mut asked.stock);
         asked.how = feeds::how(&loaded.config, Some(source));
         asked.scope = Scope::Standing {
             absent: source.absent,

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
+use super::{named_stock, written_stock};
 use crate::cli::args::{Format, StockMap};
 use crate::cli::{Done, open, open_or_begin, person, say, table};
 use crate::clock::Clock;
@@ -17,18 +18,26 @@ const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 pub(in crate::cli) async fn map(loaded: &Loaded, args: &StockMap) -> Done {
     let Some(file) = &args.file else {
-        return show(loaded, args.shown.format).await;
+        return show(loaded, args).await;
     };
+    let stock = written_stock(&loaded.config, args.stock.as_deref())?;
     let bytes = read_given(file, FILE_BYTES_MAX)
         .map_err(|error| anyhow::anyhow!("cannot read {}: {error}", file.display()))?;
     let lines = read_parts(&bytes, file)?;
     let rows: Vec<PartRow> = lines
         .into_iter()
-        .map(|(sku, part, each)| PartRow { sku, part, each })
+        .map(|(sku, part, each)| PartRow {
+            stock: stock.to_owned(),
+            sku,
+            part,
+            each,
+        })
         .collect();
     let store = open_or_begin(&loaded.config).await?;
     let actor = person(args.actor.as_deref());
-    let report = store.map_stock(&rows, &actor, Clock::System.now()).await?;
+    let report = store
+        .map_stock(stock, &rows, &actor, Clock::System.now())
+        .await?;
     if args.shown.format == Format::Json {
         let report = json!({ "skus": report.skus, "parts": rows.len(), "listed": report.listed,
             "unknown": report.unknown });
@@ -52,22 +61,27 @@ pub(in crate::cli) async fn map(loaded: &Loaded, args: &StockMap) -> Done {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn show(loaded: &Loaded, format: Format) -> Done {
-    let rows = open(&loaded.config).await?.stock_parts().await?;
-    if format == Format::Json {
+async fn show(loaded: &Loaded, args: &StockMap) -> Done {
+    let stock = named_stock(&loaded.config, args.stock.as_deref())?;
+    let rows = open(&loaded.config).await?.stock_parts(stock).await?;
+    if args.shown.format == Format::Json {
         let rows = rows
             .iter()
-            .map(|row| json!({ "sku": row.sku, "part": row.part, "quantity": row.each }));
+            .map(|row| json!({ "stock": row.stock, "sku": row.sku, "part": row.part, "quantity": row.each }));
         say(&json!(rows.collect::<Vec<_>>()).to_string());
         return Ok(ExitCode::SUCCESS);
     }
-    let mut out = table::table(&["SKU", "part", "quantity"]);
+    let names_stocks = rows.iter().any(|row| !row.stock.is_empty());
+    let columns = ["stock", "SKU", "part", "quantity"];
+    let mut out = table::table(&columns[usize::from(!names_stocks)..]);
     for row in &rows {
-        out.add_row(vec![
+        let row = [
+            row.stock.clone(),
             row.sku.to_string(),
             row.part.to_string(),
             row.each.to_string(),
-        ]);
+        ];
+        out.add_row(&row[usize::from(!names_stocks)..]);
     }
     say(&out.to_string());
     Ok(ExitCode::SUCCESS)

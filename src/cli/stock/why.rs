@@ -1,16 +1,18 @@
 //! `qabyl stock why SKU`: what is certain and what is possible, with each contribution and what closes each doubt.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use serde_json::json;
 
+use super::named_stock;
 use crate::cli::args::{Format, Shown};
 use crate::cli::{Done, open, orders, say};
 use crate::clock::Clock;
 use crate::config::Loaded;
 use crate::domain::availability::{Doubt, Reason};
-use crate::domain::evidence::Unaccounted;
+use crate::domain::evidence::{Evidence, Unaccounted};
 use crate::domain::ids::ShopName;
 use crate::domain::unaccounted::Wanted;
 use crate::ledger::StockView;
@@ -20,6 +22,9 @@ use crate::runtime::build;
 pub(in crate::cli) struct StockWhy {
     /// The SKU
     sku: String,
+    /// Show what shops of this stock sell from [default: every stock]
+    #[arg(long, value_name = "NAME")]
+    stock: Option<String>,
     #[command(flatten)]
     shown: Shown,
 }
@@ -27,17 +32,24 @@ pub(in crate::cli) struct StockWhy {
 pub(in crate::cli) async fn why(loaded: &Loaded, args: &StockWhy) -> Done {
     let store = open(&loaded.config).await?;
     let settings = build::stock_settings(&loaded.config);
-    let parts = store.parts_of(&args.sku).await?;
+    let stock = named_stock(&loaded.config, args.stock.as_deref())?;
+    let parts = store.parts_of(stock, &args.sku).await?;
     let mut skus = vec![args.sku.as_str()];
     skus.extend(parts.iter().map(|part| part.part.as_str()));
-    let views = store.stock_levels(&settings, Some(&skus)).await?;
-    let evidence = store.unaccounted().await?;
+    let views = store.stock_levels(&settings, (stock, Some(&skus))).await?;
+    let mut known: BTreeMap<&str, Evidence> = BTreeMap::new();
+    for view in &views {
+        let of = stock.unwrap_or(&view.stock);
+        known.insert(&view.stock, store.unaccounted(of).await?);
+    }
+    let none = Evidence::default();
     let freshness = build::limits(&loaded.config).freshness;
     let unaccounted = |view: &StockView| {
         let wanted = Wanted {
             sku: &view.listing.sku,
             counted_at: view.listing.as_of,
         };
+        let evidence = known.get(view.stock.as_str()).unwrap_or(&none);
         let orders = evidence
             .blocking(&freshness, Clock::System.now())
             .into_iter();
@@ -57,7 +69,11 @@ pub(in crate::cli) async fn why(loaded: &Loaded, args: &StockWhy) -> Done {
     }
     let mut out = String::new();
     for part in &parts {
-        let _ = writeln!(out, "{} takes {} of {}", part.sku, part.each, part.part);
+        let _ = write!(out, "{} takes {} of {}", part.sku, part.each, part.part);
+        let _ = match part.stock.as_str() {
+            "" => writeln!(out),
+            stock => writeln!(out, " in the stock {stock}"),
+        };
     }
     if views.is_empty() {
         let _ = writeln!(
@@ -114,7 +130,7 @@ fn bounds(view: &StockView, safety_stock: i64, unaccounted: &NotCounted) -> Opti
 fn row(view: &StockView, safety_stock: i64, unaccounted: &NotCounted) -> serde_json::Value {
     let (listing, bounds) = (&view.listing, bounds(view, safety_stock, unaccounted));
     json!({
-        "sku": listing.sku, "warehouse": listing.warehouse, "source": listing.source,
+        "stock": view.stock, "sku": listing.sku, "warehouse": listing.warehouse, "source": listing.source,
         "as_of": listing.as_of, "on_hand": listing.on_hand, "safety_stock": safety_stock,
         "certain": bounds.map_or(0, |(certain, _)| certain),
         "possible": bounds.map(|(_, possible)| possible),
@@ -126,8 +142,12 @@ fn row(view: &StockView, safety_stock: i64, unaccounted: &NotCounted) -> serde_j
 fn page(out: &mut String, view: &StockView, safety_stock: i64, unaccounted: &NotCounted) {
     let (listing, promised) = (&view.listing, &view.promised);
     let place = match listing.warehouse.as_str() {
-        "" => "the common pool",
-        warehouse => warehouse,
+        "" => "the common pool".to_owned(),
+        warehouse => warehouse.to_owned(),
+    };
+    let place = match view.stock.as_str() {
+        "" => place,
+        stock => format!("{place} of the stock {stock}"),
     };
     let _ = match bounds(view, safety_stock, unaccounted) {
         Some((certain, possible)) => writeln!(

@@ -47,6 +47,8 @@ pub enum Reason {
     PointMoved,
     /// They were promised before an SKU was mapped, unmapped or listed itself: they are of this level or of another.
     MapChanged,
+    /// Their shop sells from another stock since they were promised: they are of this one or of that.
+    StockChanged,
 }
 
 /// What settles a doubt.
@@ -132,6 +134,7 @@ impl Reason {
             Self::PreOrder => "a pre-order whose goods may have come",
             Self::PointMoved => "its pickup point moved, and the goods lie here or there",
             Self::MapChanged => "promised before the map of SKUs changed, perhaps of another level",
+            Self::StockChanged => "its shop sells from another stock since it was promised",
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Promises whose order is understood in two ways: its pickup point moved, or the map of SKUs changed since they were
-//! made. Each level counts the lower reading as certain and the higher one as possible.
+//! Promises whose order is understood in two ways: its pickup point moved, or the map of SKUs or the stock of its shop
+//! changed since they were made. Each level counts the lower reading as certain and the higher one as possible.
 
 use crate::domain::stock_ledger::Demand;
 
@@ -10,6 +10,8 @@ pub enum Changed {
     Point,
     /// What its SKUs are in the warehouse: its units are of the old map or of the new one until they left.
     Map,
+    /// The stock that its shop sells from: its units are of the one it was accepted from, or were there all along.
+    Stock,
 }
 
 impl Changed {
@@ -18,12 +20,13 @@ impl Changed {
         match self {
             Self::Point => "point",
             Self::Map => "map",
+            Self::Stock => "stock",
         }
     }
 
     /// Reads the stored word.
     pub fn parse(word: &str) -> Option<Self> {
-        let mut all = [Self::Point, Self::Map].into_iter();
+        let mut all = [Self::Point, Self::Map, Self::Stock].into_iter();
         all.find(|changed| changed.as_str() == word)
     }
 }

@@ -161,6 +161,7 @@ impl Promise {
             }
             Changed::Point => Kind::in_doubt(Reason::PointMoved, closed_by),
             Changed::Map => Kind::in_doubt(Reason::MapChanged, closed_by),
+            Changed::Stock => Kind::in_doubt(Reason::StockChanged, closed_by),
         })
     }
 

@@ -98,6 +98,7 @@ pub(super) async fn check(
     };
     let newest = content.rows.iter().map(|row| row.as_of).max();
     let import = Import {
+        stock: &source.stock,
         source: &source.name,
         scope: Scope::Standing {
             absent: source.absent,

@@ -155,7 +155,7 @@ async fn tampered_levels_and_reservations_do_not_balance() {
             "1 units are active, and the audit log says 2 of A active",
         ),
         (
-            "INSERT INTO stock SELECT 'C', '', source, 4, 0, as_of, import_id, first_import, NULL, '' FROM stock WHERE sku = 'A'",
+            "INSERT INTO stock SELECT '', 'C', '', source, 4, 0, as_of, import_id, first_import, NULL, '' FROM stock WHERE sku = 'A'",
             "DELETE FROM stock WHERE sku = 'C'",
             "the audit log does not contain it",
         ),

@@ -96,7 +96,7 @@ async fn an_order_placed_before_the_count_and_accepted_since_is_an_oversell_too(
     assert_eq!(found.len(), 1, "{:?}", world.levels().await);
     assert_eq!((found[0].promised, found[0].on_hand), (3, 2));
     // The sweep that found it has written the notice: nobody waits for the next look at the stock.
-    let noted = world.store.overdrawn_since("A", "").await.unwrap();
+    let noted = world.store.overdrawn_since("", ("A", "")).await.unwrap();
     assert!(noted.is_some());
     // A count after that does not show how many left: it is a doubt like any other.
     world.time.advance(MINUTE);

@@ -423,7 +423,7 @@ impl TestWorld {
 
     pub(crate) async fn levels(&self) -> Vec<StockView> {
         self.store
-            .stock_levels(&StockSettings::default(), None)
+            .stock_levels(&StockSettings::default(), (None, None))
             .await
             .unwrap()
     }

@@ -153,7 +153,7 @@ impl Story {
         let now = process.clock().now();
         process
             .store
-            .map_stock(&rows, "person:sim", now)
+            .map_stock("", &rows, "person:sim", now)
             .await
             .unwrap();
         self.known.maps.push((self.link.true_now(), mapped));
