@@ -383,7 +383,7 @@ CREATE TABLE reservations (
   -- units of quantity that may be another level's: what changed about the order since they were promised
   -- (domain::availability), and when the reading or command that changed it was made
   doubted       INTEGER NOT NULL DEFAULT 0 CHECK (doubted BETWEEN 0 AND quantity),
-  changed       TEXT CHECK (changed IN ('point', 'map', 'stock')),
+  changed       TEXT CHECK (changed IN ('point', 'map')),
   changed_at    INTEGER,
   FOREIGN KEY (shop, order_id) REFERENCES orders (shop, id) ON UPDATE CASCADE,
   CHECK ((doubted = 0) = (changed IS NULL)),

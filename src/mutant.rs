@@ -36,6 +36,10 @@ pub const MUTANTS: &[(&str, &str)] = &[
         "a common pool stays in use where its source lists pickup points now",
     ),
     (
+        "i4_old_messages_at_start",
+        "a message of before a start leaves before the orders are listed",
+    ),
+    (
         "i4_messages_unchecked",
         "a message is sent although what it reports is no longer so",
     ),
@@ -228,6 +232,18 @@ pub const MUTANTS: &[(&str, &str)] = &[
     (
         "r9_departed_goods_twice",
         "goods that departed before a count are taken off again",
+    ),
+    (
+        "r9_goods_of_every_stock",
+        "a shop sells the goods of every stock",
+    ),
+    (
+        "r9_departure_stays_shown",
+        "goods count as departed although Kaspi took the courier's date back",
+    ),
+    (
+        "r9_returned_goods_stay_away",
+        "goods that the buyer has returned are certainly not there, and others are cancelled",
     ),
     (
         "r9_doubt_is_certain",

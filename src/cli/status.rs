@@ -66,7 +66,7 @@ pub(super) async fn run(loaded: &Loaded, args: &Status) -> Done {
                 .any(|trouble| trouble.of == shop.name && trouble.what == words)
         });
         // What it says waits for them, `--check` says too.
-        needs_person |= unread.iter().any(|order| order.may_hold.is_some());
+        needs_person |= unread.iter().any(|order| order.uncounted.is_some());
         unread_words.extend(others.map(|order| format!("{}: {order}", shop.name)));
         let waived = store.shop_state(&name).await?.waived;
         unread_words.extend(waived.map(|since| format!("{}: {}", shop.name, waived_words(since))));

@@ -2,7 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::availability::{StockSettings, Viewpoint};
+use super::availability::Viewpoint;
+use super::stock_settings::StockSettings;
 use crate::domain::facts::{ShopFacts, ShortageSeen};
 use crate::domain::ids::{OrderId, ShopName};
 use crate::domain::order::{Line, Lines, Order, UnreadableLines};

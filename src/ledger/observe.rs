@@ -109,6 +109,12 @@ fn newest(readings: &[Reading]) -> Vec<&Reading> {
     newest
 }
 
+/// The stored order, where this body is another.
+fn differs_from(row: &Known, body: &str) -> Result<Option<Order>, StoreError> {
+    let differs = row.body != body;
+    differs.then(|| orders::parse_order(&row.body)).transpose()
+}
+
 /// Stores readings. Those in an earlier status than the stored one (R11) are noted until lists settle which is right.
 pub(crate) async fn observe(
     tx: &mut WriteTx<'_>,
@@ -172,9 +178,8 @@ pub(crate) async fn observe(
                     batch.update(shop, (order, asked_at), &body, status_since);
                     observed.changed += 1;
                 }
-                let before = (row.body != body)
-                    .then(|| orders::parse_order(&row.body))
-                    .transpose()?;
+                let before = differs_from(row, &body)?;
+                order_units::put_back_units(tx, shop, (before.as_ref(), order), now).await?;
                 let is_edited = is_amended(row, reading, before.as_ref());
                 let has_moved = |before: &Order| before.pickup_point != order.pickup_point;
                 let asked = reading.asked_at.min(now);

@@ -122,6 +122,25 @@ pub(crate) async fn reopen_units(
     }
 }
 
+/// Opens the reservations of an accepted order again where Kaspi no longer shows the date at which its courier took the
+/// goods: they may be there after all. What a person said of them stands.
+pub(crate) async fn put_back_units(
+    tx: &mut WriteTx<'_>,
+    shop: &ShopName,
+    (before, order): (Option<&Order>, &Order),
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let is_taken_back = before.is_some_and(|before| before.handed_over_at.is_some())
+        && reconcile::reservation_effect(order) == ReservationEffect::Reserve;
+    if !is_taken_back
+        || mutant("r9_departure_stays_shown")
+        || orders::said_handed_over(tx, (shop, &order.id)).await?
+    {
+        return Ok(());
+    }
+    reopen(tx, shop, order, now).await
+}
+
 /// Reserves the units of an order accepted elsewhere (R6), as consumed where they have left. Does nothing while its
 /// lines are unknown: once they are read, this runs again.
 pub(crate) async fn reserve_seen(

@@ -7,7 +7,8 @@ use std::fmt;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::availability::{StockSettings, StockView};
+use super::availability::StockView;
+use super::stock_settings::StockSettings;
 use crate::domain::availability::{Doubt, Reason};
 use crate::domain::notice::{Kind, Notice};
 use crate::domain::stock::is_overdrawn;

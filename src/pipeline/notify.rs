@@ -71,6 +71,8 @@ pub struct Notifier {
     bounds: Bounds,
     pub(super) watch: WatchSettings,
     shops: Vec<Arc<Ctx>>,
+    /// When it began, by the clock and in ticks: what was so before may not be so any more.
+    pub(super) began: (Timestamp, Duration),
     watched_at: Mutex<Option<Duration>>,
     /// When the next hourly summary is logged, with each shop's counts at the previous one.
     hour: tokio::sync::Mutex<(Duration, Vec<BTreeMap<daily_watch::Class, u64>>)>,
@@ -108,10 +110,12 @@ impl Notifier {
             clock.ticks() + FIRST_SUMMARY_AFTER,
             vec![BTreeMap::new(); shops.len()],
         );
+        let began = (clock.now(), clock.ticks());
         Self {
             store,
             clock,
             channels,
+            began,
             bounds,
             watch,
             shops,

@@ -1,5 +1,7 @@
 //! Whether a notice still says what is so. It is asked when a message is about to leave, and when a channel is added.
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::notify::Notifier;
@@ -7,7 +9,7 @@ use crate::domain::ids::ShopName;
 use crate::domain::notice::Kind;
 use crate::ledger::UnreadOrder;
 use crate::mutant::mutant;
-use crate::store::{StoreError, StoredNotice};
+use crate::store::{ScanKind, StoreError, StoredNotice};
 
 /// Kinds that report a state and not only an event: a new channel is sent those that are so now.
 pub(super) const OF_STATES: &[Kind] = &[
@@ -38,6 +40,19 @@ const FLAPS_WITHIN: SignedDuration = SignedDuration::from_mins(15);
 /// A state that lasts for this long has settled.
 const SETTLED: SignedDuration = SignedDuration::from_mins(2);
 
+/// Kinds that report what an order was like when it was last read.
+const OF_ORDERS: [Kind; 6] = [
+    Kind::OrderHeld,
+    Kind::DeadlineNear,
+    Kind::DeadlinePast,
+    Kind::ActionRefused,
+    Kind::ActionStuck,
+    Kind::OrderUnread,
+];
+
+/// After a start, what was written before waits so long for the first list, which may show that it is not so any more.
+const FIRST_LIST_WITHIN: Duration = Duration::from_mins(1);
+
 /// How long a channel's messages are looked back at for the last one of a pair.
 const LOOK_BACK: SignedDuration = SignedDuration::from_hours(30 * 24);
 
@@ -65,6 +80,9 @@ pub(super) async fn standing(
     if !is_so(notifier, notice).await? {
         return Ok(Standing::Outdated);
     }
+    if is_from_before(notifier, notice).await? {
+        return Ok(Standing::Unsettled);
+    }
     let pair = PAIRS.into_iter().find(|pair| pair.contains(&notice.kind));
     let (Some(pair), Some(shop)) = (pair, notice.shop.as_deref()) else {
         return Ok(Standing::Current);
@@ -88,6 +106,24 @@ pub(super) async fn standing(
     } else {
         Standing::Current
     })
+}
+
+/// Whether the notice was written before this start, and its shop's orders were not listed since.
+async fn is_from_before(notifier: &Notifier, notice: &StoredNotice) -> Result<bool, StoreError> {
+    let (began_at, began) = notifier.began;
+    let is_late = notifier.clock.ticks().saturating_sub(began) >= FIRST_LIST_WITHIN;
+    if is_late || notice.at >= began_at || !OF_ORDERS.contains(&notice.kind) {
+        return Ok(false);
+    }
+    let shop = notice.shop.as_deref();
+    let Some(shop) = shop.and_then(|shop| ShopName::new(shop).ok()) else {
+        return Ok(false);
+    };
+    let list = notifier
+        .store
+        .last_complete_scan(&shop, ScanKind::New, Timestamp::MAX)
+        .await?;
+    Ok(list.is_none_or(|list| list.started_at < began_at) && !mutant("i4_old_messages_at_start"))
 }
 
 /// Whether what the notice reports is so now.

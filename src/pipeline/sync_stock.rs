@@ -295,12 +295,3 @@ async fn run_until_complete(feeds: &Feeds, only: Option<&str>) -> Result<Report,
 
 /// Most checks of a file that keeps changing.
 const CHECKS_MAX: u32 = 30;
-
-fn still_changing(file: &std::path::Path) -> String {
-    format!(
-        "{} has been changing for more than {} minutes, and a file is read once it is complete: write it under another \
-         name, then rename it (mv)",
-        file.display(),
-        CHANGES_FOR_MAX.as_secs() / 60
-    )
-}

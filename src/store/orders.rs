@@ -385,6 +385,21 @@ pub(crate) async fn set_counted(
     Ok(())
 }
 
+/// Whether a person said that the goods of an order left the shelf.
+pub(crate) async fn said_handed_over(
+    tx: &mut WriteTx<'_>,
+    (shop, order): (&ShopName, &OrderId),
+) -> Result<bool, StoreError> {
+    let said: Option<bool> = sqlx::query_scalar(
+        "SELECT handed_over_at IS NOT NULL FROM orders WHERE shop = ? AND id = ?",
+    )
+    .bind(shop.as_str())
+    .bind(order.as_str())
+    .fetch_optional(tx.conn()?)
+    .await?;
+    Ok(said.unwrap_or(false))
+}
+
 /// Stores when a person said that the goods of an order left the shelf; `None`: they are there after all.
 pub(crate) async fn set_handed_over(
     tx: &mut WriteTx<'_>,

@@ -47,6 +47,9 @@ struct Row {
     lines_state: String,
     doubted: i64,
     changed: Option<String>,
+    stock_name: String,
+    sold_now: String,
+    level_stock: String,
     is_reverted: bool,
     namesakes: i64,
 }
@@ -69,8 +72,7 @@ pub(crate) struct Wanted<'a> {
 pub(crate) const PROMISES: &str = "
 SELECT j.value ->> 3 AS level, j.value ->> 4 AS place, r.shop, r.order_id, o.code, r.quantity, r.made_at, r.state,
   r.confirmed_at, r.closed_at, r.departure, r.left_after,
-  CASE WHEN j.value ->> 5 <> '' AND r.stock_name <> s.stock THEN r.quantity ELSE r.doubted END AS doubted,
-  CASE WHEN j.value ->> 5 <> '' AND r.stock_name <> s.stock THEN 'stock' ELSE r.changed END AS changed, o.state AS order_state, o.status, o.seen_at,
+  r.doubted, r.changed, r.stock_name, s.stock AS sold_now, j.value ->> 5 AS level_stock, o.state AS order_state, o.status, o.seen_at,
   o.created_at, o.listed_at, o.body ->> '$.approved_at' AS approved_at,
   o.body ->> '$.kaspi_delivery' AS kaspi_delivery, o.body ->> '$.handed_over_at' AS handed_over_at,
   o.body ->> '$.pre_order' AS pre_order, o.unread_fields, o.lines_state,
@@ -175,10 +177,17 @@ fn promise(row: Row) -> Result<Promise, StoreError> {
     let is_by_kaspi = order_state == order::State::KaspiDelivery;
     let units = units(&row)?;
     Ok(Promise {
-        overlap: changed.map(|changed| Overlap {
-            units: row.doubted,
-            changed,
-        }),
+        overlap: if row.level_stock.is_empty() || row.stock_name == row.sold_now {
+            changed.map(|changed| Overlap {
+                units: row.doubted,
+                changed,
+            })
+        } else {
+            Some(Overlap {
+                units: row.quantity,
+                changed: Changed::Stock,
+            })
+        },
         shop: ShopName::new(&row.shop).map_err(|_| StoreError::corrupt("a shop", row.shop))?,
         order: OrderId::new(&row.order_id)
             .map_err(|_| StoreError::corrupt("an order id", row.order_id))?,

@@ -21,6 +21,7 @@ mod drain;
 mod faults;
 mod feeds;
 mod fixtures;
+mod goods_back;
 mod handed_over;
 mod housekeep;
 mod identity;

@@ -65,9 +65,13 @@ async fn show(loaded: &Loaded, args: &StockMap) -> Done {
     let stock = named_stock(&loaded.config, args.stock.as_deref())?;
     let rows = open(&loaded.config).await?.stock_parts(stock).await?;
     if args.shown.format == Format::Json {
-        let rows = rows
-            .iter()
-            .map(|row| json!({ "stock": row.stock, "sku": row.sku, "part": row.part, "quantity": row.each }));
+        let rows = rows.iter().map(|row| {
+            let mut shown = json!({ "sku": row.sku, "part": row.part, "quantity": row.each });
+            if !row.stock.is_empty() {
+                shown["stock"] = json!(row.stock);
+            }
+            shown
+        });
         say(&json!(rows.collect::<Vec<_>>()).to_string());
         return Ok(ExitCode::SUCCESS);
     }

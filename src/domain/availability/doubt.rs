@@ -31,6 +31,8 @@ pub enum Reason {
     MayHaveLeft,
     /// They left near the count: before it or after it, or too short a time before it to be booked.
     LeftNearCount,
+    /// They left after the count, and the buyer has returned them since.
+    ComingBack,
     /// The source takes accepted orders off, and may have taken this one off.
     MayBeTakenOff,
     /// They were given back after the count, and the source may have taken them off.
@@ -126,6 +128,7 @@ impl Reason {
             Self::DepartureUnknown => "it is unknown whether the goods left",
             Self::MayHaveLeft => "the goods may have left before the count",
             Self::LeftNearCount => "the goods left near the count, before or after it",
+            Self::ComingBack => "the buyer returned it, and the goods may be back",
             Self::MayBeTakenOff => "the source may have taken it off already",
             Self::GivenBack => "given back since, and the source may lack them still",
             Self::PointUnknown => "its pickup point is unknown: the goods may lie here",

@@ -7,6 +7,7 @@
 mod counts;
 mod doubt;
 mod interval;
+mod other_shops;
 mod overlap;
 mod promise;
 
@@ -15,8 +16,9 @@ use jiff::{SignedDuration, Timestamp};
 pub use self::counts::{Reading, fell_since};
 pub use self::doubt::{ClosedBy, Doubt, Reason};
 pub use self::interval::{Bound, Coverage, Interval, Possible};
+pub use self::other_shops::{OtherShops, Sweep};
 pub use self::overlap::{Changed, Held, Overlap, widen};
-pub use self::promise::{OtherShops, Place, Promise, Sweep, Units};
+pub use self::promise::{Place, Promise, Units};
 use super::reservation::Departure;
 use super::stock::Semantics;
 use crate::mutant::mutant;

@@ -15,7 +15,7 @@ pub enum Changed {
 }
 
 impl Changed {
-    /// The stored word.
+    /// The stored word. A changed stock is not stored: it shows in the shop.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Point => "point",
@@ -26,7 +26,7 @@ impl Changed {
 
     /// Reads the stored word.
     pub fn parse(word: &str) -> Option<Self> {
-        let mut all = [Self::Point, Self::Map, Self::Stock].into_iter();
+        let mut all = [Self::Point, Self::Map].into_iter();
         all.find(|changed| changed.as_str() == word)
     }
 }

@@ -1,11 +1,10 @@
 //! What one promise does to a level: its units are taken, in doubt, or perhaps back.
 
-use std::collections::HashMap;
-
 use jiff::{SignedDuration, Timestamp};
 
 use super::counts::rose_since;
 use super::doubt::{ClosedBy, Reason};
+use super::other_shops::OtherShops;
 use super::overlap::{Changed, Overlap};
 use super::{Count, Kind};
 use crate::domain::ids::{OrderCode, OrderId, ShopName};
@@ -79,36 +78,6 @@ pub enum Place {
     Here,
     /// The order's pickup point is unknown: its goods may lie at any.
     Unknown,
-}
-
-/// The last complete reading of a shop's accepted orders.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sweep {
-    /// When its first request was sent.
-    pub started_at: Timestamp,
-    /// When its last answer was in.
-    pub finished_at: Timestamp,
-}
-
-/// For which shop's order a level is looked at, and what is known of the shops that share its stock.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OtherShops {
-    /// The shop of the order.
-    pub own: ShopName,
-    /// Another shop must have been read completely since then.
-    pub read_since: Timestamp,
-    /// The last complete sweep of each other shop that has promises.
-    pub sweeps: HashMap<ShopName, Sweep>,
-}
-
-impl OtherShops {
-    /// Whether promises of this shop are as well known as our own: it was read completely since the count,
-    /// and not too long ago.
-    fn has_read(&self, shop: &ShopName, as_of: Timestamp) -> bool {
-        let is_fresh =
-            |sweep: &Sweep| sweep.finished_at >= self.read_since && sweep.started_at >= as_of;
-        *shop == self.own || self.sweeps.get(shop).is_some_and(is_fresh)
-    }
 }
 
 /// `at` minus `by`, saturating.
@@ -244,6 +213,12 @@ impl Promise {
         }
     }
 
+    /// Whether the merchant has taken the goods back from the buyer.
+    fn may_be_back(&self) -> bool {
+        matches!(self.status, Status::ReturnAccepted | Status::Returned)
+            && !mutant("r9_returned_goods_stay_away")
+    }
+
     /// Units that left the shelf of a count that includes promised ones.
     fn left(&self, count: &Count<'_>, departure: Departure) -> Option<Kind> {
         if mutant("r9_departed_goods_forgotten") {
@@ -258,6 +233,9 @@ impl Promise {
             Departure::Between { by, .. } if by <= before(count.as_of, count.posting_lag) => None,
             Departure::Between { after, .. } => {
                 let after = self.left_after(count, after);
+                if self.may_be_back() {
+                    return Some(Kind::in_doubt(Reason::ComingBack, ClosedBy::NextCount));
+                }
                 let is_certain = after > count.as_of || mutant("r9_doubt_is_certain");
                 Some(if is_certain {
                     Kind::Reserved

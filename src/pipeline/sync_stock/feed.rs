@@ -183,7 +183,7 @@ async fn watched(
     if !is_stable(&seen) {
         let since = seen.changes_since.unwrap_or(now);
         if now.saturating_sub(since) >= CHANGES_FOR_MAX {
-            return Err(ReadError::Unreadable(super::still_changing(file)).into());
+            return Err(ReadError::Unreadable(super::health::still_changing(file)).into());
         }
         return Err(Nothing::NotYet { soon: true });
     }

@@ -172,3 +172,13 @@ fn log_change(source: &Source, was: Option<&Trouble>, now: Option<&TroubleWithHi
         (None, None) => {}
     }
 }
+
+/// Why a file that never stops changing is not read.
+pub(super) fn still_changing(file: &std::path::Path) -> String {
+    format!(
+        "{} has been changing for more than {} minutes, and a file is read once it is complete: write it under another \
+         name, then rename it (mv)",
+        file.display(),
+        super::CHANGES_FOR_MAX.as_secs() / 60
+    )
+}

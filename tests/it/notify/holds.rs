@@ -459,3 +459,27 @@ async fn a_buyers_cancel_is_not_a_refusal() {
     assert_eq!(held(&receiver), BTreeMap::new());
     drop(receiver);
 }
+
+/// The daemon was down, and a person accepted the order in the meantime: its message, not sent before, is not sent at the start.
+#[tokio::test]
+async fn a_message_from_before_a_start_waits_for_the_first_list() {
+    let world = world(Settings::default()).begin().await;
+    let receiver = Receiver::start().await;
+    let before = notifier(&world, vec![hook(&receiver)], BOUNDS).await;
+    world.place_plain(&[("985000001", "NONE", 1), ("985000002", "NONE", 1)]);
+    world.brief().await;
+    drop(before);
+    world.time.advance(Duration::from_mins(5));
+    let now = world.now();
+    assert!(world.kaspi().cabinet_accepts("985000001", now));
+    let after = notifier(&world, vec![hook(&receiver)], BOUNDS).await;
+    run_notify(&after).await;
+    assert!(receiver.seen().taken.is_empty(), "nothing was listed yet");
+    world.time.advance(Duration::from_secs(1));
+    world.brief().await;
+    run_notify(&after).await;
+    let taken = receiver.seen().taken;
+    let text: String = taken.iter().map(ToString::to_string).collect();
+    assert!(text.contains("985000002"), "{text}");
+    assert!(!text.contains("985000001"), "{text}");
+}

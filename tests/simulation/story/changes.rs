@@ -141,6 +141,7 @@ impl Story {
         let rows: Vec<PartRow> = if mapped {
             let names = (0..self.plan.stock.len()).map(|number| format!("X{number}"));
             let row = |alias: String| PartRow {
+                stock: String::new(),
                 part: Sku::new(shelf_sku(&alias)).unwrap(),
                 sku: Sku::new(&alias).unwrap(),
                 each: 1,
