@@ -67,6 +67,8 @@ const TURNS_BY_CLASS: u64 = 8;
 pub(super) struct Gate {
     clock: Clock,
     slots: usize,
+    /// Most requests a second.
+    most: f64,
     state: Mutex<State>,
     /// A turn was taken or ended, or a pause began.
     changed: Notify,
@@ -154,6 +156,7 @@ impl Gate {
         Self {
             clock,
             slots: settings.max_in_flight.max(1),
+            most: settings.rate_per_second,
             changed: Notify::new(),
             state: Mutex::new(State {
                 breaker: Breaker::new(),
@@ -252,7 +255,7 @@ impl Gate {
             return Next::Later;
         }
         let (now, rate) = (self.clock.ticks(), state.pace.rate());
-        match state.rate_limit.take(now, rate) {
+        match state.rate_limit.take(now, rate, self.most) {
             Ok(()) => {
                 state.turns += 1;
                 state.in_flight += 1;
@@ -315,12 +318,13 @@ impl Gate {
                     .unwrap_or(now);
                 let pause = pause_after_429(answer.retry_after.as_deref(), kaspi_now);
                 state.paused_until = Some(ticks + pause);
-                state.pace.refused(ticks);
+                state.pace.refused(ticks, took);
                 self.changed.notify_waiters();
             } else if answer.status < 500 && answer.status != 408 {
                 state.pace.answered(ticks, took);
             }
             if answer.status >= 500 || answer.status == 408 {
+                state.pace.failed(ticks, took);
                 state.outages += 1;
                 state.breaker.failed(ticks);
             } else {

@@ -16,6 +16,7 @@ mod hidden_limit;
 mod http;
 mod includes;
 mod json;
+mod limit_estimate;
 mod pace;
 mod page;
 mod plain;

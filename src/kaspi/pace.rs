@@ -3,17 +3,22 @@
 //!
 //! It doubles each second until the first sign of trouble. From then on it stays close below the limit that it knows,
 //! and looks for a higher one after a while without trouble. A refusal says little by itself: Kaspi refuses at random
-//! too, and whole bursts pass before a limit is noticed. What limit the answers before it prove is in [`Proven`].
+//! too, and whole bursts pass before a limit is noticed. What the answers say of a limit is in [`LimitEstimate`].
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::limit_estimate::LimitEstimate;
 use super::slowness::Slowness;
 
-/// The slowest pace, in requests a second: polls and sweeps must get through.
+/// The slowest pace, in requests a second: polls and sweeps must get through. Only refusals lower it further.
 const SLOWEST: f64 = 2.0;
-/// The part of the limit that is used after a refusal.
+/// The slowest pace where refusals show that the limit is lower.
+const SLOWEST_OF_ALL: f64 = 0.5;
+/// The most of the pace that is left after a refusal.
 const AFTER_REFUSAL: f64 = 0.9;
+/// The most of the limit that is used after a refusal has shown it.
+const AFTER_REFUSAL_OF_LIMIT: f64 = 0.93;
 /// The part of the pace that is left after silence or slowness.
 const AFTER_SILENCE: f64 = 0.5;
 /// The part of the limit that the pace returns to.
@@ -21,29 +26,33 @@ const BELOW_LIMIT: f64 = 0.97;
 /// Each good answer adds so much while the pace doubles each second: the logarithm of 2.
 const DOUBLING_STEP: f64 = std::f64::consts::LN_2;
 /// Time in use over which the pace returns to just below the limit.
-const RETURN: Duration = Duration::from_secs(15);
+const RETURN: Duration = Duration::from_secs(10);
 /// Time in use without trouble after which a higher limit is looked for.
 const STAY: Duration = Duration::from_secs(40);
-/// Time in which the pace then doubles.
-const SEARCH_DOUBLES_IN: Duration = Duration::from_secs(4);
-/// The pace falls no more often.
+/// The same after silence: each look costs as many time-outs as requests may be in flight.
+const STAY_AFTER_SILENCE: Duration = Duration::from_mins(5);
+/// It is looked for at this factor of the limit at first, for so long: enough to use up the burst of a second that a
+/// limit lets pass. Then the pace doubles in this time.
+const SEARCH_FACTOR: f64 = 1.25;
+const SEARCH_STEADY: Duration = Duration::from_secs(6);
+const SEARCH_DOUBLES_IN: Duration = Duration::from_secs(3);
+/// The pace falls no more often; refusals closer to each other are one sign.
 const FALL_SPACING: Duration = Duration::from_secs(1);
-/// Refusals in a row that agree on a limit far below the pace.
-const AGREEING: usize = 3;
-/// Limits that differ by no more than this factor agree.
-const AGREEMENT: f64 = 1.25;
-/// So many refusals in a row with no more good answers before each of them are a limit's, however its small numbers
-/// differ: refusals at random are rarer.
-const FEW_BETWEEN: usize = 3;
-const CROWDED: usize = 4;
-/// A limit this close to the pace, or to the known one, is the same.
-const SAME: f64 = 0.85;
-/// A refusal that proves nothing brings the next search closer: where Kaspi refuses at random, the pace must not stay
-/// below a limit that nothing proves.
-const UNPROVEN_BRINGS: Duration = Duration::from_secs(10);
-/// Requests without an answer that count as a sign, unless [`GOOD_BETWEEN`] good answers lie between them.
-const TIMEOUTS: u32 = 3;
-const GOOD_BETWEEN: u32 = 50;
+/// A refusal that no limit explains brings the next search closer: where Kaspi refuses at random, the pace must not
+/// stay below a limit that nothing proves.
+const UNEXPLAINED_BRINGS: Duration = Duration::from_secs(10);
+/// Requests without an answer within this time that are a sign, unless so many good answers lie between two of them.
+const TIMEOUTS: usize = 3;
+const TIMEOUTS_WITHIN: Duration = Duration::from_secs(50);
+const GOOD_BETWEEN: u32 = 100;
+/// A limit must explain the refusals by this much better than chance: while a higher one is looked for, one refusal is
+/// expected; at any other time two must agree.
+const SEARCHING_MARGIN: f64 = 0.7;
+const MARGIN: f64 = 7.0;
+/// Kaspi refuses at random where more refusals than one were unexplained within so many answers, or so much time.
+const UNEXPLAINED_FEW: usize = 1;
+const UNEXPLAINED_ANSWERS: u64 = 100;
+const UNEXPLAINED_TIME: Duration = Duration::from_secs(30);
 /// The pace limits requests while one had to wait for it within this time.
 const IN_USE: Duration = Duration::from_secs(1);
 
@@ -53,14 +62,18 @@ pub(super) struct Pace {
     ceiling: f64,
     rate: f64,
     phase: Phase,
-    proven: Proven,
+    estimate: LimitEstimate,
     slowness: Slowness,
     /// When the pace last fell.
     fell_at: Option<Duration>,
+    /// Refusals that no limit explained: after how many answers each came, and when.
+    unexplained: VecDeque<(u64, Duration)>,
+    answers: u64,
     /// When a request last had to wait for its turn.
     waited_at: Option<Duration>,
     answered_at: Option<Duration>,
-    timeouts: u32,
+    /// When requests were given up that count as signs.
+    timeouts: VecDeque<Duration>,
     good_since_timeout: u32,
 }
 
@@ -80,8 +93,8 @@ struct Below {
     base: f64,
     /// Time in use since then.
     used: Duration,
-    /// The pace before refusals that agreed brought it down. A refusal that contradicts them restores it.
-    restored_to: Option<f64>,
+    /// How long it stays before a higher limit is looked for.
+    stay: Duration,
 }
 
 impl Pace {
@@ -90,12 +103,14 @@ impl Pace {
             ceiling,
             rate: start.min(ceiling),
             phase: Phase::Doubling,
-            proven: Proven::default(),
+            estimate: LimitEstimate::up_to(ceiling),
             slowness: Slowness::default(),
             fell_at: None,
+            unexplained: VecDeque::new(),
+            answers: 0,
             waited_at: None,
             answered_at: None,
-            timeouts: 0,
+            timeouts: VecDeque::new(),
             good_since_timeout: 0,
         }
     }
@@ -117,11 +132,9 @@ impl Pace {
 
     /// Notes a good answer that took so long.
     pub(super) fn answered(&mut self, now: Duration, took: Duration) {
-        self.proven.add(now);
+        self.answers += 1;
+        self.estimate.served(now.saturating_sub(took));
         self.good_since_timeout = self.good_since_timeout.saturating_add(1);
-        if self.good_since_timeout >= GOOD_BETWEEN {
-            self.timeouts = 0;
-        }
         let since_last = self
             .answered_at
             .map_or(Duration::ZERO, |at| now.saturating_sub(at));
@@ -150,49 +163,68 @@ impl Pace {
         self.rate = rate.min(self.ceiling);
     }
 
-    /// Notes that Kaspi refused a request as one too many.
-    pub(super) fn refused(&mut self, now: Duration) {
+    /// Notes a failure of the server, which says only that the request was not one too many.
+    pub(super) fn failed(&mut self, now: Duration, took: Duration) {
+        self.answers += 1;
+        self.estimate.served(now.saturating_sub(took));
+    }
+
+    /// Notes that Kaspi refused a request as one too many, and how long that took.
+    pub(super) fn refused(&mut self, now: Duration, took: Duration) {
         if !self.may_fall(now) {
             return;
         }
         self.fell_at = Some(now);
-        self.timeouts = 0;
-        let proven = self.proven.refused(now);
-        let Phase::Below(mut below) = self.phase else {
-            self.stay_below(self.rate, AFTER_REFUSAL * self.rate);
+        self.timeouts.clear();
+        self.estimate.refused(now.saturating_sub(took));
+        let margin = self.margin(now);
+        if let Some(limit) = self.estimate.limit_below(self.rate, margin) {
+            self.unexplained.clear();
+            let most = AFTER_REFUSAL * self.rate;
+            self.stay_below(limit, most.min(AFTER_REFUSAL_OF_LIMIT * limit), STAY);
             return;
-        };
-        if self.rate >= below.limit * 0.99 && proven >= SAME * below.limit {
-            // It was looking for a higher limit, and found one.
-            self.proven.limits.clear();
-            self.stay_below(proven, AFTER_REFUSAL * proven.min(self.rate));
-        } else if let Some(limit) = self.proven.agreed_limit(self.rate) {
-            let restored_to = Some(self.rate);
-            self.stay_below(limit, AFTER_REFUSAL * limit);
-            if let Phase::Below(below) = &mut self.phase {
-                below.restored_to = restored_to;
+        }
+        self.unexplained.push_back((self.answers, now));
+        match &mut self.phase {
+            Phase::Doubling => self.stay_below(self.rate, AFTER_REFUSAL * self.rate, STAY),
+            Phase::Below(below) if below.is_searching() => {
+                below.limit = below.limit.max(AFTER_REFUSAL * self.rate);
+                below.base = BELOW_LIMIT * below.limit;
+                below.used = below.stay;
+                self.rate = below.rate().min(self.ceiling);
             }
-        } else if let Some(before) = below.restored_to {
-            // Below the agreed limit nothing is refused: it was chance that they agreed.
-            self.proven.limits.clear();
-            self.stay_below(before, before);
-        } else if below.used > STAY {
-            below.limit = below.limit.max(AFTER_REFUSAL * self.rate);
-            below.base = (AFTER_REFUSAL * self.rate).max(BELOW_LIMIT * below.limit);
-            below.used = STAY.saturating_sub(UNPROVEN_BRINGS);
-            self.phase = Phase::Below(below);
-            self.rate = below.rate().min(self.ceiling);
-        } else {
-            below.used += UNPROVEN_BRINGS;
-            self.phase = Phase::Below(below);
+            Phase::Below(below) => {
+                below.used = (below.used + UNEXPLAINED_BRINGS).min(below.stay);
+            }
+        }
+    }
+
+    /// By how much a limit must explain the refusals better than chance.
+    fn margin(&mut self, now: Duration) -> f64 {
+        let answers = self.answers;
+        self.unexplained.retain(|(number, at)| {
+            number + UNEXPLAINED_ANSWERS > answers || now.saturating_sub(*at) < UNEXPLAINED_TIME
+        });
+        match self.phase {
+            Phase::Below(below)
+                if below.is_searching() && self.unexplained.len() <= UNEXPLAINED_FEW =>
+            {
+                SEARCHING_MARGIN
+            }
+            _ => MARGIN,
         }
     }
 
     /// Notes a request without an answer in time.
     pub(super) fn timed_out(&mut self, now: Duration) {
-        self.timeouts += 1;
+        if self.good_since_timeout >= GOOD_BETWEEN {
+            self.timeouts.clear();
+        }
         self.good_since_timeout = 0;
-        if self.timeouts >= TIMEOUTS && self.may_fall(now) {
+        self.timeouts
+            .retain(|at| now.saturating_sub(*at) < TIMEOUTS_WITHIN);
+        self.timeouts.push_back(now);
+        if self.timeouts.len() >= TIMEOUTS && self.may_fall(now) {
             self.fall_by_half(now);
         }
     }
@@ -204,89 +236,45 @@ impl Pace {
 
     fn fall_by_half(&mut self, now: Duration) {
         self.fell_at = Some(now);
-        self.timeouts = 0;
-        self.proven = Proven::default();
+        self.timeouts.clear();
+        self.estimate = LimitEstimate::up_to(self.ceiling);
         let failed = self.rate;
-        self.stay_below(failed * 0.75, AFTER_SILENCE * failed);
+        let rate = (AFTER_SILENCE * failed).max(SLOWEST);
+        self.stay_below(failed * 0.75, rate, STAY_AFTER_SILENCE);
     }
 
-    fn stay_below(&mut self, limit: f64, rate: f64) {
-        self.rate = rate.max(SLOWEST).min(self.ceiling);
+    fn stay_below(&mut self, limit: f64, rate: f64, stay: Duration) {
+        // A limit close to the slowest pace does not prove that it is lower.
+        let slowest = if limit > 0.85 * SLOWEST {
+            SLOWEST
+        } else {
+            SLOWEST_OF_ALL
+        };
+        self.rate = rate.max(slowest).min(self.ceiling);
         self.phase = Phase::Below(Below {
-            limit: limit.max(SLOWEST),
+            limit: limit.max(slowest),
             base: self.rate,
             used: Duration::ZERO,
-            restored_to: None,
+            stay,
         });
     }
 }
 
 impl Below {
+    fn is_searching(&self) -> bool {
+        self.used > self.stay
+    }
+
     /// The pace after so much time in use.
     fn rate(&self) -> f64 {
         let top = (BELOW_LIMIT * self.limit).max(self.base);
-        if self.used <= STAY {
+        if self.used <= self.stay {
             let returned = self.used.div_duration_f64(RETURN).min(1.0);
             return self.base + (top - self.base) * returned;
         }
-        let searched = self.used.saturating_sub(STAY);
-        self.limit.max(top) * searched.div_duration_f64(SEARCH_DOUBLES_IN).exp2()
-    }
-}
-
-/// What limits the answers before refusals prove.
-#[derive(Debug, Default)]
-struct Proven {
-    /// Good answers since the last refusal.
-    good: VecDeque<Duration>,
-    /// The limits that the last refusals proved, and by how many good answers.
-    limits: VecDeque<(f64, usize)>,
-}
-
-impl Proven {
-    /// How far back it looks, and a bound of its memory.
-    const SPAN: Duration = Duration::from_secs(20);
-    const MAX: usize = 2_000;
-
-    fn add(&mut self, now: Duration) {
-        while self.good.len() >= Self::MAX
-            || self
-                .good
-                .front()
-                .is_some_and(|at| now.saturating_sub(*at) > Self::SPAN)
-        {
-            self.good.pop_front();
-        }
-        self.good.push_back(now);
-    }
-
-    /// A limit lets a burst of a second pass. So with n good answers in the last t seconds it is at least n / (t + 1),
-    /// and where it has just been reached, the highest such value is about the limit itself.
-    fn refused(&mut self, now: Duration) -> f64 {
-        let mut highest = 0.0_f64;
-        for (at, n) in self.good.iter().rev().zip(1_u32..) {
-            let span = now.saturating_sub(*at).as_secs_f64();
-            highest = highest.max(f64::from(n) / (span + 1.0));
-        }
-        let good = self.good.len();
-        self.good.clear();
-        if self.limits.len() >= CROWDED {
-            self.limits.pop_front();
-        }
-        self.limits.push_back((highest, good));
-        highest
-    }
-
-    /// The limit that the last refusals agree on, where it is far below this pace.
-    fn agreed_limit(&self, rate: f64) -> Option<f64> {
-        let last = self.limits.iter().rev().take(AGREEING);
-        let limits = last.map(|(limit, _)| *limit);
-        let highest = limits.clone().fold(0.0, f64::max);
-        let lowest = limits.fold(f64::INFINITY, f64::min);
-        let is_close = self.limits.len() >= AGREEING && highest < AGREEMENT * lowest;
-        let are_few = self.limits.iter().all(|(_, good)| *good <= FEW_BETWEEN);
-        let agree = is_close || (self.limits.len() >= CROWDED && are_few);
-        (agree && highest < SAME * rate).then_some(highest)
+        let doubled = self.used.saturating_sub(self.stay + SEARCH_STEADY);
+        let factor = SEARCH_FACTOR * doubled.div_duration_f64(SEARCH_DOUBLES_IN).exp2();
+        self.limit.max(top) * factor
     }
 }
 

@@ -3,46 +3,69 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Largest burst after a quiet time, in requests.
-const BURST_MAX: u32 = 4;
+/// What was missed may be caught up with, as far as this: a timer rings late, and after a quiet time the first few
+/// requests need not wait for each other. Less than the burst of a second that a limit allows.
+const CATCH_UP: Duration = Duration::from_millis(250);
+/// Not below this many requests a second: the burst of a second is then hardly more than one request.
+const CATCH_UP_FROM: f64 = 2.0;
 
-/// The window is longer by this factor: requests take differently long to arrive, and Kaspi must not count
-/// more of them within a second than the rate allows.
-const WINDOW_MARGIN: f64 = 1.02;
+/// So many requests at most are counted to keep to the highest rate.
+const COUNTED_MAX: u32 = 4;
+/// The highest rate is kept within a span that is longer by this factor: requests take differently long to arrive, and
+/// Kaspi must not count more of them within a second than it allows.
+const SPAN_MARGIN: f64 = 1.02;
 
-/// A sliding window: no span of its length has more requests than the rate allows.
+/// Requests spread evenly: a burst may exceed a limit that their number does not.
 #[derive(Debug, Default)]
 pub(super) struct RateLimit {
-    /// Ticks at which the last requests were sent, oldest first.
+    /// When the next request is due.
+    next: Duration,
+    /// The same before the last one was sent.
+    before: Duration,
+    /// When the last requests were sent, oldest first.
     sent: VecDeque<Duration>,
 }
 
 impl RateLimit {
-    /// Takes the right to send a request now at this many requests a second, or says how long to wait. Counted when
-    /// it is sent: a process that was stopped for a while does not send all at once what had queued up.
-    pub(super) fn take(&mut self, now: Duration, rate_per_second: f64) -> Result<(), Duration> {
-        let rate = rate_per_second.max(0.001);
-        let fitting = (1..=BURST_MAX)
-            .rev()
-            .find(|burst| f64::from(*burst) <= rate);
-        let burst = fitting.unwrap_or(1);
-        let window = Duration::from_secs_f64(f64::from(burst) / rate * WINDOW_MARGIN);
-        let within = self.sent.len().checked_sub(burst as usize);
-        if let Some(oldest) = within.and_then(|index| self.sent.get(index)) {
-            let left = (*oldest + window).saturating_sub(now);
-            if !left.is_zero() {
-                return Err(left);
-            }
+    /// Takes the right to send a request now at this many requests a second, or says how long to wait. No second ever
+    /// has more than `most`. Counted when it is sent: a process that was stopped for a while does not send all at once
+    /// what had queued up.
+    pub(super) fn take(&mut self, now: Duration, rate: f64, most: f64) -> Result<(), Duration> {
+        let left = self.next.max(self.allowed_at(most)).saturating_sub(now);
+        if !left.is_zero() {
+            return Err(left);
         }
-        if self.sent.len() >= BURST_MAX as usize {
+        let catch_up = if rate < CATCH_UP_FROM {
+            Duration::ZERO
+        } else {
+            CATCH_UP
+        };
+        let between = Duration::from_secs_f64(rate.max(0.001).recip());
+        self.before = self.next;
+        self.next = self.next.max(now.saturating_sub(catch_up)) + between;
+        if self.sent.len() >= COUNTED_MAX as usize {
             self.sent.pop_front();
         }
         self.sent.push_back(now);
         Ok(())
     }
 
+    /// When the highest rate allows the next request.
+    fn allowed_at(&self, most: f64) -> Duration {
+        let most = most.max(0.001);
+        let fitting = (1..=COUNTED_MAX)
+            .rev()
+            .find(|count| f64::from(*count) <= most);
+        let count = fitting.unwrap_or(1);
+        let span = Duration::from_secs_f64(f64::from(count) / most * SPAN_MARGIN);
+        let first = self.sent.len().checked_sub(count as usize);
+        let first = first.and_then(|index| self.sent.get(index));
+        first.map_or(Duration::ZERO, |at| *at + span)
+    }
+
     /// Gives back the right taken last: nothing was sent with it.
     pub(super) fn give_back(&mut self) {
+        self.next = self.before;
         self.sent.pop_back();
     }
 }
@@ -57,7 +80,7 @@ mod tests {
         let mut now = Duration::from_secs(100);
         let mut times = Vec::new();
         while times.len() < requests {
-            match limit.take(now, rate) {
+            match limit.take(now, rate, rate) {
                 Ok(()) => times.push(now),
                 Err(wait) => now += wait,
             }
@@ -79,6 +102,16 @@ mod tests {
         let second = Duration::from_secs(1);
         let four = sent_at(4.0, 40);
         assert!(four.windows(5).all(|five| five[4] > five[0] + second));
+    }
+
+    #[test]
+    fn after_a_quiet_time_hardly_more_than_usual_leaves_at_once() {
+        for (rate, at_once) in [(8.0, 3), (2.0, 1), (1.0, 1)] {
+            let mut limit = RateLimit::default();
+            let now = Duration::from_secs(100);
+            let left = (0..100).take_while(|_| limit.take(now, rate, 1000.0).is_ok());
+            assert_eq!(left.count(), at_once, "{rate}");
+        }
     }
 
     #[test]
