@@ -39,6 +39,10 @@ kill:
 pace:
     cargo test --test pace -- --include-ignored --test-threads=1 --nocapture
 
+# Hostile stock files of full size, the daemon in a control group of 256 MB: as root, some minutes.
+hostile-files:
+    tests/pace/hostile-files
+
 lint:
     cargo fmt --check
     cargo clippy --all-targets --locked -- -D warnings

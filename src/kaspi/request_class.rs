@@ -5,11 +5,11 @@ use std::fmt;
 /// What requests are for, the most urgent first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RequestClass {
-    /// The list of new orders and their lines.
+    /// The list of new orders.
     NewOrders,
     /// Accepts and cancels, and the reads just before them.
     Act,
-    /// A sweep that an accept or a cancel waits for.
+    /// What a verdict waits for: lines of new orders, a sweep that an accept or a cancel needs.
     Evidence,
     /// A sweep that is due.
     Sweep,

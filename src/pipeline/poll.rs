@@ -42,7 +42,8 @@ pub async fn run_once(ctx: &Ctx) -> Result<Report, StageError> {
     ctx.repair_clock().await?;
     list(ctx, &mut report).await?;
     let wanted = (&Status::ApprovedByBank, Timestamp::MIN);
-    let lines = lines::read(ctx, RequestClass::NewOrders, wanted).await?;
+    // Below the acts: orders whose lines are known are accepted while those of the others are read.
+    let lines = lines::read(ctx, RequestClass::Evidence, wanted).await?;
     report.lines_read = lines.read;
     report.lines_failed = lines.failed;
     ctx.note_not_found_orders().await?;

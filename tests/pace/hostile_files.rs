@@ -277,6 +277,7 @@ async fn refused(size: Size, within: f64) {
             said(&shop, file.name).unwrap_or_default()
         );
     }
+    assert!(shop.is_alive(), "{}", shop.log());
     for file in &FILES {
         let said = said(&shop, file.name).unwrap_or_default();
         assert!(!said.is_empty(), "{}: nothing was said", file.name);

@@ -69,6 +69,13 @@ fn trace(shop: &Shop, paces: &[(f64, f64)], end: f64) {
         from += 10.0;
     }
     println!("  {:?}", shop.requests_by_kind());
+    let world = shop.server.world();
+    let first = world
+        .orders()
+        .iter()
+        .filter_map(|order| Some(order.accepted_at?.duration_since(order.seed.created_at)))
+        .min();
+    println!("  the first accept took {first:?}");
 }
 
 fn limited(limit: Limit) -> Settings {

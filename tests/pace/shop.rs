@@ -96,7 +96,18 @@ impl Shop {
         let mut command = binary::qabyl(folder.path());
         command.arg("run").stdin(Stdio::null());
         command.stderr(log.try_clone().unwrap());
-        command.stdout(log.try_clone().unwrap()).spawn().unwrap()
+        let daemon = command.stdout(log.try_clone().unwrap()).spawn().unwrap();
+        // The daemon and what it starts, without the sandbox: `tests/pace/hostile-files` makes the group.
+        if let Some(group) = std::env::var_os("QABYL_MEMORY_GROUP") {
+            let procs = Path::new(&group).join("cgroup.procs");
+            std::fs::write(procs, daemon.id().to_string()).unwrap();
+        }
+        daemon
+    }
+
+    /// Whether the daemon still runs.
+    pub(crate) fn is_alive(&mut self) -> bool {
+        self.daemon.try_wait().unwrap().is_none()
     }
 
     /// Time since the daemon started.
