@@ -1,6 +1,7 @@
 //! Cron schedules. No other file knows the crate that reads and runs them.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 
@@ -12,6 +13,26 @@ pub struct CronError(#[from] JobSchedulerError);
 /// Whether this is a schedule: six fields, seconds first.
 pub fn is_schedule(text: &str) -> bool {
     Job::new(text, |_, _| {}).is_ok()
+}
+
+/// Number of times of a schedule that are looked at.
+const LOOKED_AT: usize = 20;
+
+/// The shortest time between two of a schedule's next times; `None` where there are not two.
+pub fn shortest_gap(schedule: &str) -> Option<Duration> {
+    let mut job = Job::new(schedule, |_, _| {}).ok()?;
+    let data = job.job_data().ok()?;
+    let (times, mut at) = (data.schedule()?, data.next_tick_utc()?);
+    let mut shortest: Option<Duration> = None;
+    for _ in 0..LOOKED_AT {
+        let Ok(next) = times.find_next_occurrence(&at, false) else {
+            break;
+        };
+        let gap = next.signed_duration_since(at).to_std().ok()?;
+        shortest = Some(shortest.map_or(gap, |shortest| shortest.min(gap)));
+        at = next;
+    }
+    shortest
 }
 
 type Call = Box<dyn Fn() + Send + Sync>;
@@ -64,12 +85,21 @@ mod tests {
     use std::sync::atomic::{AtomicU8, Ordering};
     use std::time::Duration;
 
-    use super::{Cron, is_schedule};
+    use super::{Cron, is_schedule, shortest_gap};
 
     #[test]
     fn seconds_come_first() {
         assert!(is_schedule("*/15 * * * * *"));
         assert!(!is_schedule("61 * * * * *") && !is_schedule("soon"));
+    }
+
+    #[test]
+    fn the_shortest_gap_of_a_schedule_is_found() {
+        let gap = |schedule| shortest_gap(schedule).map(|gap| gap.as_secs());
+        assert_eq!(gap("*/15 * * * * *"), Some(15));
+        assert_eq!(gap("0,5 * * * * *"), Some(5));
+        assert_eq!(gap("0 0 9,18 * * *"), Some(9 * 3600));
+        assert_eq!(gap("soon"), None);
     }
 
     #[tokio::test]

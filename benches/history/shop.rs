@@ -19,6 +19,8 @@ const TOKEN: &str = "history-token";
 const HANDLED: u32 = 50;
 /// Every so many of them cannot be delivered and are cancelled.
 const SHORT_EVERY: u32 = 25;
+/// Goods on sale.
+const SKUS: u32 = 50;
 const FIRST: u32 = 900_000_000;
 const PATIENCE: Duration = Duration::from_mins(3);
 
@@ -50,7 +52,9 @@ impl Shop {
             Ok(std::fs::set_permissions(&path, private)?)
         };
         write("token", TOKEN)?;
-        write("stock.csv", "sku,on_hand\nA,1000000\nNONE,0\n")?;
+        let levels: Vec<String> = (0..SKUS).map(|sku| format!("A{sku},1000000\n")).collect();
+        let levels = levels.concat();
+        write("stock.csv", &format!("sku,on_hand\nNONE,0\n{levels}"))?;
         let config = format!(
             "[database]\npath = \"qabyl.db\"\n\
              [kaspi]\nbase_url = \"{}\"\nrate_start = 1000\nrate_per_second = 1000\nmax_in_flight = 16\n\
@@ -110,8 +114,12 @@ impl Shop {
         let now = Timestamp::now();
         for number in self.placed..self.placed + orders {
             let is_short = self.placed == 0 && number % SHORT_EVERY == SHORT_EVERY - 1;
-            let sku = if is_short { "NONE" } else { "A" };
-            world.place(OrderSeed::new(&(FIRST + number).to_string(), now).line(sku, 1));
+            let sku = if is_short {
+                "NONE".to_owned()
+            } else {
+                format!("A{}", number % SKUS)
+            };
+            world.place(OrderSeed::new(&(FIRST + number).to_string(), now).line(&sku, 1));
         }
         self.placed += orders;
     }

@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Loaded, Token, TokenSource};
 use crate::events::log_event;
 use crate::kaspi::Credentials;
-use crate::runtime::{Board, build, channels, daemon, feeds, lifecycle, telemetry};
+use crate::runtime::{Board, build, channels, daemon, feeds, lifecycle, process, telemetry};
 use crate::store::{Access, Store};
 
 /// How often a token file is checked for changes.
@@ -32,6 +32,17 @@ pub(super) async fn run(loaded: &Loaded, signals: Signals) -> Done {
         super::note_created(path);
     }
     let shops = shops::build(loaded, ready, &store).await?;
+    let needed = process::descriptors_needed(shops.len(), config.kaspi.max_in_flight);
+    let allowed = process::raise_descriptors(needed);
+    if allowed < needed {
+        log_event!(
+            DESCRIPTORS_FEW,
+            allowed,
+            needed,
+            hint = "set LimitNOFILE of the unit, or ulimit -n, to what is needed",
+            "{allowed} descriptors are allowed and {needed} may be needed: requests may fail while all shops are busy"
+        );
+    }
     let stop = signals.stop.clone();
     let board = Arc::new(Board::default());
     let names: Vec<_> = shops.iter().map(|shop| shop.ctx.shop.clone()).collect();

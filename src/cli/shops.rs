@@ -1,5 +1,6 @@
 //! Builds the configured shops with their rules, for `run` and `once`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -206,10 +207,16 @@ pub(super) async fn build(
         );
     }
     let mut shops = Vec::with_capacity(config.shops.len());
+    let mut transports = BTreeMap::new();
     for (index, (shop, token)) in config.shops.iter().zip(tokens).enumerate() {
         let token = SecretString::from(token.expose());
         let clock = Clock::System;
-        let transport = build::http(config, shop, &clock).map_err(Failure::usage)?;
+        // Shops share connections: a token goes with each request.
+        let transport = match transports.get(&shop.proxy) {
+            Some(transport) => Arc::clone(transport),
+            None => build::http(config, shop, &clock).map_err(Failure::usage)?,
+        };
+        transports.insert(shop.proxy.clone(), Arc::clone(&transport));
         let seed = clock
             .now()
             .as_millisecond()

@@ -118,6 +118,8 @@ pub const FIELDS: &[Field] = &[
     Field("orders", Number, "orders deleted"),
     Field("audit_rows", Number, "rows of the audit log deleted"),
     Field("interlock", Text, "its configuration key"),
+    Field("allowed", Number, "descriptors that the system allows"),
+    Field("needed", Number, "descriptors that may be needed"),
     Field("settle_s", Number, "`actions.settle`, seconds"),
     Field(
         "request_timeout_s",

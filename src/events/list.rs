@@ -142,6 +142,8 @@ events! {
             "another user of this machine, who does not have the shop's token, took the name of its claim; work goes on without the claim";
         SETTLE_SHORT "settle.short" WARN [] ["settle_s" "request_timeout_s"]
             "`actions.settle` is below `kaspi.request_timeout`, as in a trial; logged at every start";
+        DESCRIPTORS_FEW "descriptors.few" WARN [] ["allowed" "needed" "hint"]
+            "the limit of open files is below what the shops may need; logged at the start";
         HTTP_REFUSED "http.refused" WARN [] ["peer" "count"]
             "a request for the status pages carried a wrong token; logged for the first within a minute, and when more are turned away";
         HTTP_FAILED "http.failed" WARN [] []

@@ -91,6 +91,24 @@ JOIN decisions d ON d.id = a.decision_id
 WHERE a.shop = ? AND a.state IN ('pending', 'sent', 'unknown') AND a.due_at <= ?
 ORDER BY a.state = 'pending' DESC, a.kind = 'accept' DESC, o.created_at, o.id LIMIT ?";
 
+/// Shops with an action that is due at `?1`, by the index of live ones.
+pub(crate) const SHOPS_DUE: &str = "
+SELECT DISTINCT shop FROM actions INDEXED BY actions_due
+WHERE state IN ('pending', 'sent', 'unknown') AND due_at <= ?1";
+
+/// Shops with orders that wait for the merchant.
+pub(crate) const SHOPS_WAITING: &str = "
+SELECT DISTINCT shop FROM orders INDEXED BY orders_waiting WHERE status = 'APPROVED_BY_BANK'";
+
+/// The shops that have something to do.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ShopsWithWork {
+    /// Those with an action that is due.
+    pub due: Vec<ShopName>,
+    /// Those with orders that wait for the merchant.
+    pub waiting: Vec<ShopName>,
+}
+
 pub(crate) const NEXT_DUE: &str = "
 SELECT MIN(due_at) FROM actions INDEXED BY actions_due
 WHERE shop = ? AND state IN ('pending', 'sent', 'unknown')";
@@ -136,6 +154,28 @@ pub(crate) fn cancels_accepted_order(origin: Option<&str>, decided_status: Optio
 }
 
 impl Store {
+    /// The shops that have something to do now.
+    pub async fn shops_with_work(&self, now: Timestamp) -> Result<ShopsWithWork, StoreError> {
+        let mut reader = self.read().await?;
+        let due: Vec<String> = sqlx::query_scalar(SHOPS_DUE)
+            .bind(ms(now))
+            .fetch_all(&mut *reader)
+            .await?;
+        let waiting: Vec<String> = sqlx::query_scalar(SHOPS_WAITING)
+            .fetch_all(&mut *reader)
+            .await?;
+        let names = |names: Vec<String>| {
+            let name = |name: &String| {
+                ShopName::new(name).map_err(|_| StoreError::corrupt("a shop", name))
+            };
+            names.iter().map(name).collect::<Result<Vec<_>, _>>()
+        };
+        Ok(ShopsWithWork {
+            due: names(due)?,
+            waiting: names(waiting)?,
+        })
+    }
+
     /// Live actions that are due now.
     pub async fn due_actions(
         &self,

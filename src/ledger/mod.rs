@@ -46,7 +46,7 @@ pub(crate) mod unread_orders;
 pub use attempts::{Ended, StartedAttempt, StartedAttempts};
 pub use availability::StockView;
 pub use deciding::{BatchDecided, Decided, DecidingBatch, Proposed};
-pub use due_actions::Due;
+pub use due_actions::{Due, ShopsWithWork};
 pub use evidence::SilentShop;
 pub use facts::DecidingInput;
 pub use identity::Configured;

@@ -40,7 +40,7 @@ const READ_FROM_THE_END: [(&str, &str); 2] = [
     ("newest listed", "COVERING INDEX orders_open"),
 ];
 
-const STATEMENTS: [(&str, &str); 47] = [
+const STATEMENTS: [(&str, &str); 49] = [
     ("reverted", reverted::OF_SHOP),
     ("totals", view::TOTALS),
     ("viewed", view::VIEWED),
@@ -66,6 +66,8 @@ const STATEMENTS: [(&str, &str); 47] = [
     ("archived from", order_lists::ARCHIVED_FROM),
     ("due", due_actions::DUE),
     ("next due", due_actions::NEXT_DUE),
+    ("shops due", due_actions::SHOPS_DUE),
+    ("shops waiting", due_actions::SHOPS_WAITING),
     ("unconfirmed", due_actions::UNCONFIRMED),
     ("open attempts", attempts::OPEN_ATTEMPTS),
     ("levels", stock::LEVELS_OF),

@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::domain::calendar::ALMATY;
 use crate::domain::ids::ShopName;
 use crate::events::log_event;
-use crate::store::{ScanKind, Store, StoreError};
+use crate::store::{Store, StoreError};
 
 /// How often to check whether every stage has run once.
 const READY_EVERY: Duration = Duration::from_millis(100);
@@ -77,15 +77,7 @@ async fn status_text(
 ) -> Result<String, StoreError> {
     let today = store.today(midnight(now)).await?;
     let totals = store.totals(None).await?;
-    let mut lists = Vec::with_capacity(shops.len());
-    for shop in shops {
-        let scan = store
-            .last_complete_scan(shop, ScanKind::New, Timestamp::MAX)
-            .await?;
-        lists.push(scan.map(|scan| scan.started_at));
-    }
-    // `None` comes first: a shop never read.
-    let list = lists.into_iter().min().flatten();
+    let list = store.oldest_list(shops).await?;
     let list = list.map_or_else(|| "never".to_owned(), time_of_day);
     let hung = overdue.map_or_else(String::new, |stage| format!("; {stage} hangs"));
     Ok(format!(

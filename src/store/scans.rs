@@ -1,5 +1,7 @@
 //! Readings of lists, kept so that a decision can rest on a complete one (R7).
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use sqlx::{FromRow, SqliteConnection};
 
@@ -166,7 +168,33 @@ pub(crate) async fn last_sweep(
     .transpose()
 }
 
+/// When each shop's newest complete list of new orders was asked for; NULL: it never was.
+pub(crate) const NEWEST_LISTS: &str = "
+SELECT s.name, (SELECT c.started_at FROM scans c WHERE c.shop = s.name AND c.kind = 'new' AND c.complete = 1
+  ORDER BY c.id DESC LIMIT 1) FROM shops s";
+
 impl Store {
+    /// When the newest complete list of new orders of these shops was asked for: of the shop read longest ago; `None`
+    /// where one of them never was.
+    pub async fn oldest_list(&self, shops: &[ShopName]) -> Result<Option<Timestamp>, StoreError> {
+        let mut reader = self.read().await?;
+        let rows: Vec<(String, Option<i64>)> =
+            sqlx::query_as(NEWEST_LISTS).fetch_all(&mut *reader).await?;
+        let lists: BTreeMap<&str, Option<i64>> = rows
+            .iter()
+            .map(|(shop, list)| (shop.as_str(), *list))
+            .collect();
+        let of_shop = |shop: &ShopName| lists.get(shop.as_str()).copied().flatten();
+        // `None` comes first: a shop never read.
+        shops
+            .iter()
+            .map(of_shop)
+            .min()
+            .flatten()
+            .map(at)
+            .transpose()
+    }
+
     /// The last complete scan reaching back to `from` or further.
     pub async fn last_complete_scan(
         &self,

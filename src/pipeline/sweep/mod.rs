@@ -30,6 +30,8 @@ use crate::pipeline::plan::one_line;
 pub struct Report {
     /// Whether it was due at all.
     pub swept: bool,
+    /// When the next one is due, where this one was not.
+    pub next_at: Option<Timestamp>,
     /// Orders listed.
     pub listed: usize,
     /// Orders read singly.
@@ -67,9 +69,11 @@ pub async fn run_once(ctx: &Ctx, force: bool) -> Result<Report, StageError> {
         );
     }
     match plan {
-        SweepPlan::NotDue { .. } | SweepPlan::WaitForSettle { .. } | SweepPlan::WaitForDeepPoll => {
-            Ok(Report::default())
-        }
+        SweepPlan::NotDue { next_at } => Ok(Report {
+            next_at: Some(next_at),
+            ..Report::default()
+        }),
+        SweepPlan::WaitForSettle { .. } | SweepPlan::WaitForDeepPoll => Ok(Report::default()),
         SweepPlan::CatchUp(plan) => catch_up::run(ctx, &plan, start).await,
         SweepPlan::Sweep(plan) => run(ctx, &plan, start).await,
     }
@@ -139,6 +143,9 @@ async fn list_missing(
         .missing_from_accepted_lists(shop, (start.at, ctx.clock.now()), max)
         .await?
         .len() as u64;
+    if missing == 0 {
+        return Ok(());
+    }
     let finished = store.archived(shop, plan.accepted.window.from).await?;
     if let Some(window) = plan.archive_for_missing(missing, finished) {
         list_states((ctx, plan.class), &[State::Archive], window, accepted).await?;

@@ -69,6 +69,7 @@ impl Part {
             Some(error) => Err(error.into()),
             None => Ok(Report {
                 swept: true,
+                next_at: None,
                 listed: self.listed,
                 singles: self.singles,
                 observed: self.observed,

@@ -1,6 +1,7 @@
 //! The daemon: one loop for each stage of `pipeline/stages.rs` and what it works for. A stage runs when
 //! its period has passed or it is woken; cron only wakes stages.
 
+mod idle;
 mod schedules;
 mod shared_stages;
 mod shop_stages;
@@ -87,9 +88,26 @@ pub async fn run(work: Work, board: Arc<Board>, stop: CancellationToken) -> anyh
             spawn_stock(of_source, wakes.clone(), &spawner);
         }
     }
-    work.schedules.wake_polls(&mut cron, &wakes);
+    let clock = work
+        .shops
+        .first()
+        .map_or(Clock::System, |shop| shop.ctx.clock.clone());
+    work.schedules.wake_polls(&mut cron, &wakes, &clock);
     let names = work.shops.iter().map(|shop| shop.ctx.shop.clone());
     let by_shop: Arc<ShopWakes> = Arc::new(names.zip(wakes).collect());
+    if let Some(shop) = work.shops.first() {
+        let (store, sweep_every) = (Arc::clone(&shop.ctx.store), shop.ctx.settings.sweep_every);
+        let shops = Arc::clone(&by_shop);
+        tracker.spawn(idle::spread_sweeps(
+            Arc::clone(&shops),
+            (
+                clock.clone(),
+                Duration::try_from(sweep_every).unwrap_or_default(),
+            ),
+            stop.clone(),
+        ));
+        tracker.spawn(idle::watch(store, shops, clock, stop.clone()));
+    }
     for shop in work.shops {
         shop_stages::spawn(shop, &by_shop, &spawner);
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Spawner;
@@ -15,6 +16,8 @@ use crate::runtime::build::ShopParts;
 
 /// A poll that is incomplete, or lacks lines, is repeated after this long.
 const POLL_AGAIN: Duration = Duration::from_secs(5);
+/// Longest time after which the sweep stage looks whether a sweep is due.
+const SWEEP_ASKED: Duration = Duration::from_secs(15);
 /// Shortest time between two forced sweeps.
 const SWEEP_SPACING: Duration = Duration::from_secs(3);
 
@@ -80,8 +83,14 @@ fn after_poll(ctx: &Ctx, report: &poll::Report) -> Completed {
         "listed": report.listed, "new": report.observed.new, "changed": report.observed.changed,
         "lines_read": report.lines_read, "lines_failed": report.lines_failed, "problem": report.problem,
     });
+    // With nothing listed there is nothing to decide; what waits all the same is looked at in its own time.
+    let wakes = if report.listed > 0 || report.is_news() {
+        vec![Stage::Decide, Stage::Act]
+    } else {
+        Vec::new()
+    };
     let completed = Completed {
-        wakes: vec![Stage::Decide, Stage::Act],
+        wakes,
         ..Completed::of(Stage::Poll, did)
     };
     if report.lines_failed > 0 || report.problem.is_some() {
@@ -120,16 +129,21 @@ async fn sweep_once(ctx: &Ctx, wakes: &Wakes) -> Result<Completed, StageError> {
         }
     };
     wakes.note_swept(report.swept.then(|| ctx.clock.ticks()));
-    Ok(after_sweep(&report, is_early))
+    Ok(after_sweep(&report, is_early, ctx.clock.now()))
 }
 
-fn after_sweep(report: &sweep::Report, is_early: bool) -> Completed {
+fn after_sweep(report: &sweep::Report, is_early: bool, now: Timestamp) -> Completed {
     let did = json!({
         "listed": report.listed, "singles": report.singles, "new": report.observed.new,
         "changed": report.observed.changed, "problem": report.problem,
     });
     let did = if report.swept { did } else { Value::Null };
     let mut completed = Completed::of(Stage::Sweep, did);
+    if let Some(next_at) = report.next_at {
+        // The clock may be set in the meantime.
+        let wait = Duration::try_from(next_at.duration_since(now)).unwrap_or_default();
+        completed.rerun = Rerun::Within(wait.clamp(Stage::Sweep.declared().period, SWEEP_ASKED));
+    }
     if report.swept {
         // Orders may wait for no more than this sweep, the first one above all.
         completed.wakes.extend([Stage::Decide, Stage::Act]);

@@ -37,7 +37,7 @@ impl Wakes {
     }
 
     /// Makes a sweep run, due or not: at once where a decision waits for it, otherwise soon.
-    fn force_sweep(&self, urgency: Urgency) {
+    pub(super) fn force_sweep(&self, urgency: Urgency) {
         self.force_sweep.store(true, Ordering::Relaxed);
         if urgency == Urgency::AtOnce || self.swept_at().is_none() {
             self.wake(Stage::Sweep);
