@@ -239,7 +239,7 @@ pub const MUTANTS: &[(&str, &str)] = &[
     ),
     (
         "r9_departure_stays_shown",
-        "goods count as departed although Kaspi took the courier's date back",
+        "goods count as departed at the first date shown, although Kaspi took it back or corrected it",
     ),
     (
         "r9_returned_goods_stay_away",

@@ -89,10 +89,8 @@ impl LineFacts {
 
     /// The levels it is taken from, with its SKU there and what the order wants of each.
     pub fn levels(&self) -> impl Iterator<Item = (&str, &Level, i64)> {
-        let own = self
-            .parts
-            .is_empty()
-            .then(|| (self.sku_or_mark(), &self.stock, self.wanted));
+        let is_itself = self.parts.is_empty();
+        let own = is_itself.then(|| (self.sku_or_mark(), &self.stock, self.wanted));
         let parts = self.parts.iter();
         let parts = parts.map(|part| (part.sku.as_str(), &part.stock, part.wanted));
         own.into_iter()

@@ -179,7 +179,8 @@ pub(crate) async fn observe(
                     observed.changed += 1;
                 }
                 let before = differs_from(row, &body)?;
-                order_units::put_back_units(tx, shop, (before.as_ref(), order), now).await?;
+                let seen = (row.seen_at, now);
+                order_units::correct_departure(tx, shop, (before.as_ref(), reading), seen).await?;
                 let is_edited = is_amended(row, reading, before.as_ref());
                 let has_moved = |before: &Order| before.pickup_point != order.pickup_point;
                 let asked = reading.asked_at.min(now);

@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::demand::known_demands;
 use super::departures::left_within;
 use super::known_orders::{Counts, Known};
+use super::observe::Reading;
 use crate::domain::ids::ShopName;
 use crate::domain::order::Order;
 use crate::domain::reconcile::{self, ReservationEffect};
@@ -122,23 +123,35 @@ pub(crate) async fn reopen_units(
     }
 }
 
-/// Opens the reservations of an accepted order again where Kaspi no longer shows the date at which its courier took the
-/// goods: they may be there after all. What a person said of them stands.
-pub(crate) async fn put_back_units(
+/// Kaspi shows another date at which the courier took an order's goods, or none any more: they left at that date, or may
+/// be there after all. What a person said of them stands.
+pub(crate) async fn correct_departure(
     tx: &mut WriteTx<'_>,
     shop: &ShopName,
-    (before, order): (Option<&Order>, &Order),
-    now: Timestamp,
+    (before, reading): (Option<&Order>, &Reading),
+    (seen_at, now): (i64, Timestamp),
 ) -> Result<(), StoreError> {
-    let is_taken_back = before.is_some_and(|before| before.handed_over_at.is_some())
-        && reconcile::reservation_effect(order) == ReservationEffect::Reserve;
-    if !is_taken_back
-        || mutant("r9_departure_stays_shown")
+    let order = &reading.order;
+    let was = before.and_then(|before| before.handed_over_at);
+    if was.is_none() || was == order.handed_over_at || mutant("r9_departure_stays_shown") {
+        return Ok(());
+    }
+    let effect = reconcile::reservation_effect(order);
+    let is_dated = effect == ReservationEffect::Consume && order.handed_over_at.is_some();
+    if !is_dated && effect != ReservationEffect::Reserve
         || orders::said_handed_over(tx, (shop, &order.id)).await?
     {
         return Ok(());
     }
-    reopen(tx, shop, order, now).await
+    reopen(tx, shop, order, now).await?;
+    if is_dated {
+        let seen_at = crate::store::at(seen_at)?;
+        let (after, by) = left_within(order, reading.skew, (seen_at, now));
+        let left = Departure::Between { after, by };
+        let event = Event::Left(left, "another hand-over date".to_owned());
+        close_reservations(tx, shop, order, event, now).await?;
+    }
+    Ok(())
 }
 
 /// Reserves the units of an order accepted elsewhere (R6), as consumed where they have left. Does nothing while its

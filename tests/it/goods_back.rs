@@ -73,3 +73,26 @@ async fn goods_that_the_buyer_returned_since_the_count_cancel_nothing() {
         "never were there four"
     );
 }
+
+/// The date was a mistake, and is corrected to one after a count: the goods were in it.
+#[tokio::test]
+async fn goods_whose_courier_date_is_corrected_left_at_the_later_date() {
+    let world = taken_by_the_courier("983100041").await;
+    world.feed(&[("A", 3)]).await;
+    world.time.advance(10 * MINUTE);
+    let later = world.now().as_millisecond();
+    let date = "/attributes/kaspiDelivery/courierTransmissionDate";
+    assert!(
+        world
+            .kaspi()
+            .put_value("983100041", Part::Order, date, Some(json!(later)))
+    );
+    world.later(2 * MINUTE).await;
+    world.place_plain(&[("983100042", "A", 2), ("983100043", "A", 1)]);
+    for _ in 0..3 {
+        world.later(2 * MINUTE).await;
+    }
+    let why = world.why("983100042").await;
+    assert_ne!(world.posts("983100042"), ["accept"], "{why}");
+    assert_eq!(world.posts("983100043"), ["accept"]);
+}
