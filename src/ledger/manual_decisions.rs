@@ -150,8 +150,13 @@ pub struct Taken {
 }
 
 /// Orders with this code or id.
-const FOUND: &str = "
-SELECT shop, id, state || ' + ' || status FROM orders WHERE code = ?1 OR id = ?2 ORDER BY shop, first_seen_at, id";
+pub(super) const FOUND: &str = "
+SELECT shop, id, state || ' + ' || status FROM (
+  SELECT shop, id, state, status, first_seen_at FROM orders INDEXED BY orders_code WHERE code = ?1
+  UNION
+  SELECT o.shop, o.id, o.state, o.status, o.first_seen_at
+  FROM shops s CROSS JOIN orders o ON o.shop = s.name AND o.id = ?2)
+ORDER BY shop, first_seen_at, id";
 
 #[derive(FromRow)]
 struct Live {

@@ -1,7 +1,7 @@
 //! Speed: how SQLite finds the rows of the statements that run every second. None walks through everything
 //! a shop ever sold.
 
-use super::{candidates, departures, due_actions, known_orders};
+use super::{candidates, departures, due_actions, known_orders, manual_decisions};
 use crate::store::{
     Access, Store, actions, attempts, counters, deadline, listed, namesakes, new_orders,
     order_lists, orders, overview, promises, reservations, reverted, stock, today, unaccounted,
@@ -40,7 +40,7 @@ const READ_FROM_THE_END: [(&str, &str); 2] = [
     ("newest listed", "COVERING INDEX orders_open"),
 ];
 
-const STATEMENTS: [(&str, &str); 49] = [
+const STATEMENTS: [(&str, &str); 50] = [
     ("reverted", reverted::OF_SHOP),
     ("totals", view::TOTALS),
     ("viewed", view::VIEWED),
@@ -56,6 +56,7 @@ const STATEMENTS: [(&str, &str); 49] = [
     ("waiting orders", candidates::WAITING),
     ("candidates", candidates::CANDIDATES),
     ("sent", candidates::SENT),
+    ("found", manual_decisions::FOUND),
     ("same number", namesakes::SAME_NUMBER),
     ("namesakes", namesakes::NAMESAKES),
     ("without lines", unaccounted::WITHOUT_LINES),
