@@ -28,7 +28,7 @@ pub async fn run_once(ctx: &Ctx) -> Result<usize, StageError> {
     let (mut reported, mut page) = (0, Some(Page::first(BATCH)));
     // All pages are read: an order that has waited long but through a night may be far from its deadline.
     while let Some(here) = page {
-        let (waiting, next) = ctx.store.waiting(&ctx.shop, since, &here, false).await?;
+        let (waiting, next) = ctx.store.waiting(&ctx.shop, since, &here).await?;
         reported += report(ctx, &waiting, now).await?;
         page = next;
     }
@@ -37,6 +37,9 @@ pub async fn run_once(ctx: &Ctx) -> Result<usize, StageError> {
 
 /// What is to be reported about an order, if anything is.
 fn event(ctx: &Ctx, waiting: &Waiting, now: Timestamp) -> Option<DeadlineEvent> {
+    if waiting.reported == Some(DeadlineEvent::Past) {
+        return None;
+    }
     let policy = ctx.policy();
     let schedule = &policy.limits.schedule;
     let left = schedule.left(&waiting.order, now);
@@ -47,7 +50,7 @@ fn event(ctx: &Ctx, waiting: &Waiting, now: Timestamp) -> Option<DeadlineEvent> 
     // An express order has to be packed within an hour: a person must decide a held one at once.
     let is_urgent = waiting.order.express && waiting.held;
     let is_near = is_urgent || schedule.alert_of(&waiting.order) <= now;
-    let is_news = is_near && !waiting.on_its_way && !waiting.near_reported;
+    let is_news = is_near && !waiting.on_its_way && waiting.reported.is_none();
     is_news.then_some(DeadlineEvent::Near)
 }
 

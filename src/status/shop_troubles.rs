@@ -127,7 +127,7 @@ async fn past_deadline(
     let since = now.saturating_sub(schedule.deadline).unwrap_or(now);
     let (mut late, mut page) = (Vec::new(), Some(Page::first(BATCH)));
     while let Some(here) = page {
-        let (waiting, next) = store.waiting(shop, since, &here, true).await?;
+        let (waiting, next) = store.waiting(shop, since, &here).await?;
         let passed = |order| schedule.left(order, now).is_negative();
         let passed = waiting.iter().filter(|waiting| passed(&waiting.order));
         late.extend(passed.map(|waiting| waiting.order.code.to_string()));

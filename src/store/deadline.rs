@@ -24,8 +24,8 @@ pub struct Waiting {
     pub held: bool,
     /// What it waits for, in words of a fixed list: nothing that a person wrote.
     pub because: Vec<String>,
-    /// Whether people were notified that its deadline is near.
-    pub near_reported: bool,
+    /// The last of its deadline events that people were notified of.
+    pub reported: Option<DeadlineEvent>,
     /// Whether an accept or a cancel of it is being sent or read back.
     pub on_its_way: bool,
 }
@@ -37,15 +37,24 @@ struct Row {
     decision: Option<String>,
     verdict: Option<String>,
     near_reported: bool,
+    past_reported: bool,
     needs_person: Option<bool>,
-    is_denied: bool,
-    is_paused: bool,
+    denied_at: Option<i64>,
+    paused_at: Option<i64>,
 }
 
 impl Row {
+    const fn reported(&self) -> Option<DeadlineEvent> {
+        match (self.past_reported, self.near_reported) {
+            (true, _) => Some(DeadlineEvent::Past),
+            (false, true) => Some(DeadlineEvent::Near),
+            (false, false) => None,
+        }
+    }
+
     /// Whether a live action of it goes on by itself: none does while its shop sends nothing.
     fn is_on_its_way(&self) -> bool {
-        self.needs_person == Some(false) && !self.is_denied && !self.is_paused
+        self.needs_person == Some(false) && self.denied_at.is_none() && self.paused_at.is_none()
     }
 }
 
@@ -74,7 +83,9 @@ macro_rules! columns {
 SELECT o.body, o.held_cause, d.body AS decision, d.verdict,
   EXISTS (SELECT 1 FROM audit a WHERE a.shop = o.shop AND a.order_id = o.id
           AND a.event = 'order.deadline_near') AS near_reported,
-  live.needs_person, s.denied_at IS NOT NULL AS is_denied, s.paused_at IS NOT NULL AS is_paused
+  EXISTS (SELECT 1 FROM audit a WHERE a.shop = o.shop AND a.order_id = o.id
+          AND a.event = 'order.deadline_past') AS past_reported,
+  live.needs_person, s.denied_at, s.paused_at
 FROM orders o JOIN shops s ON s.name = o.shop
 LEFT JOIN actions live ON live.shop = o.shop AND live.order_id = o.id AND live.state IN ('pending', 'sent', 'unknown')
 LEFT JOIN decisions d ON d.id = (SELECT MAX(id) FROM decisions WHERE shop = o.shop AND order_id = o.id)
@@ -88,20 +99,16 @@ pub(crate) const WAITING: &str = concat!(
     columns!(),
     "
   AND (o.created_at, o.id) > (?3, ?4) AND (o.created_at <= ?2 OR o.body ->> '$.express')
-  AND (?6 OR NOT EXISTS (SELECT 1 FROM audit a WHERE a.shop = o.shop AND a.order_id = o.id
-                         AND a.event = 'order.deadline_past'))
 ORDER BY o.created_at, o.id LIMIT ?5"
 );
 
 impl Store {
-    /// A page of the orders that wait since `since` or longer, and of express ones, with the page behind it. Those
-    /// whose deadline was reported as past are among them only where `all` are asked for.
+    /// A page of the orders that wait since `since` or longer, and of express ones, with the page behind it.
     pub async fn waiting(
         &self,
         shop: &ShopName,
         since: Timestamp,
         page: &Page,
-        all: bool,
     ) -> Result<(Vec<Waiting>, Option<Page>), StoreError> {
         let mut reader = self.read().await?;
         let rows: Vec<Row> = sqlx::query_as(WAITING)
@@ -110,7 +117,6 @@ impl Store {
             .bind(page.created_at)
             .bind(&page.id)
             .bind(page.limit)
-            .bind(all)
             .fetch_all(&mut *reader)
             .await?;
         drop(reader);
@@ -176,7 +182,7 @@ fn waiting(row: &Row) -> Result<Waiting, StoreError> {
         order: parse_order(&row.body)?,
         held: Progress::of(cause, verdict) == Progress::Held,
         because: because(cause, decision.as_ref()),
-        near_reported: row.near_reported,
+        reported: row.reported(),
         on_its_way: row.is_on_its_way(),
     })
 }

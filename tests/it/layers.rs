@@ -115,7 +115,7 @@ const CHOICES: &[(&str, usize, &str)] = &[
     (
         "src/store/deadline.rs",
         3,
-        "the newest decision; whether a deadline was reported",
+        "the newest decision; which deadline events were reported",
     ),
     (
         "src/store/notices.rs",
