@@ -1,2 +1,4 @@
 #![no_main]
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| qabyl_fuzz::order(bytes));
+#[path = "../src/memory.rs"]
+mod memory;
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| memory::within(bytes, qabyl_fuzz::order));

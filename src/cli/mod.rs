@@ -2,6 +2,7 @@
 //! 3 Kaspi denies a shop access, 4 something needs a person (with `--check`).
 
 mod args;
+mod arguments;
 mod audit;
 mod backup;
 mod catalog;
@@ -36,19 +37,15 @@ mod table;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 use args::{Cli, Command, ConfigCommand, NotifyCommand, OrdersCommand, RulesCommand, StockCommand};
 
 use signals::Signals;
 
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Loaded, Sources};
-use crate::diagnostics::{CONTROL_CHARACTERS, has_control};
 use crate::domain::people::Actor;
 use crate::events::log_event;
 use crate::store::{Access, Store, StoreError};
-use crate::text::shown;
 
 /// Worker threads of the runtime.
 const WORKERS: usize = 2;
@@ -106,7 +103,7 @@ pub fn main() -> ExitCode {
         .then(|| Signals::listen(true));
     crate::stock::read_in_child();
     crate::runtime::process::hide_memory();
-    let cli = parsed_arguments();
+    let cli = arguments::parsed();
     crate::net::install_crypto();
     // Nearly all time is spent waiting. Each thread keeps its own memory arena, so one thread for each
     // core would only cost memory.
@@ -138,50 +135,6 @@ pub fn main() -> ExitCode {
             ExitCode::from(failure.code)
         }
     }
-}
-
-/// As much of an argument is quoted, in characters.
-const QUOTED_CHARS_MAX: usize = 80;
-
-/// The arguments, or the end of the process with what is wrong with them. One may come from elsewhere, such as the
-/// name of a file: it is quoted in a form that a terminal does not obey, and control characters are refused.
-fn parsed_arguments() -> Cli {
-    let args: Vec<String> = std::env::args_os()
-        .map(|arg| arg.to_string_lossy().into_owned())
-        .collect();
-    let quotable = || args.iter().map(|arg| shown(arg, usize::MAX));
-    match Cli::try_parse() {
-        Ok(cli) => {
-            let Some(refused) = with_control(&args) else {
-                return cli;
-            };
-            let refused = shown(refused, QUOTED_CHARS_MAX);
-            complain(&format!("the argument {refused} {CONTROL_CHARACTERS}"));
-        }
-        Err(_) => match Cli::try_parse_from(quotable()) {
-            Err(error) => error.exit(),
-            Ok(_) => complain("an argument is not UTF-8 text, or has control characters"),
-        },
-    }
-    std::process::exit(i32::from(USAGE));
-}
-
-/// The first argument with control characters. The comment that a buyer sees may have line breaks.
-fn with_control(args: &[String]) -> Option<&str> {
-    let mut before = "";
-    for arg in args.iter().skip(1) {
-        let is_comment = before == "--comment" || arg.starts_with("--comment=");
-        let is_refused = if is_comment {
-            has_control(&arg.replace(['\r', '\n'], " "))
-        } else {
-            has_control(arg)
-        };
-        if is_refused {
-            return Some(arg);
-        }
-        before = arg;
-    }
-    None
 }
 
 /// An error with its causes. A cause that the text before it states already is left out.

@@ -1,5 +1,6 @@
 //! The daemon's own HTTP pages: health, readiness, status, metrics. Read-only, without personal data.
 
+mod connections;
 mod exposition;
 mod guard;
 mod held;
@@ -30,7 +31,8 @@ use crate::pipeline::{Ctx, StageError};
 use crate::runtime::Board;
 use crate::store::{Store, StoreError};
 use crate::text::shown;
-use guard::{Bounded, Guard, Peer, Unauthenticated};
+use connections::{Bounded, Peer};
+use guard::{Guard, Unauthenticated};
 use troubles::Trouble;
 
 /// A shop whose last complete list is older than this is not ready.

@@ -49,6 +49,7 @@ pub(crate) mod stock_history;
 pub(crate) mod stock_parts;
 pub(crate) mod stored_times;
 pub(crate) mod today;
+pub(crate) mod turn;
 pub(crate) mod unaccounted;
 pub(crate) mod upkeep;
 pub(crate) mod view;

@@ -9,9 +9,9 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 use tokio::sync::Mutex;
 
-use super::{Access, Store, StoreError, lease, lock};
+use super::{Access, Store, StoreError, lease, lock, turn};
 use crate::crash_point::crash_point;
-use crate::files::open_private_linked;
+use crate::files::{folder_of, open_private_linked};
 
 pub(crate) static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
@@ -25,10 +25,10 @@ const READERS: u32 = 2;
 const READ_AHEAD: usize = 512;
 
 /// How long a writer waits for another process's write.
-const BUSY: Duration = Duration::from_secs(10);
+pub(super) const BUSY: Duration = Duration::from_secs(10);
 
 /// How often it looks again where SQLite does not wait by itself.
-const BUSY_PAUSE: Duration = Duration::from_millis(25);
+pub(super) const BUSY_PAUSE: Duration = Duration::from_millis(25);
 /// Bytes of the log that are kept for the next writes: as many as SQLite writes before it starts the log again.
 const LOG_KEPT: &str = "4194304";
 
@@ -103,6 +103,8 @@ impl Store {
         };
         crash_point("lock.taken");
         drop(open_private_linked(path).map_err(failed)?);
+        // Held until the schema is there.
+        let _making = turn::to_make(path).await;
         let mut connection = writer(path).await?;
         check_version(path, &mut connection).await?;
         let checked = access == Access::Daemon && super::upkeep::check_at_start(path, now).await?;
@@ -145,7 +147,7 @@ const NETWORK_FILE_SYSTEMS: [(u32, &str); 5] = [
 
 #[cfg(target_os = "linux")]
 fn refuse_network_file_system(path: &Path) -> Result<(), StoreError> {
-    let Ok(found) = rustix::fs::statfs(crate::files::folder_of(path)) else {
+    let Ok(found) = rustix::fs::statfs(folder_of(path)) else {
         // Opening the file says why.
         return Ok(());
     };

@@ -100,8 +100,11 @@ async fn a_daemon_whose_shop_another_one_acts_for_sends_nothing_and_notifies() {
         desk.status("900000001") == "ACCEPTED_BY_MERCHANT"
     })
     .await;
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = format!("listen = \"{}\"", free.local_addr().unwrap());
+    drop(free);
     let other = desk.config("act", "").replace("qabyl.db", "other.db");
-    desk.write("other.toml", &other);
+    desk.write("other.toml", &other.replace("listen = \"\"", &listen));
     let second = Daemon::start_as(&desk, &["--config", "other.toml", "run"]);
     until("it reports the first", || {
         let log = std::fs::read_to_string(desk.path("log")).unwrap();
@@ -122,6 +125,8 @@ async fn a_daemon_whose_shop_another_one_acts_for_sends_nothing_and_notifies() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert_eq!(noticed, 1, "people are notified once");
+    let health = desk.qabyl(&["--config", "other.toml", "healthcheck"]);
+    health.await.fails(1, &["another process on this machine"]);
     assert_eq!(second.stop(), Some(0));
     assert_eq!(first.stop(), Some(0));
 }
