@@ -11,10 +11,10 @@ use crate::domain::facts::LineFacts;
 const DECIDE_AGAIN: SignedDuration = SignedDuration::from_secs(1);
 
 pub(super) fn check(case: &Case<'_>) -> Option<Finding> {
+    // Of every line, short or not: otherwise a line that comes to be in doubt would ask for less evidence.
     let lines = case.facts.lines().iter();
-    let short = lines.filter(|line| line.shortage_for_cancel() > Some(0));
     let cancel = Use::Cancel {
-        counted_at: short.filter_map(LineFacts::counted_at).max(),
+        counted_at: lines.filter_map(LineFacts::counted_at).max(),
     };
     let evidence = &case.facts.shop_facts.evidence;
     let gap = evidence.gap(cancel, &case.limits.freshness, case.now)?;
