@@ -115,6 +115,11 @@ pub const STORED_TIMES: &[(&str, &str, Repair)] = &[
         "wait_until",
         Kept("shown to people; every pass decides a waiting order again"),
     ),
+    (
+        "counts_by_hour",
+        "hour",
+        Kept("triggers count again what is repaired"),
+    ),
     ("notices", "at", Kept(RECORD)),
     ("audit", "at", Kept(RECORD)),
     (

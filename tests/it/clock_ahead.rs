@@ -60,9 +60,10 @@ const NO_TIMES: [&str; 44] = [
     "shortage_scans",
     "standing",
 ];
-const MORE_NO_TIMES: [&str; 8] = [
+const MORE_NO_TIMES: [&str; 9] = [
     "user_id",
     "telegram",
+    "counts_as_cancel",
     "doubted",
     "lists",
     "lists_against",
