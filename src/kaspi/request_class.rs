@@ -9,9 +9,9 @@ pub enum RequestClass {
     NewOrders,
     /// Accepts and cancels, and the reads just before them.
     Act,
-    /// What a verdict waits for: lines of new orders, a sweep that an accept or a cancel needs.
+    /// A sweep that an accept or a cancel waits for.
     Evidence,
-    /// A sweep that is due.
+    /// A sweep that is due, and lines of new orders.
     Sweep,
     /// Single reads of orders that no list shows.
     Singles,

@@ -182,7 +182,7 @@ impl PollPlan {
         let lines = "read the lines that are missing of new orders";
         vec![
             Step::new(RequestClass::NewOrders, list),
-            Step::new(RequestClass::Evidence, lines),
+            Step::new(RequestClass::Sweep, lines),
         ]
     }
 }

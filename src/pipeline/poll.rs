@@ -42,8 +42,9 @@ pub async fn run_once(ctx: &Ctx) -> Result<Report, StageError> {
     ctx.repair_clock().await?;
     list(ctx, &mut report).await?;
     let wanted = (&Status::ApprovedByBank, Timestamp::MIN);
-    // Below the acts: orders whose lines are known are accepted while those of the others are read.
-    let lines = lines::read(ctx, RequestClass::Evidence, wanted).await?;
+    // Below the acts and what they wait for: orders whose lines are known are accepted while those of the others are
+    // read, and no sweep waits for them.
+    let lines = lines::read(ctx, RequestClass::Sweep, wanted).await?;
     report.lines_read = lines.read;
     report.lines_failed = lines.failed;
     ctx.note_not_found_orders().await?;

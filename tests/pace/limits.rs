@@ -185,8 +185,9 @@ async fn silent(limit: f64) {
         }
     }
     let halved_at = halved_at.unwrap_or(f64::INFINITY);
-    // A request that is never answered is noticed after the time that a request may take.
-    let noticed = shop.asked((0.0, halved_at - 20.0)).silent;
+    // A request that is never answered is noticed after the time that a request may take, and the pace is read a little
+    // later.
+    let noticed = shop.asked((0.0, halved_at - 20.0 - 0.4)).silent;
     let all = shop.asked((0.0, halved_at)).silent;
     println!(
         "silence beyond {limit}: {noticed} timeouts before the pace had halved, at {halved_at:.0} s; {all} sent into silence"
