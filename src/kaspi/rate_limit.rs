@@ -6,8 +6,8 @@ use std::time::Duration;
 /// What was missed may be caught up with, as far as this: a timer rings late, and after a quiet time the first few
 /// requests need not wait for each other. Less than the burst of a second that a limit allows.
 const CATCH_UP: Duration = Duration::from_millis(250);
-/// Not below this many requests a second: the burst of a second is then hardly more than one request.
-const CATCH_UP_FROM: f64 = 2.0;
+/// Up to this many requests a second nothing is caught up with: the burst of a second is hardly more than one request.
+const SLOW: f64 = 2.0;
 
 /// So many requests at most are counted to keep to the highest rate.
 const COUNTED_MAX: u32 = 4;
@@ -35,12 +35,13 @@ impl RateLimit {
         if !left.is_zero() {
             return Err(left);
         }
-        let catch_up = if rate < CATCH_UP_FROM {
-            Duration::ZERO
+        // A slow pace may be that of a limit itself: it keeps a little below, and catches up with nothing.
+        let (catch_up, margin) = if rate <= SLOW {
+            (Duration::ZERO, SPAN_MARGIN)
         } else {
-            CATCH_UP
+            (CATCH_UP, 1.0)
         };
-        let between = Duration::from_secs_f64(rate.max(0.001).recip());
+        let between = Duration::from_secs_f64(margin / rate.max(0.001));
         self.before = self.next;
         self.next = self.next.max(now.saturating_sub(catch_up)) + between;
         if self.sent.len() >= COUNTED_MAX as usize {
