@@ -21,6 +21,10 @@ const AFTER_REFUSAL: f64 = 0.9;
 const AFTER_REFUSAL_OF_LIMIT: f64 = 0.93;
 /// The part of the pace that is left after silence or slowness.
 const AFTER_SILENCE: f64 = 0.5;
+/// The part of the pace that is taken for the limit after silence or slowness.
+const LIMIT_AFTER_SILENCE: f64 = 0.75;
+/// A limit above this part of the slowest pace does not prove that it is lower.
+const SLOWEST_UNPROVEN: f64 = 0.85;
 /// The part of the limit that the pace returns to.
 const BELOW_LIMIT: f64 = 0.97;
 /// Each good answer adds so much while the pace doubles each second: the logarithm of 2.
@@ -240,12 +244,11 @@ impl Pace {
         self.estimate = LimitEstimate::up_to(self.ceiling);
         let failed = self.rate;
         let rate = (AFTER_SILENCE * failed).max(SLOWEST);
-        self.stay_below(failed * 0.75, rate, STAY_AFTER_SILENCE);
+        self.stay_below(failed * LIMIT_AFTER_SILENCE, rate, STAY_AFTER_SILENCE);
     }
 
     fn stay_below(&mut self, limit: f64, rate: f64, stay: Duration) {
-        // A limit close to the slowest pace does not prove that it is lower.
-        let slowest = if limit > 0.85 * SLOWEST {
+        let slowest = if limit > SLOWEST_UNPROVEN * SLOWEST {
             SLOWEST
         } else {
             SLOWEST_OF_ALL

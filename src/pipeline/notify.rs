@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::present_state::{self, OF_STATES, Standing};
+use super::present_state::{self, Standing, kinds_of_states};
 use super::{Ctx, Mode, daily_watch};
 use crate::clock::Clock;
 use crate::domain::ids::ShopName;
@@ -140,7 +140,7 @@ impl Notifier {
         }
         let since = now.saturating_sub(KEPT_FOR).unwrap_or(now);
         for channel in &self.channels {
-            let kinds = OF_STATES.iter().copied().filter(|k| channel.wants(*k));
+            let kinds = kinds_of_states().filter(|k| channel.wants(*k));
             let kinds: Vec<Kind> = kinds.collect();
             let mut unsent = store.unsent_notices(&channel.name, &kinds, since).await?;
             let mut so = Vec::with_capacity(unsent.len());

@@ -11,23 +11,6 @@ use crate::ledger::UnreadOrder;
 use crate::mutant::mutant;
 use crate::store::{ScanKind, StoreError, StoredNotice};
 
-/// Kinds that report a state and not only an event: a new channel is sent those that are so now.
-pub(super) const OF_STATES: &[Kind] = &[
-    Kind::OrderHeld,
-    Kind::DeadlineNear,
-    Kind::DeadlinePast,
-    Kind::ActionRefused,
-    Kind::ActionStuck,
-    Kind::OrderUnread,
-    Kind::ShopDenied,
-    Kind::KaspiDown,
-    Kind::ShopUnread,
-    Kind::StockStale,
-    Kind::StockCollapsed,
-    Kind::StockOverdrawn,
-    Kind::StockSourceFailed,
-];
-
 /// Two kinds that end each other: the first reports trouble, the second its end.
 const PAIRS: [[Kind; 2]; 2] = [
     [Kind::ShopDenied, Kind::ShopAdmitted],
@@ -49,6 +32,22 @@ const OF_ORDERS: [Kind; 6] = [
     Kind::ActionStuck,
     Kind::OrderUnread,
 ];
+
+/// Kinds that report the state of a shop or of stock.
+const OF_SHOPS: [Kind; 7] = [
+    Kind::ShopDenied,
+    Kind::KaspiDown,
+    Kind::ShopUnread,
+    Kind::StockStale,
+    Kind::StockCollapsed,
+    Kind::StockOverdrawn,
+    Kind::StockSourceFailed,
+];
+
+/// Kinds that report a state and not only an event: a new channel is sent those that are so now.
+pub(super) fn kinds_of_states() -> impl Iterator<Item = Kind> {
+    OF_ORDERS.into_iter().chain(OF_SHOPS)
+}
 
 /// After a start, what was written before waits so long for the first list, which may show that it is not so any more.
 const FIRST_LIST_WITHIN: Duration = Duration::from_mins(1);

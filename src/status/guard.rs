@@ -13,6 +13,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::connections::Peer;
 use crate::clock::Clock;
 use crate::events::log_event;
+use crate::text::is_same_secret;
 
 /// Most requests with a wrong token that are answered within [`REFUSALS_WITHIN`]; later ones are turned away.
 const REFUSALS_MAX: u32 = 20;
@@ -181,14 +182,8 @@ fn is_for_loopback(headers: &HeaderMap) -> bool {
 fn carries(headers: &HeaderMap, token: &SecretString) -> bool {
     let sent = headers.get(header::AUTHORIZATION);
     let sent = sent.and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-    let (sent, token) = (
+    is_same_secret(
         sent.unwrap_or_default().as_bytes(),
         token.expose_secret().as_bytes(),
-    );
-    // Compares every byte, so that the time does not show which one was wrong.
-    let differs = sent
-        .iter()
-        .zip(token)
-        .fold(0, |differs, (a, b)| differs | (a ^ b));
-    sent.len() == token.len() && differs == 0
+    )
 }

@@ -15,8 +15,10 @@ const NEW_BYTES_MAX: u64 = 4096;
 /// folder may, delays the others by [`BUSY`] only.
 pub(super) async fn to_make(path: &Path) -> Option<std::fs::File> {
     let is_new = path.metadata().map_or(0, |file| file.len()) <= NEW_BYTES_MAX;
-    let folder = crate::files::open_unchecked(folder_of(path)).ok();
-    let folder = folder.filter(|_| is_new)?;
+    if !is_new {
+        return None;
+    }
+    let folder = crate::files::open_unchecked(folder_of(path)).ok()?;
     let mut waited = Duration::ZERO;
     while waited < BUSY {
         match folder.try_lock() {

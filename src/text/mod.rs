@@ -18,6 +18,14 @@ pub fn hex(bytes: &[u8]) -> String {
     })
 }
 
+/// Whether a secret that somebody shows is the right one. Compares every byte, so that the time does not show which one
+/// differs.
+pub fn is_same_secret(shown: &[u8], right: &[u8]) -> bool {
+    let pairs = shown.iter().zip(right);
+    let differs = pairs.fold(0, |differs, (a, b)| differs | (a ^ b));
+    shown.len() == right.len() && differs == 0
+}
+
 /// "1 shop", "2 shops".
 pub fn counted(count: usize, what: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };

@@ -91,7 +91,7 @@ async fn a_disabled_user_takes_the_tokens_of_that_name_along() {
     assert!(store.users().await.unwrap()[0].disabled_at.is_some());
 }
 
-/// A role follows its shop to a new name: the old name may be another shop's by then.
+/// A role follows its shop to a new name: another shop may have the old name later.
 #[tokio::test]
 async fn roles_are_per_shop_and_the_last_word_counts() {
     let world = world(Settings::default()).begin().await;

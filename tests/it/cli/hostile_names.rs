@@ -468,13 +468,13 @@ async fn no_output_of_any_command_obeys_a_hostile_name() {
         let found = obeyed(text);
         hits.extend(found.first().map(|first| format!("{what}: {first}")));
     }
-    let told = outputs
+    let showing = outputs
         .iter()
         .filter(|(_, text)| text.contains("\\u001b"))
         .count();
     assert!(
-        told > 40,
-        "only {told} outputs show the hostile text at all"
+        showing > 40,
+        "only {showing} outputs show the hostile text at all"
     );
     assert!(
         hits.is_empty(),
