@@ -125,7 +125,7 @@ mod tests {
 
     use super::*;
 
-    /// Writes nothing before somebody reads, and tells when it is about to wait for that.
+    /// Writes nothing before somebody reads; reports when it begins to wait for that.
     struct Unread {
         asked: Sender<()>,
         reads: Receiver<()>,
