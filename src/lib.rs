@@ -24,3 +24,4 @@ pub mod status;
 pub mod stock;
 pub mod store;
 pub mod text;
+pub mod web;

@@ -13,11 +13,9 @@ use crate::clock::Clock;
 use crate::config::Loaded;
 use crate::domain::action::{Kind, OutcomeKind, State};
 use crate::domain::calendar::{self, left_words};
-use crate::domain::explanation;
 use crate::domain::ids::OrderId;
-use crate::domain::order::{Lines, Order, Status};
-use crate::domain::order_version::OrderVersion;
-use crate::domain::verdict::Verdict;
+use crate::domain::order::{Order, Status};
+pub(super) use crate::status::orders::{reason, standing, version};
 use crate::status::troubles;
 use crate::store::{ActionView, OrderFilter, OrderView, Store, StoreError};
 
@@ -159,38 +157,6 @@ pub(super) async fn find(
     Ok((order, Deadline::of(&loaded.config, &store).await?))
 }
 
-/// What Qabyl has done about an order, in short.
-pub(super) fn standing(view: &OrderView) -> String {
-    if let Some((who, _)) = &view.held
-        && view.order.awaits_merchant()
-    {
-        return format!("held by {who}");
-    }
-    if let Some(action) = view.actions.last()
-        && view
-            .decision
-            .as_ref()
-            .is_none_or(|d| matches!(d.decision.verdict.word(), "accept" | "cancel"))
-    {
-        let kind = action.kind.word();
-        let is_late = action.state.as_str() == "refused" && view.order.status == Status::Cancelled;
-        if is_late && kind == "accept" {
-            return "cancelled before the accept".to_owned();
-        }
-        return format!("{kind} {}", action.state.as_str());
-    }
-    match &view.decision {
-        Some(decision) if view.order.awaits_merchant() => {
-            decision.decision.verdict.word().to_owned()
-        }
-        _ if view.order.awaits_merchant() => "not decided yet".to_owned(),
-        _ if view.order.status.rank().is_none() => {
-            "unknown status: look at it in the cabinet".to_owned()
-        }
-        _ => "decided elsewhere".to_owned(),
-    }
-}
-
 /// What became of an action. Where Kaspi did not refuse it and shows the order as cancelled, the buyer was first.
 pub(super) fn outcome(action: &ActionView, order: &Order) -> &'static str {
     let is_cancelled = matches!(order.status, Status::Cancelled | Status::Cancelling);
@@ -202,30 +168,6 @@ pub(super) fn outcome(action: &ActionView, order: &Order) -> &'static str {
         "came too late: the order was cancelled before"
     } else {
         action.state.as_str()
-    }
-}
-
-/// The reason for it, in short.
-pub(super) fn reason(view: &OrderView) -> String {
-    if let Some((_, why)) = &view.held {
-        return why.clone();
-    }
-    let Some(decision) = &view.decision else {
-        let is_unread = view.lines.is_empty() && view.order.awaits_merchant();
-        return if is_unread {
-            "its lines have not been read yet"
-        } else {
-            ""
-        }
-        .to_owned();
-    };
-    let is_open = matches!(
-        decision.decision.verdict,
-        Verdict::Hold | Verdict::Wait { .. }
-    );
-    match &view.present_why {
-        Some(why) if is_open && view.order.awaits_merchant() => why.clone(),
-        _ => explanation::in_short(&decision.decision, &decision.facts),
     }
 }
 
@@ -295,12 +237,6 @@ pub(super) fn lines_table(view: &OrderView) -> crate::cli::table::Table {
 /// A moment in Almaty time.
 pub(super) fn local(at: Timestamp) -> String {
     calendar::local(at).strftime("%d.%m %H:%M:%S").to_string()
-}
-
-/// The version of the order that is shown: a manual decision may name it.
-pub(super) fn version(view: &OrderView) -> String {
-    let lines = Lines::Known(view.lines.clone());
-    OrderVersion::of(&view.order, &lines).token()
 }
 
 /// Everything known about an order.

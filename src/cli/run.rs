@@ -13,6 +13,8 @@ use crate::clock::Clock;
 use crate::config::{Config, Loaded, Token, TokenSource};
 use crate::events::log_event;
 use crate::kaspi::Credentials;
+use crate::pipeline::Ctx;
+use crate::pipeline::sync_stock::Feeds;
 use crate::runtime::{Board, build, channels, daemon, feeds, lifecycle, process, telemetry};
 use crate::store::{Access, Store};
 
@@ -32,17 +34,7 @@ pub(super) async fn run(loaded: &Loaded, signals: Signals) -> Done {
         super::note_created(path);
     }
     let shops = shops::build(loaded, ready, &store).await?;
-    let needed = process::descriptors_needed(shops.len(), config.kaspi.max_in_flight);
-    let allowed = process::raise_descriptors(needed);
-    if allowed < needed {
-        log_event!(
-            DESCRIPTORS_FEW,
-            allowed,
-            needed,
-            hint = "set LimitNOFILE of the unit, or ulimit -n, to what is needed",
-            "{allowed} descriptors are allowed and {needed} may be needed: requests may fail while all shops are busy"
-        );
-    }
+    raise_descriptors(config, shops.len());
     let stop = signals.stop.clone();
     let board = Arc::new(Board::default());
     let names: Vec<_> = shops.iter().map(|shop| shop.ctx.shop.clone()).collect();
@@ -84,6 +76,8 @@ pub(super) async fn run(loaded: &Loaded, signals: Signals) -> Done {
     store.note_reload(None, Clock::System.now()).await?;
     let feeds = feeds::feeds(loaded, Arc::clone(&store), Clock::System);
     let feeds = feeds.map_err(|what| Failure::usage(anyhow::anyhow!(what)))?;
+    let feeds = feeds.map(Arc::new);
+    let web = serve_web(loaded, (&store, &contexts, feeds.as_ref()), stop.clone()).await?;
     let keeper = build::keeper(config, Arc::clone(&store), Clock::System);
     let of_notifier = (Arc::clone(&store), Clock::System);
     let notifier = channels::notifier(loaded, of_notifier, contexts.clone()).await?;
@@ -112,12 +106,50 @@ pub(super) async fn run(loaded: &Loaded, signals: Signals) -> Done {
     if let Some(server) = server {
         server.await;
     }
+    if let Some(web) = web {
+        web.await;
+    }
     log_event!(DAEMON_STOPPED, "stopped");
     if let Ok(store) = Arc::try_unwrap(store) {
         store.close().await;
     }
     ended?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Asks for as many descriptors as busy shops need, and says where there are fewer.
+fn raise_descriptors(config: &Config, shops: usize) {
+    let needed = process::descriptors_needed(shops, config.kaspi.max_in_flight);
+    let allowed = process::raise_descriptors(needed);
+    if allowed < needed {
+        log_event!(
+            DESCRIPTORS_FEW,
+            allowed,
+            needed,
+            hint = "set LimitNOFILE of the unit, or ulimit -n, to what is needed",
+            "{allowed} descriptors are allowed and {needed} may be needed: requests may fail while all shops are busy"
+        );
+    }
+}
+
+/// Serves the API, where it is configured.
+async fn serve_web(
+    loaded: &Loaded,
+    (store, shops, feeds): (&Arc<Store>, &[Arc<Ctx>], Option<&Arc<Feeds>>),
+    stop: CancellationToken,
+) -> Result<Option<impl Future<Output = ()> + use<>>, Failure> {
+    let Some(address) = loaded.config.web.listen else {
+        return Ok(None);
+    };
+    let parts = crate::web::Parts {
+        loaded: loaded.clone(),
+        store: Arc::clone(store),
+        shops: shops.to_vec(),
+        feeds: feeds.cloned(),
+        clock: Clock::System,
+    };
+    let serving = crate::web::serve(address, parts, stop).await;
+    Ok(Some(serving.map_err(Failure::usage)?))
 }
 
 /// A shop and the source of its token.

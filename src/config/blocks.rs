@@ -133,7 +133,17 @@ impl FileReader<'_> {
             self.report_in(block, "kind", what);
             return;
         }
+        let is_pushed = source.kind == Some(SourceKind::Push);
         let (key, what) = match (&source.file, &source.url) {
+            (Some(_), _) if is_pushed => (
+                Some("file"),
+                "a source of kind push is sent to the API, not read from a file; leave file out",
+            ),
+            (None, Some(_)) if is_pushed => (
+                Some("url"),
+                "a source of kind push is sent to the API, not fetched; leave url out",
+            ),
+            (None, None) if is_pushed => return,
             (Some(_), Some(_)) => (Some("url"), "file is given as well; keep one of the two"),
             (Some(_), None) if is_supplier => (
                 Some("file"),
@@ -175,10 +185,8 @@ const fn reserved(kind: SourceKind) -> Option<&'static str> {
             "commerceml is reserved and cannot be received yet; let 1C write its stock to a CSV or XLSX file \
              and name it with file",
         ),
-        SourceKind::Push => Some(
-            "push is reserved and cannot be received yet; write the stock to a CSV file and name it with file",
-        ),
-        SourceKind::Csv
+        SourceKind::Push
+        | SourceKind::Csv
         | SourceKind::Xlsx
         | SourceKind::KaspiXml
         | SourceKind::AlStyle

@@ -110,6 +110,11 @@ impl Loaded {
         Ok(Some(token))
     }
 
+    /// Whether this is a container, whose ports are published on the loopback of its host.
+    pub fn is_container(&self) -> bool {
+        is_container(&self.env)
+    }
+
     /// The same file again, with the environment as it is now.
     ///
     /// # Errors
@@ -127,6 +132,11 @@ impl Loaded {
     pub fn dump(&self) -> String {
         dump::with_origins(&self.config, &self.origins)
     }
+}
+
+/// Set by the image.
+fn is_container(env: &Env) -> bool {
+    env.get("QABYL_CONTAINER").is_some_and(|value| value == "1")
 }
 
 impl Config {
@@ -195,7 +205,11 @@ impl Config {
             &flags.sections,
         ];
         let mut config = layer::merge(&defaults, &layers)?;
-        problems.extend(together::check(&config, &origins));
+        problems.extend(together::check(
+            &config,
+            &origins,
+            is_container(&sources.env),
+        ));
         if !problems.is_empty() {
             return Err(ConfigError::Invalid(problems));
         }

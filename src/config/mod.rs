@@ -22,6 +22,7 @@ mod source;
 mod text;
 mod together;
 mod token;
+mod web;
 
 #[cfg(test)]
 mod tests;
@@ -41,6 +42,7 @@ pub use source::{
     SupplierSku, SupplierToken,
 };
 pub use token::{Fingerprint, Token, TokenError, TokenSource};
+pub use web::Web;
 
 /// Every key, its default and why.
 pub const DEFAULT_TOML: &str = include_str!("../../config/default.toml");

@@ -18,6 +18,7 @@ use super::number::{self, MANY};
 use super::shop::Shop;
 use super::source::{StockSemantics, StockSource};
 use super::text;
+use super::web::Web;
 use crate::domain::schedule::AtDeadline;
 use crate::domain::stock::STOCK_DEFAULT;
 
@@ -41,6 +42,8 @@ pub struct Config {
     pub confirm: Confirm,
     /// The daemon's own HTTP surface.
     pub http: Http,
+    /// The API for programs.
+    pub web: Web,
     /// The log.
     pub log: Log,
     /// The merchant's rules.

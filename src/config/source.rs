@@ -172,7 +172,7 @@ pub enum SourceKind {
     Moysklad,
     /// Reserved.
     Commerceml,
-    /// Reserved.
+    /// Sent by a program to the API.
     Push,
 }
 

@@ -8,12 +8,20 @@ use super::sections::Config;
 use super::{duration, text};
 
 /// What does not fit together, each at the setting that was changed.
-pub(super) fn check(config: &Config, origins: &BTreeMap<String, Origin>) -> Vec<Problem> {
+pub(super) fn check(
+    config: &Config,
+    origins: &BTreeMap<String, Origin>,
+    is_container: bool,
+) -> Vec<Problem> {
     let origin = |key: &str| origins.get(key).cloned().unwrap_or(Origin::Default);
     let mut problems = Vec::new();
     if !config.kaspi.allow_plain_http && text::is_plain_and_remote(&config.kaspi.base_url) {
         let key = "kaspi.base_url";
         let what = "http:// would send the token in the clear; use https://, or set kaspi.allow_plain_http = true";
+        problems.push(Problem::new(origin(key), key, what));
+    }
+    if let Some(what) = config.web.is_open(is_container) {
+        let key = "web.listen";
         problems.push(Problem::new(origin(key), key, what));
     }
     let (actions, schedule, retention) = (&config.actions, &config.schedule, &config.retention);

@@ -146,6 +146,10 @@ events! {
             "the limit of open files is below what the shops may need; logged at the start";
         HTTP_REFUSED "http.refused" WARN [] ["peer" "count"]
             "a request for the status pages carried a wrong token; logged for the first within a minute, and when more are turned away";
+        API_REFUSED "api.refused" WARN [] ["peer" "count"]
+            "a request of the API carried a wrong token; logged for the first of an address within a minute, and when more are answered slowly";
+        API_FAILED "api.failed" WARN [] []
+            "the API ended; orders go on";
         HTTP_FAILED "http.failed" WARN [] []
             "the status pages ended; orders go on";
     }

@@ -6,6 +6,8 @@ use serde_json::json;
 use super::changed_promises;
 use super::pickup_points;
 use crate::crash_point::crash_point;
+use crate::domain::ids::ShopName;
+use crate::domain::people::{Actor, Verb};
 use crate::domain::stock::{ImportReport, Semantics, StockRow};
 use crate::domain::stock_import::{self, New, Plan, Scope};
 use crate::domain::stock_sources::BY_HAND;
@@ -91,38 +93,61 @@ impl Store {
         self.take_stock(&import, now).await
     }
 
+    /// Imports rows that a person or a program sent: their role must allow it in every shop that sells from them.
+    pub async fn push_stock(
+        &self,
+        new: &Import<'_>,
+        (actor, shops): (&Actor, &[ShopName]),
+        now: Timestamp,
+    ) -> Result<ImportReport, StoreError> {
+        for shop in shops {
+            if !mutant("r17_role_unchecked") {
+                actor.check(Verb::PushStock, shop)?;
+            }
+        }
+        let mut tx = self.write().await?;
+        tx.by(actor, None);
+        take(tx, new, now).await
+    }
+
     /// Imports rows in one transaction: all or none.
     pub async fn take_stock(
         &self,
         new: &Import<'_>,
         now: Timestamp,
     ) -> Result<ImportReport, StoreError> {
-        let mut tx = self.write().await?;
-        let source = new.stored_as();
-        new.refuse_unused_pool(&mut tx).await?;
-        let before = stock::before_import(&mut tx, new.stock, (source, new.source)).await?;
-        let as_of = stock_import::newest(new.rows, now);
-        let listed = (new.rows.len(), as_of);
-        let import =
-            stock::insert_import(&mut tx, (new.stock, new.source), new.semantics, listed, now)
-                .await?;
-        let of_import = New {
-            import,
-            source,
-            scope: new.scope,
-            trusted: new.trusted,
-            as_of: ms(as_of),
-            now: ms(now),
-        };
-        let plan = stock_import::plan(&of_import, &before, new.rows);
-        drop(before);
-        write(&mut tx, new, (import, source), &plan, now).await?;
-        finish(&mut tx, new, import, &plan.report, now).await?;
-        crash_point("stock.before_commit");
-        tx.commit().await?;
-        crash_point("stock.after_commit");
-        Ok(plan.report)
+        take(self.write().await?, new, now).await
     }
+}
+
+async fn take(
+    mut tx: WriteTx<'_>,
+    new: &Import<'_>,
+    now: Timestamp,
+) -> Result<ImportReport, StoreError> {
+    let source = new.stored_as();
+    new.refuse_unused_pool(&mut tx).await?;
+    let before = stock::before_import(&mut tx, new.stock, (source, new.source)).await?;
+    let as_of = stock_import::newest(new.rows, now);
+    let listed = (new.rows.len(), as_of);
+    let import =
+        stock::insert_import(&mut tx, (new.stock, new.source), new.semantics, listed, now).await?;
+    let of_import = New {
+        import,
+        source,
+        scope: new.scope,
+        trusted: new.trusted,
+        as_of: ms(as_of),
+        now: ms(now),
+    };
+    let plan = stock_import::plan(&of_import, &before, new.rows);
+    drop(before);
+    write(&mut tx, new, (import, source), &plan, now).await?;
+    finish(&mut tx, new, import, &plan.report, now).await?;
+    crash_point("stock.before_commit");
+    tx.commit().await?;
+    crash_point("stock.after_commit");
+    Ok(plan.report)
 }
 
 /// Writes the levels as planned.

@@ -4,6 +4,9 @@
 
 mod feed;
 mod health;
+mod push;
+
+pub use push::{NotPushed, Push, Pushed, push};
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -37,6 +40,8 @@ pub enum Place {
     Web(Web),
     /// A supplier.
     Supplier(AlStyle, TokenOf),
+    /// Nowhere: a program sends its levels.
+    Push,
 }
 
 /// One configured source.
@@ -72,6 +77,8 @@ pub struct Feeds {
     max_age: Option<SignedDuration>,
     /// A larger share of SKUs that fall to zero at once means a broken feed.
     collapse_share: Option<f64>,
+    /// Held while a push is imported.
+    pushing: tokio::sync::Mutex<()>,
     seen: Mutex<HashMap<String, Seen>>,
 }
 
@@ -142,6 +149,7 @@ impl Feeds {
             sources,
             max_age,
             collapse_share,
+            pushing: tokio::sync::Mutex::default(),
             seen: Mutex::default(),
         }
     }
@@ -219,8 +227,9 @@ pub async fn run_once(
             continue;
         }
         let state = states.iter().find(|state| state.name == source.name);
-        let is_file = matches!(source.place, Place::File(_));
-        let by_time = if is_file && source.every.is_some() {
+        // Of one that is pushed only the age is looked at.
+        let is_watched = matches!(source.place, Place::File(_) | Place::Push);
+        let by_time = if is_watched && source.every.is_some() {
             true
         } else {
             feeds.is_due(source, state)

@@ -66,12 +66,10 @@ pub fn how(config: &Config, source: Option<&StockSource>) -> How {
 
 const fn format(kind: SourceKind) -> Option<Format> {
     match kind {
-        SourceKind::Csv | SourceKind::GoogleSheet => Some(Format::Csv),
+        SourceKind::Csv | SourceKind::GoogleSheet | SourceKind::Push => Some(Format::Csv),
         SourceKind::Xlsx => Some(Format::Xlsx),
         SourceKind::KaspiXml => Some(Format::KaspiXml),
-        SourceKind::AlStyle | SourceKind::Moysklad | SourceKind::Commerceml | SourceKind::Push => {
-            None
-        }
+        SourceKind::AlStyle | SourceKind::Moysklad | SourceKind::Commerceml => None,
     }
 }
 
@@ -121,7 +119,7 @@ fn standing_of(source: &StockSource) -> Standing {
 
 fn made(config: &Config, source: &StockSource, place: Place) -> Source {
     let default = match place {
-        Place::File(_) => FILE_EVERY,
+        Place::File(_) | Place::Push => FILE_EVERY,
         Place::Web(_) | Place::Supplier(..) => WEB_EVERY,
     };
     let every = source.every;
@@ -161,6 +159,7 @@ fn place(loaded: &Loaded, source: &StockSource) -> Result<Place, String> {
             Ok(Place::Web(Web::sheet(url)?))
         }
         (None, Some(url)) => Ok(Place::Web(web(url)?)),
+        (None, None) if source.kind == Some(SourceKind::Push) => Ok(Place::Push),
         (None, None) => Err("neither file nor url is given".to_owned()),
     }
 }

@@ -10,10 +10,32 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::connections::Peer;
 use crate::clock::Clock;
 use crate::events::log_event;
+use crate::net::{Bounds, Peer, is_loopback_host};
 use crate::text::is_same_secret;
+
+/// Most connections at once: a scraper, a health check, a few people.
+const CONNECTIONS_MAX: usize = 32;
+
+/// Longest life of a connection: an idle one must not keep its slot.
+const CONNECTION_LIFE: Duration = Duration::from_mins(1);
+
+/// Longest wait for the head of a request, the first and each later one: a client that sends half of one must
+/// not keep its slot.
+const HEAD_MAX: Duration = Duration::from_secs(5);
+
+/// What a client of the pages may take.
+pub(super) fn bounds() -> Bounds {
+    Bounds {
+        connections: CONNECTIONS_MAX,
+        per_client: None,
+        proxies: Vec::new(),
+        life: CONNECTION_LIFE,
+        head: HEAD_MAX,
+        idle: HEAD_MAX,
+    }
+}
 
 /// Most requests with a wrong token that are answered within [`REFUSALS_WITHIN`]; later ones are turned away.
 const REFUSALS_MAX: u32 = 20;
@@ -117,7 +139,7 @@ impl Guard {
         };
         if count == 1 || count == REFUSALS_MAX + 1 {
             let peer = request.extensions().get::<ConnectInfo<Peer>>();
-            let peer = peer.map_or_else(String::new, |peer| peer.0.ip().to_string());
+            let peer = peer.map_or_else(String::new, |peer| peer.0.address.ip().to_string());
             log_event!(
                 HTTP_REFUSED,
                 peer,
@@ -146,7 +168,7 @@ pub(super) async fn check(
     next: Next,
 ) -> Response {
     if let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<Peer>>() {
-        peer.head_is_read();
+        peer.has_asked();
     }
     let mut answer = match guard.admit(&request) {
         Ok(Admitted::Fully) => next.run(request).await,
@@ -164,19 +186,9 @@ pub(super) async fn check(
 }
 
 fn is_for_loopback(headers: &HeaderMap) -> bool {
-    let Some(host) = headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok())
-    else {
-        return false;
-    };
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    };
-    let name = name.trim_matches(['[', ']']);
-    let address = name.parse::<std::net::IpAddr>();
-    name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+    let host = headers.get(header::HOST);
+    host.and_then(|host| host.to_str().ok())
+        .is_some_and(is_loopback_host)
 }
 
 fn carries(headers: &HeaderMap, token: &SecretString) -> bool {

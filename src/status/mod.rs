@@ -1,10 +1,10 @@
 //! The daemon's own HTTP pages: health, readiness, status, metrics. Read-only, without personal data.
 
-mod connections;
 mod exposition;
 mod guard;
 mod held;
 mod metrics;
+pub(crate) mod orders;
 mod page;
 pub(crate) mod shop_troubles;
 pub(crate) mod troubles;
@@ -27,11 +27,11 @@ use crate::clock::Clock;
 use crate::config::Loaded;
 use crate::events::log_event;
 use crate::kaspi::BreakerState;
+use crate::net::{Bounded, Peer};
 use crate::pipeline::{Ctx, StageError};
 use crate::runtime::Board;
 use crate::store::{Store, StoreError};
 use crate::text::shown;
-use connections::{Bounded, Peer};
 use guard::{Guard, Unauthenticated};
 use troubles::Trouble;
 
@@ -89,7 +89,9 @@ pub async fn serve(
     shared: Shared,
     stop: CancellationToken,
 ) -> Result<impl Future<Output = ()>, ServeError> {
-    if !address.ip().is_loopback() && token.is_none() {
+    // In a container the port is published on the host's loopback, and `Host` is checked as there.
+    let is_published = shared.loaded.is_container() && address.ip().is_unspecified();
+    if !address.ip().is_loopback() && token.is_none() && !is_published {
         return Err(ServeError::Open(address));
     }
     let listener = tokio::net::TcpListener::bind(address)
@@ -105,7 +107,7 @@ pub async fn serve(
         .layer(middleware::from_fn_with_state(guard, guard::check))
         .with_state(shared)
         .into_make_service_with_connect_info::<Peer>();
-    let listener = Bounded::new(listener);
+    let listener = Bounded::new(listener, guard::bounds());
     let tracker = tokio_util::task::TaskTracker::new();
     tracker.spawn(async move {
         let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned());

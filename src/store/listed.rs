@@ -116,7 +116,12 @@ async fn held(
     let is_state = |wanted: &String| wanted == State::New.as_str();
     let is_wanted = |order: &NewOrder| {
         let is_status = |wanted: &String| wanted == order.status.as_str();
+        let is_behind = filter.after.as_ref().is_none_or(|(created_at, id)| {
+            order.created_at > *created_at
+                || (order.created_at == *created_at && order.id.as_str() < id.as_str())
+        });
         order.needs_person()
+            && is_behind
             && filter.id.as_ref().is_none_or(|id| id.as_str() == order.id)
             && filter.state.as_ref().is_none_or(is_state)
             && filter.status.as_ref().is_none_or(is_status)

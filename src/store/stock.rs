@@ -434,6 +434,24 @@ impl Store {
         Ok(collapses(falls(&mut reader, None).await?))
     }
 
+    /// SKUs that are listed in these stocks, in their order, behind this one.
+    pub async fn skus_after(
+        &self,
+        stocks: &[&str],
+        sku: &str,
+        limit: u32,
+    ) -> Result<Vec<String>, StoreError> {
+        let mut reader = self.read().await?;
+        let skus = sqlx::query_scalar(
+            "SELECT DISTINCT sku FROM stock
+             WHERE sku > ?1 AND stock_name IN (SELECT value FROM json_each(?2)) ORDER BY sku LIMIT ?3",
+        )
+        .bind(sku)
+        .bind(json!(stocks).to_string())
+        .bind(limit);
+        Ok(skus.fetch_all(&mut *reader).await?)
+    }
+
     /// When the newest level was imported, and the oldest moment at which any level was counted.
     pub async fn stock_age(&self) -> Result<Option<(Timestamp, Timestamp)>, StoreError> {
         let mut reader = self.read().await?;

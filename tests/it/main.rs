@@ -6,6 +6,7 @@
 )]
 
 mod accept_evidence;
+mod api;
 mod availability;
 #[path = "../binary/mod.rs"]
 mod binary;

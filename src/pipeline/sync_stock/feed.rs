@@ -8,12 +8,14 @@ use sha2::{Digest as _, Sha256};
 
 use super::{CHANGES_FOR_MAX, FileState, Outcome, Place, STABLE_FOR, Seen, Source};
 use super::{Feeds, StageError};
+use crate::domain::ids::ShopName;
+use crate::domain::people::Actor;
 use crate::domain::stock::ImportReport;
 use crate::domain::stock::StockRow;
 use crate::domain::stock_import::Scope;
 use crate::files::read_regular;
 use crate::ledger::Import;
-use crate::stock::{self, Moments, ReadError};
+use crate::stock::{self, How, Moments, ReadError};
 use crate::store::{LastRead, SourceRead, SourceState, StoreError};
 use crate::text::hex;
 
@@ -41,7 +43,7 @@ impl Check {
 }
 
 /// A source's content.
-struct Content {
+pub(super) struct Content {
     rows: Vec<StockRow>,
     doubts: Option<String>,
     ends_lines: Option<bool>,
@@ -53,7 +55,7 @@ struct Content {
 const BEGUN_MAX: i64 = 3;
 
 /// Why there is nothing to import.
-enum Nothing {
+pub(super) enum Nothing {
     NotYet {
         soon: bool,
     },
@@ -83,7 +85,18 @@ pub(super) async fn check(
     let content = match &source.place {
         Place::File(file) => watched(feeds, source, file, state).await,
         Place::Web(_) | Place::Supplier(..) => remote(feeds, source, state).await,
+        Place::Push => Err(Nothing::NotYet { soon: false }),
     };
+    import(feeds, source, content, None).await
+}
+
+/// Imports what was read; `by` where a person or a program sent it.
+pub(super) async fn import(
+    feeds: &Feeds,
+    source: &Source,
+    content: Result<Content, Nothing>,
+    by: Option<(&Actor, &[ShopName])>,
+) -> Result<Check, StageError> {
     let content = match content {
         Ok(content) => content,
         Err(Nothing::NotYet { soon }) => return Ok(Check::of(Outcome::NotYet, soon)),
@@ -114,10 +127,14 @@ pub(super) async fn check(
             as_of: newest.unwrap_or(content.made_at),
             ends_lines: content.ends_lines,
         }),
-        actor: "qabyl",
+        actor: by.map_or("qabyl", |(actor, _)| actor.name()),
         progress: &|_| {},
     };
-    let report = feeds.store.take_stock(&import, feeds.clock.now()).await?;
+    let now = feeds.clock.now();
+    let report = match by {
+        Some((actor, shops)) => feeds.store.push_stock(&import, (actor, shops), now).await?,
+        None => feeds.store.take_stock(&import, now).await?,
+    };
     Ok(Check {
         imported: Some(report),
         doubts: content.doubts,
@@ -192,7 +209,13 @@ async fn watched(
         return Err(Nothing::NotYet { soon: true });
     }
     let modified = Timestamp::try_from(state.1).unwrap_or_else(|_| feeds.clock.now());
-    let read = take(feeds, source, (whole.bytes, file, modified), known).await;
+    let read = take(
+        feeds,
+        (source, &source.how),
+        (whole.bytes, file, modified),
+        known,
+    )
+    .await;
     if !matches!(read, Err(Nothing::NotYet { .. })) {
         feeds.seen(&source.name, |seen| {
             seen.done = Some(state);
@@ -208,9 +231,9 @@ fn is_mistaken(known: &SourceState) -> bool {
 }
 
 /// Parses bytes with their name and time, unless they were imported before.
-async fn take(
+pub(super) async fn take(
     feeds: &Feeds,
-    source: &Source,
+    (source, how): (&Source, &How),
     (bytes, file, moment): (Vec<u8>, &Path, Timestamp),
     known: Option<&SourceState>,
 ) -> Result<Content, Nothing> {
@@ -221,7 +244,7 @@ async fn take(
     if known.is_some_and(|known| known.read.as_ref().is_some_and(same) && !is_mistaken(known)) {
         return Err(Nothing::Unchanged);
     }
-    let (file, mut how) = (file.to_owned(), source.how.clone());
+    let (file, mut how) = (file.to_owned(), how.clone());
     let last = known.and_then(|known| known.read.as_ref());
     how.ends_lines = last.is_some_and(|read| read.ends_lines == Some(true));
     let moments = Moments { made_at, now };
@@ -259,7 +282,7 @@ async fn remote(
             let (bytes, made) = web.file(source.how.limits.bytes).await?;
             let moment = made.unwrap_or_else(|| feeds.clock.now());
             let name = Path::new(&source.name);
-            let content = take(feeds, source, (bytes, name, moment), known).await;
+            let content = take(feeds, (source, &source.how), (bytes, name, moment), known).await;
             content.map_err(|nothing| match nothing {
                 Nothing::Failed(error) => Nothing::Failed(web.redact(error)),
                 nothing => nothing,
@@ -282,7 +305,7 @@ async fn remote(
                 made_at: asked_at,
             })
         }
-        Place::File(_) => Err(Nothing::NotYet { soon: false }),
+        Place::File(_) | Place::Push => Err(Nothing::NotYet { soon: false }),
     }
 }
 

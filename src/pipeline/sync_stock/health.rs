@@ -58,7 +58,7 @@ pub(super) async fn note(
         log_change(source, was.map(|(_, trouble)| trouble), now.as_ref());
     }
     // A file is checked every few seconds: an unchanged one writes nothing.
-    let is_file = matches!(source.place, Place::File(_));
+    let is_file = matches!(source.place, Place::File(_) | Place::Push);
     let is_idle = matches!(check.outcome, Outcome::NotYet | Outcome::Unchanged);
     if same && is_idle && is_file {
         return Ok(());

@@ -39,7 +39,7 @@ pub struct Work {
     /// Sends notifications.
     pub notifier: Notifier,
     /// Sources of stock, where there are any.
-    pub feeds: Option<Feeds>,
+    pub feeds: Option<Arc<Feeds>>,
     /// When cron wakes what.
     pub schedules: Schedules,
     /// A run of a stage that lasts longer hangs.
@@ -80,7 +80,7 @@ pub async fn run(work: Work, board: Arc<Board>, stop: CancellationToken) -> anyh
     spawn_housekeep(work.keeper, &spawner);
     spawn_notify(work.notifier, &spawner);
     let wakes: Vec<Arc<Wakes>> = work.shops.iter().map(|_| Arc::default()).collect();
-    if let Some(feeds) = work.feeds.map(Arc::new) {
+    if let Some(feeds) = work.feeds {
         for source in feeds.sources() {
             let woken = Arc::new(Notify::new());
             work.schedules.wake_source(&mut cron, source, &woken);
