@@ -1,5 +1,5 @@
-//! Manual decisions about one order: hold, release, accept, cancel. The command line takes them here, as every
-//! other channel will: with a named actor, whose role is checked here and nowhere else, the version of the
+//! Manual decisions about one order: hold, release, accept, cancel. The command line and the HTTP API take them here,
+//! as every other channel will: with a named actor, whose role is checked here and nowhere else, the version of the
 //! order that the person saw, and a key by which a repeated request is recognised. They go through the same decisions
 //! and actions as the engine's own.
 
