@@ -12,6 +12,7 @@ pub mod domain;
 pub mod events;
 mod files;
 pub mod kaspi;
+pub mod lang;
 pub mod ledger;
 pub mod mutant;
 pub mod net;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::text;
 use crate::domain::notice::Kind;
-use crate::notify::Language;
+use crate::lang::Lang;
 
 /// One channel.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,7 +53,7 @@ pub struct Channel {
     pub chat_id: Option<String>,
     /// The language of its messages.
     #[serde(default = "russian")]
-    pub language: Language,
+    pub language: Lang,
     /// The kinds of notice sent to it, with commas between; empty is all.
     #[serde(default, deserialize_with = "text::events")]
     pub events: String,
@@ -69,8 +69,8 @@ pub enum ChannelKind {
     Telegram,
 }
 
-const fn russian() -> Language {
-    Language::Ru
+const fn russian() -> Lang {
+    Lang::Ru
 }
 
 impl Channel {

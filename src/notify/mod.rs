@@ -15,8 +15,9 @@ use serde_json::Value;
 
 use crate::domain::notice::Kind;
 use crate::domain::schedule::Schedule;
+use crate::lang::Lang;
 use crate::net::SetupError;
-pub use messages::{Language, MessageWriter};
+pub use messages::MessageWriter;
 pub use webhook::{signature, signing_key};
 
 /// One event to notify people of.
@@ -115,7 +116,7 @@ impl Channel {
     /// HTTPS that cannot be set up.
     pub fn new(
         name: &str,
-        (kinds, language, schedule): (Vec<Kind>, Language, Schedule),
+        (kinds, language, schedule): (Vec<Kind>, Lang, Schedule),
         target: Target,
         secret: Secret,
     ) -> Result<Self, SetupError> {

@@ -5,7 +5,8 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::json;
 
-use super::{Language, Outgoing, SendError, http};
+use super::{Outgoing, SendError, http};
+use crate::lang::Lang;
 use crate::text::Secrets;
 
 /// Most items in one body; the newest are kept.
@@ -21,7 +22,7 @@ pub(super) struct Request {
 }
 
 /// `type` is the kind where all items are of one, else `summary`.
-pub(super) fn request(message: &Outgoing, text: &str, language: Language) -> Request {
+pub(super) fn request(message: &Outgoing, text: &str, language: Lang) -> Request {
     let first = message.items.first().filter(|_| !message.is_summary);
     let items_max = if message.is_short {
         ITEMS_SHORT

@@ -26,6 +26,7 @@ mod goods_back;
 mod handed_over;
 mod housekeep;
 mod identity;
+mod lang;
 mod large_backlog;
 mod layers;
 mod line_sums;

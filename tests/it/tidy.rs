@@ -8,10 +8,10 @@ const LINES_MAX: usize = 600;
 const LINES_P90: usize = 300;
 const LINES_MEDIAN: usize = 150;
 /// A ratchet: lower it when a dependency goes, think twice before raising it.
-const DEPENDENCIES_MAX: usize = 31;
+const DEPENDENCIES_MAX: usize = 32;
 /// The packages of `Cargo.lock`: lower it when one goes. What raises it needs a record in `docs/decisions/` that says
 /// what the new ones are for.
-const PACKAGES: usize = 411;
+const PACKAGES: usize = 420;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -147,7 +147,7 @@ fn imports_follow_the_flow() {
     const EDGES: [&str; 5] = ["kaspi", "notify", "store", "stock", "status"];
     const ABOVE: [&str; 3] = ["pipeline", "runtime", "cli"];
     // What edges share. They import none of our modules but each other and the domain.
-    const SHARED: [&str; 3] = ["net", "text", "diagnostics"];
+    const SHARED: [&str; 4] = ["net", "text", "diagnostics", "lang"];
     for (name, text) in sources("src") {
         let part = name.split('/').nth(1).unwrap_or_default();
         let imports = |of: &str| text.contains(&format!("crate::{of}::"));
@@ -155,7 +155,7 @@ fn imports_follow_the_flow() {
             "domain" => [
                 &EDGES[..],
                 &ABOVE[..],
-                &["config", "rules_file", "ledger", "net"],
+                &["config", "rules_file", "ledger", "net", "lang"],
             ]
             .concat(),
             shared if SHARED.contains(&shared.trim_end_matches(".rs")) => {

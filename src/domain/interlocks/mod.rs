@@ -3,7 +3,7 @@
 //! of them are asked, so that an explanation shows every obstacle at once.
 //!
 //! To add one: a file here with its `check`, its entry in the table below, its text in
-//! `src/notify/messages.toml`, and a scenario in `tests/scenarios/interlocks/`.
+//! `src/lang/*/reasons.ftl`, and a scenario in `tests/scenarios/interlocks/`.
 
 mod accepted_orders_fresh;
 mod account;

@@ -7,7 +7,8 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use qabyl::domain::notice::Kind;
 use qabyl::domain::schedule::Schedule;
-use qabyl::notify::{Channel, Language, Target};
+use qabyl::lang::Lang;
+use qabyl::notify::{Channel, Target};
 use qabyl::pipeline::notify::{self, Notifier, Report, WatchSettings};
 use qabyl::pipeline::{alert, housekeep};
 use qabyl::store::Bounds;
@@ -30,7 +31,7 @@ pub(super) fn channel(
     target: Target,
     secret: &'static str,
 ) -> Channel {
-    let settings = (kinds, Language::En, Schedule::default());
+    let settings = (kinds, Lang::En, Schedule::default());
     Channel::new(
         name,
         settings,

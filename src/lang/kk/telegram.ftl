@@ -1,0 +1,1 @@
+# What the Telegram bot answers: buttons, commands, enrolment.

@@ -1,0 +1,250 @@
+//! The catalogue of texts: whole in every language, and in that language alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use qabyl::domain::interlocks::Name;
+use qabyl::domain::notice::Kind;
+use qabyl::lang::{Arg, Lang};
+
+use crate::tidy::sources;
+
+/// The letters that Kazakh has and Russian has not.
+const KAZAKH_LETTERS: &str = "әғқңөұүһі";
+
+/// Latin words that stand in Russian and Kazakh texts too: names.
+const NAMES: &[&str] = &["API", "Kaspi", "Qabyl", "SKU", "Telegram"];
+
+/// The keys that are made of a beginning and a word of the code.
+const FAMILIES: &[&str] = &["denied-", "notice-", "trouble-", "why-", "word-"];
+
+/// Every text of a language by its key, attributes as `key.attribute`; each key once.
+fn texts(lang: Lang) -> BTreeMap<String, String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lang");
+    let mut texts: BTreeMap<String, String> = BTreeMap::new();
+    for entry in fs::read_dir(folder.join(lang.code())).unwrap() {
+        let path = entry.unwrap().path();
+        let (mut id, mut key) = (String::new(), String::new());
+        for line in fs::read_to_string(&path).unwrap().lines() {
+            let is_key = line.starts_with(|c: char| c.is_ascii_alphabetic());
+            let attribute = line.trim_start().strip_prefix('.');
+            let text = if is_key || attribute.is_some() {
+                let (name, text) = line.split_once(" = ").expect(line);
+                if is_key {
+                    name.clone_into(&mut id);
+                    name.clone_into(&mut key);
+                } else {
+                    key = format!("{id}.{}", name.trim_start().trim_start_matches('.'));
+                }
+                assert!(!texts.contains_key(&key), "{lang}: {key} stands twice");
+                text
+            } else {
+                line
+            };
+            if line.starts_with('#') || line.is_empty() {
+                continue;
+            }
+            let whole = texts.entry(key.clone()).or_default();
+            whole.push_str(text.trim());
+            whole.push('\n');
+        }
+    }
+    texts
+}
+
+/// The names of the values in a text.
+fn variables(text: &str) -> BTreeSet<String> {
+    let names = text.split('$').skip(1);
+    let is_name = |c: &char| c.is_ascii_alphanumeric() || *c == '_';
+    names
+        .map(|rest| rest.chars().take_while(is_name).collect())
+        .collect()
+}
+
+/// A text without its values, commands and plural selectors.
+fn prose(text: &str) -> String {
+    let (mut plain, mut depth, mut is_command) = (String::new(), 0, false);
+    for line in text.lines() {
+        // A variant of a selector: `[few] …`.
+        let line = line.strip_prefix('*').unwrap_or(line);
+        let line = match line.split_once(']') {
+            Some((_, variant)) if line.starts_with('[') => variant,
+            _ => line,
+        };
+        for part in line.split_inclusive(['{', '}', '`']) {
+            let (words, mark) = part.split_at(part.trim_end_matches(['{', '}', '`']).len());
+            let is_selector = words.contains("->");
+            if !is_command && !words.contains('$') && !is_selector {
+                plain.push_str(words);
+            }
+            match mark {
+                "{" => depth += 1,
+                "}" => depth -= 1,
+                "`" => is_command = !is_command,
+                _ => {}
+            }
+        }
+        plain.push('\n');
+    }
+    assert_eq!(depth, 0, "{text}");
+    // A command without marks: it reaches to the end of the sentence.
+    let mut words = Vec::new();
+    let mut in_command = false;
+    for word in plain.split_whitespace() {
+        let is_latin = word.starts_with(|c: char| c.is_ascii_lowercase() || c == '-');
+        in_command = word == "qabyl" || (in_command && is_latin);
+        if !in_command {
+            words.push(word);
+        }
+    }
+    words.join(" ")
+}
+
+fn is_cyrillic(c: char) -> bool {
+    ('\u{400}'..='\u{4ff}').contains(&c)
+}
+
+#[test]
+fn every_text_is_in_every_language_with_the_same_values() {
+    let [ru, kk, en] = Lang::ALL.map(texts);
+    assert!(en.len() > 80, "{}", en.len());
+    for (lang, other) in [(Lang::Ru, &ru), (Lang::Kk, &kk)] {
+        let keys: BTreeSet<&String> = other.keys().collect();
+        let all: BTreeSet<&String> = en.keys().collect();
+        let differing: Vec<_> = keys.symmetric_difference(&all).collect();
+        assert!(differing.is_empty(), "{lang} and en: {differing:?}");
+        for (key, text) in other {
+            assert!(!text.trim().is_empty(), "{lang}: {key}");
+            assert_eq!(variables(text), variables(&en[key]), "{lang} and en: {key}");
+        }
+    }
+}
+
+#[test]
+fn no_text_mixes_languages() {
+    for lang in Lang::ALL {
+        for (key, text) in texts(lang) {
+            let prose = prose(&text);
+            let strange: Vec<&str> = match lang {
+                Lang::En => prose.matches(is_cyrillic).collect(),
+                _ => prose
+                    .split(|c: char| !c.is_alphanumeric() && !"._-".contains(c))
+                    .map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()))
+                    // A case ending is joined to a name: "Kaspi-ден".
+                    .map(|word| word.split('-').next().unwrap_or_default())
+                    .filter(|word| word.contains(|c: char| c.is_ascii_alphabetic()))
+                    // A setting or a file: "backup.directory".
+                    .filter(|word| !word.contains(['.', '_']) && !NAMES.contains(word))
+                    .collect(),
+            };
+            assert!(strange.is_empty(), "{lang}: {key}: {strange:?} in {prose}");
+            let lower = prose.to_lowercase();
+            let is_kazakh = |c: char| KAZAKH_LETTERS.contains(c);
+            assert!(
+                lang != Lang::Ru || !lower.contains(is_kazakh),
+                "Kazakh letters in the Russian text of {key}: {prose}"
+            );
+            let is_russian = |c: char| "щ".contains(c);
+            assert!(
+                lang != Lang::Kk || !lower.contains(is_russian),
+                "Russian words in the Kazakh text of {key}: {prose}"
+            );
+        }
+    }
+}
+
+/// `text` with a key that is not there gives the key, and a value that is missing is shown in braces.
+#[test]
+fn every_text_can_be_written() {
+    for lang in Lang::ALL {
+        for (key, text) in texts(lang) {
+            for count in [0, 1, 3, 12] {
+                let names = variables(&text);
+                let values = names.iter().map(|name| (name.as_str(), Arg::from(count)));
+                let values: Vec<(&str, Arg<'_>)> = values.collect();
+                let written = lang.find(&key, &values);
+                let written = written.unwrap_or_else(|| panic!("{lang}: {key} is not found"));
+                assert!(!written.contains('{'), "{lang}: {key}: {written}");
+            }
+        }
+    }
+}
+
+#[test]
+fn no_text_is_unused() {
+    let code: String = sources("src").into_iter().map(|(_, text)| text).collect();
+    let is_interlock = |word: &str| Name::ALL.iter().any(|name| name.as_str() == word);
+    let is_quoted = |word: &str| code.contains(&format!("\"{word}\"")) || is_interlock(word);
+    let unused = texts(Lang::En).into_keys().filter(|key| {
+        let family = FAMILIES.iter().find_map(|family| key.strip_prefix(family));
+        let word = family.map(|rest| rest.split('.').next().unwrap_or_default());
+        !is_quoted(key) && !word.is_some_and(|word| is_quoted(word) || is_quoted(&dotted(word)))
+    });
+    let unused: Vec<String> = unused.collect();
+    assert!(unused.is_empty(), "keys that no code names: {unused:?}");
+}
+
+/// The word of a kind of notice, as its key has it.
+fn dotted(word: &str) -> String {
+    word.replace('-', ".")
+}
+
+#[test]
+fn notices_interlocks_and_troubles_of_sources_have_texts() {
+    let texts = texts(Lang::Ru);
+    let of = |family: &str| -> BTreeSet<String> {
+        let keys = texts.keys().filter_map(|key| key.strip_prefix(family));
+        keys.map(str::to_owned).collect()
+    };
+    let kinds = Kind::ALL.iter().map(|kind| kind.word().replace('.', "-"));
+    let kinds = kinds.flat_map(|word| [format!("{word}.name"), word]);
+    assert_eq!(of("notice-"), kinds.collect(), "kinds of notices");
+    let whys = of("why-");
+    for name in Name::ALL {
+        assert!(whys.contains(name.as_str()), "why-{}", name.as_str());
+    }
+    let runbook = include_str!("../../docs/OPERATIONS.md");
+    let codes = runbook.lines().filter_map(|line| line.strip_prefix("## S"));
+    let codes: BTreeSet<String> = codes
+        .filter_map(|rest| Some(format!("S{}", rest.split_once(' ')?.0)))
+        .collect();
+    assert!(codes.len() >= 5, "{codes:?}");
+    assert_eq!(of("trouble-"), codes, "codes of the runbook");
+}
+
+#[test]
+fn plural_forms_are_those_of_the_language() {
+    let orders = |lang: Lang, count: i64| {
+        let values = [("shop", "main".into()), ("orders", count.into())];
+        lang.text("notice-orders-not_found", &values)
+    };
+    for (lang, count, words) in [
+        (Lang::Ru, 1, "не находит 1 заказ, который"),
+        (Lang::Ru, 3, "не находит 3 заказа, которые"),
+        (Lang::Ru, 12, "не находит 12 заказов, которые"),
+        (Lang::Ru, 21, "не находит 21 заказ, который"),
+        (Lang::Kk, 3, "көрсеткен 3 тапсырысты"),
+        (Lang::En, 1, "know 1 order that"),
+        (Lang::En, 3, "know 3 orders that"),
+    ] {
+        let text = orders(lang, count);
+        assert!(text.contains(words), "{lang}, {count}: {text}");
+    }
+}
+
+#[test]
+fn a_locale_names_its_language() {
+    for (locale, lang) in [
+        ("ru_RU.UTF-8", Some(Lang::Ru)),
+        ("kk_KZ.UTF-8", Some(Lang::Kk)),
+        ("kk-KZ", Some(Lang::Kk)),
+        ("en_US.UTF-8", Some(Lang::En)),
+        ("C.UTF-8", None),
+        ("C", None),
+        ("rum", None),
+        ("", None),
+    ] {
+        assert_eq!(Lang::of_locale(locale), lang, "{locale}");
+    }
+}
