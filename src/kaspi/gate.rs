@@ -203,8 +203,14 @@ impl Gate {
             changed.as_mut().enable();
             match self.next(waiting.place) {
                 Next::Go => break,
-                // The shop's own clock, so that a test's time counts for the pace too.
-                Next::In(wait) => self.clock.sleep(wait).await,
+                // The shop's own clock, so that a test's time counts for the pace too. A turn that is given back counts
+                // as well.
+                Next::In(wait) => {
+                    tokio::select! {
+                        () = self.clock.sleep(wait) => {}
+                        () = changed => {}
+                    }
+                }
                 Next::Later => changed.await,
             }
             self.check_pause()?;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use jiff::{SignedDuration, Timestamp};
 
 use super::kaspi_clock::KaspiClock;
+use super::sending::Sending;
 use super::write_access::WriteAccess;
 use super::{StageError, meter, unreadable};
 use crate::clock::Clock;
@@ -101,8 +102,8 @@ pub struct Ctx {
     pub write_access: WriteAccess,
     /// Limits.
     pub settings: Settings,
-    /// Held for reading by every POST, and for writing by a list that must not change while it is read.
-    pub sending: tokio::sync::RwLock<()>,
+    /// POSTs on their way.
+    pub sending: Sending,
     /// What is counted while the process runs.
     pub meter: meter::Meter,
     policy: RwLock<Arc<Policy>>,
@@ -140,7 +141,7 @@ impl Ctx {
             clock,
             reader,
             settings: parts.settings,
-            sending: tokio::sync::RwLock::default(),
+            sending: Sending::default(),
             meter: meter::Meter::default(),
             policy: RwLock::new(parts.policy),
             random: Mutex::new(fastrand::Rng::with_seed(parts.seed)),

@@ -1,5 +1,7 @@
 //! Reads lines that no list contained, one order at a time.
 
+use std::time::Duration;
+
 use futures_util::stream::{self, StreamExt as _};
 use jiff::{SignedDuration, Timestamp};
 
@@ -23,6 +25,8 @@ pub(super) struct Report {
     pub(super) read: usize,
     /// Orders whose lines could not be read this time.
     pub(super) failed: usize,
+    /// Orders whose lines were not asked for: the time was up.
+    pub(super) left: usize,
 }
 
 /// Reads the missing lines that are due, of orders in this status; and again lines without a SKU, of orders
@@ -33,7 +37,17 @@ pub(super) struct Report {
 pub(super) async fn read(
     ctx: &Ctx,
     class: RequestClass,
+    wanted: (&Status, Timestamp),
+) -> Result<Report, StageError> {
+    read_within(ctx, class, wanted, Duration::MAX).await
+}
+
+/// The same, and asks for nothing more once so much time has passed.
+pub(super) async fn read_within(
+    ctx: &Ctx,
+    class: RequestClass,
     (status, from): (&Status, Timestamp),
+    within: Duration,
 ) -> Result<Report, StageError> {
     let mut report = Report::default();
     if mutant("r15_lines_never_read") && *status == Status::ApprovedByBank {
@@ -44,15 +58,22 @@ pub(super) async fn read(
         .lines_wanted(&ctx.shop, (status, from), ctx.clock.now(), BATCH)
         .await?;
     let reader = ctx.reader.of_class(class);
+    let until = ctx.clock.ticks().saturating_add(within);
     let mut answers = stream::iter(wanted)
         .map(async |wanted| {
+            if ctx.clock.ticks() >= until {
+                return None;
+            }
             let answer = reader.lines(&wanted.order.id).await;
-            (wanted.order, answer)
+            Some((wanted.order, answer))
         })
         .buffer_unordered(ctx.settings.max_in_flight.max(1))
         .ready_chunks(64);
     while let Some(chunk) = answers.next().await {
         let mut denied = None;
+        let asked = chunk.len();
+        let chunk: Vec<_> = chunk.into_iter().flatten().collect();
+        report.left += asked - chunk.len();
         let unreadable: Vec<(String, String)> = chunk.iter().filter_map(unreadable).collect();
         ctx.log_unreadable(&unreadable);
         let mut read: Vec<LinesRead> = Vec::with_capacity(chunk.len());

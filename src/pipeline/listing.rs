@@ -115,7 +115,8 @@ pub(super) fn window_incomplete(ctx: &Ctx, Window { from, to }: Window) -> Optio
 }
 
 /// Pages shift while a list shrinks (KASPI_API §2): it is read again until it has as many orders as Kaspi
-/// counts, or two rounds show the same orders.
+/// counts, or two rounds show the same orders. Our own accepts take orders out of it: those are counted, and in the last
+/// round none is sent.
 async fn read_window(
     ctx: &Ctx,
     wanted: &Wanted,
@@ -124,15 +125,13 @@ async fn read_window(
 ) -> Result<(), StageError> {
     let mut before: Option<BTreeSet<OrderId>> = None;
     for number in 0..ROUNDS_MAX {
-        // Our own accepts take orders out of the list: from the second round on, none is sent in the meantime.
-        let is_quiet =
-            number > 0 && wanted.state == State::New && !mutant("r7_acts_change_the_list");
-        let _quiet = if is_quiet {
-            Some(ctx.sending.write().await)
+        let is_last = number + 1 == ROUNDS_MAX;
+        let _quiet = if is_last && is_shortened_by_acts(wanted) {
+            Some(ctx.sending.quiet().await)
         } else {
             None
         };
-        let round = read_round(ctx, wanted, window, listed).await?;
+        let round = read_round(ctx, wanted, (window, is_last), listed).await?;
         let same = before.as_ref() == Some(&round.ids);
         if round.is_whole || same {
             listed.orders += round.ids.len();
@@ -145,6 +144,10 @@ async fn read_window(
     Ok(())
 }
 
+fn is_shortened_by_acts(wanted: &Wanted) -> bool {
+    wanted.state == State::New && !mutant("r7_acts_change_the_list")
+}
+
 /// One reading of a window.
 #[derive(Default)]
 struct Round {
@@ -153,11 +156,25 @@ struct Round {
     pages: u32,
     /// Whether its last page may be followed by another.
     is_full: bool,
+    /// Orders that Kaspi counts on its first page.
+    total: Option<u64>,
     /// Whether it holds as many orders as Kaspi counts.
     is_whole: bool,
 }
 
 impl Round {
+    /// Compares its orders, and those that our own accepts took out of the list since, with what Kaspi counted.
+    fn count(&mut self, (ctx, wanted): (&Ctx, &Wanted), window: Window) {
+        let taken = if is_shortened_by_acts(wanted) {
+            ctx.sending.taken_besides(&self.ids, window)
+        } else {
+            0
+        };
+        let seen = u64::try_from(self.ids.len() + taken).unwrap_or(u64::MAX);
+        let seen = seen.saturating_add(self.unreadable);
+        self.is_whole = self.total.is_none_or(|total| seen >= total);
+    }
+
     /// Adds one page.
     async fn take(
         &mut self,
@@ -201,9 +218,10 @@ impl Round {
 async fn read_round(
     ctx: &Ctx,
     wanted: &Wanted,
-    Window { from, to }: Window,
+    (window, is_quiet): (Window, bool),
     listed: &mut Listed,
 ) -> Result<Round, StageError> {
+    let Window { from, to } = window;
     let query = |page: u32| ListQuery {
         state: Some(wanted.state.clone()),
         status: wanted.status.clone(),
@@ -221,8 +239,9 @@ async fn read_round(
         Ok((asked_at, page))
     };
     let mut round = Round::default();
-    let first = fetch(0).await?;
+    let first = first_page(ctx, wanted, is_quiet, || fetch(0)).await?;
     let total = first.1.total_count;
+    round.total = total;
     let stated = pages_stated(&first.1);
     let pages = stated.min(ctx.settings.pages_max);
     if stated > pages {
@@ -235,12 +254,19 @@ async fn read_round(
     let is_full_to_the_end =
         total.is_some_and(|total| total > 0 && total.is_multiple_of(u64::from(PAGE_SIZE)));
     let asked = (pages + u32::from(is_full_to_the_end)).min(ctx.settings.pages_max);
+    let if_there = async |page: u32| match fetch(page).await {
+        Err(ApiError::Parameters { .. } | ApiError::NotFound) => {
+            Ok((ctx.clock.now(), Page::default()))
+        }
+        answer => answer,
+    };
     let mut rest = stream::iter(1..asked)
-        .map(async |page| match fetch(page).await {
-            Err(ApiError::Parameters { .. } | ApiError::NotFound) if page >= pages => {
-                Ok((ctx.clock.now(), Page::default()))
+        .map(async |page| {
+            if page >= pages {
+                if_there(page).await
+            } else {
+                fetch(page).await
             }
-            answer => answer,
         })
         .buffered(ctx.settings.max_in_flight.max(1));
     while let Some(page) = rest.next().await {
@@ -253,11 +279,47 @@ async fn read_round(
         }
     }
     read_beyond((ctx, wanted), &mut round, fetch, listed).await?;
-    let seen = u64::try_from(round.ids.len())
-        .unwrap_or(u64::MAX)
-        .saturating_add(round.unreadable);
-    round.is_whole = total.is_none_or(|total| seen >= total);
+    round.count((ctx, wanted), window);
+    if !round.is_whole && is_shortened_by_acts(wanted) && !is_quiet {
+        // What accepts moved to the page before, which had been read already, is there now.
+        let unreadable = round.unreadable;
+        let mut again = stream::iter(0..round.pages.saturating_sub(1))
+            .map(if_there)
+            .buffered(ctx.settings.max_in_flight.max(1));
+        while let Some(page) = again.next().await {
+            round.take((ctx, wanted), page?, listed).await?;
+        }
+        round.unreadable = unreadable;
+        round.count((ctx, wanted), window);
+    }
     Ok(round)
+}
+
+/// The first page. Where others follow, no accept is on its way while it is asked for: of each one that was, it is
+/// unknown whether Kaspi counted its order.
+async fn first_page<F: Future<Output = Result<(Timestamp, Page), ApiError>>>(
+    ctx: &Ctx,
+    wanted: &Wanted,
+    is_quiet: bool,
+    fetch: impl Fn() -> F,
+) -> Result<(Timestamp, Page), ApiError> {
+    if !is_shortened_by_acts(wanted) {
+        return fetch().await;
+    }
+    let sending = &ctx.sending;
+    let before = sending.at_rest();
+    sending.follow();
+    let first = fetch().await?;
+    let is_only_page = pages_stated(&first.1) <= 1 && !first.1.is_full(PAGE_SIZE);
+    let is_certain = is_only_page || is_quiet || sending.has_rested(before);
+    if is_certain || mutant("r7_acts_begun_before_are_counted") {
+        return Ok(first);
+    }
+    let quiet = sending.quiet().await;
+    sending.follow();
+    let first = fetch().await?;
+    drop(quiet);
+    Ok(first)
 }
 
 /// Pages of the list by Kaspi's counts of pages and of orders: the larger.

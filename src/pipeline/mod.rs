@@ -18,6 +18,7 @@ pub mod notify;
 pub mod plan;
 pub mod poll;
 mod present_state;
+pub mod sending;
 pub mod stages;
 pub mod sweep;
 pub mod sync_stock;

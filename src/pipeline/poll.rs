@@ -1,5 +1,7 @@
 //! poll: reads new orders and their lines from Kaspi into the database.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::plan::{PollPlan, RequestClass, one_line};
@@ -22,6 +24,8 @@ pub struct Report {
     pub lines_read: usize,
     /// Orders whose lines could not be read this time.
     pub lines_failed: usize,
+    /// Orders whose lines are read after the next list.
+    pub lines_left: usize,
     /// Why the list is incomplete, if it is.
     pub problem: Option<String>,
 }
@@ -44,9 +48,13 @@ pub async fn run_once(ctx: &Ctx) -> Result<Report, StageError> {
     let wanted = (&Status::ApprovedByBank, Timestamp::MIN);
     // Below the acts and what they wait for: orders whose lines are known are accepted while those of the others are
     // read, and no sweep waits for them.
-    let lines = lines::read(ctx, RequestClass::Sweep, wanted).await?;
+    // While they take long, accepts wait for a list that is fresh.
+    let within = ctx.settings.sighting_age_max / 3;
+    let within = Duration::try_from(within).unwrap_or(Duration::MAX);
+    let lines = lines::read_within(ctx, RequestClass::Sweep, wanted, within).await?;
     report.lines_read = lines.read;
     report.lines_failed = lines.failed;
+    report.lines_left = lines.left;
     ctx.note_not_found_orders().await?;
     ctx.remember_pace().await?;
     Ok(report)

@@ -222,7 +222,7 @@ async fn a_list_is_read_again_while_no_accept_is_on_its_way() {
         world.place_plain(&[(&format!("98500{n:04}"), "A", 1)]);
     }
     let ctx = &world.shop.ctx;
-    let accept = ctx.sending.read().await;
+    let accept = ctx.sending.begin().await;
     let is_read = Cell::new(false);
     let (polled, waited) = tokio::join!(
         async {
@@ -231,7 +231,7 @@ async fn a_list_is_read_again_while_no_accept_is_on_its_way() {
             polled
         },
         async {
-            let waits = || ctx.sending.try_read().is_err();
+            let waits = || ctx.sending.is_held_up();
             until("the list is read or waits", || is_read.get() || waits()).await;
             drop(accept);
             !is_read.get()

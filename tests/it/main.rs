@@ -30,6 +30,7 @@ mod lang;
 mod large_backlog;
 mod layers;
 mod line_sums;
+mod list_and_accepts;
 mod lists;
 mod log;
 mod long_history;

@@ -48,6 +48,11 @@ impl Asked {
 impl Shop {
     /// Starts the daemon; `orders` wait already, and goods are plenty.
     pub(crate) fn open(settings: Settings, orders: u32, config: &str) -> Self {
+        Self::open_with("", settings, orders, config)
+    }
+
+    /// The same, with these settings of `[kaspi]`.
+    pub(crate) fn open_with(kaspi: &str, settings: Settings, orders: u32, config: &str) -> Self {
         let world = World::new(Settings {
             tokens: vec![TOKEN.to_owned()],
             deadline: None,
@@ -68,7 +73,7 @@ impl Shop {
         write("token", TOKEN);
         write("stock.csv", "sku,on_hand\nA,1000000\nB,1000000\n");
         let config = format!(
-            "[database]\npath = \"qabyl.db\"\n[kaspi]\nbase_url = \"{}\"\n[http]\nlisten = \"127.0.0.1:{status_port}\"\n\
+            "[database]\npath = \"qabyl.db\"\n[kaspi]\nbase_url = \"{}\"\n{kaspi}[http]\nlisten = \"127.0.0.1:{status_port}\"\n\
              [[shops]]\nname = \"main\"\ntoken_file = \"token\"\nmode = \"act\"\n{config}",
             server.base_url()
         );
@@ -165,6 +170,15 @@ impl Shop {
         asked
     }
 
+    /// When requests came, from the first list of new orders on that was asked for after this second.
+    pub(crate) fn times_from_list(&self, from: f64) -> Vec<f64> {
+        let world = self.server.world();
+        let rows = world.ledger().requests().iter();
+        let rows =
+            rows.skip_while(|row| row.state.as_deref() != Some("NEW") || self.second(row) < from);
+        rows.map(|row| self.second(row)).collect()
+    }
+
     /// When a request came, in seconds since the daemon started.
     pub(crate) fn second(&self, row: &RequestRow) -> f64 {
         row.at.duration_since(self.begun_at).as_secs_f64()
@@ -172,11 +186,19 @@ impl Shop {
 
     /// The pace, from the metrics, once they are served.
     pub(crate) fn pace(&self) -> Option<f64> {
+        self.pace_and_timeouts().map(|(pace, _)| pace)
+    }
+
+    /// The pace, and the requests without an answer that had been noticed then.
+    pub(crate) fn pace_and_timeouts(&self) -> Option<(f64, f64)> {
         let metrics = self.get("/metrics")?;
-        let line = metrics
-            .lines()
-            .find(|line| line.starts_with("qabyl_pace_requests_per_second{"))?;
-        line.rsplit(' ').next()?.trim().parse().ok()
+        let value = |line: &str| line.rsplit(' ').next()?.trim().parse::<f64>().ok();
+        let mut lines = metrics.lines();
+        let pace = lines.find(|line| line.starts_with("qabyl_pace_requests_per_second{"));
+        let timeouts = metrics.lines().filter(|line| {
+            line.starts_with("qabyl_requests_total{") && line.contains("\"timeout\"")
+        });
+        Some((value(pace?)?, timeouts.filter_map(value).sum()))
     }
 
     /// Requests so far by what they asked.

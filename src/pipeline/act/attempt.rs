@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use jiff::SignedDuration;
 
 use super::plan::is_fresh;
-use super::{Admission, Admitted, Completed, InFlight, Pass, Sending};
+use super::{Admission, Admitted, Completed, InFlight, Pass};
 use crate::crash_point::crash_point;
 use crate::domain::action::{Kind, Outcome};
 use crate::domain::denial::Denial;
@@ -15,17 +15,19 @@ use crate::events::log_event;
 use crate::kaspi::Turn;
 use crate::ledger::{Ended, Recheck, StartedAttempt};
 use crate::pipeline::StageError;
+use crate::pipeline::sending::Post;
 
 impl<'a> Pass<'a> {
     /// Asks the gate for the turns of actions that are ready. Their attempts are written only then: what may not be
     /// sent now is no attempt.
     pub(super) fn ask_for_turns(&mut self, in_flight: &mut InFlight<'a>, slots: usize) {
+        self.put_back_stale();
         let room = slots.saturating_sub(in_flight.len()).min(self.ready.len());
         let (ctx, writer) = (self.ctx, self.writer);
         for (due, sighted) in self.ready.drain(..room) {
             in_flight.push(Box::pin(async move {
                 // Before the turn: what waits for a list to be read must not keep that list from being asked for.
-                let sending = ctx.sending.read().await;
+                let sending = ctx.sending.begin().await;
                 let turn = writer.turn().await;
                 Completed::Admitted(Box::new(Admission {
                     due,
@@ -34,6 +36,19 @@ impl<'a> Pass<'a> {
                     sending,
                 }))
             }));
+        }
+    }
+
+    /// Takes no turn for what may not be sent any more: at a slow pace a list shows more orders than can be accepted while it
+    /// is fresh. Another list shows them again.
+    fn put_back_stale(&mut self) {
+        let (now, limit) = (self.ctx.clock.now(), self.ctx.settings.sighting_age_max);
+        let stale = self
+            .ready
+            .extract_if(.., |(_, sighted)| !is_fresh(Some(*sighted), limit, now));
+        for (due, _) in stale {
+            self.handled.remove(&due.action);
+            self.report.wants_poll = true;
         }
     }
 
@@ -77,6 +92,7 @@ impl<'a> Pass<'a> {
         } in self.admitted.drain(..)
         {
             if !is_fresh(Some(sighted), limit, now) {
+                self.handled.remove(&due.action);
                 self.report.wants_poll = true;
                 continue;
             }
@@ -116,7 +132,7 @@ impl<'a> Pass<'a> {
     fn post(
         &self,
         attempt: StartedAttempt,
-        (turn, sending): (Turn<'a>, Sending<'a>),
+        (turn, sending): (Turn<'a>, Post<'a>),
         send_by: Duration,
     ) -> BoxFuture<'a, Completed<'a>> {
         let (ctx, writer) = (self.ctx, self.writer);
@@ -140,6 +156,9 @@ impl<'a> Pass<'a> {
                         .await
                 }
             };
+            if outcome == Outcome::Applied {
+                ctx.sending.note_applied(order);
+            }
             drop(sending);
             crash_point("outcome.known");
             let jitter = ctx.jitter();

@@ -16,6 +16,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 pub use self::plan::{ActPlan, Situation, plan};
+use super::sending::Post;
 use super::{Ctx, Mode, StageError, sweep};
 use crate::domain::action::OutcomeKind;
 use crate::domain::calendar;
@@ -68,7 +69,7 @@ struct Admission<'a> {
     /// When the reading was requested that the POST rests on.
     sighted: Timestamp,
     turn: Result<Turn<'a>, Blocked>,
-    sending: Sending<'a>,
+    sending: Post<'a>,
 }
 
 /// An action whose POST may leave.
@@ -76,7 +77,7 @@ struct Admitted<'a> {
     due: Due,
     sighted: Timestamp,
     turn: Turn<'a>,
-    sending: Sending<'a>,
+    sending: Post<'a>,
 }
 
 /// The reading of an order for its action.
@@ -85,9 +86,6 @@ struct OrderRead {
     asked_at: Timestamp,
     answer: Result<Option<Order>, ApiError>,
 }
-
-/// Held until the POST has ended: no list of new orders is read again in the meantime.
-type Sending<'a> = tokio::sync::RwLockReadGuard<'a, ()>;
 
 /// Requests in flight.
 type InFlight<'a> = FuturesUnordered<BoxFuture<'a, Completed<'a>>>;

@@ -93,7 +93,9 @@ fn after_poll(ctx: &Ctx, report: &poll::Report) -> Completed {
         wakes,
         ..Completed::of(Stage::Poll, did)
     };
-    if report.lines_failed > 0 || report.problem.is_some() {
+    if report.lines_left > 0 {
+        completed.within(Duration::ZERO)
+    } else if report.lines_failed > 0 || report.problem.is_some() {
         completed.within(POLL_AGAIN)
     } else {
         completed

@@ -16,6 +16,7 @@ use qabyl::config::{Config, Sources};
 use qabyl::domain::ids::Sku;
 use qabyl::domain::policy::Policy;
 use qabyl::domain::stock::{OnHand, StockRow};
+use qabyl::kaspi::Transport;
 use qabyl::ledger::{StockSettings, StockView};
 use qabyl::pipeline;
 use qabyl::pipeline::housekeep::Keeper;
@@ -150,6 +151,16 @@ async fn shop(
     policy: Arc<Policy>,
 ) -> ShopParts {
     let transport = build::http(config, &config.shops[0], clock).unwrap();
+    shop_over(transport, config, clock, (store, token), policy).await
+}
+
+async fn shop_over(
+    transport: Arc<dyn Transport>,
+    config: &Config,
+    clock: &Clock,
+    (store, token): (&Arc<Store>, &str),
+    policy: Arc<Policy>,
+) -> ShopParts {
     let parts = (Arc::clone(store), clock.clone(), policy);
     let token = SecretString::from(token);
     let shop = build::shop(config, &config.shops[0], token, transport, parts, 7).await;
@@ -193,6 +204,17 @@ pub(crate) fn world(settings: Settings) -> Described {
 }
 
 impl TestWorld {
+    /// Sends the shop's requests through something that may hold them up.
+    pub(crate) async fn through(
+        &mut self,
+        wrap: impl FnOnce(Arc<dyn Transport>) -> Arc<dyn Transport>,
+    ) {
+        let clock = self.clock();
+        let transport = wrap(build::http(&self.config, &self.config.shops[0], &clock).unwrap());
+        let (store, policy) = (Arc::clone(&self.store), self.shop.ctx.policy());
+        self.shop = shop_over(transport, &self.config, &clock, (&store, TOKEN), policy).await;
+    }
+
     pub(crate) fn clock(&self) -> Clock {
         Clock::Simulated(Arc::clone(&self.time))
     }
