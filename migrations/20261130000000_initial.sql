@@ -584,6 +584,30 @@ CREATE TRIGGER tokens_revoked_once BEFORE UPDATE OF revoked_at ON tokens
 WHEN OLD.revoked_at IS NOT NULL AND NEW.revoked_at IS NULL
 BEGIN SELECT RAISE (ABORT, 'a token is revoked once'); END;
 
+-- Codes by which users link their Telegram account: each is good once, for some minutes, and stored as a digest.
+CREATE TABLE enrolment_codes (
+  user_id  INTEGER PRIMARY KEY REFERENCES users (id),
+  digest   TEXT NOT NULL UNIQUE CHECK (length(digest) = 64),
+  ends_at  INTEGER NOT NULL
+) STRICT;
+-- Wrong codes of the last minutes, by the account that sent them.
+CREATE TABLE enrolment_tries (
+  telegram  INTEGER NOT NULL,
+  at        INTEGER NOT NULL
+) STRICT;
+CREATE INDEX enrolment_tries_of ON enrolment_tries (telegram);
+CREATE INDEX enrolment_tries_at ON enrolment_tries (at);
+-- How far the updates of each Telegram bot are handled: written in the transaction of what an update did.
+CREATE TABLE telegram_bots (
+  -- the number before the colon of its token
+  bot          INTEGER PRIMARY KEY CHECK (bot > 0),
+  next_update  INTEGER NOT NULL CHECK (next_update >= 0),
+  -- when the newest update was handled
+  updated_at   INTEGER NOT NULL,
+  -- when everything that had happened by then was handled
+  polled_at    INTEGER
+) STRICT;
+
 -- One POST of an action, written before it is sent.
 CREATE TABLE attempts (
   id         INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -455,6 +455,10 @@ pub const MUTANTS: &[(&str, &str)] = &[
         "a person or a program does what its role does not allow",
     ),
     (
+        "r17_codes_without_end",
+        "somebody may try codes of Telegram accounts without end",
+    ),
+    (
         "r17_revoked_token_lets_in",
         "a token that was revoked, or has expired, still lets in",
     ),

@@ -12,8 +12,8 @@ use super::{Done, Failure, actor, complain, open, orders, print_file, say, table
 use crate::clock::Clock;
 use crate::config::Loaded;
 use crate::domain::ids::ShopName;
-use crate::domain::people::{Grant, Grants, Role, checked_name};
-use crate::ledger::{NewToken, UserChange};
+use crate::domain::people::{Actor, Grant, Grants, Role, checked_name};
+use crate::ledger::{CODE_GOOD_FOR, EnrolmentCode, NewToken, UserChange};
 use crate::net;
 use crate::store::{Store, Token};
 
@@ -146,6 +146,7 @@ pub(super) async fn user(loaded: &Loaded, command: &UserCommand) -> Done {
             let who = (args.name.as_str(), args.telegram);
             let by = actor(args.actor.as_deref());
             let change = store.add_user(who, &grants, &by, now).await?;
+            let code = enrolment_code(loaded, &store, (&args.name, &by), now).await?;
             let word = match change {
                 UserChange::Added => "added",
                 UserChange::Changed => "changed",
@@ -154,9 +155,18 @@ pub(super) async fn user(loaded: &Loaded, command: &UserCommand) -> Done {
             match args.shown.format {
                 Format::Json => say(&json!({
                     "user": args.name, "did": word, "roles": as_json(&grants), "telegram": args.telegram,
+                    "telegram_code": code.as_ref().map(ToString::to_string),
                 })
                 .to_string()),
-                Format::Table => say(&format!("user {} is {word}: {}", args.name, grants.words())),
+                Format::Table => {
+                    say(&format!("user {} is {word}: {}", args.name, grants.words()));
+                    if let Some(code) = code {
+                        say(&format!(
+                            "to decide orders in Telegram, they send the bot within {} minutes: /start {code}",
+                            CODE_GOOD_FOR.as_mins()
+                        ));
+                    }
+                }
             }
         }
         UserCommand::List(shown) => list_users(&store, shown.format).await?,
@@ -171,6 +181,21 @@ pub(super) async fn user(loaded: &Loaded, command: &UserCommand) -> Done {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A code by which the user links their Telegram account, where a bot listens and they have none yet.
+async fn enrolment_code(
+    loaded: &Loaded,
+    store: &Store,
+    (name, by): (&str, &Actor),
+    now: Timestamp,
+) -> Result<Option<EnrolmentCode>, Failure> {
+    if !loaded.config.channels.iter().any(|channel| channel.decide) {
+        return Ok(None);
+    }
+    let code = EnrolmentCode::of(&net::random_bytes()?);
+    let is_offered = store.offer_enrolment((name, &code), by, now).await?;
+    Ok(is_offered.then_some(code))
 }
 
 async fn list_users(store: &Store, format: Format) -> Result<(), Failure> {

@@ -81,10 +81,13 @@ pub(super) async fn run(loaded: &Loaded, signals: Signals) -> Done {
     let keeper = build::keeper(config, Arc::clone(&store), Clock::System);
     let of_notifier = (Arc::clone(&store), Clock::System);
     let notifier = channels::notifier(loaded, of_notifier, contexts.clone()).await?;
+    let of_listener = (Arc::clone(&store), Clock::System);
+    let listener = channels::listener(loaded, of_listener, contexts.clone())?;
     let work = daemon::Work {
         shops,
         keeper,
         notifier,
+        listener,
         feeds,
         schedules: daemon::Schedules::of(config),
         run_max: config.watchdog.run_max,

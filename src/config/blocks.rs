@@ -47,6 +47,10 @@ impl FileReader<'_> {
             if !is_given {
                 self.report_block(block, None, format!("{key} is missing"));
             }
+            if channel.decide && channel.kind == ChannelKind::Webhook {
+                let what = "only a telegram channel has buttons; programs decide by the HTTP API";
+                self.report_in(block, "decide", what);
+            }
             if channel.secret_file.is_some() == channel.secret_env.is_some() {
                 let what = "one of secret_file and secret_env says where its secret is";
                 self.report_block(block, None, what);

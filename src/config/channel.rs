@@ -54,6 +54,9 @@ pub struct Channel {
     /// The language of its messages.
     #[serde(default = "russian")]
     pub language: Lang,
+    /// Telegram: whether users decide orders by the buttons of its messages.
+    #[serde(default)]
+    pub decide: bool,
     /// The kinds of notice sent to it, with commas between; empty is all.
     #[serde(default, deserialize_with = "text::events")]
     pub events: String,

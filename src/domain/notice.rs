@@ -73,6 +73,8 @@ kinds! {
     BackupFailed = "backup.failed",
     /// A message was given up: its channel rejects it.
     MessageDropped = "message.dropped",
+    /// Somebody else uses the token of a Telegram bot.
+    BotConflict = "bot.conflict",
     /// The summary of a day.
     Digest = "digest",
     /// A person tests the channel.

@@ -192,6 +192,13 @@ pub enum Channel {
         /// The address the request came from.
         peer: IpAddr,
     },
+    /// Telegram.
+    Telegram {
+        /// The row of the user.
+        user: i64,
+        /// The number of their account.
+        number: i64,
+    },
 }
 
 /// Who does something by hand.
@@ -229,6 +236,16 @@ impl Actor {
         }
     }
 
+    /// A user of this row and name, who came from their Telegram account.
+    pub fn telegram((id, name): (i64, &str), number: i64, grants: Grants) -> Self {
+        Self {
+            name: format!("user:{name}"),
+            person: format!("user:{id}"),
+            channel: Channel::Telegram { user: id, number },
+            grants,
+        }
+    }
+
     /// As the audit log names them.
     pub fn name(&self) -> &str {
         &self.name
@@ -249,6 +266,9 @@ impl Actor {
         match &self.channel {
             Channel::CommandLine => format!("{process}, command line, {role}"),
             Channel::Api { token, peer } => format!("api, token {token}, {role}, from {peer}"),
+            Channel::Telegram { user, number } => {
+                format!("telegram, user {user}, {role}, account {number}")
+            }
         }
     }
 

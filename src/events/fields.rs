@@ -98,7 +98,7 @@ pub const FIELDS: &[Field] = &[
     Field(
         "stage",
         Text,
-        "`poll`, `decide`, `act`, `alert`, `sweep`, `stock`, `housekeep` or `notify`",
+        "`poll`, `decide`, `act`, `alert`, `sweep`, `stock`, `housekeep`, `notify` or `listen`",
     ),
     Field(
         "repeats",
@@ -168,6 +168,12 @@ pub const FIELDS: &[Field] = &[
         "levels listed by the last import and not by this one",
     ),
     Field("channel", Text, "as configured"),
+    Field(
+        "user",
+        Number,
+        "the user, as `qabyl user list --format json` numbers them",
+    ),
+    Field("telegram", Number, "the number of an account at Telegram"),
     Field("notices", Number, "notices in the message"),
     Field("messages", Number, "messages"),
     Field(

@@ -164,6 +164,18 @@ events! {
             "messages to the channel arrive again";
         NOTIFY_SUMMARISED "notify.summarised" WARN [] ["channel" "messages"]
             "messages that waited for too long, or too many of them, became one";
+        TELEGRAM_LINKED "telegram.linked" INFO [] ["channel" "user" "telegram"]
+            "a user linked their Telegram account by a code";
+        TELEGRAM_REFUSED "telegram.refused" WARN [] ["channel" "telegram" "why"]
+            "what somebody wrote or pressed in Telegram did nothing: no user, a wrong code, a button that is no longer good";
+        TELEGRAM_FAILING "telegram.failing" WARN [] ["channel" "failures" "why"]
+            "a bot cannot be asked what is pressed; logged once an hour";
+        TELEGRAM_RECOVERED "telegram.recovered" INFO [] ["channel"]
+            "the bot can be asked again";
+        TELEGRAM_CONFLICT "telegram.conflict" ERROR ["N002"] ["channel" "code" "why" "hint"]
+            "somebody else asks with the bot's token at the same time; logged once an hour";
+        TELEGRAM_REPLY_FAILED "telegram.reply_failed" WARN [] ["channel" "why"]
+            "an answer in Telegram was not delivered";
         NOTIFY_DROPPED "notify.dropped" WARN [] ["channel" "why"]
             "a channel refused one message three times as invalid: it is not sent again";
     }

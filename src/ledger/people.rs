@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use crate::domain::people::{Actor, Grants};
 use crate::mutant::mutant;
 use crate::store::people::{self, Holder};
-use crate::store::{Store, StoreError, Token};
+use crate::store::{Store, StoreError, Token, enrolment};
 use crate::text::{hex, is_same_secret};
 
 /// Tokens of one name that may be live at once: one that is used, and the one that replaces it.
@@ -124,6 +124,7 @@ impl Store {
             )));
         }
         people::set_disabled(&mut tx, user.id, Some(now)).await?;
+        enrolment::drop_code(&mut tx, user.id).await?;
         let tokens = people::tokens_of(&mut tx, name).await?;
         let tokens: Vec<&Token> = tokens.iter().filter(|token| token.name == name).collect();
         for token in &tokens {

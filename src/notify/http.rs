@@ -12,7 +12,8 @@ use crate::text::Secrets;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-const BODY_BYTES_MAX: u64 = 16 * 1024;
+/// Longest answer of a channel that only takes messages.
+pub(super) const BODY_BYTES_MAX: u64 = 16 * 1024;
 /// The longest pause a channel may ask for.
 const PAUSE_LONGEST: Duration = Duration::from_mins(15);
 
@@ -34,10 +35,11 @@ pub(super) fn client(url: &str) -> Result<reqwest::Client, SetupError> {
     })
 }
 
-/// Sends one request, which carries `secrets`.
+/// Sends one request, which carries `secrets`; a longer answer than `bytes_max` counts as empty.
 pub(super) async fn send(
     builder: reqwest::RequestBuilder,
     secrets: &Secrets,
+    bytes_max: u64,
     now: Timestamp,
 ) -> Result<Answer, SendError> {
     let failed = |error: reqwest::Error| SendError::Later {
@@ -48,7 +50,7 @@ pub(super) async fn send(
     let after = response.headers().get(RETRY_AFTER);
     let after = after.and_then(|value| net::retry_after(value.to_str().ok()?, now));
     // The status decides; the body only helps a person.
-    let body = net::read_body(&mut response, BODY_BYTES_MAX, secrets).await;
+    let body = net::read_body(&mut response, bytes_max, secrets).await;
     Ok(Answer {
         status: response.status().as_u16(),
         after,

@@ -38,6 +38,15 @@ impl MessageWriter {
         text.unwrap_or_else(|| word.to_owned())
     }
 
+    /// A text of the conversation in Telegram.
+    pub fn words(&self, key: &str, values: &[(&str, String)]) -> String {
+        let values = values.iter();
+        let values: Vec<(&str, Arg<'_>)> = values
+            .map(|(name, value)| (*name, value.as_str().into()))
+            .collect();
+        self.language.text(key, &values)
+    }
+
     /// The name of a kind of notice.
     pub fn name(&self, kind: Kind) -> String {
         self.language.word(&format!("{}.name", key(kind)))

@@ -35,7 +35,7 @@ fn no_placeholder_is_left_empty() {
         Kind::Digest => json!({ "from": "2026-03-01T15:00:00Z",
             "until": "2026-03-02T15:00:00Z", "new": 9, "accepted": 7, "cancelled": 1, "held": 1, "waiting": 0,
             "share": 0.011 }),
-        Kind::Test => json!({ "channel": "phone" }),
+        Kind::Test | Kind::BotConflict => json!({ "channel": "phone" }),
         Kind::ShopDenied => json!({ "code": "K403" }),
         Kind::KaspiDown => json!({ "since": "2026-03-02T05:00:00Z" }),
         Kind::MessageDropped => json!({ "channel": "phone", "count": 2, "orders": ["900000001"] }),

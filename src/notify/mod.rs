@@ -3,7 +3,7 @@
 
 mod http;
 pub mod messages;
-mod telegram;
+pub mod telegram;
 mod webhook;
 
 use std::fmt;
@@ -18,6 +18,7 @@ use crate::domain::schedule::Schedule;
 use crate::lang::Lang;
 use crate::net::SetupError;
 pub use messages::MessageWriter;
+use telegram::Bot;
 pub use webhook::{signature, signing_key};
 
 /// One event to notify people of.
@@ -67,6 +68,9 @@ pub enum SendError {
     /// The channel refuses this message.
     #[error("{0}")]
     Unfit(String),
+    /// Somebody else uses the same token at the same time.
+    #[error("{0}")]
+    Conflict(String),
 }
 
 /// Reads a channel's secret again, or says why there is none.
@@ -96,9 +100,20 @@ pub struct Channel {
     /// The kinds of event it is notified of; empty means all.
     pub kinds: Vec<Kind>,
     writer: MessageWriter,
-    target: Target,
-    secret: Secret,
-    client: reqwest::Client,
+    way: Way,
+}
+
+/// How messages get to it.
+enum Way {
+    Webhook {
+        url: String,
+        secret: Secret,
+        client: reqwest::Client,
+    },
+    Telegram {
+        bot: Bot,
+        chat: String,
+    },
 }
 
 impl fmt::Debug for Channel {
@@ -120,18 +135,22 @@ impl Channel {
         target: Target,
         secret: Secret,
     ) -> Result<Self, SetupError> {
-        let url = match &target {
-            Target::Webhook { url } => url,
-            Target::Telegram { api, .. } => api,
+        let way = match target {
+            Target::Webhook { url } => Way::Webhook {
+                client: http::client(&url)?,
+                url,
+                secret,
+            },
+            Target::Telegram { api, chat } => Way::Telegram {
+                bot: Bot::new(&api, secret)?,
+                chat,
+            },
         };
-        let client = http::client(url)?;
         Ok(Self {
             name: name.to_owned(),
             kinds,
             writer: MessageWriter { language, schedule },
-            target,
-            secret,
-            client,
+            way,
         })
     }
 
@@ -142,7 +161,7 @@ impl Channel {
 
     /// Whether the message is short enough for it. A message of one event always is: its text is cut.
     pub fn fits(&self, message: &Outgoing, now: Timestamp) -> bool {
-        let is_telegram = matches!(self.target, Target::Telegram { .. });
+        let is_telegram = matches!(self.way, Way::Telegram { .. });
         let has_parts = message.items.len() > 1 && !message.is_summary && !message.is_short;
         !is_telegram || !has_parts || telegram::fits(&self.writer.message(message, now))
     }
@@ -152,15 +171,20 @@ impl Channel {
     /// # Errors
     /// Anything but an answer that confirms the delivery.
     pub async fn send(&self, message: &Outgoing, now: Timestamp) -> Result<(), SendError> {
-        let secret = (self.secret)().map_err(SendError::Refused)?;
         let text = self.writer.message(message, now);
-        match &self.target {
-            Target::Webhook { url } => {
+        match &self.way {
+            Way::Webhook {
+                url,
+                secret,
+                client,
+            } => {
+                let secret = secret().map_err(SendError::Refused)?;
                 let request = webhook::request(message, &text, self.writer.language);
-                webhook::send(&self.client, url, &secret, &request, now).await
+                webhook::send(client, url, &secret, &request, now).await
             }
-            Target::Telegram { api, chat } => {
-                telegram::send(&self.client, (api, chat), &secret, &text, now).await
+            Way::Telegram { bot, chat } => {
+                bot.send(chat, (&text, &[]), now).await?;
+                Ok(())
             }
         }
     }

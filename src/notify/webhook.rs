@@ -69,7 +69,7 @@ pub(super) async fn send(
         .header("webhook-signature", signed)
         .body(request.body.clone());
     let secrets = Secrets::default().and_url(url);
-    let answer = http::send(builder, &secrets, now).await?;
+    let answer = http::send(builder, &secrets, http::BODY_BYTES_MAX, now).await?;
     http::judge(&answer, "")
 }
 

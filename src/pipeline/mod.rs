@@ -22,6 +22,7 @@ pub mod sending;
 pub mod stages;
 pub mod sweep;
 pub mod sync_stock;
+pub mod telegram;
 mod unreadable;
 mod window;
 mod write_access;

@@ -359,7 +359,7 @@ async fn failed(
     let (store, now) = (&notifier.store, notifier.clock.now());
     let asked = match error {
         SendError::Later { after, .. } => *after,
-        SendError::Refused(_) | SendError::Unfit(_) => None,
+        SendError::Refused(_) | SendError::Unfit(_) | SendError::Conflict(_) => None,
     };
     let states = store.channels().await?;
     let failures = states

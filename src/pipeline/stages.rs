@@ -24,6 +24,8 @@ pub enum Stage {
     Notify,
     /// Makes backups and deletes old rows.
     Housekeep,
+    /// Asks what people wrote to a bot and pressed.
+    Listen,
 }
 
 /// The scope in which a stage has a loop of its own.
@@ -37,6 +39,8 @@ pub enum Scope {
     Source,
     /// Each channel.
     Channel,
+    /// Each Telegram bot that users decide by.
+    Bot,
     /// The database.
     Database,
 }
@@ -49,6 +53,7 @@ impl Scope {
             Self::ActingShop => "each shop in mode `act`",
             Self::Source => "each stock source",
             Self::Channel => "each channel",
+            Self::Bot => "each bot of a channel with `decide`",
             Self::Database => "the database",
         }
     }
@@ -82,7 +87,7 @@ pub struct Declared {
 }
 
 /// All stages. Those of a shop stand in the order in which `qabyl once` runs them.
-pub const ALL: [Declared; 9] = [
+pub const ALL: [Declared; 10] = [
     Declared {
         stage: Stage::Poll,
         name: "poll",
@@ -199,6 +204,19 @@ pub const ALL: [Declared; 9] = [
         reads: "finished orders, the audit log, the backup folder",
         writes: "backups; deletes orders and audit rows",
         file: "src/pipeline/housekeep.rs",
+    },
+    Declared {
+        stage: Stage::Listen,
+        name: "listen",
+        scope: Scope::Bot,
+        period: Duration::ZERO,
+        in_round: false,
+        runs: "always: Telegram answers when something happens",
+        wakes: &[],
+        about: "does what people write to a bot and press",
+        reads: "updates of the bot",
+        writes: "manual decisions, users, how far updates are handled",
+        file: "src/pipeline/telegram/mod.rs",
     },
 ];
 

@@ -47,7 +47,7 @@ impl ShopParts {
         match scope {
             Scope::Shop => true,
             Scope::ActingShop => self.writer.is_some(),
-            Scope::Source | Scope::Channel | Scope::Database => false,
+            Scope::Source | Scope::Channel | Scope::Bot | Scope::Database => false,
         }
     }
 }

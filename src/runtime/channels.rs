@@ -7,9 +7,11 @@ use jiff::SignedDuration;
 use super::build::BuildError;
 use crate::clock::Clock;
 use crate::config::{self, ChannelKind, Loaded};
-use crate::notify::{Channel, Target};
+use crate::notify::telegram::Bot;
+use crate::notify::{Channel, MessageWriter, Target};
 use crate::pipeline::Ctx;
 use crate::pipeline::notify::{Notifier, WatchSettings};
+use crate::pipeline::telegram::{Listener, ListeningBot};
 use crate::store::{Bounds, Store};
 
 /// Telegram's own address.
@@ -20,13 +22,12 @@ const TELEGRAM: &str = "https://api.telegram.org";
 /// # Errors
 /// HTTPS that cannot be set up.
 pub fn channel(loaded: &Loaded, channel: &config::Channel) -> Result<Channel, BuildError> {
-    let url = channel.url.as_deref().map(|url| url.trim_end_matches('/'));
     let target = match channel.kind {
         ChannelKind::Webhook => Target::Webhook {
             url: channel.url.clone().unwrap_or_default(),
         },
         ChannelKind::Telegram => Target::Telegram {
-            api: url.unwrap_or(TELEGRAM).to_owned(),
+            api: telegram_address(channel).to_owned(),
             chat: channel.chat_id.clone().unwrap_or_default(),
         },
     };
@@ -43,6 +44,56 @@ pub fn channel(loaded: &Loaded, channel: &config::Channel) -> Result<Channel, Bu
         Box::new(move || source.load_secret()),
     )
     .map_err(BuildError::Channel)
+}
+
+/// The bots of channels by which users decide. One that serves several channels is listened to once.
+///
+/// # Errors
+/// HTTPS that cannot be set up.
+pub fn listener(
+    loaded: &Loaded,
+    (store, clock): (Arc<Store>, Clock),
+    shops: Vec<Arc<Ctx>>,
+) -> Result<Listener, BuildError> {
+    let mut bots: Vec<ListeningBot> = Vec::new();
+    let mut known: Vec<(String, i64)> = Vec::new();
+    let deciding = loaded.config.channels.iter().filter(|one| one.decide);
+    for channel in deciding {
+        let api = telegram_address(channel).to_owned();
+        let source = loaded.secret_source(channel);
+        let bot = Bot::new(&api, Box::new(move || source.load_secret()))?;
+        let chat = (
+            channel.chat_id.clone().unwrap_or_default(),
+            channel.language,
+        );
+        // Without a token yet it is listened to on its own.
+        let same = bot.id().ok().map(|id| (api, id));
+        let place = same
+            .as_ref()
+            .and_then(|same| known.iter().position(|known| known == same));
+        if let Some(place) = place {
+            bots[place].chats.push(chat);
+            continue;
+        }
+        known.push(same.unwrap_or_default());
+        bots.push(ListeningBot {
+            channel: channel.name.clone(),
+            bot,
+            writer: MessageWriter {
+                language: channel.language,
+                schedule: super::build::schedule(&loaded.config),
+            },
+            chats: vec![chat],
+        });
+    }
+    let seed = clock.now().as_millisecond().unsigned_abs();
+    Ok(Listener::new((store, clock), bots, shops, seed))
+}
+
+/// The address of the Bot API without a slash at its end.
+fn telegram_address(channel: &config::Channel) -> &str {
+    let url = channel.url.as_deref();
+    url.map_or(TELEGRAM, |url| url.trim_end_matches('/'))
 }
 
 /// The stage with all channels. They are notified of what happens from now on.

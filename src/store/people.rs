@@ -158,6 +158,36 @@ pub(crate) async fn user_named(
     }
 }
 
+/// The user with this row.
+pub(crate) async fn user_by_id(tx: &mut WriteTx<'_>, id: i64) -> Result<Option<User>, StoreError> {
+    let row: Option<UserRow> =
+        sqlx::query_as("SELECT id, name, telegram, added_at, disabled_at FROM users WHERE id = ?")
+            .bind(id)
+            .fetch_optional(tx.conn()?)
+            .await?;
+    match row {
+        Some(row) => Ok(Some(user(tx.conn()?, row).await?)),
+        None => Ok(None),
+    }
+}
+
+/// The user with this number at Telegram.
+pub(crate) async fn user_at_telegram(
+    connection: &mut SqliteConnection,
+    telegram: i64,
+) -> Result<Option<User>, StoreError> {
+    let row: Option<UserRow> = sqlx::query_as(
+        "SELECT id, name, telegram, added_at, disabled_at FROM users WHERE telegram = ?",
+    )
+    .bind(telegram)
+    .fetch_optional(&mut *connection)
+    .await?;
+    match row {
+        Some(row) => Ok(Some(user(connection, row).await?)),
+        None => Ok(None),
+    }
+}
+
 /// The name of the user with this number at Telegram.
 pub(crate) async fn named_at_telegram(
     tx: &mut WriteTx<'_>,
@@ -327,6 +357,12 @@ impl Store {
             users.push(user(&mut reader, row).await?);
         }
         Ok(users)
+    }
+
+    /// The user with this number at Telegram, disabled or not.
+    pub async fn user_at_telegram(&self, telegram: i64) -> Result<Option<User>, StoreError> {
+        let mut reader = self.read().await?;
+        user_at_telegram(&mut reader, telegram).await
     }
 
     /// Every token, revoked ones too, in the order of their names.

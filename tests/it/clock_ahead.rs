@@ -60,7 +60,9 @@ const NO_TIMES: [&str; 44] = [
     "shortage_scans",
     "standing",
 ];
-const MORE_NO_TIMES: [&str; 9] = [
+const MORE_NO_TIMES: [&str; 11] = [
+    "bot",
+    "next_update",
     "user_id",
     "telegram",
     "counts_as_cancel",

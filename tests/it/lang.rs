@@ -14,7 +14,7 @@ use crate::tidy::sources;
 const KAZAKH_LETTERS: &str = "әғқңөұүһі";
 
 /// Latin words that stand in Russian and Kazakh texts too: names.
-const NAMES: &[&str] = &["API", "Kaspi", "Qabyl", "SKU", "Telegram"];
+const NAMES: &[&str] = &["API", "BotFather", "Kaspi", "Qabyl", "SKU", "Telegram"];
 
 /// The keys that are made of a beginning and a word of the code.
 const FAMILIES: &[&str] = &["denied-", "notice-", "trouble-", "why-", "word-"];

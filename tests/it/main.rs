@@ -54,6 +54,7 @@ mod stock_counts;
 mod stock_files;
 mod stock_life;
 mod surface;
+mod telegram;
 mod tidy;
 mod true_shelf;
 mod unclear_statuses;

@@ -5,10 +5,14 @@
 //! and writes the bytes itself, so that it can also misbehave on the wire. Tests read what happened
 //! from the [`Ledger`] and from [`World::orders`].
 //!
+//! [`BotServer`] serves a [`BotApi`] in the same way: Telegram as a bot sees it.
+//!
 //! It behaves as KASPI_API §1–9 describes, and is never more lenient.
 
 mod al_style;
 mod answer;
+mod bot_api;
+mod bot_server;
 mod command_words;
 mod commands;
 mod control;
@@ -39,6 +43,8 @@ mod world;
 mod writes;
 
 pub use al_style::{AlStyle, Article};
+pub use bot_api::{BotApi, BotButton, BotCall, BotMessage, PressAnswer};
+pub use bot_server::BotServer;
 pub use commands::{COMMANDS, CommandError};
 pub use external::ExternalEvent;
 pub use faults::{Fault, FaultParseError, FaultRate, Faults, Scope};

@@ -121,6 +121,11 @@ impl Reply {
         )
     }
 
+    /// A JSON body that is not one of Kaspi's.
+    pub(super) fn plain_json(status: u16, body: &Value) -> Self {
+        Self::text(status, "application/json", body.to_string())
+    }
+
     /// `{"errors":[{"title":…}]}` (KASPI_API §6).
     pub(super) fn error(status: u16, title: &str) -> Self {
         Self::json(status, &json!({"errors": [{"title": title}]}))

@@ -60,3 +60,5 @@ word-late = none, the deadline is past
 word-accept = accept
 word-cancel = cancel
 word-any_goods = any goods
+notice-bot-conflict = The bot of channel { $channel } is also used by another program, and presses of buttons may not arrive. If you started none, somebody else may have its token: revoke it in BotFather (`/revoke`) and put the new one in the token file.
+    .name = Somebody else uses the bot

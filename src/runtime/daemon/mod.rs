@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::shared_stages::{spawn_housekeep, spawn_notify, spawn_stock};
+use self::shared_stages::{spawn_housekeep, spawn_listen, spawn_notify, spawn_stock};
 use self::stage_loop::{Fatal, StageLoop};
 use self::wakes::{ShopWakes, Wakes};
 use super::board::Board;
@@ -29,6 +29,7 @@ use crate::pipeline::housekeep::Keeper;
 use crate::pipeline::notify::Notifier;
 use crate::pipeline::stages::{self, Scope, Stage};
 use crate::pipeline::sync_stock::Feeds;
+use crate::pipeline::telegram::Listener;
 
 /// What the daemon runs.
 pub struct Work {
@@ -38,6 +39,8 @@ pub struct Work {
     pub keeper: Keeper,
     /// Sends notifications.
     pub notifier: Notifier,
+    /// Listens to Telegram bots.
+    pub listener: Listener,
     /// Sources of stock, where there are any.
     pub feeds: Option<Arc<Feeds>>,
     /// When cron wakes what.
@@ -55,6 +58,7 @@ impl Work {
             }
             Scope::Source => self.feeds.as_ref().map_or(0, |feeds| feeds.sources().len()),
             Scope::Channel => self.notifier.channel_names().len(),
+            Scope::Bot => self.listener.names().len(),
             Scope::Database => 1,
         };
         stages::ALL.iter().map(|stage| of(stage.scope)).sum()
@@ -79,6 +83,7 @@ pub async fn run(work: Work, board: Arc<Board>, stop: CancellationToken) -> anyh
     };
     spawn_housekeep(work.keeper, &spawner);
     spawn_notify(work.notifier, &spawner);
+    spawn_listen(work.listener, &spawner);
     let wakes: Vec<Arc<Wakes>> = work.shops.iter().map(|_| Arc::default()).collect();
     if let Some(feeds) = work.feeds {
         for source in feeds.sources() {

@@ -14,6 +14,7 @@ use crate::pipeline::housekeep::{self, Keeper};
 use crate::pipeline::notify::{self, Notifier};
 use crate::pipeline::stages::Stage;
 use crate::pipeline::sync_stock::{self, Feeds};
+use crate::pipeline::telegram::{self, Listener};
 use crate::store::Worker;
 
 /// A stage with more to do runs again after this long.
@@ -92,6 +93,37 @@ fn spawn_channel(notifier: Arc<Notifier>, name: String, spawner: &Spawner<'_>) {
             })
             .await;
     });
+}
+
+/// Listens to each bot. What a press decides is found by the stages of its shop within a second.
+pub(super) fn spawn_listen(listener: Listener, spawner: &Spawner<'_>) {
+    let listener = Arc::new(listener);
+    for name in listener.names() {
+        let of = format!("{ALL_SHOPS}{name}");
+        let stage = spawner.stage(Stage::Listen, of, &listener.clock);
+        let listener = Arc::clone(&listener);
+        spawner.tracker.spawn(async move {
+            stage
+                .repeat(std::future::pending, async || {
+                    // What was not handled yet is fetched again after the next start.
+                    let report = tokio::select! {
+                        () = stage.stop.cancelled() => {
+                            return Ok(Completed::of(Stage::Listen, Value::Null));
+                        }
+                        report = telegram::run_once(&listener, &name) => report?,
+                    };
+                    let did = match report.handled {
+                        0 => Value::Null,
+                        handled => json!({ "handled": handled }),
+                    };
+                    Ok(Completed {
+                        trouble: report.trouble,
+                        ..Completed::of(Stage::Listen, did).within(report.wait)
+                    })
+                })
+                .await;
+        });
+    }
 }
 
 /// One source of stock, so that a slow one does not delay the others. What it imports is decided from

@@ -63,7 +63,8 @@ async fn run(of: &StageLoop, shop: &ShopParts, wakes: &Wakes) -> Run {
             None => Completed::of(Stage::Act, Value::Null),
         },
         // These are no shop's.
-        stage @ (Stage::Stock | Stage::Watch | Stage::Notify | Stage::Housekeep) => {
+        stage
+        @ (Stage::Stock | Stage::Watch | Stage::Notify | Stage::Housekeep | Stage::Listen) => {
             Completed::of(stage, Value::Null)
         }
     })

@@ -5,6 +5,7 @@
     reason = "a test may stop at once, and may measure"
 )]
 
+mod bot_api;
 mod commands;
 mod faults;
 mod lists;
