@@ -342,8 +342,24 @@ pub const MUTANTS: &[(&str, &str)] = &[
         "goods whose departure is unknown count as departed, and cancel others",
     ),
     (
+        "r6_first_archive_is_short",
+        "the first sweep misses what was finished since the count of orders placed days before it",
+    ),
+    (
+        "r9_status_behind_is_certain",
+        "units of an order that lies among accepted ones as a new one count as taken, and cancel others",
+    ),
+    (
+        "r9_demand_of_every_stock",
+        "what another stock sells makes the last units of this one",
+    ),
+    (
         "r10_no_deep_scan",
         "new orders are never listed to their full depth",
+    ),
+    (
+        "r10_deep_scan_of_two_weeks",
+        "orders placed more than 14 days ago are in no list unless they are known",
     ),
     (
         "r11_any_status_overwrites",

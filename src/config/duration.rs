@@ -18,6 +18,7 @@ pub(super) const MINUTES_5: u64 = 5 * MINUTE;
 pub(super) const HOUR: u64 = 60 * MINUTE;
 pub(super) const DAY: u64 = 24 * HOUR;
 pub(super) const DAYS_14: u64 = 14 * DAY;
+pub(super) const DAYS_60: u64 = 60 * DAY;
 pub(super) const DAYS_61: u64 = 61 * DAY;
 pub(super) const YEAR: u64 = 365 * DAY;
 pub(super) const CENTURY: u64 = 100 * YEAR;

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::channel::Channel;
 use super::duration::{
-    self, CENTURY, DAY, DAYS_14, DAYS_61, HOUR, MINUTE, MINUTES_5, MS_10, MS_100, SECOND, YEAR,
+    self, CENTURY, DAY, DAYS_14, DAYS_60, DAYS_61, HOUR, MINUTE, MINUTES_5, MS_10, MS_100, SECOND,
+    YEAR,
 };
 use super::limit::Limit;
 use super::number::{self, MANY};
@@ -171,12 +172,18 @@ pub struct Confirm {
     /// Units: an accept that leaves fewer of a SKU takes the last ones.
     #[serde(deserialize_with = "number::count::<_, _, 0, MANY>")]
     pub last_units: u32,
-    /// Between sweeps of the whole lookback.
+    /// Between lists that go back by `deep_lookback`.
     #[serde(
         serialize_with = "duration::write",
         deserialize_with = "duration::within::<_, MS_100, DAYS_14>"
     )]
     pub deep_scan_every: Duration,
+    /// How far back those go; 14 to 60 days.
+    #[serde(
+        serialize_with = "duration::write",
+        deserialize_with = "duration::within::<_, DAYS_14, DAYS_60>"
+    )]
+    pub deep_lookback: Duration,
     /// After this many missed sweeps in a row, the archive is listed too.
     #[serde(deserialize_with = "number::count::<_, _, 1, 1000>")]
     pub archive_after_missed: u32,

@@ -232,7 +232,9 @@ impl WriteTx<'_> {
             ledger.list(view.listing, view.promised);
         }
         let since = now.saturating_sub(ORDERS_LOOKED_BACK).unwrap_or(now);
-        let demand = promises::recent_demand(self.conn()?, &names, since, settings.sweep_every);
+        let sold = seen_stock(&stock).filter(|_| !mutant("r9_demand_of_every_stock"));
+        let wanted = (sold, names.as_slice());
+        let demand = promises::recent_demand(self.conn()?, wanted, since, settings.sweep_every);
         ledger.expect(demand.await?);
         for PartRow {
             sku, part, each, ..
@@ -244,7 +246,7 @@ impl WriteTx<'_> {
         let unlisted: Vec<Sku> = unlisted.filter_map(Result::ok).collect();
         if !unlisted.is_empty() {
             let looks: Vec<String> = unlisted.iter().map(|sku| look(sku.as_str())).collect();
-            let listed = skus_that_look(self.conn()?, &looks).await?;
+            let listed = skus_that_look(self.conn()?, seen_stock(&stock), &looks).await?;
             ledger.name_near(near(&unlisted, listed.iter().map(String::as_str)));
         }
         Ok(ledger)

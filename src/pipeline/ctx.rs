@@ -35,8 +35,10 @@ pub enum Mode {
 pub struct Settings {
     /// How far back new orders are listed.
     pub lookback: SignedDuration,
-    /// How often all 14 days are listed.
+    /// How often lists go back as far as `deep_lookback`.
     pub deep_every: SignedDuration,
+    /// How far back those go.
+    pub deep_lookback: SignedDuration,
     /// How often accepted orders are listed.
     pub sweep_every: SignedDuration,
     /// Sweeps missed in a row after which the archive is listed too.

@@ -33,8 +33,3 @@ pub use error::StageError;
 pub use kaspi_clock::{Clocks, KaspiClock};
 pub use window::Window;
 pub use write_access::WriteAccess;
-
-use jiff::SignedDuration;
-
-/// Furthest back Kaspi lists an order in one go (KASPI_API §2).
-const DEEP: SignedDuration = SignedDuration::from_hours(14 * 24);

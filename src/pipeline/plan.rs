@@ -7,7 +7,7 @@ use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Clocks, DEEP, Settings, Window};
+use super::{Clocks, Settings, Window};
 use crate::domain::ids::ShopName;
 pub use crate::kaspi::RequestClass;
 use crate::mutant::mutant;
@@ -70,7 +70,7 @@ pub struct ListState {
 pub enum Depth {
     /// The lookback before the last complete list.
     Lookback,
-    /// As far as Kaspi lists.
+    /// As far as orders may be open.
     Deep,
 }
 
@@ -93,7 +93,7 @@ impl ListState {
         (shop, kind): (&ShopName, ScanKind),
         (settings, clocks): (&Settings, Clocks),
     ) -> Result<Self, StoreError> {
-        let deep_from = clocks.window(DEEP).from;
+        let deep_from = clocks.window(deep_lookback(settings)).from;
         let reached = deep_from.saturating_add(settings.deep_every * 2);
         let reached = reached.unwrap_or(deep_from);
         Ok(Self {
@@ -108,12 +108,15 @@ impl ListState {
     }
 
     /// The list to read now: from the lookback before the last complete one, so that a pause between
-    /// two hides nothing, or as deep as Kaspi goes where that is due, and always back to the oldest
+    /// two hides nothing, or as deep as `confirm.deep_lookback` where that is due, and always back to the oldest
     /// order that it must show (R10).
     pub fn plan(&self, settings: &Settings) -> ListPlan {
         if self.is_deep_due(settings) && !mutant("r10_no_deep_scan") {
             return ListPlan {
-                window: self.clocks.window(DEEP).extended_to(self.oldest),
+                window: self
+                    .clocks
+                    .window(deep_lookback(settings))
+                    .extended_to(self.oldest),
                 depth: Depth::Deep,
             };
         }
@@ -145,10 +148,18 @@ impl fmt::Display for ListPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let depth = match self.depth {
             Depth::Lookback => "since the lookback before the last list",
-            Depth::Deep => "as deep as Kaspi goes",
+            Depth::Deep => "deep: as old as open orders may be",
         };
         let requests = self.window.requests().len();
         write!(f, "placed {} ({depth}, windows: {requests})", self.window)
+    }
+}
+
+fn deep_lookback(settings: &Settings) -> SignedDuration {
+    if mutant("r10_deep_scan_of_two_weeks") {
+        SignedDuration::from_hours(14 * 24)
+    } else {
+        settings.deep_lookback
     }
 }
 
@@ -213,6 +224,7 @@ pub(super) mod tests {
         Settings {
             lookback: hours(48),
             deep_every: hours(1),
+            deep_lookback: hours(60 * 24),
             sweep_every: SignedDuration::from_mins(2),
             archive_after_missed: 3,
             pages_max: 100,
@@ -262,8 +274,8 @@ pub(super) mod tests {
         };
         let plan = first.plan(&settings());
         assert_eq!(plan.depth, Depth::Deep);
-        assert_eq!(plan.window.from, now() - DEEP);
-        assert_eq!(plan.window.requests().len(), 2, "Kaspi allows 14 days");
+        assert_eq!(plan.window.from, now() - hours(60 * 24));
+        assert_eq!(plan.window.requests().len(), 5, "Kaspi allows 14 days");
     }
 
     #[test]

@@ -20,8 +20,8 @@ const PAIRS: [[Kind; 2]; 2] = [
 /// After so many messages of a pair within [`FLAPS_WITHIN`] the next one waits until what it reports has settled.
 const FLAPS_MAX: usize = 4;
 const FLAPS_WITHIN: SignedDuration = SignedDuration::from_mins(15);
-/// A state that lasts for this long has settled.
-const SETTLED: SignedDuration = SignedDuration::from_mins(2);
+/// A state that lasts for this long has settled: access that was denied is tried again twice in that time.
+const SETTLED: SignedDuration = SignedDuration::from_mins(1);
 
 /// Kinds that report what an order was like when it was last read.
 const OF_ORDERS: [Kind; 6] = [

@@ -24,9 +24,16 @@ impl Window {
     /// The same window, extended back to an order placed at `oldest`, up to 60 days back.
     #[must_use]
     pub fn extended_to(self, oldest: Option<Timestamp>) -> Self {
-        let furthest = self.to.saturating_sub(EXTENDED_MAX).unwrap_or(self.to);
-        let from = oldest.unwrap_or(self.from).min(self.from).max(furthest);
-        Self { from, ..self }
+        let from = oldest.unwrap_or(self.from).max(self.furthest());
+        Self {
+            from: from.min(self.from),
+            ..self
+        }
+    }
+
+    /// How far back it is extended at most.
+    pub fn furthest(self) -> Timestamp {
+        self.to.saturating_sub(EXTENDED_MAX).unwrap_or(self.to)
     }
 
     /// The windows of the requests that list it, oldest first: none is longer than Kaspi allows.
@@ -97,6 +104,15 @@ mod tests {
         assert_eq!(from(1), window.from);
         assert_eq!(from(30), window.to - days(30));
         assert_eq!(from(90), window.to - days(60));
+        let deep = Window {
+            from: window.to - days(61),
+            ..window
+        };
+        assert_eq!(
+            deep.extended_to(Some(window.to - days(90))),
+            deep,
+            "never shortened"
+        );
         assert_eq!(window.extended_to(None), window);
     }
 }

@@ -168,6 +168,7 @@ pub fn settings(config: &Config) -> Settings {
     Settings {
         lookback: signed(config.poll.lookback),
         deep_every: signed(config.confirm.deep_scan_every),
+        deep_lookback: signed(config.confirm.deep_lookback),
         sweep_every: signed(config.confirm.sweep_every),
         archive_after_missed: config.confirm.archive_after_missed.cast_signed(),
         pages_max: config.kaspi.pages_max,

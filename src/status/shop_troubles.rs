@@ -58,7 +58,7 @@ pub(super) async fn of_shop(
     }
     if let Some(why) = &state.mismatch {
         add(
-            why.clone(),
+            format!("K008: {why}"),
             "nothing is sent for it until its token is the right one",
         );
     }

@@ -101,19 +101,22 @@ CROSS JOIN orders o ON o.shop = r.shop AND o.id = r.order_id
 LEFT JOIN reverted_statuses v ON v.shop = r.shop AND v.order_id = r.order_id
 WHERE j.value ->> 4 = 'here' OR o.body ->> '$.pickup_point' IS NULL";
 
-/// Of the SKUs `?1` (JSON), the largest of the orders accepted since `?2`, and the units of the busiest period `?3` (ms).
+/// Of the SKUs `?1` (JSON), the largest of the orders accepted since `?2`, and the units of the busiest period `?3` (ms):
+/// of shops that sell from the stock `?4`, or sold from it then; NULL: from any.
 pub(crate) const RECENT_DEMAND: &str = "
 WITH recent AS (
   SELECT r.sku, r.quantity, r.made_at / ?3 AS period
   FROM json_each(?1) j CROSS JOIN reservations r INDEXED BY reservations_made
-    ON r.sku = j.value AND r.made_at >= ?2),
+    ON r.sku = j.value AND r.made_at >= ?2
+  CROSS JOIN shops s ON s.name = r.shop AND (?4 IS NULL OR ?4 IN (r.stock_name, s.stock))),
 busiest AS (SELECT sku, SUM(quantity) AS units, MAX(quantity) AS largest FROM recent GROUP BY sku, period)
 SELECT sku, MAX(largest), MAX(units) FROM busiest GROUP BY sku";
 
-/// Of each SKU with orders since then, the largest of them and the units of its busiest period.
+/// Of each SKU with orders since then from this stock, or from any, the largest of them and the units of its busiest
+/// period.
 pub(crate) async fn recent_demand(
     connection: &mut SqliteConnection,
-    skus: &[&str],
+    (stock, skus): (Option<&str>, &[&str]),
     since: Timestamp,
     period: SignedDuration,
 ) -> Result<HashMap<String, RecentDemand>, StoreError> {
@@ -122,6 +125,7 @@ pub(crate) async fn recent_demand(
         .bind(json!(skus).to_string())
         .bind(ms(since))
         .bind(period)
+        .bind(stock)
         .fetch_all(connection)
         .await?;
     let demand = |(sku, largest, busiest)| (sku, RecentDemand { largest, busiest });

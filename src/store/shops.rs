@@ -418,7 +418,7 @@ impl Store {
         sqlx::query("UPDATE shops SET denied_at = ?2, denied_why = ?3 WHERE name = ?1")
             .bind(shop.as_str())
             .bind(why.map(|_| ms(now)))
-            .bind(why)
+            .bind(denied.map(|(denial, why)| format!("{}: {why}", denial.code())))
             .execute(tx.conn()?)
             .await?;
         let event = if why.is_some() {

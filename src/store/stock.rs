@@ -271,15 +271,19 @@ async fn for_each_level(
     Ok(())
 }
 
-pub(crate) const SKUS_THAT_LOOK: &str =
-    "SELECT DISTINCT sku FROM stock WHERE look IN (SELECT value FROM json_each(?)) ORDER BY sku";
+pub(crate) const SKUS_THAT_LOOK: &str = "
+SELECT DISTINCT sku FROM stock
+WHERE look IN (SELECT value FROM json_each(?1)) AND (?2 IS NULL OR stock_name IN ('', ?2)) ORDER BY sku";
 
-/// The SKUs that have a level and one of these looks.
+/// The SKUs that have one of these looks and a level that shops of this stock, or of any, sell from.
 pub(crate) async fn skus_that_look(
     connection: &mut SqliteConnection,
+    stock: Option<&str>,
     looks: &[String],
 ) -> Result<Vec<String>, StoreError> {
-    let listed = sqlx::query_scalar(SKUS_THAT_LOOK).bind(json!(looks).to_string());
+    let listed = sqlx::query_scalar(SKUS_THAT_LOOK)
+        .bind(json!(looks).to_string())
+        .bind(stock);
     Ok(listed.fetch_all(connection).await?)
 }
 

@@ -39,6 +39,7 @@ mod manual_people;
 mod manual_versions;
 mod migrations;
 mod notify;
+mod old_orders;
 mod one_order;
 mod outages;
 mod people;

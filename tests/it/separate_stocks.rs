@@ -6,7 +6,7 @@ use qabyl::domain::ids::Sku;
 use qabyl::domain::stock::{OnHand, Semantics, StockRow};
 use qabyl::domain::stock_import::Scope;
 use qabyl::ledger::Import;
-use qabyl::pipeline::sweep;
+use qabyl::pipeline::{decide, poll, sweep};
 use qabyl::runtime::build::ShopParts;
 use qabyl::runtime::once;
 use qabyl::store::PartRow;
@@ -123,6 +123,49 @@ async fn what_a_shop_promised_from_one_stock_is_in_doubt_in_both_once_it_sells_f
     world.both_pass(&second, 3).await;
     assert_eq!(world.posts("983000014"), ["accept"]);
     assert_eq!(posts(&kaspi, "983000015"), ["accept"]);
+}
+
+/// A shop that sells by the dozen makes no unit of the other stock one of the last, which wait for another sweep.
+#[tokio::test]
+async fn what_another_stock_sells_makes_no_last_units_here() {
+    let world = world(Settings::default()).begin().await;
+    let (kaspi, second) = world.neighbour().await;
+    world.sells_from(&second, "outlet").await;
+    world.count_of("main", "A", 12).await;
+    world.count_of("outlet", "A", 99).await;
+    world.place_there(&kaspi, "983000031", "A", 40);
+    world.place_plain(&[("983000032", "A", 1)]);
+    world.both_pass(&second, 3).await;
+    assert_eq!(posts(&kaspi, "983000031"), ["accept"]);
+    assert_eq!(world.posts("983000032"), ["accept"]);
+    world.place_plain(&[("983000033", "A", 1)]);
+    poll::run_once(&world.shop.ctx).await.unwrap();
+    decide::run_once(&world.shop.ctx).await.unwrap();
+    let why = world.why("983000033").await;
+    assert!(why.starts_with("accept"), "{why}");
+    // As many of its own orders do.
+    world.place_plain(&[("983000034", "A", 6)]);
+    world.both_pass(&second, 3).await;
+    world.place_plain(&[("983000035", "A", 1)]);
+    poll::run_once(&world.shop.ctx).await.unwrap();
+    decide::run_once(&world.shop.ctx).await.unwrap();
+    let why = world.why("983000035").await;
+    assert!(why.starts_with("wait"), "{why}");
+}
+
+/// The goods of another stock are no hint: nothing of them is sold here.
+#[tokio::test]
+async fn an_unknown_sku_is_likened_to_goods_of_its_own_stock_alone() {
+    let world = world(Settings::default()).begin().await;
+    let (_kaspi, second) = world.neighbour().await;
+    world.sells_from(&second, "outlet").await;
+    world.count_of("outlet", "00049", 5).await;
+    world.count_of("main", "0050", 5).await;
+    world.place_plain(&[("983000041", "49", 1), ("983000042", "50", 1)]);
+    world.both_pass(&second, 2).await;
+    let near = async |code| format!("{:?}", world.view(code).await.decision.unwrap().facts);
+    assert!(!near("983000041").await.contains("00049"));
+    assert!(near("983000042").await.contains("0050"));
 }
 
 #[tokio::test]

@@ -20,6 +20,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ("[interlocks]\nstock_max_age = \"1M\"", "2:17: interlocks.stock_max_age: a month has no fixed length, found \"1M\"; write \"1m\" for a minute, and days for a longer time: \"30d\""),
     ("[kaspi]\nrequest_timeout = \"1 month\"", "2:19: kaspi.request_timeout: a month has no fixed length, found \"1 month\"; write \"1m\" for a minute, and days for a longer time: \"30d\""),
     ("[poll]\nlookback = \"30d\"", "2:12: poll.lookback: must be 1h to 14d, found \"30d\""),
+    ("[confirm]\ndeep_lookback = \"90d\"", "2:17: confirm.deep_lookback: must be 14d to 60d, found \"90d\""),
     ("[poll]\nschedule = \"*/5 * * * *\"", "2:12: poll.schedule: expected six cron fields (s m h day month weekday), found 5 in \"*/5 * * * *\"; with seconds first: \"0 */5 * * * *\""),
     ("[poll]\nschedule = \"* * 25 * * *\"", "2:12: poll.schedule: expected six cron fields (s m h day month weekday), cannot read \"* * 25 * * *\""),
     ("[http]\nlisten = \":9464\"", "2:10: http.listen: expected ADDRESS:PORT such as \"127.0.0.1:9464\", found \":9464\"; did you mean \"127.0.0.1:9464\"?"),

@@ -152,10 +152,13 @@ impl Promise {
 
     /// Units on the shelf of a count that includes promised ones, as far as Kaspi shows.
     fn reserved(&self, count: &Count<'_>) -> Kind {
-        let is_settled = matches!(
-            self.status,
-            Status::ApprovedByBank | Status::AcceptedByMerchant
-        ) || self.pre_order && self.has_arrived();
+        // A status that has not followed the state contradicts it: the order is accepted, or it is not.
+        let is_behind = self.state.is_accepted_state() && !mutant("r9_status_behind_is_certain");
+        let is_settled = match self.status {
+            Status::AcceptedByMerchant => true,
+            Status::ApprovedByBank => !is_behind,
+            _ => self.pre_order && self.has_arrived(),
+        };
         if self.is_unread && !mutant("r9_unread_order_is_certain") {
             return Kind::in_doubt(Reason::OrderUnread, ClosedBy::Sweep);
         }

@@ -26,6 +26,10 @@ const ARCHIVE_PAGE: u32 = 90;
 /// Longest time from the placing of an order to its first appearance in a list (KASPI_API §2).
 const SHOWN_LATE_MAX: SignedDuration = SignedDuration::from_hours(14 * 24);
 
+/// Longest time that the first sweep allows from the placing of an order to its end: goods that left since the count may
+/// be of one placed so long before, and nothing is known of it yet.
+const ON_ITS_WAY_MAX: SignedDuration = SignedDuration::from_hours(14 * 24);
+
 /// A list of new orders that covers at least this much is a deep one.
 const DEEP_AT_LEAST: SignedDuration = SignedDuration::from_hours(13 * 24);
 
@@ -195,7 +199,8 @@ impl CatchUp {
         let known_until = restored
             .known_until
             .and_then(|until| until.saturating_sub(SHOWN_LATE_MAX).ok());
-        let unknown_from = known_until.map_or(Timestamp::MIN, |until| until.min(ahead.from));
+        let unknown_from = known_until.unwrap_or(Timestamp::MIN).max(ahead.furthest());
+        let unknown_from = unknown_from.min(ahead.from);
         let window = Window {
             from: unknown_from,
             ..ahead
@@ -360,10 +365,15 @@ impl Unobserved {
         // Before the first sweep, the count already includes everything that left the shelf before it.
         let known_until = last.map_or(counted_at, |scan| scan.kaspi_at);
         let before = |span: SignedDuration| known_until.saturating_sub(span).unwrap_or(known_until);
+        let back = if last.is_none() && !mutant("r6_first_archive_is_short") {
+            ON_ITS_WAY_MAX
+        } else {
+            settings.lookback
+        };
         let lookback = if mutant("r6_outage_without_lookback") {
             known_until
         } else {
-            before(settings.lookback)
+            before(back)
         };
         let placed_from = match state.archive_page_from {
             // Few orders are finished within one sweep period of being placed: one page is enough.

@@ -35,6 +35,25 @@ async fn is_named(desk: &Desk, words: &[&str]) {
     desk.qabyl(&["once", "--check"]).await;
 }
 
+/// The code of a trouble leads to docs/OPERATIONS.md, and programs look for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shop_that_is_denied_or_has_the_wrong_token_is_named_with_the_code() {
+    let desk = desk().await;
+    desk.server.world().set_tokens(["another"]);
+    desk.qabyl(&["once"]).await.fails(3, &["HTTP 401"]);
+    let status = desk.qabyl(&["status", "--check"]).await;
+    status.fails(4, &["K401: ", "HTTP 401"]);
+    desk.server.world().set_tokens([crate::cli::TOKEN]);
+    desk.qabyl(&["once"]).await.ok();
+    desk.qabyl(&["status", "--check"]).await.ok();
+    let wrong =
+        "UPDATE shops SET mismatch_at = 1774000000000, mismatch_why = 'the token of another',
+      mismatch_by = 'token'";
+    change(&desk, wrong).await;
+    let status = desk.qabyl(&["status", "--check"]).await;
+    status.fails(4, &["K008: the token of another"]);
+}
+
 #[rstest]
 #[case::daemon_dead(
     "UPDATE lease SET worker = 'daemon', worked_at = worked_at - 600000",

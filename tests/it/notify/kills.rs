@@ -11,9 +11,9 @@ use super::receiver::{Mode, Receiver, SECRET};
 use crate::cli::Desk;
 use crate::cli::daemon::Daemon;
 
-/// A list a second, a start, and a request on its way, on a busy machine: what changed before that is known when a
+/// A list a second, a start, and a request on its way, on a very busy machine: what changed before that is known when a
 /// message leaves.
-const KNOWN_WITHIN: SignedDuration = SignedDuration::from_secs(8);
+const KNOWN_WITHIN: SignedDuration = SignedDuration::from_secs(60);
 
 /// How often each order was reported as held, and when last.
 fn reported(receiver: &Receiver) -> BTreeMap<String, (usize, Timestamp)> {
