@@ -19,7 +19,7 @@ use qabyl::domain::facts::{Counters, Facts, LineFacts, LinesFacts, ShopFacts, Sh
 use qabyl::domain::ids::{EntryId, OrderCode, OrderId, PickupPoint, ShopName, Sku};
 use qabyl::domain::limits::Limits;
 use qabyl::domain::money::Money;
-use qabyl::domain::order::{DeliveryMode, Line, Order, PaymentMode, State, Status, UnitType};
+use qabyl::domain::order::{DeliveryMode, Line, Order, PaymentMode, UnitType};
 use qabyl::domain::policy::Policy;
 use qabyl::domain::stock::{Level, LineStock, UnknownStock};
 use qabyl::rules_file;
@@ -75,27 +75,19 @@ fn order(seed: u32, now: Timestamp) -> Facts {
     Facts {
         shop: Some(ShopName::new("main").expect("not empty")),
         order: Order {
-            id: OrderId::new(format!("id{seed}")).expect("not empty"),
-            code: OrderCode::new(format!("{}", 400_000_000 + seed)).expect("not empty"),
-            state: State::New,
-            status: Status::ApprovedByBank,
-            created_at: ago(15),
             approved_at: Some(ago(12)),
             total: Some(Money::from_tenge(12_990)),
             payment_mode: Some(PaymentMode::Prepaid),
-            credit_term_months: None,
             delivery_mode: Some(DeliveryMode::Local),
             kaspi_delivery: Some(true),
             express: seed.is_multiple_of(23),
-            signature_required: false,
             pre_order: seed.is_multiple_of(29),
             pickup_point: Some(PickupPoint::new("30000001_PP1").expect("not empty")),
-            planned_delivery_at: None,
-            handed_over_at: None,
-            cancellation_reason: None,
-            delivery_cost: None,
-            entries: None,
-            unread: Vec::new(),
+            ..Order::new(
+                OrderId::new(format!("id{seed}")).expect("not empty"),
+                OrderCode::new(format!("{}", 400_000_000 + seed)).expect("not empty"),
+                ago(15),
+            )
         },
         first_seen_at: None,
         lines: LinesFacts::Known(lines),

@@ -19,7 +19,7 @@ use qabyl::domain::facts::{Counters, Facts, LineFacts, LinesFacts, ShopFacts, Sh
 use qabyl::domain::ids::{EntryId, OrderCode, OrderId, PickupPoint, ShopName, Sku};
 use qabyl::domain::limits::Limits;
 use qabyl::domain::money::Money;
-use qabyl::domain::order::{DeliveryMode, Line, Order, PaymentMode, State, Status, UnitType};
+use qabyl::domain::order::{DeliveryMode, Line, Order, PaymentMode, UnitType};
 use qabyl::domain::policy::Policy;
 use qabyl::domain::replay::Replay;
 use qabyl::domain::stock::{Level, LineStock, UnknownStock};
@@ -184,27 +184,20 @@ fn order(seed: u32, now: Timestamp) -> anyhow::Result<Facts> {
     Ok(Facts {
         shop: Some(ShopName::new("main")?),
         order: Order {
-            id: OrderId::new(format!("OTAw{seed:08}"))?,
-            code: OrderCode::new(format!("{}", 400_000_000 + seed))?,
-            state: State::New,
-            status: Status::ApprovedByBank,
-            created_at: ago(15),
             approved_at: Some(ago(12)),
             total: Some(Money::from_tenge(i64::from(seed % 50) * 1_000 + 990)),
             payment_mode: Some(PaymentMode::Prepaid),
-            credit_term_months: None,
             delivery_mode: Some(DeliveryMode::Local),
             kaspi_delivery: Some(true),
             express: seed.is_multiple_of(23),
-            signature_required: false,
             pre_order: seed.is_multiple_of(29),
             pickup_point: Some(PickupPoint::new("30000001_PP1")?),
             planned_delivery_at: Some(now + SignedDuration::from_hours(48)),
-            handed_over_at: None,
-            cancellation_reason: None,
-            delivery_cost: None,
-            entries: None,
-            unread: Vec::new(),
+            ..Order::new(
+                OrderId::new(format!("OTAw{seed:08}"))?,
+                OrderCode::new(format!("{}", 400_000_000 + seed))?,
+                ago(15),
+            )
         },
         first_seen_at: None,
         lines: LinesFacts::Known(lines),

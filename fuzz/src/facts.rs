@@ -7,7 +7,7 @@ use qabyl::domain::evidence::{Evidence, Interval};
 use qabyl::domain::facts::{Counters, Facts, LineFacts, LinesFacts, ShopFacts, ShortageSeen};
 use qabyl::domain::ids::{EntryId, OrderCode, OrderId, PickupPoint, ShopName, Sku};
 use qabyl::domain::money::Money;
-use qabyl::domain::order::{DeliveryMode, Line, Order, PaymentMode, State, Status, UnitType};
+use qabyl::domain::order::{DeliveryMode, Line, Order, PaymentMode, Status, UnitType};
 use qabyl::domain::stock::{Level, LineStock, UnknownStock};
 
 /// Facts, and the verdicts that no rules may produce: `cancel` for lack of stock, `buyer` for another
@@ -32,28 +32,16 @@ fn sku() -> Sku {
 }
 
 fn plain() -> Order {
+    let id = OrderId::new("OTAwMDAwMDAx").expect("an id");
+    let code = OrderCode::new("900000001").expect("a code");
     Order {
-        id: OrderId::new("OTAwMDAwMDAx").expect("an id"),
-        code: OrderCode::new("900000001").expect("a code"),
-        state: State::New,
-        status: Status::ApprovedByBank,
-        created_at: ago(15),
         approved_at: Some(ago(12)),
         total: Some(Money::from_tenge(25_980)),
         payment_mode: Some(PaymentMode::Prepaid),
-        credit_term_months: None,
         delivery_mode: Some(DeliveryMode::Local),
         kaspi_delivery: Some(true),
-        express: false,
-        signature_required: false,
-        pre_order: false,
         pickup_point: Some(PickupPoint::new("10000001_PP1").expect("a point")),
-        planned_delivery_at: None,
-        handed_over_at: None,
-        cancellation_reason: None,
-        delivery_cost: None,
-        entries: None,
-        unread: Vec::new(),
+        ..Order::new(id, code, ago(15))
     }
 }
 

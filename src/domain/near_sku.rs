@@ -30,6 +30,9 @@ const LOOK_ALIKE: [(char, char); 14] = [
 /// letters that look like Latin ones. SKUs that look alike have the same look.
 pub fn look(sku: &str) -> String {
     let letter = |c: char| {
+        if c.is_ascii() {
+            return c;
+        }
         let alike = LOOK_ALIKE.iter().find(|(cyrillic, _)| *cyrillic == c);
         alike.map_or(c, |(_, latin)| *latin)
     };

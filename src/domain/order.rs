@@ -219,6 +219,35 @@ pub struct Order {
     pub unread: Vec<UnreadField>,
 }
 
+impl Order {
+    /// A new order that the bank approved, of which nothing else is known.
+    pub const fn new(id: OrderId, code: OrderCode, created_at: Timestamp) -> Self {
+        Self {
+            id,
+            code,
+            state: State::New,
+            status: Status::ApprovedByBank,
+            created_at,
+            approved_at: None,
+            total: None,
+            payment_mode: None,
+            credit_term_months: None,
+            delivery_mode: None,
+            kaspi_delivery: None,
+            express: false,
+            signature_required: false,
+            pre_order: false,
+            pickup_point: None,
+            planned_delivery_at: None,
+            handed_over_at: None,
+            cancellation_reason: None,
+            delivery_cost: None,
+            entries: None,
+            unread: Vec::new(),
+        }
+    }
+}
+
 /// A field of an answer that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnreadField {

@@ -327,6 +327,10 @@ impl<'a> Gather<'a> {
             }
             last.row.on_hand = OnHand::Unknown;
         }
+        if self.doubted.is_empty() {
+            self.levels = kept;
+            return Ok(());
+        }
         for listed in &mut kept {
             if self.doubted.contains(&listed.row.sku) {
                 listed.row.on_hand = OnHand::Unknown;

@@ -136,7 +136,8 @@ impl WriteTx<'_> {
         if self.audit.is_empty() {
             return Ok(());
         }
-        let rows = json!(std::mem::take(&mut self.audit)).to_string();
+        let rows = serde_json::to_string(&std::mem::take(&mut self.audit))
+            .map_err(|_| StoreError::corrupt("a row of the audit log", ""))?;
         sqlx::query(
             "INSERT INTO audit (at, actor, operator, epoch, shop, order_id, event, detail)
              SELECT value ->> '$[0][0]', value ->> '$[0][1]', value ->> '$[0][2]', value ->> '$[0][3]',

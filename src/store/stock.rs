@@ -130,61 +130,81 @@ fn reading(row: LevelRow) -> Result<StockReading, StoreError> {
     })
 }
 
-#[derive(FromRow)]
-struct StoredRow {
-    stock_name: String,
-    sku: String,
-    warehouse: String,
-    source: String,
-    on_hand: Option<i64>,
-    at_least: bool,
-    as_of: Option<i64>,
-    import_id: i64,
-    first_import: i64,
-    fell_in: Option<i64>,
-    is_same_name: bool,
-    is_hand: bool,
-}
+type OwnRow = (
+    String,
+    String,
+    Option<i64>,
+    bool,
+    Option<i64>,
+    i64,
+    i64,
+    Option<i64>,
+    bool,
+);
+type OtherRow = (String, String, String, Option<i64>, Option<i64>, bool, bool);
 
-/// What is stored before an import of this name into the levels of this source, of that stock.
+/// What is stored before an import of this name into the levels of this source, of that stock. Each column of a row
+/// costs as much as reading the row: an import reads all levels, and no more of each than it compares.
 pub(crate) async fn before_import(
     tx: &mut WriteTx<'_>,
     stock: &str,
     (source, name): (&str, &str),
 ) -> Result<Before, StoreError> {
-    let rows: Vec<StoredRow> = sqlx::query_as(
-        "SELECT s.stock_name, s.sku, s.warehouse, s.source, s.on_hand, s.at_least, s.as_of, s.import_id, s.first_import,
-           s.fell_in,
-           i.source = ? AS is_same_name, COALESCE(f.standing, 0) = 0 AS is_hand
-         FROM stock s JOIN stock_imports i ON i.id = s.import_id LEFT JOIN stock_sources f ON f.name = s.source
-         WHERE s.stock_name IN ('', ?)",
+    let own: Vec<OwnRow> = sqlx::query_as(
+        "SELECT s.sku, s.warehouse, s.on_hand, s.at_least, s.as_of, s.import_id, s.first_import, s.fell_in,
+           i.source = ?1 AS is_same_name
+         FROM stock s JOIN stock_imports i ON i.id = s.import_id WHERE s.source = ?2 AND s.stock_name = ?3",
     )
     .bind(name)
+    .bind(source)
     .bind(stock)
     .fetch_all(tx.conn()?)
     .await?;
-    let mut known: HashMap<Place, Known> = HashMap::with_capacity(rows.len());
-    for row in rows {
-        let of_place = known.entry((row.sku, row.warehouse)).or_default();
-        if row.source == source && row.stock_name == stock {
-            of_place.own = Some(Own {
-                on_hand: row.on_hand,
-                is_at_least: row.at_least,
-                as_of: row.as_of,
-                import: row.import_id,
-                first_import: row.first_import,
-                fell_in: row.fell_in,
-                is_same_name: row.is_same_name,
+    let others: Vec<OtherRow> = sqlx::query_as(
+        "SELECT s.sku, s.warehouse, s.source, s.on_hand, s.as_of, COALESCE(f.standing, 0) = 0 AS is_hand,
+           s.fell_in IS NOT NULL AS is_fallen
+         FROM stock s LEFT JOIN stock_sources f ON f.name = s.source
+         WHERE s.stock_name IN ('', ?2) AND NOT (s.source = ?1 AND s.stock_name = ?2)",
+    )
+    .bind(source)
+    .bind(stock)
+    .fetch_all(tx.conn()?)
+    .await?;
+    let mut known: HashMap<Place, Known> = HashMap::with_capacity(own.len().max(others.len()));
+    for (
+        sku,
+        warehouse,
+        on_hand,
+        is_at_least,
+        as_of,
+        import,
+        first_import,
+        fell_in,
+        is_same_name,
+    ) in own
+    {
+        known.entry((sku, warehouse)).or_default().own = Some(Own {
+            on_hand,
+            is_at_least,
+            as_of,
+            import,
+            first_import,
+            fell_in,
+            is_same_name,
+        });
+    }
+    for (sku, warehouse, source, on_hand, as_of, is_hand, is_fallen) in others {
+        known
+            .entry((sku, warehouse))
+            .or_default()
+            .others
+            .push(Other {
+                source,
+                has_some: on_hand > Some(0),
+                as_of,
+                is_hand,
+                is_fallen,
             });
-        } else {
-            of_place.others.push(Other {
-                source: row.source,
-                has_some: row.on_hand > Some(0),
-                as_of: row.as_of,
-                is_hand: row.is_hand,
-                is_fallen: row.fell_in.is_some(),
-            });
-        }
     }
     let last: Option<(i64, i64)> = sqlx::query_as(
         "SELECT id, as_of FROM stock_imports WHERE source = ? AND stock_name = ? ORDER BY id DESC LIMIT 1",
@@ -339,7 +359,7 @@ pub(crate) async fn put(
 ) -> Result<(), StoreError> {
     let rows = puts.iter().map(|put| {
         let (sku, warehouse) = &put.place;
-        json!([
+        (
             sku,
             warehouse,
             put.on_hand,
@@ -347,12 +367,13 @@ pub(crate) async fn put(
             put.first_import,
             put.fell_in,
             i64::from(put.is_at_least),
-            look(sku)
-        ])
+            look(sku),
+        )
     });
-    let rows: Vec<_> = rows.collect();
+    let rows = serde_json::to_string(&rows.collect::<Vec<_>>())
+        .map_err(|_| StoreError::corrupt("a level", source))?;
     sqlx::query(PUT)
-        .bind(json!(rows).to_string())
+        .bind(rows)
         .bind(import)
         .bind(source)
         .bind(stock)

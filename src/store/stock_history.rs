@@ -93,24 +93,25 @@ pub(crate) async fn keep(
     let rows = spans.iter().map(|span| {
         let (sku, warehouse, source) = &span.key;
         let (first, last) = span.imports;
-        json!([
+        (
             sku,
             warehouse,
             source,
             first,
             last,
             span.on_hand,
-            span.as_of
-        ])
+            span.as_of,
+        )
     });
-    let rows: Vec<_> = rows.collect();
+    let rows = serde_json::to_string(&rows.collect::<Vec<_>>())
+        .map_err(|_| StoreError::corrupt("a past level", stock))?;
     sqlx::query(
         "INSERT OR REPLACE INTO stock_past
            (stock_name, sku, warehouse, source, first_import, last_import, on_hand, as_of)
          SELECT ?2, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
          FROM json_each(?1)",
     )
-    .bind(json!(rows).to_string())
+    .bind(rows)
     .bind(stock)
     .execute(tx.conn()?)
     .await?;

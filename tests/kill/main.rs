@@ -111,7 +111,7 @@ fn percentile(sorted: &[Duration], share: f64) -> u128 {
 }
 
 #[test]
-fn kills() {
+fn every_crash_point_is_survived() {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

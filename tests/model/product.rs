@@ -293,32 +293,17 @@ fn sku() -> Sku {
 }
 
 fn order(seen: Seen, now: Timestamp) -> Order {
+    let id = OrderId::new("id1").unwrap();
+    let code = OrderCode::new("900000001").unwrap();
     Order {
-        id: OrderId::new("id1").unwrap(),
-        code: OrderCode::new("900000001").unwrap(),
         state: match seen {
             Seen::Absent | Seen::New => State::New,
             Seen::Accepted => State::KaspiDelivery,
             Seen::Cancelled => State::Archive,
         },
         status: status(seen),
-        created_at: now - SignedDuration::from_mins(30),
-        approved_at: None,
         total: Some(Money::from_tenge(1000)),
-        payment_mode: None,
-        credit_term_months: None,
-        delivery_mode: None,
-        kaspi_delivery: None,
-        express: false,
-        signature_required: false,
-        pre_order: false,
-        pickup_point: None,
-        planned_delivery_at: None,
-        handed_over_at: None,
-        cancellation_reason: None,
-        delivery_cost: None,
-        entries: None,
-        unread: Vec::new(),
+        ..Order::new(id, code, now - SignedDuration::from_mins(30))
     }
 }
 

@@ -69,15 +69,11 @@ fn order(input: &OrderInput, now: Timestamp) -> Result<Order, EmptyId> {
         .total
         .map_or(Money::from_tenge(10_000), |total| total.0);
     Ok(Order {
-        id: OrderId::new("scenario")?,
-        code: OrderCode::new("900000001")?,
         state: known(input.state.as_ref(), State::New),
         status: known(input.status.as_ref(), Status::ApprovedByBank),
-        created_at: created.min(approved),
         approved_at: Some(approved),
         total: Some(total),
         payment_mode: Some(known(input.payment_mode.as_ref(), PaymentMode::Prepaid)),
-        credit_term_months: None,
         delivery_mode: Some(known(input.delivery_mode.as_ref(), DeliveryMode::Local)),
         kaspi_delivery: Some(input.kaspi_delivery.unwrap_or(true)),
         express: input.express,
@@ -87,11 +83,6 @@ fn order(input: &OrderInput, now: Timestamp) -> Result<Order, EmptyId> {
             Some(Text(point)) => PickupPoint::new(point)?,
             None => PickupPoint::new("30000001_PP1")?,
         }),
-        planned_delivery_at: None,
-        handed_over_at: None,
-        cancellation_reason: None,
-        delivery_cost: None,
-        entries: None,
         unread: if input.unread {
             vec![UnreadField {
                 field: Field::TotalPrice,
@@ -100,6 +91,11 @@ fn order(input: &OrderInput, now: Timestamp) -> Result<Order, EmptyId> {
         } else {
             Vec::new()
         },
+        ..Order::new(
+            OrderId::new("scenario")?,
+            OrderCode::new("900000001")?,
+            created.min(approved),
+        )
     })
 }
 

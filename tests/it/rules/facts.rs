@@ -8,7 +8,7 @@ use qabyl::domain::facts::{Counters, Facts, LineFacts, LinesFacts, ShopFacts, Sh
 use qabyl::domain::ids::{EntryId, OrderCode, OrderId, PickupPoint, ShopName, Sku};
 use qabyl::domain::limits::Limits;
 use qabyl::domain::money::Money;
-use qabyl::domain::order::{DeliveryMode, Line, Order, PaymentMode, State, Status, UnitType};
+use qabyl::domain::order::{DeliveryMode, Line, Order, PaymentMode, UnitType};
 use qabyl::domain::policy::Policy;
 use qabyl::domain::rules::Rules;
 use qabyl::domain::stock::{Level, LineStock};
@@ -36,28 +36,18 @@ pub(crate) fn policy(rules: Rules) -> Policy {
 
 /// An order of 12 minutes ago, waiting for the merchant.
 fn order() -> Order {
+    let (id, code) = (
+        OrderId::new("MTIz").unwrap(),
+        OrderCode::new("123").unwrap(),
+    );
     Order {
-        id: OrderId::new("MTIz").unwrap(),
-        code: OrderCode::new("123").unwrap(),
-        state: State::New,
-        status: Status::ApprovedByBank,
-        created_at: ago(15),
         approved_at: Some(ago(12)),
         total: Some(Money::from_tenge(512_000)),
         payment_mode: Some(PaymentMode::Prepaid),
-        credit_term_months: None,
         delivery_mode: Some(DeliveryMode::Local),
         kaspi_delivery: Some(true),
-        express: false,
-        signature_required: false,
-        pre_order: false,
         pickup_point: Some(PickupPoint::new("30000001_PP1").unwrap()),
-        planned_delivery_at: None,
-        handed_over_at: None,
-        cancellation_reason: None,
-        delivery_cost: None,
-        entries: None,
-        unread: Vec::new(),
+        ..Order::new(id, code, ago(15))
     }
 }
 

@@ -219,28 +219,14 @@ fn promise(sold: &Sold, now: i64) -> Promise {
 }
 
 fn kaspi_order(order: &Waiting, point: Option<PickupPoint>) -> Order {
+    let id = OrderId::new(format!("id{}", order.number)).unwrap();
+    let code = OrderCode::new(format!("{}", 900_000_000 + order.number)).unwrap();
     Order {
-        id: OrderId::new(format!("id{}", order.number)).unwrap(),
-        code: OrderCode::new(format!("{}", 900_000_000 + order.number)).unwrap(),
-        state: State::New,
-        status: Status::ApprovedByBank,
-        created_at: at(order.placed),
-        approved_at: None,
         total: Some(Money::from_tenge(1000 * order.units)),
-        payment_mode: None,
-        credit_term_months: None,
         delivery_mode: Some(DeliveryMode::Local),
         kaspi_delivery: Some(!order.own),
-        express: false,
-        signature_required: false,
-        pre_order: false,
         pickup_point: point,
-        planned_delivery_at: None,
-        handed_over_at: None,
-        cancellation_reason: None,
-        delivery_cost: None,
-        entries: None,
-        unread: Vec::new(),
+        ..Order::new(id, code, at(order.placed))
     }
 }
 
