@@ -327,7 +327,7 @@ impl Gate {
                 state.pace.refused(ticks, took);
                 self.changed.notify_waiters();
             } else if answer.status < 500 && answer.status != 408 {
-                state.pace.answered(ticks, took);
+                state.pace.answered(ticks, took, answer.body.len());
             }
             if answer.status >= 500 || answer.status == 408 {
                 state.pace.failed(ticks, took);

@@ -122,7 +122,7 @@ impl Hidden {
             now = now.max(seconds_of(at));
             let (at, took) = (Duration::from_micros(at), Duration::from_micros(at - sent));
             match kind {
-                Answer::Good => pace.answered(at, took),
+                Answer::Good => pace.answered(at, took, 0),
                 Answer::Refused => {
                     pace.refused(at, took);
                     // Whole seconds, and dates: pauses are of many lengths.

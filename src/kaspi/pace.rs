@@ -57,6 +57,8 @@ const MARGIN: f64 = 7.0;
 const UNEXPLAINED_FEW: usize = 1;
 const UNEXPLAINED_ANSWERS: u64 = 100;
 const UNEXPLAINED_TIME: Duration = Duration::from_secs(30);
+/// Answers of at least so many bytes are compared with each other: a few orders with their lines, and more.
+const LONG_ANSWER: usize = 8 * 1024;
 /// The pace limits requests while one had to wait for it within this time.
 const IN_USE: Duration = Duration::from_secs(1);
 
@@ -67,7 +69,8 @@ pub(super) struct Pace {
     rate: f64,
     phase: Phase,
     estimate: LimitEstimate,
-    slowness: Slowness,
+    /// Of short and of long answers: a list takes longer than an accept, and many may come in a row.
+    slowness: [Slowness; 2],
     /// When the pace last fell.
     fell_at: Option<Duration>,
     /// Refusals that no limit explained: after how many answers each came, and when.
@@ -108,7 +111,7 @@ impl Pace {
             rate: start.min(ceiling),
             phase: Phase::Doubling,
             estimate: LimitEstimate::up_to(ceiling),
-            slowness: Slowness::default(),
+            slowness: <[Slowness; 2]>::default(),
             fell_at: None,
             unexplained: VecDeque::new(),
             answers: 0,
@@ -134,8 +137,8 @@ impl Pace {
         self.waited_at = Some(now);
     }
 
-    /// Notes a good answer that took so long.
-    pub(super) fn answered(&mut self, now: Duration, took: Duration) {
+    /// Notes a good answer of so many bytes that took so long.
+    pub(super) fn answered(&mut self, now: Duration, took: Duration, bytes: usize) {
         self.answers += 1;
         self.estimate.served(now.saturating_sub(took));
         self.good_since_timeout = self.good_since_timeout.saturating_add(1);
@@ -143,8 +146,10 @@ impl Pace {
             .answered_at
             .map_or(Duration::ZERO, |at| now.saturating_sub(at));
         self.answered_at = Some(now);
-        if self.slowness.is_slow(now, took) && self.may_fall(now) {
-            self.fall_by_half(now);
+        let [short, long] = &mut self.slowness;
+        let alike = if bytes < LONG_ANSWER { short } else { long };
+        if alike.is_slow(now, took) && self.may_fall(now) {
+            self.fall_by_half(now, STAY);
             return;
         }
         // A pace that nothing waits for proves nothing by its good answers.
@@ -229,7 +234,7 @@ impl Pace {
             .retain(|at| now.saturating_sub(*at) < TIMEOUTS_WITHIN);
         self.timeouts.push_back(now);
         if self.timeouts.len() >= TIMEOUTS && self.may_fall(now) {
-            self.fall_by_half(now);
+            self.fall_by_half(now, STAY_AFTER_SILENCE);
         }
     }
 
@@ -238,13 +243,13 @@ impl Pace {
             .is_none_or(|at| now.saturating_sub(at) >= FALL_SPACING)
     }
 
-    fn fall_by_half(&mut self, now: Duration) {
+    fn fall_by_half(&mut self, now: Duration, stay: Duration) {
         self.fell_at = Some(now);
         self.timeouts.clear();
         self.estimate = LimitEstimate::up_to(self.ceiling);
         let failed = self.rate;
         let rate = (AFTER_SILENCE * failed).max(SLOWEST);
-        self.stay_below(failed * LIMIT_AFTER_SILENCE, rate, STAY_AFTER_SILENCE);
+        self.stay_below(failed * LIMIT_AFTER_SILENCE, rate, stay);
     }
 
     fn stay_below(&mut self, limit: f64, rate: f64, stay: Duration) {

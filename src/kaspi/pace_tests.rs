@@ -77,7 +77,7 @@ proptest! {
             match event {
                 0 => pace.refused(now, Duration::ZERO),
                 1 => pace.timed_out(now),
-                _ => pace.answered(now, Duration::from_millis(after)),
+                _ => pace.answered(now, Duration::from_millis(after), 0),
             }
             let rate = pace.rate();
             prop_assert!(rate <= ceiling && rate >= SLOWEST_OF_ALL.min(start).min(ceiling), "{rate}");
@@ -111,7 +111,7 @@ fn the_pace_doubles_each_second_until_the_first_trouble() {
 fn a_pace_that_nothing_waits_for_does_not_rise() {
     let mut pace = Pace::new(8.0, CEILING);
     for second in 0..600 {
-        pace.answered(Duration::from_secs(second), Duration::from_millis(50));
+        pace.answered(Duration::from_secs(second), Duration::from_millis(50), 0);
     }
     assert!((pace.rate() - 8.0).abs() < f64::EPSILON);
 }
@@ -143,7 +143,7 @@ fn single_timeouts_and_errors_count_for_nothing() {
     for second in 0..600 {
         let now = Duration::from_secs(second);
         pace.waited(now);
-        pace.answered(now, Duration::from_millis(50));
+        pace.answered(now, Duration::from_millis(50), 0);
         if second % 60 == 0 {
             pace.timed_out(now);
         }
@@ -157,7 +157,7 @@ fn answers_three_times_as_slow_halve_the_pace() {
     let mut halved_after = None;
     for second in 0..660 {
         let took = if second < 600 { 200 } else { 700 };
-        pace.answered(Duration::from_secs(second), Duration::from_millis(took));
+        pace.answered(Duration::from_secs(second), Duration::from_millis(took), 0);
         if pace.rate() < 5.0 && halved_after.is_none() {
             halved_after = Some(second - 600);
         }
@@ -167,6 +167,21 @@ fn answers_three_times_as_slow_halve_the_pace() {
         "{halved_after:?}"
     );
     assert!((pace.rate() - 4.0).abs() < 0.01, "once: {}", pace.rate());
+}
+
+/// A long list takes longer than an accept: many of its pages in a row are no sign.
+#[test]
+fn pages_of_a_list_are_not_slow_accepts() {
+    let mut pace = Pace::new(8.0, CEILING);
+    for second in 0..600 {
+        pace.answered(Duration::from_secs(second), Duration::from_millis(50), 300);
+        let page = second % 60 == 59;
+        for _ in 0..if page { 20 } else { 0 } {
+            let took = Duration::from_millis(700);
+            pace.answered(Duration::from_secs(second), took, 100_000);
+        }
+        assert!(pace.rate() >= 8.0, "after {second} s: {}", pace.rate());
+    }
 }
 
 /// Of 6 % of answers that are refusals or errors at random, nothing follows for the pace.
