@@ -8,6 +8,7 @@ use rstest::rstest;
 use super::Desk;
 use super::daemon::{Daemon, until};
 use crate::migrations::look_into;
+use crate::notify::receiver::{Receiver, SECRET};
 
 /// A desk that is in order, with one order accepted.
 async fn desk() -> Desk {
@@ -134,6 +135,36 @@ async fn a_daemon_that_was_killed_is_named_once_it_has_been_silent() {
     daemon.kill();
     change(&desk, "UPDATE lease SET worked_at = worked_at - 200000").await;
     is_named(&desk, &["the daemon is not running"]).await;
+}
+
+/// Its messages wait, and nothing else shows that nobody is notified.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_that_refuses_messages_is_named() {
+    let desk = desk().await;
+    let receiver = Receiver::start().await;
+    let channel = format!(
+        "[[channels]]\nname = \"hook\"\nkind = \"webhook\"\nurl = \"{}\"\nsecret_file = \"hook-secret\"\n",
+        receiver.url()
+    );
+    desk.write("hook-secret", SECRET);
+    desk.write("qabyl.toml", &desk.config("act", &channel));
+    desk.qabyl(&["once", "--check"]).await.ok();
+    desk.qabyl(&["status", "--check"]).await.ok();
+    change(
+        &desk,
+        "UPDATE channels SET failures = 1, failing_since = 1774000000000, last_error = 'it answers HTTP 401', refused = 1",
+    )
+    .await;
+    is_named(&desk, &["N001", "channel hook", "HTTP 401"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stock_source_that_cannot_be_read_is_named() {
+    let desk = desk().await;
+    let source = "[[stock.sources]]\nname = \"shelf\"\nfile = \"shelf.csv\"\n";
+    desk.write("qabyl.toml", &desk.config("act", source));
+    desk.qabyl(&["once"]).await;
+    is_named(&desk, &["S002", "shelf.csv"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
