@@ -165,10 +165,8 @@ impl Ctx {
 
     /// A number in 0..1.
     pub(super) fn jitter(&self) -> f64 {
-        self.random
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .f64()
+        let random = &self.random;
+        random.lock().unwrap_or_else(PoisonError::into_inner).f64()
     }
 
     /// The input of a deciding pass besides the database.
@@ -230,8 +228,8 @@ impl Ctx {
     pub(super) async fn remember_pace(&self) -> Result<(), StoreError> {
         let pace = self.reader.view().pace;
         {
-            let stored = &self.stored_pace;
-            let mut stored = stored.lock().unwrap_or_else(PoisonError::into_inner);
+            let stored = self.stored_pace.lock();
+            let mut stored = stored.unwrap_or_else(PoisonError::into_inner);
             if stored.is_some_and(|stored| (stored / pace).max(pace / stored) < PACE_DIFFERS) {
                 return Ok(());
             }
