@@ -608,6 +608,56 @@ CREATE TABLE telegram_bots (
   polled_at    INTEGER
 ) STRICT;
 
+-- Messages about held orders with buttons, one in each chat: what they say, and what their buttons ask.
+CREATE TABLE telegram_messages (
+  id             INTEGER PRIMARY KEY AUTOINCREMENT,
+  channel        TEXT NOT NULL,
+  -- where it is; NULL: it is unknown whether it arrived
+  chat           INTEGER,
+  message        INTEGER,
+  shop           TEXT NOT NULL,
+  order_id       TEXT NOT NULL,
+  -- the version of the order that it shows, and what it says of it
+  version        TEXT NOT NULL,
+  body           TEXT NOT NULL,
+  -- the delivery that it was sent for
+  delivery       INTEGER,
+  made_at        INTEGER NOT NULL,
+  -- the deadline: its buttons end then
+  ends_at        INTEGER NOT NULL,
+  panel          TEXT NOT NULL
+    CHECK (panel IN ('decide', 'again', 'reason', 'override', 'kept', 'late', 'decided', 'ended')),
+  -- who is asked to press a second time, and until when; what interlocks object to (JSON)
+  panel_user     INTEGER REFERENCES users (id),
+  panel_ends_at  INTEGER,
+  objections     TEXT CHECK (json_valid(objections)),
+  -- counts what it was changed to show; the last one that it does show
+  revision       INTEGER NOT NULL CHECK (revision > 0),
+  shown          INTEGER NOT NULL,
+  closed_at      INTEGER,
+  CHECK ((chat IS NULL) = (message IS NULL)),
+  CHECK ((panel IN ('reason', 'override')) = (panel_user IS NOT NULL)),
+  CHECK ((panel_user IS NULL) = (panel_ends_at IS NULL)),
+  CHECK ((panel = 'override') = (objections IS NOT NULL)),
+  CHECK ((panel = 'ended') = (closed_at IS NOT NULL))
+) STRICT;
+CREATE INDEX telegram_messages_open ON telegram_messages (channel, id) WHERE closed_at IS NULL;
+CREATE INDEX telegram_messages_unshown ON telegram_messages (channel) WHERE shown <> revision;
+CREATE INDEX telegram_messages_made ON telegram_messages (made_at);
+CREATE INDEX telegram_messages_delivery ON telegram_messages (delivery) WHERE delivery IS NOT NULL;
+-- What their buttons hold, as digests: each is good once.
+CREATE TABLE telegram_buttons (
+  digest       TEXT PRIMARY KEY CHECK (length(digest) = 64),
+  message_row  INTEGER NOT NULL REFERENCES telegram_messages (id),
+  button       TEXT NOT NULL CHECK (button IN ('accept', 'cancel', 'out_of_stock', 'buyer_asked', 'not_reachable',
+    'override', 'keep', 'why', 'back')),
+  used_at      INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX telegram_buttons_of ON telegram_buttons (message_row);
+CREATE TRIGGER telegram_buttons_used_once BEFORE UPDATE OF used_at ON telegram_buttons
+WHEN OLD.used_at IS NOT NULL
+BEGIN SELECT RAISE (ABORT, 'a button is used once'); END;
+
 -- One POST of an action, written before it is sent.
 CREATE TABLE attempts (
   id         INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -471,6 +471,26 @@ pub const MUTANTS: &[(&str, &str)] = &[
         "a person or a program does what its role does not allow",
     ),
     (
+        "r17_press_done_again",
+        "an update that Telegram sends again is done again",
+    ),
+    (
+        "r17_button_used_twice",
+        "a button that was used does the same again",
+    ),
+    (
+        "r17_button_without_end",
+        "a button is good after the deadline, and a second press after its minute",
+    ),
+    (
+        "r17_second_press_of_anybody",
+        "the second press of a cancel may be somebody else's",
+    ),
+    (
+        "r2_message_of_another_version",
+        "a message shows an order as it was before it changed",
+    ),
+    (
         "r17_codes_without_end",
         "somebody may try codes of Telegram accounts without end",
     ),

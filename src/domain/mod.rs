@@ -8,8 +8,10 @@
 pub mod action;
 pub mod availability;
 pub mod backoff;
+pub mod buttons;
 pub mod calendar;
 pub mod candidate;
+pub mod chat_pace;
 pub mod collapse;
 pub mod counters;
 pub mod decision;

@@ -64,14 +64,18 @@ impl Schedule {
         self.before_deadline(order, SignedDuration::ZERO)
     }
 
+    /// The same of an order that could be handled from `since` on, and is express or not.
+    pub fn deadline_since(&self, of: (Timestamp, bool)) -> Timestamp {
+        self.deadline_minus(of, SignedDuration::ZERO)
+    }
+
     /// Time left of an order that could be handled from `since` on; negative once it has passed.
     pub fn left_since(
         &self,
         (since, express): (Timestamp, bool),
         now: Timestamp,
     ) -> SignedDuration {
-        let deadline = self.deadline_minus((since, express), SignedDuration::ZERO);
-        deadline.duration_since(now)
+        self.deadline_since((since, express)).duration_since(now)
     }
 
     /// When people are notified of an order that still waits: shortly before its deadline, and for an express order

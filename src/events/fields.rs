@@ -14,6 +14,7 @@ pub const FIELDS: &[Field] = &[
         "the shop, as configured; `*` for work that serves all shops, `*NAME` for a source of stock",
     ),
     Field("order.code", Text, "the order's number, as people use it"),
+    Field("order.id", Text, "the order's opaque id"),
     Field("shown", Text, "the state and status that Kaspi shows now"),
     Field("decision.id", Number, "the decision, as in `qabyl explain`"),
     Field("attempt.n", Number, "the number of the try, from 1"),

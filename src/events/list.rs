@@ -166,6 +166,8 @@ events! {
             "messages that waited for too long, or too many of them, became one";
         TELEGRAM_LINKED "telegram.linked" INFO [] ["channel" "user" "telegram"]
             "a user linked their Telegram account by a code";
+        TELEGRAM_PRESSED "telegram.pressed" INFO [] ["channel" "shop" "order.id" "user" "outcome"]
+            "a user pressed a button: what that did";
         TELEGRAM_REFUSED "telegram.refused" WARN [] ["channel" "telegram" "why"]
             "what somebody wrote or pressed in Telegram did nothing: no user, a wrong code, a button that is no longer good";
         TELEGRAM_FAILING "telegram.failing" WARN [] ["channel" "failures" "why"]

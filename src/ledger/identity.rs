@@ -14,7 +14,7 @@ use crate::domain::known_shop::{KnownShop, ShownBy, StoredMismatch};
 use crate::domain::order::Order;
 use crate::mutant::mutant;
 use crate::store::{Store, StoreError, WriteTx, scans, shop_identity, shops};
-use crate::store::{orders, people};
+use crate::store::{orders, people, telegram_messages};
 use crate::text::hex;
 
 /// A shop of the configuration.
@@ -146,6 +146,7 @@ async fn take_over(
     tx.move_restore(earlier, shop).await?;
     tx.rename_in_audit(earlier, shop).await?;
     people::move_to_shop(tx, (earlier, shop)).await?;
+    telegram_messages::move_to_shop(tx, (earlier, shop)).await?;
     shops::join_earlier_name(tx, shop, earlier).await?;
     let detail = json!({ "before": earlier, "orders": moved });
     tx.audit(now, "qabyl", (shop, None), "shop.renamed", detail);

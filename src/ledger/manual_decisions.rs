@@ -230,69 +230,15 @@ impl Store {
     /// Takes a manual decision about an order: the one way for every channel.
     pub async fn decide_manually(
         &self,
-        (shop, id): (&ShopName, &OrderId),
+        order: (&ShopName, &OrderId),
         decision: &ManualDecision<'_>,
         now: Timestamp,
     ) -> Result<Taken, StoreError> {
-        let actor = decision.actor;
-        if !mutant("r17_role_unchecked") {
-            actor.check(decision.what.verb(), shop)?;
-        }
         let mut tx = self.write().await?;
-        tx.by(actor, Some(shop));
-        let own_words = format!("{} {}", id.as_str(), decision.what.words());
-        let keyed = decision.key.map(|key| KeyedRequest {
-            person: actor.person(),
-            key: key.key,
-            request: key.request.unwrap_or(&own_words),
-        });
-        if let Some(keyed) = &keyed {
-            let answer = manual_keys::answer(tx.conn()?, keyed, now).await?;
-            if let Some(answer) = answer.filter(|_| !mutant("r17_key_unchecked")) {
-                return Ok(Taken {
-                    repeated: Some(answer),
-                    ..Taken::default()
-                });
-            }
+        let taken = tx.decide_manually(order, decision, now).await?;
+        if taken.repeated.is_none() {
+            tx.commit_manual_decision().await?;
         }
-        let (order, lines) = stored(&mut tx, shop, id).await?;
-        check_version(&mut tx, (shop, &order, &lines), decision.version).await?;
-        let overridden = match &decision.what {
-            Manual::Hold(why) => {
-                hold(&mut tx, shop, &order, (why, actor.name()), now).await?;
-                Vec::new()
-            }
-            Manual::Release => {
-                release(&mut tx, shop, &order, actor.name(), now).await?;
-                Vec::new()
-            }
-            Manual::Answer {
-                verdict,
-                input,
-                limits,
-                terms,
-            } => {
-                check_terms(&mut tx, (shop, actor), (verdict, *terms), now).await?;
-                let by = (actor.name(), decision.overrides);
-                answer(
-                    &mut tx,
-                    shop,
-                    (order, lines),
-                    (verdict, input, *limits),
-                    by,
-                    now,
-                )
-                .await?
-            }
-        };
-        let taken = Taken {
-            repeated: None,
-            overridden,
-        };
-        if let (Some(keyed), Some(key)) = (&keyed, decision.key) {
-            manual_keys::keep(&mut tx, keyed, &(key.answer)(&taken), now).await?;
-        }
-        tx.commit_manual_decision().await?;
         Ok(taken)
     }
 
@@ -477,6 +423,73 @@ pub(super) async fn withdraw_unsent(
 }
 
 impl WriteTx<'_> {
+    /// Takes a manual decision about an order, to be committed by the caller. After an error nothing may be.
+    pub(super) async fn decide_manually(
+        &mut self,
+        (shop, id): (&ShopName, &OrderId),
+        decision: &ManualDecision<'_>,
+        now: Timestamp,
+    ) -> Result<Taken, StoreError> {
+        let actor = decision.actor;
+        if !mutant("r17_role_unchecked") {
+            actor.check(decision.what.verb(), shop)?;
+        }
+        self.by(actor, Some(shop));
+        let own_words = format!("{} {}", id.as_str(), decision.what.words());
+        let keyed = decision.key.map(|key| KeyedRequest {
+            person: actor.person(),
+            key: key.key,
+            request: key.request.unwrap_or(&own_words),
+        });
+        if let Some(keyed) = &keyed {
+            let answer = manual_keys::answer(self.conn()?, keyed, now).await?;
+            if let Some(answer) = answer.filter(|_| !mutant("r17_key_unchecked")) {
+                return Ok(Taken {
+                    repeated: Some(answer),
+                    ..Taken::default()
+                });
+            }
+        }
+        let (order, lines) = stored(self, shop, id).await?;
+        check_version(self, (shop, &order, &lines), decision.version).await?;
+        let overridden = match &decision.what {
+            Manual::Hold(why) => {
+                hold(self, shop, &order, (why, actor.name()), now).await?;
+                Vec::new()
+            }
+            Manual::Release => {
+                release(self, shop, &order, actor.name(), now).await?;
+                Vec::new()
+            }
+            Manual::Answer {
+                verdict,
+                input,
+                limits,
+                terms,
+            } => {
+                check_terms(self, (shop, actor), (verdict, *terms), now).await?;
+                let by = (actor.name(), decision.overrides);
+                answer(
+                    self,
+                    shop,
+                    (order, lines),
+                    (verdict, input, *limits),
+                    by,
+                    now,
+                )
+                .await?
+            }
+        };
+        let taken = Taken {
+            repeated: None,
+            overridden,
+        };
+        if let (Some(keyed), Some(key)) = (&keyed, decision.key) {
+            manual_keys::keep(self, keyed, &(key.answer)(&taken), now).await?;
+        }
+        Ok(taken)
+    }
+
     pub(crate) async fn commit_manual_decision(self) -> Result<(), StoreError> {
         crash_point("person.before_commit");
         self.commit().await?;

@@ -31,6 +31,8 @@ pub(crate) mod overdrawn;
 pub(crate) mod parts;
 mod people;
 pub(crate) mod pickup_points;
+mod press_check;
+mod presses;
 #[cfg(test)]
 mod query_plans;
 pub(crate) mod readings;
@@ -57,6 +59,8 @@ pub use observe::{Observed, Reading};
 pub use overdrawn::Overdrawn;
 pub use parts::MapReport;
 pub use people::{NewToken, UserChange};
+pub use press_check::WhyNothing;
+pub use presses::{ButtonSecret, PressDid, PressEnd, Pressed, ShopTerms};
 pub use readings::{LinesRead, NoLines};
 pub use recheck::Recheck;
 pub use restore::{Restored, restore};

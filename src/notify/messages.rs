@@ -17,7 +17,7 @@ const LINES_MAX: usize = 20;
 /// Most orders named on one line.
 const ORDERS_MAX: usize = 100;
 /// Longest fact in a message, in characters.
-const FACT_CHARS_MAX: usize = 200;
+pub(super) const FACT_CHARS_MAX: usize = 200;
 
 /// Writes messages in one language.
 #[derive(Debug, Clone)]
@@ -45,6 +45,11 @@ impl MessageWriter {
             .map(|(name, value)| (*name, value.as_str().into()))
             .collect();
         self.language.text(key, &values)
+    }
+
+    /// A moment as a clock shows it in Almaty, with its date.
+    pub fn clock(&self, at: Timestamp) -> String {
+        local(at)
     }
 
     /// The name of a kind of notice.
@@ -159,7 +164,7 @@ impl MessageWriter {
         values
     }
 
-    fn why(&self, because: &Value) -> String {
+    pub(super) fn why(&self, because: &Value) -> String {
         let words = because.as_array().into_iter().flatten();
         let reasons: Vec<String> = words
             .filter_map(Value::as_str)
@@ -207,7 +212,7 @@ fn orders<'a>(items: impl Iterator<Item = &'a Item>) -> String {
 }
 
 /// Almaty's time, which is the merchant's.
-fn local(at: Timestamp) -> String {
+pub(super) fn local(at: Timestamp) -> String {
     calendar::local(at).strftime("%d.%m %H:%M").to_string()
 }
 

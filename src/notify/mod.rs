@@ -1,6 +1,7 @@
 //! Channels that notify people: signed webhooks and Telegram. Each has an HTTP client of its own with short
 //! time limits, separate from Kaspi's.
 
+mod hold_text;
 mod http;
 pub mod messages;
 pub mod telegram;
@@ -17,6 +18,7 @@ use crate::domain::notice::Kind;
 use crate::domain::schedule::Schedule;
 use crate::lang::Lang;
 use crate::net::SetupError;
+pub use hold_text::{Goods, HeldOrder};
 pub use messages::MessageWriter;
 use telegram::Bot;
 pub use webhook::{signature, signing_key};
@@ -101,6 +103,7 @@ pub struct Channel {
     pub kinds: Vec<Kind>,
     writer: MessageWriter,
     way: Way,
+    decides: bool,
 }
 
 /// How messages get to it.
@@ -151,7 +154,33 @@ impl Channel {
             kinds,
             writer: MessageWriter { language, schedule },
             way,
+            decides: false,
         })
+    }
+
+    /// The same channel, by whose buttons users decide.
+    #[must_use]
+    pub fn deciding(mut self) -> Self {
+        self.decides = true;
+        self
+    }
+
+    /// Whether users decide by the buttons of its messages.
+    pub const fn decides(&self) -> bool {
+        self.decides
+    }
+
+    /// Its bot and its chat, where it is one of Telegram.
+    pub fn telegram(&self) -> Option<(&Bot, &str)> {
+        match &self.way {
+            Way::Telegram { bot, chat } => Some((bot, chat)),
+            Way::Webhook { .. } => None,
+        }
+    }
+
+    /// Writes in its language.
+    pub const fn writer(&self) -> &MessageWriter {
+        &self.writer
     }
 
     /// Whether it is notified of this kind of event.

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::present_state::{self, Standing, kinds_of_states};
-use super::{Ctx, Mode, daily_watch};
+use super::{Ctx, Mode, daily_watch, telegram};
 use crate::clock::Clock;
+use crate::domain::chat_pace::ChatPace;
 use crate::domain::ids::ShopName;
 use crate::domain::notice::{Kind, Notice};
 use crate::domain::schedule::Schedule;
@@ -78,6 +79,10 @@ pub struct Notifier {
     hour: tokio::sync::Mutex<(Duration, Vec<BTreeMap<daily_watch::Class, u64>>)>,
     /// When a channel's failure was last logged, by its name.
     failure_logged: Mutex<HashMap<String, Timestamp>>,
+    /// When messages were sent to each chat of Telegram.
+    paces: Mutex<HashMap<String, ChatPace>>,
+    /// The row of the audit log up to which a channel's messages follow their orders.
+    followed: Mutex<HashMap<String, i64>>,
     random: Mutex<fastrand::Rng>,
 }
 
@@ -122,6 +127,8 @@ impl Notifier {
             watched_at: Mutex::default(),
             hour: hour.into(),
             failure_logged: Mutex::default(),
+            paces: Mutex::default(),
+            followed: Mutex::default(),
             random: Mutex::new(fastrand::Rng::with_seed(seed)),
         }
     }
@@ -149,7 +156,9 @@ impl Notifier {
             }
             let mut so = so.into_iter();
             unsent.retain(|_| so.next().unwrap_or(false));
-            store.pack_again(&channel.name, &unsent, now).await?;
+            store
+                .pack_again((&channel.name, channel.decides()), &unsent, now)
+                .await?;
         }
         Ok(())
     }
@@ -159,10 +168,71 @@ impl Notifier {
         self.channels.iter().map(|c| c.name.clone()).collect()
     }
 
+    pub(super) fn shops(&self) -> &[Arc<Ctx>] {
+        &self.shops
+    }
+
+    /// Whether a chat of Telegram may be written to now.
+    pub(super) fn may_write(&self, chat: &str) -> bool {
+        let is_group = chat.starts_with(['-', '@']);
+        let paces = self.paces.lock().unwrap_or_else(PoisonError::into_inner);
+        let wait = paces
+            .get(chat)
+            .map(|pace| pace.wait(is_group, self.clock.ticks()));
+        wait.is_none_or(|wait| wait.is_zero())
+    }
+
+    /// A chat of Telegram was written to.
+    pub(super) fn note_written(&self, chat: &str) {
+        let mut paces = self.paces.lock().unwrap_or_else(PoisonError::into_inner);
+        paces
+            .entry(chat.to_owned())
+            .or_default()
+            .note(self.clock.ticks());
+    }
+
+    /// A chat of Telegram is not written to for so long.
+    pub(super) fn pause_chat(&self, chat: &str, time: Duration) {
+        let mut paces = self.paces.lock().unwrap_or_else(PoisonError::into_inner);
+        let pace = paces.entry(chat.to_owned()).or_default();
+        pace.pause(time, self.clock.ticks());
+    }
+
+    /// Up to which row of the audit log a channel's messages follow their orders.
+    pub(super) fn followed(&self, channel: &str) -> Option<i64> {
+        let followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        followed.get(channel).copied()
+    }
+
+    pub(super) fn note_followed(&self, channel: &str, row: i64) {
+        let mut followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        followed.insert(channel.to_owned(), row);
+    }
+
     /// The deadlines of a shop's orders, and Kaspi's time, by which they are; `None` for a shop that is not configured.
     pub(super) fn deadlines(&self, shop: &ShopName) -> Option<(Schedule, Timestamp)> {
         let ctx = self.shops.iter().find(|ctx| ctx.shop == *shop)?;
         Some((ctx.policy().limits.schedule.clone(), ctx.kaspi_clock.now()))
+    }
+
+    /// The facts of a notice; for people with the titles of rules in their language. Programs get the names.
+    fn facts_for(&self, channel: &Channel, notice: &StoredNotice) -> Value {
+        let mut facts = notice.facts.clone();
+        let because = facts["because"]
+            .as_array()
+            .filter(|_| channel.telegram().is_some());
+        if let Some(because) = because {
+            let words = because.iter().filter_map(Value::as_str).map(str::to_owned);
+            let shop = notice.shop.as_deref();
+            let ctx = self
+                .shops
+                .iter()
+                .find(|ctx| Some(ctx.shop.as_str()) == shop);
+            let language = channel.writer().language;
+            let titled = telegram::titled(ctx.map(AsRef::as_ref), words.collect(), language);
+            facts["because"] = json!(titled);
+        }
+        facts
     }
 
     /// The time left to the deadline of a notice's order.
@@ -245,6 +315,8 @@ pub async fn watch(notifier: &Notifier, worker: Worker) -> Result<(), StoreError
     daily_watch::run_once(store, &notifier.shops, notifier.watch, now).await?;
     let before = now.saturating_sub(KEPT_FOR).unwrap_or(now);
     store.drop_notices(before).await?;
+    let before = now.saturating_sub(telegram::KEPT_FOR).unwrap_or(now);
+    store.drop_button_messages(before).await?;
     notifier.log_hourly_summaries().await
 }
 
@@ -262,9 +334,14 @@ pub async fn run_channel(notifier: &Notifier, name: &str) -> Result<Report, Stor
 /// Packs one channel's notices and sends its messages, the oldest first, until one fails.
 async fn deliver(notifier: &Notifier, channel: &Channel) -> Result<Report, StoreError> {
     let (store, clock, name) = (&notifier.store, &notifier.clock, channel.name.as_str());
+    telegram::follow(notifier, channel).await?;
     let mut report = Report {
         packed: store
-            .pack(name, |kind| channel.wants(kind), clock.now())
+            .pack(
+                name,
+                (|kind| channel.wants(kind), channel.decides()),
+                clock.now(),
+            )
             .await?,
         ..Report::default()
     };
@@ -300,13 +377,25 @@ async fn deliver(notifier: &Notifier, channel: &Channel) -> Result<Report, Store
             continue;
         }
         delivery.notices = current;
-        let message = outgoing(notifier, &delivery);
+        let message = outgoing(notifier, channel, &delivery);
         if many && !channel.fits(&message, clock.now()) {
             store.split_delivery(name, &delivery, clock.now()).await?;
             report.more = true;
             continue;
         }
-        match channel.send(&message, clock.now()).await {
+        let chat = channel.telegram().map(|(_, chat)| chat);
+        if chat.is_some_and(|chat| !notifier.may_write(chat)) {
+            report.more = false;
+            break;
+        }
+        let sent = match telegram::send_held(notifier, channel, &delivery).await? {
+            Some(sent) => sent,
+            None => channel.send(&message, clock.now()).await,
+        };
+        if let Some(chat) = chat {
+            notifier.note_written(chat);
+        }
+        match sent {
             Ok(()) => {
                 store.delivered(name, delivery.id, clock.now()).await?;
                 report.delivered += 1;
@@ -333,12 +422,12 @@ async fn deliver(notifier: &Notifier, channel: &Channel) -> Result<Report, Store
     Ok(report)
 }
 
-fn outgoing(notifier: &Notifier, delivery: &Delivery) -> Outgoing {
+fn outgoing(notifier: &Notifier, channel: &Channel, delivery: &Delivery) -> Outgoing {
     let items = delivery.notices.iter().map(|notice| Item {
         at: notice.at,
         kind: notice.kind,
         shop: notice.shop.clone(),
-        facts: notice.facts.clone(),
+        facts: notifier.facts_for(channel, notice),
         left: notifier.left(notice),
     });
     Outgoing {

@@ -1,5 +1,7 @@
 //! One `[[rule]]`.
 
+use std::collections::BTreeMap;
+
 use toml::de::DeValue;
 
 use super::condition::order_condition;
@@ -8,7 +10,9 @@ use super::reader::{Place, Reader, Value, entries};
 use super::values::{text, truth, words};
 use crate::domain::rules::{Condition, Criterion, Outcome, Rule};
 
-const KEYS: [&str; 6] = ["name", "when", "then", "note", "enabled", "shops"];
+const KEYS: [&str; 7] = ["name", "title", "when", "then", "note", "enabled", "shops"];
+/// The languages of a title.
+const LANGUAGES: [&str; 3] = ["ru", "kk", "en"];
 
 /// A rule as far as it could be read, and where it stands.
 pub(super) struct Draft {
@@ -21,6 +25,7 @@ pub(super) struct Draft {
     pub(super) shops: Option<Vec<String>>,
     then: Option<Outcome>,
     note: Option<String>,
+    title: BTreeMap<String, String>,
 }
 
 impl Draft {
@@ -28,6 +33,7 @@ impl Draft {
     pub(super) fn finish(self) -> Option<Rule> {
         Some(Rule {
             name: self.name?,
+            title: self.title,
             when: self.when?,
             then: self.then?,
             note: self.note,
@@ -52,6 +58,7 @@ pub(super) fn rule(
         shops: None,
         then: None,
         note: None,
+        title: BTreeMap::new(),
     };
     reader.enter(&format!("rule {number}"));
     let DeValue::Table(table) = value.get_ref() else {
@@ -74,6 +81,7 @@ pub(super) fn rule(
     for entry in entries {
         match entry.key {
             "name" => {}
+            "title" => draft.title = title(reader, entry.value),
             "when" => draft.when = order_condition(reader, "when", entry.value),
             "then" => {
                 says = true;
@@ -92,4 +100,22 @@ pub(super) fn rule(
         reader.refuse(&draft.at, "the rule has no 'then'", Some(hint));
     }
     draft
+}
+
+/// What people read in place of the name, in each language that is given.
+fn title(reader: &mut Reader<'_>, value: &Value<'_>) -> BTreeMap<String, String> {
+    let mut titles = BTreeMap::new();
+    let DeValue::Table(table) = value.get_ref() else {
+        let wanted = "a table such as { ru = \"…\", kk = \"…\" }";
+        reader.expected("title", wanted, value);
+        return titles;
+    };
+    for entry in entries(table) {
+        if !LANGUAGES.contains(&entry.key) {
+            reader.unknown(&entry.at, "language", entry.key, &LANGUAGES);
+        } else if let Some(title) = text(reader, "title", entry.value) {
+            titles.insert(entry.key.to_owned(), title);
+        }
+    }
+    titles
 }

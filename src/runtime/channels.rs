@@ -33,7 +33,7 @@ pub fn channel(loaded: &Loaded, channel: &config::Channel) -> Result<Channel, Bu
     };
     let source = loaded.secret_source(channel);
     source.warn_if_readable();
-    Channel::new(
+    let made = Channel::new(
         &channel.name,
         (
             channel.kinds(),
@@ -43,7 +43,12 @@ pub fn channel(loaded: &Loaded, channel: &config::Channel) -> Result<Channel, Bu
         target,
         Box::new(move || source.load_secret()),
     )
-    .map_err(BuildError::Channel)
+    .map_err(BuildError::Channel)?;
+    Ok(if channel.decide {
+        made.deciding()
+    } else {
+        made
+    })
 }
 
 /// The bots of channels by which users decide. One that serves several channels is listened to once.
@@ -87,7 +92,8 @@ pub fn listener(
         });
     }
     let seed = clock.now().as_millisecond().unsigned_abs();
-    Ok(Listener::new((store, clock), bots, shops, seed))
+    let max = super::build::cancels_per_person_max(&loaded.config);
+    Ok(Listener::new((store, clock), bots, shops, (seed, max)))
 }
 
 /// The address of the Bot API without a slash at its end.

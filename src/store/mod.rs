@@ -50,6 +50,8 @@ pub(crate) mod stock_history;
 pub(crate) mod stock_parts;
 pub(crate) mod stored_times;
 pub(crate) mod telegram_bots;
+pub(crate) mod telegram_messages;
+pub(crate) mod telegram_rows;
 pub(crate) mod today;
 pub(crate) mod turn;
 pub(crate) mod unaccounted;
@@ -90,6 +92,7 @@ pub use stock_history::PastReading;
 pub use stock_parts::PartRow;
 pub use stored_times::{Repair, STORED_TIMES};
 pub use telegram_bots::BotState;
+pub use telegram_messages::{ButtonMessage, NewButton, NewButtonMessage};
 pub use today::Today;
 pub use view::{ActionView, AttemptView, DecisionView, OrderView, Totals};
 

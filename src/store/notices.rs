@@ -17,6 +17,9 @@ const PACKED_AT_ONCE: i64 = 1_000;
 /// More notices of one kind and shop than this, found in one go, become one message.
 const BUNDLE_OVER: usize = 3;
 
+/// Held orders, found in one go, with a message each where users decide by buttons: more would bury the chat.
+const ALONE_UP_TO: usize = 50;
+
 /// Notices in one such message.
 const BUNDLE_MAX: usize = 100;
 
@@ -77,18 +80,23 @@ impl WriteTx<'_> {
 type Unpacked = (i64, i64, String, Option<String>);
 
 /// The notices of each message: many of one kind and shop share one.
-fn bundles<'a>(notices: impl Iterator<Item = (i64, Kind, Option<&'a str>)>) -> Vec<Vec<i64>> {
+fn bundles<'a>(
+    notices: impl Iterator<Item = (i64, Kind, Option<&'a str>)>,
+    has_buttons: bool,
+) -> Vec<Vec<i64>> {
     let mut groups: BTreeMap<(Kind, Option<&str>), Vec<i64>> = BTreeMap::new();
     for (id, kind, shop) in notices {
         groups.entry((kind, shop)).or_default().push(id);
     }
     let mut messages: Vec<Vec<i64>> = Vec::new();
-    for ids in groups.into_values() {
-        let size = if ids.len() > BUNDLE_OVER {
-            BUNDLE_MAX
+    for ((kind, _), ids) in groups {
+        // A held order has a message of its own where there are buttons below it.
+        let over = if has_buttons && kind == Kind::OrderHeld {
+            ALONE_UP_TO
         } else {
-            1
+            BUNDLE_OVER
         };
+        let size = if ids.len() > over { BUNDLE_MAX } else { 1 };
         messages.extend(ids.chunks(size).map(<[i64]>::to_vec));
     }
     messages.sort();
@@ -139,12 +147,12 @@ impl Store {
     /// Packs these notices for a channel, whether or not it had a message with them that was given up.
     pub async fn pack_again(
         &self,
-        channel: &str,
+        (channel, has_buttons): (&str, bool),
         notices: &[StoredNotice],
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let parts = notices.iter().map(|n| (n.id, n.kind, n.shop.as_deref()));
-        let messages = bundles(parts);
+        let messages = bundles(parts, has_buttons);
         if messages.is_empty() {
             return Ok(());
         }
@@ -191,7 +199,7 @@ impl Store {
     pub async fn pack(
         &self,
         channel: &str,
-        wanted: impl Fn(Kind) -> bool,
+        (wanted, has_buttons): (impl Fn(Kind) -> bool, bool),
         now: Timestamp,
     ) -> Result<usize, StoreError> {
         let mut reader = self.read().await?;
@@ -212,7 +220,7 @@ impl Store {
             let kind = Kind::parse(kind).filter(|kind| wanted(*kind))?;
             Some((*id, kind, shop.as_deref()))
         });
-        let messages = bundles(parts);
+        let messages = bundles(parts, has_buttons);
         let mut tx = self.write().await?;
         for ids in &messages {
             tx.message(channel, ids, false, now).await?;

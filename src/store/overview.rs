@@ -4,12 +4,12 @@ use jiff::Timestamp;
 use serde_json::Value;
 use sqlx::FromRow;
 
-use super::new_orders::{NewOrder, new_orders};
+use super::new_orders::{NewOrder, new_order, new_orders};
 use super::orders::parse_order;
 use super::{Store, StoreError, at, ms};
 use crate::domain::decision::Decision;
 use crate::domain::hold::because;
-use crate::domain::ids::{OrderCode, ShopName};
+use crate::domain::ids::{OrderCode, OrderId, ShopName};
 
 /// An order that waits and is held for a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +75,25 @@ impl Store {
             });
         }
         Ok(held)
+    }
+
+    /// Why an order waits for a person, in words that messages translate; `None` where it does not.
+    pub async fn why_held(
+        &self,
+        shop: &ShopName,
+        id: &OrderId,
+    ) -> Result<Option<Vec<String>>, StoreError> {
+        let mut reader = self.read().await?;
+        let order = new_order(&mut reader, shop.as_str(), id.as_str()).await?;
+        let Some(order) = order.filter(NewOrder::awaits_person) else {
+            return Ok(None);
+        };
+        let found = sqlx::query_as(DECIDED)
+            .bind(shop.as_str())
+            .bind(id.as_str());
+        let row: HeldRow = found.fetch_one(&mut *reader).await?;
+        let decision = row.decision.as_deref().map(parse_decision).transpose()?;
+        Ok(Some(because(order.cause, decision.as_ref())))
     }
 
     /// What a shop's orders and actions count up to since `since`.

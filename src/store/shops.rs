@@ -30,6 +30,34 @@ pub struct ShopState {
     pub waived: Option<Timestamp>,
 }
 
+/// Pauses a shop, or resumes it.
+pub(crate) async fn set_paused(
+    tx: &mut WriteTx<'_>,
+    (shop, why): (&ShopName, Option<&str>),
+    actor: &Actor,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    actor.check(Verb::Pause, shop)?;
+    tx.by(actor, Some(shop));
+    sqlx::query(
+        "INSERT INTO shops (name, paused_at, paused_why) VALUES (?1, ?2, ?3)
+         ON CONFLICT (name) DO UPDATE SET paused_at = ?2, paused_why = ?3",
+    )
+    .bind(shop.as_str())
+    .bind(why.map(|_| ms(now)))
+    .bind(why)
+    .execute(tx.conn()?)
+    .await?;
+    let event = if why.is_some() {
+        "shop.paused"
+    } else {
+        "shop.resumed"
+    };
+    let detail = json!({ "why": why });
+    tx.audit(now, actor.name(), (shop, None), event, detail);
+    Ok(())
+}
+
 /// Stores the account of a shop.
 pub(crate) async fn set_account(
     tx: &mut WriteTx<'_>,
@@ -380,25 +408,8 @@ impl Store {
         actor: &Actor,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        actor.check(Verb::Pause, shop)?;
         let mut tx = self.write().await?;
-        tx.by(actor, Some(shop));
-        sqlx::query(
-            "INSERT INTO shops (name, paused_at, paused_why) VALUES (?1, ?2, ?3)
-             ON CONFLICT (name) DO UPDATE SET paused_at = ?2, paused_why = ?3",
-        )
-        .bind(shop.as_str())
-        .bind(why.map(|_| ms(now)))
-        .bind(why)
-        .execute(tx.conn()?)
-        .await?;
-        let event = if why.is_some() {
-            "shop.paused"
-        } else {
-            "shop.resumed"
-        };
-        let detail = json!({ "why": why });
-        tx.audit(now, actor.name(), (shop, None), event, detail);
+        set_paused(&mut tx, (shop, why), actor, now).await?;
         tx.commit().await
     }
 

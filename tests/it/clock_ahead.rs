@@ -60,7 +60,13 @@ const NO_TIMES: [&str; 44] = [
     "shortage_scans",
     "standing",
 ];
-const MORE_NO_TIMES: [&str; 11] = [
+const MORE_NO_TIMES: [&str; 17] = [
+    "chat",
+    "message",
+    "message_row",
+    "panel_user",
+    "revision",
+    "shown",
     "bot",
     "next_update",
     "user_id",

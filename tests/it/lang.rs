@@ -17,7 +17,17 @@ const KAZAKH_LETTERS: &str = "әғқңөұүһі";
 const NAMES: &[&str] = &["API", "BotFather", "Kaspi", "Qabyl", "SKU", "Telegram"];
 
 /// The keys that are made of a beginning and a word of the code.
-const FAMILIES: &[&str] = &["denied-", "notice-", "trouble-", "why-", "word-"];
+const FAMILIES: &[&str] = &[
+    "button-",
+    "delivery-",
+    "denied-",
+    "objects-",
+    "override-",
+    "notice-",
+    "trouble-",
+    "why-",
+    "word-",
+];
 
 /// Every text of a language by its key, attributes as `key.attribute`; each key once.
 fn texts(lang: Lang) -> BTreeMap<String, String> {

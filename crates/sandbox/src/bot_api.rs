@@ -5,60 +5,12 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::{Value, json};
 
-/// Longest message, in UTF-16 code units.
-const TEXT_UNITS_MAX: usize = 4096;
+use super::bot_message::{BotMessage, PressAnswer, buttons_of, text_of};
+
 /// Longest answer to a press, in characters.
 const ANSWER_CHARS_MAX: usize = 200;
-/// Longest data of a button, in bytes.
-const DATA_BYTES_MAX: usize = 64;
 /// Updates in one answer.
 pub(super) const UPDATES_MAX: usize = 100;
-
-/// A button below a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BotButton {
-    /// What people read on it.
-    pub label: String,
-    /// What the bot gets when it is pressed.
-    pub data: String,
-}
-
-/// A message that the bot sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BotMessage {
-    /// Its number in the chat.
-    pub id: i64,
-    /// As it reads now.
-    pub text: String,
-    /// Its buttons now, row by row.
-    pub buttons: Vec<Vec<BotButton>>,
-    /// How often it was changed.
-    pub edits: usize,
-}
-
-impl BotMessage {
-    /// The data of the button with this label.
-    pub fn data(&self, label: &str) -> Option<&str> {
-        let mut buttons = self.buttons.iter().flatten();
-        let found = buttons.find(|button| button.label == label);
-        found.map(|button| button.data.as_str())
-    }
-
-    /// What its buttons say.
-    pub fn labels(&self) -> Vec<&str> {
-        let buttons = self.buttons.iter().flatten();
-        buttons.map(|button| button.label.as_str()).collect()
-    }
-}
-
-/// How the bot answered a press.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PressAnswer {
-    /// What the person reads; empty: nothing.
-    pub text: String,
-    /// Whether they have to close it.
-    pub alert: bool,
-}
 
 /// One call of a method.
 #[derive(Debug, Clone, PartialEq)]
@@ -91,7 +43,7 @@ pub struct BotApi {
 /// An answer: status and body.
 pub(super) type Answered = (u16, Value);
 
-fn failed(status: u16, description: &str) -> Answered {
+pub(super) fn failed(status: u16, description: &str) -> Answered {
     let body = json!({ "ok": false, "error_code": status, "description": description });
     (status, body)
 }
@@ -104,45 +56,6 @@ fn done(result: &Value) -> Answered {
 fn number(parameters: &Value, name: &str) -> Option<i64> {
     let value = &parameters[name];
     value.as_i64().or_else(|| value.as_str()?.parse().ok())
-}
-
-fn text_of(parameters: &Value) -> Result<&str, Answered> {
-    let text = parameters["text"].as_str().unwrap_or_default();
-    if text.trim().is_empty() {
-        return Err(failed(400, "Bad Request: message text is empty"));
-    }
-    if text.encode_utf16().count() > TEXT_UNITS_MAX {
-        return Err(failed(400, "Bad Request: message is too long"));
-    }
-    Ok(text)
-}
-
-fn buttons_of(parameters: &Value) -> Result<Vec<Vec<BotButton>>, Answered> {
-    let rows = parameters["reply_markup"]["inline_keyboard"].as_array();
-    let invalid = || failed(400, "Bad Request: BUTTON_DATA_INVALID");
-    let mut keyboard = Vec::new();
-    for row in rows.into_iter().flatten() {
-        let mut buttons = Vec::new();
-        for button in row.as_array().ok_or_else(invalid)? {
-            let (label, data) = (button["text"].as_str(), button["callback_data"].as_str());
-            let (Some(label), Some(data)) = (label, data) else {
-                // A button that opens a page has no data.
-                if button["url"].is_string() {
-                    continue;
-                }
-                return Err(invalid());
-            };
-            if label.is_empty() || data.is_empty() || data.len() > DATA_BYTES_MAX {
-                return Err(invalid());
-            }
-            buttons.push(BotButton {
-                label: label.to_owned(),
-                data: data.to_owned(),
-            });
-        }
-        keyboard.push(buttons);
-    }
-    Ok(keyboard)
 }
 
 impl BotApi {
@@ -230,11 +143,6 @@ impl BotApi {
     /// How often `getUpdates` was called.
     pub const fn polls(&self) -> u64 {
         self.polls
-    }
-
-    /// Updates that no call has confirmed yet.
-    pub fn unconfirmed(&self) -> usize {
-        self.updates.len()
     }
 
     /// The next call of this method is answered with this, and has no effect.

@@ -12,6 +12,7 @@
 mod al_style;
 mod answer;
 mod bot_api;
+mod bot_message;
 mod bot_server;
 mod command_words;
 mod commands;
@@ -43,7 +44,8 @@ mod world;
 mod writes;
 
 pub use al_style::{AlStyle, Article};
-pub use bot_api::{BotApi, BotButton, BotCall, BotMessage, PressAnswer};
+pub use bot_api::{BotApi, BotCall};
+pub use bot_message::{BotButton, BotMessage, PressAnswer};
 pub use bot_server::BotServer;
 pub use commands::{COMMANDS, CommandError};
 pub use external::ExternalEvent;

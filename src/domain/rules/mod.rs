@@ -5,6 +5,8 @@ mod explain;
 mod range;
 mod words;
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
@@ -107,6 +109,9 @@ impl Outcome {
 pub struct Rule {
     /// Unique name, stored with every decision it makes.
     pub name: String,
+    /// What people read in place of its name, by the language: `ru`, `kk`, `en`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub title: BTreeMap<String, String>,
     /// When it matches.
     pub when: Condition<Criterion>,
     /// What it proposes.
@@ -163,6 +168,12 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// What people read in place of a rule's name in a language, where it has a title.
+    pub fn title(&self, name: &str, language: &str) -> Option<&str> {
+        let rule = self.list.iter().find(|rule| rule.name == name)?;
+        rule.title.get(language).map(String::as_str)
+    }
+
     /// The first matching rule's name and what it proposes; a hold when none matches. Its conditions are asked by
     /// Kaspi's clock.
     pub fn propose<'a>(

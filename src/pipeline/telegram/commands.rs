@@ -1,10 +1,23 @@
 //! What people write to a bot.
 
-use super::{Listener, ListeningBot, refused, reply};
+use jiff::Timestamp;
+
+use super::messages::Chat;
+use super::shown::titled;
+use super::{Listener, ListeningBot, enrol, refused, reply};
+use crate::domain::calendar;
+use crate::domain::ids::ShopName;
+use crate::domain::people::{Actor, Verb};
 use crate::events::log_event;
-use crate::ledger::Enrolled;
+use crate::notify::MessageWriter;
 use crate::notify::telegram::Words;
-use crate::store::StoreError;
+use crate::pipeline::Ctx;
+use crate::store::{StoreError, User};
+
+/// Held orders listed in one message.
+const LISTED_MAX: usize = 20;
+/// What may be written.
+const COMMANDS: &str = "/today, /held, /order 900000001, /pause, /resume";
 
 /// A command and what stands behind it; `None` where it is none.
 fn command(text: &str) -> Option<(&str, &str)> {
@@ -12,7 +25,21 @@ fn command(text: &str) -> Option<(&str, &str)> {
     let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
     // In a group: /held@the_bot
     let word = word.split('@').next().unwrap_or_default();
-    Some((word, rest.trim()))
+    // A command that people can tap has no blanks: /order_900000001
+    match word.split_once('_') {
+        Some((word, code)) if rest.trim().is_empty() => Some((word, code)),
+        _ => Some((word, rest.trim())),
+    }
+}
+
+/// What somebody wrote, and who they are.
+struct Asked<'a> {
+    listener: &'a Listener,
+    of: &'a ListeningBot,
+    number: (i64, i64),
+    words: &'a Words,
+    writer: MessageWriter,
+    actor: Actor,
 }
 
 /// Does what somebody asks for.
@@ -21,54 +48,217 @@ pub(super) async fn handle(
     of: &ListeningBot,
     (number, words): ((i64, i64), &Words),
 ) -> Result<(), StoreError> {
-    match command(&words.text) {
-        Some(("start", code)) if words.is_private && !code.is_empty() => {
-            enrol(listener, of, (number, words, code)).await
+    let (store, now) = (&listener.store, listener.clock.now());
+    let Some((word, rest)) = command(&words.text) else {
+        // Not for the bot: in a group people talk to each other.
+        return store.pass_update(number, now).await.map(|_| ());
+    };
+    if word == "start" && words.is_private && !rest.is_empty() {
+        return enrol::enrol(listener, of, (number, words, rest)).await;
+    }
+    let writer = of.writer_for(words.chat);
+    let user = store.user_at_telegram(words.from).await?;
+    let Some(user) = user.filter(|user: &User| user.disabled_at.is_none()) else {
+        if store.pass_update(number, now).await? {
+            refused(of, words.from, "a command of somebody who is no user");
+            if words.is_private {
+                reply(
+                    listener,
+                    of,
+                    words.chat,
+                    &writer.words("press-no_user", &[]),
+                )
+                .await;
+            }
         }
+        return Ok(());
+    };
+    let asked = Asked {
+        actor: Actor::telegram((user.id, &user.name), words.from, user.grants),
+        listener,
+        of,
+        number,
+        words,
+        writer,
+    };
+    match word {
+        "pause" => asked.pause((rest, true), now).await,
+        "resume" => asked.pause((rest, false), now).await,
         _ => {
-            listener
-                .store
-                .pass_update(number, listener.clock.now())
-                .await?;
-            Ok(())
+            if !store.pass_update(number, now).await? {
+                return Ok(());
+            }
+            match word {
+                "today" => asked.today(now).await,
+                "held" => asked.held().await,
+                "order" => asked.order(rest).await,
+                _ if words.is_private => {
+                    let values = [("commands", COMMANDS.to_owned())];
+                    asked
+                        .say(&asked.writer.words("telegram-help", &values))
+                        .await;
+                    Ok(())
+                }
+                _ => Ok(()),
+            }
         }
     }
 }
 
-async fn enrol(
-    listener: &Listener,
-    of: &ListeningBot,
-    (number, words, code): ((i64, i64), &Words, &str),
-) -> Result<(), StoreError> {
-    let (store, now) = (&listener.store, listener.clock.now());
-    let writer = of.writer_for(words.chat);
-    let text = match store.enrol(number, (words.from, code), now).await? {
-        Enrolled::Linked(user) => {
+impl Asked<'_> {
+    async fn say(&self, text: &str) {
+        reply(self.listener, self.of, self.words.chat, text).await;
+    }
+
+    /// The shops where they may do this.
+    fn shops(&self, verb: Verb) -> impl Iterator<Item = &Ctx> {
+        let shops = self.listener.shops.iter().map(AsRef::as_ref);
+        shops.filter(move |ctx: &&Ctx| self.actor.may(verb, &ctx.shop))
+    }
+
+    async fn today(&self, now: Timestamp) -> Result<(), StoreError> {
+        let store = &self.listener.store;
+        let midnight = calendar::moment(calendar::local(now).start_of_day()).unwrap_or(now);
+        let mut lines = Vec::new();
+        for ctx in self.shops(Verb::View) {
+            let seen = store.day(&ctx.shop, midnight).await?;
+            let totals = store.totals(Some(&ctx.shop)).await?;
+            let state = store.shop_state(&ctx.shop).await?;
+            let values = [
+                ("shop", ctx.shop.to_string()),
+                ("new", seen.new.to_string()),
+                ("accepted", seen.accepted.to_string()),
+                ("cancelled", seen.cancelled.to_string()),
+                ("held", totals.held.to_string()),
+                ("waiting", totals.waiting.to_string()),
+            ];
+            lines.push(self.writer.words("telegram-today", &values));
+            if state.paused.is_some() {
+                let values = [("command", "/resume".to_owned())];
+                lines.push(self.writer.words("telegram-today_paused", &values));
+            }
+            if state.denied.is_some() {
+                lines.push(self.writer.words("telegram-today_denied", &[]));
+            }
+        }
+        if lines.is_empty() {
+            lines.push(self.writer.words("press-not_allowed", &[]));
+        }
+        self.say(&lines.join("\n")).await;
+        Ok(())
+    }
+
+    async fn held(&self) -> Result<(), StoreError> {
+        let mut held = Vec::new();
+        for ctx in self.shops(Verb::View) {
+            let schedule = ctx.policy().limits.schedule.clone();
+            for order in self.listener.store.held_now(&ctx.shop).await? {
+                let since = (order.waiting_since, order.express);
+                let because = titled(Some(ctx), order.because, self.writer.language);
+                held.push((schedule.deadline_since(since), order.code, because));
+            }
+        }
+        held.sort_by(|(a, one, _), (b, other, _)| (a, one.as_str()).cmp(&(b, other.as_str())));
+        let count = held.len();
+        let listed = held
+            .iter()
+            .take(LISTED_MAX)
+            .map(|(deadline, code, because)| {
+                let values = [
+                    ("order", format!("/order_{code}")),
+                    ("time", self.writer.clock(*deadline)),
+                    ("why", self.writer.reasons(because)),
+                ];
+                self.writer.words("telegram-held_line", &values)
+            });
+        let mut lines = vec![match count {
+            0 => self.writer.words("telegram-held_none", &[]),
+            _ => self
+                .writer
+                .words("telegram-held", &[("count", count.to_string())]),
+        }];
+        lines.extend(listed);
+        if count > LISTED_MAX {
+            let more = (count - LISTED_MAX).to_string();
+            lines.push(self.writer.words("telegram-held_more", &[("count", more)]));
+        }
+        self.say(&lines.join("\n")).await;
+        Ok(())
+    }
+
+    async fn order(&self, code: &str) -> Result<(), StoreError> {
+        let (listener, of) = (self.listener, self.of);
+        let may_see = |shop: &ShopName| {
+            let is_configured = listener.shops.iter().any(|ctx| ctx.shop == *shop);
+            is_configured && self.actor.may(Verb::View, shop)
+        };
+        let found = listener.store.find_order_among(code, may_see).await;
+        let (shop, id) = match found {
+            Ok(found) => found,
+            Err(StoreError::NoOrder(_) | StoreError::Refused(_)) => {
+                let values = [("command", "/order 900000001".to_owned())];
+                self.say(&self.writer.words("telegram-order_unknown", &values))
+                    .await;
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        let chat = Chat {
+            store: &listener.store,
+            clock: &listener.clock,
+            shops: &listener.shops,
+            channel: &of.channel,
+            bot: &of.bot,
+            writer: &self.writer,
+        };
+        let place = self.words.chat.to_string();
+        let Some(sent) = chat.send(&place, (&shop, &id), None).await? else {
+            let text = chat.standing((&shop, &id)).await?;
+            self.say(&text).await;
+            return Ok(());
+        };
+        if let Err(error) = sent {
             log_event!(
-                TELEGRAM_LINKED,
+                TELEGRAM_REPLY_FAILED,
                 channel = of.channel,
-                user = user.id,
-                telegram = words.from,
-                "a Telegram account is that of a user from now on"
+                why = %error,
+                "an answer in Telegram was not delivered"
             );
-            writer.words("telegram-linked", &[("name", user.name)])
         }
-        Enrolled::Wrong => {
-            refused(of, words.from, "a wrong enrolment code");
-            writer.words("telegram-wrong_code", &[])
-        }
-        Enrolled::Taken(name) => {
-            refused(of, words.from, "the account is that of a user already");
-            writer.words("telegram-linked_already", &[("name", name)])
-        }
-        Enrolled::TooMany => {
-            refused(of, words.from, "too many wrong enrolment codes");
+        Ok(())
+    }
+
+    async fn pause(&self, (name, pauses): (&str, bool), now: Timestamp) -> Result<(), StoreError> {
+        let is_named = |ctx: &&Ctx| name.is_empty() || ctx.shop.as_str() == name;
+        let shops: Vec<ShopName> = self
+            .shops(Verb::Pause)
+            .filter(is_named)
+            .map(|ctx| ctx.shop.clone())
+            .collect();
+        let store = &self.listener.store;
+        if shops.is_empty() {
+            if store.pass_update(self.number, now).await? {
+                refused(self.of, self.words.from, "may not pause");
+                self.say(&self.writer.words("press-not_allowed", &[])).await;
+            }
             return Ok(());
         }
-        Enrolled::Repeated => return Ok(()),
-    };
-    reply(listener, of, words.chat, &text).await;
-    Ok(())
+        let why = pauses.then_some("paused in Telegram");
+        let is_new = store.pause_by_update(self.number, (&shops, why), &self.actor, now);
+        if is_new.await? {
+            let names: Vec<&str> = shops.iter().map(ShopName::as_str).collect();
+            let key = if pauses {
+                "telegram-paused"
+            } else {
+                "telegram-resumed"
+            };
+            let command = if pauses { "/resume" } else { "/pause" };
+            let values = [("shops", names.join(", ")), ("command", command.to_owned())];
+            let text = self.writer.words(key, &values);
+            self.say(&text).await;
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -80,6 +270,7 @@ mod tests {
         assert_eq!(command("/start ABC-DE"), Some(("start", "ABC-DE")));
         assert_eq!(command(" /held@qabyl_bot "), Some(("held", "")));
         assert_eq!(command("/order   900 "), Some(("order", "900")));
+        assert_eq!(command("/order_900"), Some(("order", "900")));
         assert_eq!(command("hello /held"), None);
     }
 }

@@ -2,6 +2,12 @@
 //! would take half of what is pressed. What an update did and how far updates are handled is one transaction.
 
 mod commands;
+mod enrol;
+mod follow;
+mod messages;
+mod outcome;
+mod presses;
+mod shown;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,6 +25,9 @@ use crate::net::Backoff;
 use crate::notify::telegram::{Bot, Event, Update};
 use crate::notify::{MessageWriter, SendError};
 use crate::store::{Store, StoreError};
+pub(super) use follow::{follow, send_held};
+pub(super) use messages::KEPT_FOR;
+pub(super) use shown::titled;
 
 /// How long Telegram waits with its answer while nothing happens.
 const WAIT: Duration = Duration::from_secs(50);
@@ -66,6 +75,8 @@ pub struct Listener {
     pub bots: Vec<ListeningBot>,
     /// The shops.
     pub shops: Vec<Arc<Ctx>>,
+    /// The most cancels of one person within an hour.
+    cancels_per_person_max: Option<u64>,
     states: Mutex<HashMap<String, State>>,
     random: Mutex<fastrand::Rng>,
 }
@@ -91,18 +102,20 @@ pub struct Report {
 }
 
 impl Listener {
-    /// Creates the stage; `seed` is the seed of the pauses' jitter.
+    /// Creates the stage; the number is the seed of the pauses' jitter, the other one the most cancels of one person within
+    /// an hour.
     pub fn new(
         (store, clock): (Arc<Store>, Clock),
         bots: Vec<ListeningBot>,
         shops: Vec<Arc<Ctx>>,
-        seed: u64,
+        (seed, cancels_per_person_max): (u64, Option<u64>),
     ) -> Self {
         Self {
             store,
             clock,
             bots,
             shops,
+            cancels_per_person_max,
             states: Mutex::default(),
             random: Mutex::new(fastrand::Rng::with_seed(seed)),
         }
@@ -162,12 +175,15 @@ pub async fn run_once(listener: &Listener, name: &str) -> Result<Report, StoreEr
 async fn handle(
     listener: &Listener,
     of: &ListeningBot,
-    (bot, update, _is_late): (i64, &Update, bool),
+    (bot, update, is_late): (i64, &Update, bool),
 ) -> Result<(), StoreError> {
     let number = (bot, update.id);
     match &update.event {
         Some(Event::Wrote(words)) => commands::handle(listener, of, (number, words)).await,
-        Some(Event::Pressed(_)) | None => {
+        Some(Event::Pressed(press)) => {
+            presses::handle(listener, of, (number, press, is_late)).await
+        }
+        None => {
             listener
                 .store
                 .pass_update(number, listener.clock.now())

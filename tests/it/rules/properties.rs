@@ -215,6 +215,7 @@ fn any_rules() -> impl Strategy<Value = Rules> {
         list: list
             .into_iter()
             .map(|(when, then, enabled)| Rule {
+                title: std::collections::BTreeMap::new(),
                 name: "any".to_owned(),
                 when,
                 then,
@@ -409,7 +410,7 @@ proptest! {
         let mut longer = rules;
         let then = Outcome::Hold;
         let name = "front".to_owned();
-        longer.list.insert(0, Rule { name, when, then, note: None, enabled: true, shops: None });
+        longer.list.insert(0, Rule { name, title: std::collections::BTreeMap::new(), when, then, note: None, enabled: true, shops: None });
         prop_assert!(accepts(&plain) || !accepts(&policy(longer)));
     }
 
@@ -473,7 +474,7 @@ proptest! {
         when in conditions(),
     ) {
         let name = "asked".to_owned();
-        let rule = Rule { name, when, then: Outcome::Hold, note: None, enabled: true, shops: None };
+        let rule = Rule { name, title: std::collections::BTreeMap::new(), when, then: Outcome::Hold, note: None, enabled: true, shops: None };
         let policy = policy(Rules { list: vec![rule] });
         let answers = explain(&policy.rules.list[0], &facts, &policy.limits.schedule, at);
         let explained = answers.iter().filter(|a| a.depth == 0).all(|a| a.holds);

@@ -1,7 +1,11 @@
 //! Telegram: people link their account, press buttons and write commands, against the fake Bot API and the sandbox.
 
+mod commands;
+mod daemon;
 mod enrolment;
 mod listening;
+mod phone;
+mod presses;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
