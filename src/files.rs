@@ -140,7 +140,15 @@ pub(crate) fn read_regular(path: &Path, most: u64) -> io::Result<Whole> {
 /// # Errors
 /// What it is instead, or those of the file system; [`io::ErrorKind::InvalidData`] where it is not UTF-8.
 pub(crate) fn read_text(path: &Path) -> io::Result<String> {
-    String::from_utf8(read_given(path, TEXT_BYTES_MAX)?)
+    text_of(open_to_read(path, Links::Followed)?)
+}
+
+/// As [`read_text`], of a file that is open.
+///
+/// # Errors
+/// As there.
+pub(crate) fn text_of(file: File) -> io::Result<String> {
+    String::from_utf8(read_opened(file, TEXT_BYTES_MAX)?.bytes)
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
 }
 

@@ -4,7 +4,7 @@
 //! is refused.
 
 use std::fs::Metadata;
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -34,15 +34,13 @@ pub(super) fn read(file: &Path, group: GroupWrites) -> Result<Option<String>, Co
         source,
     };
     // What was opened is checked: the name may lead elsewhere by now.
-    let mut opened = match crate::files::open_unchecked(file) {
+    let opened = match crate::files::open_unchecked(file) {
         Ok(opened) => opened,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(error)),
     };
     check(file, &opened.metadata().map_err(failed)?, group)?;
-    let mut text = String::new();
-    opened.read_to_string(&mut text).map_err(failed)?;
-    Ok(Some(text))
+    Ok(Some(crate::files::text_of(opened).map_err(failed)?))
 }
 
 fn check(file: &Path, meta: &Metadata, group: GroupWrites) -> Result<(), ConfigError> {

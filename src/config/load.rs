@@ -14,7 +14,7 @@ use super::implicit_file::{self, GroupWrites};
 use super::problem::{ConfigError, Origin};
 use super::sections::Config;
 use super::shop::{Shop, TOKEN_ENV_DEFAULT};
-use super::source::{StockSource, SupplierToken};
+use super::source::{SourceKind, StockSource};
 use super::token::TokenSource;
 use super::{DEFAULT_TOML, dump, file, layer, together};
 
@@ -80,8 +80,8 @@ impl Loaded {
     }
 
     /// Where a supplier's token is read from.
-    pub fn supplier_token(&self, source: &StockSource) -> SupplierToken {
-        SupplierToken::of(source, &self.env)
+    pub fn supplier_token(&self, source: &StockSource) -> TokenSource {
+        TokenSource::of_supplier(source, &self.env)
     }
 
     /// Where a channel's secret is read from.
@@ -89,15 +89,34 @@ impl Loaded {
         TokenSource::of_channel(channel, &self.env)
     }
 
+    /// Every secret that the configuration names, each with whose it is.
+    pub fn secrets(&self) -> Vec<(&str, TokenSource)> {
+        let config = &self.config;
+        let shops = config.shops.iter();
+        let shops = shops.map(|shop| (shop.name.as_str(), self.token_source(shop)));
+        let channels = config.channels.iter();
+        let channels = channels.map(|channel| (channel.name.as_str(), self.secret_source(channel)));
+        let suppliers = config.stock.sources.iter();
+        let suppliers = suppliers.filter(|source| source.kind == Some(SourceKind::AlStyle));
+        let suppliers = suppliers.map(|source| (source.name.as_str(), self.supplier_token(source)));
+        let http = self.http_token_source();
+        let http = http.map(|source| ("http", source));
+        shops.chain(channels).chain(suppliers).chain(http).collect()
+    }
+
+    fn http_token_source(&self) -> Option<TokenSource> {
+        let file = self.config.http.token_file.as_ref()?;
+        Some(TokenSource::of_file("http", file, &self.env))
+    }
+
     /// The token that readers of the status pages must show, where one is asked for.
     ///
     /// # Errors
     /// None there, or none usable; in words that do not show it.
     pub fn http_token(&self) -> Result<Option<SecretString>, String> {
-        let Some(file) = &self.config.http.token_file else {
+        let Some(source) = self.http_token_source() else {
             return Ok(None);
         };
-        let source = TokenSource::of_file("http", file, &self.env);
         source.warn_if_readable();
         let token = source.load_secret()?;
         let length = token.expose_secret().len();

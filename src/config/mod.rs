@@ -39,7 +39,7 @@ pub use sections::{
 pub use shop::{Mode, Shop, TOKEN_ENV_DEFAULT};
 pub use source::{
     AL_STYLE_ENV_DEFAULT, AL_STYLE_URL, SourceKind, StockColumn, StockSemantics, StockSource,
-    SupplierSku, SupplierToken,
+    SupplierSku,
 };
 pub use token::{Fingerprint, Token, TokenError, TokenSource};
 pub use web::Web;

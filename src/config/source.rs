@@ -5,17 +5,14 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use secrecy::SecretString;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use toml::Value;
 
 use super::duration::{self, DAYS_14, SECOND};
-use super::env::Env;
 use super::number;
 use super::shop::redacted;
 use super::text;
-use super::token::is_token;
 use crate::diagnostics::expected;
 use crate::domain::stock_sources::{Absent, Negative};
 
@@ -281,47 +278,4 @@ pub enum SupplierSku {
     Article,
     /// The manufacturer's part number.
     ArticlePn,
-}
-
-/// Where a supplier's token is. It is read each time, as it may have been replaced.
-#[derive(Clone)]
-pub enum SupplierToken {
-    /// In this file.
-    File(PathBuf),
-    /// It was in the environment, in this variable.
-    Variable(String, Option<SecretString>),
-}
-
-impl SupplierToken {
-    pub(super) fn of(source: &StockSource, env: &Env) -> Self {
-        if let Some(file) = &source.token_file {
-            return Self::File(file.clone());
-        }
-        let name = source.token_env.as_deref().unwrap_or(AL_STYLE_ENV_DEFAULT);
-        let value = env.get(name).map(|value| SecretString::from(value.trim()));
-        Self::Variable(name.to_owned(), value)
-    }
-
-    /// The token, or where it was looked for.
-    ///
-    /// # Errors
-    /// There is none, in words.
-    pub fn load(&self) -> Result<SecretString, String> {
-        match self {
-            Self::File(file) => {
-                let text = crate::files::read_text(file)
-                    .map_err(|error| format!("no token in {}: {error}", file.display()))?;
-                let token = SecretString::from(text.trim());
-                if is_token(&token) {
-                    Ok(token)
-                } else {
-                    Err(format!("{} holds no token", file.display()))
-                }
-            }
-            Self::Variable(name, value) => value
-                .clone()
-                .filter(is_token)
-                .ok_or_else(|| format!("no token in ${name}")),
-        }
-    }
 }

@@ -10,6 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::channel::Channel;
 use super::env::Env;
 use super::shop::Shop;
+use super::source::{AL_STYLE_ENV_DEFAULT, StockSource};
 use crate::events::log_event;
 
 const HOW_TO_GET_ONE: &str = "make one in the Kaspi cabinet: Settings → API token → Generate";
@@ -199,6 +200,20 @@ impl TokenSource {
                 .collect(),
             credentials,
             variable,
+        }
+    }
+
+    /// The places for a supplier's token.
+    pub(super) fn of_supplier(source: &StockSource, env: &Env) -> Self {
+        if let Some(file) = &source.token_file {
+            return Self::of_file(&source.name, file, env);
+        }
+        let name = source.token_env.as_deref().unwrap_or(AL_STYLE_ENV_DEFAULT);
+        Self {
+            shop: source.name.clone(),
+            files: Vec::new(),
+            credentials: None,
+            variable: Some(Variable::of(name, env)),
         }
     }
 
@@ -402,10 +417,4 @@ fn others_can_read(file: &Path) -> bool {
 #[cfg(not(unix))]
 fn others_can_read(_: &Path) -> bool {
     false
-}
-
-/// Whether a text can be a token at all.
-pub(super) fn is_token(text: &SecretString) -> bool {
-    let text = text.expose_secret();
-    !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic())
 }

@@ -150,8 +150,12 @@ fn place(loaded: &Loaded, source: &StockSource) -> Result<Place, String> {
             SupplierSku::ArticlePn => By::PartNumber,
         };
         let token = loaded.supplier_token(source);
+        token.warn_if_readable();
         let supplier = AlStyle::new(web(url)?, by);
-        return Ok(Place::Supplier(supplier, Box::new(move || token.load())));
+        return Ok(Place::Supplier(
+            supplier,
+            Box::new(move || token.load_secret()),
+        ));
     }
     match (&source.file, &source.url) {
         (Some(file), _) => Ok(Place::File(file.clone())),

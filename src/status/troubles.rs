@@ -153,12 +153,8 @@ fn disk(database: &Path) -> Option<Trouble> {
 }
 
 fn secrets(loaded: &Loaded) -> Vec<Trouble> {
-    let config = &loaded.config;
-    let shops = config.shops.iter();
-    let of_shops = shops.map(|shop| (&shop.name, loaded.token_source(shop)));
-    let channels = config.channels.iter();
-    let of_channels = channels.map(|channel| (&channel.name, loaded.secret_source(channel)));
-    let readable = of_shops.chain(of_channels).filter_map(|(name, source)| {
+    let secrets = loaded.secrets();
+    let readable = secrets.iter().filter_map(|(name, source)| {
         let file = source.readable_by_others()?;
         let what = format!("other users of this machine can read {}", file.display());
         let hint = format!("chmod 600 {}", file.display());

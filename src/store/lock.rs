@@ -56,9 +56,12 @@ pub(crate) fn take(database: &Path, now: Timestamp) -> Result<Lock, StoreError> 
     Ok(Lock { _file: file })
 }
 
+/// A process number and a time are shorter.
+const HOLDER_BYTES_MAX: u64 = 256;
+
 fn read(file: &mut File) -> Option<Holder> {
     let mut text = String::new();
-    file.read_to_string(&mut text).ok()?;
+    file.take(HOLDER_BYTES_MAX).read_to_string(&mut text).ok()?;
     let (pid, started) = text.split_once('\n')?;
     Some(Holder {
         pid: pid.parse().ok()?,

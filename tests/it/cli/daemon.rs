@@ -29,8 +29,12 @@ impl Daemon {
         Self(command.stdin(Stdio::null()).spawn().unwrap())
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
+    }
+
     pub(crate) fn signal(&self, signal: &str) {
-        let pid = self.0.id().to_string();
+        let pid = self.id().to_string();
         assert!(
             Command::new("kill")
                 .args([signal, &pid])

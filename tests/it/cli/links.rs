@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use qabyl_sandbox::Settings;
 
-use super::Desk;
+use super::{Desk, Said, TOKEN};
 
 const KEPT: &str = "must stay as it is\n";
 
@@ -77,4 +77,55 @@ async fn a_man_page_takes_the_place_of_a_link() {
     assert_eq!(read(&target), KEPT);
     assert!(read(&desk.path("man/qabyl.1")).contains("qabyl"));
     assert!(desk.path("man/qabyl-stock-import.1").exists());
+}
+
+/// Whoever may write the folder of a stock file can put a link to the token in its place.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stock_file_that_leads_to_the_token_reveals_nothing_of_it() {
+    let desk = Desk::new(Settings::default());
+    let source = |name: &str| {
+        let (kind, _) = name.split_once('.').unwrap();
+        format!("[[stock.sources]]\nname = \"{kind}\"\nfile = \"{name}\"\n")
+    };
+    let names = ["table.csv", "book.xlsx", "prices.xml"];
+    let sources: String = names.iter().map(|name| source(name)).collect();
+    desk.write("qabyl.toml", &desk.config("act", &sources));
+    for name in names {
+        symlink(desk.path("token"), desk.path(name)).unwrap();
+    }
+    let refused = |said: Said, code: i32| {
+        said.fails(code, &["symbolic link"]);
+        said
+    };
+    let mut all = Vec::new();
+    for name in names {
+        all.push(refused(desk.qabyl(&["stock", "import", name]).await, 1));
+        let (kind, _) = name.split_once('.').unwrap();
+        let sync = ["stock", "sources", "--sync", kind];
+        all.push(refused(desk.qabyl(&sync).await, 1));
+    }
+    for command in [
+        ["once", "--timeout=5s"].as_slice(),
+        &["status"],
+        &["stock", "sources"],
+        &["doctor"],
+        &["audit"],
+        &["backup", "copy.db"],
+    ] {
+        all.push(desk.qabyl(command).await);
+    }
+    for said in &all {
+        assert!(!said.out.contains(TOKEN), "{}", said.out);
+        assert!(!said.err.contains(TOKEN), "{}", said.err);
+    }
+    for entry in std::fs::read_dir(desk.folder()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_symlink() || path.ends_with("token") {
+            continue;
+        }
+        let bytes = std::fs::read(&path).unwrap();
+        let mut parts = bytes.windows(TOKEN.len());
+        let found = parts.any(|part| part == TOKEN.as_bytes());
+        assert!(!found, "the token is in {}", path.display());
+    }
 }

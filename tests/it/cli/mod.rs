@@ -2,6 +2,7 @@
 
 mod absent_database;
 mod causes;
+mod confinement;
 mod copies;
 pub(crate) mod daemon;
 mod files_read;

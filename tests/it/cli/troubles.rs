@@ -112,16 +112,33 @@ async fn orders_that_kaspi_knows_no_more_are_named_with_their_question() {
     desk.qabyl(&["status", "--check"]).await.ok();
 }
 
+/// Of a shop, of a channel, of the status pages and of a supplier.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_that_others_can_read_is_named() {
+async fn a_secret_that_others_can_read_is_named() {
     let desk = desk().await;
-    let open = std::fs::Permissions::from_mode(0o644);
-    std::fs::set_permissions(desk.path("token"), open).unwrap();
-    is_named(
-        &desk,
-        &["other users of this machine can read", "chmod 600"],
-    )
-    .await;
+    let url = desk.server.al_style_url();
+    let more = format!(
+        "[[channels]]\nname = \"hook\"\nkind = \"webhook\"\nurl = \"http://127.0.0.1:9/\"\nsecret_file = \"hook\"\n\
+         [[stock.sources]]\nname = \"supplier\"\nkind = \"al-style\"\nurl = \"{url}\"\ntoken_file = \"supplier\"\n"
+    );
+    let config = desk.config("act", &more);
+    let http = "[http]\ntoken_file = \"reader\"\n";
+    desk.write("qabyl.toml", &config.replace("[http]\n", http));
+    let files = ["token", "hook", "reader", "supplier"];
+    for file in &files[1..] {
+        desk.write(file, "a-secret-of-thirty-characters!");
+    }
+    for readable in files {
+        for file in files {
+            desk.only_for_owner(file);
+        }
+        let warning = format!("other users of this machine can read {readable}");
+        let before = desk.qabyl(&["status"]).await.ok();
+        assert!(!before.out.contains("other users"), "{}", before.out);
+        let open = std::fs::Permissions::from_mode(0o644);
+        std::fs::set_permissions(desk.path(readable), open).unwrap();
+        is_named(&desk, &[&warning, "chmod 600"]).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
