@@ -87,6 +87,11 @@ deny:
 fuzz *TARGETS:
     fuzz/run {{TARGETS}}
 
+# Requests made up from the API's own document, at a running daemon: `pip install schemathesis` once; some minutes.
+schemathesis:
+    cargo build
+    tests/api/schemathesis
+
 # The unit under a real systemd, the image on a real Docker engine: as root, against `qabyl sandbox`.
 deploy:
     deploy/systemd/check

@@ -25,7 +25,7 @@ use super::Network;
 pub struct Bounds {
     /// Most connections at once; one more takes the place of another.
     pub connections: usize,
-    /// Most connections of one client; one more is closed at once.
+    /// Most connections of one client; one more takes the place of one that asks nothing, or is closed at once.
     pub per_client: Option<usize>,
     /// Proxies that speak for many clients: their connections are not counted as one client's.
     pub proxies: Vec<Network>,
@@ -94,16 +94,13 @@ pub struct Bounded {
     listener: TcpListener,
     slots: Arc<Semaphore>,
     bounds: Bounds,
-    clients: PerClient,
     /// The open connections, oldest first, and those that ended since the last one was accepted.
     open: Vec<Open>,
 }
 
-/// The client has as many connections as it may.
-struct TooMany;
-
 /// A connection, as the listener knows it.
 struct Open {
+    client: IpAddr,
     close: CancellationToken,
     /// As in [`Peer`]; nobody has it once the connection has ended.
     is_answered: Weak<AtomicBool>,
@@ -116,38 +113,48 @@ impl Bounded {
             listener,
             slots: Arc::new(Semaphore::new(bounds.connections)),
             bounds,
-            clients: PerClient::default(),
             open: Vec::new(),
         }
     }
 
-    /// Waits for a slot, and closes a connection where none is free: the oldest from which the head of a request
-    /// is awaited, else the oldest.
+    /// Waits for a slot, and closes a connection where none is free.
     async fn slot(&mut self) -> Option<OwnedSemaphorePermit> {
-        self.open.retain(|open| open.is_answered.strong_count() > 0);
         let slots = Arc::clone(&self.slots);
         if let Ok(slot) = Arc::clone(&slots).try_acquire_owned() {
             return Some(slot);
         }
-        let is_awaited = |open: &Open| {
-            let answered = open.is_answered.upgrade();
-            answered.is_some_and(|answered| !answered.load(Ordering::Relaxed))
-        };
-        let place = self.open.iter().position(is_awaited).unwrap_or(0);
-        if place < self.open.len() {
-            self.open.remove(place).close.cancel();
+        if !self.close_oldest_awaited(|_| true) && !self.open.is_empty() {
+            self.open.remove(0).close.cancel();
         }
         slots.acquire_owned().await.ok()
     }
 
-    /// Counts a connection of its client, where it has fewer than it may.
-    fn of_client(&self, address: IpAddr) -> Result<Option<OfClient>, TooMany> {
+    /// Closes the oldest connection of these from which the head of a request is awaited, if there is one.
+    fn close_oldest_awaited(&mut self, is_one: impl Fn(&Open) -> bool) -> bool {
+        let is_awaited = |open: &Open| {
+            let answered = open.is_answered.upgrade();
+            answered.is_some_and(|answered| !answered.load(Ordering::Relaxed))
+        };
+        let mut open = self.open.iter();
+        let place = open.position(|open| is_one(open) && is_awaited(open));
+        place
+            .map(|place| self.open.remove(place).close.cancel())
+            .is_some()
+    }
+
+    /// Whether a client may open one more. All users of this machine are one client: those of them that ask nothing give
+    /// way to one that may ask.
+    fn has_room_for(&mut self, address: IpAddr) -> bool {
+        self.open.retain(|open| open.is_answered.strong_count() > 0);
         let mut proxies = self.bounds.proxies.iter();
         let is_proxy = proxies.any(|proxy| proxy.contains(address));
-        match self.bounds.per_client.filter(|_| !is_proxy) {
-            None => Ok(None),
-            Some(max) => self.clients.one_more(address, max).map(Some).ok_or(TooMany),
-        }
+        let Some(max) = self.bounds.per_client.filter(|_| !is_proxy) else {
+            return true;
+        };
+        let client = as_client(address);
+        let is_of_client = |open: &Open| open.client == client;
+        let count = self.open.iter().filter(|open| is_of_client(open)).count();
+        count < max || self.close_oldest_awaited(is_of_client)
     }
 }
 
@@ -159,9 +166,9 @@ impl Listener for Bounded {
         loop {
             let (stream, address) = Listener::accept(&mut self.listener).await;
             // One too many of a client is closed by being dropped.
-            let Ok(of_client) = self.of_client(address.ip()) else {
+            if !self.has_room_for(address.ip()) {
                 continue;
-            };
+            }
             let slot = self.slot().await;
             let peer = Peer {
                 address,
@@ -169,6 +176,7 @@ impl Listener for Bounded {
             };
             let close = CancellationToken::new();
             self.open.push(Open {
+                client: as_client(address.ip()),
                 close: close.clone(),
                 is_answered: Arc::downgrade(&peer.is_answered),
             });
@@ -182,7 +190,6 @@ impl Listener for Bounded {
                 head: self.bounds.head,
                 idle: self.bounds.idle,
                 _slot: slot,
-                _of_client: of_client,
             };
             return (connection, address);
         }
@@ -229,7 +236,6 @@ pub struct Connection {
     head: Duration,
     idle: Duration,
     _slot: Option<OwnedSemaphorePermit>,
-    _of_client: Option<OfClient>,
 }
 
 impl Connection {

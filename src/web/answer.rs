@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::domain::people::Refusal;
 use crate::store::StoreError;
+use crate::text::shown;
 
 /// An answer: kept under the key of its request, it is given again as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -135,7 +136,8 @@ impl IntoResponse for Answer {
         let mut response = (
             status,
             [(header::CONTENT_TYPE, kind)],
-            self.body.to_string(),
+            // The same JSON, which a terminal shows as it is.
+            shown(&self.body.to_string(), usize::MAX),
         )
             .into_response();
         let headers = response.headers_mut();

@@ -17,7 +17,7 @@ use crate::wire::{Elsewhere, Hostile};
 use crate::{asked, catalogue};
 
 /// What may be resident at the worst moment under hostile input.
-const PEAK_KB_MAX: u64 = 64 * 1024;
+pub(crate) const PEAK_KB_MAX: u64 = 64 * 1024;
 
 /// What may be resident when there is nothing to do.
 const IDLE_KB_MAX: u64 = 25 * 1024;
@@ -32,11 +32,11 @@ const STOPS_IN: Duration = Duration::from_secs(20);
 const MET_MIN: usize = 12;
 
 /// How long the daemon is kept under hostile input.
-fn long() -> Duration {
+pub(crate) fn long() -> Duration {
     Duration::from_secs(asked("QABYL_HOSTILE_S").map_or(8, |text| text.parse().unwrap()))
 }
 
-fn sandbox() -> Server {
+pub(crate) fn sandbox() -> Server {
     let world = World::new(Settings {
         tokens: vec![TOKEN.to_owned()],
         canary: Some("canary-7f3a".to_owned()),

@@ -16,6 +16,7 @@ mod binary;
 mod calls;
 mod cases;
 mod catalogue;
+mod clients;
 mod cycle;
 mod daemon;
 mod endless;

@@ -207,14 +207,9 @@ async fn connections_are_few_and_do_not_wait_long() {
     for _ in 0..8 {
         open.push(TcpStream::connect(api.address).await.unwrap());
     }
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    let mut ninth = TcpStream::connect(api.address).await.unwrap();
+    // All users of this machine are one client: who asks takes the place of one who does not.
+    api.ask(&Ask::get("summary", &token)).await.is(200);
     let mut rest = Vec::new();
-    let closed = tokio::time::timeout(Duration::from_secs(2), ninth.read_to_end(&mut rest)).await;
-    assert!(
-        closed.is_ok() && rest.is_empty(),
-        "one more is closed at once"
-    );
     // Half of a head: closed after five seconds.
     let mut half = open.pop().unwrap();
     half.write_all(b"GET /api/v1/summary HTTP/1.1\r\nHost: loc")

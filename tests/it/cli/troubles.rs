@@ -137,7 +137,12 @@ async fn a_secret_that_others_can_read_is_named() {
         assert!(!before.out.contains("other users"), "{}", before.out);
         let open = std::fs::Permissions::from_mode(0o644);
         std::fs::set_permissions(desk.path(readable), open).unwrap();
-        is_named(&desk, &[&warning, "chmod 600"]).await;
+        let words = [
+            "other users of this machine can read",
+            &warning,
+            "chmod 600",
+        ];
+        is_named(&desk, &words).await;
     }
 }
 
