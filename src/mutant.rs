@@ -342,6 +342,14 @@ pub const MUTANTS: &[(&str, &str)] = &[
         "goods whose departure is unknown count as departed, and cancel others",
     ),
     (
+        "r7_short_list_is_complete",
+        "a list of fewer orders than Kaspi counts is complete at once",
+    ),
+    (
+        "r15_equal_sources_are_one",
+        "two sources that list as many units are one stock",
+    ),
+    (
         "r6_first_archive_is_short",
         "the first sweep misses what was finished since the count of orders placed days before it",
     ),

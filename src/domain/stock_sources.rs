@@ -93,7 +93,8 @@ pub fn of_own_stock(mut readings: Vec<StockReading>) -> Vec<StockReading> {
 /// warehouse, they differ.
 ///
 /// A count by hand stands in for every reading of its warehouse that is older, until that source is read again. Of the
-/// sources, those of the highest priority are in force; readings that agree are one, the newest.
+/// sources, those of the highest priority are in force. Readings that say the same are one, the newest, where they are of
+/// one source or say that nothing is there: of two sources that list five each there may be ten.
 pub fn in_force(readings: Vec<StockReading>) -> Vec<StockReading> {
     if readings.len() < 2 {
         return readings;
@@ -156,9 +157,13 @@ fn with_counts(readings: Vec<StockReading>) -> Vec<(Option<i64>, StockReading)> 
     standing.into_iter().map(in_place).collect()
 }
 
-/// Whether two readings say the same.
+/// Whether two readings say the same, and of the same goods.
 fn agree(one: &StockReading, other: &StockReading) -> bool {
-    one.listing.warehouse == other.listing.warehouse
+    let is_one_stock = one.listing.source == other.listing.source
+        || one.listing.on_hand == Some(0)
+        || mutant("r15_equal_sources_are_one");
+    is_one_stock
+        && one.listing.warehouse == other.listing.warehouse
         && one.listing.on_hand == other.listing.on_hand
         && one.listing.is_at_least == other.listing.is_at_least
         && one.semantics == other.semantics
@@ -221,8 +226,14 @@ mod tests {
             chosen(&[own.clone(), supplier]),
             named(&[("own", 0), ("supplier", 50)])
         );
-        let same = reading("supplier", Some(1), 0, 5);
-        assert_eq!(chosen(&[own, same]), named(&[("supplier", 0)]));
+        let none = reading("supplier", Some(1), 0, 5);
+        assert_eq!(chosen(&[own, none]), named(&[("supplier", 0)]));
+        let (own, same) = (
+            reading("own", Some(1), 5, 0),
+            reading("supplier", Some(1), 5, 9),
+        );
+        let both = named(&[("own", 5), ("supplier", 5)]);
+        assert_eq!(chosen(&[own, same]), both, "there may be ten");
     }
 
     #[test]

@@ -35,9 +35,9 @@ pub enum Mode {
 pub struct Settings {
     /// How far back new orders are listed.
     pub lookback: SignedDuration,
-    /// How often lists go back as far as `deep_lookback`.
+    /// How often lists go deep, and how far back those go.
     pub deep_every: SignedDuration,
-    /// How far back those go.
+    /// See `deep_every`.
     pub deep_lookback: SignedDuration,
     /// How often accepted orders are listed.
     pub sweep_every: SignedDuration,
@@ -130,13 +130,10 @@ impl Ctx {
     /// Joins a shop's parts.
     pub fn new(parts: CtxParts) -> Self {
         let (clock, reader) = (parts.clock, parts.reader);
+        let settle = parts.settings.retry_policy.settle;
         Self {
             kaspi_clock: KaspiClock::new(clock.clone(), reader.clone()),
-            write_access: WriteAccess::new(
-                clock.clone(),
-                reader.clone(),
-                parts.settings.retry_policy.settle,
-            ),
+            write_access: WriteAccess::new(clock.clone(), reader.clone(), settle),
             shop: parts.shop,
             mode: parts.mode,
             store: parts.store,

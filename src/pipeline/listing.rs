@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::SignedDuration;
 
 use self::round::{is_shortened_by_acts, read_round};
-use super::{Ctx, StageError, Window};
+use super::{Ctx, StageError, Window, short_lists};
 use crate::domain::ids::OrderId;
 use crate::domain::order::{State, Status};
 use crate::kaspi::{ApiError, RequestClass};
@@ -50,6 +50,8 @@ pub(super) struct Listed {
     pub(super) problem: Option<String>,
     /// The first orders that could not be read: code or id, and why.
     pub(super) unreadable: Vec<(String, String)>,
+    /// Fewer orders were shown than Kaspi counts, again and again.
+    shortfall: Option<String>,
 }
 
 impl Listed {
@@ -92,6 +94,12 @@ pub(super) async fn read(
             Err(error) => return Err(error),
         }
     }
+    if let Some(short) = listed.shortfall.take()
+        && listed.problem.is_none()
+        && !short_lists::is_believed(ctx, &wanted.state).await?
+    {
+        listed.problem = Some(short);
+    }
     Ok((listed, None))
 }
 
@@ -126,8 +134,14 @@ async fn read_window(
         };
         let round = read_round(ctx, wanted, (window, is_last), listed).await?;
         let same = before.as_ref() == Some(&round.ids);
-        if round.is_whole || same {
+        // Where accepts may explain what is missing, only the last round says.
+        let is_settled = same && (is_last || !is_shortened_by_acts(wanted));
+        if round.is_whole || is_settled {
             listed.orders += round.ids.len();
+            if let (false, Some(counted)) = (round.is_whole, round.total) {
+                let words = short_lists::words(&wanted.state, counted, round.ids.len());
+                listed.shortfall.get_or_insert(words);
+            }
             return Ok(());
         }
         before = Some(round.ids);

@@ -19,6 +19,7 @@ pub mod plan;
 pub mod poll;
 mod present_state;
 pub mod sending;
+mod short_lists;
 pub mod stages;
 pub mod sweep;
 pub mod sync_stock;

@@ -93,7 +93,7 @@ impl ListState {
         (shop, kind): (&ShopName, ScanKind),
         (settings, clocks): (&Settings, Clocks),
     ) -> Result<Self, StoreError> {
-        let deep_from = clocks.window(deep_lookback(settings)).from;
+        let deep_from = clocks.window(settings.deep_lookback).from;
         let reached = deep_from.saturating_add(settings.deep_every * 2);
         let reached = reached.unwrap_or(deep_from);
         Ok(Self {
@@ -112,11 +112,9 @@ impl ListState {
     /// order that it must show (R10).
     pub fn plan(&self, settings: &Settings) -> ListPlan {
         if self.is_deep_due(settings) && !mutant("r10_no_deep_scan") {
+            let deep = self.clocks.window(settings.deep_lookback);
             return ListPlan {
-                window: self
-                    .clocks
-                    .window(deep_lookback(settings))
-                    .extended_to(self.oldest),
+                window: deep.extended_to(self.oldest),
                 depth: Depth::Deep,
             };
         }
@@ -152,14 +150,6 @@ impl fmt::Display for ListPlan {
         };
         let requests = self.window.requests().len();
         write!(f, "placed {} ({depth}, windows: {requests})", self.window)
-    }
-}
-
-fn deep_lookback(settings: &Settings) -> SignedDuration {
-    if mutant("r10_deep_scan_of_two_weeks") {
-        SignedDuration::from_hours(14 * 24)
-    } else {
-        settings.deep_lookback
     }
 }
 

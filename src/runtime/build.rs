@@ -23,6 +23,7 @@ use crate::kaspi::{
     Writer,
 };
 use crate::ledger::{DecidingInput, StockSettings};
+use crate::mutant::mutant;
 use crate::pipeline::housekeep::{Backups, Keeper, Retention};
 use crate::pipeline::stages::Scope;
 use crate::pipeline::{Ctx, CtxParts, Mode, Settings, other_shops_max_age};
@@ -168,7 +169,11 @@ pub fn settings(config: &Config) -> Settings {
     Settings {
         lookback: signed(config.poll.lookback),
         deep_every: signed(config.confirm.deep_scan_every),
-        deep_lookback: signed(config.confirm.deep_lookback),
+        deep_lookback: if mutant("r10_deep_scan_of_two_weeks") {
+            SignedDuration::from_hours(14 * 24)
+        } else {
+            signed(config.confirm.deep_lookback)
+        },
         sweep_every: signed(config.confirm.sweep_every),
         archive_after_missed: config.confirm.archive_after_missed.cast_signed(),
         pages_max: config.kaspi.pages_max,

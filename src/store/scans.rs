@@ -214,6 +214,27 @@ impl Store {
             .await
     }
 
+    /// When lists of this kind that failed since then were begun, and why each failed.
+    pub async fn failed_lists(
+        &self,
+        shop: &ShopName,
+        kind: ScanKind,
+        since: Timestamp,
+    ) -> Result<Vec<(Timestamp, String)>, StoreError> {
+        let mut reader = self.read().await?;
+        let rows: Vec<(i64, String)> = sqlx::query_as(
+            "SELECT started_at, problem FROM scans
+             WHERE shop = ? AND kind = ? AND complete = 0 AND started_at >= ? AND problem IS NOT NULL",
+        )
+        .bind(shop.as_str())
+        .bind(kind.word())
+        .bind(ms(since))
+        .fetch_all(&mut *reader)
+        .await?;
+        let dated = |(begun, why)| Ok((at(begun)?, why));
+        rows.into_iter().map(dated).collect()
+    }
+
     async fn last_scan(
         &self,
         shop: &ShopName,

@@ -14,12 +14,17 @@ use crate::world::{TestWorld, world};
 const MINUTE: Duration = Duration::from_mins(1);
 
 impl TestWorld {
-    /// A watched file of that name.
+    /// The watched file `shelf.csv`.
     fn shelf(&self) -> Feeds {
-        let source = Source {
-            name: "shelf".to_owned(),
+        self.files(&["shelf"])
+    }
+
+    /// Watched files of these names, of the same priority.
+    fn files(&self, names: &[&str]) -> Feeds {
+        let source = |name: &&str| Source {
+            name: (*name).to_owned(),
             stock: String::new(),
-            place: Place::File(self.folder().join("shelf.csv")),
+            place: Place::File(self.folder().join(format!("{name}.csv"))),
             every: Some(SignedDuration::from_secs(5)),
             semantics: Semantics::Physical,
             standing: Standing {
@@ -33,16 +38,22 @@ impl TestWorld {
             is_scheduled_now: std::sync::Arc::default(),
         };
         let parts = (std::sync::Arc::clone(&self.store), self.clock());
+        let sources = names.iter().map(source).collect();
         Feeds::new(
             parts,
-            vec![source],
+            sources,
             (Some(SignedDuration::from_hours(12)), Some(0.5)),
         )
     }
 
     /// The file, made now by this machine's clock.
     fn write_shelf(&self, rows: &str) {
-        let path = self.folder().join("shelf.csv");
+        self.write_file("shelf", rows);
+    }
+
+    /// The file of that name.
+    fn write_file(&self, name: &str, rows: &str) {
+        let path = self.folder().join(format!("{name}.csv"));
         std::fs::write(&path, format!("sku,on_hand\n{rows}")).unwrap();
         let file = std::fs::File::options().write(true).open(&path).unwrap();
         let now = u64::try_from(self.now().as_millisecond()).unwrap();
@@ -145,4 +156,30 @@ async fn the_readings_of_two_days_are_kept() {
     let recent = world.now() - SignedDuration::from_hours(48);
     let history = world.store.stock_history(&["A"], recent).await.unwrap();
     assert!(!history.is_empty());
+}
+
+/// Two sources of the same priority list five each: there are five for certain, and there may be ten.
+#[tokio::test]
+async fn two_sources_that_list_as_many_may_be_two_stocks() {
+    let world = world(Settings::default()).begin().await;
+    let feeds = world.files(&["one", "two"]);
+    for name in ["one", "two"] {
+        world.write_file(name, "A,5\nB,0\n");
+    }
+    for _ in 0..3 {
+        sync_stock::due(&feeds).await.unwrap();
+        world.time.advance(Duration::from_secs(10));
+    }
+    assert_eq!(world.levels().await.len(), 3, "B of one, A of both");
+    world.place_plain(&[
+        ("970000701", "A", 6),
+        ("970000702", "A", 11),
+        ("970000703", "B", 1),
+    ]);
+    world.minutes(5).await;
+    let why = world.why("970000701").await;
+    assert_eq!(world.posts("970000701"), [""; 0], "{why}");
+    assert!(why.contains("another source lists them"), "{why}");
+    assert_eq!(world.posts("970000702"), ["cancel"]);
+    assert_eq!(world.posts("970000703"), ["cancel"], "none in either");
 }

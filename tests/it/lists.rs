@@ -7,8 +7,8 @@ use qabyl::domain::ids::OrderId;
 use qabyl::ledger::Reading;
 use qabyl::pipeline::{decide, poll, sweep};
 use qabyl_sandbox::{
-    EndpointKind, EntriesForm, IncludeSupport, LineSeed, ListOrder, OfferForm, OrderSeed, Settings,
-    State, Status, UnitType,
+    EndpointKind, EntriesForm, IncludeSupport, LineSeed, ListOrder, OfferForm, OrderSeed, Replicas,
+    Settings, State, Status, UnitType,
 };
 use rstest::rstest;
 
@@ -233,6 +233,35 @@ async fn pages_that_shift_while_they_are_read_lose_no_order() {
         .count();
     assert_eq!(awaiting, 0);
     world.finish().await;
+}
+
+/// A replica counts an order that it does not show yet: what a list leaves out may hold the last units. A count that stays
+/// wrong does not stop the shop.
+#[tokio::test]
+async fn a_list_of_fewer_orders_than_kaspi_counts_waits_and_then_is_believed() {
+    let world = world(Settings::default()).begin_with(&[("A", 5)]).await;
+    world.once().await;
+    world.time.advance(Duration::from_mins(1));
+    world.kaspi().set_replicas(Replicas {
+        overcount: 1,
+        ..Replicas::default()
+    });
+    world.place_plain(&[("930000025", "A", 1)]);
+    let pass = async || {
+        poll::run_once(&world.shop.ctx).await.unwrap();
+        sweep::run_once(&world.shop.ctx, true).await.unwrap();
+        decide::run_once(&world.shop.ctx).await.unwrap();
+        world.act().await;
+        world.time.advance(Duration::from_secs(30));
+    };
+    for _ in 0..4 {
+        assert_eq!(world.posts("930000025"), [""; 0]);
+        pass().await;
+    }
+    for _ in 0..4 {
+        pass().await;
+    }
+    assert_eq!(world.posts("930000025"), ["accept"]);
 }
 
 /// What is known of Kaspi's clock is wrong by days once ours was set: a list asked with it is of another

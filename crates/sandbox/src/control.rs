@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::{
-    al_style::AlStyle, faults::Faults, ledger::Ledger, order::Order, script::Script,
-    settings::Settings, terms::Status, world::World,
+    al_style::AlStyle, faults::Faults, ledger::Ledger, order::Order, replica::Replicas,
+    script::Script, settings::Settings, terms::Status, world::World,
 };
 
 impl World {
@@ -75,6 +75,11 @@ impl World {
             order.visible_at = now;
             true
         })
+    }
+
+    /// Replaces how readings differ from what is so.
+    pub fn set_replicas(&mut self, replicas: Replicas) {
+        self.settings.replicas = replicas;
     }
 
     /// While down, every request is dropped before any effect.

@@ -60,7 +60,7 @@ impl World {
             }
             (self.matching(reading, request, window), page)
         };
-        let total = matches.len();
+        let total = matches.len() + self.settings.replicas.overcount;
         let first = page.number.saturating_mul(page.size);
         let shown: Vec<&Order> = matches.into_iter().skip(first).take(page.size).collect();
         let data: Vec<Value> = shown

@@ -15,6 +15,8 @@ pub struct Replicas {
     pub behind: Duration,
     /// The share of readings that are behind. Writes are never behind.
     pub behind_share: f64,
+    /// By how many orders the total of a list is larger than what the list shows.
+    pub overcount: usize,
 }
 
 /// One reading: the moment it shows, and what it leaves out.

@@ -36,7 +36,7 @@ pub(super) struct Round {
     /// Whether its last page may be followed by another.
     is_full: bool,
     /// Orders that Kaspi counts on its first page.
-    total: Option<u64>,
+    pub(super) total: Option<u64>,
     /// Whether it holds as many orders as Kaspi counts.
     pub(super) is_whole: bool,
 }
