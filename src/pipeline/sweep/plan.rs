@@ -261,7 +261,7 @@ impl Sweep {
         };
         let archive = ArchivePlan {
             window: Window {
-                from: unobserved.placed_from.max(accepted.window.from),
+                from: unobserved.placed_from.max(accepted.window.furthest()),
                 ..accepted.window
             },
             is_after_outage: unobserved.is_outage,
