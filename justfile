@@ -43,6 +43,10 @@ pace:
 hostile-files:
     tests/pace/hostile-files
 
+# The web app in a real Chromium, with screenshots in target/web; installs what is missing, as root.
+web:
+    tests/web/run
+
 lint:
     cargo fmt --check
     cargo clippy --all-targets --features failpoints --locked -- -D warnings

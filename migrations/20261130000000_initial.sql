@@ -607,6 +607,37 @@ CREATE TABLE telegram_bots (
   -- when everything that had happened by then was handled
   polled_at    INTEGER
 ) STRICT;
+-- What lets a user in at the web app once, within a quarter of an hour.
+CREATE TABLE sign_in_links (
+  -- SHA-256 of the secret in the link, in hex
+  digest      TEXT PRIMARY KEY CHECK (length(digest) = 64),
+  user_id     INTEGER NOT NULL REFERENCES users (id),
+  made_at     INTEGER NOT NULL,
+  expires_at  INTEGER NOT NULL CHECK (expires_at > made_at),
+  used_at     INTEGER
+) STRICT;
+CREATE INDEX sign_in_links_by_end ON sign_in_links (expires_at);
+CREATE TRIGGER sign_in_links_used_once BEFORE UPDATE OF used_at ON sign_in_links WHEN OLD.used_at IS NOT NULL
+BEGIN SELECT RAISE (ABORT, 'a link is used once'); END;
+-- A browser in which a user signed in. The languages are those of domain::session, as are the ends.
+CREATE TABLE sessions (
+  id            INTEGER PRIMARY KEY AUTOINCREMENT,
+  -- SHA-256 of the secret in the cookie, in hex
+  digest        TEXT NOT NULL UNIQUE CHECK (length(digest) = 64),
+  user_id       INTEGER NOT NULL REFERENCES users (id),
+  -- as the user chose; NULL: as their browser asks
+  language      TEXT CHECK (language IN ('ru', 'kk', 'en')),
+  made_at       INTEGER NOT NULL,
+  last_used_at  INTEGER NOT NULL,
+  ended_at      INTEGER,
+  why_ended     TEXT CHECK (why_ended IN ('signed_out', 'revoked', 'disabled', 'restored')),
+  CHECK ((ended_at IS NULL) = (why_ended IS NULL))
+) STRICT;
+CREATE INDEX sessions_of ON sessions (user_id);
+CREATE INDEX sessions_used ON sessions (last_used_at);
+CREATE TRIGGER sessions_ended_once BEFORE UPDATE OF ended_at ON sessions
+WHEN OLD.ended_at IS NOT NULL AND NEW.ended_at IS NULL
+BEGIN SELECT RAISE (ABORT, 'a session ends once'); END;
 
 -- Messages about held orders with buttons, one in each chat: what they say, and what their buttons ask.
 CREATE TABLE telegram_messages (

@@ -507,6 +507,18 @@ pub const MUTANTS: &[(&str, &str)] = &[
         "a token that was revoked, or has expired, still lets in",
     ),
     (
+        "r17_link_lets_in_twice",
+        "a link signs in as often as it is followed",
+    ),
+    (
+        "r17_ended_session_lets_in",
+        "a session that was ended, or not used for a month, still lets in",
+    ),
+    (
+        "r17_other_origin_decides",
+        "a page of another site sends the forms of a user who is signed in",
+    ),
+    (
         "r17_key_unchecked",
         "a request that is repeated with its key is done again",
     ),

@@ -157,6 +157,9 @@ pub(super) struct Demo {
     /// Keep running until Ctrl-C, with new orders coming in
     #[arg(long)]
     pub(super) stay: bool,
+    /// Serve the web app too, and print a link to sign in; keeps running until Ctrl-C
+    #[arg(long)]
+    pub(super) web: bool,
 }
 
 #[derive(Debug, Args)]

@@ -12,9 +12,9 @@ use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
 use super::args::Demo;
-use super::{Done, FAILED, orders, say, table};
+use super::{Done, FAILED, demo_web, orders, say, table};
 use crate::clock::Clock;
-use crate::config::{Config, Limit, Sources};
+use crate::config::{Config, Limit, Loaded, Sources};
 use crate::domain::action::State;
 use crate::domain::ids::Sku;
 use crate::domain::stock::{OnHand, StockRow};
@@ -25,18 +25,22 @@ use qabyl_sandbox::{LineSeed, OrderSeed, Seeded, Server, Settings, World, seed_o
 
 const TOKEN: &str = "demo-token";
 const TIME_MAX: Duration = Duration::from_secs(25);
-/// Time between new orders with `--stay`.
-const NEW_ORDER_EVERY: Duration = Duration::from_secs(7);
+/// Time between passes with `--stay`, and passes between new orders.
+const PASS_EVERY: Duration = Duration::from_secs(1);
+const PASSES_BETWEEN_ORDERS: u32 = 6;
+/// Goods that are in no stock.
+const UNLISTED: &str = "NOT-LISTED";
 
 pub(super) async fn run(args: &Demo) -> Done {
     let clock = Clock::System;
     let seeded = seed_orders(args.seed, usize::from(args.orders), clock.now());
     let server = sandbox(args.seed, &seeded)?;
     let folder = Folder::make(&clock)?;
-    let (config, shop) = configure(&server, &folder)?;
+    let (loaded, shop) = configure(&server, &folder)?;
+    let config = &loaded.config;
     telemetry::init(&config.log, false, telemetry::Target::Stderr)?;
     let store = Arc::new(Store::open(&config.database.path, Access::Daemon, clock.now()).await?);
-    let trusted = (true, build::semantics(&config));
+    let trusted = (true, build::semantics(config));
     store
         .import_stock(
             "demo",
@@ -46,11 +50,11 @@ pub(super) async fn run(args: &Demo) -> Done {
             clock.now(),
         )
         .await?;
-    let policy = build::policy(crate::rules_file::default_rules(), build::limits(&config));
-    let transport = build::http(&config, &shop, &clock)?;
+    let policy = build::policy(crate::rules_file::default_rules(), build::limits(config));
+    let transport = build::http(config, &shop, &clock)?;
     let parts = (Arc::clone(&store), clock.clone(), Arc::new(policy));
     let shop = build::shop(
-        &config,
+        config,
         &shop,
         SecretString::from(TOKEN),
         transport,
@@ -73,8 +77,19 @@ pub(super) async fn run(args: &Demo) -> Done {
     views.reverse();
     say(&show(&views).to_string());
     let agree = summary(&views, &server);
-    if args.stay {
-        stay(&shop, &server, args.seed).await?;
+    if args.web || args.stay {
+        let stop = super::signals::Signals::listen(false)?.stop;
+        let served = if args.web {
+            Some(demo_web::serve(&loaded, &shop, stop.clone()).await?)
+        } else {
+            None
+        };
+        let stayed = stay(&shop, &server, args.seed, &stop).await;
+        stop.cancel();
+        if let Some(served) = served {
+            served.await;
+        }
+        stayed?;
     }
     drop(shop);
     server.shutdown().await;
@@ -124,7 +139,7 @@ impl Drop for Folder {
 fn configure(
     server: &Server,
     folder: &Folder,
-) -> Result<(Config, crate::config::Shop), super::Failure> {
+) -> Result<(Loaded, crate::config::Shop), super::Failure> {
     let file = folder.0.join("qabyl.toml");
     let text = format!(
         "[database]\npath = \"demo.db\"\n[kaspi]\nbase_url = \"{}\"\nrate_start = 100\nrate_per_second = 100\nmax_in_flight = 8\n\
@@ -140,7 +155,8 @@ fn configure(
         search: Vec::new(),
         overrides: Vec::new(),
     };
-    let mut config = Config::load(sources)?.config;
+    let mut loaded = Config::load(sources)?;
+    let config = &mut loaded.config;
     // So few orders would reach the limit at once.
     config.interlocks.cancel_budget_share = Limit::Off;
     let shop = config
@@ -148,7 +164,7 @@ fn configure(
         .first()
         .cloned()
         .ok_or_else(|| anyhow::anyhow!("the demo has no shop"))?;
-    Ok((config, shop))
+    Ok((loaded, shop))
 }
 
 fn rows(seeded: &Seeded, clock: &Clock) -> Result<Vec<StockRow>, super::Failure> {
@@ -245,8 +261,12 @@ fn summary(views: &[OrderView], server: &Server) -> bool {
 }
 
 /// Keeps processing new orders until Ctrl-C.
-async fn stay(shop: &ShopParts, server: &Server, seed: u64) -> Result<(), super::Failure> {
-    let stop = super::signals::Signals::listen(false)?.stop;
+async fn stay(
+    shop: &ShopParts,
+    server: &Server,
+    seed: u64,
+    stop: &CancellationToken,
+) -> Result<(), super::Failure> {
     let mut random = fastrand::Rng::with_seed(seed);
     let skus: Vec<String> = server.world().units_promised_by_sku().into_keys().collect();
     say("\nNew orders keep coming in; stop with Ctrl-C.");
@@ -259,12 +279,18 @@ async fn stay(shop: &ShopParts, server: &Server, seed: u64) -> Result<(), super:
             .saturating_sub(SignedDuration::from_secs(1))
             .unwrap_or(now);
         if let Some(sku) = random.choice(&skus) {
+            // Every third order is of goods that no source lists, and waits for a person.
+            let sku = if next.is_multiple_of(3) {
+                UNLISTED
+            } else {
+                sku
+            };
             let line = LineSeed::new(sku, random.u32(1..=3));
             server
                 .world()
                 .place(OrderSeed::new(&code, placed).with_line(line));
         }
-        once::run((shop, &[]), Duration::from_secs(5), &stop).await?;
+        once::run((shop, &[]), Duration::from_secs(5), stop).await?;
         let Ok((_, id)) = shop.ctx.store.find_order(&code, None).await else {
             continue;
         };
@@ -281,7 +307,11 @@ async fn stay(shop: &ShopParts, server: &Server, seed: u64) -> Result<(), super:
                 orders::reason(&view)
             ));
         }
-        tokio::select! { () = stop.cancelled() => {} () = tokio::time::sleep(NEW_ORDER_EVERY) => {} }
+        for _ in 0..PASSES_BETWEEN_ORDERS {
+            tokio::select! { () = stop.cancelled() => return Ok(()), () = tokio::time::sleep(PASS_EVERY) => {} }
+            // What a person decided is sent.
+            once::run((shop, &[]), PASS_EVERY, stop).await?;
+        }
     }
     Ok(())
 }

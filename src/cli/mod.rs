@@ -9,6 +9,7 @@ mod catalog;
 mod config;
 mod deadline;
 mod demo;
+mod demo_web;
 mod doctor;
 mod explain;
 mod explain_plan;

@@ -1,4 +1,4 @@
-//! `qabyl user add|list|disable` and `qabyl token create|list|revoke`
+//! `qabyl user add|list|link|disable` and `qabyl token create|list|revoke`
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::config::Loaded;
 use crate::domain::ids::ShopName;
 use crate::domain::people::{Actor, Grant, Grants, Role, checked_name};
-use crate::ledger::{CODE_GOOD_FOR, EnrolmentCode, NewToken, UserChange};
+use crate::ledger::{CODE_GOOD_FOR, EnrolmentCode, NewToken, Secret, UserChange};
 use crate::net;
 use crate::store::{Store, Token};
 
@@ -23,7 +23,9 @@ pub(super) enum UserCommand {
     Add(AddUser),
     /// List users with their roles
     List(Shown),
-    /// Disable a user, and revoke the tokens of the same name
+    /// Print a link by which a user signs in at the web app: once, within 15 minutes
+    Link(LinkUser),
+    /// Disable a user, end their sessions, and revoke the tokens of the same name
     Disable(DisableUser),
 }
 
@@ -62,6 +64,15 @@ pub(super) struct AddUser {
     actor: Option<String>,
     #[command(flatten)]
     shown: Shown,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct LinkUser {
+    /// Their name
+    name: String,
+    /// Your name, for the audit log
+    #[arg(long = "as", value_name = "NAME")]
+    actor: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -170,6 +181,22 @@ pub(super) async fn user(loaded: &Loaded, command: &UserCommand) -> Done {
             }
         }
         UserCommand::List(shown) => list_users(&store, shown.format).await?,
+        UserCommand::Link(args) => {
+            let Some(base) = loaded.config.web.address() else {
+                return Err(Failure::usage(anyhow::anyhow!(
+                    "the web app is off: set [web] listen, such as \"127.0.0.1:9465\", and restart the daemon"
+                )));
+            };
+            let secret = Secret::of(&net::random_bytes()?);
+            let by = actor(args.actor.as_deref());
+            let ends = store.make_link(&args.name, &secret, &by, now).await?;
+            complain(&format!(
+                "{} signs in with this link once, until {}",
+                args.name,
+                orders::local(ends)
+            ));
+            print_file(&format!("{base}/sign-in/{}\n", secret.text()));
+        }
         UserCommand::Disable(args) => {
             let by = actor(args.actor.as_deref());
             let tokens = store.disable_user(&args.name, &by, now).await?;

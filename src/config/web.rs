@@ -42,6 +42,18 @@ impl Web {
         self.public_url.starts_with("https://")
     }
 
+    /// The address that people open: the public one, or that on this machine; `None` where it is off.
+    pub fn address(&self) -> Option<String> {
+        let listen = self.listen?;
+        if !self.public_url.is_empty() {
+            return Some(self.public_url.clone());
+        }
+        if is_any(listen.ip()) {
+            return Some(format!("http://localhost:{}", listen.port()));
+        }
+        Some(format!("http://{listen}"))
+    }
+
     /// The proxies.
     pub fn proxies(&self) -> Vec<Network> {
         // Checked as they were read.

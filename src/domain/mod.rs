@@ -42,6 +42,7 @@ pub mod retention;
 pub mod reverted;
 pub mod rules;
 pub mod schedule;
+pub mod session;
 pub mod stock;
 pub mod stock_import;
 pub mod stock_ledger;

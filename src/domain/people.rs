@@ -199,6 +199,15 @@ pub enum Channel {
         /// The number of their account.
         number: i64,
     },
+    /// The web app.
+    Web {
+        /// The row of the user.
+        user: i64,
+        /// The number of the session.
+        session: i64,
+        /// The address the request came from.
+        peer: IpAddr,
+    },
 }
 
 /// Who does something by hand.
@@ -246,6 +255,20 @@ impl Actor {
         }
     }
 
+    /// A user of this row and name who is signed in.
+    pub fn user((id, name): (i64, &str), session: i64, grants: Grants, peer: IpAddr) -> Self {
+        Self {
+            name: format!("user:{name}"),
+            person: format!("user:{id}"),
+            channel: Channel::Web {
+                user: id,
+                session,
+                peer,
+            },
+            grants,
+        }
+    }
+
     /// As the audit log names them.
     pub fn name(&self) -> &str {
         &self.name
@@ -254,6 +277,14 @@ impl Actor {
     /// Whom limits and keys count as.
     pub fn person(&self) -> &str {
         &self.person
+    }
+
+    /// Whether they are this user.
+    pub const fn is_user(&self, id: i64) -> bool {
+        matches!(
+            self.channel,
+            Channel::Web { user, .. } | Channel::Telegram { user, .. } if user == id
+        )
     }
 
     /// How they came and as what, for the audit log; `process` is the user who runs this process.
@@ -269,7 +300,35 @@ impl Actor {
             Channel::Telegram { user, number } => {
                 format!("telegram, user {user}, {role}, account {number}")
             }
+            Channel::Web {
+                user,
+                session,
+                peer,
+            } => {
+                format!("web, user {user}, session {session}, {role}, from {peer}")
+            }
         }
+    }
+
+    /// Whether they may see and end what lets others in: who is admin in every shop.
+    pub fn manages_people(&self) -> bool {
+        let grants = &self.grants.0;
+        grants.iter().all(|grant| grant.role == Role::Admin)
+            && grants.iter().any(|grant| grant.shop.is_none())
+    }
+
+    /// Refuses what only they may do.
+    ///
+    /// # Errors
+    /// They are not admin in every shop.
+    pub fn check_manages_people(&self) -> Result<(), Refusal> {
+        if self.manages_people() {
+            return Ok(());
+        }
+        Err(Refusal::NotAllowed(format!(
+            "{} may not end sessions and tokens of others: that needs the role admin in every shop",
+            self.name
+        )))
     }
 
     /// Their role in a shop.

@@ -5,8 +5,10 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use crate::domain::people::{Actor, Grants};
+use crate::domain::session::EndedBy;
 use crate::mutant::mutant;
 use crate::store::people::{self, Holder};
+use crate::store::sessions::{self, Which};
 use crate::store::{Store, StoreError, Token, enrolment};
 use crate::text::{hex, is_same_secret};
 
@@ -125,13 +127,17 @@ impl Store {
         }
         people::set_disabled(&mut tx, user.id, Some(now)).await?;
         enrolment::drop_code(&mut tx, user.id).await?;
+        let ended = (EndedBy::Disabled, now);
+        let sessions = sessions::end(&mut tx, Which::Of(user.id), ended).await?;
         let tokens = people::tokens_of(&mut tx, name).await?;
         let tokens: Vec<&Token> = tokens.iter().filter(|token| token.name == name).collect();
         for token in &tokens {
             people::revoke(&mut tx, &token.id, now).await?;
         }
         let ids: Vec<&str> = tokens.iter().map(|token| token.id.as_str()).collect();
-        let detail = json!({ "user": user.id, "name": name, "tokens_revoked": ids });
+        let detail = json!({
+            "user": user.id, "name": name, "tokens_revoked": ids, "sessions_ended": sessions,
+        });
         tx.audit_row(now, by.name(), (None, None), "user.disabled", detail);
         tx.commit().await?;
         Ok(ids.len())
@@ -190,6 +196,7 @@ impl Store {
         by: &Actor,
         now: Timestamp,
     ) -> Result<Vec<String>, StoreError> {
+        by.check_manages_people()?;
         let mut tx = self.write().await?;
         tx.by(by, None);
         let tokens = people::tokens_of(&mut tx, name_or_id).await?;

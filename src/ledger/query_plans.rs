@@ -3,7 +3,7 @@
 
 use super::{candidates, departures, due_actions, known_orders, manual_decisions};
 use crate::store::{
-    Access, Store, actions, attempts, counters, deadline, listed, namesakes, new_orders,
+    Access, Store, actions, attempts, counters, day, deadline, listed, namesakes, new_orders,
     order_lists, orders, overview, promises, reservations, reverted, stock, today, unaccounted,
     view,
 };
@@ -40,13 +40,16 @@ const READ_FROM_THE_END: [(&str, &str); 2] = [
     ("newest listed", "COVERING INDEX orders_open"),
 ];
 
-const STATEMENTS: [(&str, &str); 50] = [
+const STATEMENTS: [(&str, &str); 53] = [
     ("reverted", reverted::OF_SHOP),
     ("totals", view::TOTALS),
     ("viewed", view::VIEWED),
     ("newest listed", listed::NEWEST),
     ("open listed", listed::OPEN),
     ("today", today::TODAY),
+    ("kinds of a day", day::KINDS),
+    ("counts of hours", day::HOURS),
+    ("times of accepts", day::ACCEPT_TIMES),
     ("whole hours", counters::WHOLE_HOURS),
     ("seen", counters::SEEN),
     ("waiting counted", counters::WAITING),

@@ -15,9 +15,11 @@ use crate::domain::action::{End, Event, Origin};
 use crate::domain::hold::HoldCause;
 use crate::domain::ids::{OrderId, ShopName};
 use crate::domain::order::Status;
+use crate::domain::session::EndedBy;
 use crate::mutant::mutant;
 use crate::store::backup::{FILES, beside, check_through, publish, remove, vacuum_into};
 use crate::store::orders::order_ids;
+use crate::store::sessions::{self, Which};
 use crate::store::unaccounted::lines_state;
 use crate::store::{
     ScanKind, Store, StoreError, WriteTx, actions, at, lease, lock, ms, open, orders, reservations,
@@ -171,6 +173,8 @@ async fn mark(
     scans::delete_all(tx).await?;
     orders::forget_readings(tx, now).await?;
     reverted::delete_all(tx).await?;
+    // The backup does not know which have ended since; signing in again is easy.
+    sessions::end(tx, Which::All, (EndedBy::Restored, now)).await?;
     reset_actions(tx, settle, now).await?;
     // Whoever made the copy may have changed it.
     tx.count_all_again().await?;

@@ -40,6 +40,14 @@ impl Store {
         Ok(self.rules_noted().await?.and_then(|(file, _)| file))
     }
 
+    /// The number of the newest row. Whatever is written has one, so that it says whether something was.
+    pub async fn newest_audit_row(&self) -> Result<i64, StoreError> {
+        let mut reader = self.read().await?;
+        let newest = sqlx::query_scalar("SELECT id FROM audit ORDER BY id DESC LIMIT 1");
+        let newest: Option<i64> = newest.fetch_optional(&mut *reader).await?;
+        Ok(newest.unwrap_or_default())
+    }
+
     async fn rules_noted(&self) -> Result<Option<(Option<String>, i64)>, StoreError> {
         let mut reader = self.read().await?;
         let noted = sqlx::query_as(

@@ -14,6 +14,8 @@ use crate::domain::ids::{OrderCode, OrderId, ShopName};
 /// An order that waits and is held for a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeldNow {
+    /// Kaspi's id.
+    pub id: OrderId,
     /// The number people say.
     pub code: OrderCode,
     /// Since when it could be handled.
@@ -72,6 +74,7 @@ impl Store {
                 express: order.express,
                 because: because(cause, decision.as_ref()),
                 code: order.code,
+                id: order.id,
             });
         }
         Ok(held)

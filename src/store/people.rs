@@ -141,6 +141,19 @@ async fn token(connection: &mut SqliteConnection, row: TokenRow) -> Result<Token
     })
 }
 
+/// The user with this number.
+pub(crate) async fn user_of(
+    connection: &mut SqliteConnection,
+    id: i64,
+) -> Result<User, StoreError> {
+    let row: UserRow =
+        sqlx::query_as("SELECT id, name, telegram, added_at, disabled_at FROM users WHERE id = ?")
+            .bind(id)
+            .fetch_one(&mut *connection)
+            .await?;
+    user(connection, row).await
+}
+
 /// The user of this name.
 pub(crate) async fn user_named(
     tx: &mut WriteTx<'_>,

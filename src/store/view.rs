@@ -8,13 +8,13 @@ use super::actions::{parse_kind, parse_state};
 use super::attempts::parse_outcome;
 use super::lines::parse_line;
 use super::listed::{OrderFilter, listed};
-use super::new_orders::new_orders;
+use super::new_orders::{new_orders, parse_cause};
 use super::orders::parse_order;
 use super::{Store, StoreError, at};
 use crate::domain::action::{Kind, OutcomeKind, State};
 use crate::domain::decision::Decision;
 use crate::domain::facts::Facts;
-use crate::domain::hold::Progress;
+use crate::domain::hold::{HoldCause, Progress};
 use crate::domain::ids::ShopName;
 use crate::domain::order::{Line, Order};
 use crate::domain::verdict::CancelReason;
@@ -95,6 +95,8 @@ pub struct OrderView {
     pub seen_at: Timestamp,
     /// Who holds it and why.
     pub held: Option<(String, String)>,
+    /// The cause of the hold outside the rules.
+    pub held_cause: Option<HoldCause>,
     /// Its newest decision.
     pub decision: Option<DecisionView>,
     /// Why it is held or waits, as of the last pass.
@@ -112,6 +114,7 @@ struct Row {
     seen_at: i64,
     held_by: Option<String>,
     held_why: Option<String>,
+    held_cause: Option<String>,
     decision_id: Option<i64>,
     decision_at: Option<i64>,
     actor: Option<String>,
@@ -123,7 +126,7 @@ struct Row {
 
 /// These orders (JSON: shop and id of each), in their order.
 pub(crate) const VIEWED: &str = "
-SELECT o.shop, o.id, o.body, o.lines_problem, o.seen_at, o.held_by, o.held_why, d.id AS decision_id,
+SELECT o.shop, o.id, o.body, o.lines_problem, o.seen_at, o.held_by, o.held_why, o.held_cause, d.id AS decision_id,
        d.at AS decision_at, d.actor, d.body AS decision, d.facts, d.policy_digest,
        p.why AS present_why
 FROM json_each(?1) j CROSS JOIN orders o ON o.shop = j.value ->> 0 AND o.id = j.value ->> 1
@@ -252,6 +255,7 @@ impl Store {
                 seen_at: at(row.seen_at)?,
                 decision: decision(&row)?,
                 held: row.held_by.zip(row.held_why),
+                held_cause: row.held_cause.as_deref().map(parse_cause).transpose()?,
                 lines_problem: row.lines_problem,
                 present_why: row.present_why,
                 shop: row.shop,

@@ -1,4 +1,5 @@
-//! Who may ask at all: one `Host` that is ours, a client within its limits, a token that is good.
+//! Who may ask at all: one `Host` that is ours, a client within its limits, then one door each for programs, with a
+//! token, and for people, with a session (`src/web/pages/door.rs`).
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 
 use super::answer::Answer;
 use super::limits::{Kind, WRONG_DELAY, is_slow};
+use super::pages::door;
 use super::{PER_CLIENT_MAX, Shared};
 use crate::config::Web;
 use crate::domain::people::Actor;
@@ -59,9 +61,18 @@ pub(super) async fn check(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let answer = match admit(&shared, &mut request).await {
-        Ok(_of_client) => next.run(request).await,
+    let answer = match admit(&shared, &mut request) {
         Err(answer) => (*answer).into_response(),
+        Ok((client, _of_client)) if is_for_programs(request.uri().path()) => {
+            match caller(&shared, request.headers(), client).await {
+                Err(answer) => (*answer).into_response(),
+                Ok(caller) => {
+                    request.extensions_mut().insert(caller);
+                    next.run(request).await
+                }
+            }
+        }
+        Ok((client, _of_client)) => door::enter(&shared, client, request, next).await,
     };
     with_headers(answer, shared.loaded.config.web.is_https())
 }
@@ -80,11 +91,15 @@ fn with_headers(mut answer: Response, is_https: bool) -> Response {
     answer
 }
 
-/// Lets a request in, with its caller; what it holds while it runs counts against its client.
-async fn admit(
+pub(super) fn is_for_programs(path: &str) -> bool {
+    path == "/api" || path.starts_with("/api/")
+}
+
+/// Lets a request of a client come to its door; what it holds while it runs counts against the client.
+fn admit(
     shared: &Shared,
     request: &mut Request,
-) -> Result<Option<crate::net::OfClient>, Box<Answer>> {
+) -> Result<(IpAddr, Option<crate::net::OfClient>), Box<Answer>> {
     let peer = request.extensions().get::<ConnectInfo<Peer>>().cloned();
     let Some(ConnectInfo(peer)) = peer else {
         return Err(Box::new(Answer::bad_request("no connection")));
@@ -109,9 +124,7 @@ async fn admit(
     } else {
         None
     };
-    let caller = caller(shared, request.headers(), client).await?;
-    request.extensions_mut().insert(caller);
-    Ok(of_client)
+    Ok((client, of_client))
 }
 
 /// Exactly one `Host`: that of the public address, or loopback. Another one is a web page that reaches for us through a
@@ -138,9 +151,11 @@ fn check_host(request: &Request, web: &Web) -> Result<(), Box<Answer>> {
 }
 
 fn is_ours(host: &str, web: &Web) -> bool {
-    if is_loopback_host(host) {
-        return true;
-    }
+    is_loopback_host(host) || is_public(host, web)
+}
+
+/// Whether it is the host of the public address.
+pub(super) fn is_public(host: &str, web: &Web) -> bool {
     let Some((name, port)) = web.public_host() else {
         return false;
     };
@@ -173,6 +188,22 @@ fn client(headers: &HeaderMap, peer: IpAddr, proxies: &[Network]) -> IpAddr {
     peer
 }
 
+/// Counts a wrong token, session or link of a client. Whoever tries many waits for each.
+pub(super) async fn note_wrong(shared: &Shared, client: IpAddr) {
+    let count = shared.limits.note_wrong(client);
+    if count == 1 || (is_slow(count) && !is_slow(count - 1)) {
+        log_event!(
+            API_REFUSED,
+            peer = client.to_string(),
+            count,
+            "a request carried a token, session or link that lets nobody in"
+        );
+    }
+    if is_slow(count) {
+        shared.clock.sleep(WRONG_DELAY).await;
+    }
+}
+
 /// Whose token it is.
 async fn caller(
     shared: &Shared,
@@ -200,18 +231,7 @@ async fn caller(
     let now = shared.clock.now();
     let found = shared.store.token_shown(token, now).await;
     let Some(found) = found.map_err(|error| Box::new(Answer::from(error)))? else {
-        let count = shared.limits.note_wrong(client);
-        if count == 1 || (is_slow(count) && !is_slow(count - 1)) {
-            log_event!(
-                API_REFUSED,
-                peer = client.to_string(),
-                count,
-                "a request of the API carried a wrong token"
-            );
-        }
-        if is_slow(count) {
-            shared.clock.sleep(WRONG_DELAY).await;
-        }
+        note_wrong(shared, client).await;
         let what = "the token is unknown, revoked or expired: `qabyl token list` shows which";
         return Err(unauthenticated(what));
     };

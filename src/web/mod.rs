@@ -1,5 +1,5 @@
-//! `[web]`: what programs use from outside, under `/api/v1`. Every request carries a token; what it may do is decided by
-//! the use cases (`src/ledger/manual_decisions.rs`, `src/pipeline/sync_stock/push.rs`), not here.
+//! `[web]`: what programs use from outside, under `/api/v1`, each request with a token, and what people use in a browser,
+//! each with a session. What a request may do is decided by the use cases (`src/ledger/manual_decisions.rs`, `src/pipeline/sync_stock/push.rs`), not here.
 
 mod answer;
 mod body;
@@ -7,6 +7,7 @@ mod guard;
 mod keys;
 mod limits;
 mod orders;
+mod pages;
 mod stock;
 mod summary;
 
@@ -79,6 +80,8 @@ struct Inner {
     limits: Limits,
     proxies: Vec<Network>,
     pushes: Semaphore,
+    live: pages::Live,
+    stop: CancellationToken,
 }
 
 impl std::ops::Deref for Shared {
@@ -106,6 +109,15 @@ pub async fn serve(
     let listener = tokio::net::TcpListener::bind(address)
         .await
         .map_err(|error| ServeError(address, error))?;
+    Ok(serve_at(listener, parts, stop))
+}
+
+/// Serves at a socket until `stop`; the returned future ends after the last answer.
+pub fn serve_at(
+    listener: tokio::net::TcpListener,
+    parts: Parts,
+    stop: CancellationToken,
+) -> impl Future<Output = ()> + use<> {
     let proxies = parts.loaded.config.web.proxies();
     let bounds = Bounds {
         connections: CONNECTIONS_MAX,
@@ -124,6 +136,8 @@ pub async fn serve(
         clock: parts.clock,
         proxies,
         pushes: Semaphore::new(PUSHES_MAX),
+        live: pages::Live::default(),
+        stop: stop.clone(),
     }));
     let router = Router::new()
         .route("/api/v1/orders", get(orders::list))
@@ -133,7 +147,8 @@ pub async fn serve(
         .route("/api/v1/stock/{source}", put(stock::push))
         .route("/api/v1/summary", get(summary::show))
         .route("/api/v1/openapi.json", get(openapi))
-        .fallback(async || Answer::not_found("there is no such address"))
+        .merge(pages::routes())
+        .fallback(async |request: axum::extract::Request| pages::not_found(&request))
         .method_not_allowed_fallback(async || {
             let what = "this address has other methods: see /api/v1/openapi.json";
             Answer::problem(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", what)
@@ -150,7 +165,7 @@ pub async fn serve(
         }
     });
     tracker.close();
-    Ok(async move { tracker.wait().await })
+    async move { tracker.wait().await }
 }
 
 async fn openapi(

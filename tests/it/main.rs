@@ -60,6 +60,7 @@ mod tidy;
 mod true_shelf;
 mod unclear_statuses;
 mod unreadable_orders;
+mod web;
 mod wording;
 mod workbook;
 mod world;

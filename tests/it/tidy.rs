@@ -8,10 +8,10 @@ const LINES_MAX: usize = 600;
 const LINES_P90: usize = 300;
 const LINES_MEDIAN: usize = 150;
 /// A ratchet: lower it when a dependency goes, think twice before raising it.
-const DEPENDENCIES_MAX: usize = 32;
+const DEPENDENCIES_MAX: usize = 33;
 /// The packages of `Cargo.lock`: lower it when one goes. What raises it needs a record in `docs/decisions/` that says
 /// what the new ones are for.
-const PACKAGES: usize = 420;
+const PACKAGES: usize = 424;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

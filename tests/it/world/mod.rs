@@ -219,6 +219,11 @@ impl TestWorld {
         Clock::Simulated(Arc::clone(&self.time))
     }
 
+    /// The file of its configuration.
+    pub(crate) fn config_file(&self) -> std::path::PathBuf {
+        self.folder.path().join("qabyl.toml")
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         self.clock().now()
     }
