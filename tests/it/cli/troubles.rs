@@ -169,6 +169,7 @@ async fn a_channel_that_refuses_messages_is_named() {
         receiver.url()
     );
     desk.write("hook-secret", SECRET);
+    desk.only_for_owner("hook-secret");
     desk.write("qabyl.toml", &desk.config("act", &channel));
     desk.qabyl(&["once", "--check"]).await.ok();
     desk.qabyl(&["status", "--check"]).await.ok();
