@@ -1,10 +1,8 @@
 //! Kaspi's catalogue over HTTP: categories, attributes, values, and imports of products.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
-use super::outcome::{is_failure, parse_result};
+use super::outcome::{ImportResult, is_failure, parse_result};
 use crate::kaspi::{ApiError, PlainApi, PostError, parse_plain};
 
 /// A category, or a value of an attribute.
@@ -58,39 +56,6 @@ impl ImportState {
     /// Whether the import failed as a whole.
     pub fn is_failed(&self) -> bool {
         is_failure(&self.status)
-    }
-}
-
-/// The outcome for one product.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ProductOutcome {
-    /// Such as `CREATED`, `UPDATED`, `SKIPPED`, `ERROR`.
-    pub state: String,
-    /// Kaspi's explanation, from whatever shape it came in.
-    pub message: String,
-    /// Whether Kaspi did not take the product.
-    pub failed: bool,
-}
-
-/// The result of an import.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct ImportResult {
-    /// Products with errors.
-    pub errors: u64,
-    /// Products with warnings.
-    pub warnings: u64,
-    /// Products that were unchanged.
-    pub skipped: u64,
-    /// All products.
-    pub total: u64,
-    /// By SKU.
-    pub products: BTreeMap<String, ProductOutcome>,
-}
-
-impl ImportResult {
-    /// Whether Kaspi did not take every product.
-    pub fn has_errors(&self) -> bool {
-        self.errors > 0 || self.products.values().any(|product| product.failed)
     }
 }
 

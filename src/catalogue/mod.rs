@@ -7,4 +7,5 @@ pub mod content;
 mod outcome;
 pub mod products;
 
-pub use client::{Attribute, Client, ImportResult, ImportState, Named, ProductOutcome};
+pub use client::{Attribute, Client, ImportState, Named};
+pub use outcome::{ImportResult, ProductOutcome};

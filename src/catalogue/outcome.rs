@@ -2,15 +2,47 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::client::{ImportResult, ProductOutcome};
 use crate::kaspi::parse_plain;
 use crate::text::shown;
 
 /// Longest text of Kaspi's that is kept, in characters.
 const TEXT_CHARS_MAX: usize = 300;
+
+/// The outcome for one product.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ProductOutcome {
+    /// Such as `CREATED`, `UPDATED`, `SKIPPED`, `ERROR`.
+    pub state: String,
+    /// Kaspi's explanation, from whatever shape it came in.
+    pub message: String,
+    /// Whether Kaspi did not take the product.
+    pub failed: bool,
+}
+
+/// The result of an import.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ImportResult {
+    /// Products with errors.
+    pub errors: u64,
+    /// Products with warnings.
+    pub warnings: u64,
+    /// Products that were unchanged.
+    pub skipped: u64,
+    /// All products.
+    pub total: u64,
+    /// By SKU.
+    pub products: BTreeMap<String, ProductOutcome>,
+}
+
+impl ImportResult {
+    /// Whether Kaspi did not take every product.
+    pub fn has_errors(&self) -> bool {
+        self.errors > 0 || self.products.values().any(|product| product.failed)
+    }
+}
 
 /// Reads a result; the shape of what Kaspi says about each product is not documented.
 pub(super) fn parse_result(bytes: &[u8]) -> Result<ImportResult, String> {

@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use jiff::Timestamp;
 
 use super::availability::{ClosedBy, Doubt, Possible, Promised, Reason};
+pub use super::demand::{Demand, RecentDemand};
 use super::facts::{LineFacts, LinesFacts, Part};
 use super::ids::{OrderCode, PickupPoint, Sku};
 use super::order::Lines;
@@ -26,26 +27,6 @@ pub struct Listing {
     pub as_of: Option<Timestamp>,
     /// Its source.
     pub source: String,
-}
-
-/// Units that an order needs from one level.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Demand {
-    /// The SKU.
-    pub sku: Sku,
-    /// The warehouse it is taken from.
-    pub warehouse: String,
-    /// Units, at least 1.
-    pub quantity: i64,
-}
-
-/// How an SKU was ordered lately.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RecentDemand {
-    /// Units of the largest order.
-    pub largest: i64,
-    /// Units of all orders in the busiest period between two sweeps.
-    pub busiest: i64,
 }
 
 impl RecentDemand {

@@ -4,28 +4,16 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry::{Occupied, Vacant};
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::bounded::Scalar;
 use super::entries::line;
 use super::fields::{Fields, flag, money, name, name_or_number, string, text, time, whole};
-use super::json::parse;
+use super::json::{parse, resource};
 use super::page::{Asked, OrderRead, Page, UnreadableOrder};
 use super::wire;
 use crate::domain::ids::{OrderCode, OrderId, PickupPoint, Sku};
 use crate::domain::order::{Field, Line, Order, State, Status};
-
-/// Longest order or entry in bytes: twenty times what Kaspi sends. A longer one is not parsed.
-const RESOURCE_BYTES_MAX: usize = 64 * 1024;
-
-/// Parses one resource of a list, unless it is too large to be one.
-pub(super) fn resource<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, String> {
-    if raw.get().len() > RESOURCE_BYTES_MAX {
-        return Err(format!("longer than {RESOURCE_BYTES_MAX} bytes"));
-    }
-    parse(raw.get().as_bytes())
-}
 
 /// Kaspi's message in an error answer; empty where there is none.
 pub(super) fn error_title(body: &[u8]) -> String {

@@ -2,9 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::convert::resource;
 use super::fields::{money, name, name_or_number, scalar, string, text, whole};
-use super::json::{is_json, parse};
+use super::json::{is_json, parse, resource};
 use super::wire;
 use crate::domain::ids::{EntryId, MasterProduct, Sku};
 use crate::domain::order::{Line, Lines, UnitType, UnreadableLines};

@@ -2,6 +2,10 @@
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+
+/// Longest order or entry in bytes: twenty times what Kaspi sends. A longer one is not parsed.
+const RESOURCE_BYTES_MAX: usize = 64 * 1024;
 
 /// Parses one JSON text and says which field was wrong.
 pub(super) fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, String> {
@@ -16,6 +20,14 @@ pub(super) fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, String
     // A second JSON text after the first is part of another answer.
     json.end().map_err(|error| category(&error))?;
     Ok(value)
+}
+
+/// Parses one resource of a list, unless it is too large to be one.
+pub(super) fn resource<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, String> {
+    if raw.get().len() > RESOURCE_BYTES_MAX {
+        return Err(format!("longer than {RESOURCE_BYTES_MAX} bytes"));
+    }
+    parse(raw.get().as_bytes())
 }
 
 /// Whether this is one JSON text, of whatever shape.

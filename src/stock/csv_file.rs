@@ -5,10 +5,9 @@ use std::path::Path;
 
 use csv::{ReaderBuilder, StringRecord};
 
-use super::file::Format;
 use super::findings::SourceError;
 use super::gather::Gather;
-use super::reading::{How, Moments, Reading};
+use super::reading::{Format, How, Moments, Reading};
 use super::table::{Cell, HEADER_ROWS_MAX, Table};
 
 /// Delimiters; of two that give the same, the first is taken.

@@ -1,56 +1,10 @@
 //! Recognises a file's format by its content and reads it.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
-
 use super::findings::SourceError;
-use super::reading::{How, Moments, Reading};
+use super::reading::{Format, How, Moments, Reading};
 use super::{csv_file, decode};
-
-/// File formats of stock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Format {
-    /// `sku,on_hand[,warehouse][,as_of]`.
-    Csv,
-    /// An Excel workbook.
-    Xlsx,
-    /// Kaspi's price list, `kaspi_catalog`.
-    KaspiXml,
-}
-
-impl Format {
-    /// Its name in the configuration, on the command line and before a source's name.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Csv => "csv",
-            Self::Xlsx => "xlsx",
-            Self::KaspiXml => "kaspi-xml",
-        }
-    }
-}
-
-/// The warehouses of a source, in the names that orders use (pickup points).
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Places {
-    /// The warehouse of rows that name none; empty for the common pool.
-    pub warehouse: String,
-    /// The source's warehouse names and the pickup points they stand for.
-    pub names: BTreeMap<String, String>,
-}
-
-impl Places {
-    /// The pickup point of one of the source's warehouses.
-    pub(super) fn of(&self, warehouse: &str) -> String {
-        match self.names.get(warehouse) {
-            Some(point) => point.clone(),
-            None if warehouse.is_empty() => self.warehouse.clone(),
-            None => warehouse.to_owned(),
-        }
-    }
-}
 
 /// Elements that a page begins with.
 const HTML: [&str; 9] = [

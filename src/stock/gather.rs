@@ -5,9 +5,8 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::file::Format;
 use super::findings::{Findings, SourceError, quoted};
-use super::reading::{AHEAD_MAX, How, Moments, NAME_CHARS_MAX, Reading};
+use super::reading::{AHEAD_MAX, Format, How, Moments, NAME_CHARS_MAX, Reading};
 use crate::domain::ids::Sku;
 use crate::domain::stock::{OnHand, StockRow};
 use crate::mutant::mutant;

@@ -27,10 +27,10 @@ mod xlsx;
 pub use al_style::{AlStyle, By};
 pub use child::{CHILD, child, read, read_in_child};
 pub use fetch::{ReadError, Web};
-pub use file::{Format, Places, parse};
+pub use file::parse;
 pub use findings::{Problem, SourceError};
 pub use gather::listed_name;
 pub use parts_file::{PartLine, read_parts};
 #[cfg(feature = "price-list")]
 pub use price_list_out::{Offer, write as write_price_list};
-pub use reading::{Column, How, Limits, Moments, Reading};
+pub use reading::{Column, Format, How, Limits, Moments, Places, Reading};

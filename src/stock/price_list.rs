@@ -6,11 +6,10 @@ use std::path::Path;
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
-use super::file::Format;
 use super::findings::{SourceError, quoted};
 use super::gather::Gather;
 use super::moment::{self, Moment};
-use super::reading::{AHEAD_MAX, How, Moments, Reading};
+use super::reading::{AHEAD_MAX, Format, How, Moments, Reading};
 use super::units;
 use crate::domain::stock::OnHand;
 use crate::mutant::mutant;

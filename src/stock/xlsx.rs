@@ -7,10 +7,9 @@ use std::path::Path;
 
 use calamine::{DataRef, Reader as _, SheetType, SheetVisible, Xlsx, XlsxError};
 
-use super::file::Format;
 use super::findings::{SourceError, quoted};
 use super::gather::Gather;
-use super::reading::{How, Moments, Reading};
+use super::reading::{Format, How, Moments, Reading};
 use super::table::{Cell, Table};
 
 /// Excel's own limit.

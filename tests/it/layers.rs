@@ -47,6 +47,64 @@ fn store_imports_no_use_case_and_no_rule() {
     );
 }
 
+/// The modules of a folder of `src/`, each with those that it imports from there.
+fn imports(folder: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let mut modules: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let absolute = format!("crate::{folder}::");
+    for (name, text) in sources(&format!("src/{folder}")) {
+        let path: Vec<&str> = name.split('/').skip(2).collect();
+        let module = path[0].trim_end_matches(".rs").to_owned();
+        if module == "mod" || module == "tests" {
+            continue;
+        }
+        let shipped = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let is_own_name = path.len() == 1 || path[1..] == ["mod.rs"];
+        let relative = if is_own_name {
+            "super::"
+        } else {
+            "super::super::"
+        };
+        let used = [absolute.as_str(), relative].into_iter();
+        let used = used.flat_map(|before| shipped.split(before).skip(1));
+        let is_name = |c: char| c.is_ascii_lowercase() || c == '_';
+        let used = used.map(|rest| rest.chars().take_while(|c| is_name(*c)).collect());
+        modules.entry(module).or_default().extend(used);
+    }
+    let names: BTreeSet<String> = modules.keys().cloned().collect();
+    for (module, used) in &mut modules {
+        used.retain(|other| other != module && names.contains(other));
+    }
+    modules
+}
+
+/// Who reads one module need not read all of its folder.
+#[test]
+fn modules_do_not_import_each_other_in_circles() {
+    const FOLDERS: [&str; 9] = [
+        "domain",
+        "kaspi",
+        "stock",
+        "notify",
+        "catalogue",
+        "rules_file",
+        "config",
+        "runtime",
+        "net",
+    ];
+    for folder in FOLDERS {
+        let mut left = imports(folder);
+        assert!(left.len() > 2, "{folder}: {left:?}");
+        loop {
+            let names: BTreeSet<String> = left.keys().cloned().collect();
+            left.retain(|_, used| used.iter().any(|other| names.contains(other)));
+            if left.len() == names.len() {
+                break;
+            }
+        }
+        assert!(left.is_empty(), "circles in src/{folder}: {left:?}");
+    }
+}
+
 #[test]
 fn each_table_is_written_by_one_file() {
     let mut writers: BTreeMap<String, Vec<String>> = BTreeMap::new();

@@ -20,7 +20,7 @@ pub use self::other_shops::{OtherShops, Sweep};
 pub use self::overlap::{Changed, Held, Overlap, widen};
 pub use self::promise::{Place, Promise, Units};
 use super::reservation::Departure;
-use super::stock::Semantics;
+use super::semantics::Semantics;
 use crate::mutant::mutant;
 
 /// When a level was counted, and what its number includes.

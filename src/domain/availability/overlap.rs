@@ -1,7 +1,7 @@
 //! Promises whose order is understood in two ways: its pickup point moved, or the map of SKUs or the stock of its shop
 //! changed since they were made. Each level counts the lower reading as certain and the higher one as possible.
 
-use crate::domain::stock_ledger::Demand;
+use crate::domain::demand::Demand;
 
 /// What changed about an order since its units were promised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use super::{Count, Kind};
 use crate::domain::ids::{OrderCode, OrderId, ShopName};
 use crate::domain::order::{State, Status};
 use crate::domain::reservation::Departure;
-use crate::domain::stock::Semantics;
+use crate::domain::semantics::Semantics;
 use crate::mutant::mutant;
 
 /// Where promised units are.
