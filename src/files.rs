@@ -87,6 +87,27 @@ pub(crate) fn create_private(path: &Path) -> io::Result<File> {
 /// # Errors
 /// Those of the file system; then what was there is still there.
 pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    replace_by(path, content, |partial| {
+        OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(partial)
+    })
+}
+
+/// As [`replace`], with a file that only its owner can read.
+///
+/// # Errors
+/// Those of the file system; then what was there is still there.
+pub(crate) fn replace_private(path: &Path, content: &[u8]) -> io::Result<()> {
+    replace_by(path, content, create_private)
+}
+
+fn replace_by(
+    path: &Path,
+    content: &[u8],
+    make: impl Fn(&Path) -> io::Result<File>,
+) -> io::Result<()> {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{}.partial", std::process::id()));
     let partial = PathBuf::from(name);
@@ -95,18 +116,17 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let written = write_new(&partial, content).and_then(|()| std::fs::rename(&partial, path));
+    let written = make(&partial)
+        .and_then(|mut file| {
+            file.write_all(content)?;
+            file.sync_all()
+        })
+        .and_then(|()| std::fs::rename(&partial, path));
     if written.is_err() {
         // The first error says more than this one would.
         let _ = std::fs::remove_file(&partial);
     }
     written
-}
-
-fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
-    file.write_all(content)?;
-    file.sync_all()
 }
 
 /// A file as it was read.

@@ -26,6 +26,9 @@ pub(super) struct Cli {
     /// Configuration file [default: /etc/qabyl/qabyl.toml, then ./qabyl.toml]
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
+    /// Language of the output for people [default: that of LC_ALL, LC_MESSAGES or LANG, or else en]
+    #[arg(long, global = true, value_name = "LANG", value_parser = ["ru", "kk", "en"])]
+    pub(super) lang: Option<String>,
     #[command(subcommand)]
     pub(super) command: Command,
 }
@@ -34,8 +37,8 @@ pub(super) struct Cli {
 pub(super) enum Command {
     /// Run the daemon
     Run,
-    /// Make the database where the configuration places it
-    Init,
+    /// Set up a shop in one dialogue: token, hours, stock, Telegram; then make the database and check everything
+    Init(super::init::Init),
     /// Run every stage until nothing is due, then exit
     Once(Once),
     /// Process sample orders in the built-in sandbox

@@ -12,7 +12,7 @@ use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
 use super::args::Demo;
-use super::{Done, FAILED, demo_web, orders, say, table};
+use super::{Done, FAILED, demo_web, orders, say, say_translated, table, translated};
 use crate::clock::Clock;
 use crate::config::{Config, Limit, Loaded, Sources};
 use crate::domain::action::State;
@@ -62,7 +62,7 @@ pub(super) async fn run(args: &Demo) -> Done {
         args.seed,
     )
     .await?;
-    say(&format!(
+    say_translated(&format!(
         "The sandbox at {} has {} new orders for Qabyl to process.\n\
          A shortage must be confirmed, here 2 s later, before an order is cancelled.\n",
         server.base_url(),
@@ -186,10 +186,13 @@ fn show(views: &[OrderView]) -> crate::cli::table::Table {
         out.add_row(vec![
             view.order.code.to_string(),
             view.order.total_words(),
-            format!("{units} in {}", table::counted(view.lines.len(), "line")),
+            translated(&format!(
+                "{units} in {}",
+                table::counted(view.lines.len(), "line")
+            )),
             kind(view),
-            orders::standing(view),
-            orders::reason(view),
+            translated(&orders::standing(view)),
+            translated(&orders::reason(view)),
         ]);
     }
     out
@@ -201,7 +204,9 @@ fn kind(view: &OrderView) -> String {
         .delivery_mode
         .as_ref()
         .map_or("-", |mode| mode.as_str());
-    let mut words = vec![mode.trim_start_matches("DELIVERY_").to_lowercase()];
+    let mut words = vec![translated(
+        &mode.trim_start_matches("DELIVERY_").to_lowercase(),
+    )];
     for (is, word) in [
         (order.kaspi_delivery == Some(true), "Kaspi"),
         (order.express, "express"),
@@ -210,7 +215,7 @@ fn kind(view: &OrderView) -> String {
         (order.credit_term_months.is_some(), "credit"),
     ] {
         if is {
-            words.push(word.to_owned());
+            words.push(translated(word));
         }
     }
     words.join(", ")
@@ -242,7 +247,7 @@ fn summary(views: &[OrderView], server: &Server) -> bool {
         && cancelled == cancelled_there
         && ledger.both_actions_sent().is_empty()
         && ledger.blind_repeats().is_empty();
-    say(&format!(
+    say_translated(&format!(
         "\n{} orders: {} accepted, {} cancelled, {held} held for a person.\n\
          The sandbox's own ledger: {} accepted, {} cancelled, {} requests. {}",
         views.len(),
@@ -269,7 +274,7 @@ async fn stay(
 ) -> Result<(), super::Failure> {
     let mut random = fastrand::Rng::with_seed(seed);
     let skus: Vec<String> = server.world().units_promised_by_sku().into_keys().collect();
-    say("\nNew orders keep coming in; stop with Ctrl-C.");
+    say_translated("\nNew orders keep coming in; stop with Ctrl-C.");
     let mut next = 970_000_001_u64;
     while !stop.is_cancelled() {
         let now = shop.ctx.clock.now();
@@ -300,7 +305,7 @@ async fn stay(
             ..OrderFilter::default()
         };
         for view in shop.ctx.store.orders(&filter).await? {
-            say(&format!(
+            say_translated(&format!(
                 "{}  {}  {}",
                 view.order.code,
                 orders::standing(&view),

@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use serde_json::json;
 
 use super::args::{Format, Shown};
-use super::{DENIED, Done, FAILED, open, say, shops, table};
+use super::{DENIED, Done, FAILED, open, say, shops, table, translated};
 use crate::clock::Clock;
 use crate::config::{Config, Loaded, Shop};
 use crate::domain::order::{State, Status};
@@ -23,12 +23,12 @@ use crate::store::Store;
 const SKEW_MAX: SignedDuration = SignedDuration::from_secs(60);
 
 /// The result of one check.
-struct Finding {
+pub(super) struct Finding {
     check: String,
-    ok: bool,
-    found: String,
+    pub(super) ok: bool,
+    pub(super) found: String,
     /// What to do about it; empty where it is ok.
-    hint: String,
+    pub(super) hint: String,
 }
 
 fn ok(check: impl Into<String>, found: impl Into<String>) -> Finding {
@@ -142,7 +142,12 @@ async fn stock(config: &Config, store: &Store) -> Result<Finding, super::Failure
     ))
 }
 
-async fn check_shop(loaded: &Loaded, shop: &Shop, store: &Arc<Store>) -> (Vec<Finding>, bool) {
+/// Asks Kaspi with the shop's token; also whether Kaspi denies the shop access.
+pub(super) async fn check_shop(
+    loaded: &Loaded,
+    shop: &Shop,
+    store: &Arc<Store>,
+) -> (Vec<Finding>, bool) {
     let name = |what: &str| format!("{}: {what}", shop.name);
     let token = match loaded.token_source(shop).load() {
         Ok(token) => token,
@@ -231,10 +236,10 @@ fn print(findings: &[Finding], format: Format) {
     for f in findings {
         let mark = if f.ok { "ok" } else { "!!" };
         out.add_row(vec![
-            mark,
-            f.check.as_str(),
-            f.found.as_str(),
-            f.hint.as_str(),
+            mark.to_owned(),
+            translated(&f.check),
+            translated(&f.found),
+            translated(&f.hint),
         ]);
     }
     say(&out.to_string());

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use super::args::{Explain, Format, OneOrder};
 use super::orders::{as_json, find, lines_table, local, outcome, reason, standing, version};
 use super::stock::doubt_lines;
-use super::{Done, explain_plan, say, shops};
+use super::{Done, explain_plan, say, say_translated, shops};
 use crate::config::Loaded;
 use crate::domain::availability::Possible;
 use crate::domain::calendar::left_words;
@@ -37,7 +37,7 @@ pub(super) async fn run(loaded: &Loaded, args: &Explain) -> Done {
     if let Some((at, left)) = deadline.left(&view) {
         let _ = write!(text, "\n  deadline {}: {}", local(at), left_words(left));
     }
-    say(&text);
+    say_translated(&text);
     Ok(ExitCode::SUCCESS)
 }
 

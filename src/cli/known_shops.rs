@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::args::{Format, ShopsCommand};
-use super::{Done, open, orders, person, say, table};
+use super::{Done, open, orders, person, say, say_translated, table};
 use crate::clock::Clock;
 use crate::config::Loaded;
 use crate::domain::ids::{Account, ShopName};
@@ -52,7 +52,7 @@ pub(super) async fn run(loaded: &Loaded, command: &ShopsCommand) -> Done {
             let orders = store
                 .forget_shop(&shop, &actor, Clock::System.now())
                 .await?;
-            say(&format!(
+            say_translated(&format!(
                 "shop {shop} is forgotten: the promises of {} are released",
                 table::counted(usize::try_from(orders).unwrap_or(usize::MAX), "order")
             ));

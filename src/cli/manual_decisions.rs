@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::args::{Cancel, Hold, OneOrder, Pause, Resume};
-use super::{Done, Failure, actor, open, say};
+use super::{Done, Failure, actor, open, say_translated};
 use crate::clock::Clock;
 use crate::config::{Config, Loaded, Mode};
 use crate::domain::ids::{OrderId, ShopName};
@@ -103,12 +103,12 @@ async fn answer(
         Verdict::Accept => "accepted",
         _ => "cancelled",
     };
-    say(&format!(
+    say_translated(&format!(
         "order {} will be {done} by the daemon or the next `qabyl once`",
         args.code
     ));
     for (name, why) in &taken.overridden {
-        say(&format!("  although {}: {why}", name.as_str()));
+        say_translated(&format!("  although {}: {why}", name.as_str()));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -132,7 +132,7 @@ async fn take(
         .decide_manually(order, &decision, Clock::System.now())
         .await?;
     if taken.repeated.is_some() {
-        say("the same request with this key was taken before: nothing is done again");
+        say_translated("the same request with this key was taken before: nothing is done again");
     }
     Ok(taken)
 }
@@ -157,7 +157,7 @@ pub(super) async fn hold(loaded: &Loaded, args: &Hold) -> Done {
     let (shop, id) = store.find_order(&of.code, of.shop.as_deref()).await?;
     let what = Manual::Hold(&args.why);
     take(&store, (&shop, &id), what, (of, &args.carried, None)).await?;
-    say(&format!(
+    say_translated(&format!(
         "order {} is held until `qabyl release {0}`",
         of.code
     ));
@@ -175,7 +175,7 @@ pub(super) async fn release(loaded: &Loaded, args: &Release) -> Done {
         (of, &args.carried, None),
     )
     .await?;
-    say(&format!(
+    say_translated(&format!(
         "order {} will be decided by the rules again",
         of.code
     ));
@@ -232,6 +232,6 @@ async fn set_paused(
     } else {
         "resumed"
     };
-    say(&format!("{}: {state}", done.join(", ")));
+    say_translated(&format!("{}: {state}", done.join(", ")));
     Ok(ExitCode::SUCCESS)
 }

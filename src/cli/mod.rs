@@ -16,7 +16,9 @@ mod explain_plan;
 mod generate;
 mod health;
 mod init;
+mod init_file;
 mod known_shops;
+mod locale;
 mod manual_decisions;
 mod notify;
 mod once;
@@ -105,6 +107,7 @@ pub fn main() -> ExitCode {
     crate::stock::read_in_child();
     crate::runtime::process::hide_memory();
     let cli = arguments::parsed();
+    locale::choose(cli.lang.as_deref());
     crate::net::install_crypto();
     // Nearly all time is spent waiting. Each thread keeps its own memory arena, so one thread for each
     // core would only cost memory.
@@ -130,9 +133,10 @@ pub fn main() -> ExitCode {
             let hint = if hint.is_empty() {
                 String::new()
             } else {
-                format!("\n{hint}")
+                format!("\n{}", translated(hint))
             };
-            complain(&format!("{}{code}{hint}", words(&failure.error)));
+            let words = locale::lang().sentences(&words(&failure.error));
+            print_error(&format!("{words}{code}{hint}"));
             ExitCode::from(failure.code)
         }
     }
@@ -160,7 +164,7 @@ async fn dispatch(cli: Cli, signals: Option<io::Result<Signals>>) -> Done {
             let signals = signals.unwrap_or_else(|| Signals::listen(true))?;
             run::run(&Config::load(sources()?)?, signals).await
         }
-        Command::Init => init::run(&partial(sources()?)?).await,
+        Command::Init(args) => init::run(cli.config.clone(), &args).await,
         Command::Once(args) => once::run(&Config::load(sources()?)?, &args).await,
         Command::Demo(args) => demo::run(&args).await,
         Command::Sandbox(args) => sandbox::run(&args).await,
@@ -274,8 +278,22 @@ fn print_file(text: &str) {
     let _ = out.flush();
 }
 
-/// Prints a warning or an error.
+/// Prints a command's result for people, whose sentences the code writes in English, in the reader's language.
+fn say_translated(text: &str) {
+    say(&locale::lang().sentences(text));
+}
+
+/// A sentence that the code writes in English, in the reader's language.
+fn translated(english: &str) -> String {
+    locale::lang().sentence(english)
+}
+
+/// Prints a warning or an error that the code writes in English, in the reader's language.
 fn complain(text: &str) {
+    print_error(&locale::lang().sentences(text));
+}
+
+fn print_error(text: &str) {
     let text = crate::text::shown_lines(text);
     let _ = writeln!(std::io::stderr().lock(), "qabyl: {text}");
 }

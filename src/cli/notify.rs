@@ -6,7 +6,7 @@ use anyhow::anyhow;
 use serde_json::json;
 
 use super::args::{Format, Shown};
-use super::{Done, FAILED, Failure, open, orders, say, table};
+use super::{Done, FAILED, Failure, open, orders, say, say_translated, table};
 use crate::clock::Clock;
 use crate::config::Loaded;
 use crate::domain::notice::Notice;
@@ -60,7 +60,7 @@ pub(super) async fn test(loaded: &Loaded, name: Option<&str>, format: Format) ->
         }
         if format == Format::Table {
             let words = problem.as_deref().unwrap_or("the message was accepted");
-            say(&format!("{}: {words}", channel.name));
+            say_translated(&format!("{}: {words}", channel.name));
         }
         rows.push(json!({ "channel": channel.name, "accepted": is_accepted, "problem": problem }));
     }

@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 
 use super::args::{Format, OneOrder, OrdersList};
 use super::deadline::Deadline;
-use super::{Done, Failure, NEEDS_PERSON, complain, open, say, table};
+use super::{
+    Done, Failure, NEEDS_PERSON, locale, open, print_error, say, say_translated, table, translated,
+};
 use crate::clock::Clock;
 use crate::config::Loaded;
 use crate::domain::action::{Kind, OutcomeKind, State};
@@ -75,7 +77,7 @@ pub(super) async fn list(loaded: &Loaded, args: &OrdersList) -> Done {
         say(&table.to_string());
         let is_cut = !args.held && orders.len() >= usize::try_from(limit).unwrap_or(usize::MAX);
         if let (true, Some(last)) = (is_cut, orders.last()) {
-            say(&format!("older orders: --after {}", last.order.code));
+            say_translated(&format!("older orders: --after {}", last.order.code));
         }
     }
     let troubles = if args.check {
@@ -84,7 +86,7 @@ pub(super) async fn list(loaded: &Loaded, args: &OrdersList) -> Done {
         Vec::new()
     };
     for trouble in &troubles {
-        complain(&table::wrapped(&trouble.words()));
+        print_error(&table::wrapped(&trouble.in_lang(locale::lang())));
     }
     let needs_person = args.check && !(orders.is_empty() && troubles.is_empty());
     Ok(ExitCode::from(if needs_person { NEEDS_PERSON } else { 0 }))
@@ -98,7 +100,7 @@ pub(super) async fn show(loaded: &Loaded, args: &OneOrder) -> Done {
     }
     say(&as_table(std::slice::from_ref(&order)).to_string());
     say(&lines_table(&order).to_string());
-    say(&format!("version {}", version(&order)));
+    say_translated(&format!("version {}", version(&order)));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -183,8 +185,8 @@ fn as_table(orders: &[OrderView]) -> crate::cli::table::Table {
             order.total_words(),
             delivery(order),
             table::breakable(&format!("{} {}", order.state, order.status)),
-            standing(view),
-            reason(view),
+            translated(&standing(view)),
+            translated(&reason(view)),
         ]);
     }
     out
@@ -198,11 +200,11 @@ fn as_held_table(orders: &[OrderView], deadline: &Deadline) -> crate::cli::table
         let left = deadline.left(view);
         out.add_row(vec![
             order.code.to_string(),
-            left.map_or_else(|| "-".to_owned(), |(_, left)| left_words(left)),
+            left.map_or_else(|| "-".to_owned(), |(_, left)| translated(&left_words(left))),
             order.total_words(),
             delivery(order),
-            standing(view),
-            reason(view),
+            translated(&standing(view)),
+            translated(&reason(view)),
         ]);
     }
     out
@@ -211,9 +213,13 @@ fn as_held_table(orders: &[OrderView], deadline: &Deadline) -> crate::cli::table
 fn delivery(order: &Order) -> String {
     let mode = order.delivery_mode.as_ref();
     let mode = mode.map_or("-", |mode| mode.as_str());
-    let mode = table::breakable(&mode.trim_start_matches("DELIVERY_").to_lowercase());
-    let express = if order.express { ", express" } else { "" };
-    format!("{mode}{express}")
+    let mode = mode.trim_start_matches("DELIVERY_").to_lowercase();
+    let mode = table::breakable(&translated(&mode));
+    if order.express {
+        format!("{mode}, {}", translated("express"))
+    } else {
+        mode
+    }
 }
 
 /// The lines of an order.
@@ -224,7 +230,7 @@ pub(super) fn lines_table(view: &OrderView) -> crate::cli::table::Table {
             line.number.to_string(),
             line.sku
                 .as_ref()
-                .map_or_else(|| "none".to_owned(), ToString::to_string),
+                .map_or_else(|| translated("none"), ToString::to_string),
             line.name.clone().unwrap_or_default(),
             format!("{} {}", line.quantity, line.unit.as_str().to_lowercase()),
             line.unit_price

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use jiff::Timestamp;
 
 use super::args::OneOrder;
-use super::{Done, Failure, open, orders, person, say};
+use super::{Done, Failure, open, orders, person, say_translated};
 use crate::clock::Clock;
 use crate::config::Loaded;
 use crate::domain::calendar;
@@ -71,7 +71,7 @@ pub(super) async fn resolve(loaded: &Loaded, args: &Resolve) -> Done {
             lines.join(", ")
         }
     };
-    say(&format!(
+    say_translated(&format!(
         "order {} holds {held}, until Kaspi shows its lines",
         of.code
     ));
@@ -89,7 +89,7 @@ pub(super) async fn hand_over(loaded: &Loaded, args: &HandedOver) -> Done {
     let (shop, id) = store.find_order(&of.code, of.shop.as_deref()).await?;
     let actor = person(of.actor.as_deref());
     store.hand_over((&shop, &id), at, &actor, now).await?;
-    say(&format!(
+    say_translated(&format!(
         "the goods of order {} left the shelf at {}: counts made since do not include them",
         of.code,
         orders::local(at)

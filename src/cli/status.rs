@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::args::{Format, Status};
 use super::known_shops::waived_words;
-use super::{Done, NEEDS_PERSON, open, say, table};
+use super::{Done, NEEDS_PERSON, locale, open, say, table, translated};
 use crate::clock::Clock;
 use crate::config::Loaded;
 use crate::domain::ids::ShopName;
@@ -52,8 +52,11 @@ pub(super) async fn run(loaded: &Loaded, args: &Status) -> Done {
             totals.undecided.to_string(),
             totals.open_actions.to_string(),
             scan.as_ref().map_or_else(
-                || "never".to_owned(),
-                |scan| format!("{} ago", table::age(now.duration_since(scan.started_at))),
+                || translated("never"),
+                |scan| {
+                    let age = table::age(now.duration_since(scan.started_at));
+                    translated(&format!("{age} ago"))
+                },
             ),
         ]);
         let pace = store.pace(&name).await?;
@@ -85,14 +88,13 @@ pub(super) async fn run(loaded: &Loaded, args: &Status) -> Done {
     } else {
         say(&out.to_string());
         for pace in &paces {
-            say(pace);
+            say(&translated(pace));
         }
         for trouble in &troubles {
-            let (of, what) = (&trouble.of, trouble.what_in_full());
-            say(&table::wrapped(&format!("{of}: {what}; {}", trouble.hint)));
+            say(&table::wrapped(&trouble.in_lang_in_full(locale::lang())));
         }
         for words in &unread_words {
-            say(&table::wrapped(words));
+            say(&table::wrapped(&translated(words)));
         }
     }
     Ok(ExitCode::from(if args.check && needs_person {

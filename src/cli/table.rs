@@ -84,7 +84,7 @@ impl fmt::Display for Table {
 /// A table with this header.
 pub(super) fn table(header: &[&str]) -> Table {
     Table {
-        header: header.iter().map(|word| (*word).to_owned()).collect(),
+        header: header.iter().map(|word| super::translated(word)).collect(),
         rows: Vec::new(),
         width: width(),
     }

@@ -4,6 +4,8 @@
 //! place where they are read; a text in one language is in all three, with the same variables (`tests/it/lang.rs`).
 //! Numbers are passed as numbers, so that a text may choose among plural forms. Logs, JSON and the database stay English.
 
+mod sentence;
+
 use std::fmt;
 use std::sync::OnceLock;
 
@@ -33,6 +35,7 @@ macro_rules! files {
         [
             include_str!(concat!($lang, "/notices.ftl")),
             include_str!(concat!($lang, "/reasons.ftl")),
+            include_str!(concat!($lang, "/sentences.ftl")),
             include_str!(concat!($lang, "/telegram.ftl")),
             include_str!(concat!($lang, "/terminal.ftl")),
             include_str!(concat!($lang, "/web.ftl")),
@@ -111,7 +114,7 @@ impl Lang {
     }
 
     /// The embedded files are valid, and no key is in two of them: a test reads them.
-    fn read(self, files: [&str; 5]) -> FluentBundle<FluentResource> {
+    fn read(self, files: [&str; 6]) -> FluentBundle<FluentResource> {
         let tag = self.code().parse().unwrap_or_default();
         let mut bundle = FluentBundle::new_concurrent(vec![tag]);
         // Marks of text direction around values: none of these languages needs them, and people copy the texts.

@@ -1,6 +1,7 @@
 //! Channels that notify people: signed webhooks and Telegram. Each has an HTTP client of its own with short
 //! time limits, separate from Kaspi's.
 
+mod chats;
 mod hold_text;
 mod http;
 pub mod messages;
@@ -18,6 +19,7 @@ use crate::domain::notice::Kind;
 use crate::domain::schedule::Schedule;
 use crate::lang::Lang;
 use crate::net::SetupError;
+pub use chats::{Chat, chats};
 pub use hold_text::{Goods, HeldOrder};
 pub use messages::MessageWriter;
 use telegram::Bot;

@@ -15,7 +15,7 @@ use crate::pipeline::telegram::{Listener, ListeningBot};
 use crate::store::{Bounds, Store};
 
 /// Telegram's own address.
-const TELEGRAM: &str = "https://api.telegram.org";
+pub(crate) const TELEGRAM: &str = "https://api.telegram.org";
 
 /// One channel.
 ///

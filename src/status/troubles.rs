@@ -12,6 +12,7 @@ use crate::domain::calendar;
 use crate::domain::facts::Collapse;
 use crate::domain::ids::ShopName;
 use crate::files::{folder_of, free_bytes};
+use crate::lang::Lang;
 use crate::pipeline::share;
 use crate::runtime::build;
 use crate::store::{Store, StoreError, Worker};
@@ -56,6 +57,20 @@ impl Trouble {
     /// On one line, for whoever may log it.
     pub(crate) fn words(&self) -> String {
         format!("{}: {}; {}", self.of, self.what, self.hint)
+    }
+
+    /// On one line, in the reader's language.
+    pub(crate) fn in_lang(&self, lang: Lang) -> String {
+        let (of, what) = (lang.sentence(&self.of), lang.sentence(&self.what));
+        format!("{of}: {what}; {}", lang.sentence(&self.hint))
+    }
+
+    /// The same, with what a person wrote about it.
+    pub(crate) fn in_lang_in_full(&self, lang: Lang) -> String {
+        let (of, what) = (lang.sentence(&self.of), lang.sentence(&self.what));
+        let note = self.note.as_ref();
+        let note = note.map_or_else(String::new, |note| format!(": {note}"));
+        format!("{of}: {what}{note}; {}", lang.sentence(&self.hint))
     }
 
     /// What is wrong, with what a person wrote about it.

@@ -18,5 +18,6 @@ pub(crate) fn qabyl(folder: &Path) -> Command {
     ] {
         command.env_remove(name);
     }
+    command.env("LC_ALL", "C");
     command
 }

@@ -14,7 +14,35 @@ use crate::tidy::sources;
 const KAZAKH_LETTERS: &str = "әғқңөұүһі";
 
 /// Latin words that stand in Russian and Kazakh texts too: names.
-const NAMES: &[&str] = &["API", "BotFather", "Kaspi", "Qabyl", "SKU", "Telegram"];
+const NAMES: &[&str] = &[
+    "BotFather",
+    "Enter",
+    "Kaspi",
+    "Qabyl",
+    "SQLite",
+    "Telegram",
+    "act",
+    "ca",
+    "chrony",
+    "cron",
+    "Ctrl",
+    "id",
+    "mode",
+    "name",
+    "propose",
+    "shops",
+    "timesyncd",
+    "total",
+];
+
+/// Words that only the English form of a sentence has.
+const ENGLISH_WORDS: [&str; 5] = [
+    "lines_word",
+    "orders_word",
+    "rules_word",
+    "skus_word",
+    "units_word",
+];
 
 /// The keys that are made of a beginning and a word of the code.
 const FAMILIES: &[&str] = &[
@@ -76,12 +104,13 @@ fn texts(lang: Lang) -> BTreeMap<String, String> {
     texts
 }
 
-/// The names of the values in a text.
+/// The names of the values in a text. A word of the English form, such as "orders", is none.
 fn variables(text: &str) -> BTreeSet<String> {
     let names = text.split('$').skip(1);
     let is_name = |c: &char| c.is_ascii_alphanumeric() || *c == '_';
     names
-        .map(|rest| rest.chars().take_while(is_name).collect())
+        .map(|rest| rest.chars().take_while(is_name).collect::<String>())
+        .filter(|name| !name.ends_with("_word"))
         .collect()
 }
 
@@ -153,11 +182,14 @@ fn no_text_mixes_languages() {
                 Lang::En => prose.matches(is_cyrillic).collect(),
                 _ => prose
                     .split(|c: char| !c.is_alphanumeric() && !"._-".contains(c))
+                    .filter(|word| !word.starts_with('-'))
                     .map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()))
                     // A case ending is joined to a name: "Kaspi-ден".
                     .map(|word| word.split('-').next().unwrap_or_default())
                     .filter(|word| word.contains(|c: char| c.is_ascii_alphabetic()))
-                    // A setting or a file: "backup.directory".
+                    // An abbreviation or a code: "API", "K405".
+                    .filter(|word| word.contains(|c: char| c.is_ascii_lowercase()))
+                    // A setting, an option or a file: "backup.directory".
                     .filter(|word| !word.contains(['.', '_']) && !NAMES.contains(word))
                     .collect(),
             };
@@ -185,7 +217,8 @@ fn every_text_can_be_written() {
             for count in [0, 1, 3, 12] {
                 let names = variables(&text);
                 let values = names.iter().map(|name| (name.as_str(), Arg::from(count)));
-                let values: Vec<(&str, Arg<'_>)> = values.collect();
+                let mut values: Vec<(&str, Arg<'_>)> = values.collect();
+                values.extend(ENGLISH_WORDS.map(|name| (name, Arg::from("orders"))));
                 let written = lang.find(&key, &values);
                 let written = written.unwrap_or_else(|| panic!("{lang}: {key} is not found"));
                 assert!(!written.contains('{'), "{lang}: {key}: {written}");
@@ -216,7 +249,9 @@ fn no_text_is_unused() {
         let message = [".title", ".hint"]
             .iter()
             .find_map(|of| key.strip_suffix(of));
-        !is_quoted(key)
+        // What the code writes in English has a test of its own.
+        !key.starts_with("said-")
+            && !is_quoted(key)
             && !message.is_some_and(is_quoted)
             && !word.is_some_and(|word| {
                 is_quoted(word) || is_quoted(&dotted(word)) || is_quoted(&word.replace('-', " "))
@@ -288,4 +323,108 @@ fn a_locale_names_its_language() {
     ] {
         assert_eq!(Lang::of_locale(locale), lang, "{locale}");
     }
+}
+
+/// The code as it is compiled: a text that goes on in the next line is one.
+fn joined(code: &str) -> String {
+    let mut text = String::new();
+    let mut goes_on = false;
+    for line in code.lines() {
+        let line = if goes_on { line.trim_start() } else { line };
+        let begun = line.strip_suffix('\\');
+        goes_on = begun.is_some();
+        text.push_str(begun.unwrap_or(line));
+        if !goes_on {
+            text.push('\n');
+        }
+    }
+    text.replace("\\\"", "\"")
+}
+
+/// Forms that the code joins from pieces, or that the system writes.
+const JOINED: &[&str] = &[
+    "said-c-any-line-none",
+    "said-c-between",
+    "said-c-every-line-none",
+    "said-connection-refused-os-error",
+    "said-demo-agree",
+    "said-i-interval-safety",
+    "said-no-such-file-or-directory",
+    "said-of-are-promised-in-the",
+    "said-order-will-be-accepted-by",
+    "said-order-will-be-cancelled-by",
+    "said-permission-denied-os-error",
+    "said-x-action-accept",
+    "said-x-level-possible",
+];
+
+/// A sentence that changes in the code must change in the catalogue, or it is no longer recognised.
+#[test]
+fn every_english_form_is_one_that_the_code_writes() {
+    let mut code = String::new();
+    for (name, text) in sources("src") {
+        if !name.starts_with("src/lang/") {
+            code.push_str(&joined(&text));
+        }
+    }
+    let mut unknown = Vec::new();
+    for (key, text) in texts(Lang::En) {
+        // Words are of tables and states, where two are joined.
+        let is_joined = key.starts_with("said-w-") || JOINED.contains(&key.as_str());
+        if !key.starts_with("said-") || is_joined {
+            continue;
+        }
+        let pieces = text.trim().split(['{', '}']).step_by(2);
+        let longest = pieces.max_by_key(|piece| piece.len()).unwrap_or_default();
+        // A command's own name stands between marks: `qabyl orders resolve`.
+        if !code.contains(longest.trim()) {
+            unknown.push(format!("{key}: {longest}"));
+        }
+    }
+    assert!(unknown.is_empty(), "{}", unknown.join("\n"));
+}
+
+/// A value of each kind, as its English form and as a reader sees it.
+fn sample(name: &str) -> &'static str {
+    match name.split('_').next().unwrap_or_default() {
+        "n" => "3",
+        "span" => "2h",
+        "at" | "counted" => "02.03 11:00",
+        _ => "zzz",
+    }
+}
+
+/// No form is taken for another.
+#[test]
+fn every_english_form_is_recognised_as_itself() {
+    let english = texts(Lang::En);
+    let mut wrong = Vec::new();
+    for (key, form) in english.iter().filter(|(key, _)| key.starts_with("said-")) {
+        let mut text = form.trim().to_owned();
+        let mut all = variables(form);
+        all.extend(ENGLISH_WORDS.map(str::to_owned));
+        for name in &all {
+            text = text.replace(&format!("{{ ${name} }}"), sample(name));
+        }
+        for lang in [Lang::Ru, Lang::Kk] {
+            let span = lang.word("unit-h");
+            let span = format!("2 {span}");
+            let values = variables(form);
+            let values = values.iter().map(|name| {
+                let value: Arg<'_> = match sample(name) {
+                    "3" => 3.into(),
+                    "2h" => span.as_str().into(),
+                    other => other.into(),
+                };
+                (name.as_str(), value)
+            });
+            let values: Vec<(&str, Arg<'_>)> = values.collect();
+            let wanted = lang.text(key, &values);
+            let got = lang.sentence(&text);
+            if got != wanted {
+                wrong.push(format!("{key}: {text}\n  {got}\n  {wanted}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -1,14 +1,14 @@
 //! `qabyl stock import FILE`
 
 use std::io::IsTerminal as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use jiff::Timestamp;
 use serde_json::json;
 
 use super::written_stock;
-use crate::cli::args::{Format, StockImport};
+use crate::cli::args::{Format, Shown, StockImport};
 use crate::cli::orders::local;
 use crate::cli::table::{self, wrapped};
 use crate::cli::{Done, Failure, open_or_begin, person, say};
@@ -27,6 +27,24 @@ struct Asked {
     how: How,
     scope: Scope,
     source: Option<String>,
+}
+
+/// Imports a file with everything else by default.
+pub(in crate::cli) async fn import_file(loaded: &Loaded, file: PathBuf) -> Done {
+    let args = StockImport {
+        file,
+        kind: None,
+        source: None,
+        stock: None,
+        warehouse: None,
+        strict: false,
+        confirm_zeros: false,
+        actor: None,
+        shown: Shown {
+            format: Format::Table,
+        },
+    };
+    import(loaded, &args).await
 }
 
 pub(in crate::cli) async fn import(loaded: &Loaded, args: &StockImport) -> Done {

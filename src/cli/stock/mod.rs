@@ -9,7 +9,7 @@ mod why;
 
 pub(super) use audit::{audit, reservations};
 pub(super) use export::export;
-pub(super) use import::import;
+pub(super) use import::{import, import_file};
 pub(super) use map::map;
 pub(super) use sources::sources;
 pub(super) use why::{StockWhy, doubt_lines, why};

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::named_stock;
 use crate::cli::args::{Format, Shown};
-use crate::cli::{Done, open, orders, say};
+use crate::cli::{Done, open, orders, say, say_translated, translated};
 use crate::clock::Clock;
 use crate::config::Loaded;
 use crate::domain::availability::{Doubt, Reason};
@@ -85,7 +85,7 @@ pub(in crate::cli) async fn why(loaded: &Loaded, args: &StockWhy) -> Done {
     for view in &views {
         page(&mut out, view, settings.safety_stock, &unaccounted(view));
     }
-    say(out.trim_end());
+    say_translated(out.trim_end());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -166,6 +166,7 @@ fn page(out: &mut String, view: &StockView, safety_stock: i64, unaccounted: &Not
         .as_of
         .map_or_else(|| "an unknown time".to_owned(), orders::local);
     let line = |out: &mut String, certain: i64, possible: i64, what: &str| {
+        let what = translated(what);
         let _ = writeln!(out, "  {certain:>+7} {possible:>+8}  {what}");
     };
     match listing.on_hand {
@@ -206,7 +207,8 @@ fn page(out: &mut String, view: &StockView, safety_stock: i64, unaccounted: &Not
 /// The orders that no promise counts: of unknown units, so that they take all that is certain.
 fn not_counted(out: &mut String, unaccounted: &NotCounted) {
     for (what, closed_by) in unaccounted.lines() {
-        let _ = writeln!(out, "  {:>7} {:>+8}  in doubt: {what};", "all", 0);
+        let what = translated(&format!("in doubt: {what};"));
+        let _ = writeln!(out, "  {:>7} {:>+8}  {what}", translated("all"), 0);
         let _ = writeln!(out, "                    closed by {closed_by}");
     }
 }
