@@ -118,6 +118,7 @@ async fn is_served(to: SocketAddr, path: &str, token: &str) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 async fn hostile_clients_get_nothing_and_stop_nothing() {
     let sandbox = sandbox();
     let folder = Daemon::folder(&sandbox.base_url());
