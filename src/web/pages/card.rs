@@ -146,6 +146,12 @@ fn said_by_rule(lang: Lang, rule: &str) -> String {
     own.unwrap_or_else(|| lang.text("why-rule", &[("rule", shown(rule, 80).into())]))
 }
 
+/// A rule as people read it: the sentence of one that comes along, the name of any other.
+pub(super) fn named_rule(lang: Lang, rule: &str) -> String {
+    let key = format!("web-rule-{}", rule.replace(' ', "-"));
+    lang.find(&key, &[]).unwrap_or_else(|| shown(rule, 80))
+}
+
 /// What is available of a line now, and whether that covers it.
 fn stock_of(lang: Lang, line: &Line, levels: &[&StockView], safety: i64) -> (String, bool) {
     let Some(sku) = &line.sku else {

@@ -8,7 +8,7 @@ use axum::response::Response;
 use jiff::Timestamp;
 
 use super::super::Shared;
-use super::card::{Card, grouped, levels};
+use super::card::{Card, grouped, levels, named_rule};
 use super::decide::{OfShop, find, no_order};
 use super::door::Visit;
 use super::page::{Page, clock, failed, html};
@@ -147,7 +147,7 @@ fn decided(lang: Lang, view: &OrderView) -> String {
         decision.decision.proposed.word()
     ));
     let values = [
-        ("rule", shown(rule, 80).into()),
+        ("rule", named_rule(lang, rule).into()),
         ("proposed", proposed.into()),
         ("verdict", verdict.into()),
     ];
