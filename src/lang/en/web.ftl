@@ -297,3 +297,4 @@ web-rule-unknown-stock = The stock is unknown: check the shelf
 web-rule-short = Goods are short
 web-rule-a-person-decides = By your rules a person decides this
 web-somebody = somebody at the server
+web-rule-everything-else = everything else

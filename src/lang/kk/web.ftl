@@ -296,3 +296,4 @@ web-rule-unknown-stock = Тауар қалдығы белгісіз: қойма�
 web-rule-short = Тауар жетіспейді
 web-rule-a-person-decides = Сіздің ережеңіз бойынша мұны адам шешеді
 web-somebody = сервердегі адам
+web-rule-everything-else = қалғанының бәрі

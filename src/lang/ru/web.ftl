@@ -298,3 +298,4 @@ web-rule-unknown-stock = Остаток товара неизвестен: пр�
 web-rule-short = Товара не хватает
 web-rule-a-person-decides = По вашим правилам это решает человек
 web-somebody = человек у сервера
+web-rule-everything-else = всё остальное
