@@ -98,12 +98,20 @@ async fn a_reload_asked_for_during_the_start_does_not_end_it() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let link = format!("/proc/{}/exe", daemon.id());
-    until("the program runs", || {
-        std::fs::read_link(&link).is_ok_and(|exe| exe.ends_with("qabyl"))
+    // Before that the kernel ends any program: main does this first of all.
+    let status = format!("/proc/{}/status", daemon.id());
+    until("the signal no longer ends it", || {
+        let status = std::fs::read_to_string(&status).unwrap();
+        let masks = status.lines().filter_map(|line| {
+            let mask = line
+                .strip_prefix("SigCgt:")
+                .or(line.strip_prefix("SigIgn:"))?;
+            u64::from_str_radix(mask.trim(), 16).ok()
+        });
+        // SIGHUP is the first signal.
+        masks.fold(0, |all, mask| all | mask) & 1 == 1
     })
     .await;
-    tokio::time::sleep(Duration::from_millis(8)).await;
     signal(&daemon, "-HUP");
     until("the order is accepted", || {
         desk.status("940000100") == "ACCEPTED_BY_MERCHANT"
