@@ -110,7 +110,7 @@ async fn copies_are_made_by_the_hour_and_thinned_out() {
     qabyl::ledger::restore(&copy, &to, SignedDuration::ZERO, world.now())
         .await
         .unwrap();
-    let again = Store::open(&to, Access::Daemon, world.now()).await.unwrap();
+    let again = Store::open(&to, Access::Tool, world.now()).await.unwrap();
     assert_eq!(again.totals(None).await.unwrap().accepted, 1, "whole");
     world.finish().await;
 }

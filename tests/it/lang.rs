@@ -17,6 +17,7 @@ const KAZAKH_LETTERS: &str = "әғқңөұүһі";
 const NAMES: &[&str] = &[
     "BotFather",
     "Enter",
+    "Excel",
     "Kaspi",
     "Qabyl",
     "SQLite",
@@ -181,7 +182,7 @@ fn no_text_mixes_languages() {
             let strange: Vec<&str> = match lang {
                 Lang::En => prose.matches(is_cyrillic).collect(),
                 _ => prose
-                    .split(|c: char| !c.is_alphanumeric() && !"._-".contains(c))
+                    .split(|c: char| !c.is_alphanumeric() && !"._-/".contains(c))
                     .filter(|word| !word.starts_with('-'))
                     .map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()))
                     // A case ending is joined to a name: "Kaspi-ден".
