@@ -24,7 +24,7 @@ async fn stream(web: &Web, browser: &Browser) -> TcpStream {
 async fn until(stream: &mut TcpStream, text: &str) -> String {
     let (mut all, mut part) = (String::new(), [0; 1024]);
     while !all.contains(text) {
-        let read = tokio::time::timeout(Duration::from_secs(60), stream.read(&mut part));
+        let read = tokio::time::timeout(Duration::from_mins(1), stream.read(&mut part));
         let count = read.await.expect("it comes within a minute").unwrap();
         assert!(count > 0, "it ended with {all}");
         all.push_str(&String::from_utf8_lossy(&part[..count]));
@@ -55,7 +55,7 @@ async fn a_stream_says_that_something_was_written_and_ends_with_the_daemon() {
     web.end().await;
     let mut rest = Vec::new();
     for one in &mut open {
-        let ended = tokio::time::timeout(Duration::from_secs(60), one.read_to_end(&mut rest));
+        let ended = tokio::time::timeout(Duration::from_mins(1), one.read_to_end(&mut rest));
         let _ = ended.await.expect("a stream ends with the daemon");
     }
 }

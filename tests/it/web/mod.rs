@@ -145,6 +145,10 @@ impl Web {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the test owns it: its end waits for the last answer"
+        )]
         let served = tokio::spawn(web::serve_at(listener, parts, stop.clone()));
         Self {
             world,
