@@ -604,7 +604,7 @@ CREATE TABLE telegram_bots (
   next_update  INTEGER NOT NULL CHECK (next_update >= 0),
   -- when the newest update was handled
   updated_at   INTEGER NOT NULL,
-  -- when everything that had happened by then was handled
+  -- every update that was sent before this was handled
   polled_at    INTEGER
 ) STRICT;
 -- What lets a user in at the web app once, within a quarter of an hour.

@@ -16,7 +16,7 @@ const TEXT_CHARS_MAX: usize = 300;
 pub struct ProductOutcome {
     /// Such as `CREATED`, `UPDATED`, `SKIPPED`, `ERROR`.
     pub state: String,
-    /// Kaspi's explanation, from whatever shape it came in.
+    /// Kaspi's explanation, from each of the forms in which it sends one.
     pub message: String,
     /// Whether Kaspi did not take the product.
     pub failed: bool,

@@ -111,7 +111,7 @@ impl Asked {
     }
 }
 
-/// What the buyer reads, as nobody writes anything at a press.
+/// The comment that the buyer reads: fixed, as a press carries no text.
 const fn comment(reason: CancelReason) -> &'static str {
     match reason {
         CancelReason::MerchantOutOfStock => "Нет в наличии",

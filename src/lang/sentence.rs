@@ -131,7 +131,7 @@ fn form(line: &'static str) -> Option<Form> {
     })
 }
 
-/// The values of a sentence of this form; `None` if it is of another.
+/// Whether the text is a sentence of this form; its values are added to `found`.
 fn values<'t>(
     lang: Lang,
     pieces: &[Piece],

@@ -17,7 +17,7 @@ use crate::text::hex;
 pub const CODE_GOOD_FOR: SignedDuration = SignedDuration::from_mins(10);
 /// Wrong codes that one account may send within that time.
 const TRIES_MAX: u64 = 5;
-/// Digits and letters that nobody mistakes for one another.
+/// Digits and letters that are not mistaken for one another: no I, L, O and U.
 const LETTERS: &[u8; 32] = b"ABCDEFGHJKMNPQRSTVWXYZ0123456789";
 
 /// A code that links a user with the account that sends it.

@@ -69,7 +69,7 @@ pub struct ShopTerms {
     /// The limits in force.
     pub limits: Limits,
     /// Why nothing is sent for it.
-    pub sends_nothing: Option<String>,
+    pub sends_nothing: Option<&'static str>,
     /// The most cancels of one person within an hour.
     pub cancels_per_person_max: Option<u64>,
 }
@@ -220,7 +220,7 @@ async fn decide(
                 input: &terms.input,
                 limits: Some(&terms.limits),
                 terms: Terms {
-                    sends_nothing: terms.sends_nothing.as_deref(),
+                    sends_nothing: terms.sends_nothing,
                     cancels_per_person_max: terms.cancels_per_person_max,
                 },
             },

@@ -99,7 +99,7 @@ impl MessageWriter {
 
     fn delivery(&self, order: &HeldOrder) -> Option<String> {
         let delivery = order.delivery.as_deref().map(|word| {
-            // A word of Kaspi's may have no translation yet.
+            // Kaspi may send a value that has no translation yet.
             let known = self.language.find(&format!("delivery-{word}"), &[]);
             known.unwrap_or_else(|| short(word))
         });

@@ -32,7 +32,7 @@ pub struct MessageWriter {
 const FACTS: &str = "order attempts source code fell had cancelled decided new accepted held waiting channel count sku promised on_hand";
 
 impl MessageWriter {
-    /// The text of a word of ours, such as an interlock's name; the word itself where the catalogue has none.
+    /// The text for a name that the code uses, such as an interlock's; the name itself where the catalogue has none.
     fn of_word(&self, group: &str, word: &str) -> String {
         let text = self.language.find(&format!("{group}-{word}"), &[]);
         text.unwrap_or_else(|| word.to_owned())

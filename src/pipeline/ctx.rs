@@ -30,6 +30,17 @@ pub enum Mode {
     Act,
 }
 
+impl Mode {
+    /// Why nothing is sent for the shop; `None` where it acts.
+    pub const fn sends_nothing(self) -> Option<&'static str> {
+        match self {
+            Self::Act => None,
+            Self::Propose => Some("in mode propose"),
+            Self::Observe => Some("in mode observe"),
+        }
+    }
+}
+
 /// The stages' limits, each from the configuration.
 #[derive(Debug, Clone)]
 pub struct Settings {

@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::clock::Clock;
 use crate::events::log_event;
-use crate::net::{Bounds, Peer, is_loopback_host};
+use crate::net::{Bounds, Peer, is_loopback_host, protect};
 use crate::text::is_same_secret;
 
 /// Most connections at once: a scraper, a health check, a few people.
@@ -43,17 +43,8 @@ const REFUSALS_MAX: u32 = 20;
 /// The time in which wrong tokens are counted.
 const REFUSALS_WITHIN: Duration = Duration::from_mins(1);
 
-/// Sent with every answer.
-const HEADERS: [(&str, &str); 5] = [
-    ("x-content-type-options", "nosniff"),
-    ("cache-control", "no-store"),
-    ("referrer-policy", "no-referrer"),
-    ("cross-origin-opener-policy", "same-origin"),
-    (
-        "content-security-policy",
-        "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-    ),
-];
+/// What a page may load and do.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
 
 /// Pages that answer without a token, with yes or no only.
 const PUBLIC: [&str; 2] = ["/healthz", "/readyz"];
@@ -178,10 +169,7 @@ pub(super) async fn check(
         }
         Err(refusal) => *refusal,
     };
-    let headers = answer.headers_mut();
-    for (name, value) in HEADERS {
-        headers.insert(name, header::HeaderValue::from_static(value));
-    }
+    protect(answer.headers_mut(), POLICY);
     answer
 }
 

@@ -40,7 +40,7 @@ impl Store {
         Ok(self.rules_noted().await?.and_then(|(file, _)| file))
     }
 
-    /// The number of the newest row. Whatever is written has one, so that it says whether something was.
+    /// The number of the newest row. Every change is audited, so a higher number means that something changed.
     pub async fn newest_audit_row(&self) -> Result<i64, StoreError> {
         let mut reader = self.read().await?;
         let newest = sqlx::query_scalar("SELECT id FROM audit ORDER BY id DESC LIMIT 1");

@@ -72,7 +72,7 @@ pub const STORED_TIMES: &[(&str, &str, Repair)] = &[
     (
         "telegram_messages",
         "panel_ends_at",
-        Kept("who pressed may press again for longer, and nobody else"),
+        Kept("only delays the end of a second press by the same user"),
     ),
     ("telegram_messages", "closed_at", Present),
     ("telegram_buttons", "used_at", Kept(RECORD)),

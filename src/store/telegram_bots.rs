@@ -13,7 +13,7 @@ const NUMBERS_KEPT: SignedDuration = SignedDuration::from_hours(6 * 24);
 pub struct BotState {
     /// The first update that is not handled yet; `None` where the next one may have any number.
     pub next_update: Option<i64>,
-    /// When everything that had happened by then was fetched and handled.
+    /// Every update that was sent before this was fetched and handled.
     pub polled_at: Option<Timestamp>,
 }
 
@@ -69,7 +69,7 @@ impl Store {
         Ok(is_new)
     }
 
-    /// Notes that everything that had happened by then was fetched and handled.
+    /// Notes that every update that was sent before this was fetched and handled.
     pub async fn note_polled(&self, bot: i64, now: Timestamp) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
         sqlx::query(

@@ -16,20 +16,11 @@ use super::{PER_CLIENT_MAX, Shared};
 use crate::config::Web;
 use crate::domain::people::Actor;
 use crate::events::log_event;
-use crate::net::{Network, Peer, is_loopback_host};
+use crate::net::{Network, Peer, is_loopback_host, protect};
 
-/// Sent with every answer.
-const HEADERS: [(&str, &str); 5] = [
-    ("x-content-type-options", "nosniff"),
-    ("cache-control", "no-store"),
-    ("referrer-policy", "no-referrer"),
-    ("cross-origin-opener-policy", "same-origin"),
-    (
-        "content-security-policy",
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
-         form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    ),
-];
+/// What a page may load and do.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+                      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// Where people reach it by HTTPS, they always do.
 const HSTS: &str = "max-age=31536000";
@@ -79,9 +70,7 @@ pub(super) async fn check(
 
 fn with_headers(mut answer: Response, is_https: bool) -> Response {
     let headers = answer.headers_mut();
-    for (name, value) in HEADERS {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
+    protect(headers, POLICY);
     if is_https {
         headers.insert(
             header::STRICT_TRANSPORT_SECURITY,
@@ -188,7 +177,7 @@ fn client(headers: &HeaderMap, peer: IpAddr, proxies: &[Network]) -> IpAddr {
     peer
 }
 
-/// Counts a wrong token, session or link of a client. Whoever tries many waits for each.
+/// Counts a wrong token, session or link of a client. After many, each answer is delayed.
 pub(super) async fn note_wrong(shared: &Shared, client: IpAddr) {
     let count = shared.limits.note_wrong(client);
     if count == 1 || (is_slow(count) && !is_slow(count - 1)) {

@@ -23,7 +23,7 @@ use crate::domain::people::Verb;
 use crate::domain::verdict::{COMMENT_CHARS_MAX, CancelReason, Verdict};
 use crate::ledger::{Key, Manual, ManualDecision, Taken, Terms};
 use crate::net::Peer;
-use crate::pipeline::{Ctx, Mode};
+use crate::pipeline::Ctx;
 use crate::runtime::build;
 use crate::status::orders::{reason, standing, version};
 use crate::store::{OrderFilter, OrderView};
@@ -496,18 +496,13 @@ async fn take(
     now: Timestamp,
 ) -> Result<Answer, Answer> {
     let (input, policy) = (ctx.deciding_input(), ctx.policy());
-    let sends_nothing = match ctx.mode {
-        Mode::Act => None,
-        Mode::Propose => Some("in mode propose"),
-        Mode::Observe => Some("in mode observe"),
-    };
     let what = match asked {
         Asked::Answer(verdict, _) => Manual::Answer {
             verdict,
             input: &input,
             limits: Some(&policy.limits),
             terms: Terms {
-                sends_nothing,
+                sends_nothing: ctx.mode.sends_nothing(),
                 cancels_per_person_max: build::cancels_per_person_max(&shared.loaded.config),
             },
         },

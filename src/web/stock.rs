@@ -215,7 +215,7 @@ async fn push_levels(
 /// The same levels as a file, so that all of them are read by the same rules.
 fn as_csv(pushed: Levels) -> Result<Vec<u8>, Answer> {
     let failed = |_| Answer::bad_request("the levels cannot be written as rows");
-    // A column that nobody fills would say that every row names no warehouse, and no time.
+    // An empty column would say that every row names no warehouse, and no time.
     let has_warehouses = pushed.levels.iter().any(|level| level.warehouse.is_some());
     let has_times = pushed.levels.iter().any(|level| level.as_of.is_some());
     let mut rows = csv::Writer::from_writer(Vec::new());

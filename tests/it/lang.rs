@@ -179,7 +179,7 @@ fn no_text_mixes_languages() {
     for lang in Lang::ALL {
         for (key, text) in texts(lang) {
             let prose = prose(&text);
-            let strange: Vec<&str> = match lang {
+            let foreign: Vec<&str> = match lang {
                 Lang::En => prose.matches(is_cyrillic).collect(),
                 _ => prose
                     .split(|c: char| !c.is_alphanumeric() && !"._-/".contains(c))
@@ -194,7 +194,7 @@ fn no_text_mixes_languages() {
                     .filter(|word| !word.contains(['.', '_']) && !NAMES.contains(word))
                     .collect(),
             };
-            assert!(strange.is_empty(), "{lang}: {key}: {strange:?} in {prose}");
+            assert!(foreign.is_empty(), "{lang}: {key}: {foreign:?} in {prose}");
             let lower = prose.to_lowercase();
             let is_kazakh = |c: char| KAZAKH_LETTERS.contains(c);
             assert!(

@@ -8,16 +8,12 @@ use std::{
 };
 
 use serde_json::Value;
-use tokio::{
-    io::AsyncWriteExt,
-    net::{TcpListener, TcpStream},
-    sync::watch,
-};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio::{io::AsyncWriteExt, net::TcpStream, sync::watch};
 
 use super::{
     bot_api::{Answered, BotApi},
     http::{Incoming, read_request, write_reply},
+    listener::Listener,
     message::{Reply, Request},
     server::Clock,
 };
@@ -27,9 +23,8 @@ const WAIT_MAX: u64 = 50;
 
 /// A running Bot API. Stops when dropped; [`BotServer::shutdown`] also waits for the end.
 pub struct BotServer {
-    addr: SocketAddr,
+    listener: Listener,
     shared: Arc<Shared>,
-    tasks: TaskTracker,
 }
 
 struct Shared {
@@ -37,35 +32,26 @@ struct Shared {
     /// Changes whenever something may have happened that a waiting call is answered for.
     changes: watch::Sender<u64>,
     clock: Clock,
-    stop: CancellationToken,
 }
 
 impl BotServer {
     /// Listens on `addr` (port 0 = any free one). Must be called inside a Tokio runtime with
     /// I/O and time enabled. Errors are those of binding the address.
     pub fn start(addr: SocketAddr, api: BotApi, clock: Clock) -> io::Result<Self> {
-        let listener = std::net::TcpListener::bind(addr)?;
-        listener.set_nonblocking(true)?;
-        let listener = TcpListener::from_std(listener)?;
-        let addr = listener.local_addr()?;
         let shared = Arc::new(Shared {
             api: Mutex::new(api),
             changes: watch::Sender::new(0),
             clock,
-            stop: CancellationToken::new(),
         });
-        let tasks = TaskTracker::new();
-        tasks.spawn(accept(listener, Arc::clone(&shared), tasks.clone()));
-        Ok(Self {
-            addr,
-            shared,
-            tasks,
-        })
+        let of_connections = Arc::clone(&shared);
+        let serve = move |stream| answer_all(stream, Arc::clone(&of_connections));
+        let listener = Listener::start(addr, serve)?;
+        Ok(Self { listener, shared })
     }
 
     /// Its address, for a channel's `url`.
     pub fn url(&self) -> String {
-        format!("http://{}", self.addr)
+        format!("http://{}", self.listener.addr)
     }
 
     /// Reads or changes what is behind the port; a call that waits for news looks again afterwards.
@@ -77,15 +63,7 @@ impl BotServer {
 
     /// Stops listening, drops every connection and waits for all tasks to end.
     pub async fn shutdown(self) {
-        self.shared.stop.cancel();
-        self.tasks.close();
-        self.tasks.wait().await;
-    }
-}
-
-impl Drop for BotServer {
-    fn drop(&mut self) {
-        self.shared.stop.cancel();
+        self.listener.shutdown().await;
     }
 }
 
@@ -153,27 +131,7 @@ fn unauthorized() -> Value {
     serde_json::json!({ "ok": false, "error_code": 401, "description": "Unauthorized" })
 }
 
-async fn accept(listener: TcpListener, shared: Arc<Shared>, tasks: TaskTracker) {
-    let stop = shared.stop.clone();
-    loop {
-        let accepted = tokio::select! {
-            () = stop.cancelled() => return,
-            accepted = listener.accept() => accepted,
-        };
-        if let Ok((stream, _)) = accepted {
-            let shared = Arc::clone(&shared);
-            tasks.spawn(async move {
-                tokio::select! {
-                    () = shared.stop.cancelled() => {}
-                    // A broken connection is the client's to notice.
-                    _ = answer_all(stream, &shared) => {}
-                }
-            });
-        }
-    }
-}
-
-async fn answer_all(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
+async fn answer_all(mut stream: TcpStream, shared: Arc<Shared>) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut buffer = Vec::new();
     loop {
@@ -190,7 +148,7 @@ async fn answer_all(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
         };
         let (status, body) = tokio::select! {
             answered = shared.handle(&request) => answered,
-            // The client gave up: nobody reads the answer.
+            // The client has closed the connection and reads no answer.
             () = closed(&mut stream) => return Ok(()),
         };
         let reply = Reply::plain_json(status, &body);

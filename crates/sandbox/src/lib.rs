@@ -26,6 +26,7 @@ mod http;
 mod ledger;
 mod ledger_report;
 mod limit;
+mod listener;
 mod listing;
 mod message;
 mod order;

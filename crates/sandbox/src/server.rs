@@ -4,20 +4,19 @@ use std::{
     io,
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
 use jiff::Timestamp;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     commands::COMMANDS,
     http::{Incoming, read_request, write_reply},
     ledger_report,
+    listener::Listener,
     message::{Method, Reply, Request, Wire},
     world::World,
 };
@@ -28,59 +27,45 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 /// Where commands are sent to and listed, beside the API and not counted as requests.
 const CONTROL: &str = "/control";
 
-/// Pause after a failed accept, for example without free file descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-
 /// A running sandbox. Stops when dropped; [`Server::shutdown`] also waits for the end.
 pub struct Server {
-    addr: SocketAddr,
+    listener: Listener,
     shared: Arc<Shared>,
-    tasks: TaskTracker,
 }
 
 /// Shared by all connections.
 struct Shared {
     world: Mutex<World>,
     clock: Clock,
-    stop: CancellationToken,
 }
 
 impl Server {
     /// Listens on `addr` (port 0 = any free one). Must be called inside a Tokio runtime with
     /// I/O and time enabled. Errors are those of binding the address.
     pub fn start(addr: SocketAddr, world: World, clock: Clock) -> io::Result<Self> {
-        let listener = std::net::TcpListener::bind(addr)?;
-        listener.set_nonblocking(true)?;
-        let listener = TcpListener::from_std(listener)?;
-        let addr = listener.local_addr()?;
-        let stop = CancellationToken::new();
         let shared = Arc::new(Shared {
             world: Mutex::new(world),
             clock,
-            stop,
         });
-        let tasks = TaskTracker::new();
-        tasks.spawn(accept(listener, Arc::clone(&shared), tasks.clone()));
-        Ok(Self {
-            addr,
-            shared,
-            tasks,
-        })
+        let of_connections = Arc::clone(&shared);
+        let serve = move |stream| answer_all(stream, Arc::clone(&of_connections));
+        let listener = Listener::start(addr, serve)?;
+        Ok(Self { listener, shared })
     }
 
     /// The listening address.
     pub fn addr(&self) -> SocketAddr {
-        self.addr
+        self.listener.addr
     }
 
     /// The base address of the API, for a client's `base_url`.
     pub fn base_url(&self) -> String {
-        format!("http://{}/shop/api", self.addr)
+        format!("http://{}/shop/api", self.listener.addr)
     }
 
     /// The base address of the supplier Al-Style, where the settings have one.
     pub fn al_style_url(&self) -> String {
-        format!("http://{}{}", self.addr, super::al_style::ROOT)
+        format!("http://{}{}", self.listener.addr, super::al_style::ROOT)
     }
 
     /// The world behind the port. Every answer waits while the guard is held: do not keep it
@@ -91,15 +76,7 @@ impl Server {
 
     /// Stops listening, drops every connection and waits for all tasks to end.
     pub async fn shutdown(self) {
-        self.shared.stop.cancel();
-        self.tasks.close();
-        self.tasks.wait().await;
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.shared.stop.cancel();
+        self.listener.shutdown().await;
     }
 }
 
@@ -138,37 +115,8 @@ fn control(world: &mut World, request: &Request, now: Timestamp) -> Reply {
     }
 }
 
-async fn accept(listener: TcpListener, shared: Arc<Shared>, tasks: TaskTracker) {
-    let stop = shared.stop.clone();
-    loop {
-        let accepted = tokio::select! {
-            () = stop.cancelled() => return,
-            accepted = listener.accept() => accepted,
-        };
-        match accepted {
-            Ok((stream, _)) => {
-                tasks.spawn(serve(stream, Arc::clone(&shared)));
-            }
-            Err(error) => {
-                tracing::warn!(%error, "the sandbox cannot accept a connection");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
-}
-
-async fn serve(stream: TcpStream, shared: Arc<Shared>) {
-    let ended = tokio::select! {
-        () = shared.stop.cancelled() => return,
-        ended = answer_all(stream, &shared) => ended,
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a sandbox connection broke");
-    }
-}
-
 /// Answers one request after another until either side closes.
-async fn answer_all(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
+async fn answer_all(mut stream: TcpStream, shared: Arc<Shared>) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut buffer = Vec::new();
     loop {

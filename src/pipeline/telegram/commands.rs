@@ -4,11 +4,10 @@ use jiff::Timestamp;
 
 use super::messages::Chat;
 use super::shown::titled;
-use super::{Listener, ListeningBot, enrol, refused, reply};
+use super::{Listener, ListeningBot, enrol, not_delivered, refused, reply};
 use crate::domain::calendar;
 use crate::domain::ids::ShopName;
 use crate::domain::people::{Actor, Verb};
-use crate::events::log_event;
 use crate::notify::MessageWriter;
 use crate::notify::telegram::Words;
 use crate::pipeline::Ctx;
@@ -218,12 +217,7 @@ impl Asked<'_> {
             return Ok(());
         };
         if let Err(error) = sent {
-            log_event!(
-                TELEGRAM_REPLY_FAILED,
-                channel = of.channel,
-                why = %error,
-                "an answer in Telegram was not delivered"
-            );
+            not_delivered(self.of, &error);
         }
         Ok(())
     }

@@ -31,7 +31,8 @@ pub(super) use shown::titled;
 
 /// How long Telegram waits with its answer while nothing happens.
 const WAIT: Duration = Duration::from_secs(50);
-/// What was pressed while nobody asked for longer than this may no longer be what its person wants.
+/// Longest time without a poll after which presses count as they were made. After a longer one, each must be confirmed:
+/// the person may have changed their mind.
 const OUTAGE: SignedDuration = SignedDuration::from_mins(2);
 /// Pauses after failures.
 const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_mins(1));
@@ -193,17 +194,22 @@ async fn handle(
     }
 }
 
-/// Writes to a chat. What cannot be written is logged: whoever asked asks again.
+/// Writes to a chat. What cannot be written is logged: the person will ask again.
 async fn reply(listener: &Listener, of: &ListeningBot, chat: i64, text: &str) {
     let now = listener.clock.now();
     if let Err(error) = of.bot.send(&chat.to_string(), (text, &[]), now).await {
-        log_event!(
-            TELEGRAM_REPLY_FAILED,
-            channel = of.channel,
-            why = %error,
-            "an answer in Telegram was not delivered"
-        );
+        not_delivered(of, &error);
     }
+}
+
+/// Logs that an answer did not arrive.
+fn not_delivered(of: &ListeningBot, error: &SendError) {
+    log_event!(
+        TELEGRAM_REPLY_FAILED,
+        channel = of.channel,
+        why = %error,
+        "an answer in Telegram was not delivered"
+    );
 }
 
 /// Logs that something did nothing.

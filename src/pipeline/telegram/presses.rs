@@ -1,14 +1,13 @@
 //! What people press.
 
 use super::messages::Chat;
-use super::{Listener, ListeningBot, refused};
+use super::{Listener, ListeningBot, not_delivered, refused};
 use crate::domain::buttons::Panel;
 use crate::domain::ids::ShopName;
 use crate::events::log_event;
 use crate::ledger::{PressDid, PressEnd, Pressed, ShopTerms, WhyNothing};
 use crate::notify::MessageWriter;
 use crate::notify::telegram::Press;
-use crate::pipeline::Mode;
 use crate::store::StoreError;
 
 /// Does what a press asks for, and answers it.
@@ -33,12 +32,7 @@ pub(super) async fn handle(
     // Where the answer does not arrive, the message shows what came of the press.
     let answered = of.bot.answer(&press.id, (&text, is_alert), now).await;
     if let Err(error) = answered {
-        log_event!(
-            TELEGRAM_REPLY_FAILED,
-            channel = of.channel,
-            why = %error,
-            "an answer in Telegram was not delivered"
-        );
+        not_delivered(of, &error);
     }
     Ok(())
 }
@@ -112,15 +106,10 @@ impl Listener {
     /// How a shop is decided for; `None` for one that is not configured.
     fn terms(&self, shop: &ShopName) -> Option<ShopTerms> {
         let ctx = self.shops.iter().find(|ctx| ctx.shop == *shop)?;
-        let sends_nothing = match ctx.mode {
-            Mode::Act => None,
-            Mode::Propose => Some("in mode propose".to_owned()),
-            Mode::Observe => Some("in mode observe".to_owned()),
-        };
         Some(ShopTerms {
             input: ctx.deciding_input(),
             limits: ctx.policy().limits.clone(),
-            sends_nothing,
+            sends_nothing: ctx.mode.sends_nothing(),
             cancels_per_person_max: self.cancels_per_person_max,
         })
     }

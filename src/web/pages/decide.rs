@@ -22,7 +22,7 @@ use crate::domain::people::{Refusal, Verb};
 use crate::domain::verdict::{COMMENT_CHARS_MAX, CancelReason, Verdict};
 use crate::ledger::{Key, Manual, ManualDecision, Terms};
 use crate::net::Peer;
-use crate::pipeline::{Ctx, Mode};
+use crate::pipeline::Ctx;
 use crate::runtime::build;
 use crate::store::StoreError;
 
@@ -196,11 +196,6 @@ async fn take(
     asked: &Asked,
 ) -> Result<String, StoreError> {
     let (input, policy, now) = (ctx.deciding_input(), ctx.policy(), shared.clock.now());
-    let sends_nothing = match ctx.mode {
-        Mode::Act => None,
-        Mode::Propose => Some("in mode propose"),
-        Mode::Observe => Some("in mode observe"),
-    };
     let why = format!("kept by {}", visitor.session.user.name);
     let what = match (&asked.verdict, asked.verb) {
         (Some(verdict), _) => Manual::Answer {
@@ -208,7 +203,7 @@ async fn take(
             input: &input,
             limits: Some(&policy.limits),
             terms: Terms {
-                sends_nothing,
+                sends_nothing: ctx.mode.sends_nothing(),
                 cancels_per_person_max: build::cancels_per_person_max(&shared.loaded.config),
             },
         },

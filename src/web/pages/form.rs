@@ -31,7 +31,7 @@ impl Fields {
     }
 }
 
-/// Reads a form of a user who is signed in. One that another site may have sent is refused, whoever is signed in.
+/// Reads a form of a user who is signed in. A form that another site may have sent is refused for every user.
 pub(super) async fn read<'v>(
     visit: &'v Visit,
     (headers, peer): (&HeaderMap, &Peer),

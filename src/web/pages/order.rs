@@ -11,7 +11,7 @@ use super::super::Shared;
 use super::card::{Card, grouped, levels, named_rule};
 use super::decide::{OfShop, find, no_order};
 use super::door::Visit;
-use super::page::{Page, clock, failed, html};
+use super::page::{Asking, Page, asked, clock, failed, html};
 use super::waiting::{Asked, said, view};
 use crate::domain::availability::Possible;
 use crate::domain::decision::SAID_BY_PERSON;
@@ -54,7 +54,7 @@ pub(super) async fn show(
     Extension(visit): Extension<Visit>,
     Path(id): Path<String>,
     Query(of): Query<OfShop>,
-    asked: Result<Query<Asked>, axum::extract::rejection::QueryRejection>,
+    query: Asking<Asked>,
 ) -> Response {
     let shown = async {
         let Some((ctx, id)) = find(&shared, &visit, (&of.shop, &id)).await? else {
@@ -65,7 +65,7 @@ pub(super) async fn show(
         };
         let mut page = Page::of(&shared, &visit, ("orders", "web-order")).await?;
         page.title = page.t1("web-order-of", "order", view.order.code.as_str());
-        let done = asked.map_or_else(|_| Asked::default(), |Query(asked)| asked);
+        let done = asked(query);
         let levels = levels(&shared, &[&view]).await?;
         let card = Card::of((&shared, &visit), ctx, &view, &levels);
         let now = shared.clock.now();

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::Extension;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::Timestamp;
@@ -12,7 +12,7 @@ use super::super::Shared;
 use super::card::{encoded, money};
 use super::door::Visit;
 use super::order::standing;
-use super::page::{Page, clock, failed, html, see, shops};
+use super::page::{Asking, Page, asked, clock, failed, html, see, shops};
 use crate::domain::calendar;
 use crate::domain::ids::{OrderId, ShopName};
 use crate::pipeline::Ctx;
@@ -75,16 +75,13 @@ struct Orders {
     next: String,
 }
 
-pub(super) type Asking = Result<Query<Asked>, axum::extract::rejection::QueryRejection>;
-
 /// `GET /orders`
 pub(super) async fn show(
     State(shared): State<Shared>,
     Extension(visit): Extension<Visit>,
-    asked: Asking,
+    query: Asking<Asked>,
 ) -> Response {
-    let asked = asked.map_or_else(|_| Asked::default(), |Query(asked)| asked);
-    match orders(&shared, &visit, asked).await {
+    match orders(&shared, &visit, asked(query)).await {
         Ok(answer) => answer,
         Err(error) => failed(&visit, &error),
     }

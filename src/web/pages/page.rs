@@ -1,6 +1,8 @@
 //! What stands around every page, and pages that say one thing.
 
 use askama::Template;
+use axum::extract::Query;
+use axum::extract::rejection::QueryRejection;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use jiff::Timestamp;
@@ -134,6 +136,22 @@ pub(super) fn html(status: StatusCode, template: &impl Template) -> Response {
             (status, kind, html).into_response()
         }
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+/// The query of an address, where it can be read.
+pub(super) type Asking<T> = Result<Query<T>, QueryRejection>;
+
+/// What a query asks for: nothing, where it cannot be read.
+pub(super) fn asked<T: Default>(query: Asking<T>) -> T {
+    query.map_or_else(|_| T::default(), |Query(asked)| asked)
+}
+
+/// An answer with a screen, unless the database did not answer.
+pub(super) fn screen(visit: &Visit, template: Result<impl Template, StoreError>) -> Response {
+    match template {
+        Ok(template) => html(StatusCode::OK, &template),
+        Err(error) => failed(visit, &error),
     }
 }
 

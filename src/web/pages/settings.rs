@@ -10,7 +10,7 @@ use axum::response::Response;
 use super::super::Shared;
 use super::door::Visit;
 use super::form;
-use super::page::{Page, clock, failed, html, message, see};
+use super::page::{Page, clock, failed, message, screen, see};
 use crate::domain::people::{Grants, Refusal};
 use crate::domain::session::EndedBy;
 use crate::lang::Lang;
@@ -51,10 +51,7 @@ pub(super) async fn show(
     State(shared): State<Shared>,
     Extension(visit): Extension<Visit>,
 ) -> Response {
-    match settings(&shared, &visit).await {
-        Ok(template) => html(StatusCode::OK, &template),
-        Err(error) => failed(&visit, &error),
-    }
+    screen(&visit, settings(&shared, &visit).await)
 }
 
 fn roles(lang: Lang, grants: &Grants) -> String {

@@ -24,7 +24,7 @@ struct SignIn {
     name: String,
 }
 
-/// `GET /sign-in/SECRET`: a button. Whatever looks at links before people do uses nothing up.
+/// `GET /sign-in/SECRET`: a button. A link preview that fetches the page does not use the link up.
 pub(super) async fn ask(
     State(shared): State<Shared>,
     Extension(visit): Extension<Visit>,
@@ -96,8 +96,8 @@ pub(super) async fn sign_out(
         Err(refused) => return *refused,
     };
     let now = shared.clock.now();
-    let of = (visitor.session.id, EndedBy::SignedOut);
-    let ended = shared.store.end_session(of.0, of.1, &visitor.actor, now);
+    let (id, by) = (visitor.session.id, &visitor.actor);
+    let ended = shared.store.end_session(id, EndedBy::SignedOut, by, now);
     match ended.await {
         Err(error) => failed(&visit, &error),
         Ok(_) => with_cookie(see("/"), &visit.cookie(None)),

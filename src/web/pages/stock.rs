@@ -2,15 +2,14 @@
 
 use askama::Template;
 use axum::Extension;
-use axum::extract::{Query, State};
-use axum::http::StatusCode;
+use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
 
 use super::super::Shared;
 use super::card::{encoded, grouped};
 use super::door::Visit;
-use super::page::{Page, clock, failed, html, shops};
+use super::page::{Asking, Page, asked, clock, screen, shops};
 use crate::runtime::build;
 use crate::store::StoreError;
 use crate::text::shown;
@@ -56,13 +55,9 @@ struct Stock {
 pub(super) async fn show(
     State(shared): State<Shared>,
     Extension(visit): Extension<Visit>,
-    asked: Result<Query<Asked>, axum::extract::rejection::QueryRejection>,
+    query: Asking<Asked>,
 ) -> Response {
-    let asked = asked.map_or_else(|_| Asked::default(), |Query(asked)| asked);
-    match stock(&shared, &visit, &asked).await {
-        Ok(template) => html(StatusCode::OK, &template),
-        Err(error) => failed(&visit, &error),
-    }
+    screen(&visit, stock(&shared, &visit, &asked(query)).await)
 }
 
 async fn stock(shared: &Shared, visit: &Visit, asked: &Asked) -> Result<Stock, StoreError> {

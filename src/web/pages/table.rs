@@ -1,14 +1,14 @@
 //! A list of orders as a file for a spreadsheet.
 
 use axum::Extension;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 
 use super::super::Shared;
 use super::door::Visit;
-use super::orders::{Asked, Asking, MANY, goods, list};
-use super::page::failed;
+use super::orders::{Asked, MANY, goods, list};
+use super::page::{Asking, asked, failed};
 use crate::domain::calendar;
 use crate::text::shown;
 
@@ -16,9 +16,9 @@ use crate::text::shown;
 pub(super) async fn file(
     State(shared): State<Shared>,
     Extension(visit): Extension<Visit>,
-    asked: Asking,
+    query: Asking<Asked>,
 ) -> Response {
-    let asked = asked.map_or_else(|_| Asked::default(), |Query(asked)| asked);
+    let asked = asked(query);
     let (found, _) = match list(&shared, &visit, &asked, MANY).await {
         Ok(found) => found,
         Err(error) => return failed(&visit, &error),

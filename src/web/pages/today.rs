@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::Extension;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Query, State};
+use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use jiff::Timestamp;
@@ -12,7 +12,7 @@ use super::super::Shared;
 use super::card::grouped;
 use super::door::Visit;
 use super::form;
-use super::page::{Page, clock, failed, html, message, see, shops};
+use super::page::{Asking, Page, asked, clock, failed, message, screen, see, shops};
 use super::plots::{Bar, HOURS, Meter, bars, bars_label, meter, speed};
 use super::waiting::{Asked, said};
 use crate::domain::calendar;
@@ -57,13 +57,9 @@ struct Today {
 pub(super) async fn show(
     State(shared): State<Shared>,
     Extension(visit): Extension<Visit>,
-    asked: Result<Query<Asked>, axum::extract::rejection::QueryRejection>,
+    query: Asking<Asked>,
 ) -> Response {
-    let asked = asked.map_or_else(|_| Asked::default(), |Query(asked)| asked);
-    match today(&shared, &visit, &asked).await {
-        Ok(template) => html(StatusCode::OK, &template),
-        Err(error) => failed(&visit, &error),
-    }
+    screen(&visit, today(&shared, &visit, &asked(query)).await)
 }
 
 /// Midnight in Almaty before a moment.

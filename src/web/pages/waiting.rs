@@ -2,8 +2,7 @@
 
 use askama::Template;
 use axum::Extension;
-use axum::extract::{Query, State};
-use axum::http::StatusCode;
+use axum::extract::State;
 use axum::response::Response;
 use jiff::SignedDuration;
 use serde::Deserialize;
@@ -11,7 +10,7 @@ use serde::Deserialize;
 use super::super::Shared;
 use super::card::{Card, levels};
 use super::door::Visit;
-use super::page::{Page, failed, html, shops};
+use super::page::{Asking, Page, asked, screen, shops};
 use crate::domain::ids::OrderId;
 use crate::lang::Lang;
 use crate::pipeline::Ctx;
@@ -49,13 +48,9 @@ struct Waiting {
 pub(super) async fn show(
     State(shared): State<Shared>,
     Extension(visit): Extension<Visit>,
-    query: Result<Query<Asked>, axum::extract::rejection::QueryRejection>,
+    query: Asking<Asked>,
 ) -> Response {
-    let asked = query.map_or_else(|_| Asked::default(), |Query(asked)| asked);
-    match waiting(&shared, &visit, &asked).await {
-        Ok(template) => html(StatusCode::OK, &template),
-        Err(error) => failed(&visit, &error),
-    }
+    screen(&visit, waiting(&shared, &visit, &asked(query)).await)
 }
 
 async fn waiting(shared: &Shared, visit: &Visit, asked: &Asked) -> Result<Waiting, StoreError> {

@@ -118,7 +118,7 @@ async fn is_served(to: SocketAddr, path: &str, token: &str) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
+#[expect(clippy::too_many_lines, reason = "one story, in its order")]
 async fn hostile_clients_get_nothing_and_stop_nothing() {
     let sandbox = sandbox();
     let folder = Daemon::folder(&sandbox.base_url());
@@ -136,7 +136,7 @@ async fn hostile_clients_get_nothing_and_stop_nothing() {
         assert!(made.status.success(), "{made:?}");
         String::from_utf8(made.stdout).unwrap().trim().to_owned()
     };
-    // Who may look and not decide: whatever they send, nothing is decided.
+    // A viewer: no request of theirs decides anything.
     let (viewer, reader) = (token("viewer", "viewer"), token("reader", "viewer"));
     let admins = ["one", "two", "three"].map(|name| token(name, "admin"));
     let daemon = Daemon::start(folder, None, "clients.log");

@@ -7,7 +7,7 @@ use crate::migrations::look_into;
 
 const CODE: &str = "900000401";
 
-/// Accepts whatever objects, by naming it.
+/// Accepts, and overrides the interlocks that object by name.
 async fn accept(api: &Api, code: &str, (token, key): (&str, &str)) -> (Said, String) {
     let path = format!("orders/{code}/accept");
     let refused = api.ask(&Ask::post(&path, token, "")).await;

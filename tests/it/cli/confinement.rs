@@ -31,7 +31,7 @@ async fn the_daemon_leaves_no_core() {
     assert_eq!(daemon.stop(), Some(0));
 }
 
-/// Ends with the test, whatever becomes of that.
+/// Ends with the test, also when it fails.
 struct Reader(Child);
 
 impl Drop for Reader {

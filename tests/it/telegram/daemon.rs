@@ -1,4 +1,4 @@
-//! The real binary: a press reaches Kaspi within seconds, and once, whatever dies.
+//! The real binary: a press reaches Kaspi within seconds, and once, also when the daemon is killed.
 
 use qabyl_sandbox::BotServer;
 
@@ -78,7 +78,7 @@ async fn a_daemon_that_dies_after_a_press_accepts_once() {
     let bot = bot();
     let (desk, daemon) = held(&bot).await;
     pressed_twice(&bot, &desk).await;
-    // At whatever place it is now.
+    // At any place of its work.
     daemon.kill();
     let daemon = Daemon::start(&desk);
     until("Kaspi shows it", || {

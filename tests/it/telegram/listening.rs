@@ -27,7 +27,7 @@ async fn a_second_program_with_the_token_is_reported_and_listening_goes_on() {
     let took = Clock::System.ticks().saturating_sub(begun);
     assert!(
         took < Duration::from_secs(30),
-        "a waiting request keeps nobody: {took:?}"
+        "a waiting request does not delay the stop: {took:?}"
     );
     bot.shutdown().await;
 }

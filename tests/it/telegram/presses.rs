@@ -245,7 +245,7 @@ async fn a_cancel_needs_a_second_press_of_the_same_person_within_a_minute() {
     assert_eq!(phone.message(GROUP, CODE).labels()[0], "Accept");
     phone.world.brief().await;
     assert_eq!(phone.world.posts(CODE), Vec::<String>::new());
-    // One changes their mind, and then not.
+    // One goes back, and then cancels after all.
     phone.press(ADMIN, CODE, "Cancel").await;
     phone.press(ADMIN, CODE, "« Back").await;
     phone.press(ADMIN, CODE, "Cancel").await;

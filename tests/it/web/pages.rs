@@ -64,13 +64,13 @@ async fn no_screen_in_russian_or_kazakh_has_an_english_sentence() {
                 .await
                 .is(200);
             let (_, body) = page.body.split_once("<body>").unwrap();
-            let strange: Vec<String> = words(body)
+            let foreign: Vec<String> = words(body)
                 .into_iter()
                 .filter(|word| word.chars().filter(char::is_ascii_alphabetic).count() > 1)
                 .filter(|word| !word.contains(|c: char| ('\u{400}'..='\u{4ff}').contains(&c)))
                 .filter(|word| !NAMES.contains(&word.trim_matches(|c: char| !c.is_alphanumeric())))
                 .collect();
-            assert!(strange.is_empty(), "{path} in {lang}: {strange:?}");
+            assert!(foreign.is_empty(), "{path} in {lang}: {foreign:?}");
         }
     }
     web.end().await;
