@@ -9,6 +9,7 @@ use std::time::Duration;
 use qabyl::clock::Clock;
 
 use super::asked;
+use super::binary;
 use super::daemon::Daemon;
 use super::desk::{Desk, Limits, QUICK, until};
 use super::image::Disk;
@@ -40,9 +41,7 @@ async fn full_once_then_a_hundred_requests_then_killed() {
     // A process over its limit is signalled, and the write fails if the signal is ignored.
     let mut command = Command::new("sh");
     command.args(["-c", "trap '' XFSZ; exec \"$0\" run 2>&1"]);
-    command
-        .arg(env!("CARGO_BIN_EXE_qabyl"))
-        .current_dir(desk.path(""));
+    command.arg(binary::path()).current_dir(desk.path(""));
     let daemon = Daemon::spawn_piped(&desk, command);
     let polls = || desk.requests() > 2;
     until("it polls", RESUMES_WITHIN, polls).await.unwrap();

@@ -133,9 +133,14 @@ fn accepted_in_the_cabinet(world: &TestWorld, code: &str, way: &Way) {
     way.put(world, code);
 }
 
+/// In shares that run at the same time: each of the ways takes more than a second.
+#[rstest::rstest]
 #[tokio::test]
-async fn an_accepted_order_that_cannot_be_read_never_sells_its_units_again() {
-    for way in ways_of_orders().iter().chain(&ways_of_entries()) {
+async fn an_accepted_order_that_cannot_be_read_never_sells_its_units_again(
+    #[values(0, 1, 2, 3)] share: usize,
+) {
+    let ways = ways_of_orders().into_iter().chain(ways_of_entries());
+    for way in &ways.skip(share).step_by(4).collect::<Vec<_>>() {
         let world = shop(&[("A", 4), ("B", 9)]).await;
         accepted_in_the_cabinet(&world, "970000101", way);
         world.time.advance(Duration::from_secs(20));
