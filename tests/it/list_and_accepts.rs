@@ -92,7 +92,7 @@ async fn accepts_go_on_while_the_later_pages_of_a_list_are_read() {
         });
     });
     assert_eq!(polled.unwrap().problem, None);
-    assert_eq!(accepted(), 250);
     world.quiet().await;
+    assert_eq!(accepted(), 250);
     world.finish().await;
 }
