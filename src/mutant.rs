@@ -475,6 +475,10 @@ pub const MUTANTS: &[(&str, &str)] = &[
         "a shop under a new name knows nothing of its orders, holds and pause",
     ),
     (
+        "r17_stock_role_unchecked",
+        "who is signed in edits stock whatever their role",
+    ),
+    (
         "r17_role_unchecked",
         "a person or a program does what its role does not allow",
     ),

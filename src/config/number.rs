@@ -55,6 +55,27 @@ pub(super) fn rate<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> 
     }
 }
 
+/// For `deserialize_with`: a share above 0 and at most 1.
+pub(super) fn share<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+    let found = Value::deserialize(from)?;
+    match fraction(&found) {
+        Some(share) if share > 0.0 && share <= 1.0 => Ok(share),
+        Some(share) => {
+            let mistake = Mistake::new(format!(
+                "must be above 0 and at most 1, found {}",
+                shown(&found)
+            ));
+            let is_percent = share > 1.0 && share <= 100.0;
+            Err(D::Error::custom(if is_percent {
+                mistake.hint(format!("{share} % is {}", share / 100.0))
+            } else {
+                mistake
+            }))
+        }
+        None => Err(D::Error::custom(expected("a share such as 0.05", &found))),
+    }
+}
+
 /// A number, whole or not.
 #[expect(
     clippy::cast_precision_loss,

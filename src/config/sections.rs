@@ -312,6 +312,9 @@ pub struct Interlocks {
     /// Decided orders from which the share counts.
     #[serde(deserialize_with = "number::count::<_, _, 0, MANY>")]
     pub cancel_budget_from: u64,
+    /// The share of cancels above which Kaspi switches a shop off, above 0 and at most 1: for meters and alerts.
+    #[serde(deserialize_with = "number::share")]
+    pub cancel_share_max: f64,
     /// The most cancels in an hour, per shop; 0 is never.
     pub cancels_per_hour_max: Limit<u64>,
     /// The most cancels in an hour of one person or token, in all shops; 0 is never.

@@ -13,7 +13,7 @@ pub enum Role {
     Viewer,
     /// Also accepts, holds and releases.
     Operator,
-    /// Also cancels, pauses, and pushes stock levels.
+    /// Also cancels, pauses, pushes stock levels and edits stock.
     Admin,
     /// Pushes stock levels, and does and sees nothing else.
     Stock,
@@ -45,7 +45,7 @@ impl Role {
             Verb::Accept | Verb::Hold | Verb::Release => {
                 matches!(self, Self::Operator | Self::Admin)
             }
-            Verb::Cancel | Verb::Pause => matches!(self, Self::Admin),
+            Verb::Cancel | Verb::Pause | Verb::EditStock => matches!(self, Self::Admin),
             Verb::PushStock => matches!(self, Self::Admin | Self::Stock),
         }
     }
@@ -74,11 +74,13 @@ pub enum Verb {
     Pause,
     /// Replace the levels of a source.
     PushStock,
+    /// Set levels by hand, map SKUs, confirm falls to zero.
+    EditStock,
 }
 
 impl Verb {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::View,
         Self::Accept,
         Self::Cancel,
@@ -86,6 +88,7 @@ impl Verb {
         Self::Release,
         Self::Pause,
         Self::PushStock,
+        Self::EditStock,
     ];
 
     /// In words, after "may not".
@@ -98,6 +101,7 @@ impl Verb {
             Self::Release => "release orders",
             Self::Pause => "pause and resume",
             Self::PushStock => "push stock levels",
+            Self::EditStock => "edit stock",
         }
     }
 
@@ -413,7 +417,7 @@ mod tests {
 
     #[test]
     fn each_role_allows_what_is_listed_and_nothing_else() {
-        use Verb::{Accept, Cancel, Hold, Pause, PushStock, Release, View};
+        use Verb::{Accept, Cancel, EditStock, Hold, Pause, PushStock, Release, View};
         let allowed = |role: Role| -> Vec<Verb> {
             let all = Verb::ALL.into_iter();
             all.filter(|verb| role.may(*verb)).collect()
@@ -422,7 +426,9 @@ mod tests {
         assert_eq!(allowed(Role::Operator), [View, Accept, Hold, Release]);
         assert_eq!(
             allowed(Role::Admin),
-            [View, Accept, Cancel, Hold, Release, Pause, PushStock]
+            [
+                View, Accept, Cancel, Hold, Release, Pause, PushStock, EditStock
+            ]
         );
         assert_eq!(allowed(Role::Stock), [PushStock]);
     }

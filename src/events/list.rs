@@ -152,6 +152,8 @@ events! {
             "the API ended; orders go on";
         HTTP_FAILED "http.failed" WARN [] []
             "the status pages ended; orders go on";
+        WEB_UNANSWERED "web.unanswered" WARN [] ["code"]
+            "the database did not answer a request of the web app or the API; the page shows the code, this line the cause";
     }
     "Channels" {
         NOTIFY_DELIVERED "notify.delivered" DEBUG [] ["attempt.n" "channel" "notices" "age_s"]

@@ -28,25 +28,35 @@ impl Store {
         actor: &str,
         now: Timestamp,
     ) -> Result<MapReport, StoreError> {
-        let mut tx = self.write().await?;
-        let all = parts(tx.conn()?, None, None).await?;
-        let before: Vec<_> = all.into_iter().filter(|row| row.stock == stock).collect();
-        replace(&mut tx, stock, rows).await?;
-        let mut touched: Vec<&str> = before
-            .iter()
-            .chain(rows)
-            .filter(|row| !(before.contains(row) && rows.contains(row)))
-            .map(|row| row.sku.as_str())
-            .collect();
-        touched.sort_unstable();
-        touched.dedup();
-        changed_promises::follow_map(&mut tx, &touched, now).await?;
-        let report = report(&mut tx, rows).await?;
-        let detail = json!({ "stock": stock, "skus": report.skus, "parts": rows.len() });
-        tx.audit_row(now, actor, (None, None), "stock.mapped", detail);
-        tx.commit_manual_decision().await?;
-        Ok(report)
+        replace_map(self.write().await?, stock, rows, actor, now).await
     }
+}
+
+/// Replaces the map of a stock, and commits.
+pub(crate) async fn replace_map(
+    mut tx: WriteTx<'_>,
+    stock: &str,
+    rows: &[PartRow],
+    actor: &str,
+    now: Timestamp,
+) -> Result<MapReport, StoreError> {
+    let all = parts(tx.conn()?, None, None).await?;
+    let before: Vec<_> = all.into_iter().filter(|row| row.stock == stock).collect();
+    replace(&mut tx, stock, rows).await?;
+    let mut touched: Vec<&str> = before
+        .iter()
+        .chain(rows)
+        .filter(|row| !(before.contains(row) && rows.contains(row)))
+        .map(|row| row.sku.as_str())
+        .collect();
+    touched.sort_unstable();
+    touched.dedup();
+    changed_promises::follow_map(&mut tx, &touched, now).await?;
+    let report = report(&mut tx, rows).await?;
+    let detail = json!({ "stock": stock, "skus": report.skus, "parts": rows.len() });
+    tx.audit_row(now, actor, (None, None), "stock.mapped", detail);
+    tx.commit_manual_decision().await?;
+    Ok(report)
 }
 
 async fn report(tx: &mut WriteTx<'_>, rows: &[PartRow]) -> Result<MapReport, StoreError> {

@@ -105,6 +105,16 @@ impl Store {
                 actor.check(Verb::PushStock, shop)?;
             }
         }
+        self.take_stock_by(new, actor, now).await
+    }
+
+    /// Imports rows that a person named; what they may was checked.
+    pub(crate) async fn take_stock_by(
+        &self,
+        new: &Import<'_>,
+        actor: &Actor,
+        now: Timestamp,
+    ) -> Result<ImportReport, StoreError> {
         let mut tx = self.write().await?;
         tx.by(actor, None);
         take(tx, new, now).await

@@ -40,7 +40,7 @@ pub(super) async fn run_once(
     silent_shops(store, settings.group_patience, now).await?;
     for ctx in shops {
         if ctx.mode == Mode::Act {
-            budget(store, ctx, now).await?;
+            budget(store, ctx, settings.cancel_share_max, now).await?;
         }
         outage(store, ctx, settings.outage_after, now).await?;
         unread(store, ctx, now).await?;
@@ -193,11 +193,10 @@ async fn unread(store: &Store, ctx: &Ctx, now: Timestamp) -> Result<(), StoreErr
     Ok(())
 }
 
-async fn budget(store: &Store, ctx: &Ctx, now: Timestamp) -> Result<(), StoreError> {
+/// Reports a share of cancels that comes near the shop's limit, or near Kaspi's where the shop has none.
+async fn budget(store: &Store, ctx: &Ctx, max: f64, now: Timestamp) -> Result<(), StoreError> {
     let policy = ctx.policy();
-    let Some(limit) = policy.limits.cancel_budget_share else {
-        return Ok(());
-    };
+    let limit = policy.limits.cancel_budget_share.unwrap_or(max).min(max);
     let counters = store
         .counters(&ctx.shop, ctx.policy().limits.cancel_budget_window, now)
         .await?;

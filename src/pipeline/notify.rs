@@ -52,7 +52,7 @@ const ORDERS_NAMED: usize = 50;
 const LOG_AGAIN: SignedDuration = SignedDuration::from_hours(1);
 
 /// When the conditions that develop over time are reported.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct WatchSettings {
     /// When the daily digest is sent, in minutes after midnight in Almaty.
     pub digest_at: Option<u16>,
@@ -60,6 +60,8 @@ pub struct WatchSettings {
     pub outage_after: SignedDuration,
     /// How long a shop may keep the others of the same stock waiting before people are notified.
     pub group_patience: SignedDuration,
+    /// The share of cancels above which Kaspi switches a shop off.
+    pub cancel_share_max: f64,
 }
 
 /// What the stages watch and notify work with; one for each database.

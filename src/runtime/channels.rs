@@ -126,6 +126,7 @@ pub async fn notifier(
         digest_at: config.notify.digest_minutes(),
         outage_after: outage_after.unwrap_or(SignedDuration::MAX),
         group_patience: group_patience.unwrap_or(SignedDuration::MAX),
+        cancel_share_max: config.interlocks.cancel_share_max,
     };
     let limits = (bounds, watch);
     let notifier = Notifier::new((store, clock), channels, limits, shops, seed);

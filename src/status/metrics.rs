@@ -173,6 +173,12 @@ async fn orders(
             .gauge("qabyl_cancel_budget_ratio", "Share at which cancels stop")
             .add(&[shop], limit);
     }
+    registry
+        .gauge(
+            "qabyl_cancel_max_ratio",
+            "Share of cancels above which Kaspi switches a shop off",
+        )
+        .add(&[shop], shared.loaded.config.interlocks.cancel_share_max);
     Ok(())
 }
 

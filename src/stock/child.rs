@@ -13,10 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use super::file::parse;
 use super::findings::SourceError;
-use super::gather::listed_name;
 use super::reading::{AHEAD_MAX, How, Moments, Reading};
 use crate::domain::calendar::ALMATY;
 use crate::domain::stock::StockRow;
+use crate::text::listed_name;
 
 /// The argument that makes this program the child process.
 pub const CHILD: &str = "read-stock-file";

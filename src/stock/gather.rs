@@ -6,10 +6,11 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::findings::{Findings, SourceError, quoted};
-use super::reading::{AHEAD_MAX, Format, How, Moments, NAME_CHARS_MAX, Reading};
+use super::reading::{AHEAD_MAX, Format, How, Moments, Reading};
 use crate::domain::ids::Sku;
 use crate::domain::stock::{OnHand, StockRow};
 use crate::mutant::mutant;
+use crate::text::listed_name;
 
 /// So many rows that are not understood are tolerated in any file.
 const NOT_UNDERSTOOD_MAX: usize = 5;
@@ -78,30 +79,6 @@ pub(super) struct Gather<'a> {
     not_understood: usize,
     pub(super) notes: Vec<String>,
     pub(super) ends_lines: Option<bool>,
-}
-
-/// An SKU or the name of a warehouse, as a source lists it.
-///
-/// # Errors
-/// What is wrong with it, in words.
-pub fn listed_name(what: &str, text: &str) -> Result<(), String> {
-    if text.chars().any(char::is_control) {
-        return Err(format!("{what} {} has control characters", quoted(text)));
-    }
-    if text.contains('\u{fffd}') {
-        return Err(format!(
-            "{what} {} has characters that could not be read: save the file in UTF-8",
-            quoted(text)
-        ));
-    }
-    let chars = text.chars().count();
-    if chars > NAME_CHARS_MAX {
-        return Err(format!(
-            "{what} {} has {chars} characters, more than {NAME_CHARS_MAX}",
-            quoted(text)
-        ));
-    }
-    Ok(())
 }
 
 impl<'a> Gather<'a> {

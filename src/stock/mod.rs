@@ -29,7 +29,6 @@ pub use child::{CHILD, child, read, read_in_child};
 pub use fetch::{ReadError, Web};
 pub use file::parse;
 pub use findings::{Problem, SourceError};
-pub use gather::listed_name;
 pub use parts_file::{PartLine, read_parts};
 #[cfg(feature = "price-list")]
 pub use price_list_out::{Offer, write as write_price_list};

@@ -8,8 +8,8 @@ use csv::{ReaderBuilder, StringRecord};
 
 use super::csv_file::line;
 use super::findings::{Findings, SourceError, quoted};
-use super::gather::listed_name;
 use crate::domain::ids::Sku;
+use crate::text::listed_name;
 
 /// SKU, part, units of the part in one unit of the SKU.
 pub type PartLine = (Sku, Sku, i64);

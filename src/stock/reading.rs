@@ -53,8 +53,6 @@ impl Places {
 
 /// Longest time that a level may be ahead of our clock: clocks differ a little.
 pub(super) const AHEAD_MAX: SignedDuration = SignedDuration::from_mins(5);
-/// Longest SKU and longest name of a warehouse, in characters.
-pub(super) const NAME_CHARS_MAX: usize = 64;
 
 /// The columns of a table that concern stock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 
 use super::findings::{SourceError, quoted};
-use super::gather::{Gather, listed_name};
+use super::gather::Gather;
 use super::header::{EXPECTED, Header, Miss, Quantities, plain};
 use super::moment::{self, Moment};
 use super::units;
 use crate::domain::stock::OnHand;
+use crate::text::listed_name;
 
 /// The header is among so many rows of the file.
 pub(super) const HEADER_ROWS_MAX: u64 = 20;

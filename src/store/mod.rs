@@ -91,6 +91,7 @@ pub use replay::{Past, PastFilter};
 pub use scans::{Scan, ScanKind};
 pub use sessions::Session;
 pub use shops::ShopState;
+pub use stock::Fallen;
 pub use stock_export::Sold;
 pub use stock_history::PastReading;
 pub use stock_parts::PartRow;

@@ -411,6 +411,33 @@ pub(crate) async fn end_falls(
     for_each_level(tx, statement, (stock, levels)).await
 }
 
+/// Levels of one source that fell to zero and that nobody confirmed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fallen {
+    /// The stock; empty: that of every shop.
+    pub stock: String,
+    /// The source.
+    pub source: String,
+    /// The newest import in which one fell.
+    pub until: i64,
+    /// How many fell and are still there.
+    pub levels: u64,
+}
+
+/// A person confirms falls, as far as they saw them. Returns the number of levels.
+pub(crate) async fn confirm_falls(tx: &mut WriteTx<'_>, seen: &Fallen) -> Result<u64, StoreError> {
+    let confirmed = sqlx::query(
+        "UPDATE stock SET fell_in = NULL WHERE fell_in IN (
+           SELECT id FROM stock_imports WHERE source = ?1 AND stock_name = ?2 AND id <= ?3)",
+    )
+    .bind(&seen.source)
+    .bind(&seen.stock)
+    .bind(seen.until)
+    .execute(tx.conn()?)
+    .await?;
+    Ok(confirmed.rows_affected())
+}
+
 /// Falls to zero that are still in force: by import, the levels that are still at zero.
 pub(crate) const FALLS: &str = "
 SELECT i.source, i.at, i.had, COUNT(s.sku) AS fell FROM stock s JOIN stock_imports i ON i.id = s.fell_in
@@ -457,6 +484,38 @@ impl Store {
     pub async fn collapses_now(&self) -> Result<Vec<Collapse>, StoreError> {
         let mut reader = self.read().await?;
         Ok(collapses(falls(&mut reader, None).await?))
+    }
+
+    /// Levels that fell to zero and that nobody confirmed, by stock and source.
+    pub async fn fallen(&self) -> Result<Vec<Fallen>, StoreError> {
+        let mut reader = self.read().await?;
+        let rows: Vec<(String, String, i64, i64)> = sqlx::query_as(
+            "SELECT i.stock_name, i.source, MAX(i.id), COUNT(s.sku) FROM stock s JOIN stock_imports i ON i.id = s.fell_in
+             WHERE s.fell_in IS NOT NULL GROUP BY i.stock_name, i.source ORDER BY 1, 2",
+        )
+        .fetch_all(&mut *reader)
+        .await?;
+        let rows = rows.into_iter();
+        let rows = rows.map(|(stock, source, until, levels)| Fallen {
+            stock,
+            source,
+            until,
+            levels: levels.unsigned_abs(),
+        });
+        Ok(rows.collect())
+    }
+
+    /// SKUs listed in this stock, or in any, that look like another one.
+    pub async fn skus_like(
+        &self,
+        stock: Option<&str>,
+        sku: &Sku,
+    ) -> Result<Vec<String>, StoreError> {
+        let mut reader = self.read().await?;
+        let looks = [look(sku.as_str())];
+        let mut found = skus_that_look(&mut reader, stock, &looks).await?;
+        found.retain(|found| found != sku.as_str());
+        Ok(found)
     }
 
     /// SKUs that are listed in these stocks, in their order, behind this one.

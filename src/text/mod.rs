@@ -4,9 +4,11 @@ use std::fmt::Write as _;
 
 mod answer;
 mod encoded;
+mod listed_name;
 mod redact;
 mod shown;
 
+pub use listed_name::listed_name;
 pub use redact::Secrets;
 pub use shown::{html, shown, shown_lines};
 

@@ -114,13 +114,15 @@ impl From<StoreError> for Answer {
                         .after(600)
                 }
             },
-            // The cause is for the log: it names files and statements.
-            _ => Self::problem(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "unavailable",
-                format!("the database did not answer ({}): try again", error.code()),
-            )
-            .after(5),
+            _ => {
+                super::log_unanswered(&error);
+                Self::problem(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "unavailable",
+                    format!("the database did not answer ({}): try again", error.code()),
+                )
+                .after(5)
+            }
         }
     }
 }

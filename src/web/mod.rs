@@ -29,7 +29,7 @@ use crate::events::log_event;
 use crate::net::{Bounded, Bounds, Network, Peer};
 use crate::pipeline::Ctx;
 use crate::pipeline::sync_stock::Feeds;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use answer::Answer;
 use guard::Caller;
 use limits::{Kind, Limits};
@@ -166,6 +166,12 @@ pub fn serve_at(
     });
     tracker.close();
     async move { tracker.wait().await }
+}
+
+/// Logs why a request was not answered: who asked is shown the code alone, as the cause names files and statements.
+fn log_unanswered(error: &StoreError) {
+    let code = error.code();
+    log_event!(WEB_UNANSWERED, code, "a request was not answered: {error}");
 }
 
 async fn openapi(

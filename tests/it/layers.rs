@@ -193,7 +193,11 @@ const CHOICES: &[(&str, usize, &str)] = &[
         2,
         "the newest lists of each kind stay",
     ),
-    ("src/store/stock.rs", 2, "the oldest and the newest count"),
+    (
+        "src/store/stock.rs",
+        3,
+        "the oldest and the newest count; the newest import in which a level fell",
+    ),
     (
         "src/store/stock_export.rs",
         2,

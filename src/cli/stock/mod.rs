@@ -28,7 +28,7 @@ use crate::domain::stock_import::Scope;
 use crate::domain::stock_sources::BY_HAND;
 use crate::ledger::Import;
 use crate::runtime::build;
-use crate::stock::listed_name;
+use crate::text::listed_name;
 
 /// The stock that a command names, which some shop must sell from.
 fn named_stock<'a>(config: &Config, named: Option<&'a str>) -> Result<Option<&'a str>, Failure> {

@@ -27,6 +27,8 @@ const MISTAKES: &[(&str, &str)] = &[
     ("[log]\nformat = \"jsno\"", "2:10: log.format: expected \"json\", \"text\" or \"journald\", found \"jsno\"; did you mean \"json\"?"),
     ("[log]\nfilter = \"qabyl=loud\"", "2:10: log.filter: expected a log filter, cannot read \"qabyl=loud\"; such as \"info\" or \"info,qabyl=debug\""),
     ("[interlocks]\ncancel_budget_share = 4", "2:23: interlocks.cancel_budget_share: must be 0 to 1, found 4; 4 % is 0.04"),
+    ("[interlocks]\ncancel_share_max = 5", "2:20: interlocks.cancel_share_max: must be above 0 and at most 1, found 5; 5 % is 0.05"),
+    ("[interlocks]\ncancel_share_max = \"off\"", "2:20: interlocks.cancel_share_max: expected a share such as 0.05, found \"off\""),
     ("[interlocks]\ncancels_per_hour_max = true", "2:24: interlocks.cancels_per_hour_max: expected a whole number or \"off\", found true"),
     ("[interlocks]\nstock_max_age = \"soon\"", "2:17: interlocks.stock_max_age: expected a duration such as \"10m\" or \"off\", found \"soon\""),
     ("[kaspi]\nbase_url = \"http://kaspi.kz/shop/api\"", "2:12: kaspi.base_url: http:// would send the token in the clear; use https://, or set kaspi.allow_plain_http = true"),

@@ -108,6 +108,7 @@ fn defaults_are_the_documented_ones() {
         cancel_budget_share: Limit::On(0.04),
         cancel_budget_window: 30 * 86_400 * SECOND,
         cancel_budget_from: 50,
+        cancel_share_max: 0.05,
         cancels_per_hour_max: Limit::On(10),
         cancels_per_person_max: Limit::On(30),
         stock_max_age: Limit::On(12 * 3600 * SECOND),

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::super::Shared;
 use super::door::Visit;
 use super::page::clock;
+use super::stock::address;
 use crate::domain::hold::because;
 use crate::domain::ids::Sku;
 use crate::domain::money::Money;
@@ -30,6 +31,8 @@ pub(super) struct Goods {
     pub(super) sku: String,
     pub(super) quantity: String,
     pub(super) stock: String,
+    /// The page of the SKU; empty where the line has none.
+    pub(super) href: String,
     /// Whether the stock does not cover it, or is unknown.
     pub(super) is_short: bool,
 }
@@ -209,6 +212,12 @@ impl Card {
         let stock = stock.map_or("", |shop| shop.stock.as_str());
         let is_seen = |level: &&StockView| level.stock.is_empty() || level.stock == stock;
         let levels: Vec<&StockView> = levels.iter().filter(is_seen).collect();
+        // Where a count by hand goes.
+        let counted = if config.stock_of_unnamed().is_empty() {
+            ""
+        } else {
+            stock
+        };
         let safety = i64::from(config.stock.safety_stock);
         let goods = view.lines.iter().map(|line| {
             let (stock, is_short) = stock_of(lang, line, &levels, safety);
@@ -223,6 +232,11 @@ impl Card {
                 sku: shown(sku, NAME_CHARS_MAX),
                 quantity: lang.text("web-pieces", &[("count", i64::from(line.quantity).into())]),
                 stock,
+                href: if sku.is_empty() {
+                    String::new()
+                } else {
+                    address(sku, counted)
+                },
                 is_short,
             }
         });

@@ -9,6 +9,7 @@ use super::card::Card;
 use super::decide::{Asked, card, no_order};
 use super::door::Visit;
 use super::page::{Page, html};
+use super::plots::{OneMore, one_more};
 use crate::domain::ids::OrderId;
 use crate::domain::interlocks::Name;
 use crate::domain::verdict::Verdict;
@@ -27,6 +28,8 @@ struct Confirm {
     objections: Vec<(&'static str, String)>,
     reason: String,
     comment: String,
+    /// What a cancel does to the share of cancels.
+    one_more: Option<OneMore>,
 }
 
 /// The page that asks.
@@ -58,6 +61,10 @@ pub(super) async fn confirm(
         verb,
         reason,
         comment,
+        one_more: match verb {
+            "cancel" => Some(one_more(shared, visit.lang, ctx, shared.clock.now()).await?),
+            _ => None,
+        },
     };
     Ok(html(StatusCode::CONFLICT, &template))
 }

@@ -14,6 +14,7 @@ use super::confirm::confirm;
 use super::door::{Visit, Visitor};
 use super::form::{self, Fields};
 use super::page::{Page, failed, html, message, see, shops};
+use super::plots::{OneMore, one_more};
 use super::sign_in::own_path;
 use super::waiting::view;
 use crate::domain::ids::{OrderId, ShopName};
@@ -36,6 +37,7 @@ pub(super) struct OfShop {
 struct AskCancel {
     page: Page,
     card: Card,
+    one_more: OneMore,
     reasons: Vec<(&'static str, String)>,
     comment_max: usize,
 }
@@ -87,6 +89,7 @@ pub(super) async fn ask(
         });
         let template = AskCancel {
             reasons: reasons.collect(),
+            one_more: one_more(&shared, visit.lang, ctx, shared.clock.now()).await?,
             page,
             card,
             comment_max: COMMENT_CHARS_MAX,

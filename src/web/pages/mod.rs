@@ -15,6 +15,7 @@ mod page;
 mod plots;
 mod settings;
 mod sign_in;
+mod sku;
 mod stock;
 mod table;
 mod today;
@@ -40,6 +41,8 @@ pub(super) fn routes() -> Router<Shared> {
         .route("/orders", get(orders::show))
         .route("/orders.csv", get(table::file))
         .route("/stock", get(stock::show))
+        .route("/stock/sku", get(sku::show))
+        .route("/stock/{edit}", post(sku::change))
         .route("/log", get(log::show))
         .route("/settings", get(settings::show))
         .route("/settings/{kind}/{id}", post(settings::end))

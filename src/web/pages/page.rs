@@ -7,7 +7,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use jiff::Timestamp;
 
-use super::super::Shared;
+use super::super::{Shared, log_unanswered};
 use super::door::Visit;
 use crate::domain::calendar;
 use crate::domain::people::Verb;
@@ -179,8 +179,9 @@ pub(super) fn message(visit: &Visit, status: StatusCode, key: &str) -> Response 
     html(status, &template)
 }
 
-/// The database did not answer. The cause is for the log: it names files and statements.
+/// The database did not answer.
 pub(super) fn failed(visit: &Visit, error: &StoreError) -> Response {
+    log_unanswered(error);
     let key = "web-unavailable";
     let template = Message {
         page: Page::plain(visit, &format!("{key}.title")),

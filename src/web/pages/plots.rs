@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::super::Shared;
 use crate::domain::calendar;
+use crate::domain::counters::Counters;
 use crate::lang::Lang;
 use crate::pipeline::Ctx;
 use crate::store::{HourSums, StoreError};
@@ -40,9 +41,61 @@ fn percent(lang: Lang, cancelled: u64, decided: u64) -> String {
     format!("{}{mark}{}\u{a0}%", tenths / 10, tenths % 10)
 }
 
-/// A place in a plot of 600 units, whose end is 6 percent.
-fn place(share: f64) -> String {
-    format!("{:.1}", (share / 0.06).clamp(0.0, 1.0) * 600.0)
+/// A place in a plot of 600 units, whose end is a fifth behind Kaspi's limit.
+fn place(share: f64, max: f64) -> String {
+    format!("{:.1}", (share / (max * 1.2)).clamp(0.0, 1.0) * 600.0)
+}
+
+/// A text with a limit in percent: `4 %`.
+fn limit_words(lang: Lang, key: &str, share: f64) -> String {
+    let share = format!("{}", (share * 1000.0).round() / 10.0);
+    let share = if lang == Lang::En {
+        share
+    } else {
+        share.replace('.', ",")
+    };
+    lang.text(key, &[("share", share.into())])
+}
+
+/// What one more cancel does to the share of cancels.
+pub(super) struct OneMore {
+    pub(super) words: String,
+    /// Whether the share is above one of the limits then.
+    pub(super) is_above: bool,
+}
+
+/// The share of cancels now and after one more, beside the limits: what who cancels reads first.
+pub(super) async fn one_more(
+    shared: &Shared,
+    lang: Lang,
+    ctx: &Ctx,
+    now: Timestamp,
+) -> Result<OneMore, StoreError> {
+    let limits = ctx.policy().limits.clone();
+    let counters = shared
+        .store
+        .counters(&ctx.shop, limits.cancel_budget_window, now)
+        .await?;
+    let after = Counters {
+        cancelled: counters.cancelled + 1,
+        decided: counters.decided + 1,
+        ..counters
+    };
+    let of = |counters: &Counters| percent(lang, counters.cancelled, counters.decided);
+    let values = [("now", of(&counters).into()), ("after", of(&after).into())];
+    let max = shared.loaded.config.interlocks.cancel_share_max;
+    let budget = limits.cancel_budget_share;
+    let budget_words = budget.map(|share| limit_words(lang, "web-meter-budget", share));
+    let words = [
+        Some(lang.text("web-cancel-share", &values)),
+        budget_words,
+        Some(limit_words(lang, "web-meter-max", max)),
+    ];
+    let words: Vec<String> = words.into_iter().flatten().collect();
+    Ok(OneMore {
+        words: words.join(" "),
+        is_above: after.cancelled_share() > budget.unwrap_or(max).min(max),
+    })
 }
 
 pub(super) async fn meter(
@@ -73,31 +126,21 @@ pub(super) async fn meter(
         &[("one", one.into()), ("all", all.into())],
     );
     let budget = limits.cancel_budget_share;
-    let words = |key: &str, share: f64| {
-        let share = format!("{}", (share * 1000.0).round() / 10.0);
-        let share = if lang == Lang::En {
-            share
-        } else {
-            share.replace('.', ",")
-        };
-        lang.text(key, &[("share", share.into())])
-    };
-    let max = MAX_SHARE;
+    let max = shared.loaded.config.interlocks.cancel_share_max;
     Ok(Meter {
         shop: ctx.shop.to_string(),
         share: percent(lang, cancelled, decided),
         counts: lang.text("web-meter-counts", &values),
         after: if held > 0 { after } else { String::new() },
-        filled: place(counters.cancelled_share()),
-        budget: budget.map(place),
-        max: place(max),
-        budget_words: budget.map_or_else(String::new, |share| words("web-meter-budget", share)),
-        max_words: words("web-meter-max", max),
+        filled: place(counters.cancelled_share(), max),
+        budget: budget.map(|share| place(share, max)),
+        max: place(max, max),
+        budget_words: budget.map_or_else(String::new, |share| {
+            limit_words(lang, "web-meter-budget", share)
+        }),
+        max_words: limit_words(lang, "web-meter-max", max),
     })
 }
-
-/// Above this share Kaspi switches a shop off.
-const MAX_SHARE: f64 = 0.05;
 
 /// Heights of the bars, 84 units for the largest.
 pub(super) fn bars(hours: &[HourSums], now: Timestamp) -> Vec<Bar> {

@@ -163,37 +163,16 @@ async fn found(
             && !shops.iter().any(|ctx| ctx.shop.as_str() == of)
     };
     let own = all.into_iter().filter(|trouble| !is_other(&trouble.of));
+    let lang = visit.lang;
     let words = own.map(|trouble| {
-        if visit.lang == Lang::En {
-            return (
-                format!("{}: {}", trouble.of, trouble.what_in_full()),
-                trouble.hint,
-            );
-        }
-        // Details are for who runs the server, in the words of its commands.
-        let values = [("of", named(visit.lang, &trouble.of).into())];
-        (
-            visit.lang.text("web-trouble", &values),
-            visit.lang.word("web-trouble.hint"),
-        )
+        let note = trouble.note.as_ref();
+        let note = note.map_or_else(String::new, |note| format!(": {}", shown(note, 200)));
+        let (of, what) = (lang.sentence(&trouble.of), lang.sentence(&trouble.what));
+        (format!("{of}: {what}{note}"), lang.sentence(&trouble.hint))
     });
     let mut words: Vec<(String, String)> = words.collect();
     words.dedup();
     Ok(words)
-}
-
-/// What a trouble is of, in the language of the page: a shop's name, or one of a few words.
-fn named(lang: Lang, of: &str) -> String {
-    for (prefix, key) in [
-        ("stock source ", "web-of-stock-source"),
-        ("channel ", "web-of-channel"),
-    ] {
-        if let Some(name) = of.strip_prefix(prefix) {
-            return lang.text(key, &[("name", shown(name, 64).into())]);
-        }
-    }
-    let key = format!("web-of-{}", of.replace(' ', "-"));
-    lang.find(&key, &[]).unwrap_or_else(|| shown(of, 64))
 }
 
 async fn shop(

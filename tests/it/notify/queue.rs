@@ -60,6 +60,7 @@ pub(crate) async fn notifier(
         digest_at: Some(20 * 60),
         outage_after: SignedDuration::from_mins(5),
         group_patience: SignedDuration::from_mins(30),
+        cancel_share_max: 0.5,
     };
     let notifier = Notifier::new(parts, channels, (bounds, watch), shops, 7);
     notifier.begin().await.unwrap();

@@ -4,6 +4,7 @@ mod doors;
 mod forms;
 mod live;
 mod pages;
+mod stock;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

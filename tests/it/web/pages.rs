@@ -189,3 +189,44 @@ async fn a_session_is_ended_by_its_user_or_by_who_is_admin_everywhere() {
     web.get(&operator, "/").await.is(401);
     web.end().await;
 }
+
+#[tokio::test]
+async fn who_cancels_reads_first_what_it_does_to_the_share_of_cancels() {
+    let described = world(Settings::default()).config("interlocks", "cancel_share_max", "0.07");
+    let begun = described.begin_with(&[("A", 5)]).await;
+    begun.place_plain(&[("900000002", "A", 1), (CODE, "NOWHERE", 1)]);
+    begun.brief().await;
+    let web = Web::beside(begun).await;
+    let browser = web.signed_in("admin", Role::Admin, 1).await;
+    let today = web.get(&browser, "/").await.is(200);
+    assert!(today.body.contains("Выше 7 %"), "{}", today.body);
+    let shown = web.get(&browser, "/waiting").await.is(200);
+    let (_, rest) = shown.body.split_once("href=\"/orders/").unwrap();
+    let id = rest.split('?').next().unwrap();
+    let path = format!("/orders/{id}/cancel?shop=main");
+    let asked = web.get(&browser, &path).await.is(200);
+    let (_, share) = asked.body.split_once("id=\"share\">").expect(&asked.body);
+    let share = share.split('<').next().unwrap().replace('\u{a0}', " ");
+    for part in ["сейчас доля отмен 0,0 %", "станет 50,0 %", "выше 7 %"] {
+        assert!(share.to_lowercase().contains(part), "{part}: {share}");
+    }
+    assert!(asked.body.contains("alert late\" id=\"share\""));
+    web.end().await;
+}
+
+#[tokio::test]
+async fn a_trouble_and_its_next_step_are_in_the_language_of_the_page() {
+    let begun = world(Settings::default()).begin_with(&[("A", 0)]).await;
+    let web = Web::beside(begun).await;
+    let browser = web.signed_in("admin", Role::Admin, 1).await;
+    for (lang, words) in [
+        ("ru", "ни у одного товара нет остатка"),
+        ("en", "not one SKU has units"),
+    ] {
+        let page = web.get(&browser, &format!("/?lang={lang}")).await.is(200);
+        assert!(page.body.contains(words), "{lang}: {}", page.body);
+        assert_eq!(page.body.contains("not one SKU"), lang == "en");
+        assert_eq!(page.body.contains("lists the levels"), lang == "en");
+    }
+    web.end().await;
+}
