@@ -76,7 +76,7 @@ fn no_placeholder_is_left_empty() {
     assert_eq!(
         writer.sentence(&item(Kind::OrderHeld, waiting.clone()), now),
         "Shop main: order 900000001 is waiting for your decision: stock of a line is unknown; rule 'big'. \
-         Time left: 2 h 0 min."
+         Time left: 2 h."
     );
     let late = "2026-03-02T09:00:00Z".parse().unwrap();
     let text = writer.sentence(&item(Kind::OrderHeld, waiting), late);

@@ -80,6 +80,7 @@ struct Inner {
     limits: Limits,
     proxies: Vec<Network>,
     pushes: Semaphore,
+    replays: Semaphore,
     live: pages::Live,
     stop: CancellationToken,
 }
@@ -136,6 +137,7 @@ pub fn serve_at(
         clock: parts.clock,
         proxies,
         pushes: Semaphore::new(PUSHES_MAX),
+        replays: Semaphore::new(1),
         live: pages::Live::default(),
         stop: stop.clone(),
     }));

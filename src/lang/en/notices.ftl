@@ -55,7 +55,13 @@ frame-summary = Messages could not be delivered for a while. Events since { $sin
 frame-short = This message was shortened: the channel rejected the full one. Events: { $count }. More: qabyl orders list --held
 denied-K401 = Kaspi does not accept the token. Make a new one in the cabinet (Settings → API token) and put it in the token file
 denied-K403 = Kaspi knows the token, but access to the API is closed. Call 2323 and ask for the API to be activated; a new token does not help
-word-span = { $hours } h { $minutes } min
+word-span = { $hours ->
+    [0] { $minutes } min
+   *[other] { $minutes ->
+        [0] { $hours } h
+       *[other] { $hours } h { $minutes } min
+      }
+  }
 word-late = none, the deadline is past
 word-accept = accept
 word-cancel = cancel

@@ -56,7 +56,13 @@ frame-summary = Сообщения не доходили. С { $since } нако
 frame-short = Сообщение сокращено: канал не принял полное. Событий: { $count }. Подробности: qabyl orders list --held
 denied-K401 = Kaspi не принимает токен. Создайте новый в кабинете (Настройки → Токен API) и запишите его в файл токена
 denied-K403 = Kaspi знает токен, но доступ к API закрыт. Позвоните по номеру 2323 и попросите включить API; новый токен не поможет
-word-span = { $hours } ч { $minutes } мин
+word-span = { $hours ->
+    [0] { $minutes } мин
+   *[other] { $minutes ->
+        [0] { $hours } ч
+       *[other] { $hours } ч { $minutes } мин
+      }
+  }
 word-late = срок уже вышел
 word-accept = принять
 word-cancel = отменить

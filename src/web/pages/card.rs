@@ -57,12 +57,19 @@ pub(super) struct Card {
     pub(super) delivery: String,
     pub(super) why: String,
     pub(super) version: String,
+    /// What a form for several orders says of it.
+    pub(super) pick: String,
     /// One form, one decision.
     pub(super) key: String,
     pub(super) is_waiting: bool,
     pub(super) is_held_by_person: bool,
     pub(super) may_accept: bool,
     pub(super) may_cancel: bool,
+}
+
+/// A key for one form; empty, which no form may have, where there is no randomness.
+pub(super) fn fresh_key() -> String {
+    net::random_bytes::<16>().map_or_else(|_| String::new(), |bytes| hex(&bytes))
 }
 
 /// Money as it is written in Kazakhstan: `12 990 ₸`.
@@ -258,7 +265,8 @@ impl Card {
             delivery: delivery(lang, order),
             why: reason(lang, view),
             version: version(view),
-            key: net::random_bytes::<16>().map_or_else(|_| String::new(), |bytes| hex(&bytes)),
+            pick: format!("{} {} {}", view.shop, version(view), order.id),
+            key: fresh_key(),
             is_waiting: order.awaits_merchant(),
             is_held_by_person: view.held.is_some(),
             may_accept: may(Verb::Accept),

@@ -116,11 +116,11 @@ pub(super) async fn card(
 
 /// What a form asks for.
 pub(super) struct Asked {
-    verb: Verb,
+    pub(super) verb: Verb,
     pub(super) verdict: Option<Verdict>,
-    version: String,
-    key: String,
-    overrides: Vec<Name>,
+    pub(super) version: String,
+    pub(super) key: String,
+    pub(super) overrides: Vec<Name>,
 }
 
 fn asked(word: &str, fields: &Fields) -> Option<Asked> {
@@ -192,7 +192,7 @@ fn after(fields: &Fields, word: &str, code: &str) -> String {
     format!("{back}?done={word}&order={}", encoded(code))
 }
 
-async fn take(
+pub(super) async fn take(
     shared: &Shared,
     visitor: &Visitor,
     (ctx, id): (&Ctx, &OrderId),
@@ -244,15 +244,21 @@ async fn refused(
         }
         error => return Err(error),
     };
-    let (status, key) = match refusal {
-        Refusal::Objected(objections) => {
-            return confirm(shared, visit, (ctx, id), (asked, &objections)).await;
-        }
+    if let Refusal::Objected(objections) = &refusal {
+        return confirm(shared, visit, (ctx, id), (asked, objections)).await;
+    }
+    let (status, key) = text_of(&refusal);
+    Ok(message(visit, status, key))
+}
+
+/// The status and the text that say why a decision was not taken.
+pub(super) const fn text_of(refusal: &Refusal) -> (StatusCode, &'static str) {
+    match refusal {
+        Refusal::Objected(_) => (StatusCode::CONFLICT, "web-refused-interlock"),
         Refusal::NotAllowed(_) => (StatusCode::FORBIDDEN, "web-refused-role"),
         Refusal::SendsNothing(_) => (StatusCode::CONFLICT, "web-refused-mode"),
         Refusal::Changed(_) => (StatusCode::CONFLICT, "web-refused-changed"),
         Refusal::KeyUsed => (StatusCode::CONFLICT, "web-refused-key"),
         Refusal::TooManyCancels { .. } => (StatusCode::TOO_MANY_REQUESTS, "web-refused-cancels"),
-    };
-    Ok(message(visit, status, key))
+    }
 }

@@ -13,6 +13,8 @@ use crate::text::is_same_secret;
 
 /// Largest form: a comment is its longest part.
 const FORM_MAX: usize = 16 * 1024;
+/// Largest form with rules: a query of an address is not longer either.
+pub(super) const RULES_MAX: usize = 60 * 1024;
 
 /// The fields of a form.
 pub(super) struct Fields(Vec<(String, String)>);
@@ -34,8 +36,18 @@ impl Fields {
 /// Reads a form of a user who is signed in. A form that another site may have sent is refused for every user.
 pub(super) async fn read<'v>(
     visit: &'v Visit,
+    from: (&HeaderMap, &Peer),
+    sent: Body,
+) -> Result<(&'v Visitor, Fields), Box<Response>> {
+    read_at_most(visit, from, sent, FORM_MAX).await
+}
+
+/// As [`read`], of at most so many bytes.
+pub(super) async fn read_at_most<'v>(
+    visit: &'v Visit,
     (headers, peer): (&HeaderMap, &Peer),
     sent: Body,
+    bytes_max: usize,
 ) -> Result<(&'v Visitor, Fields), Box<Response>> {
     let refused = || {
         Box::new(page::message(
@@ -51,7 +63,7 @@ pub(super) async fn read<'v>(
         return Err(refused());
     }
     let is_form = body::kind(headers).as_deref() == Some("application/x-www-form-urlencoded");
-    let bytes = body::read(sent, headers, peer, FORM_MAX).await;
+    let bytes = body::read(sent, headers, peer, bytes_max).await;
     let Ok(bytes) = bytes else {
         return Err(Box::new(page::message(
             visit,

@@ -9,10 +9,13 @@ pub(super) mod door;
 mod form;
 mod live;
 mod log;
+mod many;
 mod order;
 mod orders;
 mod page;
 mod plots;
+mod rule_words;
+mod rules;
 mod settings;
 mod sign_in;
 mod sku;
@@ -37,12 +40,13 @@ pub(super) use live::Live;
 pub(super) fn routes() -> Router<Shared> {
     Router::new()
         .route("/", get(today::show))
-        .route("/waiting", get(waiting::show))
+        .route("/waiting", get(waiting::show).post(many::decide))
         .route("/orders", get(orders::show))
         .route("/orders.csv", get(table::file))
         .route("/stock", get(stock::show))
         .route("/stock/sku", get(sku::show))
         .route("/stock/{edit}", post(sku::change))
+        .route("/rules", get(rules::show).post(rules::try_out))
         .route("/log", get(log::show))
         .route("/settings", get(settings::show))
         .route("/settings/{kind}/{id}", post(settings::end))

@@ -135,6 +135,9 @@ async fn stock(shared: &Shared, visit: &Visit, asked: &Asked) -> Result<Stock, S
 /// The stocks that the visitor sees: that of every shop, and those of their shops.
 pub(super) fn seen_stocks<'s>(shared: &'s Shared, visit: &Visit) -> Vec<&'s str> {
     let seen = shops(shared, visit);
+    if seen.is_empty() {
+        return Vec::new();
+    }
     let mut stocks = vec![""];
     for shop in &shared.loaded.config.shops {
         let is_seen = seen.iter().any(|ctx| ctx.shop.as_str() == shop.name);

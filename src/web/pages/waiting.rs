@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use serde::Deserialize;
 
 use super::super::Shared;
-use super::card::{Card, levels};
+use super::card::{Card, fresh_key, levels};
 use super::door::Visit;
 use super::page::{Asking, Page, asked, screen, shops};
 use crate::domain::ids::OrderId;
@@ -18,7 +18,7 @@ use crate::store::{OrderFilter, OrderView, StoreError};
 use crate::text::shown;
 
 /// Cards on a page.
-const CARDS: usize = 40;
+pub(super) const CARDS: usize = 40;
 
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Asked {
@@ -42,6 +42,10 @@ struct Waiting {
     /// Held orders on all pages.
     held: usize,
     next: Option<usize>,
+    /// Whether several may be decided at once.
+    may_pick: bool,
+    /// Of the form for several.
+    key: String,
 }
 
 /// `GET /waiting`
@@ -80,8 +84,11 @@ async fn waiting(shared: &Shared, visit: &Visit, asked: &Asked) -> Result<Waitin
     let cards = views
         .iter()
         .map(|(ctx, view)| Card::of((shared, visit), ctx, view, &levels));
+    let cards: Vec<Card> = cards.collect();
     Ok(Waiting {
-        cards: cards.collect(),
+        may_pick: cards.len() > 1 && cards.iter().any(|card| card.may_accept),
+        key: fresh_key(),
+        cards,
         done: said(visit.lang, asked),
         has_shops: shops.len() > 1,
         next: (held.len() > skipped + CARDS).then_some(number + 1),

@@ -3,7 +3,10 @@
 mod doors;
 mod forms;
 mod live;
+mod many;
+mod matrix;
 mod pages;
+mod rules;
 mod stock;
 
 use std::collections::BTreeMap;

@@ -18,6 +18,11 @@
       const bare = (html) => html.replace(/name="key" value="\w*"/g, "");
       let now = same;
       if (bare(same.outerHTML) !== bare(one.outerHTML)) {
+        // What is picked stays picked, unless the order has changed.
+        for (const box of same.querySelectorAll("input[type=checkbox]:checked")) {
+          const next = one.querySelector(`#${CSS.escape(box.id)}`);
+          if (next && next.value === box.value) next.checked = true;
+        }
         const focus = same.contains(document.activeElement) ? document.activeElement.id : "";
         same.replaceWith(one);
         now = one;
