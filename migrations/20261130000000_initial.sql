@@ -372,7 +372,7 @@ CREATE TABLE reservations (
   state         TEXT NOT NULL CHECK (state IN ('active', 'consumed', 'released')),
   origin        TEXT NOT NULL CHECK (origin IN ('decision', 'observed')),
   made_at       INTEGER NOT NULL,
-  -- when Kaspi was first seen to show the order as accepted
+  -- when Kaspi was first seen to show the order as accepted, and as one of this level
   confirmed_at  INTEGER,
   -- when the units were released, or by when they had left the shelf
   closed_at     INTEGER,

@@ -310,6 +310,14 @@ pub const MUTANTS: &[(&str, &str)] = &[
         "units promised before a map changed count as taken by both maps, and cancel others",
     ),
     (
+        "r9_feed_knows_the_level",
+        "a source is believed to have taken an order off at both of the levels that it may be of",
+    ),
+    (
+        "r9_feed_follows_at_once",
+        "a source is believed to take an order off at the level to which it came before it can know",
+    ),
+    (
         "r6_unread_shop_ignored",
         "units are promised although another shop that sells them was never read",
     ),

@@ -71,6 +71,13 @@ pub(crate) async fn settle_point(
     let left: Vec<i64> = left.iter().map(|kept| kept.id).collect();
     let why = "the order moved to another pickup point";
     reservations::release_rows(tx, (shop, order), &left, why, now).await?;
+    // One that came back was perhaps put back by the source in the meantime.
+    for (id, since) in here
+        .iter()
+        .filter_map(|kept| Some((kept.id, kept.changed_at?)))
+    {
+        follow_from(tx, &[id], since).await?;
+    }
     let certain: Vec<(i64, Held)> = here
         .into_iter()
         .map(|kept| {
@@ -211,5 +218,18 @@ async fn count_reading(
     let rows: Vec<(i64, Held)> = rows.map(|(kept, now)| (kept.id, now.clone())).collect();
     let change = Some((changed, at));
     reservations::change(tx, (shop, order), &rows, change, now).await?;
-    reservations::copy(tx, (shop, order), (sibling, new), (changed, at), now).await
+    let new = reservations::copy(tx, (shop, order), (sibling, new), (changed, at), now).await?;
+    follow_from(tx, &new, at).await
+}
+
+/// A source that takes accepted orders off knows since then at the earliest that these promises are of its level.
+async fn follow_from(
+    tx: &mut WriteTx<'_>,
+    promises: &[i64],
+    since: Timestamp,
+) -> Result<(), StoreError> {
+    if mutant("r9_feed_follows_at_once") {
+        return Ok(());
+    }
+    reservations::are_here_since(tx, promises, since).await
 }

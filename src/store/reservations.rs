@@ -339,14 +339,14 @@ pub(crate) async fn change(
     audit_changed(tx, (shop, order), &ids, now).await
 }
 
-/// Adds reservations like another one of the order, in doubt as a whole.
+/// Adds reservations like another one of the order, in doubt as a whole. Returns their ids.
 pub(crate) async fn copy(
     tx: &mut WriteTx<'_>,
     (shop, order): (&ShopName, &Order),
     (sibling, held): (i64, &[Held]),
     (changed, at): (Changed, Timestamp),
     now: Timestamp,
-) -> Result<(), StoreError> {
+) -> Result<Vec<i64>, StoreError> {
     let mut ids = Vec::with_capacity(held.len());
     for held in held {
         let id: i64 = sqlx::query_scalar(
@@ -367,7 +367,25 @@ pub(crate) async fn copy(
         .await?;
         ids.push(id);
     }
-    audit_changed(tx, (shop, order), &ids, now).await
+    audit_changed(tx, (shop, order), &ids, now).await?;
+    Ok(ids)
+}
+
+/// Kaspi shows these reservations as ones of their levels since then, and not before.
+pub(crate) async fn are_here_since(
+    tx: &mut WriteTx<'_>,
+    ids: &[i64],
+    since: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE reservations SET confirmed_at = ?1
+         WHERE id IN (SELECT value FROM json_each(?2)) AND confirmed_at < ?1",
+    )
+    .bind(ms(since))
+    .bind(json!(ids).to_string())
+    .execute(tx.conn()?)
+    .await?;
+    Ok(())
 }
 
 async fn audit_changed(

@@ -211,6 +211,75 @@ async fn an_order_that_moves_holds_its_units_at_both_points_until_it_is_read_aga
     assert_eq!(world.posts("981000003"), CANCEL);
 }
 
+/// The source has taken the order off at the point that it left: it says nothing yet of the one that it came to.
+#[tokio::test]
+async fn an_order_that_moves_after_the_source_took_it_off_is_in_doubt_at_both_points() {
+    let world = world(Settings::default()).config("stock", "semantics", "\"available\"");
+    let world = world.begin().await;
+    world.feed_at("PP1", &[("A", 1)]).await;
+    world.feed_at("PP2", &[("A", 1)]).await;
+    let at = |code: &str, point: &str| {
+        let mut order = OrderSeed::new(code, world.now()).line("A", 1);
+        order.pickup_point = Some(point.to_owned());
+        order
+    };
+    world.place(at("981000001", "10000001_PP1"));
+    world.once().await;
+    assert_eq!(world.posts("981000001"), ACCEPT);
+    world.later(2 * MINUTE).await;
+    world.feed_at("PP1", &[("A", 0)]).await;
+    world.feed_at("PP2", &[("A", 1)]).await;
+    world.time.advance(MINUTE);
+    assert!(world.kaspi().move_to("981000001", "10000001_PP2"));
+    world.place(at("981000002", "10000001_PP1"));
+    world.place(at("981000003", "10000001_PP2"));
+    world.poll_and_decide().await;
+    for code in ["981000002", "981000003"] {
+        let why = world.why(code).await;
+        assert!(why.contains("its pickup point moved"), "{why}");
+    }
+    world.later(30 * MINUTE).await;
+    // The unit of the first point is free and listed as taken; that of the second is taken and listed as free.
+    assert_eq!(world.posts("981000002"), NOTHING);
+    assert_eq!(world.posts("981000003"), NOTHING);
+    world.feed_at("PP1", &[("A", 1)]).await;
+    world.feed_at("PP2", &[("A", 0)]).await;
+    world.quiet().await;
+    assert_eq!(world.posts("981000002"), ACCEPT);
+    assert_eq!(world.posts("981000003"), CANCEL);
+}
+
+/// The order comes back to a point whose source has put its unit back: it was taken off there, and is not any more.
+#[tokio::test]
+async fn an_order_that_comes_back_after_the_source_put_it_back_is_in_doubt_there() {
+    let world = world(Settings::default()).config("stock", "semantics", "\"available\"");
+    let world = world.begin().await;
+    world.feed_at("PP1", &[("A", 1)]).await;
+    world.feed_at("PP2", &[("A", 1)]).await;
+    let at_first = |code: &str| {
+        let mut order = OrderSeed::new(code, world.now()).line("A", 1);
+        order.pickup_point = Some("10000001_PP1".to_owned());
+        order
+    };
+    world.place(at_first("981000001"));
+    world.once().await;
+    assert_eq!(world.posts("981000001"), ACCEPT);
+    world.later(2 * MINUTE).await;
+    world.time.advance(30 * MINUTE);
+    assert!(world.kaspi().move_to("981000001", "10000001_PP2"));
+    world.poll_and_decide().await;
+    world.feed_at("PP1", &[("A", 1)]).await;
+    world.feed_at("PP2", &[("A", 0)]).await;
+    world.place(at_first("981000002"));
+    world.poll_and_decide().await;
+    assert_eq!(world.posts("981000002"), NOTHING);
+    assert!(world.kaspi().move_to("981000001", "10000001_PP1"));
+    world.later(2 * MINUTE).await;
+    world.later(2 * MINUTE).await;
+    world.later(2 * MINUTE).await;
+    assert_eq!(world.posts("981000002"), NOTHING);
+}
+
 /// A replica that lags shows the old point again: that is no second reading of the new one.
 #[tokio::test]
 async fn an_order_that_moves_to_and_fro_stays_in_doubt() {

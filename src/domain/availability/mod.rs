@@ -162,16 +162,22 @@ pub fn contributions<'a>(
         if taken.is_none() {
             departed.extend(left_before(count, promise));
         }
-        let returned = promise
-            .may_be_returned(count)
-            .then_some(Kind::MaybeReturned);
         let overlap = promise.overlap.map(|overlap| overlap.units);
         let overlap = overlap.unwrap_or_default().clamp(0, promise.quantity);
-        let doubted = taken.and_then(|_| promise.doubted());
+        let is_elsewhere_perhaps = promise.may_be_taken_off_elsewhere(count);
+        let is_doubted = taken.is_some() || is_elsewhere_perhaps;
+        let doubted = promise.doubted().filter(|_| is_doubted);
+        let returned = if promise.may_be_returned(count) {
+            promise.quantity
+        } else if is_elsewhere_perhaps {
+            overlap
+        } else {
+            0
+        };
         let kinds = [
             (taken, promise.quantity - overlap),
             (doubted, overlap),
-            (returned, promise.quantity),
+            (Some(Kind::MaybeReturned), returned),
         ];
         let kinds = kinds.into_iter().filter(|(_, units)| *units > 0);
         found.extend(kinds.filter_map(|(kind, units)| {

@@ -43,7 +43,7 @@ pub struct Promise {
     pub units: Units,
     /// When it was made.
     pub made_at: Timestamp,
-    /// When Kaspi was first seen to show the order as accepted.
+    /// When Kaspi was first seen to show the order as accepted, and as one of this level.
     pub confirmed_at: Option<Timestamp>,
     /// When the order was last shown as new, or else placed: its units were there then, and not promised.
     pub there_at: Timestamp,
@@ -265,6 +265,21 @@ impl Promise {
         } else {
             Kind::Reserved
         })
+    }
+
+    /// Whether the source may have taken units of two levels off either of them: here or not, before the order changed or
+    /// after.
+    pub(super) fn may_be_taken_off_elsewhere(&self, count: &Count<'_>) -> bool {
+        let is_open = match self.units {
+            Units::Released { .. } => false,
+            Units::Reserved => true,
+            Units::Left(Departure::Between { by, .. } | Departure::Unknown { by }) => {
+                by > before(count.as_of, count.order_lag_max)
+            }
+        };
+        let has_moved = |overlap: Overlap| overlap.changed == Changed::Point;
+        let is_of_two = self.overlap.is_some_and(has_moved) && !mutant("r9_feed_knows_the_level");
+        is_of_two && is_open && count.semantics == Semantics::Available
     }
 
     /// Whether the source may have taken the units off before they were given back.
