@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::io::Cursor;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use calamine::{DataRef, Reader as _, SheetType, SheetVisible, Xlsx, XlsxError};
@@ -28,10 +29,16 @@ pub(super) fn read(
 ) -> Result<Reading, SourceError> {
     let mut table = Table::new(Gather::new(file, Format::Xlsx, how, moments), false);
     let wrong = |error: XlsxError| Stopped::from(format!("not readable as a workbook: {error}"));
-    let read = Xlsx::new(Cursor::new(bytes)).map_err(wrong);
-    let read = read.and_then(|mut book: Book<'_>| {
+    let read = || {
+        let mut book: Book<'_> = Xlsx::new(Cursor::new(bytes)).map_err(wrong)?;
         let name = first_sheet(&book, &mut table)?;
         sheet(&mut book, &name, &mut table)
+    };
+    // The library panics at some of what no program writes, such as a column of eight letters. The table is refused then.
+    let read = catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
+        let what =
+            "not readable as a workbook: it holds what no workbook has; save it again, or as CSV";
+        Err(Stopped::Unreadable(what.to_owned()))
     });
     match read {
         Ok(()) => table.finish(),
