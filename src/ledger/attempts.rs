@@ -8,7 +8,7 @@ use serde_json::json;
 use super::due_actions::Due;
 use super::facts::skus;
 use super::obstacles::{changed_since_decided, namesake, not_ours};
-use super::recheck::{Recheck, Rechecked, decide_again, withdraw};
+use super::recheck::{Recheck, Rechecked, Stored, decide_again, withdraw};
 use super::transitions::{apply, close};
 use crate::crash_point::crash_point;
 use crate::domain::action::{End, Event, Kind, Outcome, OutcomeKind, RetryPolicy};
@@ -231,7 +231,8 @@ impl Store {
         let freshness = &recheck.policy.limits.freshness;
         let evidence = tx.evidence(shop).await?;
         let (account, mismatch) = shop_identity::identity(tx.conn()?, shop).await?;
-        for due in wanted {
+        let mut stored = None;
+        for (place, due) in wanted.iter().enumerate() {
             if !still_due(&mut tx, due, now).await? {
                 continue;
             }
@@ -249,12 +250,14 @@ impl Store {
             };
             if let Some((why, cause)) = obstacle {
                 withdraw(&mut tx, shop, due, &why, now).await?;
+                stored = None;
                 orders::hold(&mut tx, (shop, &due.order.id), (&why, cause), "qabyl", now).await?;
                 tx.notice_hold(shop, &due.order, now).await?;
                 continue;
             }
             if let Some(why) = namesake(&mut tx, shop, due).await? {
                 withdraw(&mut tx, shop, due, &why, now).await?;
+                stored = None;
                 continue;
             }
             // The evidence is checked again: an order found since the decision may have taken these units.
@@ -269,6 +272,7 @@ impl Store {
             {
                 let why = gap.map_or_else(String::new, |gap| gap.to_string());
                 withdraw(&mut tx, shop, due, &why, now).await?;
+                stored = None;
                 continue;
             }
             if gap.is_some() {
@@ -280,7 +284,12 @@ impl Store {
             let outcome = if due.by_person {
                 Rechecked::StillValid
             } else {
-                decide_again(&mut tx, shop, due, recheck, now).await?
+                let stored = match &stored {
+                    Some(stored) => stored,
+                    None => stored
+                        .insert(Stored::load(&mut tx, shop, &wanted[place..], recheck, now).await?),
+                };
+                decide_again(&mut tx, (shop, due), stored, recheck, now).await?
             };
             match outcome {
                 Rechecked::StillValid => {
@@ -293,7 +302,10 @@ impl Store {
                     started.wants_sweep_of.extend(sweeps_of);
                     apply(&mut tx, due.action, Event::PutOff(until), now).await?;
                 }
-                Rechecked::Changed(why) => withdraw(&mut tx, shop, due, &why, now).await?,
+                Rechecked::Changed(why) => {
+                    withdraw(&mut tx, shop, due, &why, now).await?;
+                    stored = None;
+                }
             }
         }
         let begins = !started.attempts.is_empty();

@@ -36,15 +36,12 @@ pub struct StockView {
     pub promised: Promised,
 }
 
-/// For whose order the levels are looked at.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Viewpoint<'a> {
-    /// The shop whose order is decided, and since when other shops must have been read completely for their
-    /// promises to be certain.
-    pub(crate) shop: Option<(&'a ShopName, Timestamp)>,
-    /// An order whose own promises are not counted.
-    pub(crate) own: Option<(&'a ShopName, &'a OrderId)>,
-}
+/// The shop whose order is decided, and since when other shops must have been read completely for their promises to be
+/// certain.
+pub(crate) type Viewpoint<'a> = (&'a ShopName, Timestamp);
+
+/// An order whose own promises are not counted.
+pub(crate) type Own<'a> = (&'a ShopName, &'a OrderId);
 
 /// How far back an SKU's orders say how large the next one may be.
 const ORDERS_LOOKED_BACK: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -52,55 +49,88 @@ const ORDERS_LOOKED_BACK: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// Counts older than this before the last one say nothing of what left since.
 const EVIDENCE: SignedDuration = SignedDuration::from_hours(48);
 
-pub(crate) async fn stock_views(
-    connection: &mut SqliteConnection,
+/// Levels with all that bears on them, loaded once: each order that is looked at leaves out its own promises.
+struct LoadedLevels {
     settings: StockSettings,
-    (stock, skus): (Option<&str>, Option<&[&str]>),
-    viewpoint: Viewpoint<'_>,
-) -> Result<Vec<StockView>, StoreError> {
-    let levels = levels_in_force(connection, stock, skus).await?;
-    let promises = promises::since(connection, &wanted(&levels, SignedDuration::ZERO)).await?;
-    let others = other_shops(connection, viewpoint, &promises).await?;
-    let mut views = Vec::with_capacity(levels.len());
-    let mut unproven = Vec::new();
-    for (level, promises) in levels.iter().zip(&promises) {
-        let promised = promised(level, promises, &[], (settings, viewpoint, others.as_ref()));
-        let mut doubts = promised.doubts.iter();
-        let is_unproven = doubts.any(|doubt| doubt.why.is_shown_by_counts());
-        if is_unproven {
-            unproven.push((views.len(), level.clone()));
+    levels: Vec<StockReading>,
+    /// Of each level.
+    promises: Vec<Vec<Promise>>,
+    others: Option<OtherShops>,
+    /// By their place, levels that goods may have left: only there do past counts, and all departures between them,
+    /// say more.
+    past: HashMap<usize, Past>,
+}
+
+struct Past {
+    counts: Vec<Reading>,
+    promises: Vec<Promise>,
+}
+
+impl LoadedLevels {
+    async fn load(
+        connection: &mut SqliteConnection,
+        settings: StockSettings,
+        (stock, skus): (Option<&str>, Option<&[&str]>),
+        viewpoint: Option<Viewpoint<'_>>,
+    ) -> Result<Self, StoreError> {
+        let levels = levels_in_force(connection, stock, skus).await?;
+        let promises = promises::since(connection, &wanted(&levels, SignedDuration::ZERO)).await?;
+        let others = other_shops(connection, viewpoint, &promises).await?;
+        let mut loaded = Self {
+            settings,
+            levels,
+            promises,
+            others,
+            past: HashMap::new(),
+        };
+        let unproven: Vec<usize> = (0..loaded.levels.len())
+            .filter(|place| is_unproven(&loaded.promised(*place, None)))
+            .collect();
+        if unproven.is_empty() {
+            return Ok(loaded);
         }
-        let (posting_lag, order_lag_max) = level.lags();
-        views.push(StockView {
-            stock: level.stock.clone(),
-            posting_lag,
-            order_lag_max,
-            promised,
-            listing: level.listing.clone(),
-            semantics: level.semantics,
+        let levels = unproven.iter().map(|place| loaded.levels[*place].clone());
+        let levels: Vec<StockReading> = levels.collect();
+        let history = history(connection, &levels).await?;
+        let promises = promises::since(connection, &wanted(&levels, EVIDENCE)).await?;
+        let of_levels = levels.iter().zip(promises).map(|(level, promises)| Past {
+            counts: counts_of(level, &history),
+            promises,
         });
+        loaded.past = unproven.into_iter().zip(of_levels).collect();
+        Ok(loaded)
     }
-    if unproven.is_empty() {
-        return Ok(views);
+
+    /// What is promised of the level at that place.
+    fn promised(&self, place: usize, own: Option<Own<'_>>) -> Promised {
+        let (level, seen_by) = (&self.levels[place], (self.settings, self.others.as_ref()));
+        let promised = promised(level, (&self.promises[place], own), &[], seen_by);
+        match self.past.get(&place) {
+            Some(past) if is_unproven(&promised) => {
+                self::promised(level, (&past.promises, own), &past.counts, seen_by)
+            }
+            _ => promised,
+        }
     }
-    // Only where goods may have left do past counts, and all departures between them, say more.
-    let (places, levels): (Vec<usize>, Vec<StockReading>) = unproven.into_iter().unzip();
-    let history = history(connection, &levels).await?;
-    let promises = promises::since(connection, &wanted(&levels, EVIDENCE)).await?;
-    for ((place, level), promises) in places.into_iter().zip(&levels).zip(&promises) {
-        let counts = counts_of(level, &history);
-        let seen_by = (settings, viewpoint, others.as_ref());
-        views[place].promised = promised(level, promises, &counts, seen_by);
+
+    fn listings(&self, own: Option<Own<'_>>) -> impl Iterator<Item = (Listing, Promised)> {
+        let levels = self.levels.iter().enumerate();
+        levels.map(move |(place, level)| (level.listing.clone(), self.promised(place, own)))
     }
-    Ok(views)
+}
+
+/// Whether counts may show that goods did not leave.
+fn is_unproven(promised: &Promised) -> bool {
+    let mut doubts = promised.doubts.iter();
+    doubts.any(|doubt| doubt.why.is_shown_by_counts())
 }
 
 /// What is promised of a level, with its counts where they are evidence.
 fn promised(
     level: &StockReading,
-    promises: &[Promise],
+    (promises, own): (&[Promise], Option<Own<'_>>),
     readings: &[Reading],
-    (settings, viewpoint, others): (StockSettings, Viewpoint<'_>, Option<&OtherShops>),
+    (settings, others): (StockSettings, Option<&OtherShops>),
 ) -> Promised {
     let Some(as_of) = level.listing.as_of else {
         return Promised::default();
@@ -115,7 +145,7 @@ fn promised(
         readings,
         counts_are_evidence: settings.counts_are_evidence,
     };
-    let is_own = |promise: &Promise| viewpoint.own == Some((&promise.shop, &promise.order));
+    let is_own = |promise: &Promise| own == Some((&promise.shop, &promise.order));
     let promises = promises.iter().filter(|promise| !is_own(promise));
     contributions(&count, promises, others)
         .into_iter()
@@ -183,10 +213,10 @@ fn counts_of(level: &StockReading, history: &[PastReading]) -> Vec<Reading> {
 /// When the other shops with promises were last read completely.
 async fn other_shops(
     connection: &mut SqliteConnection,
-    viewpoint: Viewpoint<'_>,
+    viewpoint: Option<Viewpoint<'_>>,
     promises: &[Vec<Promise>],
 ) -> Result<Option<OtherShops>, StoreError> {
-    let Some((own, read_since)) = viewpoint.shop else {
+    let Some((own, read_since)) = viewpoint else {
         return Ok(None);
     };
     let shops = promises.iter().flatten().map(|promise| &promise.shop);
@@ -208,48 +238,65 @@ fn seen_stock(stock: &str) -> Option<&str> {
     (!mutant("r9_goods_of_every_stock")).then_some(stock)
 }
 
+/// The stock of some SKUs and their parts that a shop sells from, loaded once for several of its orders.
+pub(crate) struct Stock {
+    levels: LoadedLevels,
+    /// All but the levels.
+    rest: Ledger,
+}
+
+impl Stock {
+    /// The stock as that order sees it: its own promises are not counted.
+    pub(crate) fn ledger(&self, own: Option<Own<'_>>) -> Ledger {
+        let mut ledger = self.rest.clone();
+        for (listing, promised) in self.levels.listings(own) {
+            ledger.list(listing, promised);
+        }
+        ledger
+    }
+}
+
 impl WriteTx<'_> {
     /// The stock of these SKUs and their parts that the shop sells from, from that viewpoint.
     pub(crate) async fn stock(
         &mut self,
         settings: StockSettings,
         (shop, skus): (&ShopName, &[&str]),
-        viewpoint: Viewpoint<'_>,
+        viewpoint: Option<Viewpoint<'_>>,
         now: Timestamp,
-    ) -> Result<Ledger, StoreError> {
-        let mut ledger = Ledger::new(settings.safety_stock);
+    ) -> Result<Stock, StoreError> {
+        let mut rest = Ledger::new(settings.safety_stock);
         let stock = shops::stock_of(self.conn()?, shop).await?;
         let mut names = skus.to_vec();
         let parts = parts(self.conn()?, Some(&stock), Some(skus)).await?;
         names.extend(parts.iter().map(|part| part.part.as_str()));
-        let views = stock_views(
-            self.conn()?,
-            settings,
-            (seen_stock(&stock), Some(&names)),
-            viewpoint,
-        );
-        for view in views.await? {
-            ledger.list(view.listing, view.promised);
-        }
+        let wanted = (seen_stock(&stock), Some(names.as_slice()));
+        let levels = LoadedLevels::load(self.conn()?, settings, wanted, viewpoint).await?;
         let since = now.saturating_sub(ORDERS_LOOKED_BACK).unwrap_or(now);
         let sold = seen_stock(&stock).filter(|_| !mutant("r9_demand_of_every_stock"));
         let wanted = (sold, names.as_slice());
         let demand = promises::recent_demand(self.conn()?, wanted, since, settings.sweep_every);
-        ledger.expect(demand.await?);
+        rest.expect(demand.await?);
         for PartRow {
             sku, part, each, ..
         } in parts
         {
-            ledger.map(sku, part, each);
+            rest.map(sku, part, each);
         }
-        let unlisted = ledger.not_listed(skus).into_iter().map(Sku::new);
-        let unlisted: Vec<Sku> = unlisted.filter_map(Result::ok).collect();
+        let mut stock_seen = Stock { levels, rest };
+        let unlisted = stock_seen.ledger(None).not_listed(skus);
+        let unlisted: Vec<Sku> = unlisted
+            .into_iter()
+            .map(Sku::new)
+            .filter_map(Result::ok)
+            .collect();
         if !unlisted.is_empty() {
             let looks: Vec<String> = unlisted.iter().map(|sku| look(sku.as_str())).collect();
             let listed = skus_that_look(self.conn()?, seen_stock(&stock), &looks).await?;
-            ledger.name_near(near(&unlisted, listed.iter().map(String::as_str)));
+            let near = near(&unlisted, listed.iter().map(String::as_str));
+            stock_seen.rest.name_near(near);
         }
-        Ok(ledger)
+        Ok(stock_seen)
     }
 
     /// Where these SKUs and their parts are listed in the stock that the shop sells from: what is promised of them is not counted.
@@ -285,6 +332,18 @@ impl Store {
         wanted: (Option<&str>, Option<&[&str]>),
     ) -> Result<Vec<StockView>, StoreError> {
         let mut reader = self.read().await?;
-        stock_views(&mut reader, *settings, wanted, Viewpoint::default()).await
+        let loaded = LoadedLevels::load(&mut reader, *settings, wanted, None).await?;
+        let views = loaded.levels.iter().enumerate().map(|(place, level)| {
+            let (posting_lag, order_lag_max) = level.lags();
+            StockView {
+                stock: level.stock.clone(),
+                posting_lag,
+                order_lag_max,
+                promised: loaded.promised(place, None),
+                listing: level.listing.clone(),
+                semantics: level.semantics,
+            }
+        });
+        Ok(views.collect())
     }
 }

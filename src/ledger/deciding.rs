@@ -78,10 +78,9 @@ impl Store {
         let next = page.next(candidates.len(), candidates.last().map(|c| &c.order));
         let skus: Vec<&str> = candidates.iter().flat_map(|c| skus(&c.lines)).collect();
         let viewpoint = batch.input.viewpoint(batch.shop, now);
+        let stock = tx.stock(batch.input.stock, (batch.shop, &skus), viewpoint, now);
         let mut pass = Pass {
-            ledger: tx
-                .stock(batch.input.stock, (batch.shop, &skus), viewpoint, now)
-                .await?,
+            ledger: stock.await?.ledger(None),
             shop_facts: tx.shop_facts(batch.shop, &batch.input, now).await?,
             tx,
             batch,

@@ -28,12 +28,13 @@ pub struct DecidingInput {
 }
 
 impl DecidingInput {
-    pub(crate) fn viewpoint<'a>(&self, shop: &'a ShopName, now: Timestamp) -> Viewpoint<'a> {
+    pub(crate) fn viewpoint<'a>(
+        &self,
+        shop: &'a ShopName,
+        now: Timestamp,
+    ) -> Option<Viewpoint<'a>> {
         let since = now.saturating_sub(self.other_shops_max_age).unwrap_or(now);
-        Viewpoint {
-            shop: Some((shop, since)).filter(|_| !mutant("r8_other_shops_are_certain")),
-            own: None,
-        }
+        Some((shop, since)).filter(|_| !mutant("r8_other_shops_are_certain"))
     }
 }
 

@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::availability::Viewpoint;
 use super::decisions::{self, NewDecision};
 use super::facts::{DecidingInput, skus};
 use super::manual_decisions::withdraw_unsent;
@@ -86,9 +85,8 @@ pub(super) async fn answer(
     }
     withdraw_unsent(tx, shop, &order, now).await?;
     let names: Vec<&str> = skus(&lines).collect();
-    let ledger = tx
-        .stock(input.stock, (shop, &names), Viewpoint::default(), now)
-        .await?;
+    let stock = tx.stock(input.stock, (shop, &names), None, now).await?;
+    let ledger = stock.ledger(None);
     let mut facts = Facts {
         shop: Some(shop.clone()),
         lines: ledger.facts(&lines, order.pickup_point.as_ref()),

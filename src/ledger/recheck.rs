@@ -1,9 +1,11 @@
 //! The last check before a POST is sent: whether its decision would be the same now.
 
+use std::collections::HashMap;
+
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::availability::Viewpoint;
+use super::availability::Stock;
 use super::due_actions::Due;
 use super::facts::{DecidingInput, skus};
 use super::transitions::close;
@@ -11,7 +13,8 @@ use crate::domain::action::{End, Kind};
 use crate::domain::decision::{Decision, decide};
 use crate::domain::facts::{Facts, LinesFacts, ShortageSeen};
 use crate::domain::hold::HoldCause;
-use crate::domain::ids::ShopName;
+use crate::domain::ids::{OrderId, ShopName};
+use crate::domain::order::{Lines, Order};
 use crate::domain::policy::Policy;
 use crate::domain::reservation::Event;
 use crate::domain::verdict::Verdict;
@@ -58,25 +61,47 @@ pub(crate) enum Rechecked {
     Changed(String),
 }
 
+/// The orders of several actions and the stock that they need, as stored: good until a promise changes. Many orders may
+/// want one SKU, and each reads all promises of it.
+pub(crate) struct Stored {
+    orders: HashMap<OrderId, (Order, Lines)>,
+    stock: Stock,
+}
+
+impl Stored {
+    pub(crate) async fn load(
+        tx: &mut WriteTx<'_>,
+        shop: &ShopName,
+        wanted: &[Due],
+        recheck: &Recheck<'_>,
+        now: Timestamp,
+    ) -> Result<Self, StoreError> {
+        let mut orders = HashMap::new();
+        for due in wanted {
+            if let Some(stored) = tx.order_and_lines(shop, &due.order.id).await? {
+                orders.insert(due.order.id.clone(), stored);
+            }
+        }
+        let names: Vec<&str> = orders.values().flat_map(|(_, lines)| skus(lines)).collect();
+        let viewpoint = recheck.input.viewpoint(shop, now);
+        let stock = tx.stock(recheck.input.stock, (shop, &names), viewpoint, now);
+        let stock = stock.await?;
+        Ok(Self { orders, stock })
+    }
+}
+
 pub(crate) async fn decide_again(
     tx: &mut WriteTx<'_>,
-    shop: &ShopName,
-    due: &Due,
+    (shop, due): (&ShopName, &Due),
+    stored: &Stored,
     recheck: &Recheck<'_>,
     now: Timestamp,
 ) -> Result<Rechecked, StoreError> {
-    let Some((order, lines)) = tx.order_and_lines(shop, &due.order.id).await? else {
+    let Some((order, lines)) = stored.orders.get(&due.order.id) else {
         return Ok(Rechecked::Changed("the order was not found".to_owned()));
     };
-    let names: Vec<&str> = skus(&lines).collect();
-    let viewpoint = Viewpoint {
-        own: Some((shop, &due.order.id)),
-        ..recheck.input.viewpoint(shop, now)
-    };
-    let ledger = tx
-        .stock(recheck.input.stock, (shop, &names), viewpoint, now)
-        .await?;
-    let lines = ledger.facts(&lines, order.pickup_point.as_ref());
+    let ledger = stored.stock.ledger(Some((shop, &due.order.id)));
+    let lines = ledger.facts(lines, order.pickup_point.as_ref());
     let fresh = now.duration_since(due.made_at) <= recheck.accept_fresh_for;
     // An accept that was sent not long ago, or decided just now, need not be decided again: unless its units
     // went to another order since, or off the shelf (I2).
@@ -105,7 +130,7 @@ pub(crate) async fn decide_again(
     let mut facts = Facts {
         shop: Some(shop.clone()),
         lines,
-        order,
+        order: order.clone(),
         // Its decision already checked that a sweep began after the order was first seen.
         first_seen_at: None,
         shortage: shortage(tx, shop, due, recheck.policy, now).await?,
