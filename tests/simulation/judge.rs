@@ -3,6 +3,8 @@
 mod actions;
 mod promises;
 
+pub(crate) use self::promises::{Believed, bounds};
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -45,6 +47,18 @@ pub(crate) struct Known {
     pub(crate) shrunk: Vec<Shrunk>,
     /// When aliases were mapped, and unmapped.
     pub(crate) maps: Vec<(Timestamp, bool)>,
+    /// Whether each SKU lies at two pickup points.
+    pub(crate) has_points: bool,
+    /// Orders that moved to another pickup point.
+    pub(crate) moves: Vec<Moved>,
+}
+
+/// An order that is to be sent from another pickup point than before.
+pub(crate) struct Moved {
+    pub(crate) code: String,
+    pub(crate) at: Timestamp,
+    /// The point's short name.
+    pub(crate) from: String,
 }
 
 /// One unit of an accepted order that was cancelled.
@@ -62,7 +76,39 @@ pub(crate) fn shelf_sku(sku: &str) -> String {
     }
 }
 
+/// The short name of the pickup point that an order is sent from now.
+pub(crate) fn point_of(order: &Order) -> &str {
+    let point = order.seed.pickup_point.as_deref().unwrap_or_default();
+    point.rsplit('_').next().unwrap_or_default()
+}
+
 impl Known {
+    /// Nothing is known yet.
+    pub(crate) fn new(has_points: bool) -> Self {
+        Self {
+            has_points,
+            ..Self::default()
+        }
+    }
+
+    /// Where an order's goods of an SKU lay then: an SKU of the shelf, at the order's pickup point if there are several.
+    pub(crate) fn level(&self, order: &Order, sku: &str, at: Timestamp) -> String {
+        let sku = shelf_sku(sku);
+        if !self.has_points {
+            return sku;
+        }
+        let mut later = self.moves.iter().filter(|moved| moved.at > at);
+        let moved = later.find(|moved| moved.code == order.code());
+        let point = moved.map_or_else(|| point_of(order), |moved| moved.from.as_str());
+        format!("{sku}@{point}")
+    }
+
+    /// Whether an order moved between.
+    pub(crate) fn has_moved(&self, code: &str, from: Timestamp, to: Timestamp) -> bool {
+        let mut moves = self.moves.iter();
+        moves.any(|moved| moved.code == code && from < moved.at && moved.at <= to)
+    }
+
     /// Units there have been in all, without those that were lost.
     pub(crate) fn capacity(&self, sku: &str) -> u32 {
         let rows = self.arrivals.get(sku);

@@ -48,6 +48,11 @@ pub(crate) struct Plan {
     pub(crate) is_calm: bool,
     /// Some counts are dated by a clock that is ahead.
     pub(crate) counts_ahead: bool,
+    /// How often an accepted order is to be sent from the other pickup point. Then each SKU lies at both, and the stock
+    /// is named `S0@PP1`.
+    pub(crate) moves: f64,
+    /// How often a cancelled order is accepted again in the cabinet.
+    pub(crate) reopens: f64,
 }
 
 /// Whether the feed of this story has accepted orders taken off: in one of four, but for the stories that
@@ -87,10 +92,14 @@ pub(crate) enum Theme {
     OwnDelivery,
     /// Couriers come, and the shelf is counted, all the time.
     Couriers,
+    /// Goods lie at two pickup points, and accepted orders move between them.
+    Points,
+    /// Buyers cancel accepted orders, and come back.
+    Reopened,
 }
 
 impl Theme {
-    /// Ten stories of 32 have one; those that are kept were found without.
+    /// Fourteen stories of 32 have one; those that are kept were found without.
     fn of(seed: u64) -> Self {
         if is_kept(seed) {
             return Self::Everything;
@@ -101,6 +110,8 @@ impl Theme {
             11 | 27 => Self::Foreign,
             13 | 29 => Self::OwnDelivery,
             15 | 31 => Self::Couriers,
+            9 | 17 => Self::Points,
+            10 | 26 => Self::Reopened,
             _ => Self::Everything,
         }
     }
@@ -178,6 +189,8 @@ impl Plan {
             changes: 0.0,
             is_calm: false,
             counts_ahead: false,
+            moves: 0.0,
+            reopens: 0.0,
         };
         plan.about(Theme::of(seed), seed).changing(seed)
     }
@@ -204,7 +217,7 @@ impl Plan {
     fn about(mut self, theme: Theme, seed: u64) -> Self {
         // Not of the story's own draws: it stays what it would be without.
         let mut rng = Rng::with_seed(seed ^ 0x7e3e);
-        let mut scarce = |plan: &mut Self| {
+        let scarce = |plan: &mut Self, rng: &mut Rng| {
             for (_, units) in &mut plan.stock {
                 *units = rng.u32(1..=3);
             }
@@ -226,13 +239,13 @@ impl Plan {
             }
             Theme::Foreign => {
                 self.calm();
-                scarce(&mut self);
+                scarce(&mut self, &mut rng);
                 self.foreign = 0.5;
                 self.cancel_confirm_after = Duration::ZERO;
             }
             Theme::OwnDelivery => {
                 self.calm();
-                scarce(&mut self);
+                scarce(&mut self, &mut rng);
                 for order in &mut self.orders {
                     *order = order.clone().delivered(DeliveryMode::Local, false);
                 }
@@ -240,9 +253,32 @@ impl Plan {
             }
             Theme::Couriers => {
                 self.calm();
-                scarce(&mut self);
+                scarce(&mut self, &mut rng);
                 (self.couriers, self.counts, self.people) = (0.5, 0.4, 0.1);
                 self.counts_ahead = true;
+            }
+            Theme::Points => {
+                self.calm();
+                scarce(&mut self, &mut rng);
+                let at_both = |(sku, units): &(String, u32)| {
+                    [
+                        (format!("{sku}@PP1"), *units),
+                        (format!("{sku}@PP2"), *units),
+                    ]
+                };
+                self.stock = self.stock.iter().flat_map(at_both).collect();
+                for order in &mut self.orders {
+                    if rng.bool() {
+                        order.pickup_point = Some(full_point("PP2"));
+                    }
+                }
+                (self.moves, self.couriers) = (0.2, 0.15);
+                (self.counts, self.people) = (0.15, 0.2);
+            }
+            Theme::Reopened => {
+                self.calm();
+                scarce(&mut self, &mut rng);
+                (self.reopens, self.people, self.foreign) = (0.2, 0.4, 0.2);
             }
         }
         self
@@ -272,6 +308,11 @@ impl Plan {
         (self.clock_jumps, self.takeovers) = (0.0, 0.0);
         self.is_calm = true;
     }
+}
+
+/// A pickup point as orders and levels name it.
+pub(crate) fn full_point(point: &str) -> String {
+    format!("10000001_{point}")
 }
 
 fn settings(rng: &mut Rng, seed: u64) -> Settings {

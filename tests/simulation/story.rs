@@ -17,7 +17,7 @@ use qabyl::pipeline::StageError;
 use qabyl::store::{OrderFilter, StoreError};
 use qabyl_sandbox::{ExternalEvent, Faults, Order, World};
 
-use crate::judge::{self, Known, Sight};
+use crate::judge::{self, Believed, Known, Sight};
 use crate::link::Link;
 use crate::plan::{Plan, TOKEN, start};
 use crate::shop::{Ended, Process, Sleeper, Step, config};
@@ -90,7 +90,7 @@ pub(crate) async fn run(seed: u64, verbose: bool) -> Result<Report, String> {
     let process = Process::start(&config, &link, &time, seed).await;
     let mut story = Story {
         rng: Rng::with_seed(seed.wrapping_mul(0x9E37_79B9)),
-        known: Known::default(),
+        known: Known::new(plan.moves > 0.0),
         unshown: Vec::new(),
         ranks: BTreeMap::new(),
         process: Some(Arc::new(process)),
@@ -113,24 +113,7 @@ pub(crate) async fn run(seed: u64, verbose: bool) -> Result<Report, String> {
     }
     story.quieten().await?;
     let report = story.report(count).await;
-    // A new process knows the time by a clock that was set, and one that slept sends what it had begun.
-    let is_steady = story.plan.clock_jumps == 0.0;
-    let sight = Sight {
-        settles: story.plan.takeovers == 0.0 && (is_steady || story.lives == 0),
-        is_steady,
-        unseen: if story.plan.is_calm {
-            judge::UNSEEN_CALM
-        } else {
-            judge::UNSEEN
-        },
-        is_available: story.plan.is_available,
-        lag: if story.plan.untruth.stale > 0.0 || !is_steady {
-            judge::SEEN_BY
-        } else {
-            judge::LAST_LOOK
-        },
-        lookback: story.plan.lookback,
-    };
+    let sight = story.sight();
     let judged = judge::judge(&story.link, story.process(), &story.known, &sight).await;
     if judged.is_err() || verbose {
         story.lay_open().await;
@@ -161,13 +144,22 @@ impl Story {
             8 => Step::Sweep { force: true },
             _ => Step::Sweep { force: false },
         };
+        let is_swept = step == Step::Sweep { force: true } && self.plan.is_calm;
         let before = if step == Step::Decide {
             self.free().await
         } else {
             BTreeMap::new()
         };
-        self.take(step).await;
+        let is_done = self.take(step).await;
         self.never_back(step).await?;
+        // A field that cannot be read is no part of a level's bounds: the order keeps accepts back by itself.
+        if is_done && is_swept && self.plan.changes == 0.0 {
+            let within = self.within_bounds().await;
+            if within.is_err() {
+                self.lay_open().await;
+            }
+            within?;
+        }
         // A clock that was set makes a pass count the shelf otherwise.
         if step != Step::Decide || self.plan.clock_jumps > 0.0 {
             return Ok(());
@@ -184,6 +176,57 @@ impl Story {
         }
     }
 
+    fn sight(&self) -> Sight {
+        // A new process knows the time by a clock that was set, and one that slept sends what it had begun.
+        let is_steady = self.plan.clock_jumps == 0.0;
+        Sight {
+            settles: self.plan.takeovers == 0.0 && (is_steady || self.lives == 0),
+            is_steady,
+            unseen: if self.plan.is_calm {
+                judge::UNSEEN_CALM
+            } else {
+                judge::UNSEEN
+            },
+            is_available: self.plan.is_available,
+            lag: if self.plan.untruth.stale > 0.0 || !is_steady {
+                judge::SEEN_BY
+            } else {
+                judge::LAST_LOOK
+            },
+            lookback: self.plan.lookback,
+        }
+    }
+
+    /// Judges what the product believes of each level, once all that Kaspi shows was read.
+    async fn within_bounds(&self) -> Result<(), String> {
+        let store = &self.process().store;
+        let filter = OrderFilter {
+            limit: 1000,
+            ..OrderFilter::default()
+        };
+        let orders = store.orders(&filter).await.unwrap();
+        let settings = qabyl::runtime::build::stock_settings(&self.config);
+        let views = store.stock_levels(&settings, (None, None)).await.unwrap();
+        let believed = views.into_iter().filter_map(|view| {
+            let on_hand = view.listing.on_hand? - view.promised.confirmed;
+            let warehouse = view.listing.warehouse;
+            let level = match warehouse.rsplit_once('_') {
+                Some((_, point)) => format!("{}@{point}", view.listing.sku),
+                None => view.listing.sku.to_string(),
+            };
+            Some(Believed {
+                level,
+                certain: on_hand - view.promised.in_doubt,
+                possible: on_hand + view.promised.returned,
+            })
+        });
+        let believed: Vec<Believed> = believed.collect();
+        let sight = self.sight();
+        self.link.world(|world, now| {
+            judge::bounds(world, &self.known, (&orders, &believed), (&sight, now))
+        })
+    }
+
     /// Units of each SKU that are not promised.
     async fn free(&self) -> BTreeMap<String, i64> {
         let settings = qabyl::runtime::build::stock_settings(&self.config);
@@ -196,7 +239,7 @@ impl Story {
         let free = |view: StockView| {
             let promised = view.promised.confirmed + view.promised.in_doubt;
             (
-                view.listing.sku.to_string(),
+                format!("{}@{}", view.listing.sku, view.listing.warehouse),
                 view.listing.on_hand.unwrap_or(0) - promised,
             )
         };
@@ -233,12 +276,14 @@ impl Story {
         Ok(())
     }
 
-    async fn take(&mut self, step: Step) {
+    /// Takes a step; whether it was done.
+    async fn take(&mut self, step: Step) -> bool {
         let ended = Arc::clone(self.process()).step(step, &self.link).await;
         self.say(|| match &ended {
             Ended::Failed(error) => format!("{step:?}: {error}"),
             ended => format!("{step:?}: {ended:?}"),
         });
+        let is_done = matches!(ended, Ended::Done);
         match ended {
             Ended::Done | Ended::Failed(StageError::Api(_)) => {}
             Ended::Failed(error) => panic!("the database: {error:?}"),
@@ -257,6 +302,7 @@ impl Story {
                 self.start_process().await;
             }
         }
+        is_done
     }
 
     async fn start_process(&mut self) {
@@ -446,17 +492,18 @@ fn far(now: Timestamp) -> Timestamp {
     now + SignedDuration::from_mins(30)
 }
 
-/// Units of each SKU in the orders that `counts` picks.
-pub(crate) fn units(world: &World, counts: impl Fn(&Order) -> bool) -> BTreeMap<String, u32> {
+/// Units of each level of the shelf in the orders that `counts` picks, where these lie now.
+pub(crate) fn units(
+    world: &World,
+    known: &Known,
+    counts: impl Fn(&Order) -> bool,
+) -> BTreeMap<String, u32> {
     let mut units = BTreeMap::new();
-    for line in world
-        .orders()
-        .iter()
-        .filter(|order| counts(order))
-        .flat_map(Order::lines)
-    {
-        let sku = judge::shelf_sku(&line.sku);
-        *units.entry(sku).or_default() += line.quantity;
+    for order in world.orders().iter().filter(|order| counts(order)) {
+        for line in order.lines() {
+            let level = known.level(order, &line.sku, Timestamp::MAX);
+            *units.entry(level).or_default() += line.quantity;
+        }
     }
     units
 }

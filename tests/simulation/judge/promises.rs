@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use qabyl::store::OrderView;
-use qabyl_sandbox::{EffectRow, OfferForm, Status, World, WriteKind};
+use qabyl_sandbox::{EffectRow, OfferForm, Order, Status, World, WriteKind};
 
-use super::{Known, Sight, shelf_sku};
+use super::{Known, Moved, Sight};
 
 /// Units that came free longer ago than this must keep an order from being cancelled: replicas lag by
 /// up to a minute, and a cancel rests on readings made just before it.
@@ -26,14 +26,84 @@ const ARRIVING: SignedDuration = SignedDuration::from_secs(150);
 /// sweep that is answered.
 const LINKED_BY: SignedDuration = SignedDuration::from_mins(22);
 
-/// Units promised at Kaspi at a moment, of each SKU on the shelf. `counts` picks the effects and SKUs that count; lines
+/// What an order that moved just before counts as.
+#[derive(Clone, Copy)]
+enum Moves {
+    /// Held wherever it lay since then, and where it lies.
+    Everywhere {
+        unseen: SignedDuration,
+        /// The feed takes orders off: at a point where no list showed one, too.
+        is_available: bool,
+    },
+    /// Held nowhere.
+    Nowhere { unseen: SignedDuration },
+}
+
+impl Moves {
+    /// The levels at which units of an SKU of the order count.
+    fn levels(
+        self,
+        (world, known): (&World, &Known),
+        order: &Order,
+        sku: &str,
+        at: Timestamp,
+    ) -> BTreeSet<String> {
+        let now = known.level(order, sku, at);
+        match self {
+            Self::Nowhere { unseen } if known.has_moved(order.code(), at - unseen, at) => {
+                BTreeSet::new()
+            }
+            Self::Nowhere { .. } => BTreeSet::from([now]),
+            Self::Everywhere {
+                unseen,
+                is_available,
+            } => {
+                let mut levels = BTreeSet::from([now]);
+                let mut came = None;
+                let of_order = |moved: &&Moved| moved.code == order.code() && moved.at <= at;
+                for moved in known.moves.iter().filter(of_order) {
+                    let just_before = moved.at - SignedDuration::from_millis(1);
+                    let level = known.level(order, sku, just_before);
+                    let is_untraced = is_available
+                        && came.is_some_and(|came| {
+                            is_unshown(world, order, (came, moved.at))
+                                && known.last_count(&level, at) <= Some(moved.at)
+                        });
+                    if moved.at > at - unseen || is_untraced {
+                        levels.insert(level);
+                    }
+                    came = Some(moved.at);
+                }
+                levels
+            }
+        }
+    }
+}
+
+/// Whether no list showed an accepted order from when it came to a point until it left that.
+fn is_unshown(world: &World, order: &Order, (came, left): (Timestamp, Timestamp)) -> bool {
+    let state = order.accepted_state();
+    let mut lists = world.ledger().requests().iter();
+    !lists.any(|row| {
+        let is_list = row.state.as_deref() == Some(state.as_str()) && row.answered == Some(200);
+        is_list && came + UNSEEN_FREED <= row.at && row.at <= left
+    })
+}
+
+/// Units promised at Kaspi at a moment, of each level of the shelf. `counts` picks the effects and SKUs that count; lines
 /// cancelled until `shrunk_by` count.
 fn promised(
     world: &World,
     known: &Known,
-    (at, shrunk_by): (Timestamp, Timestamp),
+    (at, shrunk_by, moves): (Timestamp, Timestamp, Moves),
     counts: impl Fn(&EffectRow, &str) -> bool,
 ) -> BTreeMap<String, i64> {
+    let levels = |code: &str, sku: &str| {
+        let order = world.order(code);
+        order.map_or_else(BTreeSet::new, |order| {
+            moves.levels((world, known), order, sku, at)
+        })
+    };
     let mut units: BTreeMap<String, i64> = BTreeMap::new();
     for row in world.ledger().effects().iter().filter(|row| row.at <= at) {
         let on_its_way = world
@@ -41,14 +111,16 @@ fn promised(
             .and_then(|order| order.handed_over_at)
             .is_some_and(|left| left <= row.at);
         let sign = match (&row.from, &row.to) {
-            (Status::ApprovedByBank, Status::AcceptedByMerchant) => 1,
+            (Status::ApprovedByBank | Status::Cancelled, Status::AcceptedByMerchant) => 1,
             // What the courier has is not back on the shelf by a word.
             (Status::AcceptedByMerchant, Status::Cancelled | Status::Cancelling) if on_its_way => 0,
             (Status::AcceptedByMerchant, Status::Cancelled | Status::Cancelling) => -1,
             _ => continue,
         };
         for (sku, quantity) in row.units.iter().filter(|(sku, _)| counts(row, sku)) {
-            *units.entry(shelf_sku(sku)).or_default() += sign * i64::from(*quantity);
+            for level in levels(&row.code, sku) {
+                *units.entry(level).or_default() += sign * i64::from(*quantity);
+            }
         }
     }
     for shrunk in known.shrunk.iter().filter(|shrunk| shrunk.at <= shrunk_by) {
@@ -58,7 +130,9 @@ fn promised(
             is_accept && row.at <= at && counts(row, &shrunk.sku)
         });
         if is_counted {
-            *units.entry(shelf_sku(&shrunk.sku)).or_default() -= 1;
+            for level in levels(&shrunk.code, &shrunk.sku) {
+                *units.entry(level).or_default() -= 1;
+            }
         }
     }
     units
@@ -72,6 +146,130 @@ fn is_untraced(world: &World, given_up: &EffectRow) -> bool {
         let since = given_up.at.duration_since(row.at);
         row.code == given_up.code && is_foreign && !since.is_negative() && since <= UNTRACED
     })
+}
+
+/// Units of each level that are promised at least, by what could be known then.
+fn held_at_least(
+    world: &World,
+    known: &Known,
+    views: &[OrderView],
+    sight: &Sight,
+    at: Timestamp,
+) -> BTreeMap<String, i64> {
+    // Goods that Kaspi links to no SKU of ours could not be counted.
+    let lines = views.iter().flat_map(|view| {
+        let skus = view.lines.iter().filter_map(|line| line.sku.as_ref());
+        skus.map(|sku| (view.order.code.as_str(), sku.as_str()))
+    });
+    let listed: BTreeSet<_> = lines.collect();
+    let known_codes: BTreeSet<&str> = views.iter().map(|view| view.order.code.as_str()).collect();
+    // One that was never seen says nothing of its lines: it should have been.
+    let is_told = |effect: &EffectRow, sku: &str| {
+        let code = effect.code.as_str();
+        listed.contains(&(code, sku)) || !known_codes.contains(code) && is_linked(world, code, sku)
+    };
+    // Others' clicks of the last minutes could not be known, nor those after our POST.
+    let foreign = |effect: &EffectRow| {
+        let taken = effect.to == Status::AcceptedByMerchant;
+        let by_people = known.by_people.contains(&effect.code);
+        let order = world.order(&effect.code);
+        let is_listed = order.is_none_or(|order| sight.is_listed(order));
+        let unseen = if is_listed {
+            sight.unseen
+        } else {
+            sight.deep()
+        };
+        taken && (!effect.cause.is_write() || by_people) && effect.at > at - unseen
+    };
+    // What an alias takes that others sold while it was not mapped is known once it is.
+    let is_mapped = |effect: &EffectRow, sku: &str| {
+        !sku.starts_with('X')
+            || effect.cause.is_write()
+            || known.was_mapped(effect.at + sight.unseen, at)
+    };
+    let when = (
+        at,
+        at,
+        Moves::Nowhere {
+            unseen: sight.unseen,
+        },
+    );
+    promised(world, known, when, |effect, sku| {
+        !foreign(effect)
+            && !is_preorder(world, &effect.code)
+            && is_mapped(effect, sku)
+            && is_told(effect, sku)
+            && is_linked_by(world, effect, sku, at)
+            && !is_left_to_the_count(world, known, (&effect.code, sku), (at, sight.lag))
+    })
+}
+
+/// Units of each level that are promised at most: what came free just now could not be known.
+fn held_at_most(
+    world: &World,
+    known: &Known,
+    sight: &Sight,
+    at: Timestamp,
+) -> BTreeMap<String, i64> {
+    let before = at - UNSEEN_FREED;
+    let frees = |effect: &EffectRow| {
+        let is_untraced = sight.is_available && is_untraced(world, effect);
+        effect.to != Status::AcceptedByMerchant && (effect.at > before || is_untraced)
+    };
+    let moves = Moves::Everywhere {
+        unseen: UNSEEN_FREED,
+        is_available: sight.is_available,
+    };
+    let when = (at, before, moves);
+    promised(world, known, when, |effect, _| !frees(effect))
+}
+
+/// Whether an order's goods are still to come.
+fn is_preorder(world: &World, code: &str) -> bool {
+    world.order(code).is_some_and(|order| order.seed.pre_order)
+}
+
+/// What the product believes of one level.
+pub(crate) struct Believed {
+    /// The SKU, at its point if there are several.
+    pub(crate) level: String,
+    pub(crate) certain: i64,
+    pub(crate) possible: i64,
+}
+
+/// What is certain is free, and what is free is possible, by what could be known now.
+pub(crate) fn bounds(
+    world: &World,
+    known: &Known,
+    (views, believed): (&[OrderView], &[Believed]),
+    (sight, now): (&Sight, Timestamp),
+) -> Result<(), String> {
+    let least = held_at_least(world, known, views, sight, now);
+    let most = held_at_most(world, known, sight, now);
+    for believed in believed {
+        let level = &believed.level;
+        let held = |held: &BTreeMap<String, i64>| held.get(level).copied().unwrap_or(0);
+        let there = || known.capacities(level, now - ARRIVING, now);
+        let (Some(fewest), Some(all)) = (there().min(), there().max()) else {
+            continue;
+        };
+        // What people sold beyond the shelf is no less than nothing in a count.
+        if believed.certain > (all - held(&least)).max(0) {
+            return Err(format!(
+                "I2: {} of {level} are certain at {now}, {} of {all} there are promised",
+                believed.certain,
+                held(&least)
+            ));
+        }
+        if believed.possible < fewest - held(&most) {
+            return Err(format!(
+                "I3: {} of {level} are possible at {now}, {} of {fewest} there are promised",
+                believed.possible,
+                held(&most)
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// I3: at every cancel of ours, some line was short by what was known then.
@@ -97,16 +295,11 @@ pub(super) fn no_wrong_cancel(
         let Some(order) = world.order(code) else {
             continue;
         };
-        // What came free just now could not be known; nor what came in since.
-        let before = row.at - UNSEEN_FREED;
-        let frees = |effect: &EffectRow| {
-            let is_untraced = sight.is_available && is_untraced(world, effect);
-            effect.to != Status::AcceptedByMerchant && (effect.at > before || is_untraced)
-        };
-        let held = promised(world, known, (row.at, before), |effect, _| !frees(effect));
+        let held = held_at_most(world, known, sight, row.at);
         let mut wanted: BTreeMap<String, i64> = BTreeMap::new();
         for line in order.lines() {
-            *wanted.entry(shelf_sku(&line.sku)).or_default() += i64::from(line.quantity);
+            let level = known.level(order, &line.sku, row.at);
+            *wanted.entry(level).or_default() += i64::from(line.quantity);
         }
         let short = wanted.iter().any(|(sku, wanted)| {
             let Some(capacity) = known.capacities(sku, row.at - SENDING, row.at).min() else {
@@ -136,54 +329,17 @@ pub(super) fn no_oversell(
     views: &[OrderView],
     sight: &Sight,
 ) -> Result<(), String> {
-    // Goods that Kaspi links to no SKU of ours could not be counted.
-    let lines = views.iter().flat_map(|view| {
-        let skus = view.lines.iter().filter_map(|line| line.sku.as_ref());
-        skus.map(|sku| (view.order.code.as_str(), sku.as_str()))
-    });
-    let listed: BTreeSet<_> = lines.collect();
-    let known_codes: BTreeSet<&str> = views.iter().map(|view| view.order.code.as_str()).collect();
-    // One that was never seen says nothing of its lines: it should have been.
-    let is_told = |effect: &EffectRow, sku: &str| {
-        let code = effect.code.as_str();
-        listed.contains(&(code, sku)) || !known_codes.contains(code) && is_linked(world, code, sku)
-    };
     for row in world.ledger().effects() {
         let ours = row.cause.is_write() && row.to == Status::AcceptedByMerchant;
-        // Its goods are still to come.
-        let is_preorder = |code: &str| world.order(code).is_some_and(|order| order.seed.pre_order);
-        if !ours || known.by_people.contains(&row.code) || is_preorder(&row.code) {
+        if !ours || known.by_people.contains(&row.code) || is_preorder(world, &row.code) {
             continue;
         }
-        // Others' clicks of the last minutes could not be known, nor those after our POST.
-        let foreign = |effect: &EffectRow| {
-            let taken = effect.to == Status::AcceptedByMerchant;
-            let by_people = known.by_people.contains(&effect.code);
-            let order = world.order(&effect.code);
-            let is_listed = order.is_none_or(|order| sight.is_listed(order));
-            let unseen = if is_listed {
-                sight.unseen
-            } else {
-                sight.deep()
-            };
-            taken && (!effect.cause.is_write() || by_people) && effect.at > row.at - unseen
+        let held = held_at_least(world, known, views, sight, row.at);
+        let Some(order) = world.order(&row.code) else {
+            continue;
         };
-        // What an alias takes that others sold while it was not mapped is known once it is.
-        let is_mapped = |effect: &EffectRow, sku: &str| {
-            !sku.starts_with('X')
-                || effect.cause.is_write()
-                || known.was_mapped(effect.at + sight.unseen, row.at)
-        };
-        let held = promised(world, known, (row.at, row.at), |effect, sku| {
-            !foreign(effect)
-                && !is_preorder(&effect.code)
-                && is_mapped(effect, sku)
-                && is_told(effect, sku)
-                && is_linked_by(world, effect, sku, row.at)
-                && !is_left_to_the_count(world, known, (&effect.code, sku), (row.at, sight.lag))
-        });
         for (sku, _) in &row.units {
-            let sku = &shelf_sku(sku);
+            let sku = &known.level(order, sku, row.at);
             let Some(capacity) = known.capacities(sku, row.at - ARRIVING, row.at).max() else {
                 return Err(format!(
                     "I2: {} was accepted with unknown stock of {sku}",
@@ -243,6 +399,6 @@ fn is_left_to_the_count(
         let is_list = row.state.as_deref() == Some(state.as_str()) && row.answered == Some(200);
         is_list && seen_from <= row.at && row.at <= over
     });
-    let counted = known.last_count(&shelf_sku(sku), at);
+    let counted = known.last_count(&known.level(order, sku, at), at);
     !was_shown && counted.is_some_and(|counted| order.approved_at < counted)
 }

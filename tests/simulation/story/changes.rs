@@ -1,6 +1,8 @@
 //! What changes about orders that were accepted, and about the map of SKUs: couriers that Kaspi shows late, lines that
 //! are cancelled, aliases that are mapped and unmapped, fields that cannot be read.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 use qabyl::domain::ids::Sku;
 use qabyl::store::PartRow;
@@ -8,7 +10,8 @@ use qabyl_sandbox::{OfferForm, Order, Part, Status};
 use serde_json::{Value, json};
 
 use super::Story;
-use crate::judge::{Shrunk, shelf_sku};
+use crate::judge::{Moved, Shrunk, point_of, shelf_sku};
+use crate::plan::full_point;
 
 /// Goods that left, and when Kaspi shows it.
 pub(super) struct Unshown {
@@ -98,6 +101,58 @@ impl Story {
         self.unshown.iter().any(|it| it.code == code)
     }
 
+    /// An accepted order is to be sent from the other pickup point.
+    pub(super) fn move_one(&mut self) {
+        let pick = self.rng.usize(..);
+        let unshown = &self.unshown;
+        let moved = self.link.world(|world, now| {
+            let waits = |order: &&Order| {
+                order.status == Status::AcceptedByMerchant
+                    && order.handed_over_at.is_none()
+                    && !unshown.iter().any(|it| it.code == order.code())
+            };
+            let waiting: Vec<_> = world.orders().iter().filter(waits).collect();
+            let order = waiting.get(pick % waiting.len().max(1))?;
+            let (code, from) = (order.code().to_owned(), point_of(order).to_owned());
+            let to = if from == "PP1" { "PP2" } else { "PP1" };
+            world.move_to(&code, &full_point(to));
+            Some(Moved {
+                code,
+                at: now,
+                from,
+            })
+        });
+        if let Some(moved) = moved {
+            self.say(|| format!("{} moves from {}", moved.code, moved.from));
+            self.known.moves.push(moved);
+        }
+    }
+
+    /// A cancelled order whose goods are here is accepted again in the cabinet.
+    pub(super) fn reopen_one(&mut self) {
+        let fits = |order: &Order, now| {
+            order.visible_at <= now
+                && order.status == Status::Cancelled
+                && order.handed_over_at.is_none()
+        };
+        let code = self.act_on_one(fits, |world, code, now| {
+            // Of a cancel of ours whose effect was not read yet, nobody could know that it had one.
+            let mut effects = world.ledger().effects().iter().rev();
+            if effects
+                .find(|row| row.code == code)
+                .is_some_and(|row| row.cause.is_write())
+            {
+                return false;
+            }
+            let state = world.order(code).map(Order::accepted_state);
+            state.is_some_and(|state| world.force(code, state, Status::AcceptedByMerchant, now))
+        });
+        if let Some(code) = code {
+            self.say(|| format!("{code} is accepted again in the cabinet"));
+            self.known.by_people.insert(code);
+        }
+    }
+
     /// One unit of an accepted order is cancelled in the cabinet.
     fn line_cancelled(&mut self) {
         let pick = self.rng.usize(..);
@@ -139,14 +194,16 @@ impl Story {
     pub(super) async fn remap(&mut self, mapped: Option<bool>) {
         let mapped = mapped.unwrap_or_else(|| !self.known.is_mapped());
         let rows: Vec<PartRow> = if mapped {
-            let names = (0..self.plan.stock.len()).map(|number| format!("X{number}"));
+            let skus = self.plan.stock.iter().map(|(sku, _)| sku);
+            let skus = skus.map(|sku| sku.split_once('@').map_or(sku.as_str(), |(sku, _)| sku));
+            let names: BTreeSet<String> = skus.map(|sku| sku.replacen('S', "X", 1)).collect();
             let row = |alias: String| PartRow {
                 stock: String::new(),
                 part: Sku::new(shelf_sku(&alias)).unwrap(),
                 sku: Sku::new(&alias).unwrap(),
                 each: 1,
             };
-            names.map(row).collect()
+            names.into_iter().map(row).collect()
         } else {
             Vec::new()
         };

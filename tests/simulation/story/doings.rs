@@ -12,7 +12,7 @@ use qabyl_sandbox::{Order, Status, World};
 
 use super::{Story, units};
 use crate::link::Crash;
-use crate::plan::TOKEN;
+use crate::plan::{TOKEN, full_point};
 
 impl Story {
     /// What others do between two steps.
@@ -28,6 +28,12 @@ impl Story {
         }
         if self.plan.foreign > 0.0 && self.chance(self.plan.foreign) {
             self.cabinet();
+        }
+        if self.plan.moves > 0.0 && self.chance(self.plan.moves) {
+            self.move_one();
+        }
+        if self.plan.reopens > 0.0 && self.chance(self.plan.reopens) {
+            self.reopen_one();
         }
         if self.plan.changes > 0.0 {
             self.show_couriers(false);
@@ -109,7 +115,7 @@ impl Story {
     }
 
     /// Does something to one of the orders that fit, where there are any and it can be done.
-    fn act_on_one(
+    pub(super) fn act_on_one(
         &mut self,
         fits: impl Fn(&Order, Timestamp) -> bool,
         act: impl Fn(&mut World, &str, Timestamp) -> bool,
@@ -195,8 +201,9 @@ impl Story {
         let mut rows = Vec::new();
         let is_available = self.plan.is_available;
         let unshown: Vec<String> = self.unshown.iter().map(|it| it.code.clone()).collect();
+        let known = &self.known;
         let left = self.link.world(|world, _| {
-            units(world, |order| {
+            units(world, known, |order| {
                 let is_taken_off = is_available && order.status.as_str() == "ACCEPTED_BY_MERCHANT";
                 is_taken_off
                     || unshown.iter().any(|code| code == order.code())
@@ -230,9 +237,15 @@ impl Story {
                 ..=8 => OnHand::Unknown,
                 _ => OnHand::Exactly(on_hand),
             };
+            let (name, point) = sku.split_once('@').unwrap_or((&sku, ""));
+            let warehouse = if point.is_empty() {
+                String::new()
+            } else {
+                full_point(point)
+            };
             rows.push(StockRow {
-                sku: Sku::new(&sku).unwrap(),
-                warehouse: String::new(),
+                sku: Sku::new(name).unwrap(),
+                warehouse,
                 on_hand,
                 as_of: now + ahead,
             });
