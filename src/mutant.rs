@@ -515,6 +515,10 @@ pub const MUTANTS: &[(&str, &str)] = &[
         "somebody may try codes of Telegram accounts without end",
     ),
     (
+        "r17_link_in_a_group",
+        "a link by which one signs in is written where others read it",
+    ),
+    (
         "r17_revoked_token_lets_in",
         "a token that was revoked, or has expired, still lets in",
     ),

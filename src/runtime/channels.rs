@@ -93,7 +93,9 @@ pub fn listener(
     }
     let seed = clock.now().as_millisecond().unsigned_abs();
     let max = super::build::cancels_per_person_max(&loaded.config);
-    Ok(Listener::new((store, clock), bots, shops, (seed, max)))
+    let mut listener = Listener::new((store, clock), bots, shops, (seed, max));
+    listener.web_address = loaded.config.web.address();
+    Ok(listener)
 }
 
 /// The address of the Bot API without a slash at its end.

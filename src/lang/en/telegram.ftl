@@ -71,3 +71,5 @@ telegram-held_more = … and { $count } more
 telegram-order_unknown = There is no such order. Write its number: { $command }
 telegram-paused = Paused: { $shops }. Nothing is sent. To go on: { $command }
 telegram-resumed = Going on: { $shops }. To stop: { $command }
+telegram-login = Your link to sign in, good once and for 15 minutes: { $link }
+telegram-login_off = The web app is off. To switch it on, set `web.listen` in the configuration.

@@ -71,3 +71,5 @@ telegram-held_more = … және тағы { $count }
 telegram-order_unknown = Мұндай тапсырыс жоқ. Нөмірін жазыңыз: { $command }
 telegram-paused = Кідіртілді: { $shops }. Ештеңе жіберілмейді. Жалғастыру: { $command }
 telegram-resumed = Қайта жұмыс істейді: { $shops }. Тоқтату: { $command }
+telegram-login = Кіруге арналған сілтемеңіз, бір рет және 15 минут жарамды: { $link }
+telegram-login_off = Веб-қолданба өшірулі. Оны қосу үшін баптауларда `web.listen` мәнін көрсетіңіз.

@@ -71,3 +71,5 @@ telegram-held_more = … и ещё { $count }
 telegram-order_unknown = Такого заказа нет. Напишите его номер: { $command }
 telegram-paused = На паузе: { $shops }. Ничего не отправляется. Продолжить: { $command }
 telegram-resumed = Снова работает: { $shops }. Остановить: { $command }
+telegram-login = Ваша ссылка для входа, одноразовая, действует 15 минут: { $link }
+telegram-login_off = Веб-приложение выключено. Чтобы включить его, задайте `web.listen` в настройках.

@@ -8,6 +8,9 @@ use super::{Listener, ListeningBot, enrol, not_delivered, refused, reply};
 use crate::domain::calendar;
 use crate::domain::ids::ShopName;
 use crate::domain::people::{Actor, Verb};
+use crate::ledger::Secret;
+use crate::mutant::mutant;
+use crate::net;
 use crate::notify::MessageWriter;
 use crate::notify::telegram::Words;
 use crate::pipeline::Ctx;
@@ -16,7 +19,7 @@ use crate::store::{StoreError, User};
 /// Held orders listed in one message.
 const LISTED_MAX: usize = 20;
 /// What may be written.
-const COMMANDS: &str = "/today, /held, /order 900000001, /pause, /resume";
+const COMMANDS: &str = "/today, /held, /order 900000001, /pause, /resume, /login";
 
 /// A command and what stands behind it; `None` where it is none.
 fn command(text: &str) -> Option<(&str, &str)> {
@@ -39,6 +42,8 @@ struct Asked<'a> {
     words: &'a Words,
     writer: MessageWriter,
     actor: Actor,
+    /// Their name.
+    user: String,
 }
 
 /// Does what somebody asks for.
@@ -74,6 +79,7 @@ pub(super) async fn handle(
     };
     let asked = Asked {
         actor: Actor::telegram((user.id, &user.name), words.from, user.grants),
+        user: user.name,
         listener,
         of,
         number,
@@ -91,6 +97,10 @@ pub(super) async fn handle(
                 "today" => asked.today(now).await,
                 "held" => asked.held().await,
                 "order" => asked.order(rest).await,
+                // A link lets in whoever has it: nobody else reads a private chat.
+                "login" if words.is_private || mutant("r17_link_in_a_group") => {
+                    asked.login(now).await
+                }
                 _ if words.is_private => {
                     let values = [("commands", COMMANDS.to_owned())];
                     asked
@@ -113,6 +123,31 @@ impl Asked<'_> {
     fn shops(&self, verb: Verb) -> impl Iterator<Item = &Ctx> {
         let shops = self.listener.shops.iter().map(AsRef::as_ref);
         shops.filter(move |ctx: &&Ctx| self.actor.may(verb, &ctx.shop))
+    }
+
+    /// Sends a link by which they sign in at the web app.
+    async fn login(&self, now: Timestamp) -> Result<(), StoreError> {
+        let Some(base) = &self.listener.web_address else {
+            self.say(&self.writer.words("telegram-login_off", &[])).await;
+            return Ok(());
+        };
+        let Ok(random) = net::random_bytes() else {
+            self.say(&self.writer.words("press-refused", &[])).await;
+            return Ok(());
+        };
+        let secret = Secret::of(&random);
+        let store = &self.listener.store;
+        let made = store.make_link(&self.user, &secret, &self.actor, now).await;
+        let text = match made {
+            Ok(_) => {
+                let link = format!("{base}/sign-in/{}", secret.text());
+                self.writer.words("telegram-login", &[("link", link)])
+            }
+            Err(StoreError::Refused(_)) => self.writer.words("press-not_allowed", &[]),
+            Err(error) => return Err(error),
+        };
+        self.say(&text).await;
+        Ok(())
     }
 
     async fn today(&self, now: Timestamp) -> Result<(), StoreError> {

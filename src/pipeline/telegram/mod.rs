@@ -76,6 +76,8 @@ pub struct Listener {
     pub bots: Vec<ListeningBot>,
     /// The shops.
     pub shops: Vec<Arc<Ctx>>,
+    /// Where people sign in at the web app; `None`: it is off.
+    pub web_address: Option<String>,
     /// The most cancels of one person within an hour.
     cancels_per_person_max: Option<u64>,
     states: Mutex<HashMap<String, State>>,
@@ -116,6 +118,7 @@ impl Listener {
             clock,
             bots,
             shops,
+            web_address: None,
             cancels_per_person_max,
             states: Mutex::default(),
             random: Mutex::new(fastrand::Rng::with_seed(seed)),

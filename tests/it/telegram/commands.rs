@@ -2,6 +2,7 @@
 
 use qabyl::domain::ids::ShopName;
 use qabyl::domain::people::Role;
+use qabyl::ledger::Secret;
 
 use super::GROUP;
 use super::phone::{ADMIN, CODE, NOBODY, OPERATOR, Phone, VIEWER};
@@ -104,5 +105,23 @@ async fn a_shop_is_paused_by_who_may_and_by_nobody_else() {
     assert!(said[0].text.contains("Paused: nothing is sent"), "{said:?}");
     phone.write(ADMIN, ADMIN, "/resume main").await;
     assert_eq!(paused().await, None);
+    phone.bot.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_link_to_the_web_app_comes_in_a_private_chat_alone() {
+    let mut phone = Phone::new().await;
+    let said = phone.write(VIEWER, VIEWER, "/login").await;
+    assert!(said[0].text.starts_with("The web app is off"), "{said:?}");
+    phone.serve_web_at("https://qabyl.shop.kz");
+    assert!(phone.write(VIEWER, GROUP, "/login").await.is_empty());
+    let said = phone.write(NOBODY, NOBODY, "/login").await;
+    assert!(!said[0].text.contains("sign-in"), "{said:?}");
+    let said = phone.write(VIEWER, VIEWER, "/login").await;
+    let link = said[0].text.rsplit_once("https://qabyl.shop.kz/sign-in/");
+    let secret = Secret::shown(link.unwrap().1.trim()).unwrap();
+    let (store, now) = (&phone.world.store, phone.world.now());
+    let user = store.link_shown(&secret, now).await.unwrap();
+    assert_eq!(user.unwrap().name, "View");
     phone.bot.shutdown().await;
 }

@@ -105,6 +105,11 @@ impl Phone {
         phone
     }
 
+    /// The web app is at this address.
+    pub(super) fn serve_web_at(&mut self, address: &str) {
+        self.listener.web_address = Some(address.to_owned());
+    }
+
     pub(super) async fn user(&self, (name, number): (&str, i64), role: Role, shops: &[ShopName]) {
         let owner = Actor::command_line("owner", "uid 1000");
         let (grants, now) = (Grants::of(role, shops), self.world.now());
