@@ -194,7 +194,7 @@ async fn stock(loaded: &Loaded, store: &Store) -> Result<Vec<Trouble>, StoreErro
                 "{} of {} SKUs fell to zero at once ({})",
                 fall.fell, fall.had, fall.source
             ),
-            "cancels are stopped: import a correct file, or confirm it with `qabyl stock import --trust`",
+            "cancels are stopped: import a correct file, or confirm it with `qabyl stock import FILE --confirm-zeros`",
         ));
     } else if store.is_all_stock_zero().await? {
         found.push(Trouble::new(

@@ -76,6 +76,8 @@ pub(super) struct Gather<'a> {
     /// Rows with a number below zero.
     negative: Lines,
     understood: usize,
+    /// Of these, those whose quantity is empty.
+    empty: usize,
     not_understood: usize,
     pub(super) notes: Vec<String>,
     pub(super) ends_lines: Option<bool>,
@@ -94,6 +96,7 @@ impl<'a> Gather<'a> {
             skipped: Lines::default(),
             negative: Lines::default(),
             understood: 0,
+            empty: 0,
             not_understood: 0,
             notes: Vec::new(),
             ends_lines: None,
@@ -110,6 +113,18 @@ impl<'a> Gather<'a> {
     /// A row without an SKU, which can make nothing unknown: it is skipped, and noted.
     pub(super) fn without_sku(&mut self, line: u64) {
         self.skipped.add(line);
+    }
+
+    /// A row whose quantity is empty: its level is unknown.
+    pub(super) fn without_quantity(&mut self) {
+        self.empty += 1;
+    }
+
+    /// An SKU that is listed without a level: it is unknown, in all its warehouses.
+    pub(super) fn without_level(&mut self, line: u64, sku: &str, what: &str) {
+        self.not_understood(line, Some(sku), what);
+        self.not_understood -= 1;
+        self.understood += 1;
     }
 
     /// What is doubtful about a row whose level is given.
@@ -219,6 +234,12 @@ impl<'a> Gather<'a> {
                 last_line,
                 "the file has no rows of stock: an empty file is not taken for zero stock",
             ));
+        }
+        if good > 1 && self.empty == good {
+            let what = format!(
+                "the quantity is empty in each of {good} rows: this is taken for the wrong file"
+            );
+            return Err(self.refuse(last_line, what));
         }
         let is_wrong = bad > NOT_UNDERSTOOD_MAX && bad * NOT_UNDERSTOOD_SHARE > good + bad;
         if good == 0 || is_wrong {

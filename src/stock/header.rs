@@ -77,6 +77,14 @@ pub(super) enum Miss {
     Contradiction(String),
 }
 
+/// The unit of a quantity, in names of columns.
+const UNITS: [&str; 5] = ["(шт.)", "(шт)", "шт", "дана", "pcs"];
+
+/// Whether a cell names a unit alone.
+pub(super) fn is_unit(cell: &str) -> bool {
+    UNITS.contains(&plain(cell).as_str())
+}
+
 /// A name without case, repeated spaces, trailing signs and the unit.
 pub(super) fn plain(name: &str) -> String {
     let name = name.to_lowercase().replace('ё', "е");
@@ -84,8 +92,7 @@ pub(super) fn plain(name: &str) -> String {
     let name = words.join(" ");
     let is_sign = |c: char| matches!(c, '.' | ':' | ',' | '*' | '"' | ' ');
     let name = name.trim_matches(is_sign);
-    let units = ["(шт.)", "(шт)", "шт", "дана", "pcs"];
-    let unit = units.iter().find_map(|unit| name.strip_suffix(unit));
+    let unit = UNITS.iter().find_map(|unit| name.strip_suffix(unit));
     let is_apart = |rest: &&str| rest.ends_with([' ', ',']);
     let name = unit.filter(is_apart).unwrap_or(name);
     name.trim_end_matches(is_sign).to_owned()

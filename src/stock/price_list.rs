@@ -22,8 +22,16 @@ struct List<'a> {
     gather: Gather<'a>,
     /// Names of the open elements.
     open: Vec<String>,
-    /// The SKU of the open offer.
-    offer: Option<String>,
+    /// The open offer.
+    offer: Option<Offer>,
+}
+
+/// An offer with its SKU.
+struct Offer {
+    sku: String,
+    line: u64,
+    /// Whether it says where there are units.
+    has_levels: bool,
 }
 
 /// Reads a whole file. Levels are of the catalogue's own `date` where it has one.
@@ -137,7 +145,11 @@ impl List<'_> {
 
     fn offer(&mut self, element: &BytesStart<'_>, line: u64) {
         self.offer = match attribute(element, "sku") {
-            Ok(sku) => sku.filter(|sku| !sku.is_empty()),
+            Ok(sku) => sku.filter(|sku| !sku.is_empty()).map(|sku| Offer {
+                sku,
+                line,
+                has_levels: false,
+            }),
             Err(what) => {
                 let what = format!(
                     "the sku of the offer is not readable and the offer is skipped: {what}"
@@ -153,9 +165,11 @@ impl List<'_> {
 
     fn availability(&mut self, element: &BytesStart<'_>, line: u64) -> Result<(), SourceError> {
         // An offer without SKU is reported already.
-        let Some(sku) = self.offer.clone() else {
+        let Some(offer) = &mut self.offer else {
             return Ok(());
         };
+        offer.has_levels = true;
+        let sku = offer.sku.clone();
         let values = ["storeId", "available", "stockCount"].map(|name| attribute(element, name));
         let [warehouse, is_there, count] = match values {
             [Ok(warehouse), Ok(is_there), Ok(count)] => {
@@ -205,8 +219,14 @@ impl List<'_> {
     }
 
     fn end(&mut self, closed: &str) {
-        if closed == "offer" {
-            self.offer = None;
+        if closed == "offer"
+            && let Some(offer) = self.offer.take().filter(|offer| !offer.has_levels)
+        {
+            let what = format!(
+                "{} has no availability: its stock is unknown",
+                quoted(&offer.sku)
+            );
+            self.gather.without_level(offer.line, &offer.sku, &what);
         }
     }
 

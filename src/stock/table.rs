@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::findings::{SourceError, quoted};
 use super::gather::Gather;
-use super::header::{EXPECTED, Header, Miss, Quantities, plain};
+use super::header::{EXPECTED, Header, Miss, Quantities, is_unit, plain};
 use super::moment::{self, Moment};
 use super::units;
 use crate::domain::stock::OnHand;
@@ -48,6 +48,8 @@ pub(super) struct Table<'a> {
     miss: Option<(u64, Miss)>,
     titles: u64,
     totals: u64,
+    /// Rows below the header.
+    rows: u64,
     last_line: u64,
 }
 
@@ -60,6 +62,7 @@ impl<'a> Table<'a> {
             miss: None,
             titles: 0,
             totals: 0,
+            rows: 0,
             last_line: 1,
         }
     }
@@ -148,6 +151,17 @@ impl<'a> Table<'a> {
     /// A row below the header.
     fn stock(&mut self, line: u64, header: &Header, cells: &[Cell<'_>]) -> Result<(), SourceError> {
         let text = |index: usize| cells.get(index).map_or("", Cell::text);
+        self.rows += 1;
+        if self.rows == 1
+            && let Some(name) = second_name(cells, header)
+        {
+            let what = format!(
+                "the header has a second row, with {} below the column of the quantity: it is not clear which column counts \
+                 what is there; leave one row of names",
+                quoted(name)
+            );
+            return Err(self.gather.refuse(line, what));
+        }
         if is_total(cells, header) {
             self.totals += 1;
             return Ok(());
@@ -195,6 +209,9 @@ impl<'a> Table<'a> {
                     Ok(at) => (units, at),
                     Err(what) => (Err(what), made_at),
                 };
+                if cells.get(*on_hand).is_none_or(Cell::is_blank) {
+                    self.gather.without_quantity();
+                }
                 let warehouse = warehouse.map_or("", text);
                 self.gather.level(line, (sku, warehouse), units, at)
             }
@@ -257,6 +274,21 @@ fn rank(miss: &Miss) -> u8 {
         Miss::Nearly(_) => 1,
         Miss::Contradiction(_) => 2,
     }
+}
+
+/// What the row right below the header has in the column of the quantity, where it is no row of goods but goes on with
+/// the names of columns: several columns lie below one name then.
+fn second_name<'a>(cells: &'a [Cell<'_>], header: &Header) -> Option<&'a str> {
+    let text = |index: usize| cells.get(index).map_or("", Cell::text);
+    let Quantities::Plain { on_hand, .. } = &header.units else {
+        return None;
+    };
+    let name = text(*on_hand);
+    let is_name = text(header.sku).is_empty()
+        && !is_total(cells, header)
+        && units::read(name).is_none()
+        && !is_unit(name);
+    is_name.then_some(name)
 }
 
 /// What a cell of quantities says.

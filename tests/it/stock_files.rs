@@ -172,6 +172,8 @@ fn a_table_is_understood_alike_in_every_format(#[case] rows: &str, #[case] expec
 #[case::no_header("A|5\nB|7", &["no header"])]
 #[case::no_rows("Артикул|Остаток", &["not taken for zero stock"])]
 #[case::nothing_understood("Артикул|Остаток\nA|x\nB|y", &["none of 2 rows", "'x'"])]
+#[case::no_quantity_at_all("Артикул|Остаток\nA|\nB|", &["the quantity is empty in each of 2 rows"])]
+#[case::columns_below_one_name("Артикул|Остаток||\n|Основной|Магазин|Итого\nA|3|0|3", &["second row", "'Основной'"])]
 fn a_table_that_is_not_stock_is_refused_in_every_format(
     #[case] rows: &str,
     #[case] naming: &[&str],
@@ -316,6 +318,18 @@ fn the_first_visible_sheet_is_read_and_a_formula_without_value_is_named() {
     assert_eq!(formula.as_ref().map(levels).unwrap(), ["A@=5", "B@=?"]);
     let expected = "line 3: the quantity of 'B' is a formula without a saved value";
     assert!(words(&formula).contains(expected), "{}", words(&formula));
+}
+
+/// Its goods are there or not: the list does not say.
+#[test]
+fn an_offer_without_availability_is_unknown() {
+    let list = br#"<kaspi_catalog><offers>
+        <offer sku="A"><availabilities/></offer><offer sku="B"/>
+        <offer sku="C"><availabilities><availability available="yes" storeId="PP1" stockCount="3"/></availabilities></offer>
+        </offers></kaspi_catalog>"#;
+    let reading = read("list.xml", list, &physical()).unwrap();
+    assert_eq!(levels(&reading), ["A@=?", "B@=?", "C@PP1=3"]);
+    assert_eq!(reading.doubts_total, 2, "{:?}", reading.doubts);
 }
 
 /// What is only unclear must not cancel: not as shipped, and not with every brake on cancels off.

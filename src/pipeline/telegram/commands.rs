@@ -128,7 +128,8 @@ impl Asked<'_> {
     /// Sends a link by which they sign in at the web app.
     async fn login(&self, now: Timestamp) -> Result<(), StoreError> {
         let Some(base) = &self.listener.web_address else {
-            self.say(&self.writer.words("telegram-login_off", &[])).await;
+            self.say(&self.writer.words("telegram-login_off", &[]))
+                .await;
             return Ok(());
         };
         let Ok(random) = net::random_bytes() else {
