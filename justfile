@@ -7,7 +7,7 @@ default:
 ci:
     .ci/run
 
-# The quick tests alone: some 6 minutes once they are built.
+# The quick tests alone: some 5 minutes once they are built.
 test:
     cargo test
 
